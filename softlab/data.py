@@ -1,0 +1,229 @@
+"""Images and labels as arrays: `load(name) -> Dataset`.
+
+`fashion-mini` comes with the package; `fashion-mnist`, `cifar10` and `cifar100` are downloaded and verified by
+torchvision; `folder:PATH` reads `PATH/train/<class>/*` and `PATH/test/<class>/*`. Pixels stay uint8: they are turned
+into numbers on the device, batch by batch. Each test set is split once and for all into a part for fitting
+(a temperature, say) and a part that is scored.
+"""
+
+import functools
+import hashlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision
+from torch import Tensor
+
+from softlab.errors import SoftlabError, unknown
+from softlab.files import cache_folder, write_whole
+
+EMBEDDED = Path(__file__).parent / "datasets" / "fashion_mini.npz"
+FASHION_CLASSES = (
+    "T-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
+TORCHVISION = {"fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100"}
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images (N, C, H, W) uint8 and labels (N,) int64 in three parts that share no image.
+
+    `train`: to train on. `fit`: a class-balanced part of the test set for fitting after training. `test`: the rest,
+    which is scored. `mean` and `std`: (C,), of the training images in [0, 1]. `digest`: sha256 over all arrays.
+    """
+
+    name: str
+    train_images: Tensor
+    train_labels: Tensor
+    fit_images: Tensor
+    fit_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    classes: tuple[str, ...]
+    mean: Tensor
+    std: Tensor
+    digest: str
+    source: str
+
+
+def load(name: str, root: str | Path | None = None) -> Dataset:
+    """The data set of that name; the same object when asked again.
+
+    root: where downloads go (else SOFTLAB_DATA, else the user's cache folder).
+    Raises SoftlabError for an unknown name, a failed download, or a folder that is not a data set.
+    """
+    root = Path(root or os.environ.get("SOFTLAB_DATA") or cache_folder() / "data")
+    return _load(str(name), root)
+
+
+@functools.lru_cache(maxsize=2)
+def _load(name: str, root: Path) -> Dataset:
+    if name == "fashion-mini":
+        with np.load(EMBEDDED, allow_pickle=False) as arrays:
+            parts = {key: torch.from_numpy(arrays[key]) for key in arrays}
+        return _dataset(name, parts, FASHION_CLASSES, "Fashion-MNIST (Xiao 2017, MIT licence), embedded subset")
+    if name in TORCHVISION:
+        return _from_torchvision(name, root)
+    if name.startswith("folder:"):
+        return _from_folder(name, Path(name.removeprefix("folder:")).expanduser())
+    raise unknown("data set", name, ["fashion-mini", *TORCHVISION, "folder:PATH"])
+
+
+def balanced_subset(labels: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    """Indices (size,) of a random subset with as many samples of each class as can be, in random order.
+
+    labels: (N,) int64. Raises SoftlabError if there are fewer than `size` samples.
+    """
+    if size > len(labels):
+        raise SoftlabError(f"{size} images were asked for, but the data set has {len(labels)}")
+    order = torch.randperm(len(labels), generator=generator)
+    rank = torch.empty_like(order)  # the how-manieth of its class, in the random order
+    for label in labels.unique():
+        members = order[labels[order] == label]
+        rank[members] = torch.arange(len(members))
+    return order[rank[order].argsort(stable=True)][:size]
+
+
+def split_test(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Indices of the `fit` part (a quarter of the test set, at most 1,000, class-balanced) and of the rest."""
+    size = min(1000, len(labels) // 4)
+    order = balanced_subset(labels, len(labels), torch.Generator().manual_seed(0))
+    return order[:size], order[size:]
+
+
+def _dataset(name: str, parts: dict[str, Tensor], classes: tuple[str, ...], source: str) -> Dataset:
+    digest = hashlib.sha256(repr(classes).encode())
+    for key in sorted(parts):
+        digest.update(f"{key} {tuple(parts[key].shape)}".encode())
+        digest.update(parts[key].numpy())
+    count = torch.zeros(parts["train_images"].shape[1], 256, dtype=torch.float64)  # a histogram: no float copy
+    for channel, pixels in enumerate(parts["train_images"].transpose(0, 1)):
+        count[channel] = pixels.reshape(-1).bincount(minlength=256)
+    values = torch.arange(256, dtype=torch.float64) / 255
+    share = count / count.sum(1, keepdim=True)
+    mean = share @ values
+    std = (share * (values - mean[:, None]) ** 2).sum(1).sqrt().clamp(min=1e-3)
+    return Dataset(
+        name, **parts, classes=classes, mean=mean.float(), std=std.float(), digest=digest.hexdigest(), source=source
+    )
+
+
+def _split_parts(train_images, train_labels, test_images, test_labels) -> dict[str, Tensor]:
+    fit, score = split_test(test_labels)
+    return {
+        "train_images": train_images,
+        "train_labels": train_labels,
+        "fit_images": test_images[fit],
+        "fit_labels": test_labels[fit],
+        "test_images": test_images[score],
+        "test_labels": test_labels[score],
+    }
+
+
+def _from_torchvision(name: str, root: Path) -> Dataset:
+    """Download (once) and verify with torchvision's own reader; its CIFAR files are pickles, checked by their md5."""
+    reader = getattr(torchvision.datasets, TORCHVISION[name])
+    arrays = []
+    for train in (True, False):
+        try:
+            part = reader(str(root), train=train, download=True)
+        except (RuntimeError, OSError) as error:
+            raise SoftlabError(
+                f"{name} could not be downloaded to {root}: {' '.join(str(error).split())} "
+                f"(fashion-mini needs no download; SOFTLAB_DATA names a folder that has the files)"
+            ) from error
+        images = torch.as_tensor(part.data)
+        images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
+        arrays += [images, torch.as_tensor(part.targets)]
+    return _dataset(name, _split_parts(*arrays), tuple(part.classes), f"{name}, downloaded by torchvision")
+
+
+def _from_folder(name: str, folder: Path) -> Dataset:
+    """Decode an image folder once, and keep the arrays in the cache under a name that changes with the files."""
+    if not folder.is_dir():
+        raise SoftlabError(f"{name}: {folder.absolute()} is not a folder")
+    files = {part: _class_files(folder, part) for part in ("train", "test")}
+    only = sorted(set(files["train"]) ^ set(files["test"]))
+    if only:
+        where, other = ("train", "test") if only[0] in files["train"] else ("test", "train")
+        raise SoftlabError(f"{folder}: class {only[0]!r} is in {where} but not in {other}")
+    if len(files["train"]) < 2:
+        raise SoftlabError(f"{folder}: there must be at least two classes, not {len(files['train'])}")
+    state = hashlib.sha256(str(folder.resolve()).encode())
+    for path in (path for part in files.values() for paths in part.values() for path in paths):
+        status = path.stat()
+        state.update(f"{path.relative_to(folder)} {status.st_size} {status.st_mtime_ns}\n".encode())
+    cached = cache_folder() / "folders" / f"{state.hexdigest()[:24]}.npz"
+    arrays = _read_cache(cached) or _decode(files)
+    if not cached.exists():
+        write_whole(cached, lambda file: np.savez(file, **arrays))
+    tensors = [torch.from_numpy(arrays[key]) for key in ("train_images", "train_labels", "test_images", "test_labels")]
+    return _dataset(name, _split_parts(*tensors), tuple(sorted(files["train"])), f"image folder {folder.name}")
+
+
+def _read_cache(path: Path) -> dict | None:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except FileNotFoundError:
+        return None
+    except Exception:  # damaged in any of the ways a zip archive can be: decode again
+        path.unlink()
+        return None
+
+
+def _class_files(folder: Path, part: str) -> dict[str, list[Path]]:
+    if not (folder / part).is_dir():
+        raise SoftlabError(f"{folder} has no folder {part!r}; expected {part}/<class>/<image>")
+    classes = {}
+    for path in sorted((folder / part).iterdir()):
+        if path.is_dir() and not path.name.startswith("."):
+            classes[path.name] = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            if not classes[path.name]:
+                raise SoftlabError(f"{path} holds no image ({', '.join(sorted(SUFFIXES))})")
+    if not classes:
+        raise SoftlabError(f"{folder / part} is empty; expected {part}/<class>/<image>")
+    return classes
+
+
+def _decode(files: dict[str, dict[str, list[Path]]]) -> dict[str, np.ndarray]:
+    from PIL import Image
+    from tqdm import tqdm
+
+    arrays, shape = {}, None
+    total = sum(len(paths) for part in files.values() for paths in part.values())
+    with tqdm(total=total, desc="decoding images", unit="image", disable=not sys.stderr.isatty()) as bar:
+        for part, classes in files.items():
+            images = []
+            for path in (path for paths in classes.values() for path in paths):
+                try:
+                    with Image.open(path) as image:
+                        pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+                except Exception as error:  # Pillow raises many kinds for damaged files
+                    raise SoftlabError(f"{path} cannot be read as an image: {error}") from None
+                pixels = np.atleast_3d(pixels).transpose(2, 0, 1)
+                shape = shape or pixels.shape
+                if pixels.shape != shape:
+                    raise SoftlabError(
+                        f"{path} is {pixels.shape} (channels, height, width), but the images before it are {shape}"
+                    )
+                images.append(pixels)
+                bar.update()
+            labels = [np.full(len(paths), label) for label, paths in enumerate(classes.values())]
+            arrays[f"{part}_images"] = np.stack(images)
+            arrays[f"{part}_labels"] = np.concatenate(labels).astype(np.int64)
+    return arrays

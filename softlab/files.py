@@ -1,0 +1,76 @@
+"""Files that are whole or not there: write to a temporary name, flush to disk, rename."""
+
+import errno
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from safetensors.torch import save
+from torch import Tensor
+
+from softlab.errors import SoftlabError
+
+
+def cache_folder() -> Path:
+    """The user's folder for things that can be made again: SOFTLAB_CACHE, else the system's place for caches."""
+    if os.environ.get("SOFTLAB_CACHE"):
+        return Path(os.environ["SOFTLAB_CACHE"])
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "softlab"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "softlab"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "softlab"
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write(file)` fill `path`: a reader sees the old file or the new one, even after a crash.
+
+    Raises SoftlabError where the folder cannot be written or the disk is full; nothing half-written stays.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise _explained(error, path) from error
+
+
+def write_json(path: Path, content: object) -> None:
+    """`content` as JSON with sorted keys, so that equal content gives equal bytes."""
+    write_whole(path, lambda file: file.write(json.dumps(content, indent=1, sort_keys=True).encode()))
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Tensors as safetensors: a format that cannot hold code."""
+    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata)
+    write_whole(path, lambda file: file.write(content))
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to disk, where the system can."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _explained(error: OSError, path: Path) -> SoftlabError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        free = shutil.disk_usage(path.parent).free // 2**20
+        return SoftlabError(f"the disk is full ({free} MiB free): {path} was not written; finished runs are untouched")
+    return SoftlabError(f"cannot write {path}: {error.strerror or error}")

@@ -1,0 +1,285 @@
+"""Runs: train once, load for ever. `fit_or_load(experiment) -> Run`, shared by processes and safe against crashes.
+
+A run is a folder of the store, named by its id: weights and snapshots as safetensors, everything else as JSON, and a
+manifest with the digest of each file. It is written under `.partial/` and renamed when it is whole. One process
+trains a run while others that want it wait.
+"""
+
+import functools
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from filelock import FileLock, Timeout
+
+from softlab import models, provenance, regularizers, training
+from softlab.data import Dataset, load
+from softlab.errors import SoftlabError
+from softlab.experiment import Experiment, Profile, run_id, study_profile
+from softlab.files import cache_folder, sync_folder, write_json, write_tensors
+
+CHECKPOINT_SECONDS = 10.0  # a kill loses about as much of a run's training
+ID = re.compile(r"[a-z][a-z0-9_]*-seed[0-9]+-[0-9a-f]{12}")
+
+
+class DamagedRun(Exception):
+    """A run's files are not what its manifest says."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained network and its record, loaded from the store."""
+
+    id: str
+    folder: Path
+    experiment: Experiment
+    history: Mapping[str, list[float]]  # one number per epoch; its keys: training.HISTORY
+    provenance: Mapping[str, object]
+
+    @functools.cached_property
+    def model(self) -> models.Network:
+        """The trained network, on the CPU in evaluation mode."""
+        return self._with_weights("weights.safetensors")
+
+    @property
+    def snapshot_epochs(self) -> tuple[int, ...]:
+        """Epochs after which the weights were kept."""
+        return self.experiment.snapshot_epochs
+
+    def snapshot(self, epoch: int) -> models.Network:
+        """The network as it was after `epoch` epochs (0: before training)."""
+        if epoch not in self.snapshot_epochs:
+            raise SoftlabError(f"no snapshot of epoch {epoch}; there are: {', '.join(map(str, self.snapshot_epochs))}")
+        return self._with_weights(_snapshot_name(epoch))
+
+    def _with_weights(self, name: str) -> models.Network:
+        shape = self.provenance["network"]
+        model = models.build(
+            self.experiment.model,
+            shape["num_classes"],
+            shape["in_channels"],
+            width=self.experiment.width,
+            stem_stride=self.experiment.stem_stride,
+        )
+        regularizers.get(self.experiment.method, **self.experiment.method_parameters).prepare(model)
+        model.load_state_dict(safetensors.torch.load_file(self.folder / name))
+        return model.eval()
+
+
+def store_folder(store: str | Path | None = None) -> Path:
+    """Where runs live: `store`, else SOFTLAB_STORE, else `runs/` of the checkout, else the user's cache folder."""
+    if store or os.environ.get("SOFTLAB_STORE"):
+        return Path(store or os.environ["SOFTLAB_STORE"]).expanduser().absolute()
+    checkout = provenance.PACKAGE.parent
+    return checkout / "runs" if (checkout / "_toc.yml").exists() else cache_folder() / "runs"
+
+
+def fit_or_load(
+    experiment: Experiment,
+    *,
+    store: str | Path | None = None,
+    device: str | torch.device | None = None,
+    on_epoch: Callable[[training.TrainingState], None] | None = None,
+) -> Run:
+    """The run of this experiment: from the store if it is there and whole, else trained now and kept.
+
+    device: where to train (None: a GPU if there is one). on_epoch: called with the state after each epoch.
+    Raises SoftlabError if the store cannot be written, the disk is full, or training diverges.
+    """
+    device = training.choose_device(device) if not isinstance(device, torch.device) else device
+    experiment = training.resolve(experiment, device)
+    dataset = load(experiment.data)
+    store, name = store_folder(store), identify(experiment, dataset)
+    try:
+        return _load(store / name)
+    except FileNotFoundError:
+        pass
+    except DamagedRun as damage:
+        print(f"{name} is damaged ({damage}): it is set aside in {store / '.damaged'} and trained again")
+    with _alone(store, name):
+        try:
+            return _load(store / name)  # another process may have trained it meanwhile
+        except FileNotFoundError:
+            pass
+        except DamagedRun:
+            _set_aside(store, name)
+        _train(experiment, dataset, store, name, device, on_epoch)
+        return _load(store / name)
+
+
+def identify(experiment: Experiment, dataset: Dataset) -> str:
+    """The run id of a resolved experiment: changes with its fields, the images, the training code and its method's."""
+    method = type(regularizers.get(experiment.method, **experiment.method_parameters))
+    code = provenance.training_code_digest() + provenance.code_digest(method)
+    return run_id(experiment, dataset.digest, code)
+
+
+def study(
+    profile: Profile, name: str = "core", *, store: str | Path | None = None, device: str | None = None
+) -> dict[str, list[Run]]:
+    """All runs of a study of softlab/chapters.yaml at this profile, {method: [Run by seed]}; trains those missing."""
+    from tqdm import tqdm
+
+    experiments = study_profile(profile, name).experiments()
+    runs: dict[str, list[Run]] = {}
+    with tqdm(experiments, desc="networks", unit="network", leave=False, delay=2) as bar:
+        for experiment in bar:
+            bar.set_postfix_str(f"{experiment.method}, seed {experiment.seed}")
+            runs.setdefault(experiment.method, []).append(fit_or_load(experiment, store=store, device=device))
+    return runs
+
+
+def stored(store: str | Path | None = None) -> Iterator[Run]:
+    """Every whole run of the store, oldest first."""
+    folders = [path for path in store_folder(store).glob("*-seed*") if ID.fullmatch(path.name)]
+    for folder in sorted(folders, key=lambda path: path.stat().st_mtime):
+        try:
+            yield _load(folder)
+        except (DamagedRun, FileNotFoundError):
+            continue
+
+
+def prune(names: list[str], store: str | Path | None = None) -> int:
+    """Delete these runs and everything unfinished or damaged; returns how many runs were deleted."""
+    root = store_folder(store)
+    for name in names:
+        if not ID.fullmatch(name) or not (root / name).is_dir():
+            raise SoftlabError(f"{name!r} is no run of {root}")
+    for name in names:
+        shutil.rmtree(root / name)
+    for partial in (root / ".partial").glob("*"):
+        try:
+            with FileLock(_lock_file(root, partial.name), timeout=0):
+                shutil.rmtree(partial)
+        except Timeout:
+            continue  # being trained right now
+    shutil.rmtree(root / ".damaged", ignore_errors=True)
+    return len(names)
+
+
+def _train(experiment, dataset, store, name, device, on_epoch) -> None:
+    """Train in .partial/, with snapshots and checkpoints, then rename into the store."""
+    partial = store / ".partial" / name
+    checkpoint = partial / "checkpoint.safetensors"
+    started = last_kept = time.monotonic()
+    resumed = _resume(checkpoint, experiment, dataset)
+    for state in training.epochs(experiment, dataset, device, resumed):
+        if state.epoch in experiment.snapshot_epochs:
+            write_tensors(partial / _snapshot_name(state.epoch), state.model.state_dict())
+        if on_epoch and state.epoch:
+            on_epoch(state)
+        if state.epoch < experiment.epochs and time.monotonic() - last_kept >= CHECKPOINT_SECONDS:
+            _keep(checkpoint, state)
+            last_kept = time.monotonic()
+    write_tensors(partial / "weights.safetensors", state.model.state_dict())
+    write_json(partial / "experiment.json", experiment.as_dict())
+    write_json(partial / "history.json", state.history)
+    network = {"num_classes": len(dataset.classes), "in_channels": dataset.train_images.shape[1]}
+    record = {"network": network, "data_digest": dataset.digest, "data_source": dataset.source, "softlab": 1}
+    record |= {"trained": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    record |= {"seconds": round(sum(state.history["seconds"]), 3), "wall_seconds": round(time.monotonic() - started, 3)}
+    write_json(partial / "provenance.json", record | provenance.environment(_device_name(device)))
+    checkpoint.unlink(missing_ok=True)
+    digests = {path.name: _digest(path) for path in sorted(partial.iterdir()) if not path.name.startswith(".")}
+    write_json(partial / "manifest.json", digests)
+    sync_folder(partial)
+    partial.replace(store / name)
+    sync_folder(store)
+
+
+def _keep(checkpoint: Path, state: training.TrainingState) -> None:
+    """One file, so that weights, momentum and history can never be of different epochs."""
+    tensors = {f"weights/{name}": tensor for name, tensor in state.model.state_dict().items()}
+    tensors |= {f"momentum/{name}": tensor for name, tensor in state.momentum.items()}
+    write_tensors(checkpoint, tensors, {"epoch": str(state.epoch), "history": json.dumps(state.history)})
+
+
+def _resume(checkpoint: Path, experiment: Experiment, dataset: Dataset) -> training.TrainingState | None:
+    """The state that a killed process left, or None if there is none or it cannot be read."""
+    try:
+        with safetensors.safe_open(checkpoint, "pt") as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except FileNotFoundError:
+        return None
+    except safetensors.SafetensorError:
+        checkpoint.unlink()
+        return None
+    parts = {"weights": {}, "momentum": {}}
+    for name, tensor in tensors.items():
+        part, _, parameter = name.partition("/")
+        parts[part][parameter] = tensor
+    model = training.build_model(experiment, dataset)
+    regularizers.get(experiment.method, **experiment.method_parameters).prepare(model)
+    model.load_state_dict(parts["weights"])
+    history = json.loads(metadata["history"])
+    return training.TrainingState(int(metadata["epoch"]), model, parts["momentum"], history)
+
+
+def _load(folder: Path) -> Run:
+    """Read and verify a run. Raises FileNotFoundError if there is none, DamagedRun if it is not whole."""
+    if not folder.is_dir():
+        raise FileNotFoundError(folder)
+    try:
+        manifest = json.loads((folder / "manifest.json").read_bytes())
+        for name, digest in manifest.items():
+            if _digest(folder / name) != digest:
+                raise DamagedRun(f"{name} does not have the digest on record")
+        experiment, history, record = (
+            json.loads((folder / f"{part}.json").read_bytes()) for part in ("experiment", "history", "provenance")
+        )
+        return Run(folder.name, folder, Experiment(**experiment), history, record)
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise DamagedRun(str(error)) from error
+
+
+class _alone:
+    """Hold the lock of one run; say so if that means waiting. The system releases it if the process dies."""
+
+    def __init__(self, store: Path, name: str):
+        self.path, self.name = _lock_file(store, name), name
+
+    def __enter__(self):
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.lock = FileLock(self.path)
+            try:
+                self.lock.acquire(timeout=0)
+            except Timeout:
+                print(f"waiting for another process that trains {self.name}", flush=True)
+                self.lock.acquire()
+        except OSError as error:
+            raise SoftlabError(f"cannot write to the store {self.path.parent.parent}: {error.strerror}") from None
+
+    def __exit__(self, *_):
+        self.lock.release()
+
+
+def _lock_file(store: Path, name: str) -> Path:
+    return store / ".locks" / f"{name}.lock"
+
+
+def _set_aside(store: Path, name: str) -> None:
+    (store / ".damaged").mkdir(exist_ok=True)
+    (store / name).rename(store / ".damaged" / f"{name}-{time.time_ns()}")
+
+
+def _snapshot_name(epoch: int) -> str:
+    return f"snapshot-{epoch:05d}.safetensors"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

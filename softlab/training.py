@@ -1,0 +1,245 @@
+"""Training, top to bottom in one function: `epochs(experiment, dataset)` yields the state after every epoch.
+
+What a caller does with a state (keep the weights, write a checkpoint, draw a curve) is the caller's business.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from softlab import models, regularizers
+from softlab.data import Dataset, balanced_subset
+from softlab.errors import SoftlabError
+from softlab.experiment import Experiment
+from softlab.representation import as_pixels
+from softlab.streams import stream, stream_seed
+
+HISTORY = (
+    "loss",  # mean of what was minimised
+    "accuracy",  # share of images whose largest logit is the class with the most target
+    "feature_magnitude",  # mean RMS ‖f‖/√D of the features trained on
+    "regularization",  # label smoothing's first part at alpha = 1, for that class
+    "error_amplification",  # its second part
+    "learning_rate",  # after the epoch's last step
+    "seconds",
+)
+
+
+@dataclass
+class TrainingState:
+    """A network in training after `epoch` epochs; `history` has one number of each kind in HISTORY per epoch."""
+
+    epoch: int
+    model: models.Network
+    momentum: dict[str, Tensor]
+    history: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in HISTORY})
+
+
+def resolve(experiment: Experiment, device: str | torch.device) -> Experiment:
+    """The experiment as this device runs it: `auto` precision becomes bf16 where the hardware has it, else fp32."""
+    if experiment.precision != "auto":
+        return experiment
+    if torch.device(device).type == "cuda":
+        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif torch.device(device).type == "cpu":
+        has_bf16 = any(
+            getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        )
+    else:
+        has_bf16 = False
+    return experiment.replace(precision="bf16" if has_bf16 else "fp32")
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """The device of that name; by default a GPU if there is one, else the CPU.
+
+    Raises SoftlabError where the name is unknown or the machine has no such device.
+    """
+    available = ["cpu"] + ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
+    if name is None:
+        return torch.device(available[1] if len(available) > 1 else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise SoftlabError(f"{name!r} is no device (here: {', '.join(available)})") from None
+    if device.type not in available or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
+        raise SoftlabError(f"device {name!r} is not on this machine (here: {', '.join(available)})")
+    return device
+
+
+def build_model(experiment: Experiment, dataset: Dataset) -> models.Network:
+    """The experiment's network before training: the same initial weights for every method."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(stream_seed(experiment.seed, "weights"))
+        return models.build(
+            experiment.model,
+            len(dataset.classes),
+            dataset.train_images.shape[1],
+            width=experiment.width,
+            stem_stride=experiment.stem_stride,
+            mean=dataset.mean,
+            std=dataset.std,
+        )
+
+
+def epochs(
+    experiment: Experiment, dataset: Dataset, device: str | torch.device = "cpu", resume: TrainingState | None = None
+) -> Iterator[TrainingState]:
+    """Train, yielding the state before the first epoch (or the one resumed from) and after each.
+
+    The state is the same object each time: copy what must last. On the CPU, a run that is resumed from a state
+    ends with the same bits as one that was not interrupted.
+    Raises SoftlabError if the loss stops being finite.
+    """
+    experiment, device = resolve(experiment, device), torch.device(device)
+    method = regularizers.get(experiment.method, **experiment.method_parameters)
+    images, labels = training_set(experiment, dataset, device)
+    if resume is None:
+        model = build_model(experiment, dataset)
+        method.prepare(model)
+        state = TrainingState(0, model, {})
+    else:
+        state = resume
+        model = state.model
+    model.to(device, memory_format=torch.channels_last)
+    optimizer = make_optimizer(model, experiment, state.momentum)
+    half = experiment.precision == "bf16"
+    network = (
+        torch.compile(_WithFeatures(model)) if experiment.compiled and device.type == "cuda" else _WithFeatures(model)
+    )
+    one_hot = functional.one_hot(labels, len(dataset.classes)).float()
+    per_epoch = math.ceil(len(images) / experiment.batch_size)
+    total_steps = per_epoch * experiment.epochs
+
+    with cpu_threads(experiment.threads):
+        yield state
+        for epoch in range(state.epoch, experiment.epochs):
+            started = perf_counter()
+            model.train()
+            sums = torch.zeros(5, device=device)
+            order = torch.randperm(len(images), generator=stream(experiment.seed, "order", epoch)).to(device)
+            for step, chosen in enumerate(order.tensor_split(per_epoch)):  # batches that differ by one image at most
+                position = epoch * per_epoch + step
+                rate = experiment.learning_rate * schedule(position / total_steps, experiment)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                batch = as_pixels(images[chosen])
+                if experiment.augmentation == "flip_shift":
+                    batch = flip_shift(batch, stream(experiment.seed, "augmentation", epoch, step))
+                batch, targets = method.transform(
+                    batch, one_hot[chosen], stream(experiment.seed, "method", epoch, step)
+                )
+                with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                    features, logits = network(batch.contiguous(memory_format=torch.channels_last))
+                features, logits = features.float(), logits.float()
+                loss = method.loss(logits, targets, features, model.head, position / total_steps)
+                optimizer.zero_grad(set_to_none=True)
+                loss.mean().backward()
+                optimizer.step()
+                sums += batch_sums(loss, logits, targets, features)
+            means = (sums / len(images)).tolist()  # the epoch's only wait for the device
+            if not all(map(math.isfinite, means)):
+                raise SoftlabError(
+                    f"the loss became {means[0]} in epoch {epoch + 1} of {experiment.method} (seed {experiment.seed}): "
+                    f"try a learning_rate below {experiment.learning_rate}, precision=fp32, or a weaker method"
+                )
+            for name, value in zip(HISTORY, [*means, rate, perf_counter() - started], strict=True):
+                state.history[name].append(value)
+            state.epoch = epoch + 1
+            state.momentum = momentum_of(model, optimizer)
+            yield state
+
+
+def training_set(experiment: Experiment, dataset: Dataset, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Images (uint8) and labels that this experiment trains on, on its device."""
+    images, labels = dataset.train_images, dataset.train_labels
+    if experiment.train_size is not None:
+        chosen = balanced_subset(labels, experiment.train_size, stream(experiment.seed, "subset"))
+        images, labels = images[chosen], labels[chosen]
+    return images.to(device), labels.to(device)
+
+
+def schedule(progress: float, experiment: Experiment) -> float:
+    """Learning rate as a share of its peak at `progress` in [0, 1): linear warm-up, then linear or cosine to 0."""
+    if progress < experiment.warmup:
+        return 0.1 + 0.9 * progress / experiment.warmup
+    left = (1 - progress) / (1 - experiment.warmup)
+    return left if experiment.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2
+
+
+def make_optimizer(model: nn.Module, experiment: Experiment, momentum: dict[str, Tensor]) -> torch.optim.SGD:
+    """SGD with Nesterov momentum; weight decay on matrices and convolutions only. `momentum` resumes its buffers."""
+    parameters = dict(model.named_parameters())
+    decayed = [parameter for parameter in parameters.values() if parameter.ndim > 1]
+    free = [parameter for parameter in parameters.values() if parameter.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": experiment.weight_decay}, {"params": free, "weight_decay": 0.0}]
+    optimizer = torch.optim.SGD(
+        groups,
+        lr=experiment.learning_rate,
+        momentum=experiment.momentum,
+        nesterov=experiment.momentum > 0,
+        fused=next(model.parameters()).device.type in ("cpu", "cuda"),
+    )
+    for name, buffer in momentum.items():  # in the parameter's own memory layout, which the fused step relies on
+        optimizer.state[parameters[name]]["momentum_buffer"] = torch.empty_like(parameters[name]).copy_(buffer)
+    return optimizer
+
+
+def momentum_of(model: nn.Module, optimizer: torch.optim.SGD) -> dict[str, Tensor]:
+    """The optimizer's buffers by the name of their parameter: with the weights, all that resuming needs."""
+    state = {name: optimizer.state.get(parameter, {}) for name, parameter in model.named_parameters()}
+    return {name: kept["momentum_buffer"] for name, kept in state.items() if kept.get("momentum_buffer") is not None}
+
+
+@torch.no_grad()
+def batch_sums(loss: Tensor, logits: Tensor, targets: Tensor, features: Tensor) -> Tensor:
+    """Sums over a batch of the first five quantities in HISTORY, (5,), left on the device."""
+    labels = targets.argmax(1)
+    regularization, amplification = regularizers.label_smoothing_terms(logits, labels)
+    magnitude = features.norm(dim=1) / features.shape[1] ** 0.5
+    right = (logits.argmax(1) == labels).float()
+    return torch.stack([loss, right, magnitude, regularization, amplification]).sum(1)
+
+
+def flip_shift(images: Tensor, generator: torch.Generator, reach: int = 4) -> Tensor:
+    """Mirror each image with probability ½ and shift it by up to `reach` pixels, the border reflected."""
+    count, channels, height, width = images.shape
+    mirrored = torch.rand(count, generator=generator) < 0.5
+    offsets = torch.randint(2 * reach + 1, (count, 2), generator=generator)
+    rows = offsets[:, 0, None] + torch.arange(height)
+    columns = offsets[:, 1, None] + torch.arange(width)
+    columns = torch.where(mirrored[:, None], columns.flip(1), columns)
+    rows, columns = rows.to(images.device), columns.to(images.device)
+    padded = functional.pad(images, (reach,) * 4, mode="reflect")
+    which = torch.arange(count, device=images.device)[:, None, None, None]
+    channel = torch.arange(channels, device=images.device)[None, :, None, None]
+    return padded[which, channel, rows[:, None, :, None], columns[:, None, None, :]]
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Let torch use `count` CPU threads inside the block: their number changes rounding."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class _WithFeatures(nn.Module):
+    """Features and logits in one forward pass, as one graph to compile."""
+
+    def __init__(self, model: models.Network):
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.model.features(images)
+        return features, self.model.head(features)
