@@ -143,6 +143,9 @@ def load_profile(name: str | Path, **overrides) -> Profile:
     overrides = {key: value for key, value in overrides.items() if key not in ("methods", "seeds", "evaluation")}
     fields = {**(content.get("experiment") or {}), **overrides}
     check_fields(fields)
+    for key in ("method", "method_parameters", "seed"):
+        if key in fields:
+            raise SoftlabError(f"a profile spans methods and seeds: change `methods` or `seeds`, not {key!r}")
     # A shortened training keeps those snapshots that it still reaches.
     if "epochs" in overrides and "snapshot_epochs" not in overrides:
         reached = [epoch for epoch in fields.get("snapshot_epochs", ()) if epoch <= int(overrides["epochs"])]

@@ -23,6 +23,7 @@ def training_code_digest() -> str:
     return _digest(*(_meaning((PACKAGE / name).read_text(encoding="utf-8")) for name in TRAINING_CODE))
 
 
+@functools.cache
 def code_digest(method: type) -> str:
     """sha256 of all that a method does: its functions, inherited ones, and the helpers and constants they name.
 

@@ -122,6 +122,13 @@ def identify(experiment: Experiment, dataset: Dataset) -> str:
     return run_id(experiment, dataset.digest, code)
 
 
+def missing(experiments: list[Experiment], device: torch.device, store: str | Path | None = None) -> list[Experiment]:
+    """Those experiments that have no run in the store yet (a look at names only: nothing is verified)."""
+    root = store_folder(store)
+    resolved = [(experiment, training.resolve(experiment, device)) for experiment in experiments]
+    return [one for one, known in resolved if not (root / identify(known, load(known.data))).is_dir()]
+
+
 def study(
     profile: Profile, name: str = "core", *, store: str | Path | None = None, device: str | None = None
 ) -> dict[str, list[Run]]:
@@ -130,9 +137,9 @@ def study(
 
     experiments = study_profile(profile, name).experiments()
     runs: dict[str, list[Run]] = {}
-    with tqdm(experiments, desc="networks", unit="network", leave=False, delay=2) as bar:
+    with tqdm(experiments, unit="network", leave=False, delay=2) as bar:
         for experiment in bar:
-            bar.set_postfix_str(f"{experiment.method}, seed {experiment.seed}")
+            bar.set_description(f"{experiment.method}, seed {experiment.seed}", refresh=False)
             runs.setdefault(experiment.method, []).append(fit_or_load(experiment, store=store, device=device))
     return runs
 
@@ -188,8 +195,9 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
     record |= {"seconds": round(sum(state.history["seconds"]), 3), "wall_seconds": round(time.monotonic() - started, 3)}
     write_json(partial / "provenance.json", record | provenance.environment(_device_name(device)))
     checkpoint.unlink(missing_ok=True)
-    digests = {path.name: _digest(path) for path in sorted(partial.iterdir()) if not path.name.startswith(".")}
-    write_json(partial / "manifest.json", digests)
+    for torn in partial.glob(".*"):  # what a kill left in the middle of writing
+        torn.unlink()
+    write_json(partial / "manifest.json", {path.name: _digest(path) for path in partial.iterdir()})
     sync_folder(partial)
     partial.replace(store / name)
     sync_folder(store)

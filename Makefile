@@ -1,0 +1,44 @@
+# Two commands matter: `make book` and `make test`. Each sets up .venv by itself.
+PYTHON ?= python3
+PROFILE ?= quick
+BUILD ?= _build
+VENV := .venv
+BIN := $(VENV)/bin
+# Options for pip, for instance an index that has CPU-only builds of torch AND torchvision.
+PIP_ARGS ?=
+SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --profile workflow/profiles/local \
+	--config profile=$(PROFILE) build=$(BUILD)
+
+.PHONY: book test lint format bench clean help
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+book: $(VENV)/book.stamp ## execute the notebooks and build the site at _build/html (PROFILE=quick)
+	@$(SNAKEMAKE)
+	@$(BIN)/python workflow/summary.py $(BUILD)/$(notdir $(basename $(PROFILE)))
+
+test: $(VENV)/test.stamp lint ## everything that needs no system package
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/test.stamp ## ruff: rules and format
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+format: $(VENV)/test.stamp ## let ruff mend what it can, and strip the notebooks' outputs
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/nbstripout --keep-count notebooks/*.ipynb
+
+bench: $(VENV)/bench.stamp ## speed beside peers; tables go to benchmarks/results
+	@for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+clean: ## delete what `make book` made; never a trained run
+	rm -rf $(BUILD)
+
+# One environment; each stamp says which extras are in it.
+$(VENV)/book.stamp: EXTRAS = book
+$(VENV)/test.stamp: EXTRAS = book,test
+$(VENV)/bench.stamp: EXTRAS = book,test,bench
+$(VENV)/%.stamp: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, not {sys.version.split()[0]}: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing softlab-book[$(EXTRAS)] into $(VENV) (the first time this downloads torch: some minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS) -e ".[$(EXTRAS)]"
+	@touch $@

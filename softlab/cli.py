@@ -1,0 +1,174 @@
+"""The command `softlab`: train networks and look after the store. Wrong input: one line, exit code 2."""
+
+import argparse
+import os
+import sys
+import time
+import warnings
+from importlib import metadata
+from pathlib import Path
+
+from softlab import __version__
+from softlab.errors import SoftlabError
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; ends the process with 0, 2 for wrong input or a failed run, 130 after Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    try:
+        _name_foreign_package()
+        options.run(options)
+    except SoftlabError as error:
+        print(f"softlab: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("softlab: stopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # `softlab runs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="softlab", description="Train the book's networks and look after them.")
+    parser.add_argument("--version", action="version", version=f"softlab-book {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train networks that the store does not have yet")
+    train.add_argument("--profile", default="quick", help="a profile's name, or the path of a .yaml file (quick)")
+    train.add_argument("--study", default="core", help="a study of softlab/chapters.yaml (core: the profile itself)")
+    train.add_argument("--method", action="append", help="a method of the study (all); may be given again")
+    train.add_argument("--seed", type=int, nargs="+", action="extend", help="seeds (all of the study)")
+    train.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change the experiment")
+    train.add_argument("--methods-file", type=Path, help="a Python file that registers methods of yours: it is run")
+    train.add_argument("--store", help="where runs are kept (SOFTLAB_STORE, else runs/ of the checkout)")
+    train.add_argument("--device", help="cpu, cuda, cuda:1, mps (a GPU if there is one)")
+    train.add_argument("--workers", type=int, default=1, help="how many such commands run at once, to estimate time")
+    train.add_argument("--manifest", type=Path, help="write the ids of the runs to this file")
+    train.set_defaults(run=_train)
+
+    runs = commands.add_parser("runs", help="list, show or prune trained networks")
+    runs.add_argument("action", nargs="?", choices=("list", "show", "prune"), default="list")
+    runs.add_argument("names", nargs="*", metavar="RUN", help="ids, or their beginnings")
+    runs.add_argument("--store", help="where runs are kept")
+    runs.set_defaults(run=_runs)
+    return parser
+
+
+def _train(options) -> None:
+    import yaml
+
+    from softlab.experiment import load_profile, study_profile
+    from softlab.files import write_json
+
+    changes = {}
+    for setting in options.set:
+        field, separator, value = setting.partition("=")
+        if not separator:
+            raise SoftlabError(f"--set takes FIELD=VALUE, not {setting!r}")
+        try:
+            changes[field.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise SoftlabError(f"--set {field}: {value!r} is no value") from None
+    if options.methods_file:
+        _run_methods_file(options.methods_file)
+    profile = study_profile(load_profile(options.profile, **changes), options.study)
+    methods = {name: profile.methods.get(name, {}) for name in options.method or profile.methods}
+    experiments = [
+        profile.experiment.replace(method=method, method_parameters=parameters, seed=seed)
+        for method, parameters in methods.items()
+        for seed in options.seed or profile.seeds
+    ]
+
+    from softlab import runs, training
+
+    device = training.choose_device(options.device)
+    ids = []
+    for position, experiment in enumerate(experiments):
+        fresh = experiment in runs.missing([experiment], device, options.store)
+        started = time.monotonic()
+        run = runs.fit_or_load(experiment, store=options.store, device=device)
+        ids.append(run.id)
+        if fresh:
+            seconds = time.monotonic() - started
+            others = runs.missing(experiments[position + 1 :], device, options.store)
+            waiting = len(_waiting(options, device)) if options.manifest else len(others)
+            left = (
+                f"{waiting} to go, about {waiting * seconds / 60 / options.workers:.1f} min" if waiting else "the last"
+            )
+            accuracy = run.history["accuracy"][-1]
+            print(f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f}; {left}", flush=True)
+    if options.manifest:
+        write_json(options.manifest, ids)
+    else:
+        print(f"{len(ids)} runs in {runs.store_folder(options.store)}")
+
+
+def _waiting(options, device) -> list:
+    """The networks that the whole book still needs at this profile."""
+    from softlab import runs
+    from softlab.experiment import chapters, load_profile, study_profile
+
+    profile = load_profile(options.profile)
+    studies = dict.fromkeys(study for needed in chapters().values() for study in needed)
+    networks = [one for study in studies for one in study_profile(profile, study).experiments()]
+    return runs.missing(networks, device, options.store)
+
+
+def _run_methods_file(path: Path) -> None:
+    """Execute the user's own file, named on the command line, so that its methods are registered."""
+    import importlib.util
+
+    if not path.is_file():
+        raise SoftlabError(f"--methods-file {path}: there is no such file")
+    spec = importlib.util.spec_from_file_location("softlab_user_methods", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except SoftlabError:
+        raise
+    except Exception as error:
+        raise SoftlabError(f"--methods-file {path} failed: {type(error).__name__}: {error}") from error
+
+
+def _runs(options) -> None:
+    import json
+
+    from softlab import runs
+
+    found = {run.id: run for run in runs.stored(options.store)}
+    chosen = list(found)
+    if options.names:
+        chosen = []
+        for name in options.names:
+            matching = [one for one in found if one.startswith(name)]
+            if not matching:
+                raise SoftlabError(f"no run in {runs.store_folder(options.store)} begins with {name!r}")
+            chosen += matching
+    if options.action == "prune":
+        count = runs.prune(chosen if options.names else [], options.store)
+        print(f"deleted {count} runs and everything unfinished or damaged")
+        return
+    for name in chosen:
+        run = found[name]
+        if options.action == "show":
+            record = {"id": name, "experiment": run.experiment.as_dict(), "provenance": dict(run.provenance)}
+            print(json.dumps(record | {"last_epoch": {key: one[-1] for key, one in run.history.items()}}, indent=1))
+        else:
+            setting = f"{run.experiment.data} {run.experiment.model} {run.experiment.epochs} epochs"
+            print(f"{name}  {setting}  {run.provenance['trained']}  {run.provenance['seconds']:.0f} s")
+    if not chosen:
+        print(f"no runs in {runs.store_folder(options.store)}")
+
+
+def _name_foreign_package() -> None:
+    """Say so if the unrelated project `softlab` of the package index is installed: its files overwrite ours."""
+    try:
+        foreign = metadata.distribution("softlab")
+    except metadata.PackageNotFoundError:
+        return
+    warnings.warn(
+        f"the distribution softlab {foreign.version} in {foreign.locate_file('')} is another project with the same "
+        f"import name; this book is softlab-book: uninstall softlab, then install softlab-book again",
+        stacklevel=2,
+    )

@@ -1,0 +1,95 @@
+"""Figures of the book: they draw what they are given and compute nothing. One colour and marker per method.
+
+Every function takes matplotlib axes, or makes them, and returns them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+from softlab.evidence import Interval
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a method looks and is called throughout the book."""
+
+    label: str
+    color: str
+    marker: str
+
+
+# Okabe and Ito's colours, which people with colour-blindness tell apart.
+STYLES = {
+    "baseline": Style("baseline", "#000000", "o"),
+    "label_smoothing": Style("label smoothing", "#0072B2", "s"),
+    "mixup": Style("Mixup", "#E69F00", "^"),
+    "cutmix": Style("CutMix", "#009E73", "D"),
+    "maxsup": Style("MaxSup", "#CC79A7", "v"),
+}
+OTHERS = (("#D55E00", "P"), ("#56B4E9", "X"), ("#7F7F7F", "*"), ("#8C564B", "p"))
+
+
+def style(method: str) -> Style:
+    """The style of a method; one that the book does not know gets a spare colour, always the same for its name."""
+    color, marker = OTHERS[sum(method.encode()) % len(OTHERS)]
+    return STYLES.get(method, Style(method.replace("_", " "), color, marker))
+
+
+def soft_labels(images: np.ndarray, targets: np.ndarray, classes: Sequence[str], titles: Sequence[str]) -> np.ndarray:
+    """A row of images over their target distributions.
+
+    images: (M, C, H, W) in [0, 1].  targets: (M, K), rows that sum to 1.
+    """
+    images, targets = np.asarray(images), np.asarray(targets)
+    figure, axes = plt.subplots(
+        2, len(images), figsize=(2.1 * len(images), 4.2), height_ratios=[1, 1.35], layout="constrained"
+    )
+    axes = axes.reshape(2, -1)
+    for column, (image, target, title) in enumerate(zip(images, targets, titles, strict=True)):
+        axes[0, column].imshow(np.moveaxis(image, 0, -1), cmap="gray_r", vmin=0, vmax=1)
+        axes[0, column].set(title=title, xticks=[], yticks=[])
+        axes[1, column].barh(np.arange(len(target)), target, color="#56B4E9", edgecolor="black", linewidth=0.5)
+        axes[1, column].axvline(0, color="black", linewidth=0.8)
+        axes[1, column].set(xlim=(min(0, targets.min() - 0.05), 1.12), xticks=[0, 0.5, 1], yticks=[])
+        axes[1, column].set_ylim(len(target) - 0.5, -0.5)
+        axes[1, column].grid(axis="x", alpha=0.3)
+    axes[1, 0].set_yticks(np.arange(len(classes)), classes, fontsize=8)
+    figure.supxlabel("target probability of each class", fontsize=10)
+    return axes
+
+
+def curves(
+    values: Mapping[str, np.ndarray], epochs: Sequence[int], label: str, ax: Axes | None = None, marked: bool = False
+) -> Axes:
+    """Mean over seeds against epochs, in a band from the lowest seed to the highest.
+
+    values: method -> (seeds, epochs).  marked: a marker at every epoch.
+    """
+    ax = ax or plt.subplots(layout="constrained")[1]
+    for method, array in values.items():
+        look = style(method)
+        every = 1 if marked else max(1, len(epochs) // 6)
+        ax.plot(epochs, array.mean(0), color=look.color, marker=look.marker, markevery=every, ms=5, label=look.label)
+        ax.fill_between(epochs, array.min(0), array.max(0), color=look.color, alpha=0.15, linewidth=0)
+    ax.set(xlabel="epoch", ylabel=label)
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def intervals(values: Mapping[str, Interval], label: str, ax: Axes | None = None, zero: bool = False) -> Axes:
+    """One dot with its interval per method, from top to bottom; `zero` draws a line where there is no difference."""
+    ax = ax or plt.subplots(figsize=(6, 0.5 * len(values) + 1), layout="constrained")[1]
+    for row, (method, interval) in enumerate(values.items()):
+        look = style(method)
+        half = interval.half_width if interval.n > 1 else 0
+        ax.errorbar(interval.mean, row, xerr=half, color=look.color, marker=look.marker, capsize=4, ms=7)
+    ax.set_yticks(range(len(values)), [style(method).label for method in values])
+    ax.set(xlabel=label, ylim=(len(values) - 0.5, -0.5))
+    if zero:
+        ax.axvline(0, color="black", linewidth=0.8)
+    ax.grid(axis="x", alpha=0.3)
+    return ax

@@ -1,0 +1,115 @@
+"""Assemble the executed book and build its site: python site.py BUILD
+
+BUILD/site mirrors the repository (so that launch links are right), with the executed notebooks in place of the
+committed ones; jupyter-book renders it with execution off and warnings as errors. BUILD/html appears only if every
+page of the table of contents came out.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import nbformat
+import yaml
+
+from softlab.provenance import commit
+
+ROOT = Path(__file__).resolve().parent.parent
+VERSIONS = ("torch", "torchvision", "numpy", "scipy", "matplotlib", "jupyter-book", "papermill", "snakemake")
+
+
+def main(build: Path) -> None:
+    site, rendered = build / "site", build / "rendered"
+    for folder in (site, rendered):  # an incremental build of a broken page would pass
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(ROOT / "book", site / "book")
+    shutil.copy(ROOT / "_toc.yml", site)
+    (site / "notebooks").mkdir()
+    for executed in sorted((build / "notebooks").glob("*.ipynb")):
+        if executed.name.count(".") == 1:  # not NAME.partial.ipynb, not NAME.failed.ipynb
+            nbformat.write(for_the_page(nbformat.read(executed, as_version=4)), site / "notebooks" / executed.name)
+    (site / "book" / "this_build.md").write_text(this_build(build))
+    (site / "_config.yml").write_text(yaml.safe_dump(configuration(repository_address()), allow_unicode=True))
+
+    command = [sys.executable, "-m", "jupyter_book", "build", str(site), "-W", "--keep-going", "-n"]
+    subprocess.run([*command, "--path-output", str(rendered)], check=True)
+    html = rendered / "_build" / "html"
+    missing = [page for page in pages(site) if not is_page(html / f"{page}.html")]
+    if missing or not is_page(html / "index.html", at_least=50):
+        sys.exit(f"no page came out for: {', '.join(missing) or 'index.html'}")
+    (html / ".nojekyll").touch()
+    shutil.rmtree(build / "html", ignore_errors=True)
+    html.replace(build / "html")
+    shutil.rmtree(rendered)
+
+
+def for_the_page(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Without papermill's traces: the cell that it injected, and its metadata."""
+    notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    for holder in (notebook, *notebook.cells):
+        holder.metadata.pop("papermill", None)
+    return notebook
+
+
+def pages(site: Path) -> list[str]:
+    """Every page that the table of contents names, as a path without suffix."""
+    contents = yaml.safe_load((site / "_toc.yml").read_text())
+    chapters = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
+    return [contents["root"], *chapters]
+
+
+def is_page(path: Path, at_least: int = 2000) -> bool:
+    return path.is_file() and path.stat().st_size >= at_least
+
+
+def configuration(repository: str | None) -> dict:
+    """_config.yml, with launch buttons if the repository's address is known and nothing of the kind if not."""
+    settings = yaml.safe_load((ROOT / "_config.yml").read_text())
+    if repository:
+        settings["repository"] = {"url": repository, "branch": "main"}
+        settings["launch_buttons"] = {"colab_url": "https://colab.research.google.com"}
+        settings["html"] |= {"use_repository_button": True, "use_issues_button": True}
+    return settings
+
+
+def repository_address() -> str | None:
+    """https://github.com/OWNER/NAME from SOFTLAB_REPOSITORY or the git remote `origin`; None for anything else."""
+    address = os.environ.get("SOFTLAB_REPOSITORY")
+    if address is None:
+        command = ["git", "remote", "get-url", "origin"]
+        address = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+    address = (
+        re.sub(r"^git@github\.com:", "https://github.com/", address.strip()).removesuffix("/").removesuffix(".git")
+    )
+    return address if re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", address) else None
+
+
+def this_build(build: Path) -> str:
+    """The page that says what this build ran on: times and versions."""
+    times = {
+        path.stem: json.loads(path.read_text())["seconds"] for path in sorted((build / "notebooks").glob("*.json"))
+    }
+    rows = "\n".join(f"| {name} | {seconds:.0f} |" for name, seconds in times.items())
+    versions = "\n".join(f"| {name} | {metadata.version(name)} |" for name in VERSIONS)
+    return f"""# This build
+
+Profile `{build.name}`, commit `{commit()}`, {os.cpu_count()} CPU cores. Training times are part of each run's record
+(`softlab runs show`).
+
+| notebook | seconds to execute |
+|---|---|
+{rows}
+
+| package | version |
+|---|---|
+{versions}
+"""
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

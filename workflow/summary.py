@@ -1,0 +1,47 @@
+"""The last step of `make book`: put the site of this profile at _build/html and say what took how long.
+
+python summary.py BUILD. Fails if there is no page.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from softlab.runs import store_folder
+
+
+def main(build: Path) -> None:
+    made, shown = build / "html" / "index.html", build.parent / "html"
+    if not made.is_file() or made.stat().st_size == 0:
+        sys.exit(f"no page came out: {made} is missing or empty")
+    mark = f"{build.name} {made.stat().st_mtime_ns}\n"
+    label = shown / ".built"
+    if not label.is_file() or label.read_text() != mark:
+        shutil.rmtree(shown, ignore_errors=True)
+        shutil.copytree(made.parent, shown)
+        label.write_text(mark)
+
+    store, ids = (
+        store_folder(),
+        sorted({name for path in build.glob("runs/*/*.json") for name in json.loads(path.read_text())}),
+    )
+    records = [json.loads((store / name / "provenance.json").read_text()) for name in ids if (store / name).is_dir()]
+    seconds = [record["wall_seconds"] for record in records]
+    rows = [(f"training, {len(seconds)} networks (sum over jobs)", sum(seconds))]
+    rows += [(path.stem, json.loads(path.read_text())["seconds"]) for path in sorted(build.glob("notebooks/*.json"))]
+    width = max(len(name) for name, _ in rows)
+    print(
+        "\n".join(
+            [
+                "",
+                *(f"{name:<{width}}  {value:7.1f} s" for name, value in rows),
+                "",
+                str((shown / "index.html").resolve()),
+            ]
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
