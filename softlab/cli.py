@@ -92,9 +92,8 @@ def _train(options) -> None:
             seconds = time.monotonic() - started
             others = runs.missing(experiments[position + 1 :], device, options.store)
             waiting = len(_waiting(options, device)) if options.manifest else len(others)
-            left = (
-                f"{waiting} to go, about {waiting * seconds / 60 / options.workers:.1f} min" if waiting else "the last"
-            )
+            minutes = waiting * seconds / 60 / options.workers
+            left = f"{waiting} networks to go, about {minutes:.1f} min" if waiting else "that was the last network"
             accuracy = run.history["accuracy"][-1]
             print(f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f}; {left}", flush=True)
     if options.manifest:

@@ -51,6 +51,7 @@ def glue(name: str, value: object) -> None:
     """
     from IPython.display import display
 
+    value = value.item() if hasattr(value, "item") else value  # numpy's and torch's numbers as plain ones
     prefix = "application/papermill.record/"
     metadata = {"scrapbook": {"name": name, "mime_prefix": prefix}}
     display({f"{prefix}text/plain": repr(value)}, metadata=metadata, raw=True)

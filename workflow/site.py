@@ -36,7 +36,7 @@ def main(build: Path) -> None:
     (site / "book" / "this_build.md").write_text(this_build(build))
     (site / "_config.yml").write_text(yaml.safe_dump(configuration(repository_address()), allow_unicode=True))
 
-    command = [sys.executable, "-m", "jupyter_book", "build", str(site), "-W", "--keep-going", "-n"]
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(site), "-W", "--keep-going", "-n"]
     subprocess.run([*command, "--path-output", str(rendered)], check=True)
     html = rendered / "_build" / "html"
     missing = [page for page in pages(site) if not is_page(html / f"{page}.html")]
