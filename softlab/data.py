@@ -224,6 +224,6 @@ def _decode(files: dict[str, dict[str, list[Path]]]) -> dict[str, np.ndarray]:
                 images.append(pixels)
                 bar.update()
             labels = [np.full(len(paths), label) for label, paths in enumerate(classes.values())]
-            arrays[f"{part}_images"] = np.stack(images)
+            arrays[f"{part}_images"] = np.ascontiguousarray(np.stack(images))
             arrays[f"{part}_labels"] = np.concatenate(labels).astype(np.int64)
     return arrays

@@ -35,10 +35,14 @@ class Interval:
         """+1 if the whole interval is above zero, -1 if below, 0 if it contains zero."""
         return int(self.low > 0) - int(self.high < 0)
 
-    def text(self, scale: float = 1.0, digits: int = 1, sign: bool = False) -> str:
-        """`mean ± half width` after multiplying by scale; just the mean where n = 1."""
-        mean = f"{self.mean * scale:{'+' if sign else ''}.{digits}f}"
-        return mean if self.n == 1 else f"{mean} ± {self.half_width * scale:.{digits}f}"
+    def scaled(self, factor: float) -> "Interval":
+        """The interval in other units, for instance percent: factor > 0."""
+        return Interval(self.mean * factor, self.low * factor, self.high * factor, self.n)
+
+    def text(self, digits: int = 1, sign: bool = False) -> str:
+        """`mean ± half width`; just the mean where n = 1."""
+        mean = f"{self.mean:{'+' if sign else ''}.{digits}f}"
+        return mean if self.n == 1 else f"{mean} ± {self.half_width:.{digits}f}"
 
 
 def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
@@ -64,6 +68,20 @@ def paired_interval(values: Sequence[float], baseline: Sequence[float], level: f
     if len(values) != len(baseline):
         raise SoftlabError(f"paired values must be of the same seeds, not {len(values)} and {len(baseline)}")
     return t_interval(np.asarray(values, dtype=float) - np.asarray(baseline, dtype=float), level)
+
+
+def means(values: Mapping[str, Sequence[float]]) -> dict[str, Interval]:
+    """Mean and interval over seeds of every method. values: method -> one number per seed."""
+    return {method: t_interval(numbers) for method, numbers in values.items()}
+
+
+def against_baseline(values: Mapping[str, Sequence[float]]) -> dict[str, Interval]:
+    """Paired interval of every other method to `baseline`. values: method -> one number per seed, seeds in order."""
+    return {
+        method: paired_interval(numbers, values["baseline"])
+        for method, numbers in values.items()
+        if method != "baseline"
+    }
 
 
 def verdict(differences: Mapping[str, Interval], side: int = 1) -> str:

@@ -180,7 +180,9 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
 
 def run_id(experiment: Experiment, data_digest: str, code_digest: str) -> str:
     """`method-seedN-hash`: names the network that this experiment gives on these images with this code."""
-    content = json.dumps([experiment.as_dict(), data_digest, code_digest], sort_keys=True)
+    fields = experiment.as_dict()
+    fields["data"] = fields["data"].partition(":")[0]  # where a folder lies does not matter: its digest counts
+    content = json.dumps([fields, data_digest, code_digest], sort_keys=True)
     return f"{experiment.method}-seed{experiment.seed}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 
 from softlab.errors import SoftlabError
+from softlab.evidence import Interval
 from softlab.experiment import Profile, chapters, load_profile, study_profile
 
 DEFAULT_PROFILE = "quick"
@@ -20,7 +21,7 @@ def begin(
     overrides: fields of the experiment, {"epochs": 90}.
     Raises SoftlabError with the nearest valid name for whatever is unknown.
     """
-    _plain_errors()
+    _prepare_kernel()
     if profile == DEFAULT_PROFILE:
         profile = os.environ.get("SOFTLAB_PROFILE") or DEFAULT_PROFILE
     if overrides is not None and not isinstance(overrides, Mapping):
@@ -57,23 +58,51 @@ def glue(name: str, value: object) -> None:
     display({f"{prefix}text/plain": repr(value)}, metadata=metadata, raw=True)
 
 
+def table(columns: Mapping[str, Mapping[str, object]], corner: str = "method"):
+    """A table with one row per method, called as in the book. columns: heading -> {method: what stands there}."""
+    import pandas
+
+    from softlab.figures import style
+
+    frame = pandas.DataFrame(
+        {heading: pandas.Series(dict(column), dtype=object) for heading, column in columns.items()}
+    )
+    order = [method for column in columns.values() for method in column]
+    frame = frame.reindex(dict.fromkeys(order)).rename(index=lambda method: style(method).label)
+    return frame.fillna("").rename_axis(columns=corner)
+
+
+def as_text(
+    intervals: Mapping[str, Interval], factor: float = 1, digits: int = 1, sign: bool = False
+) -> dict[str, str]:
+    """Intervals by method as `mean ± half width`, in other units if factor is given (100: percent)."""
+    return {method: interval.scaled(factor).text(digits, sign) for method, interval in intervals.items()}
+
+
 def say(text: str) -> None:
-    """Show Markdown: a sentence that was put together from results."""
+    """Show Markdown, its first letter large: sentences that were put together from results."""
     from IPython.display import Markdown, display
 
-    display(Markdown(text))
+    display(Markdown(text[:1].upper() + text[1:]))
 
 
-def _plain_errors() -> None:
-    """Show a SoftlabError in a notebook as its one line, without the way it took through the package."""
+def _prepare_kernel() -> None:
+    """Sharp figures with readable type, and a SoftlabError as its one line, without the way it took to get here."""
     if "IPython" not in sys.modules:
         return
     from IPython import get_ipython
 
     shell = get_ipython()
-    if shell is not None:
+    if shell is None:
+        return
 
-        def handler(shell, kind, error, traceback, tb_offset=None):
-            shell.showtraceback((SoftlabError, error, None))
+    def one_line(shell, kind, error, traceback, tb_offset=None):
+        shell.showtraceback((SoftlabError, error, None))
 
-        shell.set_custom_exc((SoftlabError,), handler)
+    shell.set_custom_exc((SoftlabError,), one_line)
+
+    import matplotlib
+
+    matplotlib.rcParams.update(
+        {"figure.dpi": 160, "font.size": 10, "axes.spines.top": False, "axes.spines.right": False}
+    )

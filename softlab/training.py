@@ -144,11 +144,13 @@ def epochs(
                 optimizer.step()
                 sums += batch_sums(loss, logits, targets, features)
             means = (sums / len(images)).tolist()  # the epoch's only wait for the device
-            if not all(map(math.isfinite, means)):
-                raise SoftlabError(
-                    f"the loss became {means[0]} in epoch {epoch + 1} of {experiment.method} (seed {experiment.seed}): "
-                    f"try a learning_rate below {experiment.learning_rate}, precision=fp32, or a weaker method"
-                )
+            for name, value in zip(HISTORY, means, strict=False):
+                if not math.isfinite(value):
+                    raise SoftlabError(
+                        f"training diverged: {name} became {value} in epoch {epoch + 1} of {experiment.method} "
+                        f"(seed {experiment.seed}); try a learning_rate below {experiment.learning_rate}, "
+                        f"precision=fp32, or a weaker method"
+                    )
             for name, value in zip(HISTORY, [*means, rate, perf_counter() - started], strict=True):
                 state.history[name].append(value)
             state.epoch = epoch + 1

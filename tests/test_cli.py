@@ -1,0 +1,125 @@
+"""The command line: quick to start, useful when right, one line and exit code 2 when wrong."""
+
+import json
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+
+from softlab import cli
+
+
+def softlab(*arguments):
+    """Run the command in this process; returns its exit code."""
+    try:
+        cli.main(list(map(str, arguments)))
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+SMALL = ("--profile", "smoke", "--set", "epochs=1", "--set", "train_size=50")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--profile", "quik"], "did you mean 'quick'"),
+        (["--study", "cor"], "did you mean 'core'"),
+        (["--method", "mixap"], "did you mean 'mixup'"),
+        (["--set", "epoch=3"], "did you mean 'epochs'"),
+        (["--set", "epochs"], "--set takes FIELD=VALUE"),
+        (["--set", "epochs=["], "is no value"),
+        (["--set", "epochs=0"], "from 1 to 10000"),
+        (["--set", "model=resnet9"], "did you mean 'resnet8'"),
+        (["--set", "data=fashion-mnst"], "did you mean 'fashion-mnist'"),
+        (["--set", "data=folder:/nowhere"], "/nowhere is not a folder"),
+        (["--set", "methods={label_smoothing: {alpha: 1.1}}"], "alpha must be a number from 0 to 1"),
+        (["--set", "methods={mixup: {beta: 0}}"], "beta must be a number above 0"),
+        (["--seed", "-1"], "seed must be a whole number from 0"),
+        (["--device", "cuda:99"], "is not on this machine"),
+        (["--store", "/dev/null/store"], "cannot write to the store"),
+        (["--methods-file", "nowhere.py"], "there is no such file"),
+    ],
+)
+def test_misuse_is_one_line_and_exit_code_2(arguments, message, capsys, tmp_path):
+    assert softlab("train", "--profile", "smoke", *arguments) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not list((tmp_path / "store").glob("*-seed*"))
+
+
+def test_train_trains_what_is_missing_and_writes_its_ids(capsys, tmp_path):
+    options = (*SMALL, "--method", "mixup", "--seed", 3, 4)
+    assert softlab("train", *options, "--manifest", tmp_path / "ids.json") == 0
+    assert capsys.readouterr().out.count("trained mixup-seed") == 2
+    ids = json.loads((tmp_path / "ids.json").read_text())
+    assert sorted(path.name for path in (tmp_path / "store").glob("*-seed*")) == ids
+    assert softlab("train", *options) == 0
+    assert "trained" not in capsys.readouterr().out
+
+
+def test_a_methods_file_adds_a_method(tmp_path, capsys, monkeypatch):
+    from softlab import regularizers
+
+    monkeypatch.setattr(regularizers, "REGISTRY", dict(regularizers.REGISTRY))
+    (tmp_path / "mine.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from softlab import regularizers\n"
+        "@regularizers.register('mine')\n"
+        "@dataclass(frozen=True)\n"
+        "class Mine(regularizers.Regularizer):\n"
+        "    def loss(self, logits, targets, features, head, progress):\n"
+        "        return 2 * regularizers.cross_entropy(logits, targets)\n"
+    )
+    assert softlab("train", *SMALL, "--methods-file", tmp_path / "mine.py", "--method", "mine", "--seed", 0) == 0
+    assert "trained mine-seed0" in capsys.readouterr().out
+    (tmp_path / "mine.py").write_text("1 / 0")
+    assert softlab("train", *SMALL, "--methods-file", tmp_path / "mine.py") == 2
+    assert "mine.py failed: ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_runs_lists_shows_and_prunes(capsys, tmp_path):
+    assert softlab("runs") == 0
+    assert "no runs in" in capsys.readouterr().out
+    softlab("train", *SMALL, "--method", "baseline", "--seed", 0, 1)
+    capsys.readouterr()
+    assert softlab("runs") == 0
+    assert capsys.readouterr().out.count("fashion-mini resnet8 1 epochs") == 2
+    assert softlab("runs", "show", "baseline-seed1") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["experiment"]["seed"], shown["experiment"]["epochs"]) == (1, 1)
+    assert softlab("runs", "prune", "baseline-seed0") == 0
+    assert len(list((tmp_path / "store").glob("*-seed*"))) == 1
+    assert softlab("runs", "prune", "mixup") == 2
+    assert "begins with 'mixup'" in capsys.readouterr().err
+    assert softlab("runs", "prune") == 0
+    assert len(list((tmp_path / "store").glob("*-seed*"))) == 1
+
+
+@pytest.mark.parametrize("code", ["import softlab", "import softlab; softlab.load_profile('quick')"])
+def test_no_torch_is_loaded_before_it_is_needed(code):
+    check = f"{code}; import sys; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_help_loads_no_torch():
+    check = "import sys; from softlab.cli import main\ntry: main(['train', '--help'])\nexcept SystemExit: pass\n"
+    check += "assert 'torch' not in sys.modules and 'yaml' not in sys.modules"
+    said = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert "--methods-file" in said.stdout
+
+
+def test_the_unrelated_distribution_softlab_is_named(monkeypatch, capsys, recwarn):
+    class Foreign:
+        version = "0.3"
+
+        def locate_file(self, _):
+            return "/somewhere"
+
+    real = metadata.distribution
+    monkeypatch.setattr(metadata, "distribution", lambda name: Foreign() if name == "softlab" else real(name))
+    assert softlab("runs") == 0
+    assert "softlab 0.3 in /somewhere is another project" in str(recwarn.pop().message)

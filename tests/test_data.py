@@ -1,0 +1,208 @@
+"""Data sets: the embedded one, torchvision's downloads (from a stand-in server), image folders, and splits."""
+
+import gzip
+import hashlib
+import pickle
+import tarfile
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from PIL import Image
+
+from softlab import SoftlabError, data
+
+
+@pytest.fixture
+def image_folder(tmp_path):
+    """Two classes, 8 training and 4 test images each; image n of class k is uniformly 10 k + n."""
+    for part, count in (("train", 8), ("test", 4)):
+        for label, name in enumerate(["cat", "dog"]):
+            (tmp_path / "pets" / part / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = np.full((6, 5, 3), 10 * label + number, np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "pets" / part / name / f"{number}.png")
+    return tmp_path / "pets"
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A folder that is served on this machine, and its address."""
+    (tmp_path / "served").mkdir()
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path / "served")
+    handler.log_message = lambda *_: None
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield tmp_path / "served", f"http://127.0.0.1:{running.server_port}/"
+        running.shutdown()
+
+
+def test_fashion_mini_is_balanced_and_its_parts_share_no_image():
+    mini = data.load("fashion-mini")
+    assert mini.train_images.shape == (6000, 1, 28, 28)
+    assert mini.train_images.dtype == torch.uint8
+    for labels, per_class in ((mini.train_labels, 600), (mini.fit_labels, 100), (mini.test_labels, 300)):
+        assert labels.bincount().tolist() == [per_class] * 10
+    held_out = {image.numpy().tobytes() for image in torch.cat([mini.fit_images, mini.test_images])}
+    assert not held_out & {image.numpy().tobytes() for image in mini.train_images}
+    assert not {i.numpy().tobytes() for i in mini.fit_images} & {i.numpy().tobytes() for i in mini.test_images}
+
+
+def test_fashion_mini_is_what_its_page_says():
+    digest = hashlib.sha256(data.EMBEDDED.read_bytes()).hexdigest()
+    assert digest in data.EMBEDDED.with_suffix(".md").read_text()
+    assert data.EMBEDDED.stat().st_size < 6e6
+
+
+def test_mean_and_std_are_those_of_the_training_images():
+    mini = data.load("fashion-mini")
+    pixels = mini.train_images.double() / 255
+    assert mini.mean.item() == pytest.approx(pixels.mean().item(), abs=1e-6)
+    assert mini.std.item() == pytest.approx(pixels.std(correction=0).item(), abs=1e-6)
+
+
+def test_a_balanced_subset_is_balanced_repeatable_and_without_repeats():
+    labels = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)
+    draw = partial(data.balanced_subset, labels, 31)
+    chosen = draw(torch.Generator().manual_seed(0))
+    assert sorted(labels[chosen].bincount().tolist()) == [10, 10, 11]
+    assert len(chosen.unique()) == 31
+    assert torch.equal(chosen, draw(torch.Generator().manual_seed(0)))
+    assert not torch.equal(chosen, draw(torch.Generator().manual_seed(1)))
+    assert data.balanced_subset(labels, 90, torch.Generator()).unique().numel() == 90  # class 2 is used up
+    with pytest.raises(SoftlabError, match="data set has 100"):
+        data.balanced_subset(labels, 101, torch.Generator())
+
+
+def test_a_folder_is_decoded_once_and_then_read_from_the_cache(image_folder, monkeypatch):
+    first = data.load(f"folder:{image_folder}")
+    assert first.train_images.shape == (16, 3, 6, 5)
+    assert first.classes == ("cat", "dog")
+    assert first.train_images[:, 0, 0, 0].tolist() == [*range(8), *range(10, 18)]
+    assert first.train_labels.tolist() == [0] * 8 + [1] * 8
+    assert len(first.fit_labels) == 2
+    assert sorted([*first.fit_labels.tolist(), *first.test_labels.tolist()]) == [0] * 4 + [1] * 4
+    data._load.cache_clear()
+    monkeypatch.setattr(data, "_decode", lambda _: pytest.fail("decoded twice"))
+    assert data.load(f"folder:{image_folder}").digest == first.digest
+
+
+def test_a_changed_folder_and_a_damaged_cache_are_decoded_again(image_folder, tmp_path):
+    first = data.load(f"folder:{image_folder}")
+    (cached,) = (tmp_path / "cache" / "folders").glob("*.npz")
+    cached.write_bytes(cached.read_bytes()[:200])
+    data._load.cache_clear()
+    assert data.load(f"folder:{image_folder}").digest == first.digest
+    Image.fromarray(np.full((6, 5, 3), 99, np.uint8)).save(image_folder / "train" / "cat" / "0.png")
+    data._load.cache_clear()
+    assert data.load(f"folder:{image_folder}").digest != first.digest
+
+
+def break_folder(folder, how):
+    if how == "missing":
+        return folder / "elsewhere"
+    if how == "no test":
+        (folder / "test").rename(folder / "spare")
+    elif how == "empty":
+        for path in (folder / "train").rglob("*.png"):
+            path.unlink()
+        for path in (folder / "train").iterdir():
+            path.rmdir()
+    elif how == "empty class":
+        (folder / "train" / "emu").mkdir()
+    elif how == "class only in train":
+        (folder / "train" / "dog" / "0.png").rename(folder / "train" / "emu.png")
+        (folder / "train" / "emu").mkdir()
+        (folder / "train" / "emu.png").rename(folder / "train" / "emu" / "0.png")
+    elif how == "truncated":
+        noise = np.random.default_rng(0).integers(256, size=(6, 5, 3)).astype(np.uint8)
+        Image.fromarray(noise).save(folder / "test" / "dog" / "2.jpg")
+        (folder / "test" / "dog" / "2.png").unlink()
+        whole = (folder / "test" / "dog" / "2.jpg").read_bytes()
+        (folder / "test" / "dog" / "2.jpg").write_bytes(whole[: len(whole) - 40])
+    elif how == "other size":
+        Image.fromarray(np.zeros((7, 5, 3), np.uint8)).save(folder / "train" / "dog" / "3.png")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("missing", "elsewhere is not a folder"),
+        ("no test", "has no folder 'test'"),
+        ("empty", "is empty; expected train/<class>/<image>"),
+        ("empty class", r"emu holds no image"),
+        ("class only in train", "class 'emu' is in train but not in test"),
+        ("truncated", r"dog.2\.jpg cannot be read as an image"),
+        ("other size", r"dog.3\.png is \(3, 7, 5\)"),
+    ],
+)
+def test_what_is_wrong_with_a_folder_is_named(image_folder, tmp_path, how, message):
+    with pytest.raises(SoftlabError, match=message):
+        data.load(f"folder:{break_folder(image_folder, how)}")
+    assert not list((tmp_path / "cache").rglob("*.npz"))
+
+
+def test_an_unknown_name_gets_the_nearest():
+    with pytest.raises(SoftlabError, match="did you mean 'cifar10'"):
+        data.load("cifar-10")
+
+
+def idx(array):
+    """Bytes of an idx file of unsigned bytes."""
+    return bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape) + array.tobytes()
+
+
+def test_fashion_mnist_comes_through_torchvisions_download_and_checksums(server, tmp_path, monkeypatch):
+    folder, address = server
+    generator, resources = np.random.default_rng(0), []
+    for part, count in (("train", 40), ("t10k", 20)):
+        arrays = {"images-idx3": generator.integers(256, size=(count, 28, 28)), "labels-idx1": np.arange(count) % 10}
+        for kind, array in arrays.items():
+            name = f"{part}-{kind}-ubyte.gz"
+            (folder / name).write_bytes(gzip.compress(idx(array.astype(np.uint8))))
+            resources.append((name, hashlib.md5((folder / name).read_bytes()).hexdigest()))
+    monkeypatch.setattr(torchvision.datasets.FashionMNIST, "mirrors", [address])
+    monkeypatch.setattr(torchvision.datasets.FashionMNIST, "resources", resources)
+    dataset = data.load("fashion-mnist", root=tmp_path / "downloads")
+    assert dataset.train_images.shape == (40, 1, 28, 28)
+    assert dataset.train_labels.tolist() == [number % 10 for number in range(40)]
+    assert (len(dataset.fit_labels), len(dataset.test_labels)) == (5, 15)
+
+    (folder / resources[0][0]).write_bytes(b"not what was published")
+    with pytest.raises(SoftlabError, match="fashion-mnist could not be downloaded"):
+        data.load("fashion-mnist", root=tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize(("name", "reader"), [("cifar10", "CIFAR10"), ("cifar100", "CIFAR100")])
+def test_cifar_comes_through_torchvisions_download_and_checksums(server, tmp_path, monkeypatch, name, reader):
+    folder, address = server
+    reader = getattr(torchvision.datasets, reader)
+    key, labels_key = reader.meta["key"], "labels" if name == "cifar10" else "fine_labels"
+    inside = tmp_path / reader.base_folder
+    inside.mkdir()
+    generator, lists = np.random.default_rng(0), {}
+    for part, files in (("train_list", reader.train_list), ("test_list", reader.test_list)):
+        lists[part] = []
+        for file, _ in files:
+            pixels = generator.integers(256, size=(8, 3072)).astype(np.uint8)
+            (inside / file).write_bytes(pickle.dumps({"data": pixels, labels_key: [number % 4 for number in range(8)]}))
+            lists[part].append([file, hashlib.md5((inside / file).read_bytes()).hexdigest()])
+    meta = inside / reader.meta["filename"]
+    meta.write_bytes(pickle.dumps({key: ["a", "b", "c", "d"]}))
+    with tarfile.open(folder / "archive.tar.gz", "w:gz") as archive:
+        archive.add(inside, arcname=reader.base_folder)
+    monkeypatch.setattr(reader, "url", address + "archive.tar.gz")
+    monkeypatch.setattr(reader, "filename", "archive.tar.gz")
+    monkeypatch.setattr(reader, "tgz_md5", hashlib.md5((folder / "archive.tar.gz").read_bytes()).hexdigest())
+    monkeypatch.setattr(reader, "meta", reader.meta | {"md5": hashlib.md5(meta.read_bytes()).hexdigest()})
+    for part, files in lists.items():
+        monkeypatch.setattr(reader, part, files)
+    dataset = data.load(name, root=tmp_path / "downloads")
+    assert dataset.train_images.shape == (8 * len(lists["train_list"]), 3, 32, 32)
+    assert dataset.classes == ("a", "b", "c", "d")
+    assert dataset.train_images.is_contiguous()

@@ -1,0 +1,160 @@
+"""Experiments and profiles: what is valid, what is said about what is not, and what a run id depends on."""
+
+import dataclasses
+
+import pytest
+
+from softlab import Experiment, SoftlabError, load_profile
+from softlab.experiment import FIELDS, chapters, read_yaml, run_id, study_profile
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("model", "resnet9", "did you mean 'resnet8'"),
+        ("epochs", 0, "from 1 to"),
+        ("epochs", 2.5, "whole number"),
+        ("epochs", True, "whole number"),
+        ("train_size", 0, "train_size"),
+        ("seed", -1, "from 0 to"),
+        ("learning_rate", float("nan"), "learning_rate"),
+        ("learning_rate", "fast", "learning_rate must be a number"),
+        ("momentum", 1.0, "momentum"),
+        ("stem_stride", 3, "from 1 to 2"),
+        ("precision", "fp16", "allowed: auto, bf16, fp32"),
+        ("schedule", 3, "must be a name"),
+        ("method", "../../etc", "small letters"),
+        ("method", "Mixup", "small letters"),
+        ("method_parameters", [1], "must map names"),
+        ("compiled", 1, "true or false"),
+        ("snapshot_epochs", "all", "list of epochs"),
+        ("snapshot_epochs", [46], "ends after epoch 45"),
+        ("threads", 0, "from 1 to 1024"),
+    ],
+)
+def test_a_bad_value_is_refused_in_one_line(field, value, message):
+    with pytest.raises(SoftlabError, match=message) as caught:
+        Experiment(**{field: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_values_that_yaml_reads_as_text_or_as_whole_numbers_become_numbers():
+    experiment = Experiment(learning_rate="5e-2", weight_decay=0, snapshot_epochs=[3, 1, 3])
+    assert experiment.learning_rate == 0.05
+    assert isinstance(experiment.weight_decay, float)
+    assert experiment.snapshot_epochs == (1, 3)
+
+
+def test_an_experiment_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Experiment().epochs = 3
+    with pytest.raises(TypeError):
+        Experiment(method_parameters={"alpha": 0.1}).method_parameters["alpha"] = 0.2
+
+
+def test_replace_names_the_nearest_field():
+    with pytest.raises(SoftlabError, match="did you mean 'epochs'"):
+        Experiment().replace(epoch=3)
+
+
+def test_every_field_changes_the_run_id():
+    other = {
+        "data": "cifar10",
+        "train_size": 10,
+        "model": "resnet20",
+        "method": "mixup",
+        "method_parameters": {"alpha": 1},
+        "schedule": "cosine",
+        "augmentation": "flip_shift",
+        "precision": "fp32",
+        "compiled": True,
+        "snapshot_epochs": [1],
+        "stem_stride": 2,
+        "momentum": 0.5,
+        "warmup": 0.5,
+    }
+    plain = Experiment()
+    ids = {run_id(plain, "data", "code"), run_id(plain, "other", "code"), run_id(plain, "data", "other")}
+    for field in FIELDS:
+        value = other.get(field) or getattr(plain, field) + 1
+        ids.add(run_id(plain.replace(**{field: value}), "data", "code"))
+    assert len(ids) == len(FIELDS) + 3
+
+
+def test_the_order_of_method_parameters_does_not_change_the_run_id():
+    one = Experiment(method_parameters={"alpha": 0.1, "beta": 1})
+    two = Experiment(method_parameters={"beta": 1, "alpha": 0.1})
+    assert run_id(one, "", "") == run_id(two, "", "")
+
+
+@pytest.mark.parametrize("name", ["smoke", "quick", "fashion", "cifar10", "cifar100"])
+def test_profiles_that_come_with_softlab_hold_the_five_methods(name):
+    profile = load_profile(name)
+    assert list(profile.methods) == ["baseline", "label_smoothing", "mixup", "cutmix", "maxsup"]
+    assert len(profile.experiments()) == 5 * len(profile.seeds)
+    neutral = {"method": "baseline", "method_parameters": {}, "seed": 0}
+    assert all(one.replace(**neutral) == profile.experiment for one in profile.experiments())
+
+
+def test_overrides_reach_every_experiment():
+    profile = load_profile("quick", epochs=5, seeds=2, methods=["mixup"])
+    assert [(one.method, one.seed, one.epochs) for one in profile.experiments()] == [("mixup", 0, 5), ("mixup", 1, 5)]
+    assert profile.experiment.snapshot_epochs == (0, 1, 2, 4)
+    assert load_profile("quick", seeds=[7, 100]).seeds == (7, 100)
+    assert load_profile("quick", methods={"label_smoothing": {"alpha": 0.2}}).methods["label_smoothing"]["alpha"] == 0.2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "quik"}, "did you mean 'quick'"),
+        ({"name": "../quick"}, "unknown profile"),
+        ({"name": "nowhere.yaml"}, "cannot read nowhere.yaml"),
+        ({"name": "quick", "epoch": 1}, "did you mean 'epochs'"),
+        ({"name": "quick", "seeds": 0}, "seeds must be a whole number from 1"),
+        ({"name": "quick", "seeds": -3}, "seeds must be a whole number from 1"),
+        ({"name": "quick", "seeds": [1, 1]}, "different seeds"),
+        ({"name": "quick", "methods": ["mixap"]}, "did you mean 'mixup'"),
+        ({"name": "quick", "methods": {}}, "methods must be"),
+        ({"name": "quick", "seed": 3}, "change `methods` or `seeds`"),
+    ],
+)
+def test_misuse_of_profiles_is_named(arguments, message):
+    with pytest.raises(SoftlabError, match=message):
+        load_profile(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("experiment: {epochs: 1}\nexperiment: {epochs: 2}", "given twice"),
+        ("seed: 3", "unknown entry"),
+        ("- a", "mapping"),
+        ("a: [", "not valid YAML"),
+        ("!!python/object/apply:os.system [echo]", "not valid YAML"),
+    ],
+)
+def test_profile_files_are_read_strictly_and_safely(tmp_path, text, message):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(SoftlabError, match=message):
+        load_profile(tmp_path / "mine.yaml")
+
+
+def test_your_own_profile_needs_only_what_differs(tmp_path):
+    (tmp_path / "mine.yaml").write_text("experiment: {epochs: 3}\nmethods: {baseline: }\nfirst_seed: 100\nseeds: 2")
+    profile = load_profile(tmp_path / "mine.yaml")
+    assert (profile.name, profile.seeds, profile.experiment.epochs) == ("mine", (100, 101), 3)
+
+
+def test_every_chapter_names_known_studies():
+    profile = load_profile("quick")
+    for studies in chapters().values():
+        assert all(study_profile(profile, study).experiments() for study in studies)
+    with pytest.raises(SoftlabError, match="did you mean 'core'"):
+        study_profile(profile, "cor")
+
+
+def test_read_yaml_names_an_unreadable_file(tmp_path):
+    (tmp_path / "bad.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SoftlabError, match=r"bad\.yaml"):
+        read_yaml(tmp_path / "bad.yaml")

@@ -1,0 +1,57 @@
+"""Networks: two halves that make a whole, the papers' sizes, and one initialisation for all methods."""
+
+import pytest
+import torch
+import torchvision
+
+from softlab import SoftlabError, data, models
+from softlab.training import build_model
+
+
+@pytest.mark.parametrize("name", models.RESNETS)
+@pytest.mark.parametrize("stem_stride", [1, 2])
+def test_the_head_on_the_features_gives_the_logits(name, stem_stride):
+    model = models.build(name, 7, 3, width=8, stem_stride=stem_stride).eval()
+    images = torch.rand(2, 3, 32, 32)
+    features = model.features(images)
+    assert features.shape == (2, model.head.in_features)
+    assert (features >= 0).all()  # after the last ReLU and averaging
+    assert torch.equal(model.head(features), model(images))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_large_networks_have_torchvisions_weights_but_for_the_stem(name):
+    ours = sum(parameter.numel() for parameter in models.build(name, 1000, 3).parameters())
+    theirs = sum(parameter.numel() for parameter in torchvision.models.get_model(name).parameters())
+    assert theirs - ours == 64 * 3 * (7 * 7 - 3 * 3)
+
+
+def test_resnet8_has_the_size_that_counting_by_hand_gives():
+    model = models.build("resnet8", 10, 1, width=16)
+    stages = [2 * 9 * 16 * 16, 9 * 16 * 32 + 9 * 32 * 32 + 16 * 32, 9 * 32 * 64 + 9 * 64 * 64 + 32 * 64]
+    norms = 2 * (16 + 2 * 16 + 3 * 32 + 3 * 64)
+    assert sum(parameter.numel() for parameter in model.parameters()) == 9 * 16 + sum(stages) + norms + 64 * 10 + 10
+
+
+def test_the_normalisation_is_inside():
+    plain = models.build("resnet8", 3, 1, width=4).eval()
+    normal = models.build("resnet8", 3, 1, width=4, mean=torch.tensor([0.3]), std=torch.tensor([0.2])).eval()
+    normal.load_state_dict(plain.state_dict() | {"mean": normal.mean, "std": normal.std})
+    images = torch.rand(4, 1, 28, 28)
+    assert torch.allclose(normal(images), plain((images - 0.3) / 0.2), atol=1e-6)
+
+
+def test_every_method_starts_from_the_same_weights_and_other_seeds_do_not(tiny):
+    dataset = data.load("fashion-mini")
+    before = torch.get_rng_state()
+    weights = [build_model(tiny.replace(method=method), dataset).head.weight for method in ("baseline", "maxsup")]
+    assert torch.equal(*weights)
+    assert not torch.equal(weights[0], build_model(tiny.replace(seed=1), dataset).head.weight)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_misuse_is_named():
+    with pytest.raises(SoftlabError, match="did you mean 'resnet18'"):
+        models.build("resnet16", 10, 3)
+    with pytest.raises(SoftlabError, match="at least two classes"):
+        models.build("resnet8", 1, 3)

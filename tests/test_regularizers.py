@@ -1,0 +1,153 @@
+"""The methods: identities of their losses, hand-computed cases, repeatable draws, and users' own methods."""
+
+import math
+from dataclasses import dataclass
+
+import pytest
+import torch
+import torch.nn.functional as functional
+
+from softlab import SoftlabError, regularizers
+from softlab.regularizers import Regularizer, label_smoothing_loss, label_smoothing_terms, maxsup_loss
+
+
+@pytest.fixture
+def logits():
+    return 3 * torch.randn(200, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+@pytest.fixture
+def labels():
+    return torch.randint(7, (200,), generator=torch.Generator().manual_seed(1))
+
+
+def soft(method, logits, labels, progress=0.0):
+    """Loss of each sample as training computes it."""
+    one_hot = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
+    _, targets = method.transform(torch.zeros(len(labels), 1, 2, 2), one_hot, torch.Generator())
+    return method.loss(logits, targets, logits, None, progress)
+
+
+def test_label_smoothing_by_hand():
+    logits = torch.tensor([[math.log(2), 0.0, 0.0]], dtype=torch.float64)  # p = ½, ¼, ¼
+    loss = label_smoothing_loss(logits, torch.tensor([0]), alpha=0.3)
+    assert loss.item() == pytest.approx(0.8 * math.log(2) + 2 * 0.1 * math.log(4))
+
+
+def test_label_smoothing_terms_by_hand():
+    logits = torch.tensor([[2.0, 1.0, -0.5], [2.0, 1.0, -0.5]])
+    regularization, amplification = label_smoothing_terms(logits, torch.tensor([0, 1]), alpha=0.3)
+    assert regularization.tolist() == pytest.approx([0.1 * (1 + 2.5), 0.1 * 1.5])
+    assert amplification.tolist() == pytest.approx([0, -0.1])
+
+
+def test_label_smoothing_is_cross_entropy_plus_its_two_terms(logits, labels):
+    regularization, amplification = label_smoothing_terms(logits, labels, alpha=0.2)
+    plain = functional.cross_entropy(logits, labels, reduction="none")
+    assert torch.allclose(label_smoothing_loss(logits, labels, 0.2), plain + regularization + amplification)
+    peer = functional.cross_entropy(logits, labels, reduction="none", label_smoothing=0.2)
+    assert torch.allclose(label_smoothing_loss(logits, labels, 0.2), peer)
+    right = logits.argmax(1) == labels
+    assert (amplification[right] == 0).all()
+    assert (amplification[~right] < 0).all()
+    assert (regularization >= 0).all()
+
+
+def test_maxsup_is_cross_entropy_to_its_soft_target_and_label_smoothing_where_right(logits, labels):
+    alpha, classes = 0.2, logits.shape[1]
+    top = functional.one_hot(logits.argmax(1), classes)
+    target = functional.one_hot(labels, classes) - alpha * (top - 1 / classes)
+    assert torch.allclose(maxsup_loss(logits, labels, alpha), -(target * logits.log_softmax(1)).sum(1))
+    right = logits.argmax(1) == labels
+    assert torch.allclose(maxsup_loss(logits, labels, alpha)[right], label_smoothing_loss(logits, labels, alpha)[right])
+    logits.requires_grad_()
+    (gradient,) = torch.autograd.grad(maxsup_loss(logits, labels, alpha).sum(), logits)
+    assert torch.allclose(gradient, logits.softmax(1) - target)
+
+
+def test_maxsup_at_a_tie_pushes_the_first_maximal_logit():
+    logits = torch.tensor([[1.0, 1.0, 0.0]], requires_grad=True)
+    plain = torch.autograd.grad(functional.cross_entropy(logits, torch.tensor([2])), logits)[0]
+    tied = torch.autograd.grad(maxsup_loss(logits, torch.tensor([2]), 0.3).sum(), logits)[0]
+    assert (tied - plain).tolist()[0] == pytest.approx([0.3 - 0.1, -0.1, -0.1])
+
+
+@pytest.mark.parametrize("method", [regularizers.get("label_smoothing", alpha=0), regularizers.get("maxsup", alpha=0)])
+def test_strength_zero_is_the_baseline(method, logits, labels):
+    assert torch.equal(soft(method, logits, labels), soft(regularizers.get("baseline"), logits, labels))
+
+
+def test_training_computes_the_losses_that_the_functions_define(logits, labels):
+    assert torch.allclose(soft(regularizers.get("maxsup", alpha=0.2), logits, labels), maxsup_loss(logits, labels, 0.2))
+    smoothing = regularizers.get("label_smoothing", alpha=0.2)
+    assert torch.allclose(soft(smoothing, logits, labels), label_smoothing_loss(logits, labels, 0.2))
+    growing = regularizers.get("maxsup", alpha=0.1, alpha_end=0.3)
+    assert torch.allclose(soft(growing, logits, labels, progress=0.5), maxsup_loss(logits, labels, 0.2))
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_mixing_is_repeatable_and_leaves_the_global_generator_alone(name):
+    images, targets = torch.rand(16, 1, 8, 8), torch.eye(4).repeat(4, 1)
+    method, before = regularizers.get(name, beta=1.0), torch.get_rng_state()
+    first = method.transform(images, targets, torch.Generator().manual_seed(3))
+    again = method.transform(images, targets, torch.Generator().manual_seed(3))
+    other = method.transform(images, targets, torch.Generator().manual_seed(4))
+    assert all(torch.equal(*pair) for pair in zip(first, again, strict=True))
+    assert not torch.equal(first[0], other[0])
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.allclose(first[1].sum(1), torch.ones(16))
+
+
+def test_mixup_mixes_images_and_labels_in_one_proportion():
+    images = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 1, 2, 2)  # image i is the number i, and has class i
+    mixed, targets = regularizers.get("mixup").transform(images, torch.eye(4), torch.Generator().manual_seed(0))
+    assert torch.allclose(mixed[:, 0, 0, 0], targets @ torch.arange(4.0), atol=1e-5)
+
+
+def test_cutmix_labels_follow_the_area():
+    images = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 1, 10, 10)
+    mixed, targets = regularizers.get("cutmix").transform(images, torch.eye(4), torch.Generator().manual_seed(1))
+    share = torch.stack([(mixed == label).float().mean(dim=(1, 2, 3)) for label in range(4)], dim=1)
+    assert torch.allclose(share, targets, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "message"),
+    [
+        ("label_smoothing", {"alpha": 1.5}, "alpha must be a number from 0 to 1"),
+        ("label_smoothing", {"alpha": -0.1}, "alpha must be"),
+        ("label_smoothing", {"alpha": float("nan")}, "alpha must be"),
+        ("label_smoothing", {"alpha": "0.1"}, "alpha must be"),
+        ("maxsup", {"alpha_end": 2}, "alpha_end must be"),
+        ("mixup", {"beta": 0}, "beta must be a number above 0"),
+        ("cutmix", {"beta": -1.0}, "beta must be"),
+        ("cutmix", {"beta": float("inf")}, "beta must be"),
+        ("mixup", {"alpha": 1.0}, "unknown parameter of mixup 'alpha'"),
+        ("baseline", {"alpha": 1.0}, "has no parameters"),
+        ("max_sup", {}, "did you mean 'maxsup'"),
+    ],
+)
+def test_misuse_is_named(name, parameters, message):
+    with pytest.raises(SoftlabError, match=message):
+        regularizers.get(name, **parameters)
+
+
+def test_a_method_of_ones_own(monkeypatch):
+    monkeypatch.setattr(regularizers, "REGISTRY", dict(regularizers.REGISTRY))
+
+    @regularizers.register("half")
+    @dataclass(frozen=True)
+    class Half(Regularizer):
+        factor: float = 0.5
+
+        def loss(self, logits, targets, features, head, progress):
+            return self.factor * regularizers.cross_entropy(logits, targets)
+
+    logits, labels = torch.randn(5, 3), torch.tensor([0, 1, 2, 0, 1])
+    assert torch.allclose(
+        soft(regularizers.get("half"), logits, labels), 0.5 * soft(regularizers.get("baseline"), logits, labels)
+    )
+    with pytest.raises(SoftlabError, match="small letters"):
+        regularizers.register("../mine")
+    with pytest.raises(SoftlabError, match="dataclass derived from"):
+        regularizers.register("mine")(object)

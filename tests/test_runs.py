@@ -1,0 +1,219 @@
+"""The store: once trained, for ever loaded; nothing damaged, half-written or foreign is ever taken for a run."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from softlab import SoftlabError, fit_or_load, load_profile, runs, study, training
+from softlab.files import write_json, write_whole
+
+
+@pytest.fixture
+def store(tmp_path):
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def count_training(monkeypatch):
+    """How many networks were trained."""
+    trained, real = [], training.epochs
+
+    def counted(experiment, *rest):
+        trained.append(experiment)
+        return real(experiment, *rest)
+
+    monkeypatch.setattr(training, "epochs", counted)
+    return trained
+
+
+def test_a_run_is_trained_once_and_loaded_whole(tiny, store, count_training):
+    tiny = tiny.replace(snapshot_epochs=[0, 1, 2])
+    first, again = fit_or_load(tiny), fit_or_load(tiny)
+    assert len(count_training) == 1
+    assert first.id == again.id
+    assert first.experiment == training.resolve(tiny, "cpu")
+    assert first.history == again.history
+    assert len(first.history["loss"]) == 2
+    for name, tensor in first.model.state_dict().items():
+        assert torch.equal(tensor, again.model.state_dict()[name])
+        assert torch.equal(tensor, again.snapshot(2).state_dict()[name])
+    assert not torch.equal(first.snapshot(0).head.weight, first.snapshot(1).head.weight)
+    assert not first.model.training
+    assert sorted(path.name for path in (store / first.id).iterdir()) == [
+        "experiment.json",
+        "history.json",
+        "manifest.json",
+        "provenance.json",
+        "snapshot-00000.safetensors",
+        "snapshot-00001.safetensors",
+        "snapshot-00002.safetensors",
+        "weights.safetensors",
+    ]
+    assert not list((store / ".partial").iterdir())
+    with pytest.raises(SoftlabError, match="no snapshot of epoch 3; there are: 0, 1, 2"):
+        first.snapshot(3)
+
+
+def test_the_record_says_where_a_run_comes_from(tiny):
+    record = fit_or_load(tiny).provenance
+    assert record["torch"] == torch.__version__.split("+")[0] or record["torch"] == torch.__version__
+    assert record["data_digest"]
+    assert record["device"] == "cpu"
+    assert record["seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 1}, {"epochs": 3}, {"method": "maxsup"}, {"precision": "fp32"}, {"threads": 2}, {"train_size": 90}],
+)
+def test_another_experiment_is_another_run(tiny, change):
+    tiny = training.resolve(tiny, "cpu")
+    if tiny.precision == change.get("precision"):
+        pytest.skip("no bf16 here")
+    dataset = runs.load(tiny.data)
+    assert runs.identify(tiny, dataset) != runs.identify(tiny.replace(**change), dataset)
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "history.json", "experiment.json", "manifest.json"])
+@pytest.mark.parametrize("how", ["flipped", "truncated", "deleted"])
+def test_a_damaged_run_is_noticed_set_aside_and_trained_again(tiny, store, capsys, file, how):
+    good = fit_or_load(tiny)
+    whole = {name: tensor.clone() for name, tensor in good.model.state_dict().items()}
+    path = store / good.id / file
+    content = bytearray(path.read_bytes())
+    if how == "flipped":
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    elif how == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    else:
+        path.unlink()
+    again = fit_or_load(tiny)
+    assert "is damaged" in capsys.readouterr().out
+    assert all(torch.equal(whole[name], tensor) for name, tensor in again.model.state_dict().items())
+    assert len(list((store / ".damaged").iterdir())) == 1
+
+
+def test_a_checkpoint_continues_a_run_to_the_same_bits(tiny, store, monkeypatch):
+    tiny = tiny.replace(epochs=4, method="mixup", snapshot_epochs=[0, 2, 4])
+    whole = fit_or_load(tiny)
+    expected = {name: tensor.clone() for name, tensor in whole.model.state_dict().items()}
+    shutil.rmtree(store / whole.id)
+    monkeypatch.setattr(runs, "CHECKPOINT_SECONDS", 0)
+
+    class StopError(Exception):
+        pass
+
+    def stop(state):
+        if state.epoch == 3:
+            raise StopError
+
+    with pytest.raises(StopError):
+        fit_or_load(tiny, on_epoch=stop)
+    seen = []
+    resumed = fit_or_load(tiny, on_epoch=lambda state: seen.append(state.epoch))
+    assert seen == [2, 3, 4]  # the state resumed from, then what was missing
+    assert all(torch.equal(expected[name], tensor) for name, tensor in resumed.model.state_dict().items())
+    assert resumed.history["loss"] == whole.history["loss"]
+    assert resumed.snapshot(2).head.weight.shape == (10, 16)
+
+
+def test_a_torn_checkpoint_means_starting_anew(tiny, store):
+    expected = fit_or_load(tiny)
+    shutil.copytree(store / expected.id, store / ".kept")
+    shutil.rmtree(store / expected.id)
+    partial = store / ".partial" / expected.id
+    partial.mkdir(parents=True)
+    (partial / "checkpoint.safetensors").write_bytes(b"torn")
+    (partial / ".weights.safetensors.abc").write_bytes(b"torn")
+    again = fit_or_load(tiny)
+    assert (store / again.id / "weights.safetensors").read_bytes() == (
+        store / ".kept" / "weights.safetensors"
+    ).read_bytes()
+    assert not list((store / again.id).glob(".*"))
+
+
+def test_a_study_has_every_method_and_seed_in_order(count_training):
+    profile = load_profile("smoke", methods=["baseline", "mixup"], epochs=1, train_size=50)
+    found = study(profile)
+    assert {name: [run.experiment.seed for run in group] for name, group in found.items()} == {
+        "baseline": [0, 1],
+        "mixup": [0, 1],
+    }
+    assert len(count_training) == 4
+    study(profile)
+    assert len(count_training) == 4
+    assert runs.missing(profile.experiments(), torch.device("cpu")) == []
+
+
+def test_listing_and_pruning(tiny, store):
+    first, second = fit_or_load(tiny), fit_or_load(tiny.replace(seed=1))
+    (store / "notes").mkdir()
+    assert [run.id for run in runs.stored()] == [first.id, second.id]
+    (store / ".partial" / "left").mkdir()
+    assert runs.prune([first.id]) == 1
+    assert [run.id for run in runs.stored()] == [second.id]
+    assert not (store / ".partial" / "left").exists()
+    assert (store / "notes").exists()
+    for name in ("notes", "..", "../store", "baseline-seed9-0123456789ab"):
+        with pytest.raises(SoftlabError, match="is no run of"):
+            runs.prune([name])
+
+
+def test_a_store_that_cannot_be_written_is_named(tiny, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SoftlabError, match=r"cannot write to the store .*file/store"):
+        fit_or_load(tiny, store=tmp_path / "file" / "store")
+
+
+def test_whole_files_or_none(tmp_path):
+    path = tmp_path / "a" / "b.json"
+    write_json(path, {"b": 1, "a": 2})
+    assert json.loads(path.read_text()) == {"a": 2, "b": 1}
+
+    def broken(file):
+        file.write(b"half")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_whole(path, broken)
+    assert json.loads(path.read_text()) == {"a": 2, "b": 1}
+    assert [one.name for one in path.parent.iterdir()] == ["b.json"]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte, if this user may mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", place], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting a small file system needs root")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_full_disk_ends_in_one_line_and_loses_nothing(tiny, small_disk: Path):
+    kept = fit_or_load(tiny, store=small_disk / "store")
+    (small_disk / "filler").write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 20_000))
+    with pytest.raises(SoftlabError, match=r"the disk is full .* finished runs are untouched"):
+        fit_or_load(tiny.replace(seed=1), store=small_disk / "store")
+    assert not [path for path in (small_disk / "store").rglob(".*.safetensors.*") if path.is_file()]
+    assert [run.id for run in runs.stored(small_disk / "store")] == [kept.id]
+    (small_disk / "filler").unlink()
+    assert fit_or_load(tiny.replace(seed=1), store=small_disk / "store").history["loss"]
+
+
+def test_the_store_is_where_it_was_asked_for(tmp_path, monkeypatch):
+    assert runs.store_folder() == tmp_path / "store"
+    assert runs.store_folder(tmp_path / "other") == tmp_path / "other"
+    monkeypatch.delenv("SOFTLAB_STORE")
+    checkout = Path(runs.__file__).parent.parent
+    assert runs.store_folder() == checkout / "runs"
+    monkeypatch.setattr(runs.provenance, "PACKAGE", tmp_path / "site-packages" / "softlab")
+    assert runs.store_folder() == tmp_path / "cache" / "runs"

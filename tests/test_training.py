@@ -1,0 +1,223 @@
+"""Training: what is shared by all methods, what is recorded, resuming to the bit, and errors."""
+
+import math
+
+import pytest
+import torch
+
+from softlab import SoftlabError, data, load_profile, training
+from softlab.regularizers import label_smoothing_terms
+from softlab.streams import stream
+
+
+@pytest.fixture(scope="module")
+def mini():
+    return data.load("fashion-mini")
+
+
+def train(experiment, dataset, **options):
+    return list(training.epochs(experiment, dataset, **options))[-1]
+
+
+def weights(state):
+    return {name: tensor.clone() for name, tensor in state.model.state_dict().items()}
+
+
+def assert_same_bits(one, other):
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_same_experiment_gives_the_same_bits_whatever_was_drawn_before(tiny, mini):
+    first = weights(train(tiny, mini))
+    torch.manual_seed(99)
+    torch.rand(1000)
+    assert_same_bits(first, weights(train(tiny, mini)))
+
+
+@pytest.mark.parametrize("method", ["baseline", "label_smoothing", "mixup", "cutmix", "maxsup"])
+@pytest.mark.parametrize("precision", ["fp32", "auto"])
+def test_resuming_from_any_epoch_ends_with_the_same_bits(tiny, mini, method, precision):
+    tiny = tiny.replace(method=method, epochs=3, precision=precision, augmentation="flip_shift")
+    whole = train(tiny, mini)
+    for stop in (1, 2):
+        for state in training.epochs(tiny, mini):
+            if state.epoch == stop:
+                break
+        fresh = training.build_model(tiny, mini)
+        fresh.load_state_dict(weights(state))
+        momentum = {name: buffer.clone().contiguous() for name, buffer in state.momentum.items()}
+        again = training.TrainingState(stop, fresh, momentum, {k: list(v) for k, v in state.history.items()})
+        resumed = train(tiny, mini, resume=again)
+        assert_same_bits(weights(whole), weights(resumed))
+        assert resumed.history["loss"] == whole.history["loss"]
+
+
+def test_all_methods_see_the_same_batches_in_the_same_order(tiny, mini, monkeypatch):
+    seen = {}
+    for method in ("baseline", "label_smoothing", "maxsup", "mixup"):
+        batches = []
+
+        def look(self, images, targets, generator, batches=batches):
+            batches.append((images.clone(), targets.clone()))
+            return images, targets
+
+        kind = type(training.regularizers.get(method))
+        with monkeypatch.context() as patch:
+            patch.setattr(kind, "transform", look)
+            train(tiny.replace(method=method, augmentation="flip_shift"), mini)
+        seen[method] = batches
+    for batches in seen.values():
+        for (images, targets), (others, other_targets) in zip(seen["baseline"], batches, strict=True):
+            assert torch.equal(images, others)
+            assert torch.equal(targets, other_targets)
+
+
+def test_every_image_is_seen_once_an_epoch_in_batches_of_nearly_one_size(tiny, mini, monkeypatch):
+    sizes = []
+    kind = type(training.regularizers.get("baseline"))
+    monkeypatch.setattr(
+        kind, "transform", lambda self, images, targets, generator: (sizes.append(len(images)), (images, targets))[1]
+    )
+    train(tiny.replace(train_size=101, batch_size=50, epochs=1), mini)
+    assert sizes == [34, 34, 33]
+
+
+def test_the_training_images_are_balanced_and_drawn_by_the_seed_alone(tiny, mini):
+    images, labels = training.training_set(tiny, mini, torch.device("cpu"))
+    assert labels.bincount().tolist() == [10] * 10
+    again, _ = training.training_set(tiny.replace(method="mixup", epochs=1), mini, torch.device("cpu"))
+    other, _ = training.training_set(tiny.replace(seed=1), mini, torch.device("cpu"))
+    assert torch.equal(images, again)
+    assert not torch.equal(images, other)
+
+
+def test_the_loss_falls_and_the_history_has_every_epoch(tiny, mini):
+    state = train(tiny.replace(epochs=8, train_size=200), mini)
+    assert set(state.history) == set(training.HISTORY)
+    assert all(len(values) == 8 and all(map(math.isfinite, values)) for values in state.history.values())
+    assert state.history["loss"][-1] < 0.9 * state.history["loss"][0]
+    assert state.history["accuracy"][-1] > 0.3
+    assert min(state.history["regularization"]) >= 0
+    assert max(state.history["error_amplification"]) <= 0
+
+
+def test_batch_sums_by_hand():
+    logits = torch.tensor([[2.0, 1.0, -0.5], [0.0, 1.0, 0.0]])
+    targets = torch.tensor([[0.6, 0.4, 0.0], [1.0, 0.0, 0.0]])
+    features = torch.tensor([[3.0, 4.0], [0.0, 2.0]])
+    sums = training.batch_sums(torch.tensor([1.0, 2.0]), logits, targets, features)
+    terms = label_smoothing_terms(logits, torch.tensor([0, 0]))
+    expected = [3.0, 1.0, (5 + 2) / math.sqrt(2), terms[0].sum().item(), terms[1].sum().item()]
+    assert sums.tolist() == pytest.approx(expected)
+
+
+def test_the_learning_rate_rises_then_falls_to_nothing(tiny):
+    linear = tiny.replace(warmup=0.2)
+    assert training.schedule(0, linear) == pytest.approx(0.1)
+    assert training.schedule(0.2, linear) == pytest.approx(1)
+    assert training.schedule(0.6, linear) == pytest.approx(0.5)
+    assert training.schedule(0.9999, linear) < 0.001
+    assert training.schedule(0.6, linear.replace(schedule="cosine")) == pytest.approx(0.5)
+    assert training.schedule(0.4, linear.replace(schedule="cosine")) == pytest.approx((1 + math.cos(math.pi / 4)) / 2)
+    assert training.schedule(0, linear.replace(warmup=0)) == 1
+
+
+def test_weight_decay_spares_biases_and_normalisations(tiny, mini):
+    model = training.build_model(tiny, mini)
+    decayed, free = training.make_optimizer(model, tiny, {}).param_groups
+    assert (decayed["weight_decay"], free["weight_decay"]) == (tiny.weight_decay, 0)
+    assert all(parameter.ndim > 1 for parameter in decayed["params"])
+    assert any(parameter is model.head.bias for parameter in free["params"])
+    assert len(decayed["params"]) + len(free["params"]) == len(list(model.parameters()))
+
+
+def test_our_step_is_torchs_own_sgd_on_the_same_batches(tiny, mini):
+    """The loop against the plainest way to write it: torch's SGD, no fusion, no streams but the batches' order."""
+    tiny = tiny.replace(precision="fp32", epochs=1, warmup=0.0)
+    ours = train(tiny, mini).model
+    plain = training.build_model(tiny, mini).train().to(memory_format=torch.channels_last)
+    groups = [[p for p in plain.parameters() if p.ndim > 1], [p for p in plain.parameters() if p.ndim <= 1]]
+    optimizer = torch.optim.SGD(
+        [{"params": groups[0], "weight_decay": tiny.weight_decay}, {"params": groups[1]}],
+        lr=0.05,
+        momentum=0.9,
+        nesterov=True,
+    )
+    images, labels = training.training_set(tiny, mini, torch.device("cpu"))
+    order = torch.randperm(100, generator=stream(0, "order", 0))
+    for step, chosen in enumerate(order.split(50)):
+        for group in optimizer.param_groups:
+            group["lr"] = 0.05 * (1 - step / 2)
+        optimizer.zero_grad()
+        batch = (images[chosen].float() / 255).contiguous(memory_format=torch.channels_last)
+        torch.nn.functional.cross_entropy(plain(batch), labels[chosen]).backward()
+        optimizer.step()
+    for (name, one), other in zip(ours.named_parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-5), name
+
+
+def test_flip_shift_moves_and_mirrors_and_nothing_else():
+    images = torch.rand(64, 3, 12, 10)
+    moved = training.flip_shift(images, torch.Generator().manual_seed(0), reach=2)
+    padded = torch.nn.functional.pad(images, (2,) * 4, mode="reflect")
+    for before, after in zip(padded, moved, strict=True):
+        windows = [before[:, y : y + 12, x : x + 10] for y in range(5) for x in range(5)]
+        assert any(torch.equal(after, window) or torch.equal(after, window.flip(2)) for window in windows)
+    assert torch.equal(moved, training.flip_shift(images, torch.Generator().manual_seed(0), reach=2))
+    assert not torch.equal(moved, images)
+
+
+def test_streams_differ_by_every_coordinate_and_repeat():
+    draws = {
+        tuple(torch.rand(3, generator=stream(*where)).tolist())
+        for where in [
+            (0, "order", 0, 0),
+            (1, "order", 0, 0),
+            (0, "method", 0, 0),
+            (0, "order", 1, 0),
+            (0, "order", 0, 1),
+        ]
+    }
+    assert len(draws) == 5
+    assert torch.equal(torch.rand(9, generator=stream(5, "order")), torch.rand(9, generator=stream(5, "order")))
+
+
+def test_a_diverging_run_says_what_to_try(tiny, mini):
+    with pytest.raises(SoftlabError, match=r"diverged: \w+ became (nan|inf) in epoch .*learning_rate below 1000"):
+        train(tiny.replace(learning_rate=1000, warmup=0, epochs=20), mini)
+
+
+def test_more_images_than_there_are_is_an_error(tiny, mini):
+    with pytest.raises(SoftlabError, match="7000 images were asked for"):
+        train(tiny.replace(train_size=7000), mini)
+
+
+def test_threads_are_those_of_the_experiment_and_then_as_before(tiny, mini):
+    before = torch.get_num_threads()
+    for _ in training.epochs(tiny.replace(threads=before + 1), mini):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
+def test_precision_is_resolved_for_the_device(tiny, monkeypatch):
+    assert training.resolve(tiny.replace(precision="fp32"), "cpu").precision == "fp32"
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert training.resolve(tiny, "cpu").precision == "fp32"
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    assert training.resolve(tiny, "cpu").precision == "bf16"
+
+
+def test_a_device_that_is_not_there_is_named():
+    with pytest.raises(SoftlabError, match="is no device"):
+        training.choose_device("gpu")
+    with pytest.raises(SoftlabError, match="not on this machine"):
+        training.choose_device("cuda:77")
+
+
+def test_quick_is_overconfident_at_the_end_as_its_chapters_need():
+    """The quick profile is meant to learn its images by heart: long training, no augmentation, few images."""
+    quick = load_profile("quick").experiment
+    assert quick.augmentation == "none"
+    assert quick.train_size == 1000
