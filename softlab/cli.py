@@ -93,7 +93,7 @@ def _train(options) -> None:
             others = runs.missing(experiments[position + 1 :], device, options.store)
             waiting = len(_waiting(options, device)) if options.manifest else len(others)
             minutes = waiting * seconds / 60 / options.workers
-            left = f"{waiting} networks to go, about {minutes:.1f} min" if waiting else "that was the last network"
+            left = f"{waiting} more to train, about {minutes:.1f} min" if waiting else "that was the last network"
             accuracy = run.history["accuracy"][-1]
             print(f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f}; {left}", flush=True)
     if options.manifest:

@@ -39,27 +39,31 @@ def style(method: str) -> Style:
     return STYLES.get(method, Style(method.replace("_", " "), color, marker))
 
 
-def soft_labels(images: np.ndarray, targets: np.ndarray, classes: Sequence[str], titles: Sequence[str]) -> np.ndarray:
-    """A row of images over their target distributions.
+def soft_labels(
+    images: np.ndarray, targets: np.ndarray, classes: Sequence[str], titles: Sequence[str], columns: int = 3
+) -> np.ndarray:
+    """Images over their target distributions, `columns` side by side; returns the axes of the targets (M,).
 
     images: (M, C, H, W) in [0, 1].  targets: (M, K), rows that sum to 1.
     """
     images, targets = np.asarray(images), np.asarray(targets)
-    figure, axes = plt.subplots(
-        2, len(images), figsize=(2.1 * len(images), 4.2), height_ratios=[1, 1.35], layout="constrained"
-    )
-    axes = axes.reshape(2, -1)
-    for column, (image, target, title) in enumerate(zip(images, targets, titles, strict=True)):
-        axes[0, column].imshow(np.moveaxis(image, 0, -1), cmap="gray_r", vmin=0, vmax=1)
-        axes[0, column].set(title=title, xticks=[], yticks=[])
-        axes[1, column].barh(np.arange(len(target)), target, color="#56B4E9", edgecolor="black", linewidth=0.5)
-        axes[1, column].axvline(0, color="black", linewidth=0.8)
-        axes[1, column].set(xlim=(min(0, targets.min() - 0.05), 1.12), xticks=[0, 0.5, 1], yticks=[])
-        axes[1, column].set_ylim(len(target) - 0.5, -0.5)
-        axes[1, column].grid(axis="x", alpha=0.3)
-    axes[1, 0].set_yticks(np.arange(len(classes)), classes, fontsize=8)
-    figure.supxlabel("target probability of each class", fontsize=10)
-    return axes
+    rows = -(-len(images) // columns)
+    figure = plt.figure(figsize=(8.5, 3.9 * rows), layout="constrained")
+    blocks = figure.subfigures(rows, columns).reshape(-1)
+    bars = []
+    for block, image, target, title in zip(blocks, images, targets, titles, strict=False):
+        picture, bar = block.subplots(2, 1, height_ratios=[1, 1.2])
+        picture.imshow(np.moveaxis(image, 0, -1), cmap="gray_r", vmin=0, vmax=1)
+        picture.set(title=title, xticks=[], yticks=[])
+        picture.spines[:].set_visible(True)
+        bar.barh(np.arange(len(target)), target, color="#56B4E9", edgecolor="black", linewidth=0.5)
+        bar.axvline(0, color="black", linewidth=0.8)
+        bar.set(xlim=(min(0, targets.min() - 0.05), 1.12), xticks=[0, 0.5, 1], xlabel="target")
+        bar.set_yticks(np.arange(len(classes)), classes, fontsize=8)
+        bar.set_ylim(len(target) - 0.5, -0.5)
+        bar.grid(axis="x", alpha=0.3)
+        bars.append(bar)
+    return np.array(bars)
 
 
 def curves(
