@@ -24,7 +24,7 @@ lint: $(VENV)/test.stamp ## ruff: rules and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 format: $(VENV)/test.stamp ## let ruff mend what it can, and strip the notebooks' outputs
-	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/nbstripout --keep-count notebooks/*.ipynb
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/nbstripout --keep-count --keep-id notebooks/*.ipynb
 
 bench: $(VENV)/bench.stamp ## speed beside peers; tables go to benchmarks/results
 	@for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done

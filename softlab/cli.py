@@ -86,7 +86,7 @@ def _train(options) -> None:
     for position, experiment in enumerate(experiments):
         fresh = experiment in runs.missing([experiment], device, options.store)
         started = time.monotonic()
-        run = runs.fit_or_load(experiment, store=options.store, device=device)
+        run = runs.fit_or_load(experiment, store=options.store, device=device, on_epoch=_teller(experiment))
         ids.append(run.id)
         if fresh:
             seconds = time.monotonic() - started
@@ -100,6 +100,26 @@ def _train(options) -> None:
         write_json(options.manifest, ids)
     else:
         print(f"{len(ids)} runs in {runs.store_folder(options.store)}")
+
+
+def _teller(experiment, every: float = 30.0):
+    """A callback that says now and then how far a long training is."""
+    started = last = time.monotonic()
+    first = None
+
+    def tell(state) -> None:
+        nonlocal last, first
+        now = time.monotonic()
+        if first is None:
+            first = state.epoch - 1
+        if now - last < every:
+            return
+        last = now
+        minutes = (now - started) / (state.epoch - first) * (experiment.epochs - state.epoch) / 60
+        name = f"{experiment.method}, seed {experiment.seed}"
+        print(f"{name}: epoch {state.epoch} of {experiment.epochs}, {minutes:.1f} min to go", flush=True)
+
+    return tell
 
 
 def _waiting(options, device) -> list:

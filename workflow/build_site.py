@@ -1,4 +1,4 @@
-"""Assemble the executed book and build its site: python site.py BUILD
+"""Assemble the executed book and build its site: python build_site.py BUILD LOG
 
 BUILD/site mirrors the repository (so that launch links are right), with the executed notebooks in place of the
 committed ones; jupyter-book renders it with execution off and warnings as errors. BUILD/html appears only if every
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = ("torch", "torchvision", "numpy", "scipy", "matplotlib", "jupyter-book", "papermill", "snakemake")
 
 
-def main(build: Path) -> None:
+def main(build: Path, log: Path) -> None:
     site, rendered = build / "site", build / "rendered"
     for folder in (site, rendered):  # an incremental build of a broken page would pass
         shutil.rmtree(folder, ignore_errors=True)
@@ -37,7 +37,12 @@ def main(build: Path) -> None:
     (site / "_config.yml").write_text(yaml.safe_dump(configuration(repository_address()), allow_unicode=True))
 
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(site), "-W", "--keep-going", "-n"]
-    subprocess.run([*command, "--path-output", str(rendered)], check=True)
+    with log.open("w") as lines:
+        built = subprocess.run([*command, "--path-output", str(rendered)], stdout=lines, stderr=subprocess.STDOUT)
+    if built.returncode:
+        said = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text())
+        complaints = [line for line in said.splitlines() if re.search(r": (WARNING|ERROR|CRITICAL): |Error: ", line)]
+        sys.exit("\n".join(["the site was not built:", *(complaints or said.splitlines()[-20:]), f"(log: {log})"]))
     html = rendered / "_build" / "html"
     missing = [page for page in pages(site) if not is_page(html / f"{page}.html")]
     if missing or not is_page(html / "index.html", at_least=50):
@@ -112,4 +117,4 @@ Profile `{build.name}`, commit `{commit()}`, {os.cpu_count()} CPU cores. Trainin
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

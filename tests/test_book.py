@@ -1,0 +1,236 @@
+"""The whole way from notebooks to pages, with the real engine, in a copy of the checkout."""
+
+import importlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PARTS = ("_config.yml", "_toc.yml", "book", "notebooks", "softlab", "workflow")
+pytestmark = pytest.mark.slow
+
+
+class Checkout:
+    """A copy of the repository with a store of its own."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.build = folder, folder / "_build" / "smoke"
+        ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+        for part in PARTS:
+            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+            copy(ROOT / part, folder / part, **({"ignore": ignore} if (ROOT / part).is_dir() else {}))
+        (folder / "home").mkdir()
+        self.environment = os.environ | {
+            "PYTHONPATH": str(folder),
+            "SOFTLAB_STORE": str(folder / "runs"),
+            "XDG_CACHE_HOME": str(folder / "home"),
+        }
+        self.environment.pop("SOFTLAB_REPOSITORY", None)
+
+    def command(self):
+        snakemake = str(Path(sys.executable).with_name("snakemake"))
+        options = ["--snakefile", "workflow/Snakefile", "--profile", "workflow/profiles/local"]
+        return [snakemake, *options, "--config", "profile=smoke"]
+
+    def start(self):
+        return subprocess.Popen(
+            self.command(),
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def make(self):
+        """Exit code and everything printed by the engine and by the last step of `make book`."""
+        process = self.start()
+        said = process.communicate(timeout=600)[0]
+        if process.returncode == 0:
+            last = [sys.executable, "workflow/summary.py", "_build/smoke"]
+            done = subprocess.run(last, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+            return done.returncode, said + done.stdout + done.stderr
+        return process.returncode, said
+
+    def edit(self, file, old, new):
+        path = self.folder / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    made = Checkout(tmp_path_factory.mktemp("checkout"))
+    code, said = made.make()
+    assert code == 0, said
+    made.said = said
+    return made
+
+
+class Page(HTMLParser):
+    """Text, images and tables of a page."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.images, self.tables, self.words = [], 0, []
+        self.feed(path.read_text())
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "img":
+            self.images.append(dict(attributes))
+        self.tables += tag == "table"
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_the_first_build_trains_executes_and_renders(checkout):
+    assert checkout.said.count("trained ") == 10
+    assert checkout.said.count("executed 01_soft_labels") == 1
+    assert str(checkout.folder / "_build" / "html" / "index.html") in checkout.said
+    assert re.search(r"training, 10 networks .* \d+\.\d s", checkout.said)
+    assert "left" in checkout.said or "more to train" in checkout.said
+    index = (checkout.folder / "_build" / "html" / "index.html").read_text()
+    assert "book/intro.html" in index
+
+
+def test_the_first_chapter_has_its_figures_its_table_and_its_numbers(checkout):
+    page = Page(checkout.folder / "_build" / "html" / "notebooks" / "01_soft_labels.html")
+    figures = [image for image in page.images if "_images" in image["src"]]
+    assert len(figures) == 3
+    for image in figures:
+        assert len(image["alt"]) > 40
+        assert (checkout.folder / "_build" / "html" / "notebooks" / image["src"]).stat().st_size > 5000
+    assert page.tables == 2
+    for label in ("baseline", "label smoothing", "Mixup", "CutMix", "MaxSup"):
+        assert label in page.text
+    assert re.search(r"On the 300 test images the baseline is right on \d+\.\d %", page.text)
+    assert re.search(r"Verdict: (supported|contradicted|mixed|undecided)\.", page.text)
+    assert "{glue" not in page.text
+    assert "SoftlabError" not in page.text
+
+
+def test_the_cover_and_the_page_about_the_build_have_their_numbers(checkout):
+    html = checkout.folder / "_build" / "html" / "book"
+    assert "What you read was computed from 10 networks" in Page(html / "intro.html").text
+    build = Page(html / "this_build.html")
+    assert "01_soft_labels" in build.text
+    assert build.tables == 2
+
+
+def test_no_page_asks_another_host_for_anything(checkout):
+    for path in (checkout.folder / "_build" / "html").rglob("*.html"):
+        text = path.read_text()
+        loads = re.findall(r"<(?:script|img|iframe)[^>]*src=\"(https?:)?//[^\"]+", text)
+        loads += re.findall(r"<link[^>]*rel=\"(?:stylesheet|preload|icon)\"[^>]*href=\"https?://[^\"]+", text)
+        assert not loads, path
+
+
+def test_with_nothing_changed_nothing_runs(checkout):
+    before = {path: path.stat().st_mtime_ns for path in checkout.build.rglob("*.ipynb")}
+    code, said = checkout.make()
+    assert code == 0
+    assert not re.search("trained|executing", said)
+    assert before == {path: path.stat().st_mtime_ns for path in checkout.build.rglob("*.ipynb")}
+
+
+def test_an_edited_page_renders_and_executes_nothing(checkout):
+    checkout.edit("book/intro.md", "How to read", "How to read this")
+    code, said = checkout.make()
+    assert code == 0, said
+    assert not re.search("trained|executing", said)
+    assert "How to read this" in Page(checkout.folder / "_build" / "html" / "book" / "intro.html").text
+
+
+def test_an_edited_notebook_is_executed_and_trains_nothing(checkout):
+    checkout.edit("notebooks/01_soft_labels.ipynb", "What a soft label is", "What soft labels are")
+    code, said = checkout.make()
+    assert code == 0, said
+    assert said.count("executed 01_soft_labels") == 1
+    assert "trained" not in said
+
+
+def test_a_changed_method_retrains_its_runs_and_no_others(checkout):
+    checkout.edit(
+        "softlab/regularizers.py", "alpha * top_logit_excess(logits)", "0.5 * alpha * top_logit_excess(logits)"
+    )
+    code, said = checkout.make()
+    assert code == 0, said
+    assert sorted(set(re.findall(r"trained (\w+-seed\d)", said))) == ["maxsup-seed0", "maxsup-seed1"]
+    assert said.count("trained ") == 2
+    assert len(list((checkout.folder / "runs").glob("*-seed*"))) == 12
+
+
+def test_a_notebook_that_raises_is_named_with_its_cell_and_kept(checkout):
+    good = (checkout.folder / "notebooks" / "01_soft_labels.ipynb").read_text()
+    checkout.edit("notebooks/01_soft_labels.ipynb", "runs = study(settings)", "runs = study(settings) / 0")
+    code, said = checkout.make()
+    assert code != 0
+    assert "notebooks/01_soft_labels.ipynb failed: cell 'train': TypeError" in said
+    assert (checkout.build / "notebooks" / "01_soft_labels.failed.ipynb").exists()
+    (checkout.folder / "notebooks" / "01_soft_labels.ipynb").write_text(good)
+    code, said = checkout.make()
+    assert code == 0, said
+    assert not (checkout.build / "notebooks" / "01_soft_labels.failed.ipynb").exists()
+
+
+def test_a_page_that_does_not_come_out_is_an_error(checkout):
+    checkout.edit("book/intro.md", "Start with [](../notebooks/01_soft_labels.ipynb)", "Start with [](nowhere.md)")
+    code, said = checkout.make()
+    assert code != 0
+    assert "nowhere.md" in said
+    index = checkout.build / "html" / "index.html"
+    checkout.edit("book/intro.md", "Start with [](nowhere.md)", "Start with [](../notebooks/01_soft_labels.ipynb)")
+    assert checkout.make()[0] == 0
+    index.write_text("")
+    last = [sys.executable, "workflow/summary.py", "_build/smoke"]
+    done = subprocess.run(last, cwd=checkout.folder, env=checkout.environment, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "no page came out" in done.stderr
+
+
+def test_ctrl_c_in_training_is_followed_by_the_same_command(tmp_path):
+    fresh = Checkout(tmp_path)
+    process = fresh.start()
+    said = ""
+    while "trained " not in said:
+        line = process.stdout.readline()
+        assert line, said
+        said += line
+    os.killpg(process.pid, signal.SIGINT)
+    said += process.communicate(timeout=120)[0]
+    assert process.returncode != 0
+    finished = {path.name for path in (tmp_path / "runs").glob("*-seed*")}
+    assert 0 < len(finished) < 10
+    code, later = fresh.make()
+    assert code == 0, later
+    again = set(re.findall(r"trained ([\w-]+-seed\d-\w+)", later))
+    assert not finished & again
+    assert len(finished | again) == 10
+
+
+def test_the_repository_address_is_taken_only_if_it_is_one(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "workflow"))
+    module = importlib.import_module("build_site")
+    for address, expected in {
+        "https://github.com/owner/name": "https://github.com/owner/name",
+        "https://github.com/owner/name.git": "https://github.com/owner/name",
+        "git@github.com:owner/name.git": "https://github.com/owner/name",
+        "https://example.org/owner/name": None,
+        "https://github.com/owner": None,
+        "https://github.com/owner/name/tree/main": None,
+        "": None,
+    }.items():
+        monkeypatch.setenv("SOFTLAB_REPOSITORY", address)
+        assert module.repository_address() == expected
+        assert ("launch_buttons" in module.configuration(expected)) == (expected is not None)

@@ -1,0 +1,166 @@
+"""The notebooks as they are committed: clean, in short cells, running alone in any folder, right where checked."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from softlab.experiment import chapters
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def code_cells(path):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def test_every_notebook_is_a_page_and_a_chapter():
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    pages = [page["file"] for part in contents["parts"] for page in part["chapters"]]
+    assert [Path(page).name for page in pages if page.startswith("notebooks/")] == [path.stem for path in NOTEBOOKS]
+    assert set(chapters()) == {path.stem for path in NOTEBOOKS}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_committed_notebook_is_clean(path):
+    raw = json.loads(path.read_text())
+    ids = [cell["id"] for cell in raw["cells"]]
+    assert len(set(ids)) == len(ids)
+    assert not any(name.isdigit() for name in ids), "ids are names, so that they stay when cells are added"
+    assert "papermill" not in raw["metadata"]
+    cells = code_cells(path)
+    assert sum("parameters" in tags(cell) for cell in cells) == 1
+    for cell in cells:
+        assert len(cell.source.splitlines()) <= 12, f"cell {cell.id} is longer than 12 lines"
+        assert not cell.outputs or "keep_output" in tags(cell), f"cell {cell.id} has outputs"
+        if "nbval-check-output" in tags(cell):
+            assert "keep_output" in tags(cell), cell.id
+            assert cell.outputs, f"cell {cell.id} is compared with an output that it does not have"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_chapter_keeps_to_the_template(path):
+    text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+    places = [text.index(part) for part in ("**Question.**", "**Prediction.**", "## Reading", "## What would change")]
+    assert places == sorted(places)
+    assert text.index("## Exercises") < text.index("## References")
+    for cell in code_cells(path):
+        if "plt.show()" in cell.source:
+            assert cell.metadata["mystnb"]["image"]["alt"], f"figure {cell.id} has no alt text"
+            assert cell.metadata["mystnb"]["figure"]["caption"], f"figure {cell.id} has no caption"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_all_notebooks_guard_against_the_wrong_package_in_the_same_words(path, tmp_path, monkeypatch):
+    guard = code_cells(path)[0].source
+    assert guard == code_cells(NOTEBOOKS[0])[0].source
+    (tmp_path / "softlab").mkdir()
+    (tmp_path / "softlab" / "__init__.py").write_text("version = 'somebody else'")
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{guard}"]
+    said = subprocess.run(command, capture_output=True, text=True).stderr
+    assert "ImportError: this notebook needs softlab-book" in said
+    assert str(tmp_path) in said  # names the foreign package's place
+
+
+def test_nothing_tells_anybody_to_install_the_unrelated_package():
+    tracked = [*ROOT.glob("*.md"), *(ROOT / "book").rglob("*.md"), *NOTEBOOKS, *(ROOT / "softlab").rglob("*.py")]
+    for path in tracked:
+        words = " ".join(path.read_text(encoding="utf-8").split())
+        assert "pip install softlab " not in words + " ", path
+        assert "pip install -q softlab " not in words + " ", path
+
+
+@pytest.mark.slow
+def test_all_notebooks_run_at_smoke_and_their_checked_cells_print_what_is_stored(tmp_path):
+    environment = os.environ | {"SOFTLAB_PROFILE": "smoke", "IPYTHONDIR": str(tmp_path / "ipython")}
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "-p", "no:cacheprovider", *map(str, NOTEBOOKS)]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.mark.slow
+def test_one_notebook_alone_from_an_empty_folder(tmp_path):
+    notebook = ROOT / "notebooks" / "01_soft_labels.ipynb"
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", str(notebook), "out.ipynb"]
+    command += ["-p", "profile", "smoke", "-p", "seeds", "1", "-y", "{overrides: {epochs: 1}}"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    outputs = [output for cell in code_cells(tmp_path / "out.ipynb") for output in cell.outputs]
+    text = json.dumps(outputs, ensure_ascii=False)
+    assert "5 methods × 1 seeds" in text
+    assert "no verdict" in text  # one seed gives none
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ("profile: quik", "unknown profile 'quik'; did you mean 'quick'?"),
+        ("seeds: 0", "seeds must be a whole number from 1"),
+        ("overrides: {epoch: 1}", "unknown field 'epoch'; did you mean 'epochs'?"),
+        ("overrides: [1]", "overrides must map fields to values"),
+    ],
+)
+@pytest.mark.slow
+def test_a_wrong_parameter_stops_the_notebook_in_its_second_cell_with_one_line(tmp_path, parameters, message):
+    notebook = ROOT / "notebooks" / "01_soft_labels.ipynb"
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        "--no-progress-bar",
+        str(notebook),
+        "out.ipynb",
+        "-y",
+        f"{{{parameters}}}",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert f"SoftlabError: {message}" in done.stderr
+    assert "softlab/experiment.py" not in done.stderr  # the error, not the way it took
+
+
+OWN_METHOD = [
+    """
+from dataclasses import dataclass
+from softlab import load_profile, regularizers, study
+
+factor = {factor}
+
+def scaled(loss):
+    return factor * loss
+
+@regularizers.register("mine")
+@dataclass(frozen=True)
+class Mine(regularizers.Regularizer):
+    def loss(self, logits, targets, features, head, progress):
+        return scaled(regularizers.cross_entropy(logits, targets))
+""",
+    """
+profile = load_profile("smoke", methods={{"baseline": {{}}, "mine": {{}}}}, seeds=1, epochs=1)
+print(study(profile)["mine"][0].id)
+""",
+]
+
+
+@pytest.mark.slow
+def test_a_reader_adds_a_method_in_a_notebook_and_a_change_of_it_is_another_run(tmp_path):
+    ids = []
+    for factor in (1, 2, 2):
+        cells = [nbformat.v4.new_code_cell(source.format(factor=factor).strip()) for source in OWN_METHOD]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "own.ipynb")
+        command = [sys.executable, "-m", "papermill", "--no-progress-bar", "own.ipynb", "out.ipynb", "-k", "python3"]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+        ids.append(code_cells(tmp_path / "out.ipynb")[1].outputs[0].text.strip())
+    assert ids[0].startswith("mine-seed0-")
+    assert ids[0] != ids[1]
+    assert ids[1] == ids[2]
