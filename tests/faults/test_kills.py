@@ -17,7 +17,7 @@ import sys
 from softlab import cli, runs
 runs.CHECKPOINT_SECONDS = 0
 real = runs.fit_or_load
-def telling(experiment, **options):
+def telling(experiment, on_epoch, **options):
     return real(experiment, on_epoch=lambda state: print("epoch", state.epoch, flush=True), **options)
 runs.fit_or_load = telling
 cli.main(sys.argv[1:])
