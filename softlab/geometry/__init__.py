@@ -1,0 +1,39 @@
+"""Lenses on the space of features: pure functions of features, labels and a linear head."""
+
+from softlab.geometry.centers import class_centers
+from softlab.geometry.cones import apex, apex_ratio, apex_residual, cone_onset, ray_segments
+from softlab.geometry.cosines import Centers, cosine_variants
+from softlab.geometry.head import (
+    LogitScale,
+    angular_margin,
+    cosine_to,
+    logit_cosine,
+    logit_scale_factors,
+    magnitude,
+    row_space,
+    seen_part,
+)
+from softlab.geometry.variation import ClassSums, neural_collapse, variation_variants, within_class_variation
+
+__all__ = [
+    "Centers",
+    "ClassSums",
+    "LogitScale",
+    "angular_margin",
+    "apex",
+    "apex_ratio",
+    "apex_residual",
+    "class_centers",
+    "cone_onset",
+    "cosine_to",
+    "cosine_variants",
+    "logit_cosine",
+    "logit_scale_factors",
+    "magnitude",
+    "neural_collapse",
+    "ray_segments",
+    "row_space",
+    "seen_part",
+    "variation_variants",
+    "within_class_variation",
+]

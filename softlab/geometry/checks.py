@@ -1,0 +1,44 @@
+"""Input checks that name what is wrong: shapes, numbers that are not finite, zero vectors, single classes."""
+
+import torch
+from torch import Tensor
+
+from softlab.errors import SoftlabError
+
+
+def check_head(weight: Tensor, bias: Tensor | None = None) -> None:
+    """A linear head: weight (K, D) with K >= 2, bias (K,), finite."""
+    if weight.ndim != 2 or len(weight) < 2:
+        raise SoftlabError(f"weight must be (K, D) with at least two classes, not {tuple(weight.shape)}")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise SoftlabError(f"bias must be ({len(weight)},) as weight is {tuple(weight.shape)}, not {tuple(bias.shape)}")
+    if not torch.isfinite(weight).all() or (bias is not None and not torch.isfinite(bias).all()):
+        raise SoftlabError("weight and bias must be finite")
+
+
+def check_features(features: Tensor, weight: Tensor | None = None) -> None:
+    """Features (N, D) that fit the head. Whether they are finite is checked on what is computed from them."""
+    if features.ndim != 2 or len(features) == 0:
+        raise SoftlabError(f"features must be (N, D) with N > 0, not {tuple(features.shape)}")
+    if weight is not None and features.shape[1] != weight.shape[1]:
+        raise SoftlabError(f"features are {tuple(features.shape)}, but weight is {tuple(weight.shape)}: D differs")
+
+
+def check_labels(labels: Tensor, features: Tensor, classes: int | None = None) -> None:
+    """Labels (N,) int64, one for each feature, in range."""
+    if labels.shape != features.shape[:1] or labels.dtype != torch.int64:
+        raise SoftlabError(f"labels must be int64 ({len(features)},), not {labels.dtype} {tuple(labels.shape)}")
+    wrong = (labels < 0) | (labels >= classes) if classes else labels < 0
+    if wrong.any():
+        index = int(wrong.nonzero()[0])
+        raise SoftlabError(f"label {int(labels[index])} of sample {index} is not one of {classes} classes")
+
+
+def check_rows(values: Tensor, what: str = "feature", zero_allowed: bool = True) -> None:
+    """Every row of values (N,) or (N, M) is finite and, if asked, not zero; the first that is not is named."""
+    rows = values.reshape(len(values), -1)
+    bad = ~torch.isfinite(rows).all(1)
+    if bad.any():
+        raise SoftlabError(f"{what} {int(bad.nonzero()[0])} is not finite")
+    if not zero_allowed and (rows == 0).all(1).any():
+        raise SoftlabError(f"{what} {int((rows == 0).all(1).nonzero()[0])} is zero: it has no direction")

@@ -1,0 +1,91 @@
+"""Decision regions along rays: where a class settles, and the point around which the regions are exact cones.
+
+Along t f, t > 0, every logit is affine in t, so far out the class is constant: each region is a cone *in the limit*,
+for any linear head, trained or not. How far out is `cone_onset`. And where W_c has rank K - 1, all regions are exact
+cones around one point, the `apex`: moving the origin there removes the bias. So the question to ask of training is
+how close it brings the apex to the origin.
+"""
+
+import torch
+from torch import Tensor
+
+from softlab.errors import SoftlabError
+from softlab.geometry.checks import check_features, check_head, check_rows
+from softlab.geometry.head import centered, row_space
+
+
+def cone_onset(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Smallest t₀ >= 0 (N,) such that the class of t f is the same for all t > t₀.
+
+    features: (N, D).  weight: (K, D), bias: (K,).  Where lines coincide for ever, the first index counts as the class;
+    a feature of which the head sees nothing has t₀ = 0.
+    Raises SoftlabError if shapes do not fit or a feature is not finite (its index is named).
+    """
+    check_head(weight, bias)
+    check_features(features, weight)
+    slope = features @ weight.T
+    check_rows(slope)
+    # The class far out: the largest slope; among equal slopes the largest bias.
+    steepest = slope.amax(1, keepdim=True)
+    winner = torch.where(slope == steepest, bias, -torch.inf).argmax(1)
+    ahead = steepest - slope  # >= 0
+    behind = bias - bias[winner][:, None]  # > 0: this class leads at t = 0
+    crossing = torch.where(ahead > 0, behind / ahead, 0.0)
+    return crossing.amax(1).clamp(min=0)
+
+
+def ray_segments(feature: Tensor, weight: Tensor, bias: Tensor, t_max: float) -> list[tuple[float, float, int]]:
+    """The classes along t f for 0 <= t <= t_max, as (from, to, class): the upper envelope of K lines.
+
+    feature: (D,).  At a crossing the class that leads afterwards counts.
+    """
+    check_head(weight, bias)
+    check_features(feature[None], weight)
+    slope, height = (weight @ feature).double(), bias.double()
+    check_rows(slope[None])
+    segments, t = [], 0.0
+    while t < t_max:
+        value = height + t * slope
+        leading = value >= value.max() - 1e-12 * (1 + value.abs().max())
+        current = int(torch.where(leading, slope, -torch.inf).argmax())
+        faster = slope > slope[current]
+        crossing = torch.where(faster, (height[current] - height) / (slope - slope[current]), torch.inf)
+        crossing = torch.where(crossing > t, crossing, torch.inf)
+        end = min(float(crossing.min()), t_max)
+        segments.append((t, end, current))
+        t = end
+    return segments
+
+
+def apex(weight: Tensor, bias: Tensor) -> Tensor:
+    """The point c₀ = -W_c⁺ b_c (D,) around which the regions are exact cones if W_c has rank K - 1.
+
+    It lies in the row space, the closest to the origin of all such points. With a smaller rank no point makes all
+    logits equal: c₀ is then the least-squares point, and `apex_residual` says how unequal they stay.
+    """
+    check_head(weight, bias)
+    rows, offsets = centered(weight.double(), bias.double())
+    return (-torch.linalg.pinv(rows, rtol=1e-6) @ offsets).to(weight.dtype)
+
+
+def apex_residual(weight: Tensor, bias: Tensor) -> float:
+    """How far the logits at the apex are from equal: ‖W_c c₀ + b_c‖ / ‖b_c‖ in [0, 1]; 0 for exact cones."""
+    check_head(weight, bias)
+    rows, offsets = centered(weight.double(), bias.double())
+    point = -torch.linalg.pinv(rows, rtol=1e-6) @ offsets
+    length = offsets.norm()
+    return float((rows @ point + offsets).norm() / length) if length > 0 else 0.0
+
+
+def apex_ratio(features: Tensor, weight: Tensor, bias: Tensor) -> float:
+    """Distance of the apex from the origin in units of the seen features: ‖c₀‖ / mean ‖Q f‖.
+
+    Compared within the row space, where the apex lies: 0 means cones around the origin. No change of gauge moves it.
+    Raises SoftlabError if the head sees nothing of any feature.
+    """
+    check_features(features, weight)
+    seen = (features @ row_space(weight).T).norm(dim=1)
+    check_rows(seen)
+    if seen.mean() == 0:
+        raise SoftlabError("the head sees nothing of these features: every ‖Q f‖ is zero")
+    return float(apex(weight, bias).norm() / seen.mean())

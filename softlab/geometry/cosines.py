@@ -1,0 +1,55 @@
+"""Seven answers to "how well is a feature aligned with its class?", side by side: which centre, in which space."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from softlab.geometry.centers import class_centers
+from softlab.geometry.head import cosine_to, logit_cosine, row_space
+from softlab.geometry.variation import ClassSums
+
+VARIANTS = ("ball", "orthant", "class mean", "centred mean", "row", "row space", "logit")
+
+
+@dataclass(frozen=True)
+class Centers:
+    """What a class's direction can mean, from the training features and the head; all (K, D) but `mean` (D,).
+
+    ball, orthant: minimal-loss points in the ball of the class's mean feature norm, without and with c >= 0.
+    means: class means.  mean: mean of the class means.  rows: the head's rows.
+    """
+
+    ball: Tensor
+    orthant: Tensor
+    means: Tensor
+    mean: Tensor
+    rows: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor) -> "Centers":
+        """Centres for a head, with radii and means of these (training) features (N, D) and labels (N,)."""
+        classes = len(weight)
+        norms = features.norm(dim=1)
+        radius = torch.stack([norms[labels == label].mean() for label in range(classes)])
+        means = ClassSums.of(features, labels, classes).means.to(features.dtype)
+        ball, orthant = (class_centers(weight, bias, radius, sign)[0].to(features.dtype) for sign in (False, True))
+        return cls(ball, orthant, means, means.mean(0), weight)
+
+
+def cosine_variants(features: Tensor, logits: Tensor, labels: Tensor, centers: Centers) -> dict[str, Tensor]:
+    """Cosine (N,) of each feature (N, D) to the direction of its label (N,), one entry for each of VARIANTS.
+
+    `row space` compares Q f with the ball's centre, which lies in the row space; `logit` compares z - z̄ with e_y - 1/K.
+    For correlations with confidence, give predicted classes as labels.
+    """
+    basis = row_space(centers.rows)
+    return {
+        "ball": cosine_to(features, centers.ball, labels),
+        "orthant": cosine_to(features, centers.orthant, labels),
+        "class mean": cosine_to(features, centers.means, labels),
+        "centred mean": cosine_to(features - centers.mean, centers.means - centers.mean, labels),
+        "row": cosine_to(features, centers.rows, labels),
+        "row space": cosine_to(features @ basis.T, centers.ball @ basis.T, labels),
+        "logit": logit_cosine(logits, labels),
+    }

@@ -1,0 +1,139 @@
+"""How spread out classes are: within-class variation, R² class separation, and neural collapse, from class sums.
+
+Everything here needs only sums over classes, so a data set's features never have to be in memory at once:
+`ClassSums` takes batches, and two of them add up to the sums of both.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from softlab.errors import SoftlabError
+from softlab.geometry.checks import check_features, check_head, check_labels, check_rows
+from softlab.geometry.head import row_space
+
+CHUNK = 16_384  # features at once
+
+
+@dataclass
+class ClassSums:
+    """Per class, in float64: count (K,), sums of features and of unit features (K, D), sum of squared norms (K,)."""
+
+    count: Tensor
+    total: Tensor
+    unit_total: Tensor
+    square_total: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor, labels: Tensor, classes: int) -> "ClassSums":
+        """Sums over features (N, D) with labels (N,) in 0 … classes - 1.
+
+        Raises SoftlabError for a feature that is zero or not finite (its index is named).
+        """
+        check_features(features)
+        check_labels(labels, features, classes)
+        dimension = features.shape[1]
+        sums = cls(*(torch.zeros(classes, size, dtype=torch.float64) for size in (1, dimension, dimension, 1)))
+        sums.count, sums.square_total = sums.count[:, 0], sums.square_total[:, 0]
+        for start in range(0, len(features), CHUNK):
+            batch, batch_labels = features[start : start + CHUNK], labels[start : start + CHUNK]
+            norm = batch.norm(dim=1)
+            if not (torch.isfinite(norm).all() and (norm > 0).all()):
+                index = int((~(torch.isfinite(norm) & (norm > 0))).nonzero()[0])
+                raise SoftlabError(f"feature {start + index} is zero or not finite: it has no direction")
+            member = torch.nn.functional.one_hot(batch_labels, classes).to(batch.dtype).T
+            sums.count += member.sum(1).cpu()
+            sums.total += (member @ batch).double().cpu()
+            sums.unit_total += ((member / norm) @ batch).double().cpu()
+            sums.square_total += (member @ norm.square()).double().cpu()
+        return sums
+
+    def __add__(self, other: "ClassSums") -> "ClassSums":
+        return ClassSums(
+            self.count + other.count,
+            self.total + other.total,
+            self.unit_total + other.unit_total,
+            self.square_total + other.square_total,
+        )
+
+    @property
+    def means(self) -> Tensor:
+        """Class means (K, D), float64; NaN for a class without samples."""
+        return self.total / self.count[:, None]
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean of all features (D,), float64."""
+        return self.total.sum(0) / self.count.sum()
+
+    def variation(self) -> tuple[float, float]:
+        """(d_within, R²): see within_class_variation. Classes without samples are left out."""
+        present = self.count > 0
+        if present.sum() < 2:
+            raise SoftlabError(f"within-class variation needs at least two classes, not {int(present.sum())}")
+        unit_means = self.unit_total[present] / self.count[present, None]
+        within = float((1 - unit_means.square().sum(1)).mean())
+        total = float(1 - unit_means.mean(0).square().sum())
+        if total <= 0:
+            raise SoftlabError("all features point in one direction: R² is not defined")
+        return within, 1 - within / total
+
+
+def within_class_variation(features: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Mean within-class cosine distance and R² class separation.
+
+    features: (N, D), any real scale.  labels: (N,) int64, at least two classes.
+    Returns d_within in [0, 2], the mean over classes of the mean cosine distance over all ordered pairs of a class,
+    and R² = 1 - d_within / d_total, where d_total is the mean over all ordered pairs of classes.
+    Raises SoftlabError if there are fewer than two classes or a feature is zero or not finite.
+    Kornblith et al. 2021; from class sums, in O(N D) and with little memory.
+    """
+    check_features(features)
+    check_labels(labels, features)
+    return ClassSums.of(features, labels, int(labels.max()) + 1).variation()
+
+
+def variation_variants(features: Tensor, labels: Tensor, weight: Tensor) -> dict[str, tuple[float, float]]:
+    """(d_within, R²) of the raw features, of features minus their global mean, and of what the head sees of them.
+
+    Raw features share a large positive mean, which hides most of the variation; hence the other two.
+    """
+    return {
+        "raw": within_class_variation(features, labels),
+        "centred": within_class_variation(features - features.mean(0), labels),
+        "row space": within_class_variation(features @ row_space(weight).T, labels),
+    }
+
+
+def neural_collapse(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor) -> dict[str, float]:
+    """Papyan et al. 2020: four distances from a collapsed network, each 0 when collapse is complete.
+
+    NC1: within-class against between-class scatter, trace(Σ_W Σ_B⁺) / K.  NC2: how uneven the norms of the centred
+    class means are (standard deviation / mean), plus the mean |cosine + 1/(K-1)| between them.  NC3: distance between
+    head and class means, both centred and of norm 1.  NC4: share of samples that the nearest class mean would label
+    otherwise.
+    """
+    check_head(weight, bias)
+    check_features(features, weight)
+    check_labels(labels, features, len(weight))
+    classes = len(weight)
+    sums = ClassSums.of(features, labels, classes)
+    if (sums.count == 0).any():
+        raise SoftlabError(f"neural collapse needs samples of every class; class {int(sums.count.argmin())} has none")
+    means = sums.means - sums.means.mean(0)
+    spread = features.double() - sums.means[labels]
+    within = spread.T @ spread / len(features)
+    between = means.T @ means / classes
+    norms = means.norm(dim=1)
+    cosines = (means / norms[:, None]) @ (means / norms[:, None]).T
+    off = cosines[~torch.eye(classes, dtype=torch.bool)]
+    rows = (weight - weight.mean(0)).double()
+    nearest = torch.cdist(features.double(), sums.means).argmin(1)
+    check_rows(within)
+    return {
+        "NC1": float(torch.trace(within @ torch.linalg.pinv(between, rtol=1e-8, hermitian=True)) / classes),
+        "NC2": float(norms.std(correction=0) / norms.mean() + (off + 1 / (classes - 1)).abs().mean()),
+        "NC3": float((rows / rows.norm() - means / means.norm()).norm()),
+        "NC4": float((nearest != (features @ weight.T + bias).argmax(1)).double().mean()),
+    }
