@@ -6,6 +6,7 @@ into numbers on the device, batch by batch. Each test set is split once and for 
 (a temperature, say) and a part that is scored.
 """
 
+import dataclasses
 import functools
 import hashlib
 import os
@@ -58,6 +59,19 @@ class Dataset:
     std: Tensor
     digest: str
     source: str
+
+    def first_classes(self, count: int | None) -> "Dataset":
+        """The same data set with its first `count` classes only (None: all); normalised as before."""
+        if count is None or count == len(self.classes):
+            return self
+        if count > len(self.classes):
+            raise SoftlabError(f"{self.name} has {len(self.classes)} classes, not {count}")
+        parts = {}
+        for part in ("train", "fit", "test"):
+            kept = getattr(self, f"{part}_labels") < count
+            for kind in ("images", "labels"):
+                parts[f"{part}_{kind}"] = getattr(self, f"{part}_{kind}")[kept]
+        return dataclasses.replace(self, **parts, classes=self.classes[:count], digest=f"{self.digest}-{count}")
 
 
 def load(name: str, root: str | Path | None = None) -> Dataset:

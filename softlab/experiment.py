@@ -23,6 +23,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")  # names that may become part of a fi
 MODELS = ("resnet8", "resnet20", "resnet18", "resnet50")
 CHOICES = {
     "model": MODELS,
+    "head": ("linear", "two_layers"),
+    "head_bias": ("default", "zero"),
     "schedule": ("linear", "cosine"),
     "augmentation": ("none", "flip_shift"),
     "precision": ("auto", "bf16", "fp32"),
@@ -30,6 +32,9 @@ CHOICES = {
 # Allowed range of every numeric field, both ends included.
 RANGES = {
     "train_size": (1, 10**9),
+    "class_count": (2, 10**6),
+    "feature_dimension": (1, 10**6),
+    "dropout": (0.0, 0.99),
     "width": (1, 4096),
     "stem_stride": (1, 2),
     "seed": (0, 2**31 - 1),
@@ -54,9 +59,14 @@ class Experiment:
 
     data: str = "fashion-mini"  # a name that softlab.data.load knows, or folder:PATH
     train_size: int | None = None  # training images, as many of each class; None: all
+    class_count: int | None = None  # the first so many classes; None: all
     model: str = "resnet8"
     width: int = 16  # channels of the first stage
     stem_stride: int = 1  # 2 halves the resolution at once: four times as fast
+    feature_dimension: int | None = None  # a linear layer to so many features (of any sign); None: as the body gives
+    head: str = "linear"  # or two layers with a ReLU between, for which nothing about cones is a theorem
+    head_bias: str = "default"  # its initial value: torch's random one, or zero
+    dropout: float = 0.0  # of the features, in training, before the head
     method: str = "baseline"
     method_parameters: Mapping[str, object] = field(default_factory=dict)
     seed: int = 0
@@ -227,7 +237,7 @@ def _checked(name: str, kind: object, value: object):
         if isinstance(value, str) or not hasattr(value, "__iter__"):
             raise SoftlabError(f"snapshot_epochs must be a list of epochs, not {value!r}")
         return tuple(sorted({_number("snapshot_epochs", int, epoch, (0, RANGES["epochs"][1])) for epoch in value}))
-    if name == "train_size" and value is None:
+    if name in ("train_size", "class_count", "feature_dimension") and value is None:
         return None
     if name in RANGES:
         return _number(name, float if kind is float else int, value, RANGES[name])

@@ -20,15 +20,15 @@ RESNETS = {
 
 
 class Network(nn.Module):
-    """head(features(x)): normalisation and a body that ends in global average pooling, then one linear layer.
+    """head(features(x)): normalisation, a body that ends in global average pooling, and a head, linear unless asked.
 
-    Images are (N, C, H, W) in [0, 1], features (N, D) and, after the last ReLU, never negative; logits (N, K).
+    Images are (N, C, H, W) in [0, 1]; features (N, D), never negative after the body's last ReLU; logits (N, K).
     """
 
-    def __init__(self, body: nn.Module, dimension: int, num_classes: int, mean: Tensor, std: Tensor):
+    def __init__(self, body: nn.Module, head: nn.Module, mean: Tensor, std: Tensor):
         super().__init__()
         self.body = body
-        self.head = nn.Linear(dimension, num_classes)
+        self.head = head
         self.register_buffer("mean", mean.reshape(1, -1, 1, 1).clone())
         self.register_buffer("std", std.reshape(1, -1, 1, 1).clone())
 
@@ -46,13 +46,18 @@ def build(
     *,
     width: int | None = None,
     stem_stride: int = 1,
+    feature_dimension: int | None = None,
+    head: str = "linear",
+    head_bias: str = "default",
     mean: Tensor | None = None,
     std: Tensor | None = None,
 ) -> Network:
     """A new network, initialised from torch's global generator.
 
     width: channels of the first stage (None: the architecture's own). stem_stride: of the 3×3 stem; there is no
-    max-pooling. mean, std: (C,), of the training images in [0, 1] (None: 0 and 1).
+    max-pooling. feature_dimension: append a linear layer to that many features, of any sign. head: `linear`, or
+    `two_layers` with a ReLU between. head_bias: `zero` sets the initial bias of the (last) layer to zero.
+    mean, std: (C,), of the training images in [0, 1] (None: 0 and 1).
     Raises SoftlabError for an unknown name.
     """
     if name not in RESNETS:
@@ -64,7 +69,15 @@ def build(
     body, dimension = _resnet_body(block, stages, width, in_channels, stem_stride)
     mean = torch.zeros(in_channels) if mean is None else mean
     std = torch.ones(in_channels) if std is None else std
-    return Network(body, dimension, num_classes, mean, std)
+    if feature_dimension is not None:
+        body.append(nn.Linear(dimension, feature_dimension))
+        dimension = feature_dimension
+    last = nn.Linear(dimension, num_classes)
+    if head_bias == "zero":
+        nn.init.zeros_(last.bias)
+    if head == "two_layers":
+        last = nn.Sequential(nn.Linear(dimension, dimension), nn.ReLU(), last)
+    return Network(body, last, mean, std)
 
 
 def _resnet_body(block, stages, width, in_channels, stem_stride) -> tuple[nn.Sequential, int]:

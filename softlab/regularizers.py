@@ -190,6 +190,35 @@ class MaxSup(Regularizer):
         return cross_entropy(logits, targets) + alpha * top_logit_excess(logits)
 
 
+@register("feature_penalty")
+@dataclass(frozen=True)
+class FeaturePenalty(Regularizer):
+    """Cross-entropy + strength · ‖f‖²: shortens features, and leaves the head free to make up for it."""
+
+    strength: float = 0.01
+
+    def __post_init__(self):
+        _check_positive("strength", self.strength)
+
+    def loss(self, logits, targets, features, head, progress):
+        return cross_entropy(logits, targets) + self.strength * features.square().sum(1)
+
+
+@register("logit_penalty")
+@dataclass(frozen=True)
+class LogitPenalty(Regularizer):
+    """Cross-entropy + strength · ‖z - z̄‖²: bounds the logits themselves (Dauphin & Cubuk 2021)."""
+
+    strength: float = 0.01
+
+    def __post_init__(self):
+        _check_positive("strength", self.strength)
+
+    def loss(self, logits, targets, features, head, progress):
+        offset = logits - logits.mean(1, keepdim=True)
+        return cross_entropy(logits, targets) + self.strength * offset.square().sum(1)
+
+
 def _mixed(transform, beta: float, images: Tensor, targets: Tensor, generator: torch.Generator):
     """torchvision's MixUp or CutMix, which draw from torch's global generator: lend them a copy of ours."""
     seed = int(torch.randint(2**62, (), generator=generator))

@@ -62,13 +62,7 @@ class Run:
 
     def _with_weights(self, name: str) -> models.Network:
         shape = self.provenance["network"]
-        model = models.build(
-            self.experiment.model,
-            shape["num_classes"],
-            shape["in_channels"],
-            width=self.experiment.width,
-            stem_stride=self.experiment.stem_stride,
-        )
+        model = training.build_network(self.experiment, shape["num_classes"], shape["in_channels"])
         regularizers.get(self.experiment.method, **self.experiment.method_parameters).prepare(model)
         model.load_state_dict(safetensors.torch.load_file(self.folder / name))
         return model.eval()
@@ -96,7 +90,7 @@ def fit_or_load(
     """
     device = training.choose_device(device) if not isinstance(device, torch.device) else device
     experiment = training.resolve(experiment, device)
-    dataset = load(experiment.data)
+    dataset = dataset_of(experiment)
     store, name = store_folder(store), identify(experiment, dataset)
     try:
         return _load(store / name)
@@ -115,6 +109,11 @@ def fit_or_load(
         return _load(store / name)
 
 
+def dataset_of(experiment: Experiment) -> Dataset:
+    """The data set that an experiment trains on, with the classes it asks for."""
+    return load(experiment.data).first_classes(experiment.class_count)
+
+
 def identify(experiment: Experiment, dataset: Dataset) -> str:
     """The run id of a resolved experiment: changes with its fields, the images, the training code and its method's."""
     method = type(regularizers.get(experiment.method, **experiment.method_parameters))
@@ -126,7 +125,7 @@ def missing(experiments: list[Experiment], device: torch.device, store: str | Pa
     """Those experiments that have no run in the store yet (a look at names only: nothing is verified)."""
     root = store_folder(store)
     resolved = [(experiment, training.resolve(experiment, device)) for experiment in experiments]
-    return [one for one, known in resolved if not (root / identify(known, load(known.data))).is_dir()]
+    return [one for one, known in resolved if not (root / identify(known, dataset_of(known))).is_dir()]
 
 
 def study(

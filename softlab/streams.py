@@ -7,7 +7,7 @@ same batches, and a run that was interrupted can go on without having stored the
 import numpy as np
 import torch
 
-PURPOSES = ("subset", "weights", "order", "augmentation", "method")
+PURPOSES = ("subset", "weights", "order", "augmentation", "method", "dropout")
 
 
 def stream(seed: int, purpose: str, epoch: int = 0, step: int = 0) -> torch.Generator:

@@ -77,15 +77,16 @@ def build_model(experiment: Experiment, dataset: Dataset) -> models.Network:
     """The experiment's network before training: the same initial weights for every method."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(stream_seed(experiment.seed, "weights"))
-        return models.build(
-            experiment.model,
-            len(dataset.classes),
-            dataset.train_images.shape[1],
-            width=experiment.width,
-            stem_stride=experiment.stem_stride,
-            mean=dataset.mean,
-            std=dataset.std,
-        )
+        channels = dataset.train_images.shape[1]
+        return build_network(experiment, len(dataset.classes), channels, mean=dataset.mean, std=dataset.std)
+
+
+def build_network(experiment: Experiment, num_classes: int, in_channels: int, **normalisation) -> models.Network:
+    """The architecture that an experiment names, initialised from torch's global generator."""
+    shape = {
+        key: getattr(experiment, key) for key in ("width", "stem_stride", "feature_dimension", "head", "head_bias")
+    }
+    return models.build(experiment.model, num_classes, in_channels, **shape, **normalisation)
 
 
 def epochs(
@@ -110,10 +111,11 @@ def epochs(
     model.to(device, memory_format=torch.channels_last)
     optimizer = make_optimizer(model, experiment, state.momentum)
     half = experiment.precision == "bf16"
-    network = (
-        torch.compile(_WithFeatures(model)) if experiment.compiled and device.type == "cuda" else _WithFeatures(model)
-    )
+    network = _WithFeatures(model)
+    if experiment.compiled and device.type == "cuda":
+        network = torch.compile(network)
     one_hot = functional.one_hot(labels, len(dataset.classes)).float()
+    dimension = head_inputs(model)
     per_epoch = math.ceil(len(images) / experiment.batch_size)
     total_steps = per_epoch * experiment.epochs
 
@@ -136,7 +138,8 @@ def epochs(
                     batch, one_hot[chosen], stream(experiment.seed, "method", epoch, step)
                 )
                 with torch.autocast(device.type, torch.bfloat16, enabled=half):
-                    features, logits = network(batch.contiguous(memory_format=torch.channels_last))
+                    keep = dropout_mask(len(batch), dimension, experiment, epoch, step, device)
+                    features, logits = network(batch.contiguous(memory_format=torch.channels_last), keep)
                 features, logits = features.float(), logits.float()
                 loss = method.loss(logits, targets, features, model.head, position / total_steps)
                 optimizer.zero_grad(set_to_none=True)
@@ -156,6 +159,11 @@ def epochs(
             state.epoch = epoch + 1
             state.momentum = momentum_of(model, optimizer)
             yield state
+
+
+def head_inputs(model: models.Network) -> int:
+    """How many features D the head takes."""
+    return next(module.in_features for module in model.head.modules() if isinstance(module, nn.Linear))
 
 
 def training_set(experiment: Experiment, dataset: Dataset, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -209,6 +217,14 @@ def batch_sums(loss: Tensor, logits: Tensor, targets: Tensor, features: Tensor) 
     return torch.stack([loss, right, magnitude, regularization, amplification]).sum(1)
 
 
+def dropout_mask(count, dimension, experiment, epoch, step, device) -> Tensor | None:
+    """What features (count, dimension) are multiplied with: 0, or 1/(1 - dropout); None without dropout."""
+    if experiment.dropout == 0:
+        return None
+    drawn = torch.rand(count, dimension, generator=stream(experiment.seed, "dropout", epoch, step))
+    return ((drawn >= experiment.dropout) / (1 - experiment.dropout)).to(device)
+
+
 def flip_shift(images: Tensor, generator: torch.Generator, reach: int = 4) -> Tensor:
     """Mirror each image with probability ½ and shift it by up to `reach` pixels, the border reflected."""
     count, channels, height, width = images.shape
@@ -236,12 +252,12 @@ def cpu_threads(count: int) -> Iterator[None]:
 
 
 class _WithFeatures(nn.Module):
-    """Features and logits in one forward pass, as one graph to compile."""
+    """Features and logits in one forward pass, as one graph to compile; `keep` (N, D) drops features for the head."""
 
     def __init__(self, model: models.Network):
         super().__init__()
         self.model = model
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
         features = self.model.features(images)
-        return features, self.model.head(features)
+        return features, self.model.head(features if keep is None else features * keep)

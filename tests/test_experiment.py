@@ -72,6 +72,11 @@ def test_every_field_changes_the_run_id():
         "stem_stride": 2,
         "momentum": 0.5,
         "warmup": 0.5,
+        "class_count": 3,
+        "feature_dimension": 2,
+        "head": "two_layers",
+        "head_bias": "zero",
+        "dropout": 0.5,
     }
     plain = Experiment()
     ids = {run_id(plain, "data", "code"), run_id(plain, "other", "code"), run_id(plain, "data", "other")}
