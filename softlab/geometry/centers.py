@@ -16,6 +16,7 @@ from torch import Tensor
 
 from softlab.errors import SoftlabError
 from softlab.geometry.checks import check_head
+from softlab.geometry.head import centered
 
 
 def class_centers(
@@ -36,11 +37,14 @@ def class_centers(
     check_head(weight, bias)
     classes = len(weight)
     weight, bias = weight.detach().double(), bias.detach().double()
-    radius = torch.as_tensor(radius, dtype=torch.float64, device=weight.device).expand(classes)
+    radius = torch.as_tensor(radius, dtype=torch.float64, device=weight.device)
+    if radius.shape not in ((), (classes,)):
+        raise SoftlabError(f"radius must be one number or ({classes},), not {tuple(radius.shape)}")
+    radius = radius.expand(classes)
     if not (torch.isfinite(radius).all() and (radius > 0).all()):
         index = int((~(torch.isfinite(radius) & (radius > 0))).nonzero()[0])
         raise SoftlabError(f"radius must be a finite number above 0, not {float(radius[index])} (class {index})")
-    rows = weight - weight.mean(0)
+    rows = centered(weight)
     step = 2 / torch.linalg.matrix_norm(rows, 2).square().clamp(min=1e-300)  # 1/L: the Hessian of h is below ‖W_c‖²/2
 
     centers = _project(rows * (radius / rows.norm(dim=1).clamp(min=1e-300))[:, None], radius, nonnegative)

@@ -12,16 +12,17 @@ def check_head(weight: Tensor, bias: Tensor | None = None) -> None:
         raise SoftlabError(f"weight must be (K, D) with at least two classes, not {tuple(weight.shape)}")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise SoftlabError(f"bias must be ({len(weight)},) as weight is {tuple(weight.shape)}, not {tuple(bias.shape)}")
-    if not torch.isfinite(weight).all() or (bias is not None and not torch.isfinite(bias).all()):
-        raise SoftlabError("weight and bias must be finite")
+    check_rows(weight, "row of weight")
+    if bias is not None:
+        check_rows(bias, "entry of bias")
 
 
-def check_features(features: Tensor, weight: Tensor | None = None) -> None:
-    """Features (N, D) that fit the head. Whether they are finite is checked on what is computed from them."""
+def check_features(features: Tensor, weight: Tensor | None = None, what: str = "weight") -> None:
+    """Features (N, D) that fit the head, or other rows (K, D). Whether they are finite is checked on what comes out."""
     if features.ndim != 2 or len(features) == 0:
         raise SoftlabError(f"features must be (N, D) with N > 0, not {tuple(features.shape)}")
-    if weight is not None and features.shape[1] != weight.shape[1]:
-        raise SoftlabError(f"features are {tuple(features.shape)}, but weight is {tuple(weight.shape)}: D differs")
+    if weight is not None and features.shape[1:] != weight.shape[1:]:
+        raise SoftlabError(f"features are {tuple(features.shape)}, but {what} is {tuple(weight.shape)}: D differs")
 
 
 def check_labels(labels: Tensor, features: Tensor, classes: int | None = None) -> None:
@@ -31,7 +32,8 @@ def check_labels(labels: Tensor, features: Tensor, classes: int | None = None) -
     wrong = (labels < 0) | (labels >= classes) if classes else labels < 0
     if wrong.any():
         index = int(wrong.nonzero()[0])
-        raise SoftlabError(f"label {int(labels[index])} of sample {index} is not one of {classes} classes")
+        allowed = f"one of {classes} classes" if classes else "0 or more"
+        raise SoftlabError(f"label {int(labels[index])} of sample {index} is not {allowed}")
 
 
 def check_rows(values: Tensor, what: str = "feature", zero_allowed: bool = True) -> None:

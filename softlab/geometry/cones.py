@@ -11,26 +11,25 @@ from torch import Tensor
 
 from softlab.errors import SoftlabError
 from softlab.geometry.checks import check_features, check_head, check_rows
-from softlab.geometry.head import centered, row_space
+from softlab.geometry.head import RANK_TOLERANCE, centered, row_space
 
 
 def cone_onset(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Smallest t₀ >= 0 (N,) such that the class of t f is the same for all t > t₀.
 
     features: (N, D).  weight: (K, D), bias: (K,).  Where lines coincide for ever, the first index counts as the class;
-    a feature of which the head sees nothing has t₀ = 0.
+    a feature of which the head sees nothing has t₀ = 0. Slopes that differ by no more than rounding count as equal.
     Raises SoftlabError if shapes do not fit or a feature is not finite (its index is named).
     """
     check_head(weight, bias)
     check_features(features, weight)
-    slope = features @ weight.T
-    check_rows(slope)
+    slope, rounding = _slopes(features, weight)
     # The class far out: the largest slope; among equal slopes the largest bias.
-    steepest = slope.amax(1, keepdim=True)
-    winner = torch.where(slope == steepest, bias, -torch.inf).argmax(1)
-    ahead = steepest - slope  # >= 0
+    ahead = slope.amax(1, keepdim=True) - slope  # >= 0
+    winner = torch.where(ahead <= rounding, bias, -torch.inf).argmax(1)
     behind = bias - bias[winner][:, None]  # > 0: this class leads at t = 0
-    crossing = torch.where(ahead > 0, behind / ahead, 0.0)
+    ahead = ahead - ahead.gather(1, winner[:, None])
+    crossing = torch.where(ahead > rounding, behind / ahead, 0.0)
     return crossing.amax(1).clamp(min=0)
 
 
@@ -41,14 +40,17 @@ def ray_segments(feature: Tensor, weight: Tensor, bias: Tensor, t_max: float) ->
     """
     check_head(weight, bias)
     check_features(feature[None], weight)
-    slope, height = (weight @ feature).double(), bias.double()
-    check_rows(slope[None])
+    if not t_max > 0:
+        raise SoftlabError(f"t_max must be above 0, not {t_max}")
+    slope, rounding = _slopes(feature[None].double(), weight.double())
+    slope, height = slope[0], centered(bias)
     segments, t = [], 0.0
     while t < t_max:
         value = height + t * slope
         leading = value >= value.max() - 1e-12 * (1 + value.abs().max())
-        current = int(torch.where(leading, slope, -torch.inf).argmax())
-        faster = slope > slope[current]
+        steepest = leading & (slope >= slope[leading].max() - rounding[0])
+        current = int(steepest.int().argmax())  # of lines that coincide, the first
+        faster = slope > slope[current] + rounding[0]
         crossing = torch.where(faster, (height[current] - height) / (slope - slope[current]), torch.inf)
         crossing = torch.where(crossing > t, crossing, torch.inf)
         end = min(float(crossing.min()), t_max)
@@ -64,17 +66,15 @@ def apex(weight: Tensor, bias: Tensor) -> Tensor:
     logits equal: c₀ is then the least-squares point, and `apex_residual` says how unequal they stay.
     """
     check_head(weight, bias)
-    rows, offsets = centered(weight.double(), bias.double())
-    return (-torch.linalg.pinv(rows, rtol=1e-6) @ offsets).to(weight.dtype)
+    return _apex(weight, bias).to(weight.dtype)
 
 
 def apex_residual(weight: Tensor, bias: Tensor) -> float:
     """How far the logits at the apex are from equal: ‖W_c c₀ + b_c‖ / ‖b_c‖ in [0, 1]; 0 for exact cones."""
     check_head(weight, bias)
-    rows, offsets = centered(weight.double(), bias.double())
-    point = -torch.linalg.pinv(rows, rtol=1e-6) @ offsets
+    rows, offsets = centered(weight), centered(bias)
     length = offsets.norm()
-    return float((rows @ point + offsets).norm() / length) if length > 0 else 0.0
+    return float((rows @ _apex(weight, bias) + offsets).norm() / length) if length > 0 else 0.0
 
 
 def apex_ratio(features: Tensor, weight: Tensor, bias: Tensor) -> float:
@@ -83,9 +83,23 @@ def apex_ratio(features: Tensor, weight: Tensor, bias: Tensor) -> float:
     Compared within the row space, where the apex lies: 0 means cones around the origin. No change of gauge moves it.
     Raises SoftlabError if the head sees nothing of any feature.
     """
+    check_head(weight, bias)
     check_features(features, weight)
     seen = (features @ row_space(weight).T).norm(dim=1)
     check_rows(seen)
     if seen.mean() == 0:
         raise SoftlabError("the head sees nothing of these features: every ‖Q f‖ is zero")
     return float(apex(weight, bias).norm() / seen.mean())
+
+
+def _slopes(features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """How fast each centred logit grows along t f, (N, K), and differences (N, 1) that may be no more than rounding."""
+    rows = centered(weight).to(weight.dtype)
+    slopes = features @ rows.T
+    check_rows(slopes)
+    return slopes, 8 * torch.finfo(slopes.dtype).eps * rows.norm(dim=1).max() * features.norm(dim=1, keepdim=True)
+
+
+def _apex(weight: Tensor, bias: Tensor) -> Tensor:
+    """c₀ in float64."""
+    return -torch.linalg.pinv(centered(weight), rtol=RANK_TOLERANCE) @ centered(bias)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from softlab.geometry.centers import class_centers
+from softlab.geometry.checks import check_features, check_head
 from softlab.geometry.head import cosine_to, logit_cosine, row_space
 from softlab.geometry.variation import ClassSums
 
@@ -29,11 +30,13 @@ class Centers:
     @classmethod
     def of(cls, features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor) -> "Centers":
         """Centres for a head, with radii and means of these (training) features (N, D) and labels (N,)."""
+        check_head(weight, bias)
+        check_features(features, weight)
         classes = len(weight)
+        means = ClassSums.of(features, labels, classes).means.to(features)
         norms = features.norm(dim=1)
         radius = torch.stack([norms[labels == label].mean() for label in range(classes)])
-        means = ClassSums.of(features, labels, classes).means.to(features.dtype)
-        ball, orthant = (class_centers(weight, bias, radius, sign)[0].to(features.dtype) for sign in (False, True))
+        ball, orthant = (class_centers(weight, bias, radius, sign)[0].to(features) for sign in (False, True))
         return cls(ball, orthant, means, means.mean(0), weight)
 
 

@@ -21,9 +21,14 @@ class LogitScale(NamedTuple):
     head_gain: Tensor
 
 
-def centered(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """W - mean row (K, D) and b - mean (K,)."""
-    return weight - weight.mean(0), bias - bias.mean()
+RANK_TOLERANCE = 1e-6  # singular values of W_c below this share of the largest are rounding in float32
+
+
+def centered(values: Tensor) -> Tensor:
+    """W - mean row (K, D), or b - mean (K,), in float64. Equal rows give exact zeros: they are subtracted first."""
+    values = values.double()
+    values = values - values[0]
+    return values - values.mean(0)
 
 
 def row_space(weight: Tensor) -> Tensor:
@@ -32,9 +37,8 @@ def row_space(weight: Tensor) -> Tensor:
     weight: (K, D).  For any bias, softmax(W f + b) depends on f through Q f alone.
     """
     check_head(weight)
-    rows = (weight - weight.mean(0)).double()
-    _, values, basis = torch.linalg.svd(rows, full_matrices=False)
-    rank = int((values > values.max() * max(rows.shape) * torch.finfo(torch.float32).eps).sum())
+    _, values, basis = torch.linalg.svd(centered(weight), full_matrices=False)
+    rank = int((values > values.max() * RANK_TOLERANCE).sum())
     return basis[:rank].to(weight.dtype)
 
 
@@ -69,7 +73,7 @@ def logit_scale_factors(features: Tensor, weight: Tensor) -> LogitScale:
     norm = features.norm(dim=1)
     check_rows(norm, zero_allowed=False)
     seen = (features @ row_space(weight).T).norm(dim=1)
-    logits = (features @ (weight - weight.mean(0)).T).norm(dim=1)
+    logits = (features @ centered(weight).to(weight.dtype).T).norm(dim=1)
     return LogitScale(norm, seen / norm, torch.where(seen > 0, logits / seen.clamp(min=1e-30), 0.0))
 
 
@@ -79,7 +83,7 @@ def cosine_to(features: Tensor, centers: Tensor, labels: Tensor) -> Tensor:
     NaN where the centre is zero (a legal minimal-loss point): count these, do not average over them unseen.
     Raises SoftlabError for a feature that is zero or not finite.
     """
-    check_features(features, centers)
+    check_features(features, centers, "centers")
     check_labels(labels, features, len(centers))
     norm = features.norm(dim=1)
     check_rows(norm, zero_allowed=False)
@@ -103,6 +107,7 @@ def angular_margin(features: Tensor, labels: Tensor, weight: Tensor, bias: Tenso
 
     θ = min over j ≠ y of arccos(-Δb/(‖Δw‖‖f‖)) - arccos(Δw·f/(‖Δw‖‖f‖)), Δw = w_y - w_j, Δb = b_y - b_j, arguments
     clamped to [-1, 1].  features: (N, D), none zero.  seen_only: the same with Q f, within the row space.
+    Two equal rows have no boundary: π, 0 or -π, as b_y is above, equal to or below b_j.
     """
     check_head(weight, bias)
     check_features(features, weight)
@@ -115,8 +120,10 @@ def angular_margin(features: Tensor, labels: Tensor, weight: Tensor, bias: Tenso
     logits = features @ weight.T
     difference = logits.gather(1, labels[:, None]) - logits  # Δw·f, (N, K)
     offset = bias[labels][:, None] - bias
-    length = torch.cdist(weight, weight)[labels] * norm
-    own = torch.arange(len(weight), device=labels.device) == labels[:, None]
-    length = length.masked_fill(own, 1.0)
+    # Not by products, which cdist prefers for many classes: they cancel where rows are alike.
+    gaps = torch.cdist(weight, weight, compute_mode="donot_use_mm_for_euclid_dist")[labels]
+    length = torch.where(gaps > 0, gaps * norm, 1.0)
     angle = torch.arccos((-offset / length).clamp(-1, 1)) - torch.arccos((difference / length).clamp(-1, 1))
+    angle = torch.where(gaps > 0, angle, offset.sign() * torch.pi)
+    own = torch.arange(len(weight), device=labels.device) == labels[:, None]
     return angle.masked_fill(own, torch.inf).amin(1)

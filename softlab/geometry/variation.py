@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from softlab.errors import SoftlabError
-from softlab.geometry.checks import check_features, check_head, check_labels, check_rows
-from softlab.geometry.head import row_space
+from softlab.geometry.checks import check_features, check_head, check_labels
+from softlab.geometry.head import centered, row_space
 
-CHUNK = 16_384  # features at once
+CHUNK = 1024  # features at once: they stay in the cache
 
 
 @dataclass
@@ -37,17 +37,20 @@ class ClassSums:
         sums = cls(*(torch.zeros(classes, size, dtype=torch.float64) for size in (1, dimension, dimension, 1)))
         sums.count, sums.square_total = sums.count[:, 0], sums.square_total[:, 0]
         for start in range(0, len(features), CHUNK):
-            batch, batch_labels = features[start : start + CHUNK], labels[start : start + CHUNK]
-            norm = batch.norm(dim=1)
-            if not (torch.isfinite(norm).all() and (norm > 0).all()):
-                index = int((~(torch.isfinite(norm) & (norm > 0))).nonzero()[0])
-                raise SoftlabError(f"feature {start + index} is zero or not finite: it has no direction")
-            member = torch.nn.functional.one_hot(batch_labels, classes).to(batch.dtype).T
-            sums.count += member.sum(1).cpu()
-            sums.total += (member @ batch).double().cpu()
-            sums.unit_total += ((member / norm) @ batch).double().cpu()
-            sums.square_total += (member @ norm.square()).double().cpu()
+            sums._take(features[start : start + CHUNK], labels[start : start + CHUNK], start)
         return sums
+
+    def _take(self, batch: Tensor, which: Tensor, start: int) -> None:
+        """Add the features of one chunk, the first of which has index `start`."""
+        batch = batch.to(torch.promote_types(batch.dtype, torch.float32))
+        norm = batch.norm(dim=1)
+        if not (torch.isfinite(norm).all() and (norm > 0).all()):
+            index = int((~(torch.isfinite(norm) & (norm > 0))).nonzero()[0])
+            raise SoftlabError(f"feature {start + index} is zero or not finite: it has no direction")
+        unit = (batch / norm[:, None]).double()  # as 1 - ‖mean‖² cancels where classes are tight
+        parts = torch.ones_like(norm), batch, unit, norm.square()
+        for whole, part in zip((self.count, self.total, self.unit_total, self.square_total), parts, strict=True):
+            whole += part.new_zeros(len(whole), *part.shape[1:]).index_add_(0, which, part).cpu()
 
     def __add__(self, other: "ClassSums") -> "ClassSums":
         return ClassSums(
@@ -73,9 +76,9 @@ class ClassSums:
         if present.sum() < 2:
             raise SoftlabError(f"within-class variation needs at least two classes, not {int(present.sum())}")
         unit_means = self.unit_total[present] / self.count[present, None]
-        within = float((1 - unit_means.square().sum(1)).mean())
+        within = max(float((1 - unit_means.square().sum(1)).mean()), 0.0)
         total = float(1 - unit_means.mean(0).square().sum())
-        if total <= 0:
+        if total < 1e-6:  # no more than features in float32 can resolve
             raise SoftlabError("all features point in one direction: R² is not defined")
         return within, 1 - within / total
 
@@ -84,7 +87,7 @@ def within_class_variation(features: Tensor, labels: Tensor) -> tuple[float, flo
     """Mean within-class cosine distance and R² class separation.
 
     features: (N, D), any real scale.  labels: (N,) int64, at least two classes.
-    Returns d_within in [0, 2], the mean over classes of the mean cosine distance over all ordered pairs of a class,
+    Returns d_within in [0, 1], the mean over classes of the mean cosine distance over all ordered pairs of a class,
     and R² = 1 - d_within / d_total, where d_total is the mean over all ordered pairs of classes.
     Raises SoftlabError if there are fewer than two classes or a feature is zero or not finite.
     Kornblith et al. 2021; from class sums, in O(N D) and with little memory.
@@ -113,6 +116,7 @@ def neural_collapse(features: Tensor, labels: Tensor, weight: Tensor, bias: Tens
     class means are (standard deviation / mean), plus the mean |cosine + 1/(K-1)| between them.  NC3: distance between
     head and class means, both centred and of norm 1.  NC4: share of samples that the nearest class mean would label
     otherwise.
+    Raises SoftlabError for a class without samples and for a feature that is zero or not finite.
     """
     check_head(weight, bias)
     check_features(features, weight)
@@ -122,15 +126,16 @@ def neural_collapse(features: Tensor, labels: Tensor, weight: Tensor, bias: Tens
     if (sums.count == 0).any():
         raise SoftlabError(f"neural collapse needs samples of every class; class {int(sums.count.argmin())} has none")
     means = sums.means - sums.means.mean(0)
-    spread = features.double() - sums.means[labels]
+    features, weight, bias = (values.to("cpu", torch.float64) for values in (features, weight, bias))
+    labels = labels.cpu()
+    spread = features - sums.means[labels]
     within = spread.T @ spread / len(features)
     between = means.T @ means / classes
     norms = means.norm(dim=1)
     cosines = (means / norms[:, None]) @ (means / norms[:, None]).T
     off = cosines[~torch.eye(classes, dtype=torch.bool)]
-    rows = (weight - weight.mean(0)).double()
-    nearest = torch.cdist(features.double(), sums.means).argmin(1)
-    check_rows(within)
+    rows = centered(weight)
+    nearest = torch.cdist(features, sums.means).argmin(1)
     return {
         "NC1": float(torch.trace(within @ torch.linalg.pinv(between, rtol=1e-8, hermitian=True)) / classes),
         "NC2": float(norms.std(correction=0) / norms.mean() + (off + 1 / (classes - 1)).abs().mean()),

@@ -1,0 +1,202 @@
+"""Onsets and segments along rays against dense grids, the apex by its definition, invariances, and misuse."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from softlab import SoftlabError
+from softlab.geometry import apex, apex_ratio, apex_residual, cone_onset, ray_segments, row_space, seen_part
+
+GRID = torch.logspace(-4, 5, 4000, dtype=torch.float64)  # t: the onsets below lie well within
+
+
+def random_head(classes, dimension, seed, bias_scale=1.0):
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randn(classes, dimension, generator=generator, dtype=torch.float64)
+    return weight, bias_scale * torch.randn(classes, generator=generator, dtype=torch.float64)
+
+
+def random_features(number, dimension, seed):
+    generator = torch.Generator().manual_seed(1000 + seed)
+    return torch.rand(number, dimension, generator=generator, dtype=torch.float64)
+
+
+def classes_on_grid(feature, weight, bias):
+    return (GRID[:, None] * (weight @ feature) + bias).argmax(1)
+
+
+@settings(derandomize=True, max_examples=60, deadline=None, database=None)
+@given(st.integers(2, 12), st.integers(2, 20), st.integers(0, 10_000))
+def test_the_class_changes_at_the_onset_and_never_after(classes, dimension, seed):
+    weight, bias = random_head(classes, dimension, seed)
+    features = random_features(4, dimension, seed)
+    for feature, onset in zip(features, cone_onset(features, weight, bias), strict=True):
+        found = classes_on_grid(feature, weight, bias)
+        # The steepest line leads only at the end, so the grid has its class after the onset and another one before.
+        assert (found[onset * (1 + 1e-9) < GRID] == found[-1]).all()
+        assert (found[onset * (1 - 1e-9) > GRID] != found[-1]).all()
+
+
+@settings(derandomize=True, max_examples=60, deadline=None, database=None)
+@given(st.integers(2, 12), st.integers(2, 20), st.integers(0, 10_000))
+def test_segments_agree_with_argmax_and_end_with_the_onset(classes, dimension, seed):
+    weight, bias = random_head(classes, dimension, seed)
+    (feature,) = random_features(1, dimension, seed)
+    segments = ray_segments(feature, weight, bias, 1e5)
+    starts, ends, leaders = zip(*segments, strict=True)
+    assert starts[0] == 0
+    assert ends[-1] == 1e5
+    assert starts[1:] == ends[:-1]
+    assert len(set(leaders)) == len(leaders)  # an upper envelope: a line that is overtaken never leads again
+    found = classes_on_grid(feature, weight, bias)
+    for start, end, leader in segments:
+        assert (found[(start * (1 + 1e-9) < GRID) & (end * (1 - 1e-9) > GRID)] == leader).all()
+    assert starts[-1] == pytest.approx(float(cone_onset(feature[None], weight, bias)), rel=1e-9)
+
+
+def test_three_lines_by_hand():
+    weight, bias = torch.tensor([[0.0, 5], [1, 5], [2, 5]]), torch.tensor([3.0, 2, 0])
+    # Along (1, 0): 3, 2 + t, 2 t; the second overtakes at 1, the third at 2. Along (2, 0) all happens twice as early.
+    assert ray_segments(torch.tensor([1.0, 0]), weight, bias, 10) == [(0, 1, 0), (1, 2, 1), (2, 10, 2)]
+    assert ray_segments(torch.tensor([1.0, 0]), weight, bias, 1.5) == [(0, 1, 0), (1, 1.5, 1)]
+    assert ray_segments(torch.tensor([-1.0, 0]), weight, bias, 10) == [(0, 10, 0)]
+    features = torch.tensor([[1.0, 0], [2, 0], [-1, 0], [0, 1], [0, 0]])
+    assert cone_onset(features, weight, bias).tolist() == [2, 1, 0, 0, 0]
+
+
+def test_among_equal_slopes_the_larger_bias_leads():
+    weight, bias = torch.tensor([[1.0], [1], [0]]), torch.tensor([0.0, 1, 3])
+    assert cone_onset(torch.tensor([[1.0]]), weight, bias).tolist() == [2]  # against 1 + t, not against t
+    assert ray_segments(torch.tensor([1.0]), weight, bias, 5) == [(0, 2, 2), (2, 5, 1)]
+
+
+def test_of_lines_that_coincide_the_first_counts():
+    weight, bias = torch.tensor([[0.0], [1], [1]]), torch.tensor([1.0, 0, 0])
+    assert ray_segments(torch.tensor([1.0]), weight, bias, 5) == [(0, 1, 0), (1, 5, 1)]
+    assert ray_segments(torch.tensor([0.0]), weight, bias, 5) == [(0, 5, 0)]
+    assert cone_onset(torch.tensor([[1.0]]), weight, bias).tolist() == [1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rounding_does_not_separate_duplicate_rows(dtype):
+    weight, bias = random_head(10, 64, 0)
+    weight[0] += 0.5  # so that it often leads
+    weight[9] = weight[0]  # columns of one product can round differently
+    weight, bias, features = weight.to(dtype) + 1, bias.to(dtype), random_features(500, 64, 0).to(dtype)
+    bias[0], bias[9] = 0, 3
+    without = cone_onset(features, weight[1:], bias[1:])
+    assert cone_onset(features, weight, bias) == pytest.approx(without, rel=1e-3 if dtype == torch.float32 else 1e-9)
+    for feature in features[:20]:
+        assert 0 not in [leader for _, _, leader in ray_segments(feature, weight, bias, 1e6)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_feature_that_the_head_does_not_see_has_onset_zero(dtype):
+    weight, bias = (values.to(dtype) for values in random_head(6, 30, 1))
+    _, unseen = seen_part(random_features(200, 30, 1).to(dtype), weight + 1)
+    assert (cone_onset(unseen, weight + 1, bias) == 0).all()
+    assert (cone_onset(torch.zeros(1, 30, dtype=dtype), weight, bias) == 0).all()
+
+
+def test_without_bias_every_onset_is_zero():
+    weight, bias = random_head(7, 5, 2)
+    assert (cone_onset(random_features(50, 5, 2), weight, 0 * bias) == 0).all()
+    assert (cone_onset(random_features(50, 5, 2), weight, 0 * bias + 3) == 0).all()
+
+
+@pytest.mark.parametrize("factor", [0.01, 3.0, 1000.0])
+def test_onset_and_apex_ratio_do_not_depend_on_the_gauge(factor):
+    weight, bias = random_head(6, 12, 3)
+    features = random_features(40, 12, 3)
+    turned = factor * features, weight / factor, bias
+    torch.testing.assert_close(cone_onset(*turned), cone_onset(features, weight, bias))
+    assert apex_ratio(*turned) == pytest.approx(apex_ratio(features, weight, bias))
+
+
+def test_classes_can_be_permuted_and_common_parts_added():
+    weight, bias = random_head(8, 12, 4)
+    features, order = random_features(40, 12, 4), torch.randperm(8, generator=torch.Generator().manual_seed(0))
+    for other in [(weight[order], bias[order]), (weight + torch.arange(12), bias - 7)]:
+        torch.testing.assert_close(cone_onset(features, *other), cone_onset(features, weight, bias))
+        torch.testing.assert_close(apex(*other), apex(weight, bias))
+        assert apex_ratio(features, *other) == pytest.approx(apex_ratio(features, weight, bias))
+
+
+@pytest.mark.parametrize(("classes", "dimension"), [(2, 2), (3, 2), (4, 9), (10, 64)])
+def test_at_the_apex_all_logits_are_equal_and_around_it_regions_are_exact_cones(classes, dimension):
+    weight, bias = random_head(classes, dimension, classes, bias_scale=5.0)
+    point = apex(weight, bias)
+    logits = weight @ point + bias
+    torch.testing.assert_close(logits, logits.mean().expand(classes))
+    assert apex_residual(weight, bias) < 1e-12
+    directions = random_features(30, dimension, 5) - 0.5
+    near = ((point + 1e-3 * directions) @ weight.T + bias).argmax(1)
+    for distance in [0.1, 1, 10, 1e4]:
+        assert (((point + distance * directions) @ weight.T + bias).argmax(1) == near).all()
+    torch.testing.assert_close(point, row_space(weight).T @ row_space(weight) @ point)  # the closest such point
+
+
+def test_the_apex_by_hand():
+    weight, bias = torch.tensor([[1.0, 0], [-1, 0]]), torch.tensor([3.0, 1])
+    assert apex(weight, bias) == pytest.approx(torch.tensor([-1.0, 0]))  # c + 3 = -c + 1
+    assert apex_ratio(torch.tensor([[4.0, 100], [0, -7]]), weight, bias) == pytest.approx(0.5)  # mean ‖Qf‖ = 2
+    assert apex_residual(weight, torch.zeros(2)) == 0
+    assert apex(weight, torch.ones(2)).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("kind", ["few features", "duplicate rows", "product of thin matrices"])
+def test_with_a_smaller_rank_the_residual_says_that_no_apex_exists(kind):
+    weight, bias = random_head(6, 12, 6)
+    if kind == "few features":
+        weight = weight[:, :2]
+    elif kind == "duplicate rows":
+        weight[5] = weight[4]
+    else:
+        weight = (weight[:, :3].float() @ weight[:3].float()).double()  # of rank 3 up to rounding in float32
+    residual = apex_residual(weight, bias)
+    assert 0.01 < residual <= 1
+    rows, offsets = weight - weight.mean(0), bias - bias.mean()
+    least = torch.linalg.lstsq(rows, -offsets[:, None], rcond=1e-5, driver="gelsd").solution[:, 0]
+    torch.testing.assert_close(apex(weight, bias), least, rtol=1e-5, atol=1e-8)
+    assert residual == pytest.approx(float((rows @ least + offsets).norm() / offsets.norm()))
+
+
+@pytest.mark.parametrize("function", [cone_onset, apex_ratio])
+def test_misuse_is_named(function):
+    weight, bias = torch.eye(3), torch.zeros(3)
+    features = torch.ones(5, 3)
+    with pytest.raises(SoftlabError, match=r"\(5, 4\).*\(3, 3\)"):
+        function(torch.ones(5, 4), weight, bias)
+    with pytest.raises(SoftlabError, match=r"not \(3,\)"):
+        function(torch.ones(3), weight, bias)
+    with pytest.raises(SoftlabError, match=r"not \(0, 3\)"):
+        function(features[:0], weight, bias)
+    with pytest.raises(SoftlabError, match=r"two classes, not \(1, 3\)"):
+        function(features, weight[:1], bias[:1])
+    with pytest.raises(SoftlabError, match=r"not \(3,\)"):
+        function(features, weight[0], bias)
+    with pytest.raises(SoftlabError, match=r"not \(2,\)"):
+        function(features, weight, bias[:2])
+    with pytest.raises(SoftlabError, match="row of weight 1 is not finite"):
+        function(features, weight * torch.tensor([[1.0], [math.inf], [1]]), bias)
+    with pytest.raises(SoftlabError, match="entry of bias 2 is not finite"):
+        function(features, weight, torch.tensor([0.0, 0, math.nan]))
+    for wrong in (math.nan, math.inf):
+        features[3, 1] = wrong
+        with pytest.raises(SoftlabError, match="feature 3 is not finite"):
+            function(features, weight, bias)
+
+
+def test_misuse_of_rays_and_of_the_apex_ratio_is_named():
+    weight, bias = torch.eye(3), torch.zeros(3)
+    with pytest.raises(SoftlabError, match=r"\(1, 2\).*\(3, 3\)"):
+        ray_segments(torch.ones(2), weight, bias, 1.0)
+    with pytest.raises(SoftlabError, match="t_max must be above 0, not nan"):
+        ray_segments(torch.ones(3), weight, bias, math.nan)
+    with pytest.raises(SoftlabError, match="not finite"):
+        ray_segments(torch.tensor([1.0, math.nan, 0]), weight, bias, 1.0)
+    with pytest.raises(SoftlabError, match="sees nothing"):
+        apex_ratio(torch.zeros(4, 3), weight, bias)

@@ -1,0 +1,119 @@
+"""The seven cosines side by side: names, a case by hand, what leaves them alone, and misuse."""
+
+import math
+
+import pytest
+import torch
+
+from softlab import SoftlabError
+from softlab.geometry import Centers, class_centers, cosine_to, cosine_variants
+from softlab.geometry.cosines import VARIANTS
+
+
+def network(seed=0, number=60, classes=4, dimension=9):
+    """Random features >= 0, labels with every class, and a head."""
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.rand(number, dimension, generator=generator, dtype=torch.float64)
+    weight = torch.randn(classes, dimension, generator=generator, dtype=torch.float64)
+    bias = torch.randn(classes, generator=generator, dtype=torch.float64)
+    return features, torch.arange(number) % classes, weight, bias
+
+
+def variants(features, labels, weight, bias):
+    return cosine_variants(features, features @ weight.T + bias, labels, Centers.of(features, labels, weight, bias))
+
+
+def test_the_variants_by_hand():
+    features, labels = torch.tensor([[3.0, 1], [4, 0], [1, 3], [0, 4]]), torch.tensor([0, 0, 1, 1])
+    centers = Centers.of(features, labels, torch.eye(2), torch.zeros(2))
+    radius = (10**0.5 + 4) / 2  # mean norm of each class
+    half = radius * 0.5**0.5
+    assert centers.ball == pytest.approx(torch.tensor([[half, -half], [-half, half]]))
+    assert centers.orthant == pytest.approx(torch.tensor([[radius, 0], [0, radius]]))
+    assert centers.means.tolist() == [[3.5, 0.5], [0.5, 3.5]]
+    assert centers.mean.tolist() == [2, 2]
+    found = cosine_variants(features, features, labels, centers)
+    assert tuple(found) == VARIANTS
+    expected = {
+        "ball": [2 / 20**0.5, 0.5**0.5],  # (3, 1) and (4, 0) against (1, -1)
+        "orthant": [3 / 10**0.5, 1],
+        "class mean": [11 / (10 * 12.5) ** 0.5, 14 / (16 * 12.5) ** 0.5],
+        "centred mean": [1, 1],  # (1, -1) and (2, -2) against (1.5, -1.5)
+        "row": [3 / 10**0.5, 1],
+        "row space": [1, 1],  # one direction
+        "logit": [1, 1],
+    }
+    for name, values in expected.items():
+        assert found[name].tolist() == pytest.approx(values + values, abs=1e-4), name  # the second class mirrors it
+
+
+def test_each_variant_is_a_cosine_to_its_centre():
+    features, labels, weight, bias = network()
+    centers = Centers.of(features, labels, weight, bias)
+    found = cosine_variants(features, features @ weight.T + bias, labels, centers)
+    assert tuple(found) == VARIANTS
+    for values in found.values():
+        assert values.shape == labels.shape
+        assert (values.abs() <= 1 + 1e-12).all()
+    radius = torch.stack([features[labels == label].norm(dim=1).mean() for label in range(4)])
+    for name, nonnegative in [("ball", False), ("orthant", True)]:
+        direction, _ = class_centers(weight, bias, radius, nonnegative)
+        torch.testing.assert_close(found[name], cosine_to(features, direction, labels))
+    # The ball's centre lies in the row space: there only the feature's own length changes.
+    basis = torch.linalg.svd(weight - weight.mean(0)).Vh[:3]
+    share = (features @ basis.T).norm(dim=1) / features.norm(dim=1)
+    torch.testing.assert_close(found["ball"], found["row space"] * share)
+
+
+def test_a_rotation_or_a_new_gauge_changes_no_variant_but_the_orthant():
+    features, labels, weight, bias = network(1)
+    turn, _ = torch.linalg.qr(torch.randn(9, 9, generator=torch.Generator().manual_seed(2), dtype=torch.float64))
+    before = variants(features, labels, weight, bias)
+    rotated = variants(features @ turn, labels, weight @ turn, bias)
+    rescaled = variants(5 * features, labels, weight / 5, bias)
+    for name in VARIANTS:
+        torch.testing.assert_close(rescaled[name], before[name], rtol=0, atol=1e-3)
+        if name != "orthant":
+            torch.testing.assert_close(rotated[name], before[name], rtol=0, atol=1e-3)
+
+
+def test_classes_can_be_permuted():
+    features, labels, weight, bias = network(3)
+    order = torch.tensor([2, 0, 3, 1])
+    before, after = (
+        variants(features, labels, weight, bias),
+        variants(features, order.argsort()[labels], weight[order], bias[order]),
+    )
+    for name in VARIANTS:
+        torch.testing.assert_close(after[name], before[name], rtol=0, atol=1e-3)
+
+
+def test_a_centre_at_zero_gives_nan_in_its_variant_alone():
+    features, labels = torch.tensor([[1.0, 2], [2, 1], [3, 1]]), torch.tensor([0, 1, 2])
+    found = variants(features, labels, torch.tensor([[-1.0, -1], [1, 0], [0, 1]]), torch.zeros(3))
+    assert found["orthant"].isnan().tolist() == [True, False, False]
+    assert not any(values.isnan().any() for name, values in found.items() if name != "orthant")
+
+
+def test_features_in_float32_give_centres_in_float32():
+    features, labels, weight, bias = (values.float() if values.is_floating_point() else values for values in network())
+    centers = Centers.of(features, labels, weight, bias)
+    assert {centers.ball.dtype, centers.orthant.dtype, centers.means.dtype, centers.mean.dtype} == {torch.float32}
+    exact = variants(*network())
+    for name, values in variants(features, labels, weight, bias).items():
+        torch.testing.assert_close(values.double(), exact[name], rtol=0, atol=1e-3)
+
+
+def test_misuse_is_named():
+    features, labels, weight, bias = network()
+    with pytest.raises(SoftlabError, match=r"\(60, 8\).*\(4, 9\)"):
+        Centers.of(features[:, :8], labels, weight, bias)
+    with pytest.raises(SoftlabError, match=r"not torch.int64 \(59,\)"):
+        Centers.of(features, labels[1:], weight, bias)
+    with pytest.raises(SoftlabError, match="label 3 of sample 3 is not one of 3 classes"):
+        Centers.of(features, labels, weight[:3], bias[:3])
+    with pytest.raises(SoftlabError, match=r"radius .* nan \(class 4\)"):  # no sample of the fifth class
+        Centers.of(features, labels, torch.cat([weight, weight[:1]]), torch.cat([bias, bias[:1]]))
+    features[7, 2] = math.nan
+    with pytest.raises(SoftlabError, match="feature 7 "):
+        Centers.of(features, labels, weight, bias)

@@ -1,0 +1,242 @@
+"""What a head sees, the logit scale and its factors, angles: by hand, by brute force, and what leaves them alone."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from softlab import SoftlabError
+from softlab.geometry import (
+    angular_margin,
+    cosine_to,
+    logit_cosine,
+    logit_scale_factors,
+    magnitude,
+    row_space,
+    seen_part,
+)
+
+FEW = settings(derandomize=True, max_examples=40, deadline=None, database=None)
+
+
+def random_head(classes, dimension, seed, bias_scale=1.0):
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randn(classes, dimension, generator=generator, dtype=torch.float64)
+    return weight, bias_scale * torch.randn(classes, generator=generator, dtype=torch.float64)
+
+
+def random_features(number, dimension, seed):
+    generator = torch.Generator().manual_seed(1000 + seed)
+    return torch.rand(number, dimension, generator=generator, dtype=torch.float64)
+
+
+@FEW
+@given(st.integers(2, 12), st.integers(1, 20), st.integers(0, 10_000), st.sampled_from([0.0, 10.0, 1e4]))
+def test_softmax_depends_on_the_row_space_alone(classes, dimension, seed, common):
+    weight, bias = random_head(classes, dimension, seed)
+    weight, features = weight + common, random_features(20, dimension, seed)
+    basis = row_space(weight)
+    assert basis.shape == (min(classes - 1, dimension), dimension)
+    torch.testing.assert_close(basis @ basis.T, torch.eye(len(basis)).double())
+    seen, unseen = seen_part(features, weight)
+    torch.testing.assert_close(seen + unseen, features)
+    torch.testing.assert_close(seen, features @ basis.T @ basis)
+    probabilities = (features @ weight.T + bias).softmax(1)
+    torch.testing.assert_close((seen @ weight.T + bias).softmax(1), probabilities)
+    torch.testing.assert_close(((features - 3 * unseen) @ weight.T + bias).softmax(1), probabilities)
+
+
+def test_the_row_space_has_the_rank_of_the_differences():
+    weight = torch.tensor([[1.0, 2, 3], [2, 2, 3], [7, 2, 3]])
+    assert row_space(weight).abs() == pytest.approx(torch.tensor([[1.0, 0, 0]]))
+    assert row_space(torch.full((3, 5), 0.1)).shape == (0, 5)
+    thin = random_head(50, 4, 0)[0].float() @ random_head(4, 64, 1)[0].float()
+    assert len(row_space(thin)) == 4
+    assert row_space(thin).dtype == torch.float32
+
+
+def test_magnitude_is_the_root_mean_square():
+    assert magnitude(torch.tensor([[3.0, 4, 0, 0], [0, 0, 0, 0]])).tolist() == [2.5, 0]
+
+
+@FEW
+@given(st.integers(2, 12), st.integers(1, 30), st.integers(0, 10_000))
+def test_the_three_factors_multiply_to_the_logit_scale(classes, dimension, seed):
+    weight, _ = random_head(classes, dimension, seed)
+    features = random_features(20, dimension, seed)
+    expected = ((weight - weight.mean(0)) @ features.T).norm(dim=0)
+    factors = logit_scale_factors(features.float(), weight.float())
+    torch.testing.assert_close(math.prod(factors).double(), expected, rtol=1e-5, atol=0)
+    factors = logit_scale_factors(features, weight)
+    seen, _ = seen_part(features, weight)
+    torch.testing.assert_close(factors.norm, features.norm(dim=1))
+    torch.testing.assert_close(factors.seen_share, seen.norm(dim=1) / features.norm(dim=1))
+    torch.testing.assert_close(factors.head_gain, (seen @ (weight - weight.mean(0)).T).norm(dim=1) / seen.norm(dim=1))
+    assert (factors.seen_share <= 1 + 1e-12).all()
+
+
+def test_the_factors_by_hand():
+    weight = torch.tensor([[2.0, 0, 1], [-2, 0, 1]])
+    norm, share, gain = logit_scale_factors(torch.tensor([[3.0, 4, 0], [0, 1, 1], [5, 0, 0]]), weight)
+    assert norm.tolist() == pytest.approx([5, 2**0.5, 5])
+    assert share.tolist() == pytest.approx([0.6, 0, 1])
+    assert gain.tolist() == pytest.approx([8**0.5, 0, 8**0.5])
+
+
+def test_the_gauge_moves_the_norm_and_not_the_logit_scale():
+    weight, _ = random_head(6, 9, 0)
+    features = random_features(30, 9, 0)
+    before, after = logit_scale_factors(features, weight), logit_scale_factors(7 * features, weight / 7)
+    torch.testing.assert_close(math.prod(after), math.prod(before))
+    torch.testing.assert_close(after.norm, 7 * before.norm)
+    torch.testing.assert_close(after.seen_share, before.seen_share)
+
+
+def test_cosine_to_the_centre_of_the_label():
+    centers = torch.tensor([[1.0, 0], [0, 2], [0, 0]])
+    features = torch.tensor([[3.0, 4], [3, 4], [3, 4], [-1, 0]])
+    cosines = cosine_to(features, centers, torch.tensor([0, 1, 2, 0]))
+    assert cosines.tolist() == pytest.approx([0.6, 0.8, math.nan, -1], nan_ok=True)  # a centre at 0 has no direction
+
+
+def test_logit_cosine_is_that_to_the_corner_of_the_simplex():
+    logits, labels = torch.tensor([[2.0, 0, 0], [0, 1, 0], [0, 3, 3], [1, 0, -1]]), torch.tensor([0, 0, 0, 1])
+    assert logit_cosine(logits, labels).tolist() == pytest.approx([1, -0.5, -1, 0], abs=1e-6)
+    logits, labels = random_head(40, 7, 1)[0], torch.arange(40) % 7
+    corners = torch.eye(7, dtype=torch.float64)[labels] - 1 / 7
+    peer = torch.nn.functional.cosine_similarity(logits - logits.mean(1, keepdim=True), corners)
+    torch.testing.assert_close(logit_cosine(logits, labels), peer)
+
+
+@FEW
+@given(st.integers(0, 10_000), st.floats(0.01, 100))
+def test_cosines_do_not_change_with_scale_and_rotation(seed, scale):
+    features, centers, labels = random_features(10, 6, seed), random_head(3, 6, seed)[0], torch.arange(10) % 3
+    turn, _ = torch.linalg.qr(random_head(6, 6, seed + 1)[0])
+    turned = cosine_to(scale * features @ turn, 3 * centers @ turn, labels)
+    torch.testing.assert_close(turned, cosine_to(features, centers, labels))
+    logits = features @ centers.T
+    torch.testing.assert_close(logit_cosine(scale * logits + 5, labels), logit_cosine(logits, labels))
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5])
+def test_the_angular_margin_is_the_smallest_rotation_that_changes_the_class(classes):
+    weight, bias = random_head(classes, 2, classes, bias_scale=0.1)
+    features = 5 * (random_features(40, 2, classes) - 0.5)
+    differences, offsets = weight[:, None] - weight, bias[:, None] - bias
+    bound = offsets.abs() / differences.norm(dim=2).clamp(min=1e-9)
+    features = features[features.norm(dim=1) > bound.max()]  # every boundary can be reached by a rotation
+    assert len(features) > 15
+    predicted = (features @ weight.T + bias).argmax(1)
+    margins = angular_margin(features, predicted, weight, bias)
+    turns = torch.linspace(-math.pi, math.pi, 20_001, dtype=torch.float64)
+    for feature, label, margin in zip(features, predicted, margins, strict=True):
+        angles = turns + torch.atan2(feature[1], feature[0])
+        circle = feature.norm() * torch.stack([angles.cos(), angles.sin()], 1)
+        changed = (circle @ weight.T + bias).argmax(1) != label
+        assert margin == pytest.approx(float(turns[changed].abs().min()), abs=4e-4)  # a step is 3.1e-4
+        if classes == 2:  # on the wrong side: as far, the other way
+            other = angular_margin(feature[None], 1 - label[None], weight, bias)
+            assert float(other) == pytest.approx(-float(margin))
+
+
+@FEW
+@given(st.integers(2, 40), st.integers(2, 20), st.integers(0, 10_000), st.booleans())
+def test_the_sign_of_the_margin_says_whether_the_class_is_right(classes, dimension, seed, seen_only):
+    weight, bias = random_head(classes, dimension, seed, bias_scale=0.1)
+    features, labels = random_features(60, dimension, seed) + 0.01, torch.arange(60) % classes
+    margin = angular_margin(features, labels, weight, bias, seen_only=seen_only)
+    right = (features @ weight.T + bias).argmax(1) == labels
+    gap = (seen_part(features, weight)[0] if seen_only else features).norm(dim=1)
+    reachable = (bias[:, None] - bias).abs().max() < torch.pdist(weight).min() * gap  # else clamped: it may be 0
+    assert ((margin > 0) == right)[reachable].all()
+    assert ((margin >= 0) | ~right).all()
+    assert ((margin <= 0) | right).all()
+
+
+def test_margins_by_hand():
+    weight, bias = torch.tensor([[1.0, 0], [0, 1]]), torch.zeros(2)
+    features = torch.tensor([[1.0, 0], [2, 2], [0, 3], [-1, 0]])
+    margins = angular_margin(features, torch.zeros(4, dtype=torch.int64), weight, bias)
+    assert margins.tolist() == pytest.approx([math.pi / 4, 0, -math.pi / 4, -math.pi / 4], abs=1e-3)
+    # A bias that no rotation can overcome, clamped: the angle to the point opposite of w_0 - w_1.
+    margin = angular_margin(torch.tensor([[1.0, 0]]), torch.tensor([0]), weight, torch.tensor([9.0, 0]))
+    assert float(margin) == pytest.approx(math.pi * 3 / 4, abs=1e-3)
+
+
+def test_equal_rows_have_no_boundary():
+    weight, features = torch.tensor([[1.0, 0], [1, 0], [0, 1]]), torch.tensor([[1.0, 0]])
+    for biases, expected in [((1, 0, 0), math.acos(-(0.5**0.5)) - math.pi / 4), ((0, 1, 0), -math.pi), ((0, 0, 0), 0)]:
+        margin = angular_margin(features, torch.tensor([0]), weight, torch.tensor(biases, dtype=torch.float32))
+        assert float(margin) == pytest.approx(expected, abs=1e-3)
+    many = random_head(60, 8, 0)[0].float() + 100
+    many[1] = many[0]
+    margin = angular_margin(
+        random_features(5, 8, 0).float() + 1, torch.zeros(5, dtype=torch.int64), many, torch.eye(60)[1]
+    )
+    assert (margin == torch.tensor(-math.pi)).all()
+
+
+def test_margins_in_the_row_space_ignore_what_the_head_does_not_see():
+    weight, bias = random_head(4, 9, 2, bias_scale=0.1)
+    features, labels = random_features(30, 9, 2), torch.arange(30) % 4
+    seen, unseen = seen_part(features, weight)
+    expected = angular_margin(seen, labels, weight, bias)
+    torch.testing.assert_close(angular_margin(features, labels, weight, bias, seen_only=True), expected)
+    torch.testing.assert_close(angular_margin(seen + 9 * unseen, labels, weight, bias, seen_only=True), expected)
+    turned = angular_margin(5 * features, labels, weight / 5, bias)
+    torch.testing.assert_close(turned, angular_margin(features, labels, weight, bias))
+
+
+def test_misuse_is_named():
+    weight, bias, labels = torch.eye(3), torch.zeros(3), torch.tensor([0, 1])
+    features = torch.ones(2, 3)
+    on_features = [
+        lambda rows: logit_scale_factors(rows, weight),
+        lambda rows: cosine_to(rows, weight, labels),
+        lambda rows: angular_margin(rows, labels, weight, bias),
+        lambda rows: logit_cosine(rows, labels),
+    ]
+    for function in on_features:
+        with pytest.raises(SoftlabError, match=r"1 is zero"):
+            function(torch.tensor([[3.0, 1, 0], [0, 0, 0]]))
+        for wrong in (math.nan, math.inf):
+            with pytest.raises(SoftlabError, match=r"1 is not finite"):
+                function(torch.tensor([[1.0, 0, 0], [1, wrong, 0]]))
+    for function in on_features[:3]:
+        with pytest.raises(SoftlabError, match=r"\(2, 2\).*\(3, 3\)"):
+            function(features[:, :2])
+    with pytest.raises(SoftlabError, match="feature 1 is not finite"):
+        magnitude(torch.tensor([[1.0], [math.nan]]))
+    with pytest.raises(SoftlabError, match=r"not \(3,\)"):
+        magnitude(torch.ones(3))
+    with pytest.raises(SoftlabError, match=r"centers is \(3,\)"):
+        cosine_to(features, bias, labels)
+    with pytest.raises(SoftlabError, match=r"two classes, not \(1, 3\)"):
+        row_space(weight[:1])
+    with pytest.raises(SoftlabError, match=r"not \(2,\)"):
+        angular_margin(features, labels, weight, bias[:2])
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (torch.tensor([0, 3]), "label 3 of sample 1 is not one of 3 classes"),
+        (torch.tensor([-1, 0]), "label -1 of sample 0 is not one of 3 classes"),
+        (torch.tensor([0.0, 1]), r"not torch.float32 \(2,\)"),
+        (torch.tensor([0, 1], dtype=torch.int32), r"not torch.int32 \(2,\)"),
+        (torch.tensor([0, 1, 2]), r"int64 \(2,\), not torch.int64 \(3,\)"),
+        (torch.tensor([[0], [1]]), r"not torch.int64 \(2, 1\)"),
+    ],
+)
+def test_wrong_labels_are_named(labels, message):
+    weight, features = torch.eye(3), torch.ones(2, 3).triu()
+    for function in [
+        lambda: cosine_to(features, weight, labels),
+        lambda: logit_cosine(features, labels),
+        lambda: angular_margin(features, labels, weight, torch.zeros(3)),
+    ]:
+        with pytest.raises(SoftlabError, match=message):
+            function()

@@ -1,0 +1,209 @@
+"""Within-class variation and R² against the definition over all pairs, sums that add up, neural collapse by hand."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from softlab import SoftlabError
+from softlab.geometry import ClassSums, neural_collapse, row_space, variation_variants, within_class_variation
+from softlab.geometry.variation import CHUNK
+
+
+def clusters(seed, number=90, classes=4, dimension=7, spread=0.3):
+    """Features around random class means, unequal classes, labels in no order."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.rand(number, generator=generator).square().mul(classes).long()
+    labels[:classes] = torch.arange(classes)
+    means = torch.rand(classes, dimension, generator=generator, dtype=torch.float64)
+    noise = torch.randn(number, dimension, generator=generator, dtype=torch.float64)
+    return means[labels] + spread * noise, labels
+
+
+def by_definition(features, labels):
+    """Mean cosine distances over all ordered pairs: within classes, and between all pairs of classes."""
+    unit = features.double() / features.double().norm(dim=1, keepdim=True)
+    distance = 1 - unit @ unit.T
+    present = labels.unique().tolist()
+    between = [[distance[labels == a][:, labels == b].mean() for a in present] for b in present]
+    between = torch.tensor(between)
+    within = between.diagonal().mean()
+    return float(within), float(1 - within / between.mean())
+
+
+@settings(derandomize=True, max_examples=40, deadline=None, database=None)
+@given(st.integers(0, 10_000), st.integers(2, 6), st.integers(2, 12), st.floats(0.01, 3))
+def test_class_sums_give_the_definition_over_all_pairs(seed, classes, dimension, spread):
+    features, labels = clusters(seed, 50, classes, dimension, spread)
+    assert within_class_variation(features, labels) == pytest.approx(by_definition(features, labels), abs=1e-10)
+    features = (features + 3).float()  # raw features share a mean: little variation is left
+    assert within_class_variation(features, labels)[0] == pytest.approx(by_definition(features, labels)[0], abs=1e-6)
+
+
+def test_variation_by_hand():
+    features = torch.tensor([[1.0, 0], [0, 5], [-2, 0], [-3, 0]])
+    within, separation = within_class_variation(features, torch.tensor([0, 0, 1, 1]))
+    # Class 0: distances 0, 1, 1, 0; class 1: 0. Between: 2 from (1, 0), 1 from (0, 5): 1.5.
+    assert within == pytest.approx(0.25)
+    assert separation == pytest.approx(1 - 0.25 / ((0.5 + 0 + 2 * 1.5) / 4))
+
+
+def test_little_variation_survives_rounding():
+    features, labels = clusters(11, 4000, 3, 30, spread=1e-3)
+    features = features.float()
+    assert within_class_variation(features, labels) == pytest.approx(by_definition(features, labels), abs=3e-8)
+
+
+def test_collapsed_classes_have_no_variation_and_full_separation():
+    features = torch.tensor([[1.0, 3], [2, 6], [0.1, 0.3], [3, -1]])
+    within, separation = within_class_variation(features, torch.tensor([0, 0, 0, 1]))
+    assert 0 <= within < 1e-6
+    assert separation == pytest.approx(1, abs=1e-5)
+
+
+def test_scale_rotation_and_names_of_classes_change_nothing():
+    features, labels = clusters(1)
+    expected = pytest.approx(within_class_variation(features, labels))
+    turn, _ = torch.linalg.qr(torch.randn(7, 7, generator=torch.Generator().manual_seed(2), dtype=torch.float64))
+    scales = torch.linspace(0.1, 10, len(features), dtype=torch.float64)[:, None]  # each feature its own
+    assert within_class_variation(scales * features @ turn, labels) == expected
+    assert within_class_variation(features, torch.tensor([2, 0, 3, 1])[labels]) == expected
+    assert within_class_variation(features, 10 * labels + 5) == expected  # classes without samples are left out
+
+
+@pytest.mark.parametrize("number", [CHUNK - 1, CHUNK, 2 * CHUNK + 1])
+def test_chunks_do_not_show(number):
+    features, labels = clusters(3, number)
+    assert within_class_variation(features, labels) == pytest.approx(by_definition(features, labels), abs=1e-10)
+    found = within_class_variation(features.float(), labels)
+    assert found == pytest.approx(by_definition(features, labels), abs=1e-6)
+
+
+def test_sums_of_two_halves_are_the_sums_of_all():
+    features, labels = clusters(4)
+    whole = ClassSums.of(features, labels, 4)
+    halves = ClassSums.of(features[:30], labels[:30], 4) + ClassSums.of(features[30:], labels[30:], 4)
+    for name in ("count", "total", "unit_total", "square_total"):
+        torch.testing.assert_close(getattr(halves, name), getattr(whole, name))
+        assert getattr(halves, name).dtype == torch.float64
+    assert halves.variation() == pytest.approx(whole.variation())
+
+
+def test_class_sums_hold_counts_means_and_squares():
+    features, labels = clusters(5)
+    sums = ClassSums.of(features, labels, 5)
+    assert sums.count.tolist() == [*labels.bincount().tolist(), 0]
+    torch.testing.assert_close(sums.means[2], features[labels == 2].mean(0))
+    torch.testing.assert_close(sums.mean, features.mean(0))
+    torch.testing.assert_close(sums.square_total.sum(), features.square().sum())
+    assert sums.means[4].isnan().all()
+
+
+def test_half_precision_is_summed_in_single():
+    features, labels = clusters(6, 2000)
+    half = features.bfloat16()
+    found = within_class_variation(half, labels)
+    assert found == pytest.approx(by_definition(half, labels), abs=1e-6)
+
+
+def test_the_three_versions_by_their_definitions():
+    features, labels = clusters(7)
+    weight = torch.randn(4, 7, generator=torch.Generator().manual_seed(8), dtype=torch.float64)
+    found = variation_variants(features, labels, weight)
+    assert list(found) == ["raw", "centred", "row space"]
+    assert found["raw"] == pytest.approx(by_definition(features, labels))
+    assert found["centred"] == pytest.approx(by_definition(features - features.mean(0), labels))
+    assert found["row space"] == pytest.approx(by_definition(features @ row_space(weight).T, labels))
+
+
+def collapsed(classes=4, dimension=6, copies=3):
+    """A network after collapse: simplex means around a common offset, head in line with them, bias undoing it."""
+    generator = torch.Generator().manual_seed(0)
+    turn, _ = torch.linalg.qr(torch.randn(dimension, dimension, generator=generator, dtype=torch.float64))
+    means = (
+        torch.eye(classes, dimension, dtype=torch.float64) - 1 / classes * (torch.arange(dimension) < classes)
+    ) @ turn
+    offset = torch.full((dimension,), 2.0, dtype=torch.float64)
+    labels = torch.arange(classes).repeat(copies)
+    weight = 5 * means + torch.arange(dimension)
+    return (3 * means + offset)[labels], labels, weight, -weight @ offset
+
+
+def test_a_collapsed_network_is_at_distance_zero():
+    found = neural_collapse(*collapsed())
+    assert list(found) == ["NC1", "NC2", "NC3", "NC4"]
+    assert list(found.values()) == pytest.approx([0] * 4, abs=1e-7)
+    single = (values.float() if values.is_floating_point() else values for values in collapsed())
+    assert list(neural_collapse(*single).values()) == pytest.approx([0] * 4, abs=1e-5)
+
+
+def test_each_distance_sees_its_own_departure():
+    features, labels, weight, bias = collapsed()
+    order = torch.tensor([1, 0, 2, 3])
+    found = neural_collapse(features, labels, weight[order], bias[order])  # the head takes two classes for each other
+    assert found["NC4"] == 0.5
+    assert found["NC3"] > 0.5
+    assert (found["NC1"], found["NC2"]) == pytest.approx((0, 0), abs=1e-7)
+    found = neural_collapse(features + 5 * (labels == 0)[:, None], labels, weight, bias)
+    assert found["NC2"] > 0.1
+    assert found["NC1"] == pytest.approx(0, abs=1e-7)
+
+
+def test_neural_collapse_by_hand():
+    # Class means 5 ± 1, spread ± 0.5: Σ_W = 0.25, Σ_B = 1. The boundary of the head at 4.6 splits off one sample.
+    features, labels = torch.tensor([[3.5], [4.5], [5.5], [6.5]]), torch.tensor([0, 0, 1, 1])
+    found = neural_collapse(features, labels, torch.tensor([[-1.0], [1]]), torch.tensor([4.4, -4.4]))
+    assert list(found.values()) == pytest.approx([0.125, 0, 0, 0.25], abs=1e-6)
+    found = neural_collapse(features, labels, torch.tensor([[1.0], [-1]]), torch.zeros(2))
+    assert found["NC3"] == pytest.approx(2)  # the opposite direction
+
+
+def test_misuse_is_named():
+    features, labels = clusters(9)
+    weight, bias = torch.ones(4, 7, dtype=torch.float64), torch.zeros(4, dtype=torch.float64)
+    for run in [
+        within_class_variation,
+        lambda rows, targets: ClassSums.of(rows, targets, 4),
+        lambda rows, targets: neural_collapse(rows, targets, weight, bias),
+    ]:
+        for wrong in (0.0, math.nan, math.inf):
+            broken = features.clone()
+            broken[17] = wrong
+            with pytest.raises(SoftlabError, match="feature 17 is zero or not finite"):
+                run(broken, labels)
+        with pytest.raises(SoftlabError, match=r"int64 \(90,\), not torch.int64 \(80,\)"):
+            run(features, labels[:80])
+        with pytest.raises(SoftlabError, match=r"not torch.float32 \(90,\)"):
+            run(features, labels.float())
+        with pytest.raises(SoftlabError, match="label -1 of sample 0 is not"):
+            run(features, labels - 1)
+        with pytest.raises(SoftlabError, match=r"not \(90, 7, 1\)"):
+            run(features[:, :, None], labels)
+    with pytest.raises(SoftlabError, match="label -1 of sample 0 is not 0 or more"):
+        within_class_variation(features, labels - 1)
+    with pytest.raises(SoftlabError, match="label 3 of sample 3 is not one of 3 classes"):
+        ClassSums.of(features, labels, 3)
+    with pytest.raises(SoftlabError, match="at least two classes, not 1"):
+        within_class_variation(features, 0 * labels + 2)
+    with pytest.raises(SoftlabError, match="class 4 has none"):
+        neural_collapse(features, labels, torch.ones(5, 7), torch.zeros(5))
+    with pytest.raises(SoftlabError, match=r"\(90, 7\).*\(4, 6\)"):
+        neural_collapse(features, labels, weight[:, :6], bias)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_features_in_one_direction_have_no_separation(dtype):
+    generator = torch.Generator().manual_seed(0)
+    lengths, direction = torch.rand(3000, 1, generator=generator) + 0.1, torch.rand(9, generator=generator)
+    features = lengths.to(dtype) * direction.to(dtype)
+    with pytest.raises(SoftlabError, match="one direction"):
+        within_class_variation(features, torch.arange(3000) % 3)
+
+
+def test_a_late_chunk_names_the_right_feature():
+    features, labels = clusters(10, CHUNK + 50)
+    features[CHUNK + 7] = 0
+    with pytest.raises(SoftlabError, match=f"feature {CHUNK + 7} is zero"):
+        within_class_variation(features, labels)
