@@ -27,8 +27,13 @@ def side_by_side(contestants: dict[str, Callable[[], None]], rounds: int) -> dic
     return seconds
 
 
-def report(name: str, reference: str, seconds: dict[str, list[float]], setting: str) -> None:
-    """Print the medians as ratios to the reference (median of the ratios round by round), and keep them as JSON."""
+def report(
+    name: str, reference: str, seconds: dict[str, list[float]], setting: str, notes: dict[str, object] | None = None
+) -> None:
+    """Print the medians as ratios to the reference (median of the ratios round by round), and keep them as JSON.
+
+    notes: what else was measured, or was to be reached.
+    """
     rows = {}
     for contestant, times in seconds.items():
         ratios = [one / base for one, base in zip(times, seconds[reference], strict=True)]
@@ -43,12 +48,15 @@ def report(name: str, reference: str, seconds: dict[str, list[float]], setting: 
         low, high = row["ratio_quartiles"]
         spread = f"{row['ratio']:6.2f} × ({low:.2f} to {high:.2f})"
         print(f"  {contestant:<44} {row['median_seconds'] * 1e3:9.1f} ms  {spread}")
+    for note, value in (notes or {}).items():
+        print(f"  {note}: {value}")
     hardware = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {platform.machine()}"
     record = {
         "benchmark": name,
         "setting": setting,
         "reference": reference,
         "rows": rows,
+        **({"notes": notes} if notes else {}),
         "command": f"python {Path(sys.argv[0]).name}",
         "date": time.strftime("%Y-%m-%d"),
         "commit": commit(),
