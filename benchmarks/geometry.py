@@ -62,7 +62,7 @@ def target(text: str, met: bool) -> dict[str, object]:
 def centers() -> None:
     classes, dimension, radius, solved = 100, 512, 20.0, (0, 1)
     weight, bias = random_head(classes, dimension)
-    differences, solver_seconds, optima, found = weight.double(), [], {}, []
+    exact, solver_seconds, optima, found = weight.double(), [], {}, []
 
     def ours():
         found[:] = class_centers(weight, bias, radius, nonnegative=True, tolerance=TOLERANCE)
@@ -71,7 +71,7 @@ def centers() -> None:
         spent = 0.0
         for label in solved:
             others = [other for other in range(classes) if other != label]
-            rows, offsets = differences[others] - differences[label], (bias[others] - bias[label]).double()
+            rows, offsets = exact[others] - exact[label], (bias[others] - bias[label]).double()
             point = cvxpy.Variable(dimension, nonneg=True)
             loss = cvxpy.log_sum_exp(rows.numpy() @ point + offsets.numpy())
             problem = cvxpy.Problem(cvxpy.Minimize(loss), [cvxpy.norm(point) <= radius])
@@ -80,7 +80,7 @@ def centers() -> None:
         solver_seconds.append(spent)
 
     def loss_of(label: int) -> float:
-        logits = weight.double() @ found[0][label] + bias
+        logits = exact @ found[0][label] + bias
         others = torch.arange(classes) != label
         return float((logits[others] - logits[label]).logsumexp(0))
 
