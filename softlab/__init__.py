@@ -17,6 +17,7 @@ _HOME = {
     "load_profile": "experiment",
     "SoftlabError": "errors",
     "Run": "runs",
+    "dataset_of": "runs",
     "fit_or_load": "runs",
     "study": "runs",
     "extract": "representation",

@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--methods-file", type=Path, help="a Python file that registers methods of yours: it is run")
     train.add_argument("--store", help="where runs are kept (SOFTLAB_STORE, else runs/ of the checkout)")
     train.add_argument("--device", help="cpu, cuda, cuda:1, mps (a GPU if there is one)")
-    train.add_argument("--workers", type=int, default=1, help="how many such commands run at once, to estimate time")
+    train.add_argument("--workers", type=_count, default=1, help="how many such commands run at once, to estimate time")
     train.add_argument("--manifest", type=Path, help="write the ids of the runs to this file")
     train.set_defaults(run=_train)
 
@@ -54,20 +54,28 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _count(text: str) -> int:
+    """A whole number from 1, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
 def _train(options) -> None:
     import yaml
 
     from softlab.experiment import load_profile, study_profile
     from softlab.files import write_json
 
-    changes = {}
+    changes: dict[str, object] = {}
     for setting in options.set:
         field, separator, value = setting.partition("=")
         if not separator:
             raise SoftlabError(f"--set takes FIELD=VALUE, not {setting!r}")
         try:
             changes[field.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError):
             raise SoftlabError(f"--set {field}: {value!r} is no value") from None
     if options.methods_file:
         _run_methods_file(options.methods_file)
@@ -84,11 +92,11 @@ def _train(options) -> None:
     device = training.choose_device(options.device)
     ids = []
     for position, experiment in enumerate(experiments):
-        fresh = experiment in runs.missing([experiment], device, options.store)
+        tell = _teller(experiment)
         started = time.monotonic()
-        run = runs.fit_or_load(experiment, store=options.store, device=device, on_epoch=_teller(experiment))
+        run = runs.fit_or_load(experiment, store=options.store, device=device, on_epoch=tell)
         ids.append(run.id)
-        if fresh:
+        if tell.called:
             seconds = time.monotonic() - started
             others = runs.missing(experiments[position + 1 :], device, options.store)
             waiting = len(_waiting(options, device)) if options.manifest else len(others)
@@ -102,24 +110,23 @@ def _train(options) -> None:
         print(f"{len(ids)} runs in {runs.store_folder(options.store)}")
 
 
-def _teller(experiment, every: float = 30.0):
-    """A callback that says now and then how far a long training is."""
-    started = last = time.monotonic()
-    first = None
+class _teller:
+    """A callback that says now and then how far a long training is; `called`: whether anything was trained."""
 
-    def tell(state) -> None:
-        nonlocal last, first
-        now = time.monotonic()
-        if first is None:
-            first = state.epoch - 1
-        if now - last < every:
+    def __init__(self, experiment, every: float = 30.0):
+        self.experiment, self.every, self.called = experiment, every, False
+        self.started = self.last = time.monotonic()
+
+    def __call__(self, state) -> None:
+        if not self.called:
+            self.called, self.first = True, state.epoch - 1
+        now, total = time.monotonic(), self.experiment.epochs
+        if now - self.last < self.every:
             return
-        last = now
-        minutes = (now - started) / (state.epoch - first) * (experiment.epochs - state.epoch) / 60
-        name = f"{experiment.method}, seed {experiment.seed}"
-        print(f"{name}: epoch {state.epoch} of {experiment.epochs}, {minutes:.1f} min to go", flush=True)
-
-    return tell
+        self.last = now
+        minutes = (now - self.started) / (state.epoch - self.first) * (total - state.epoch) / 60
+        name = f"{self.experiment.method}, seed {self.experiment.seed}"
+        print(f"{name}: epoch {state.epoch} of {total}, {minutes:.1f} min to go", flush=True)
 
 
 def _waiting(options, device) -> list:
@@ -137,8 +144,8 @@ def _run_methods_file(path: Path) -> None:
     """Execute the user's own file, named on the command line, so that its methods are registered."""
     import importlib.util
 
-    if not path.is_file():
-        raise SoftlabError(f"--methods-file {path}: there is no such file")
+    if not path.is_file() or path.suffix != ".py":
+        raise SoftlabError(f"--methods-file {path}: there is no such Python file")
     spec = importlib.util.spec_from_file_location("softlab_user_methods", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module

@@ -19,8 +19,10 @@ import torch
 import torchvision
 from torch import Tensor
 
+from softlab.batches import balanced_subset
 from softlab.errors import SoftlabError, unknown
-from softlab.files import cache_folder, write_whole
+from softlab.files import write_whole
+from softlab.paths import cache_folder
 
 EMBEDDED = Path(__file__).parent / "datasets" / "fashion_mini.npz"
 FASHION_CLASSES = (
@@ -71,7 +73,9 @@ class Dataset:
             kept = getattr(self, f"{part}_labels") < count
             for kind in ("images", "labels"):
                 parts[f"{part}_{kind}"] = getattr(self, f"{part}_{kind}")[kept]
-        return dataclasses.replace(self, **parts, classes=self.classes[:count], digest=f"{self.digest}-{count}")
+        classes = self.classes[:count]
+        digest = _digest(parts, classes, self.mean, self.std)
+        return dataclasses.replace(self, **parts, classes=classes, digest=digest)
 
 
 def load(name: str, root: str | Path | None = None) -> Dataset:
@@ -97,21 +101,6 @@ def _load(name: str, root: Path) -> Dataset:
     raise unknown("data set", name, ["fashion-mini", *TORCHVISION, "folder:PATH"])
 
 
-def balanced_subset(labels: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Indices (size,) of a random subset with as many samples of each class as can be, in random order.
-
-    labels: (N,) int64. Raises SoftlabError if there are fewer than `size` samples.
-    """
-    if size > len(labels):
-        raise SoftlabError(f"{size} images were asked for, but the data set has {len(labels)}")
-    order = torch.randperm(len(labels), generator=generator)
-    rank = torch.empty_like(order)  # the how-manieth of its class, in the random order
-    for label in labels.unique():
-        members = order[labels[order] == label]
-        rank[members] = torch.arange(len(members))
-    return order[rank[order].argsort(stable=True)][:size]
-
-
 def split_test(labels: Tensor) -> tuple[Tensor, Tensor]:
     """Indices of the `fit` part (a quarter of the test set, at most 1,000, class-balanced) and of the rest."""
     size = min(1000, len(labels) // 4)
@@ -120,10 +109,6 @@ def split_test(labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _dataset(name: str, parts: dict[str, Tensor], classes: tuple[str, ...], source: str) -> Dataset:
-    digest = hashlib.sha256(repr(classes).encode())
-    for key in sorted(parts):
-        digest.update(f"{key} {tuple(parts[key].shape)}".encode())
-        digest.update(parts[key].numpy())
     count = torch.zeros(parts["train_images"].shape[1], 256, dtype=torch.float64)  # a histogram: no float copy
     for channel, pixels in enumerate(parts["train_images"].transpose(0, 1)):
         count[channel] = pixels.reshape(-1).bincount(minlength=256)
@@ -131,9 +116,18 @@ def _dataset(name: str, parts: dict[str, Tensor], classes: tuple[str, ...], sour
     share = count / count.sum(1, keepdim=True)
     mean = share @ values
     std = (share * (values - mean[:, None]) ** 2).sum(1).sqrt().clamp(min=1e-3)
-    return Dataset(
-        name, **parts, classes=classes, mean=mean.float(), std=std.float(), digest=digest.hexdigest(), source=source
-    )
+    mean, std = mean.float(), std.float()
+    digest = _digest(parts, classes, mean, std)
+    return Dataset(name, **parts, classes=classes, mean=mean, std=std, digest=digest, source=source)
+
+
+def _digest(parts: dict[str, Tensor], classes: tuple[str, ...], mean: Tensor, std: Tensor) -> str:
+    """sha256 over everything that a network can see of a data set."""
+    digest = hashlib.sha256(repr((classes, mean.tolist(), std.tolist())).encode())
+    for key in sorted(parts):
+        digest.update(f"{key} {tuple(parts[key].shape)}".encode())
+        digest.update(parts[key].contiguous().numpy())
+    return digest.hexdigest()
 
 
 def _split_parts(train_images, train_labels, test_images, test_labels) -> dict[str, Tensor]:

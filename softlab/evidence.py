@@ -2,13 +2,15 @@
 
 Rules (they are the book's, and hold everywhere in it): a claim about several methods is *supported* if the 95 %
 interval of the paired difference lies on the claimed side for every one of them, *contradicted* if it lies on the
-other side for every one, *mixed* if methods disagree, *undecided* if an interval contains zero and none contradicts.
-One seed never gives a verdict.
+other side for every one, *undecided* if an interval contains zero and none contradicts, and *mixed* in all other cases:
+methods disagree, or some contradict while others are open. One seed never gives a verdict.
 """
 
 import math
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from scipy import stats
@@ -16,6 +18,7 @@ from scipy import stats
 from softlab.errors import SoftlabError
 
 VERDICTS = ("supported", "contradicted", "mixed", "undecided", "no verdict")
+SCHEMA = 1  # of the file that Ledger.save writes
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,11 @@ class Interval:
     def side(self) -> int:
         """+1 if the whole interval is above zero, -1 if below, 0 if it contains zero."""
         return int(self.low > 0) - int(self.high < 0)
+
+    def as_dict(self) -> dict:
+        """Plain values for JSON; an infinite bound is None."""
+        low, high = (bound if math.isfinite(bound) else None for bound in (self.low, self.high))
+        return {"mean": self.mean, "low": low, "high": high, "n": self.n}
 
     def scaled(self, factor: float) -> "Interval":
         """The interval in other units, for instance percent: factor > 0."""
@@ -70,13 +78,22 @@ def paired_interval(values: Sequence[float], baseline: Sequence[float], level: f
     return t_interval(np.asarray(values, dtype=float) - np.asarray(baseline, dtype=float), level)
 
 
-def means(values: Mapping[str, Sequence[float]]) -> dict[str, Interval]:
-    """Mean and interval over seeds of every method. values: method -> one number per seed."""
-    return {method: t_interval(numbers) for method, numbers in values.items()}
+def _need_baseline(values: Mapping) -> None:
+    if "baseline" not in values:
+        raise SoftlabError(f"the methods {', '.join(values)} cannot be compared: there is no baseline among them")
+
+
+def means(values: Mapping[str, Sequence[float] | Mapping[int, float]]) -> dict[str, Interval]:
+    """Mean and interval over seeds of every method. values: method -> one number per seed, or {seed: number}."""
+    return {
+        method: t_interval(list(numbers.values()) if isinstance(numbers, Mapping) else numbers)
+        for method, numbers in values.items()
+    }
 
 
 def against_baseline(values: Mapping[str, Sequence[float]]) -> dict[str, Interval]:
     """Paired interval of every other method to `baseline`. values: method -> one number per seed, seeds in order."""
+    _need_baseline(values)
     return {
         method: paired_interval(numbers, values["baseline"])
         for method, numbers in values.items()
@@ -99,3 +116,110 @@ def verdict(differences: Mapping[str, Interval], side: int = 1) -> str:
     if sides == {-1}:
         return "contradicted"
     return "mixed" if -1 in sides else "undecided"
+
+
+def equivalence(differences: Mapping[str, Interval], margin: float) -> str:
+    """The verdict on a claim of "no difference beyond ± margin", by the same rules.
+
+    An interval inside the margin speaks for the claim, one outside it against, one across its border leaves it open.
+    """
+    if not differences or margin <= 0:
+        raise SoftlabError(f"an equivalence needs at least one interval and a margin above 0, not {margin}")
+    if any(interval.n < 2 for interval in differences.values()):
+        return "no verdict"
+
+    def side(interval: Interval) -> int:
+        inside = -margin < interval.low and interval.high < margin
+        outside = interval.low > margin or interval.high < -margin
+        return int(inside) - int(outside)
+
+    sides = {side(interval) for interval in differences.values()}
+    if sides == {1}:
+        return "supported"
+    if sides == {-1}:
+        return "contradicted"
+    return "mixed" if -1 in sides else "undecided"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One number for one network: what a claim's statistic is there. `variant`: which version of the statistic."""
+
+    claim: str
+    method: str
+    seed: int
+    value: float
+    variant: str = ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the evidence says about a claim: the interval per method that was judged, and the verdict."""
+
+    claim: str
+    variant: str
+    verdict: str
+    intervals: Mapping[str, Interval]
+
+
+@dataclass
+class Ledger:
+    """A chapter's evidence and its verdicts; `save` leaves them beside the executed notebook."""
+
+    chapter: str
+    profile: str
+    evidence: list[Evidence] = field(default_factory=list)
+    judgements: list[Judgement] = field(default_factory=list)
+
+    def judge(
+        self,
+        claim: str,
+        values: Mapping[str, Mapping[int, float]],
+        side: int = 1,
+        variant: str = "",
+        margin: float | None = None,
+        against: Mapping[str, Mapping[int, float]] | None = None,
+        methods: Sequence[str] | None = None,
+    ) -> Judgement:
+        """Record a statistic per method and seed, and judge it by its paired differences.
+
+        values: method -> {seed: value}.  side: +1 for a claimed rise, -1 for a fall.  margin: a claim of no difference
+        beyond ± margin instead.  against: what each method is compared with (None: `baseline` of values); only the
+        seeds that both have count.  methods: those that the claim names (None: all); others are recorded, not judged.
+        """
+        if against is None:
+            _need_baseline(values)
+            against = {name: values["baseline"] for name in values if name != "baseline"}
+        self.evidence += [
+            Evidence(claim, method, seed, float(value), variant)
+            for method, by_seed in values.items()
+            for seed, value in by_seed.items()
+        ]
+        intervals = {}
+        for method, other in against.items():
+            seeds = [seed for seed in values[method] if seed in other]
+            intervals[method] = paired_interval([values[method][s] for s in seeds], [other[s] for s in seeds])
+        judged = {name: one for name, one in intervals.items() if methods is None or name in methods}
+        found = verdict(judged, side) if margin is None else equivalence(judged, margin)
+        judgement = Judgement(claim, variant, found, intervals)
+        self.judgements.append(judgement)
+        return judgement
+
+    def save(self, path: str | Path | None = None) -> Path:
+        """Write everything as JSON: to `path`, else to SOFTLAB_RESULTS, else to CHAPTER.results.json in this folder."""
+        from softlab.files import write_json
+        from softlab.provenance import commit
+
+        path = Path(path or os.environ.get("SOFTLAB_RESULTS") or f"{self.chapter}.results.json")
+        verdicts = [
+            {
+                "claim": one.claim,
+                "variant": one.variant,
+                "verdict": one.verdict,
+                "differences": {method: interval.as_dict() for method, interval in one.intervals.items()},
+            }
+            for one in self.judgements
+        ]
+        record = {"schema": SCHEMA, "chapter": self.chapter, "profile": self.profile, "commit": commit()}
+        write_json(path, record | {"verdicts": verdicts, "evidence": [vars(one) for one in self.evidence]})
+        return path

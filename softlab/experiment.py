@@ -122,6 +122,11 @@ class Profile:
     evaluation: Mapping[str, object]
     seconds_per_network: Mapping[str, float]
 
+    @property
+    def standing(self) -> str:
+        """`confirmatory` with seeds from 100 on, which nobody has looked at before; else `exploratory`."""
+        return "confirmatory" if min(self.seeds) >= 100 else "exploratory"
+
     def experiments(self) -> list[Experiment]:
         """One experiment for each method and seed, all seeds of a method together."""
         return [
@@ -131,13 +136,15 @@ class Profile:
         ]
 
 
-def load_profile(name: str | Path, **overrides) -> Profile:
+def load_profile(name: str | Path, /, **overrides) -> Profile:
     """Read a profile that comes with softlab by its name, or your own by the path of its .yaml file.
 
     `overrides` are fields of the experiment, or `methods` (a list of the profile's methods, or a mapping
     method -> parameters), `seeds` (a count, or a list), `evaluation`.
     Raises SoftlabError for unknown names (with the nearest valid one) and values outside their range.
     """
+    if not isinstance(name, (str, Path)):
+        raise SoftlabError(f"a profile is given by its name or the path of a .yaml file, not {name!r}")
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         known = sorted(file.stem for file in (PACKAGE / "profiles").glob("*.yaml"))
@@ -149,25 +156,30 @@ def load_profile(name: str | Path, **overrides) -> Profile:
     for key in content:
         if key not in keys:
             raise unknown(f"entry of profile {path.name}", key, keys)
-    settings = {key: overrides.pop(key) for key in ("methods", "seeds", "evaluation") if overrides.get(key) is not None}
-    overrides = {key: value for key, value in overrides.items() if key not in ("methods", "seeds", "evaluation")}
-    fields = {**(content.get("experiment") or {}), **overrides}
+    for key in ("experiment", "evaluation", "seconds_per_network"):
+        if not isinstance(content.setdefault(key, {}), dict):
+            raise SoftlabError(f"{key} of profile {path.name} must map names to values, not {content[key]!r}")
+    wider = ("methods", "seeds", "evaluation")
+    settings = {key: overrides[key] for key in wider if overrides.get(key) is not None}
+    overrides = {key: value for key, value in overrides.items() if key not in wider}
+    fields = {**content["experiment"], **overrides}
     check_fields(fields)
     for key in ("method", "method_parameters", "seed"):
         if key in fields:
             raise SoftlabError(f"a profile spans methods and seeds: change `methods` or `seeds`, not {key!r}")
     # A shortened training keeps those snapshots that it still reaches.
     if "epochs" in overrides and "snapshot_epochs" not in overrides:
-        reached = [epoch for epoch in fields.get("snapshot_epochs", ()) if epoch <= int(overrides["epochs"])]
-        fields["snapshot_epochs"] = reached
+        epochs = _checked("epochs", int, overrides["epochs"])
+        kept = _checked("snapshot_epochs", tuple, fields.get("snapshot_epochs") or ())
+        fields["snapshot_epochs"] = [epoch for epoch in kept if epoch <= epochs]
     return Profile(
         name=path.stem,
         description=str(content.get("description", "")),
         experiment=Experiment(**fields),
         methods=_methods(content.get("methods", {"baseline": {}}), settings.get("methods")),
         seeds=_seeds(settings.get("seeds", content.get("seeds", 1)), content.get("first_seed", 0)),
-        evaluation=MappingProxyType({**content.get("evaluation", {}), **settings.get("evaluation", {})}),
-        seconds_per_network=MappingProxyType(content.get("seconds_per_network", {})),
+        evaluation=_evaluation(content["evaluation"], settings.get("evaluation", {})),
+        seconds_per_network=MappingProxyType(content["seconds_per_network"]),
     )
 
 
@@ -183,7 +195,10 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
         raise unknown("study", study, studies)
     changes = dict(studies[study] or {})
     seeds = profile.seeds[: changes.pop("seeds", len(profile.seeds))]
-    methods = _methods(profile.methods, changes.pop("methods", None))
+    methods = changes.pop("methods", None)
+    if isinstance(methods, list):  # with the profile's parameters, or a method's own if the profile leaves it out
+        methods = {name: profile.methods.get(name, {}) for name in methods}
+    methods = _methods(profile.methods, methods)
     experiment = profile.experiment.replace(**changes)
     return dataclasses.replace(profile, seeds=seeds, methods=methods, experiment=experiment)
 
@@ -199,7 +214,7 @@ def run_id(experiment: Experiment, data_digest: str, code_digest: str) -> str:
 def check_fields(fields: Mapping[str, object]) -> None:
     """Raise SoftlabError if a key is no field of Experiment."""
     for key in fields:
-        if key not in FIELDS:
+        if not isinstance(key, str) or key not in FIELDS:
             raise unknown("field", key, FIELDS)
 
 
@@ -209,7 +224,7 @@ def read_yaml(path: Path) -> dict:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # a SafeLoader
     except OSError as error:
         raise SoftlabError(f"cannot read {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are no text, dates that are none
         raise SoftlabError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise SoftlabError(f"{path} must hold a mapping of names to values")
@@ -220,7 +235,7 @@ class _StrictLoader(yaml.SafeLoader):
     """yaml.SafeLoader that refuses a key given twice: the second would silently win."""
 
     def construct_mapping(self, node, deep=False):
-        keys = [key.value for key, _ in node.value]
+        keys = [key.value for key, _ in node.value if isinstance(key.value, str)]
         twice = next((key for key in keys if keys.count(key) > 1), None)
         if twice is not None:
             raise yaml.YAMLError(f"{twice!r} is given twice, line {node.start_mark.line + 1}")
@@ -230,8 +245,10 @@ class _StrictLoader(yaml.SafeLoader):
 def _checked(name: str, kind: object, value: object):
     """The value of a field in its own type, or a SoftlabError that says what is allowed."""
     if name == "method_parameters":
-        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-            raise SoftlabError(f"method_parameters must map names to values, not {value!r}")
+        plain = (str, int, float, bool, type(None), list)
+        entries = value.items() if isinstance(value, Mapping) else [(None, None)]
+        if not all(isinstance(key, str) and isinstance(entry, plain) for key, entry in entries):
+            raise SoftlabError(f"method_parameters must map names to numbers or text, not {value!r}")
         return MappingProxyType(dict(sorted(value.items())))
     if name == "snapshot_epochs":
         if isinstance(value, str) or not hasattr(value, "__iter__"):
@@ -278,15 +295,33 @@ def _seeds(seeds: object, first_seed: object) -> tuple[int, ...]:
     return tuple(range(first, first + count))
 
 
+def _evaluation(*given: object) -> Mapping[str, object]:
+    """How much is evaluated; `test_size`: test images (None: all)."""
+    found: dict[str, object] = {"test_size": None}
+    for entries in given:
+        if not isinstance(entries, Mapping):
+            raise SoftlabError(f"evaluation must map names to values, not {entries!r}")
+        for key, value in entries.items():
+            if key not in found:
+                raise unknown("entry of evaluation", key, found)
+            found[key] = None if value is None else _number(key, int, value, (1, 10**9))
+    return MappingProxyType(found)
+
+
 def _methods(methods: object, chosen: object) -> Mapping:
     """The methods with their parameters: all, those chosen by name, or another mapping altogether."""
     if isinstance(chosen, (list, tuple)):
         for name in chosen:
-            if name not in methods:
+            if not isinstance(methods, Mapping):
+                raise SoftlabError(f"methods of a profile must map names to parameters, not {methods!r}")
+            if not isinstance(name, str) or name not in methods:
                 raise unknown("method of this profile", name, methods)
         methods = {name: methods[name] for name in chosen}
     elif chosen is not None:
         methods = chosen
     if not isinstance(methods, Mapping) or not methods:
         raise SoftlabError(f"methods must be a list of names or map names to parameters, not {methods!r}")
-    return MappingProxyType({str(name): dict(parameters or {}) for name, parameters in methods.items()})
+    for name, parameters in methods.items():
+        if not isinstance(name, str) or not isinstance(parameters or {}, Mapping):
+            raise SoftlabError(f"method {name!r} must map parameters to values ({{alpha: 0.1}}), not {parameters!r}")
+    return MappingProxyType({name: dict(parameters or {}) for name, parameters in methods.items()})

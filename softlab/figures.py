@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 
 from softlab.evidence import Interval
 
@@ -66,6 +67,25 @@ def soft_labels(
     return np.array(bars)
 
 
+def decision_plane(logits: np.ndarray, extent: float, ax: Axes | None = None, confidence: bool = True) -> Axes:
+    """Regions of a plane by predicted class (colours), and contours of the largest probability.
+
+    logits: (H, W, K) on [-extent, extent]², row 0 the lowest (geometry.plane_logits).
+    """
+    ax = ax or plt.subplots(figsize=(4.2, 4.2), layout="constrained")[1]
+    logits = np.asarray(logits)
+    shown = ListedColormap(plt.get_cmap("tab10").colors[: logits.shape[-1]])
+    box = (-extent, extent, -extent, extent)
+    ax.imshow(logits.argmax(-1), origin="lower", extent=box, cmap=shown, vmin=0, vmax=logits.shape[-1] - 1, alpha=0.35)
+    if confidence:
+        top = logits.max(-1, keepdims=True)
+        largest = 1 / np.exp(logits - top).sum(-1)
+        lines = ax.contour(largest, [0.5, 0.9, 0.99], origin="lower", extent=box, colors="black", linewidths=0.7)
+        ax.clabel(lines, fontsize=7)
+    ax.set(xlim=(-extent, extent), ylim=(-extent, extent))
+    return ax
+
+
 def curves(
     values: Mapping[str, np.ndarray], epochs: Sequence[int], label: str, ax: Axes | None = None, marked: bool = False
 ) -> Axes:
@@ -81,6 +101,19 @@ def curves(
         ax.fill_between(epochs, array.min(0), array.max(0), color=look.color, alpha=0.15, linewidth=0)
     ax.set(xlabel="epoch", ylabel=label)
     ax.grid(alpha=0.3)
+    return ax
+
+
+def distributions(values: Mapping[str, np.ndarray], label: str, ax: Axes | None = None, log: bool = False) -> Axes:
+    """Share of samples below each value, one curve per method. values: method -> (N,)."""
+    ax = ax or plt.subplots(figsize=(6, 3.4), layout="constrained")[1]
+    for method, numbers in values.items():
+        look, ordered = style(method), np.sort(np.asarray(numbers))
+        share = np.linspace(0, 1, len(ordered))
+        ax.plot(ordered, share, color=look.color, marker=look.marker, markevery=0.1, ms=4, label=look.label)
+    ax.set(xlabel=label, ylabel="share of samples below", xscale="log" if log else "linear")
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False)
     return ax
 
 

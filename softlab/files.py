@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import shutil
-import sys
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,17 +13,6 @@ from safetensors.torch import save
 from torch import Tensor
 
 from softlab.errors import SoftlabError
-
-
-def cache_folder() -> Path:
-    """The user's folder for things that can be made again: SOFTLAB_CACHE, else the system's place for caches."""
-    if os.environ.get("SOFTLAB_CACHE"):
-        return Path(os.environ["SOFTLAB_CACHE"])
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "softlab"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "softlab"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "softlab"
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:

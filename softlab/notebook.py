@@ -1,12 +1,18 @@
 """What every notebook needs and no lens: its settings, numbers for the prose, tables and sentences."""
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from softlab.errors import SoftlabError
 from softlab.evidence import Interval
 from softlab.experiment import Profile, chapters, load_profile, study_profile
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 DEFAULT_PROFILE = "quick"
 
@@ -26,7 +32,8 @@ def begin(
         profile = os.environ.get("SOFTLAB_PROFILE") or DEFAULT_PROFILE
     if overrides is not None and not isinstance(overrides, Mapping):
         raise SoftlabError(f"overrides must map fields to values, not {overrides!r}")
-    settings = load_profile(profile, **dict(overrides or {}), seeds=seeds)
+    changes = {str(key): value for key, value in (overrides or {}).items()}
+    settings = load_profile(profile, **changes | ({} if seeds is None else {"seeds": seeds}))
 
     from softlab.runs import missing
     from softlab.training import choose_device
@@ -38,11 +45,23 @@ def begin(
     kind, place = ("gpu", "on one GPU") if device.type == "cuda" else ("cpu", "on one CPU core, half that on two")
     seconds = settings.seconds_per_network.get(kind)
     cost = f", the others take about {untrained * seconds / 60:.1f} min {place}" if untrained and seconds else ""
-    print(
-        f"{settings.description} · {len(settings.methods)} methods × {len(settings.seeds)} seeds · {device.type} · "
-        f"{len(networks) - untrained} of {len(networks)} networks are in the store{cost}"
-    )
+    size = f"{len(settings.methods)} methods × {len(settings.seeds)} seeds, {settings.standing}"
+    stored = f"{len(networks) - untrained} of {len(networks)} networks are in the store{cost}"
+    print(f"{settings.description} · {size} · {device.type} · {stored}")
     return settings
+
+
+def test_part(settings: Profile) -> tuple[Tensor, Tensor]:
+    """The test images (N, C, H, W) and labels (N,) that a profile scores: of its classes, as many as it says."""
+    from softlab.runs import dataset_of
+
+    dataset, size = dataset_of(settings.experiment), settings.evaluation["test_size"]
+    return dataset.test_images[:size], dataset.test_labels[:size]
+
+
+def by_seed(runs: Mapping, statistic: Callable) -> dict[str, dict[int, object]]:
+    """statistic(run) of every run, as {method: {seed: value}}: what evidence.Ledger.judge takes."""
+    return {name: {run.experiment.seed: statistic(run) for run in group} for name, group in runs.items()}
 
 
 def glue(name: str, value: object) -> None:

@@ -76,7 +76,10 @@ def get(name: str, **parameters) -> Regularizer:
             if not allowed:
                 raise SoftlabError(f"method {name!r} has no parameters, but {parameter!r} was given")
             raise unknown(f"parameter of {name}", parameter, allowed)
-    return method(**parameters)
+    try:
+        return method(**parameters)
+    except TypeError as error:
+        raise SoftlabError(f"method {name!r}: {error}") from None
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:

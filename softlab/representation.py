@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from softlab.batches import as_pixels
 from softlab.errors import SoftlabError
 
 
@@ -57,9 +58,31 @@ class Representation:
         return self.correct.float().mean().item()
 
 
-def as_pixels(images: Tensor) -> Tensor:
-    """uint8 images as float32 in [0, 1]; float images as they are."""
-    return images.float().div_(255) if images.dtype == torch.uint8 else images
+def head_of(model: nn.Module) -> tuple[Tensor, Tensor]:
+    """Weight (K, D) and bias (K,) of a network's linear head, detached: what the geometry lenses take."""
+    if not isinstance(model.head, nn.Linear):
+        raise SoftlabError(f"this network's head is no linear layer but {type(model.head).__name__}")
+    return model.head.weight.detach(), model.head.bias.detach()
+
+
+@torch.no_grad()
+def refresh_statistics(model: nn.Module, images: Tensor, batch_size: int = 250) -> nn.Module:
+    """Set the running statistics of all batch normalisations to those of `images`, in place; returns the model.
+
+    A network that was not trained, or only for an epoch, has none to speak of: without this, what its features look
+    like would be decided by their initial values 0 and 1.  images: (N, C, H, W), uint8 or float in [0, 1].
+    """
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average over the batches
+        norm.train()
+    for batch in images.split(batch_size):
+        model(as_pixels(batch.to(next(model.parameters()).device)))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return model.eval()
 
 
 @torch.no_grad()

@@ -8,7 +8,6 @@ trains a run while others that want it wait.
 import functools
 import hashlib
 import json
-import os
 import re
 import shutil
 import time
@@ -20,11 +19,12 @@ import safetensors.torch
 import torch
 from filelock import FileLock, Timeout
 
-from softlab import models, provenance, regularizers, training
+from softlab import fingerprint, models, provenance, regularizers, training
 from softlab.data import Dataset, load
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment, Profile, run_id, study_profile
-from softlab.files import cache_folder, sync_folder, write_json, write_tensors
+from softlab.files import sync_folder, write_json, write_tensors
+from softlab.provenance import store_folder
 
 CHECKPOINT_SECONDS = 10.0  # a kill loses about as much of a run's training
 ID = re.compile(r"[a-z][a-z0-9_]*-seed[0-9]+-[0-9a-f]{12}")
@@ -62,18 +62,10 @@ class Run:
 
     def _with_weights(self, name: str) -> models.Network:
         shape = self.provenance["network"]
-        model = training.build_network(self.experiment, shape["num_classes"], shape["in_channels"])
-        regularizers.get(self.experiment.method, **self.experiment.method_parameters).prepare(model)
+        with torch.random.fork_rng(devices=[]):  # its initial weights are overwritten
+            model = training.build_network(self.experiment, shape["num_classes"], shape["in_channels"])
         model.load_state_dict(safetensors.torch.load_file(self.folder / name))
         return model.eval()
-
-
-def store_folder(store: str | Path | None = None) -> Path:
-    """Where runs live: `store`, else SOFTLAB_STORE, else `runs/` of the checkout, else the user's cache folder."""
-    if store or os.environ.get("SOFTLAB_STORE"):
-        return Path(store or os.environ["SOFTLAB_STORE"]).expanduser().absolute()
-    checkout = provenance.PACKAGE.parent
-    return checkout / "runs" if (checkout / "_toc.yml").exists() else cache_folder() / "runs"
 
 
 def fit_or_load(
@@ -117,7 +109,7 @@ def dataset_of(experiment: Experiment) -> Dataset:
 def identify(experiment: Experiment, dataset: Dataset) -> str:
     """The run id of a resolved experiment: changes with its fields, the images, the training code and its method's."""
     method = type(regularizers.get(experiment.method, **experiment.method_parameters))
-    code = provenance.training_code_digest() + provenance.code_digest(method)
+    code = fingerprint.training_code_digest() + fingerprint.code_digest(method)
     return run_id(experiment, dataset.digest, code)
 
 
@@ -145,22 +137,31 @@ def study(
 
 def stored(store: str | Path | None = None) -> Iterator[Run]:
     """Every whole run of the store, oldest first."""
-    folders = [path for path in store_folder(store).glob("*-seed*") if ID.fullmatch(path.name)]
-    for folder in sorted(folders, key=lambda path: path.stat().st_mtime):
+    for folder in sorted(_run_folders(store_folder(store)), key=lambda path: path.stat().st_mtime):
         try:
             yield _load(folder)
         except (DamagedRun, FileNotFoundError):
             continue
 
 
+def _run_folders(store: Path) -> list[Path]:
+    return [path for path in store.glob("*-seed*") if ID.fullmatch(path.name)]
+
+
 def prune(names: list[str], store: str | Path | None = None) -> int:
     """Delete these runs and everything unfinished or damaged; returns how many runs were deleted."""
     root = store_folder(store)
+    names = list(dict.fromkeys(names))
     for name in names:
         if not ID.fullmatch(name) or not (root / name).is_dir():
             raise SoftlabError(f"{name!r} is no run of {root}")
     for name in names:
         shutil.rmtree(root / name)
+    for folder in _run_folders(root):
+        try:
+            _load(folder)
+        except DamagedRun:
+            shutil.rmtree(folder)
     for partial in (root / ".partial").glob("*"):
         try:
             with FileLock(_lock_file(root, partial.name), timeout=0):
@@ -193,13 +194,14 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
     record |= {"trained": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     record |= {"seconds": round(sum(state.history["seconds"]), 3), "wall_seconds": round(time.monotonic() - started, 3)}
     write_json(partial / "provenance.json", record | provenance.environment(_device_name(device)))
-    checkpoint.unlink(missing_ok=True)
     for torn in partial.glob(".*"):  # what a kill left in the middle of writing
         torn.unlink()
-    write_json(partial / "manifest.json", {path.name: _digest(path) for path in partial.iterdir()})
+    whole = [path for path in partial.iterdir() if path not in (checkpoint, partial / "manifest.json")]
+    write_json(partial / "manifest.json", {path.name: _digest(path) for path in whole})
     sync_folder(partial)
     partial.replace(store / name)
     sync_folder(store)
+    (store / name / checkpoint.name).unlink(missing_ok=True)
 
 
 def _keep(checkpoint: Path, state: training.TrainingState) -> None:
@@ -225,7 +227,6 @@ def _resume(checkpoint: Path, experiment: Experiment, dataset: Dataset) -> train
         part, _, parameter = name.partition("/")
         parts[part][parameter] = tensor
     model = training.build_model(experiment, dataset)
-    regularizers.get(experiment.method, **experiment.method_parameters).prepare(model)
     model.load_state_dict(parts["weights"])
     history = json.loads(metadata["history"])
     return training.TrainingState(int(metadata["epoch"]), model, parts["momentum"], history)
@@ -244,7 +245,7 @@ def _load(folder: Path) -> Run:
             json.loads((folder / f"{part}.json").read_bytes()) for part in ("experiment", "history", "provenance")
         )
         return Run(folder.name, folder, Experiment(**experiment), history, record)
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise DamagedRun(str(error)) from error
 
 

@@ -14,11 +14,10 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from softlab import models, regularizers
-from softlab.data import Dataset, balanced_subset
+from softlab.batches import as_pixels, balanced_subset, flip_shift, stream, stream_seed
+from softlab.data import Dataset
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment
-from softlab.representation import as_pixels
-from softlab.streams import stream, stream_seed
 
 HISTORY = (
     "loss",  # mean of what was minimised
@@ -82,11 +81,13 @@ def build_model(experiment: Experiment, dataset: Dataset) -> models.Network:
 
 
 def build_network(experiment: Experiment, num_classes: int, in_channels: int, **normalisation) -> models.Network:
-    """The architecture that an experiment names, initialised from torch's global generator."""
+    """The network that an experiment names, as its method prepares it, drawn from torch's global generator."""
     shape = {
         key: getattr(experiment, key) for key in ("width", "stem_stride", "feature_dimension", "head", "head_bias")
     }
-    return models.build(experiment.model, num_classes, in_channels, **shape, **normalisation)
+    model = models.build(experiment.model, num_classes, in_channels, **shape, **normalisation)
+    regularizers.get(experiment.method, **experiment.method_parameters).prepare(model)
+    return model
 
 
 def epochs(
@@ -103,7 +104,6 @@ def epochs(
     images, labels = training_set(experiment, dataset, device)
     if resume is None:
         model = build_model(experiment, dataset)
-        method.prepare(model)
         state = TrainingState(0, model, {})
     else:
         state = resume
@@ -115,7 +115,6 @@ def epochs(
     if experiment.compiled and device.type == "cuda":
         network = torch.compile(network)
     one_hot = functional.one_hot(labels, len(dataset.classes)).float()
-    dimension = head_inputs(model)
     per_epoch = math.ceil(len(images) / experiment.batch_size)
     total_steps = per_epoch * experiment.epochs
 
@@ -138,7 +137,7 @@ def epochs(
                     batch, one_hot[chosen], stream(experiment.seed, "method", epoch, step)
                 )
                 with torch.autocast(device.type, torch.bfloat16, enabled=half):
-                    keep = dropout_mask(len(batch), dimension, experiment, epoch, step, device)
+                    keep = dropout_mask(len(batch), model, experiment, epoch, step, device)
                     features, logits = network(batch.contiguous(memory_format=torch.channels_last), keep)
                 features, logits = features.float(), logits.float()
                 loss = method.loss(logits, targets, features, model.head, position / total_steps)
@@ -159,11 +158,6 @@ def epochs(
             state.epoch = epoch + 1
             state.momentum = momentum_of(model, optimizer)
             yield state
-
-
-def head_inputs(model: models.Network) -> int:
-    """How many features D the head takes."""
-    return next(module.in_features for module in model.head.modules() if isinstance(module, nn.Linear))
 
 
 def training_set(experiment: Experiment, dataset: Dataset, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -217,27 +211,13 @@ def batch_sums(loss: Tensor, logits: Tensor, targets: Tensor, features: Tensor) 
     return torch.stack([loss, right, magnitude, regularization, amplification]).sum(1)
 
 
-def dropout_mask(count, dimension, experiment, epoch, step, device) -> Tensor | None:
-    """What features (count, dimension) are multiplied with: 0, or 1/(1 - dropout); None without dropout."""
+def dropout_mask(count: int, model: models.Network, experiment: Experiment, epoch, step, device) -> Tensor | None:
+    """What features (count, D) are multiplied with: 0, or 1/(1 - dropout); None without dropout."""
     if experiment.dropout == 0:
         return None
+    dimension = next(module.in_features for module in model.head.modules() if isinstance(module, nn.Linear))
     drawn = torch.rand(count, dimension, generator=stream(experiment.seed, "dropout", epoch, step))
     return ((drawn >= experiment.dropout) / (1 - experiment.dropout)).to(device)
-
-
-def flip_shift(images: Tensor, generator: torch.Generator, reach: int = 4) -> Tensor:
-    """Mirror each image with probability ½ and shift it by up to `reach` pixels, the border reflected."""
-    count, channels, height, width = images.shape
-    mirrored = torch.rand(count, generator=generator) < 0.5
-    offsets = torch.randint(2 * reach + 1, (count, 2), generator=generator)
-    rows = offsets[:, 0, None] + torch.arange(height)
-    columns = offsets[:, 1, None] + torch.arange(width)
-    columns = torch.where(mirrored[:, None], columns.flip(1), columns)
-    rows, columns = rows.to(images.device), columns.to(images.device)
-    padded = functional.pad(images, (reach,) * 4, mode="reflect")
-    which = torch.arange(count, device=images.device)[:, None, None, None]
-    channel = torch.arange(channels, device=images.device)[None, :, None, None]
-    return padded[which, channel, rows[:, None, :, None], columns[:, None, None, :]]
 
 
 @contextmanager

@@ -12,6 +12,7 @@ def own_folders(tmp_path, monkeypatch):
     """No test sees the user's runs or cache, nor settings from the environment."""
     monkeypatch.setenv("SOFTLAB_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("SOFTLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SOFTLAB_RESULTS", str(tmp_path / "results.json"))
     monkeypatch.delenv("SOFTLAB_PROFILE", raising=False)
     monkeypatch.delenv("SOFTLAB_DATA", raising=False)
 

@@ -40,7 +40,14 @@ SMALL = ("--profile", "smoke", "--set", "epochs=1", "--set", "train_size=50")
         (["--seed", "-1"], "seed must be a whole number from 0"),
         (["--device", "cuda:99"], "is not on this machine"),
         (["--store", "/dev/null/store"], "cannot write to the store"),
-        (["--methods-file", "nowhere.py"], "there is no such file"),
+        (["--methods-file", "nowhere.py"], "there is no such Python file"),
+        (["--methods-file", "/dev/null"], "there is no such Python file"),
+        (["--set", "epochs=abc"], "epochs must be a whole number"),
+        (["--set", "evaluation=3"], "evaluation must map"),
+        (["--set", "name=x"], "unknown field 'name'"),
+        (["--set", "methods={label_smoothing: 0.2}"], "must map parameters to values"),
+        (["--set", "methods={label_smoothing: {alpha: 2024-01-01}}"], "numbers or text"),
+        (["--set", "train_size=10001"], "10001 images were asked for"),
     ],
 )
 def test_misuse_is_one_line_and_exit_code_2(arguments, message, capsys, tmp_path):
@@ -93,6 +100,12 @@ def test_runs_lists_shows_and_prunes(capsys, tmp_path):
     assert (shown["experiment"]["seed"], shown["experiment"]["epochs"]) == (1, 1)
     assert softlab("runs", "prune", "baseline-seed0") == 0
     assert len(list((tmp_path / "store").glob("*-seed*"))) == 1
+    other = next((tmp_path / "store").glob("*-seed*"))
+    (other / "weights.safetensors").write_bytes(b"damaged")
+    assert softlab("runs", "prune") == 0
+    assert not other.exists()
+    softlab("train", *SMALL, "--method", "baseline", "--seed", 1)
+    capsys.readouterr()
     assert softlab("runs", "prune", "mixup") == 2
     assert "begins with 'mixup'" in capsys.readouterr().err
     assert softlab("runs", "prune") == 0

@@ -15,6 +15,7 @@ import torchvision
 from PIL import Image
 
 from softlab import SoftlabError, data
+from softlab.batches import balanced_subset
 
 
 @pytest.fixture
@@ -67,15 +68,27 @@ def test_mean_and_std_are_those_of_the_training_images():
 
 def test_a_balanced_subset_is_balanced_repeatable_and_without_repeats():
     labels = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)
-    draw = partial(data.balanced_subset, labels, 31)
+    draw = partial(balanced_subset, labels, 31)
     chosen = draw(torch.Generator().manual_seed(0))
     assert sorted(labels[chosen].bincount().tolist()) == [10, 10, 11]
     assert len(chosen.unique()) == 31
     assert torch.equal(chosen, draw(torch.Generator().manual_seed(0)))
     assert not torch.equal(chosen, draw(torch.Generator().manual_seed(1)))
-    assert data.balanced_subset(labels, 90, torch.Generator()).unique().numel() == 90  # class 2 is used up
+    assert balanced_subset(labels, 90, torch.Generator()).unique().numel() == 90  # class 2 is used up
     with pytest.raises(SoftlabError, match="data set has 100"):
-        data.balanced_subset(labels, 101, torch.Generator())
+        balanced_subset(labels, 101, torch.Generator())
+
+
+def test_the_first_classes_are_a_data_set_of_their_own():
+    mini = data.load("fashion-mini")
+    three = mini.first_classes(3)
+    assert three.train_labels.bincount().tolist() == [600] * 3
+    assert three.test_labels.bincount().tolist() == [300] * 3
+    assert len(three.classes) == 3
+    assert three.digest not in (mini.digest, mini.first_classes(4).digest)
+    assert mini.first_classes(None) is mini
+    with pytest.raises(SoftlabError, match="has 10 classes, not 11"):
+        mini.first_classes(11)
 
 
 def test_a_folder_is_decoded_once_and_then_read_from_the_cache(image_folder, monkeypatch):

@@ -1,5 +1,6 @@
 """Intervals against scipy and by hand, and the rules of verdicts."""
 
+import json
 import math
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from scipy import stats
 
 from softlab import SoftlabError
-from softlab.evidence import Interval, against_baseline, paired_interval, t_interval, verdict
+from softlab.evidence import Interval, Ledger, against_baseline, equivalence, paired_interval, t_interval, verdict
 
 ABOVE, BELOW, OPEN = Interval(2, 1, 3, 5), Interval(-2, -3, -1, 5), Interval(0.5, -1, 2, 5)
 
@@ -79,3 +80,44 @@ def test_misuse_is_named():
         paired_interval([1.0], [1.0, 2.0])
     with pytest.raises(SoftlabError, match="at least one interval"):
         verdict({})
+
+
+@pytest.mark.parametrize(
+    ("intervals", "expected"),
+    [
+        ([Interval(0, -0.5, 0.5, 5), Interval(0.2, -0.1, 0.9, 5)], "supported"),
+        ([Interval(2, 1.5, 3, 5), Interval(-2, -3, -1.5, 5)], "contradicted"),
+        ([Interval(0, -0.5, 0.5, 5), Interval(1, 0.5, 1.5, 5)], "undecided"),
+        ([Interval(0, -0.5, 0.5, 5), Interval(2, 1.5, 3, 5)], "mixed"),
+        ([Interval(0, -math.inf, math.inf, 1)], "no verdict"),
+    ],
+)
+def test_the_rules_of_equivalence(intervals, expected):
+    assert equivalence(dict(enumerate(intervals)), margin=1) == expected
+
+
+def test_a_ledger_judges_pairs_by_common_seeds_and_writes_what_it_saw(tmp_path):
+    ledger = Ledger("a_chapter", "smoke")
+    values = {
+        "baseline": {0: 1.0, 1: 2.0, 2: 5.0},
+        "mixup": {0: 2.0, 1: 3.01},
+        "maxsup": {0: 0.0, 1: 1.01},
+    }
+    both = ledger.judge("rises", values)
+    assert both.verdict == "mixed"
+    assert both.intervals["mixup"].n == 2
+    assert ledger.judge("rises", values, methods=["mixup"]).verdict == "supported"
+    assert set(ledger.judge("rises", values, methods=["mixup"]).intervals) == {"mixup", "maxsup"}
+    own = {"baseline": {0: 3.0, 1: 4.01, 2: 7.0}}
+    assert ledger.judge("grows", own, against={"baseline": values["baseline"]}).verdict == "supported"
+    ledger.judge("alone", {"baseline": {0: 1.0}, "mixup": {0: 2.0}})
+    path = ledger.save(tmp_path / "results.json")
+    found = json.loads(path.read_text())
+    assert (found["schema"], found["chapter"], found["profile"]) == (1, "a_chapter", "smoke")
+    assert found["verdicts"][0]["differences"]["mixup"]["n"] == 2
+    assert found["verdicts"][-1]["verdict"] == "no verdict"
+    assert found["verdicts"][-1]["differences"]["mixup"]["low"] is None
+    first = {"claim": "rises", "method": "baseline", "seed": 0, "value": 1.0, "variant": ""}
+    assert found["evidence"][0] == first
+    with pytest.raises(SoftlabError, match="there is no baseline among them"):
+        ledger.judge("rises", {"mixup": {0: 1.0}})

@@ -122,11 +122,19 @@ def test_overrides_reach_every_experiment():
         ({"name": "quick", "methods": ["mixap"]}, "did you mean 'mixup'"),
         ({"name": "quick", "methods": {}}, "methods must be"),
         ({"name": "quick", "seed": 3}, "change `methods` or `seeds`"),
+        ({"name": 3}, "a profile is given by its name"),
+        ({"name": "quick", "epochs": "abc"}, "epochs must be a whole number"),
+        ({"name": "quick", "epochs": [3]}, "epochs must be a whole number"),
+        ({"name": "quick", "evaluation": 3}, "evaluation must map"),
+        ({"name": "quick", "evaluation": {"tset_size": 3}}, "did you mean 'test_size'"),
+        ({"name": "quick", "evaluation": {"test_size": -3}}, "test_size must be a whole number"),
+        ({"name": "quick", "methods": {"mixup": 3}}, "must map parameters to values"),
+        ({"name": "quick", "methods": [["a"]]}, "unknown method"),
     ],
 )
 def test_misuse_of_profiles_is_named(arguments, message):
     with pytest.raises(SoftlabError, match=message):
-        load_profile(**arguments)
+        load_profile(arguments.pop("name"), **arguments)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +144,11 @@ def test_misuse_of_profiles_is_named(arguments, message):
         ("seed: 3", "unknown entry"),
         ("- a", "mapping"),
         ("a: [", "not valid YAML"),
+        ("experiment: 3", "experiment of profile mine.yaml must map"),
+        ("evaluation: null", "evaluation of profile mine.yaml must map"),
+        ("seconds_per_network: 3", "seconds_per_network of profile mine.yaml must map"),
+        ("methods: 3", "methods must be"),
+        ("seeds: 2024-13-45", "not valid YAML"),
         ("!!python/object/apply:os.system [echo]", "not valid YAML"),
     ],
 )
@@ -157,6 +170,16 @@ def test_every_chapter_names_known_studies():
         assert all(study_profile(profile, study).experiments() for study in studies)
     with pytest.raises(SoftlabError, match="did you mean 'core'"):
         study_profile(profile, "cor")
+
+
+def test_a_study_takes_a_methods_own_parameters_where_the_profile_has_none():
+    narrowed = load_profile("smoke", methods=["baseline", "mixup"])
+    assert list(study_profile(narrowed, "two_features").methods) == ["baseline", "label_smoothing"]
+
+
+def test_seeds_from_100_on_are_confirmatory():
+    assert load_profile("quick").standing == "exploratory"
+    assert load_profile("quick", seeds=[100, 101]).standing == "confirmatory"
 
 
 def test_read_yaml_names_an_unreadable_file(tmp_path):

@@ -5,6 +5,7 @@ import torch
 import torchvision
 
 from softlab import SoftlabError, data, models
+from softlab.representation import head_of
 from softlab.training import build_model
 
 
@@ -39,6 +40,19 @@ def test_the_normalisation_is_inside():
     normal.load_state_dict(plain.state_dict() | {"mean": normal.mean, "std": normal.std})
     images = torch.rand(4, 1, 28, 28)
     assert torch.allclose(normal(images), plain((images - 0.3) / 0.2), atol=1e-6)
+
+
+def test_heads_and_feature_dimensions_on_request():
+    images = torch.rand(3, 1, 28, 28)
+    flat = models.build("resnet8", 5, 1, width=4, feature_dimension=2).eval()
+    assert flat.features(images).shape == (3, 2)
+    deep = models.build("resnet8", 5, 1, width=4, head="two_layers").eval()
+    assert torch.equal(deep.head(deep.features(images)), deep(images))
+    assert models.build("resnet8", 5, 1, width=4, head_bias="zero").head.bias.abs().max() == 0
+    with pytest.raises(SoftlabError, match="no linear layer but Sequential"):
+        head_of(deep)
+    weight, bias = head_of(flat)
+    assert torch.allclose(flat.features(images) @ weight.T + bias, flat(images), atol=1e-6)
 
 
 def test_every_method_starts_from_the_same_weights_and_other_seeds_do_not(tiny):

@@ -62,6 +62,12 @@ def test_the_package_is_thin():
     assert {name: length for name, length in lengths.items() if length > 350} == {}
 
 
+def test_every_folder_of_code_is_installed():
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "softlab").rglob("__init__.py")}
+    assert sorted(packages) == sorted(".".join(folder.parts) for folder in folders)
+
+
 def test_every_module_is_on_the_architecture_page():
     page = (ROOT / "book" / "architecture.md").read_text()
     for path in (ROOT / "softlab").glob("[a-z]*.py"):

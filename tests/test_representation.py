@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from softlab import SoftlabError, extract, models, tap
+from softlab.representation import refresh_statistics
 
 
 @pytest.fixture
@@ -55,6 +56,16 @@ def test_extract_works_on_a_network_of_another_kind():
     seen = extract(network, torch.rand(6, 1, 4, 4), torch.zeros(6, dtype=torch.long), head=network[3])
     assert seen.features.shape == (6, 8)
     assert torch.allclose(network[3](seen.features), seen.logits)
+
+
+def test_refreshed_statistics_are_those_of_the_images(model):
+    images = torch.rand(60, 1, 28, 28)
+    refresh_statistics(model, images, batch_size=20)
+    first = model.body[1]
+    seen = model.body[0]((images - model.mean) / model.std)
+    assert torch.allclose(first.running_mean, seen.mean(dim=(0, 2, 3)), atol=1e-5)
+    assert not model.training
+    assert first.momentum == 0.1
 
 
 def test_misuse_is_named(model):

@@ -122,6 +122,30 @@ def test_a_checkpoint_continues_a_run_to_the_same_bits(tiny, store, monkeypatch)
     assert resumed.snapshot(2).head.weight.shape == (10, 16)
 
 
+def test_a_kill_between_the_last_epoch_and_the_end_trains_nothing_again(tiny, store, monkeypatch):
+    monkeypatch.setattr(runs, "CHECKPOINT_SECONDS", 0)
+    tiny = tiny.replace(epochs=3)
+
+    def killed(folder):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "sync_folder", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fit_or_load(tiny)
+    seen = []
+    run = fit_or_load(tiny, on_epoch=lambda state: seen.append(state.epoch))
+    assert seen == [2, 3]  # from the last checkpoint on
+    assert not (run.folder / "checkpoint.safetensors").exists()
+
+
+def test_loading_a_network_draws_nothing_from_the_readers_generator(tiny):
+    run = fit_or_load(tiny)
+    before = torch.get_rng_state()
+    assert run.model.head.weight.shape == (10, 16)
+    assert torch.equal(before, torch.get_rng_state())
+
+
 def test_a_torn_checkpoint_means_starting_anew(tiny, store):
     expected = fit_or_load(tiny)
     shutil.copytree(store / expected.id, store / ".kept")

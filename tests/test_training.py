@@ -1,13 +1,14 @@
 """Training: what is shared by all methods, what is recorded, resuming to the bit, and errors."""
 
 import math
+from dataclasses import dataclass
 
 import pytest
 import torch
 
 from softlab import SoftlabError, data, load_profile, training
+from softlab.batches import flip_shift, stream
 from softlab.regularizers import label_smoothing_terms
-from softlab.streams import stream
 
 
 @pytest.fixture(scope="module")
@@ -159,12 +160,12 @@ def test_our_step_is_torchs_own_sgd_on_the_same_batches(tiny, mini):
 
 def test_flip_shift_moves_and_mirrors_and_nothing_else():
     images = torch.rand(64, 3, 12, 10)
-    moved = training.flip_shift(images, torch.Generator().manual_seed(0), reach=2)
+    moved = flip_shift(images, torch.Generator().manual_seed(0), reach=2)
     padded = torch.nn.functional.pad(images, (2,) * 4, mode="reflect")
     for before, after in zip(padded, moved, strict=True):
         windows = [before[:, y : y + 12, x : x + 10] for y in range(5) for x in range(5)]
         assert any(torch.equal(after, window) or torch.equal(after, window.flip(2)) for window in windows)
-    assert torch.equal(moved, training.flip_shift(images, torch.Generator().manual_seed(0), reach=2))
+    assert torch.equal(moved, flip_shift(images, torch.Generator().manual_seed(0), reach=2))
     assert not torch.equal(moved, images)
 
 
@@ -181,6 +182,34 @@ def test_streams_differ_by_every_coordinate_and_repeat():
     }
     assert len(draws) == 5
     assert torch.equal(torch.rand(9, generator=stream(5, "order")), torch.rand(9, generator=stream(5, "order")))
+
+
+def test_dropout_drops_that_share_and_keeps_the_mean(tiny, mini):
+    tiny = tiny.replace(dropout=0.25)
+    model = training.build_model(tiny, mini)
+    masks = torch.cat([training.dropout_mask(100, model, tiny, 0, step, "cpu") for step in range(20)])
+    assert masks.shape == (2000, 16)
+    assert masks.unique().tolist() == pytest.approx([0, 4 / 3])
+    assert masks.mean() == pytest.approx(1, abs=0.01)
+    assert training.dropout_mask(100, model, tiny.replace(dropout=0.0), 0, 0, "cpu") is None
+    assert not torch.equal(
+        weights(train(tiny, mini))["head.weight"], weights(train(tiny.replace(dropout=0.0), mini))["head.weight"]
+    )
+
+
+def test_a_method_that_prepares_the_network_at_random_is_repeatable(tiny, mini, monkeypatch):
+    monkeypatch.setattr(training.regularizers, "REGISTRY", dict(training.regularizers.REGISTRY))
+
+    @training.regularizers.register("new_head")
+    @dataclass(frozen=True)
+    class NewHead(training.regularizers.Regularizer):
+        def prepare(self, model):
+            model.head = torch.nn.Linear(16, 10)
+
+    tiny = tiny.replace(method="new_head")
+    first = weights(train(tiny, mini))
+    torch.rand(7)
+    assert_same_bits(first, weights(train(tiny, mini)))
 
 
 def test_a_diverging_run_says_what_to_try(tiny, mini):

@@ -11,16 +11,12 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 import nbformat
 import yaml
 
-from softlab.provenance import commit
-
 ROOT = Path(__file__).resolve().parent.parent
-VERSIONS = ("torch", "torchvision", "numpy", "scipy", "matplotlib", "jupyter-book", "papermill", "snakemake")
 
 
 def main(build: Path, log: Path) -> None:
@@ -95,25 +91,25 @@ def repository_address() -> str | None:
 
 
 def this_build(build: Path) -> str:
-    """The page that says what this build ran on: times and versions."""
-    times = {
-        path.stem: json.loads(path.read_text())["seconds"] for path in sorted((build / "notebooks").glob("*.json"))
-    }
-    rows = "\n".join(f"| {name} | {seconds:.0f} |" for name, seconds in times.items())
-    versions = "\n".join(f"| {name} | {metadata.version(name)} |" for name in VERSIONS)
+    """The page that says what this build ran on: how long each notebook took, and with which commit and versions."""
+    executed = {path.stem: json.loads(path.read_text()) for path in records(build)}
+    columns = ["seconds", "commit", *next(iter(executed.values()))["versions"]]
+    rows = [[f"{one['seconds']:.0f}", one["commit"], *one["versions"].values()] for one in executed.values()]
+    lines = [["notebook", *columns], ["---"] * (len(columns) + 1)]
+    lines += [[name, *row] for name, row in zip(executed, rows, strict=True)]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"""# This build
 
-Profile `{build.name}`, commit `{commit()}`, {os.cpu_count()} CPU cores. Training times are part of each run's record
-(`softlab runs show`).
+Profile `{build.name}`, executed on {os.cpu_count()} CPU cores. A commit with a + had local changes. Times and
+versions of the trained networks are part of each run's record (`softlab runs show`).
 
-| notebook | seconds to execute |
-|---|---|
-{rows}
-
-| package | version |
-|---|---|
-{versions}
+{table}
 """
+
+
+def records(build: Path) -> list[Path]:
+    """What execute.py wrote about each notebook."""
+    return sorted(path for path in (build / "notebooks").glob("*.json") if path.name.count(".") == 1)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import metadata
 from pathlib import Path
 
 import nbformat
 
+from softlab.provenance import commit
+
+VERSIONS = ("torch", "torchvision", "numpy", "scipy", "matplotlib", "papermill")
 TIMEOUT = 3600  # seconds that one cell may take
 
 
@@ -27,6 +31,8 @@ def main(notebook: Path, output: Path, log: Path, profile: str) -> int:
         command = [sys.executable, "-m", "papermill", "--log-output", "--no-progress-bar"]
         command += ["--execution-timeout", str(TIMEOUT), str(notebook), str(partial), "-p", "profile", profile]
         environment = os.environ | {"IPYTHONDIR": ipython, "PYTHONDONTWRITEBYTECODE": "1"}
+        environment.pop("SOFTLAB_PROFILE", None)  # the profile is given
+        environment["SOFTLAB_RESULTS"] = str(output.with_suffix(".results.json").resolve())
         status = subprocess.run(command, env=environment, stdout=lines, stderr=subprocess.STDOUT).returncode
     if status:
         if partial.exists():
@@ -36,7 +42,8 @@ def main(notebook: Path, output: Path, log: Path, profile: str) -> int:
     seconds = round(time.monotonic() - started, 1)
     partial.replace(output)
     failed.unlink(missing_ok=True)
-    record.write_text(json.dumps({"seconds": seconds}))
+    versions = {name: metadata.version(name) for name in VERSIONS}
+    record.write_text(json.dumps({"seconds": seconds, "commit": commit(), "versions": versions}, indent=1))
     print(f"executed {notebook.stem} in {seconds:.0f} s", flush=True)
     return 0
 

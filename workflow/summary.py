@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from softlab.runs import store_folder
+from softlab.provenance import store_folder
 
 
 def main(build: Path) -> None:
@@ -29,7 +29,7 @@ def main(build: Path) -> None:
     records = [json.loads((store / name / "provenance.json").read_text()) for name in ids if (store / name).is_dir()]
     seconds = [record["wall_seconds"] for record in records]
     rows = [(f"training, {len(seconds)} networks (sum over jobs)", sum(seconds))]
-    rows += [(path.stem, json.loads(path.read_text())["seconds"]) for path in sorted(build.glob("notebooks/*.json"))]
+    rows += [(path.stem, json.loads(path.read_text())["seconds"]) for path in records(build)]
     width = max(len(name) for name, _ in rows)
     print(
         "\n".join(

@@ -1,8 +1,17 @@
 """Lenses on the space of features: pure functions of features, labels and a linear head."""
 
 from softlab.geometry.centers import class_centers
-from softlab.geometry.cones import apex, apex_ratio, apex_residual, cone_onset, ray_segments
-from softlab.geometry.cosines import Centers, cosine_variants
+from softlab.geometry.cones import (
+    apex,
+    apex_ratio,
+    apex_residual,
+    cone_onset,
+    constant_along_ray,
+    plane_logits,
+    ray_segments,
+    settled_share,
+)
+from softlab.geometry.cosines import VARIANTS, Centers, cosine_variants
 from softlab.geometry.head import (
     LogitScale,
     angular_margin,
@@ -16,6 +25,7 @@ from softlab.geometry.head import (
 from softlab.geometry.variation import ClassSums, neural_collapse, variation_variants, within_class_variation
 
 __all__ = [
+    "VARIANTS",
     "Centers",
     "ClassSums",
     "LogitScale",
@@ -25,15 +35,18 @@ __all__ = [
     "apex_residual",
     "class_centers",
     "cone_onset",
+    "constant_along_ray",
     "cosine_to",
     "cosine_variants",
     "logit_cosine",
     "logit_scale_factors",
     "magnitude",
     "neural_collapse",
+    "plane_logits",
     "ray_segments",
     "row_space",
     "seen_part",
+    "settled_share",
     "variation_variants",
     "within_class_variation",
 ]

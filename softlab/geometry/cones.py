@@ -6,6 +6,8 @@ cones around one point, the `apex`: moving the origin there removes the bias. So
 how close it brings the apex to the origin.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -33,6 +35,22 @@ def cone_onset(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return crossing.amax(1).clamp(min=0)
 
 
+def settled_share(features: Tensor, weight: Tensor, bias: Tensor) -> float:
+    """Share of features (N, D) with onset below 1: their class is already that of all that lies further out."""
+    return float((cone_onset(features, weight, bias) < 1).double().mean())
+
+
+@torch.no_grad()
+def constant_along_ray(head: Callable[[Tensor], Tensor], features: Tensor, reach: float = 10, steps: int = 21) -> float:
+    """Share of features (N, D) whose class is the same from 1/reach to reach times their length.
+
+    For any head, linear or not, as it only looks at `steps` points of each ray.
+    """
+    scales = torch.logspace(-1, 1, steps, base=reach)
+    classes = torch.stack([head(scale * features).argmax(1) for scale in scales])
+    return float((classes == classes[0]).all(0).double().mean())
+
+
 def ray_segments(feature: Tensor, weight: Tensor, bias: Tensor, t_max: float) -> list[tuple[float, float, int]]:
     """The classes along t f for 0 <= t <= t_max, as (from, to, class): the upper envelope of K lines.
 
@@ -57,6 +75,19 @@ def ray_segments(feature: Tensor, weight: Tensor, bias: Tensor, t_max: float) ->
         segments.append((t, end, current))
         t = end
     return segments
+
+
+def plane_logits(weight: Tensor, bias: Tensor, across: Tensor, up: Tensor, extent: float, size: int = 200) -> Tensor:
+    """Logits (size, size, K) on the square [-extent, extent]² of the plane through the origin spanned by two vectors.
+
+    across, up: (D,), not parallel; made orthonormal, `across` first. Row 0 is the lowest.
+    """
+    check_head(weight, bias)
+    axes, _ = torch.linalg.qr(torch.stack([across, up], dim=1))
+    axes = axes * torch.sign((axes * torch.stack([across, up], dim=1)).sum(0))
+    steps = torch.linspace(-extent, extent, size)
+    square = torch.stack([steps.repeat(size), steps.repeat_interleave(size)], dim=1)
+    return (square @ (weight @ axes).T + bias).reshape(size, size, -1)
 
 
 def apex(weight: Tensor, bias: Tensor) -> Tensor:
