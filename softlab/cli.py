@@ -92,7 +92,7 @@ def _train(options) -> None:
     device = training.choose_device(options.device)
     ids = []
     for position, experiment in enumerate(experiments):
-        tell = _teller(experiment)
+        tell = _Teller(experiment)
         started = time.monotonic()
         run = runs.fit_or_load(experiment, store=options.store, device=device, on_epoch=tell)
         ids.append(run.id)
@@ -110,7 +110,7 @@ def _train(options) -> None:
         print(f"{len(ids)} runs in {runs.store_folder(options.store)}")
 
 
-class _teller:
+class _Teller:
     """A callback that says now and then how far a long training is; `called`: whether anything was trained."""
 
     def __init__(self, experiment, every: float = 30.0):

@@ -91,16 +91,6 @@ def means(values: Mapping[str, Sequence[float] | Mapping[int, float]]) -> dict[s
     }
 
 
-def against_baseline(values: Mapping[str, Sequence[float]]) -> dict[str, Interval]:
-    """Paired interval of every other method to `baseline`. values: method -> one number per seed, seeds in order."""
-    _need_baseline(values)
-    return {
-        method: paired_interval(numbers, values["baseline"])
-        for method, numbers in values.items()
-        if method != "baseline"
-    }
-
-
 def verdict(differences: Mapping[str, Interval], side: int = 1) -> str:
     """What the intervals of all methods named by a claim say about it (rules: see this module).
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from softlab import SoftlabError
-from softlab.evidence import Interval, Ledger, against_baseline, equivalence, paired_interval, t_interval, verdict
+from softlab.evidence import Interval, Ledger, equivalence, paired_interval, t_interval, verdict
 
 ABOVE, BELOW, OPEN = Interval(2, 1, 3, 5), Interval(-2, -3, -1, 5), Interval(0.5, -1, 2, 5)
 
@@ -58,12 +58,6 @@ def test_the_rules_of_verdicts(intervals, expected):
 
 def test_an_interval_that_touches_zero_decides_nothing():
     assert Interval(1, 0, 2, 5).side() == 0
-
-
-def test_against_baseline_compares_seed_by_seed():
-    found = against_baseline({"baseline": [1.0, 2.0], "mixup": [2.0, 3.0]})
-    assert list(found) == ["mixup"]
-    assert (found["mixup"].mean, found["mixup"].half_width) == (1, 0)
 
 
 def test_text_of_an_interval():
