@@ -92,7 +92,7 @@ def repository_address() -> str | None:
 
 def this_build(build: Path) -> str:
     """The page that says what this build ran on: how long each notebook took, and with which commit and versions."""
-    executed = {path.stem: json.loads(path.read_text()) for path in records(build)}
+    executed = {path.stem: json.loads(path.read_text()) for path in notebook_records(build)}
     columns = ["seconds", "commit", *next(iter(executed.values()))["versions"]]
     rows = [[f"{one['seconds']:.0f}", one["commit"], *one["versions"].values()] for one in executed.values()]
     lines = [["notebook", *columns], ["---"] * (len(columns) + 1)]
@@ -107,7 +107,7 @@ versions of the trained networks are part of each run's record (`softlab runs sh
 """
 
 
-def records(build: Path) -> list[Path]:
+def notebook_records(build: Path) -> list[Path]:
     """What execute.py wrote about each notebook."""
     return sorted(path for path in (build / "notebooks").glob("*.json") if path.name.count(".") == 1)
 

@@ -8,6 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from build_site import notebook_records
+
 from softlab.provenance import store_folder
 
 
@@ -22,25 +24,14 @@ def main(build: Path) -> None:
         shutil.copytree(made.parent, shown)
         label.write_text(mark)
 
-    store, ids = (
-        store_folder(),
-        sorted({name for path in build.glob("runs/*/*.json") for name in json.loads(path.read_text())}),
-    )
-    records = [json.loads((store / name / "provenance.json").read_text()) for name in ids if (store / name).is_dir()]
-    seconds = [record["wall_seconds"] for record in records]
+    ids = {name for path in build.glob("runs/*/*.json") for name in json.loads(path.read_text())}
+    runs = [store_folder() / name / "provenance.json" for name in ids]
+    seconds = [json.loads(path.read_text())["wall_seconds"] for path in runs if path.exists()]
     rows = [(f"training, {len(seconds)} networks (sum over jobs)", sum(seconds))]
-    rows += [(path.stem, json.loads(path.read_text())["seconds"]) for path in records(build)]
+    rows += [(path.stem, json.loads(path.read_text())["seconds"]) for path in notebook_records(build)]
     width = max(len(name) for name, _ in rows)
-    print(
-        "\n".join(
-            [
-                "",
-                *(f"{name:<{width}}  {value:7.1f} s" for name, value in rows),
-                "",
-                str((shown / "index.html").resolve()),
-            ]
-        )
-    )
+    print("", *(f"{name:<{width}}  {value:7.1f} s" for name, value in rows), "", sep="\n")
+    print((shown / "index.html").resolve())
 
 
 if __name__ == "__main__":
