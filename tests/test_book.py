@@ -30,6 +30,8 @@ class Checkout:
         for notebook in sorted((folder / "notebooks").glob("*.ipynb"))[chapters:] if chapters else ():
             notebook.unlink()
             self.edit("_toc.yml", f"      - file: notebooks/{notebook.stem}\n", "")
+            for page in (folder / "book").glob("*.md"):  # nor links to it
+                page.write_text(re.sub(rf"\]\(\S*{notebook.name}\)", "]", page.read_text()))
         (folder / "home").mkdir()
         self.environment = os.environ | {
             "PYTHONPATH": str(folder),

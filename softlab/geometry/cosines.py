@@ -1,4 +1,4 @@
-"""Seven answers to "how well is a feature aligned with its class?", side by side: which centre, in which space."""
+"""Eight answers to "how well is a feature aligned with its class?", side by side: which centre, in which space."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from softlab.geometry.checks import check_features, check_head
 from softlab.geometry.head import cosine_to, logit_cosine, row_space
 from softlab.geometry.variation import ClassSums
 
-VARIANTS = ("ball", "orthant", "class mean", "centred mean", "row", "row space", "logit")
+VARIANTS = ("ball", "orthant", "class mean", "centred mean", "row", "row space", "mean in row space", "logit")
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,19 @@ class Centers:
 def cosine_variants(features: Tensor, logits: Tensor, labels: Tensor, centers: Centers) -> dict[str, Tensor]:
     """Cosine (N,) of each feature (N, D) to the direction of its label (N,), one entry for each of VARIANTS.
 
-    `row space` compares Q f with the ball's centre, which lies in the row space; `logit` compares z - z̄ with e_y - 1/K.
+    `row space` compares Q f with the ball's centre, which lies in the row space; `mean in
+    row space` is `centred mean` there; `logit` compares z - z̄ with e_y - 1/K.
     For correlations with confidence, give predicted classes as labels.
     """
     basis = row_space(centers.rows)
+    offsets, mean_offsets = features - centers.mean, centers.means - centers.mean
     return {
         "ball": cosine_to(features, centers.ball, labels),
         "orthant": cosine_to(features, centers.orthant, labels),
         "class mean": cosine_to(features, centers.means, labels),
-        "centred mean": cosine_to(features - centers.mean, centers.means - centers.mean, labels),
+        "centred mean": cosine_to(offsets, mean_offsets, labels),
         "row": cosine_to(features, centers.rows, labels),
         "row space": cosine_to(features @ basis.T, centers.ball @ basis.T, labels),
+        "mean in row space": cosine_to(offsets @ basis.T, mean_offsets @ basis.T, labels),
         "logit": logit_cosine(logits, labels),
     }

@@ -18,7 +18,10 @@ from softlab import cli, runs
 runs.CHECKPOINT_SECONDS = 0
 real = runs.fit_or_load
 def telling(experiment, on_epoch, **options):
-    return real(experiment, on_epoch=lambda state: print("epoch", state.epoch, flush=True), **options)
+    def tell(state):
+        on_epoch(state)
+        print("epoch", state.epoch, flush=True)
+    return real(experiment, on_epoch=tell, **options)
 runs.fit_or_load = telling
 cli.main(sys.argv[1:])
 """

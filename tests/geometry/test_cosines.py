@@ -1,4 +1,4 @@
-"""The seven cosines side by side: names, a case by hand, what leaves them alone, and misuse."""
+"""The eight cosines side by side: names, a case by hand, what leaves them alone, and misuse."""
 
 import math
 
