@@ -25,8 +25,8 @@ def telling(experiment, on_epoch, **options):
 runs.fit_or_load = telling
 cli.main(sys.argv[1:])
 """
-ARGUMENTS = ["train", "--profile", "smoke", "--method", "cutmix", "--seed", "0", "--set", "epochs=8"]
-WIDE = ["--set", "width=16", "--set", "snapshot_epochs=[0, 4, 8]"]
+ARGUMENTS = ["train", "--profile", "smoke", "--method", "cutmix", "--seed", "0", "--set", "epochs=16"]
+WIDE = ["--set", "width=16", "--set", "snapshot_epochs=[0, 8, 16]"]
 
 
 def start(store):
@@ -66,7 +66,7 @@ def test_four_processes_that_want_the_same_runs_train_each_once(tmp_path):
     processes = [start(tmp_path / "store") for _ in range(4)]
     said = [process.communicate(timeout=180)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, said
-    assert sum("epoch 8" in one for one in said) == 1
+    assert sum("epoch 16" in one for one in said) == 1
     assert len(list(runs.stored(tmp_path / "store"))) == 1
 
 
