@@ -98,8 +98,8 @@ def _train(options) -> None:
         ids.append(run.id)
         if tell.called:
             seconds = time.monotonic() - started
-            others = runs.missing(experiments[position + 1 :], device, options.store)
-            waiting = len(_waiting(options, device)) if options.manifest else len(others)
+            wanted = _networks_of_the_book(options.profile) if options.manifest else experiments[position + 1 :]
+            waiting = len(runs.missing(wanted, device, options.store))
             minutes = waiting * seconds / 60 / options.workers
             left = f"{waiting} more to train, about {minutes:.1f} min" if waiting else "that was the last network"
             accuracy = run.history["accuracy"][-1]
@@ -129,15 +129,13 @@ class _Teller:
         print(f"{name}: epoch {state.epoch} of {total}, {minutes:.1f} min to go", flush=True)
 
 
-def _waiting(options, device) -> list:
-    """The networks that the whole book still needs at this profile."""
-    from softlab import runs
+def _networks_of_the_book(profile_name: str) -> list:
+    """The networks that the chapters need at this profile."""
     from softlab.experiment import chapters, load_profile, study_profile
 
-    profile = load_profile(options.profile)
+    profile = load_profile(profile_name)
     studies = dict.fromkeys(study for needed in chapters().values() for study in needed)
-    networks = [one for study in studies for one in study_profile(profile, study).experiments()]
-    return runs.missing(networks, device, options.store)
+    return [one for study in studies for one in study_profile(profile, study).experiments()]
 
 
 def _run_methods_file(path: Path) -> None:

@@ -8,7 +8,7 @@ methods disagree, or some contradict while others are open. One seed never gives
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from scipy import stats
 
 from softlab.errors import SoftlabError
 
-VERDICTS = ("supported", "contradicted", "mixed", "undecided", "no verdict")
 SCHEMA = 1  # of the file that Ledger.save writes
 
 
@@ -98,14 +97,7 @@ def verdict(differences: Mapping[str, Interval], side: int = 1) -> str:
     """
     if not differences or side not in (1, -1):
         raise SoftlabError(f"a verdict needs at least one interval and side 1 or -1, not {len(differences)} and {side}")
-    if any(interval.n < 2 for interval in differences.values()):
-        return "no verdict"
-    sides = {side * interval.side() for interval in differences.values()}
-    if sides == {1}:
-        return "supported"
-    if sides == {-1}:
-        return "contradicted"
-    return "mixed" if -1 in sides else "undecided"
+    return _agreement(differences, lambda interval: side * interval.side())
 
 
 def equivalence(differences: Mapping[str, Interval], margin: float) -> str:
@@ -115,14 +107,19 @@ def equivalence(differences: Mapping[str, Interval], margin: float) -> str:
     """
     if not differences or margin <= 0:
         raise SoftlabError(f"an equivalence needs at least one interval and a margin above 0, not {margin}")
-    if any(interval.n < 2 for interval in differences.values()):
-        return "no verdict"
 
     def side(interval: Interval) -> int:
         inside = -margin < interval.low and interval.high < margin
         outside = interval.low > margin or interval.high < -margin
         return int(inside) - int(outside)
 
+    return _agreement(differences, side)
+
+
+def _agreement(differences: Mapping[str, Interval], side: Callable[[Interval], int]) -> str:
+    """The verdict where `side` is +1 for an interval that speaks for the claim, -1 against, 0 for one that is open."""
+    if any(interval.n < 2 for interval in differences.values()):
+        return "no verdict"
     sides = {side(interval) for interval in differences.values()}
     if sides == {1}:
         return "supported"

@@ -64,7 +64,7 @@ class Experiment:
     width: int = 16  # channels of the first stage
     stem_stride: int = 1  # 2 halves the resolution at once: four times as fast
     feature_dimension: int | None = None  # a linear layer to so many features (of any sign); None: as the body gives
-    head: str = "linear"  # or two layers with a ReLU between, for which nothing about cones is a theorem
+    head: str = "linear"  # or two layers with a ReLU between, for which regions need have no common apex
     head_bias: str = "default"  # its initial value: torch's random one, or zero
     dropout: float = 0.0  # of the features, in training, before the head
     method: str = "baseline"

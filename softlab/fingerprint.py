@@ -72,7 +72,7 @@ def _members(kind: type) -> Iterator[tuple[str, object]]:
         if isinstance(member, property):
             yield from ((f"{name}.{part}", getattr(member, part)) for part in ("fget", "fset") if getattr(member, part))
             continue
-        function = inspect.unwrap(getattr(member, "__func__", member)) if callable(member) or name else member
+        function = inspect.unwrap(getattr(member, "__func__", member))
         if isinstance(function, types.FunctionType):
             if not (function.__name__ in GENERATED and function.__code__.co_filename.startswith("<string>")):
                 yield name, function

@@ -5,6 +5,7 @@ import torch
 import torchvision
 
 from softlab import SoftlabError, data, models
+from softlab.experiment import MODELS
 from softlab.representation import head_of
 from softlab.training import build_model
 
@@ -62,6 +63,10 @@ def test_every_method_starts_from_the_same_weights_and_other_seeds_do_not(tiny):
     assert torch.equal(*weights)
     assert not torch.equal(weights[0], build_model(tiny.replace(seed=1), dataset).head.weight)
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_names_that_an_experiment_knows_are_those_that_can_be_built():
+    assert set(MODELS) == set(models.RESNETS)
 
 
 def test_misuse_is_named():

@@ -8,17 +8,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_heads import random_head
 from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
 from softlab import SoftlabError
 from softlab.geometry import class_centers
-
-
-def random_head(classes, dimension, seed, bias_scale=1.0):
-    generator = torch.Generator().manual_seed(seed)
-    weight = torch.randn(classes, dimension, generator=generator, dtype=torch.float64)
-    return weight, bias_scale * torch.randn(classes, generator=generator, dtype=torch.float64)
 
 
 def objective(point, weight, bias, label):

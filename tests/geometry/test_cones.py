@@ -6,22 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_heads import random_features, random_head
 
 from softlab import SoftlabError
 from softlab.geometry import apex, apex_ratio, apex_residual, cone_onset, ray_segments, row_space, seen_part
 
 GRID = torch.logspace(-4, 5, 4000, dtype=torch.float64)  # t: the onsets below lie well within
-
-
-def random_head(classes, dimension, seed, bias_scale=1.0):
-    generator = torch.Generator().manual_seed(seed)
-    weight = torch.randn(classes, dimension, generator=generator, dtype=torch.float64)
-    return weight, bias_scale * torch.randn(classes, generator=generator, dtype=torch.float64)
-
-
-def random_features(number, dimension, seed):
-    generator = torch.Generator().manual_seed(1000 + seed)
-    return torch.rand(number, dimension, generator=generator, dtype=torch.float64)
 
 
 def classes_on_grid(feature, weight, bias):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_heads import random_features, random_head
 
 from softlab import SoftlabError
 from softlab.geometry import (
@@ -19,17 +20,6 @@ from softlab.geometry import (
 )
 
 FEW = settings(derandomize=True, max_examples=40, deadline=None, database=None)
-
-
-def random_head(classes, dimension, seed, bias_scale=1.0):
-    generator = torch.Generator().manual_seed(seed)
-    weight = torch.randn(classes, dimension, generator=generator, dtype=torch.float64)
-    return weight, bias_scale * torch.randn(classes, generator=generator, dtype=torch.float64)
-
-
-def random_features(number, dimension, seed):
-    generator = torch.Generator().manual_seed(1000 + seed)
-    return torch.rand(number, dimension, generator=generator, dtype=torch.float64)
 
 
 @FEW
