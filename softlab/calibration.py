@@ -1,0 +1,265 @@
+"""How far a network's confidence can be believed: reliability diagrams, calibration errors, proper scores, temperature.
+
+Calibration errors take either probabilities (N, K) with labels (N,), or top-1 confidence (N,) with correctness (N,).
+"""
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from scipy import stats
+from torch import Tensor
+
+from softlab.errors import SoftlabError
+from softlab.evidence import Interval
+from softlab.geometry.checks import check_labels
+
+CHUNK, ROWS = 2**16, 2**10  # confidences, and rows of logits, worked on at a time: they stay in the processor's cache
+TEMPERATURES = (0.01, 100.0)  # where fit_temperature stops if there is no finite best one
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """A reliability diagram: per bin of confidence, (B,) each, in float64.
+
+    edges: (B + 1,); bin b is (edges[b], edges[b + 1]], the first one with its lower end.  count: samples in it.
+    confidence, accuracy: their mean confidence and their share of right predictions; NaN where there is none.
+    """
+
+    edges: Tensor
+    count: Tensor
+    confidence: Tensor
+    accuracy: Tensor
+
+    @property
+    def _parts(self) -> Tensor:
+        """(B,): share of samples times (confidence - accuracy); they sum to the confidence gap, whatever the bins."""
+        return torch.where(self.count > 0, self.count * (self.confidence - self.accuracy), 0.0) / self.count.sum()
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error, in [0, 1]: the mean over samples of their bin's |confidence - accuracy|."""
+        return float(self._parts.abs().sum())
+
+    @property
+    def over(self) -> float:
+        """The part of the error from bins that are more confident than right; over + under = error."""
+        return float(self._parts.clamp(min=0).sum())
+
+    @property
+    def under(self) -> float:
+        """The part of the error from bins that are less confident than right."""
+        return float(-self._parts.clamp(max=0).sum())
+
+    def accuracy_interval(self, level: float = 0.95) -> tuple[Tensor, Tensor]:
+        """Clopper and Pearson's exact interval of each bin's accuracy: low, high (B,); 0 and 1 for an empty bin."""
+        right = (self.accuracy.nan_to_num(0.0) * self.count).round().numpy()
+        wrong = self.count.numpy() - right
+        low = np.where(right > 0, stats.beta.ppf((1 - level) / 2, np.maximum(right, 0.5), wrong + 1), 0.0)
+        high = np.where(wrong > 0, stats.beta.ppf((1 + level) / 2, right + 1, np.maximum(wrong, 0.5)), 1.0)
+        return torch.from_numpy(low), torch.from_numpy(high)
+
+
+def reliability(probs: Tensor, labels: Tensor, bins: int = 15, equal_mass: bool = False) -> Reliability:
+    """Sort samples into bins of confidence: equally wide, or (equal_mass) with about equally many samples.
+
+    probs: (N, K) with labels (N,) int64; or confidence (N,) in [0, 1] with correctness (N,), bool or 0 and 1.
+    In equal-mass bins, samples of the same confidence share a bin, so that their order does not matter.
+    Raises SoftlabError for N = 0, bins < 1, and names the first row that is no distribution or has no valid label.
+    """
+    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
+        raise SoftlabError(f"bins must be a whole number from 1 on, not {bins!r}")
+    confidence, correct = confidence_and_correct(probs, labels)
+    if equal_mass:
+        ordered = confidence.sort().values
+        ends = ordered[[math.ceil(len(ordered) * (b + 1) / bins) - 1 for b in range(bins)]]
+        edges = torch.cat([ordered[:1], ends]).double()
+    else:
+        edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
+    sums = torch.zeros(3, bins, dtype=torch.float64)
+    for values, right in zip(confidence.split(CHUNK), correct.split(CHUNK), strict=True):
+        if equal_mass:
+            index = torch.searchsorted(ends, values)
+        else:
+            index = (values * bins).ceil_().int().sub_(1).clamp_(0, bins - 1)
+        values = values.double()
+        sums[0] += torch.bincount(index, minlength=bins)
+        sums[1] += torch.bincount(index, values, minlength=bins)
+        sums[2] += torch.bincount(index, right.double(), minlength=bins)
+    return Reliability(edges, sums[0], sums[1] / sums[0], sums[2] / sums[0])
+
+
+def expected_calibration_error(probs: Tensor, labels: Tensor, bins: int = 15) -> float:
+    """ECE in [0, 1] with equally wide bins (Guo et al. 2017). Arguments: those of `reliability`."""
+    return reliability(probs, labels, bins).error
+
+
+def adaptive_calibration_error(probs: Tensor, labels: Tensor, bins: int = 15) -> float:
+    """ECE in [0, 1] with bins that hold about equally many samples. Arguments: those of `reliability`."""
+    return reliability(probs, labels, bins, equal_mass=True).error
+
+
+def confidence_gap(probs: Tensor, labels: Tensor) -> float:
+    """Mean confidence minus accuracy, in [-1, 1]: above 0 overconfident, below 0 underconfident."""
+    confidence, correct = confidence_and_correct(probs, labels)
+    return float(confidence.mean(dtype=torch.float64) - correct.mean(dtype=torch.float64))
+
+
+def ece_noise_floor(
+    probs: Tensor, bins: int = 15, draws: int = 200, generator: torch.Generator | None = None
+) -> tuple[float, float]:
+    """ECE that a perfectly calibrated network of these confidences would show: its mean, and its 97.5 % point.
+
+    probs: (N, K), or confidence (N,).  Whether a prediction is right is drawn `draws` times with its own confidence;
+    for ECE that is the same as drawing labels from the probabilities.
+    """
+    if probs.ndim == 2:
+        check_probabilities(probs)
+    confidence = probs.amax(1) if probs.ndim == 2 else probs
+    errors = []
+    for _ in range(draws):
+        correct = torch.rand(len(confidence), generator=generator) < confidence
+        errors.append(expected_calibration_error(confidence, correct, bins))
+    return float(np.mean(errors)), float(np.quantile(errors, 0.975))
+
+
+def nll(logits: Tensor, labels: Tensor) -> float:
+    """Mean negative log-likelihood (cross-entropy, in nats) of logits (N, K): no underflow on the way."""
+    check_logits(logits, labels)
+    return float(functional.cross_entropy(logits.double(), labels))
+
+
+def brier(probs: Tensor, labels: Tensor) -> float:
+    """Mean over samples of Σ_k (p_k - 1[k = y])², in [0, 2]. probs: (N, K), labels: (N,)."""
+    check_probabilities(probs, labels)
+    truth = functional.one_hot(labels, probs.shape[1])
+    return float((probs.double() - truth).square().sum(1).mean())
+
+
+def bootstrap_interval(
+    statistic: Callable[..., float], *samples: Tensor, draws: int = 500, level: float = 0.95, seed: int = 0
+) -> Interval:
+    """What drawing other test samples would do to `statistic(*samples)`: the basic bootstrap interval.
+
+    samples: tensors of the same first dimension N, drawn together.  Basic, not percentile: drawing with replacement
+    adds noise, which moves every calibration error up, and the basic interval takes that back. For seeds use
+    evidence.t_interval: a bootstrap over a handful of networks is too narrow.
+    """
+    size = len(samples[0])
+    generator = torch.Generator().manual_seed(seed)
+    drawn = []
+    for _ in range(draws):
+        chosen = torch.randint(size, (size,), generator=generator)
+        drawn.append(statistic(*(sample[chosen] for sample in samples)))
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    value = statistic(*samples)
+    return Interval(value, float(2 * value - high), float(2 * value - low), size)
+
+
+def fit_temperature(logits: Tensor, labels: Tensor) -> float:
+    """The temperature T > 0 with the smallest NLL of softmax(logits / T) (Guo et al. 2017).
+
+    logits: (N, K).  labels: (N,) int64.  Fit it on other samples than those that are scored.
+    Warns, and stays within TEMPERATURES, where there is no finite best one: every prediction is right (T → 0), or they
+    are no better than chance (T → ∞).
+    """
+    return 1 / fit_scale(logits, labels)
+
+
+def fit_scale(logits: Tensor, labels: Tensor, offset: Tensor | None = None) -> float:
+    """The factor s > 0 with the smallest NLL of softmax(s · logits + offset), to a relative 1e-8.
+
+    offset: (K,), for instance a head's bias when `logits` are W f (None: 0, and s is 1 / temperature).
+    The NLL is convex in s: Newton's method in a bracket that is halved where a step would leave it.
+    """
+    check_logits(logits, labels)
+    logits, bias = logits.double(), None if offset is None else offset.double()
+
+    def derivatives(scale: float) -> tuple[float, float]:
+        """First and second derivative of the mean of log Σ_k exp(s · slope_k + start_k), relative to the true class."""
+        first = second = 0.0
+        for some, own in zip(logits.split(ROWS), labels.split(ROWS), strict=True):
+            slope = some - some.gather(1, own[:, None])
+            inner = slope * scale if bias is None else slope * scale + bias - bias[own][:, None]
+            weighted = inner.softmax(1).mul_(slope)
+            mean = weighted.sum(1)
+            first += float(mean.sum())
+            second += float(weighted.mul_(slope).sum() - mean.square().sum())
+        return first / len(logits), second / len(logits)
+
+    bounds = 1 / TEMPERATURES[1], 1 / TEMPERATURES[0]
+    (low, high), scale = bounds, 1.0
+    while high - low > 1e-9 * low:
+        first, second = derivatives(scale)
+        low, high = (scale, high) if first < 0 else (low, scale)
+        step = first / second if second > 0 else math.inf
+        if abs(step) < 1e-9 * scale:
+            return scale
+        scale = scale - step if low < scale - step < high else math.sqrt(low * high)
+    if low == bounds[0]:
+        warnings.warn(f"no better than chance: the temperature is cut off at {1 / low:g}", stacklevel=3)
+    if high == bounds[1]:
+        warnings.warn(f"the colder the better: the temperature is cut off at {1 / high:g}", stacklevel=3)
+    return scale
+
+
+def confidence_and_correct(probs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Top-1 confidence (N,) and correctness (N,), both floating, from probabilities and labels or as given; checked."""
+    if probs.ndim == 2:
+        check_probabilities(probs, labels)
+        confidence, predicted = probs.max(1)
+        return _full(confidence), _full(predicted == labels)
+    if probs.ndim != 1 or probs.shape != labels.shape or len(probs) == 0:
+        raise SoftlabError(
+            "give probabilities (N, K) with labels (N,), or confidence (N,) with correctness (N,), N > 0, "
+            f"not {tuple(probs.shape)} and {tuple(labels.shape)}"
+        )
+    correct = labels.to(torch.float32)
+    for values, what in ((probs, "confidence"), (correct, "correctness")):
+        low, high = values.aminmax()
+        if not (low >= 0 and high <= 1):  # also where one is NaN
+            row = int((~((values >= 0) & (values <= 1))).nonzero()[0])
+            raise SoftlabError(f"{what} {row} is {float(values[row]):g}, not from 0 to 1")
+    if labels.dtype != torch.bool and ((correct != 0) & (correct != 1)).any():
+        row = int(((correct != 0) & (correct != 1)).nonzero()[0])
+        raise SoftlabError(f"correctness {row} is {float(correct[row]):g}: it must be 0 or 1")
+    return _full(probs), correct
+
+
+def _full(values: Tensor) -> Tensor:
+    """float32 or float64: half precision is too coarse to be sorted into bins."""
+    return values if values.dtype == torch.float64 else values.float()
+
+
+def check_probabilities(probs: Tensor, labels: Tensor | None = None) -> None:
+    """Rows (N, K) from 0 to 1 that sum to 1; and labels (N,) that fit, if given."""
+    if probs.ndim != 2 or len(probs) == 0 or probs.shape[1] < 2:
+        raise SoftlabError(
+            f"probabilities must be (N, K) with N > 0 and at least two classes, not {tuple(probs.shape)}"
+        )
+    total = probs.sum(1, dtype=torch.float64)
+    bad = ~(((probs >= 0) & (probs <= 1 + 1e-6)).all(1) & ((total - 1).abs() < 1e-2))
+    if bad.any():
+        row = int(bad.nonzero()[0])
+        raise SoftlabError(
+            f"row {row} is no distribution: from {float(probs[row].min()):g} to {float(probs[row].max()):g}, "
+            f"sum {float(total[row]):g} (of logits, take the softmax first)"
+        )
+    if labels is not None:
+        check_labels(labels, probs, probs.shape[1])
+
+
+def check_logits(logits: Tensor, labels: Tensor) -> None:
+    """Finite logits (N, K) that are no probabilities, and labels (N,) that fit."""
+    if logits.ndim != 2 or len(logits) == 0 or logits.shape[1] < 2:
+        raise SoftlabError(f"logits must be (N, K) with N > 0 and at least two classes, not {tuple(logits.shape)}")
+    bad = ~torch.isfinite(logits).all(1)
+    if bad.any():
+        raise SoftlabError(f"row {int(bad.nonzero()[0])} of logits is not finite")
+    if ((logits >= 0) & (logits <= 1)).all() and ((logits.sum(1) - 1).abs() < 1e-5).all():
+        raise SoftlabError("row 0 and all others sum to 1: these are probabilities, give logits (or their logarithm)")
+    check_labels(labels, logits, logits.shape[1])

@@ -1,0 +1,60 @@
+"""Change one property of trained features and leave the others: what would have happened if only the size had changed?
+
+Nothing is trained here. A feature keeps its direction and takes the size that the same image has in another network;
+"size" can mean three things, from the one that papers plot to the one that softmax sees.
+"""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from softlab.errors import unknown
+from softlab.geometry.checks import check_features, check_head, check_rows
+from softlab.geometry.head import centered
+
+# norm: ‖f‖.  gauged norm: ‖f‖ ‖W_c‖, the norm where every head is rescaled to ‖W_c‖ = 1.  logit norm: ‖W_c f‖.
+SIZES = ("norm", "gauged norm", "logit norm")
+
+
+def size_of(features: Tensor, weight: Tensor, size: str) -> Tensor:
+    """The size (N,) of each feature (N, D) under a head's weight (K, D), in the sense of SIZES; none may be zero."""
+    if size not in SIZES:
+        raise unknown("size", size, SIZES)
+    check_head(weight)
+    check_features(features, weight)
+    rows = centered(weight).to(features.dtype)
+    values = (features @ rows.T).norm(dim=1) if size == "logit norm" else features.norm(dim=1)
+    if size == "gauged norm":
+        values = values * rows.norm()
+    check_rows(values, size, zero_allowed=False)
+    return values
+
+
+def swap_size(
+    features: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    other_features: Tensor,
+    other_weight: Tensor,
+    size: str,
+    per_sample: bool = True,
+) -> Tensor:
+    """Logits (N, K) of features that keep their direction and their head and take another network's size.
+
+    features, other_features: (N, D) of the same N images in two networks.  per_sample: each sample takes the size of
+    the same image; else all are scaled by the ratio of mean sizes. The two differ, since size goes with being right.
+    """
+    own, other = size_of(features, weight, size), size_of(other_features, other_weight, size)
+    ratio = other / own if per_sample else (other.mean() / own.mean()).expand(len(own))
+    return (ratio[:, None] * features) @ weight.T + bias
+
+
+def shapley(values: Mapping[tuple[str, str], float]) -> dict[str, float]:
+    """Shares of direction and size in the change of a number from network A to network B; they add up to it.
+
+    values: (whose direction, whose size) -> the number, for ("A", "A"), ("A", "B"), ("B", "A"), ("B", "B").
+    Each share is the mean effect of changing that one, over both orders of changing the two (Shapley 1953).
+    """
+    size = (values["A", "B"] - values["A", "A"] + values["B", "B"] - values["B", "A"]) / 2
+    direction = (values["B", "A"] - values["A", "A"] + values["B", "B"] - values["A", "B"]) / 2
+    return {"direction": direction, "size": size}
