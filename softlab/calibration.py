@@ -53,7 +53,7 @@ class Reliability:
     @property
     def under(self) -> float:
         """The part of the error from bins that are less confident than right."""
-        return float(-self._parts.clamp(max=0).sum())
+        return float((-self._parts).clamp(min=0).sum())
 
     def accuracy_interval(self, level: float = 0.95) -> tuple[Tensor, Tensor]:
         """Clopper and Pearson's exact interval of each bin's accuracy: low, high (B,); 0 and 1 for an empty bin."""
