@@ -119,7 +119,7 @@ def ece_noise_floor(
     """
     if probs.ndim == 2:
         check_probabilities(probs)
-    confidence = probs.amax(1) if probs.ndim == 2 else probs
+    confidence = probs.amax(1).clamp(max=1) if probs.ndim == 2 else probs
     errors = []
     for _ in range(draws):
         correct = torch.rand(len(confidence), generator=generator) < confidence
@@ -174,9 +174,12 @@ def fit_scale(logits: Tensor, labels: Tensor, offset: Tensor | None = None) -> f
     """The factor s > 0 with the smallest NLL of softmax(s · logits + offset), to a relative 1e-8.
 
     offset: (K,), for instance a head's bias when `logits` are W f (None: 0, and s is 1 / temperature).
-    The NLL is convex in s: Newton's method in a bracket that is halved where a step would leave it.
+    The NLL is convex in s: Newton's method in a bracket that is halved where a step would leave it. The bracket's ends
+    come first: where every prediction is right, steps are small and the derivative underflows to 0 on the way.
     """
     check_logits(logits, labels)
+    if offset is not None and not (offset.shape == logits.shape[1:] and torch.isfinite(offset).all()):
+        raise SoftlabError(f"offset must be ({logits.shape[1]},), a finite number per class, not {tuple(offset.shape)}")
     logits, bias = logits.double(), None if offset is None else offset.double()
 
     def derivatives(scale: float) -> tuple[float, float]:
@@ -191,8 +194,13 @@ def fit_scale(logits: Tensor, labels: Tensor, offset: Tensor | None = None) -> f
             second += float(weighted.mul_(slope).sum() - mean.square().sum())
         return first / len(logits), second / len(logits)
 
-    bounds = 1 / TEMPERATURES[1], 1 / TEMPERATURES[0]
-    (low, high), scale = bounds, 1.0
+    low, high, scale = 1 / TEMPERATURES[1], 1 / TEMPERATURES[0], 1.0
+    if derivatives(low)[0] >= 0:
+        warnings.warn(f"no better than chance: the temperature is cut off at {1 / low:g}", stacklevel=3)
+        return low
+    if derivatives(high)[0] <= 0:
+        warnings.warn(f"the colder the better: the temperature is cut off at {1 / high:g}", stacklevel=3)
+        return high
     while high - low > 1e-9 * low:
         first, second = derivatives(scale)
         low, high = (scale, high) if first < 0 else (low, scale)
@@ -200,10 +208,6 @@ def fit_scale(logits: Tensor, labels: Tensor, offset: Tensor | None = None) -> f
         if abs(step) < 1e-9 * scale:
             return scale
         scale = scale - step if low < scale - step < high else math.sqrt(low * high)
-    if low == bounds[0]:
-        warnings.warn(f"no better than chance: the temperature is cut off at {1 / low:g}", stacklevel=3)
-    if high == bounds[1]:
-        warnings.warn(f"the colder the better: the temperature is cut off at {1 / high:g}", stacklevel=3)
     return scale
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from softlab.errors import unknown
+from softlab.errors import SoftlabError, unknown
 from softlab.geometry.checks import check_features, check_head, check_rows
 from softlab.geometry.head import centered
 
@@ -45,6 +45,8 @@ def swap_size(
     the same image; else all are scaled by the ratio of mean sizes. The two differ, since size goes with being right.
     """
     own, other = size_of(features, weight, size), size_of(other_features, other_weight, size)
+    if len(own) != len(other):
+        raise SoftlabError(f"both networks must have seen the same images, not {len(own)} and {len(other)}")
     ratio = other / own if per_sample else (other.mean() / own.mean()).expand(len(own))
     return (ratio[:, None] * features) @ weight.T + bias
 

@@ -50,7 +50,8 @@ def accuracy_at_coverage(confidence: Tensor, correct: Tensor, coverage: float) -
     if not 0 < coverage <= 1:
         raise SoftlabError(f"coverage must be above 0 and at most 1, not {coverage!r}")
     _, risk = risk_coverage(confidence, correct)
-    return 1 - float(risk[math.ceil(round(coverage * len(risk), 9)) - 1])
+    number = max(1, math.ceil(round(coverage * len(risk), 9)))  # 0.1 · 30 is above 3 by rounding alone
+    return 1 - float(risk[number - 1])
 
 
 def auroc(known: Tensor, unknown: Tensor) -> float:
