@@ -50,7 +50,7 @@ def accuracy_at_coverage(confidence: Tensor, correct: Tensor, coverage: float) -
     if not 0 < coverage <= 1:
         raise SoftlabError(f"coverage must be above 0 and at most 1, not {coverage!r}")
     _, risk = risk_coverage(confidence, correct)
-    number = max(1, math.ceil(round(coverage * len(risk), 9)))  # 0.1 · 30 is above 3 by rounding alone
+    number = max(1, math.ceil(round(coverage * len(risk), 9)))  # 0.07 · 100 is above 7 by rounding alone
     return 1 - float(risk[number - 1])
 
 
