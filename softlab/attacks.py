@@ -1,56 +1,43 @@
 """Attacks on images in [0, 1] through a network that owns its normalisation, and what makes their numbers untrue.
 
 Every attack works on a copy of the model: in evaluation mode, float32, without autocast, its parameters without
-gradients. So the model that was given is the same afterwards, whatever happens. An image returned is inside the ball
-around the original and inside the box, and `success` is what the copy says of that very image. Without a generator
-the draws are those of one seeded with 0.
+gradients. So the model that was given stays as it is, whatever happens. An image returned is inside the ball around
+the original and inside the box, and `success` is what the copy says of that very image. Draws come from a generator
+on the CPU (None: one seeded with 0).
 
-An attack finds an upper bound on robustness only. Where it has failed for a reason that has nothing to do with
+An attack finds an upper bound on robustness only. Where it fails for a reason that has nothing to do with
 robustness, such as gradients that vanish in float32, it says so with a warning, UntrustedAttack.
 """
 
-import contextlib
-import copy
-import dataclasses
-import io
-import itertools
+import collections
 import logging
 import math
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from softlab import ascent, balls
+from softlab.ascent import Subject, UntrustedAttack, prepare
 from softlab.errors import SoftlabError, unknown
 from softlab.geometry.checks import check_features, check_labels
 
-BATCH = 250  # images at once: bounds the memory, and stays near a CPU's cache
-NORMS = ("linf", "l2")
-LOSSES = {
-    "ce": lambda logits, labels: functional.cross_entropy(logits, labels, reduction="none"),
-    "margin": lambda logits, labels: _best_other(logits, labels) - logits.gather(1, labels[:, None])[:, 0],
-}
+TOLERATED = 0.01  # share of zero gradients, or of samples lost by the stronger attack, that is no reason to warn
 AUTOATTACKS = ("apgd-ce", "apgd-t", "fab-t", "square")
-TOLERATED = 0.01  # share of samples with a zero gradient, or lost by a stronger attack, that is no reason to warn
-
-
-class UntrustedAttack(UserWarning):
-    """The robust accuracy that an attack found is likely too high, or means nothing."""
 
 
 @dataclass(frozen=True)
 class Health:
     """Signs of an attack that failed for the wrong reason.
 
-    largest_perturbation: over all images, in the attack's norm.  zero_gradients: share of the attacked samples whose
-    gradient was exactly zero at the first step, None for an attack that does not tell.  stronger_did_worse: share of
-    all samples that the weaker attack fooled and this one did not, None if there is none.  nan_count: how often a
-    sample had a gradient or logits that are not finite.
+    largest_perturbation: over all images, in the attack's norm.  zero_gradients: share of walks whose gradient was
+    exactly zero at the first step, None for an attack that does not tell.  stronger_did_worse: share of all samples
+    that the weaker attack fooled and this one did not, None if there is no weaker one.  nan_count: how often a sample
+    had a gradient or logits that are not finite.
     """
 
     largest_perturbation: float
@@ -61,7 +48,7 @@ class Health:
 
 @dataclass(frozen=True)
 class AttackResult:
-    """Attacked images (N, C, H, W) float32 in [0, 1]; success (N,) bool, whether the model gets them wrong; Health."""
+    """Attacked images (N, C, H, W) float32 in [0, 1]; success (N,) bool: does the model get them wrong?"""
 
     images: Tensor
     success: Tensor
@@ -85,13 +72,6 @@ class RobustnessCurve:
     def accuracy(self) -> Tensor:
         """Robust accuracy (A, E) in [0, 1]: falls along the ladder and with epsilon."""
         return self.survived.float().mean(2)
-
-
-class GradientShares(NamedTuple):
-    """Shares of samples, in [0, 1], whose cross-entropy gradient has been lost to rounding."""
-
-    zero: float
-    misdirected: float
 
 
 def fgsm(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | Tensor, norm: str = "linf") -> AttackResult:
@@ -120,27 +100,18 @@ def pgd(
     images: (N, C, H, W) float in [0, 1].  labels: (N,) int64.  epsilon: radius, or radii (N,), >= 0.
     norm: "linf" (steps along the sign of the gradient) or "l2" (along the gradient, normalised).
     step: length of a step, or lengths (N,) (None: 2.5 epsilon/steps).  loss: "ce", or "margin": the largest other
-    logit minus the label's, which no scaling of the logits changes.  generator: on the CPU.
-    early_stop: a sample that is wrong from the start keeps its image, and one that is fooled on the way keeps the
-    image that did it; both leave the batch. False: every sample walks all steps, and only the last point counts,
-    which is what a measurement of displacement needs and a weaker attack. Restarts are for samples not fooled yet.
+    logit minus the label's, which no scaling of the logits changes.
+    early_stop: a sample that is wrong from the start keeps its image, one that is fooled on the way keeps the image
+    that did it, and both leave the batch. False: every sample walks all steps and only the last point counts, which
+    is for measuring displacement and weaker as an attack. Restarts are for samples not fooled yet.
     weaker: result of a weaker attack on the same images, to compare with.
     Raises SoftlabError for input out of range, an unknown norm or loss, or a model without a gradient.
     """
-    model, images, labels, radius, logits = _checked(model, images, labels, epsilon, norm)
-    if loss not in LOSSES:
-        raise unknown("loss", loss, LOSSES)
-    if steps < 1 or restarts < 1:
-        raise SoftlabError(f"an attack needs at least one step and one restart, not {steps} and {restarts}")
+    subject = prepare(model, images, labels, epsilon, norm)
     if weaker is not None and weaker.success.shape != labels.shape:
         raise SoftlabError(f"the weaker attack was on {len(weaker.success)} images, this one is on {len(images)}")
-    lengths = 2.5 * radius / steps if step is None else _per_sample("step", step, images)
-    walk = _Walk(norm, steps, restarts, random_start, loss, early_stop)
-    done = (logits.argmax(1) != labels) & early_stop
-    result = _search(model, images, labels, radius, lengths, walk, _or_seeded(generator), done)
-    if weaker is not None:
-        worse = (weaker.success.to(images.device) & ~result.success).float().mean().item()
-        result = dataclasses.replace(result, health=dataclasses.replace(result.health, stronger_did_worse=worse))
+    options = {"norm": norm, "steps": steps, "loss": loss, "random_start": random_start, "early_stop": early_stop}
+    result = _search(subject, generator, restarts=restarts, step=step, weaker=weaker, **options)
     _warn(result.health)
     return result
 
@@ -160,26 +131,31 @@ def smallest_epsilon(
 ) -> Tensor:
     """Size (N,) of the smallest perturbation found for each sample, by bisection with PGD between 0 and `upper`.
 
-    0 where the sample is wrong already, inf where an attack of size `upper` fails. Otherwise there was an adversarial
-    image at exactly this distance, and an attack failed at a radius less than `tolerance` below (or none was tried
-    in between). tolerance: > 0, in units of the image; each halving costs one more attack.
-    Other arguments and errors: see pgd.
+    0 where the sample is wrong already, inf where the attack of size `upper` fails. Otherwise there was an adversarial
+    image at exactly this distance, and an attack failed at a radius at most `tolerance` below (or none was tried).
+    tolerance: > 0, in units of the image; each halving costs one more attack.  Other arguments and errors: see pgd.
     """
-    first = pgd(model, images, labels, upper, norm, steps=steps, restarts=restarts, loss=loss, generator=generator)
     if not 0 < tolerance < math.inf:
         raise SoftlabError(f"tolerance must be above 0 and finite, not {tolerance}")
-    model, images, labels, radius, _ = _checked(model, images, labels, upper, norm)
-    walk, generator = _Walk(norm, steps, restarts, True, loss, True), _or_seeded(generator)
-    low, high = torch.zeros_like(radius), _size(first.images - images, norm).masked_fill(~first.success, math.inf)
+    subject = prepare(model, images, labels, upper, norm)
+    generator = generator or torch.Generator().manual_seed(0)
+
+    def attack(subject: Subject) -> tuple[AttackResult, Tensor]:
+        result = _search(subject, generator, norm=norm, steps=steps, restarts=restarts, loss=loss)
+        # What was found can lie well inside the ball, as a walk stops when it has won.
+        return result, balls.size(result.images - subject.images, norm).masked_fill(~result.success, math.inf)
+
+    first, high = attack(subject)
+    low = torch.zeros_like(high)
     for _ in range(math.ceil(math.log2(max(upper / tolerance, 1)))):
         rows = ((high - low > tolerance) & high.isfinite()).nonzero().squeeze(1)
         if len(rows) == 0:
             break
-        middle, done = (low[rows] + high[rows]) / 2, torch.zeros_like(rows, dtype=torch.bool)
-        found = _search(model, images[rows], labels[rows], middle, 2.5 * middle / steps, walk, generator, done)
-        size = _size(found.images - images[rows], norm)  # can be well inside the ball: the walk stops when it has won
-        high[rows] = torch.where(found.success, size, high[rows])
-        low[rows] = torch.where(found.success, low[rows], middle)
+        middle = (low[rows] + high[rows]) / 2
+        result, size = attack(subject.part(rows, middle))
+        low[rows] = torch.where(result.success, low[rows], middle)
+        high[rows] = torch.minimum(high[rows], size)
+    _warn(first.health)
     return high
 
 
@@ -197,12 +173,13 @@ def transfer(
 ) -> AttackResult:
     """PGD on `source`, all steps, counted on `model`; a sample that `model` gets wrong already keeps its image.
 
-    It needs no gradient of `model`, so one that hides its gradients is not protected. Arguments: see pgd.
+    It needs no gradient of `model`, so hiding them is no protection. Arguments and errors: see pgd.
     """
-    model, images, labels, _, logits = _checked(model, images, labels, epsilon, norm)
-    made = pgd(source, images, labels, epsilon, norm, steps=steps, loss=loss, generator=generator, early_stop=False)
-    right = (logits.argmax(1) == labels)[:, None, None, None]
-    return _verified(model, images, labels, torch.where(right, made.images, images), norm, made.health)
+    options = {"norm": norm, "steps": steps, "restarts": 1, "loss": loss, "early_stop": False}
+    made = _search(prepare(source, images, labels, epsilon, norm), generator, **options)
+    subject = prepare(model, images, labels, epsilon, norm)
+    found = torch.where(balls.across(subject.right), made.images, subject.images)
+    return _verified(subject, found, norm, made.health)
 
 
 def autoattack(
@@ -215,45 +192,54 @@ def autoattack(
     attacks: Sequence[str] = AUTOATTACKS,
     seed: int = 0,
 ) -> AttackResult:
-    """AutoAttack (Croce & Hein 2020), their own code, in as many target classes as there are.
+    """AutoAttack (Croce & Hein 2020), its authors' code, on as many target classes as there are (9 at most).
 
-    attacks: some of AUTOATTACKS, in this order; ("square",) alone needs no gradients.  images, labels, norm: see pgd.
-    A sample that survives keeps its image. What AutoAttack has to say about the model becomes a warning.
+    attacks: of AUTOATTACKS, in this order; ("square",) alone needs no gradients.  Other arguments: see pgd.
+    A sample that survives keeps its image. What AutoAttack has to say against the model becomes a warning.
     Raises SoftlabError if pyautoattack is not installed, or for "apgd-t" with fewer than four classes.
     """
-    model, images, labels, radius, logits = _checked(model, images, labels, epsilon, norm)
-    if radius.unique().numel() > 1:
+    for name in set(attacks) - set(AUTOATTACKS):
+        raise unknown("attack", name, AUTOATTACKS)
+    if torch.as_tensor(epsilon).ndim > 0:
         raise SoftlabError("autoattack takes one epsilon for all samples")
-    for name in attacks:
-        if name not in AUTOATTACKS:
-            raise unknown("attack", name, AUTOATTACKS)
-    classes, epsilon = logits.shape[1], float(radius[0])
-    if "apgd-t" in attacks and classes < 4:
-        raise SoftlabError(f"apgd-t compares four classes, but this model has {classes}: leave it out of attacks")
     try:
         from pyautoattack import AutoAttack
     except ImportError:
         raise SoftlabError("autoattack needs the package pyautoattack: pip install softlab-book[attacks]") from None
-    found = images
-    if epsilon > 0:
-        gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-        with torch.random.fork_rng(devices=gpus), _overheard() as messages:
-            runner = AutoAttack(
-                lambda points: _logits(model, points),
-                attacks=list(attacks),
-                version="custom",
-                norm=norm.capitalize(),
-                eps=epsilon,
-                seed=seed,
-                device=_device(model),
-            )
-            runner.apgd.n_restarts = runner.fab.n_restarts = 1  # as in its version "standard"
-            runner.apgd_targeted.n_target_classes = runner.fab.n_target_classes = min(9, classes - 1)
-            found, _ = runner.run_standard_evaluation(images, labels, batch_size=BATCH)
-        for message in messages:
-            warnings.warn(f"AutoAttack: {message}", UntrustedAttack, stacklevel=2)
-    inside = _project(found, images, radius[:, None, None, None], norm)
-    return _verified(model, images, labels, inside, norm, Health(0.0, None, None, 0))
+    subject = prepare(model, images, labels, epsilon, norm)
+    classes = subject.logits.shape[1]
+    if "apgd-t" in attacks and classes < 4:
+        raise SoftlabError(f"apgd-t compares four classes, but this model has {classes}: leave it out of attacks")
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    logger, messages, trace = logging.getLogger("auto-attack"), [], sys.gettrace()
+
+    def overhear(record: logging.LogRecord) -> bool:
+        if record.levelno >= logging.WARNING:
+            messages.append(f"AutoAttack: {record.getMessage()}")
+        return False
+
+    runner = AutoAttack(
+        lambda points: ascent.logits_of(subject.model, points),
+        attacks=list(attacks),
+        version="custom",
+        norm=norm.capitalize(),
+        eps=float(epsilon),
+        seed=seed,
+        device=ascent.device_of(subject.model),
+    )
+    runner.apgd.n_restarts = runner.fab.n_restarts = 1  # as in its version "standard"
+    runner.apgd_targeted.n_target_classes = runner.fab.n_target_classes = min(9, classes - 1)
+    logger.addFilter(overhear)
+    try:
+        with torch.random.fork_rng(devices=gpus):
+            found, _ = runner.run_standard_evaluation(subject.images, subject.labels, batch_size=ascent.BATCH)
+    finally:
+        logger.removeFilter(overhear)
+        sys.settrace(trace)  # its check for dynamic models ends all tracing, a debugger's too
+    for message in messages:
+        warnings.warn(message, UntrustedAttack, stacklevel=2)
+    inside = balls.project(found, subject.images, subject.radii, norm)
+    return _verified(subject, inside, norm, Health(0.0, None, None, 0))
 
 
 def robustness_curve(
@@ -272,8 +258,8 @@ def robustness_curve(
     """
     epsilons = tuple(float(epsilon) for epsilon in epsilons)
     if not attacks or not epsilons or list(epsilons) != sorted(set(epsilons)):
-        raise SoftlabError(f"a curve needs an attack and ascending epsilons, not {len(attacks)} attacks and {epsilons}")
-    generator = _or_seeded(generator)
+        raise SoftlabError(f"a curve needs attacks and ascending epsilons, not {len(attacks)} attacks and {epsilons}")
+    generator = generator or torch.Generator().manual_seed(0)
     survived = torch.ones(len(attacks), len(epsilons), len(images), dtype=torch.bool)
     for column, epsilon in enumerate(epsilons):
         for row, attack in enumerate(attacks.values()):
@@ -281,13 +267,13 @@ def robustness_curve(
             survived[row, column] = False
             if len(left):
                 chosen = left.to(images.device)
-                result = attack(model, images[chosen], labels[chosen], epsilon, generator)
-                survived[row, column, left] = ~result.success.cpu()
+                success = attack(model, images[chosen], labels[chosen], epsilon, generator).success
+                survived[row, column, left] = ~success.cpu()
     return RobustnessCurve(tuple(attacks), epsilons, survived)
 
 
-def gradient_shares(logits: Tensor, labels: Tensor) -> GradientShares:
-    """How often float32 loses the gradient of cross-entropy with respect to the logits, softmax - onehot.
+def gradient_shares(logits: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Shares of samples whose gradient of cross-entropy, softmax - onehot, float32 loses: zero and misdirected.
 
     logits: (N, K).  labels: (N,) int64.  zero: every entry is exactly 0, so an attack stands still.  misdirected: the
     label's entry p_y - 1 is exactly 0 and another is not, so an attack no longer pushes the label down.
@@ -295,209 +281,50 @@ def gradient_shares(logits: Tensor, labels: Tensor) -> GradientShares:
     check_features(logits)
     check_labels(labels, logits, logits.shape[1])
     gradient = logits.float().log_softmax(1).exp() - functional.one_hot(labels, logits.shape[1])
-    zero = (gradient == 0).all(1)
-    misdirected = (gradient.gather(1, labels[:, None])[:, 0] == 0) & ~zero
-    return GradientShares(zero.float().mean().item(), misdirected.float().mean().item())
+    zero, still = (gradient == 0).all(1), gradient.gather(1, labels[:, None])[:, 0] == 0
+    return zero.float().mean().item(), (still & ~zero).float().mean().item()
 
 
-class _Walk(NamedTuple):
-    norm: str
-    steps: int
-    restarts: int
-    random_start: bool
-    loss: str
-    early_stop: bool
-
-
-def _search(model, images, labels, radius, lengths, walk: _Walk, generator, done) -> AttackResult:
-    """Walks from new starts for all samples that are not `done` (N,) and that no walk before has fooled."""
-    found, success, zero, bad = images.clone(), done.clone(), 0, 0
-    attacked = max(int((~done).sum()), 1)
-    for restart in range(walk.restarts):  # outside the batches, so that one restart more leaves the first ones alone
-        for rows in (~success).nonzero().squeeze(1).split(BATCH):
-            given = (images[rows], labels[rows], radius[rows], lengths[rows])
-            found[rows], success[rows], zeros, bads = _walk(model, *given, walk, generator)
-            zero, bad = zero + (zeros if restart == 0 else 0), bad + bads
-    health = Health(_size(found - images, walk.norm).max().item(), zero / attacked, None, bad)
-    return AttackResult(found, success, health)
-
-
-def _walk(model, images, labels, radius, lengths, walk: _Walk, generator) -> tuple[Tensor, Tensor, int, int]:
-    """Points and success of one batch, and how many first gradients were zero and how many values not finite."""
-    device, home, start = _device(model), images.device, images.to(_device(model))
-    radius, lengths = (values[:, None, None, None].to(device) for values in (radius, lengths))
-    labels, zero, bad = labels.to(device), 0, 0
-    point = _random_start(start, radius, walk.norm, generator) if walk.random_start else start
-    rows, found, success = torch.arange(len(start), device=device), start.clone(), torch.zeros_like(labels).bool()
-    for number in range(walk.steps):
-        gradient, logits = _gradient(model, point, labels, walk.loss)
-        broken = ~(gradient.flatten(1).isfinite().all(1) & logits.isfinite().all(1))
-        bad += int(broken.sum())
-        zero += int((gradient == 0).flatten(1).all(1).sum()) if number == 0 else 0
-        gradient = gradient.nan_to_num(0, 0, 0)
-        fooled = logits.argmax(1) != labels
-        if walk.early_stop and fooled.any():
-            found[rows[fooled]], success[rows[fooled]] = point[fooled], True
-            state = (rows, point, start, labels, radius, lengths, gradient)
-            rows, point, start, labels, radius, lengths, gradient = (values[~fooled] for values in state)
+def _search(
+    subject, generator, *, norm, steps, restarts, loss, step=None, random_start=True, early_stop=True, weaker=None
+) -> AttackResult:
+    """Walks from `restarts` starts, for all samples to attack that no walk before has fooled."""
+    if loss not in ascent.LOSSES:
+        raise unknown("loss", loss, ascent.LOSSES)
+    if steps < 1 or restarts < 1:
+        raise SoftlabError(f"an attack needs at least one step and one restart, not {steps} and {restarts}")
+    lengths = 2.5 * subject.radii / steps if step is None else ascent.per_sample("step", step, subject.images)
+    generator = generator or torch.Generator().manual_seed(0)
+    found, success = subject.images.clone(), ~subject.right & early_stop
+    counts = collections.Counter(nan=ascent.not_finite(subject.logits))
+    for _ in range(restarts):  # outside the batches, so that one restart more leaves the first ones as they are
+        for rows in (~success).nonzero().squeeze(1).split(ascent.BATCH):
             if len(rows) == 0:
-                return found.to(home), success.to(home), zero, bad
-        point = _project(point + lengths * _direction(gradient, walk.norm), start, radius, walk.norm)
-    logits = _logits(model, point)
-    found[rows], success[rows] = point, logits.argmax(1) != labels
-    return found.to(home), success.to(home), zero, bad + int((~logits.isfinite().all(1)).sum())
+                break
+            part = subject.part(rows)
+            start = balls.random_point(part.images, part.radii, norm, generator) if random_start else part.images
+            found[rows], success[rows] = ascent.walk(part, start, lengths[rows], steps, norm, loss, early_stop, counts)
+    largest, zero = balls.size(found - subject.images, norm).max().item(), counts["zero"] / max(counts["all"], 1)
+    worse = None if weaker is None else (weaker.success.to(success.device) & ~success).float().mean().item()
+    return AttackResult(found, success, Health(largest, zero, worse, counts["nan"]))
 
 
-def _gradient(model, point: Tensor, labels: Tensor, loss: str) -> tuple[Tensor, Tensor]:
-    """Gradient of the loss with respect to each image, and the logits."""
-    with torch.enable_grad():
-        point = point.detach().requires_grad_()
-        logits = _logits(model, point)
-        if not logits.requires_grad:
-            raise SoftlabError("the model gives no gradient with respect to its images: try attacks=('square',)")
-        (gradient,) = torch.autograd.grad(LOSSES[loss](logits, labels).sum(), point)
-    return gradient, logits.detach()
-
-
-def _best_other(logits: Tensor, labels: Tensor) -> Tensor:
-    """The largest logit (N,) of a class that is not the label."""
-    return logits.scatter(1, labels[:, None], -math.inf).amax(1)
-
-
-def _direction(gradient: Tensor, norm: str) -> Tensor:
-    if norm == "linf":
-        return gradient.sign()
-    gradient = gradient / gradient.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-45)  # squares could underflow
-    return gradient / _size(gradient, norm)[:, None, None, None].clamp(min=1e-45)
-
-
-def _random_start(images: Tensor, radius: Tensor, norm: str, generator: torch.Generator) -> Tensor:
-    """A point drawn from the ball, uniformly, then moved into the box."""
-    if norm == "linf":
-        noise = 2 * torch.rand(images.shape, generator=generator) - 1
-    else:
-        noise = _direction(torch.randn(images.shape, generator=generator), norm)
-        noise *= torch.rand(len(images), 1, 1, 1, generator=generator) ** (1 / images[0].numel())
-    return _project(images + radius * noise.to(images.device), images, radius, norm)
-
-
-def _project(point: Tensor, images: Tensor, radius: Tensor, norm: str) -> Tensor:
-    """The nearest point that lies in the ball around the image and in the box. radius: (N, 1, 1, 1)."""
-    offset = point - images
-    if norm == "linf":
-        return (images + offset.clamp(-radius, radius)).clamp(0, 1)
-    # It is the image plus scale · offset, cut at the box. What is cut leaves radius to the other pixels: starting from
-    # the scale that needs no cut, each turn spends what is left, and more pixels reach the box, until none is new.
-    size, room = offset.abs(), torch.where(offset > 0, 1 - images, images)
-    scale = (radius / _size(offset, norm)[:, None, None, None].clamp(min=1e-30)).clamp(max=1)
-    for _ in range(20):
-        free = scale * size < room
-        spent, rest = (room**2 * ~free).sum((1, 2, 3), True), (size**2 * free).sum((1, 2, 3), True)
-        wider = ((radius**2 - spent).clamp(min=0) / rest.clamp(min=1e-30)).sqrt().clamp(max=1)
-        if (wider <= scale * (1 + 1e-6)).all():
-            break
-        scale = torch.maximum(scale, wider)
-    return (images + scale * offset).clamp(0, 1)
-
-
-def _size(offset: Tensor, norm: str) -> Tensor:
-    """Length (N,) of each perturbation."""
-    return offset.abs().amax((1, 2, 3)) if norm == "linf" else offset.flatten(1).norm(dim=1)
-
-
-def _checked(model, images, labels, epsilon, norm) -> tuple[nn.Module, Tensor, Tensor, Tensor, Tensor]:
-    """A copy of the model to attack; images in float32, labels, radii (N,); and the logits (N, K) without attack."""
-    if norm not in NORMS:
-        raise unknown("norm", norm, NORMS)
-    if images.ndim != 4 or len(images) == 0:
-        raise SoftlabError(f"images must be (N, C, H, W) with N > 0, not {tuple(images.shape)}")
-    if not images.is_floating_point():
-        raise SoftlabError(f"images must be floats in [0, 1], not {images.dtype}: divide by 255")
-    outside = ~((images >= 0) & (images <= 1)).flatten(1).all(1)  # NaN is outside too
-    if outside.any():
-        first = int(outside.nonzero()[0])
-        low, high = images[first].min().item(), images[first].max().item()
-        raise SoftlabError(f"pixels must be in [0, 1], but those of image {first} reach from {low:g} to {high:g}")
-    images, radius = images.detach().float(), _per_sample("epsilon", epsilon, images)
-    model = copy.deepcopy(model).float().eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    logits = _all_logits(model, images)
-    if logits.ndim != 2 or logits.shape[1] < 2:
-        raise SoftlabError(f"the model must give logits (N, K) of at least two classes, not {tuple(logits.shape)}")
-    labels = labels.to(images.device)
-    check_labels(labels, logits, logits.shape[1])
-    again = _all_logits(model, images[:10])
-    if not torch.allclose(again, logits[:10], rtol=1e-3, atol=1e-3 * logits.abs().max().item()):
-        warnings.warn("the model gives other logits when asked again: one attack is not enough", UntrustedAttack, 3)
-    return model, images, labels, radius, logits
-
-
-def _per_sample(name: str, value: float | Tensor, images: Tensor) -> Tensor:
-    """One number >= 0 for each image, (N,), from a number or from as many."""
-    values = torch.as_tensor(value, dtype=torch.float32, device=images.device)
-    if values.shape not in ((), images.shape[:1]):
-        raise SoftlabError(f"{name} must be a number or ({len(images)},), not {tuple(values.shape)}")
-    values = values.expand(len(images))
-    wrong = ~((values >= 0) & values.isfinite())
-    if wrong.any():
-        first = int(wrong.nonzero()[0])
-        raise SoftlabError(f"{name} must be finite and 0 or more, not {values[first].item():g} (sample {first})")
-    return values
-
-
-def _verified(model, images, labels, found, norm, health: Health) -> AttackResult:
+def _verified(subject: Subject, found: Tensor, norm: str, health: Health) -> AttackResult:
     """The result that the model itself confirms."""
-    logits = _all_logits(model, found)
-    bad = health.nan_count + int((~logits.isfinite().all(1)).sum())
-    health = dataclasses.replace(health, largest_perturbation=_size(found - images, norm).max().item(), nan_count=bad)
+    logits, largest = ascent.all_logits(subject.model, found), balls.size(found - subject.images, norm).max().item()
+    health = Health(largest, health.zero_gradients, None, health.nan_count + ascent.not_finite(subject.logits, logits))
     _warn(health)
-    return AttackResult(found, logits.argmax(1) != labels, health)
+    return AttackResult(found, logits.argmax(1) != subject.labels, health)
 
 
 def _warn(health: Health) -> None:
     """Say in words which of the signs make the result untrue."""
-    reasons = []
-    if (health.zero_gradients or 0) > TOLERATED:
-        reasons.append(f"{health.zero_gradients:.1%} of the gradients are exactly zero (try loss='margin')")
-    if (health.stronger_did_worse or 0) > TOLERATED:
-        reasons.append(f"a weaker attack fooled {health.stronger_did_worse:.1%} of the samples that this one did not")
+    zero, worse, reasons = health.zero_gradients or 0, health.stronger_did_worse or 0, []
+    if zero > TOLERATED:
+        reasons.append(f"{zero:.1%} of the gradients are exactly zero (try loss='margin', or autoattack's square)")
+    if worse > TOLERATED:
+        reasons.append(f"a weaker attack fooled {worse:.1%} of the samples that this one did not")
     if health.nan_count:
         reasons.append(f"{health.nan_count} gradients or logits are not finite")
     if reasons:
         warnings.warn(f"this accuracy is not to be trusted: {'; '.join(reasons)}", UntrustedAttack, stacklevel=3)
-
-
-def _logits(model: nn.Module, points: Tensor) -> Tensor:
-    with torch.autocast(points.device.type, enabled=False):
-        return model(points.contiguous(memory_format=torch.channels_last)).float()
-
-
-@torch.no_grad()
-def _all_logits(model: nn.Module, images: Tensor) -> Tensor:
-    """Logits (N, K), batch by batch, where the images are."""
-    return torch.cat([_logits(model, part.to(_device(model))).to(images.device) for part in images.split(BATCH)])
-
-
-def _device(model: nn.Module) -> torch.device:
-    held = next(itertools.chain(model.parameters(), model.buffers()), None)
-    return torch.device("cpu") if held is None else held.device
-
-
-def _or_seeded(generator: torch.Generator | None) -> torch.Generator:
-    return torch.Generator().manual_seed(0) if generator is None else generator
-
-
-@contextlib.contextmanager
-def _overheard():
-    """Collect what AutoAttack logs as a warning instead of showing it; it prints nothing, and tracing goes on."""
-    messages, logger, trace = [], logging.getLogger("auto-attack"), sys.gettrace()
-    handler, propagate = logging.Handler(logging.WARNING), logger.propagate
-    handler.emit = lambda record: messages.append(record.getMessage())
-    logger.addHandler(handler)
-    logger.propagate = False
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield messages
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = propagate
-        sys.settrace(trace)  # its check for dynamic models ends all tracing, a debugger's too

@@ -1,0 +1,167 @@
+"""What attacks share: a copy of the model and the samples to attack it with, its gradients, and the walk uphill."""
+
+import collections
+import copy
+import itertools
+import math
+import warnings
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from softlab import balls
+from softlab.errors import SoftlabError, unknown
+from softlab.geometry.checks import check_labels
+
+BATCH = 250  # images at once: bounds the memory, and stays near a CPU's cache
+LOSSES = {
+    "ce": lambda logits, labels: functional.cross_entropy(logits, labels, reduction="sum"),
+    # The largest other logit minus the label's.
+    "margin": lambda logits, labels: (
+        logits.scatter(1, labels[:, None], -math.inf).amax(1) - logits.gather(1, labels[:, None])[:, 0]
+    ).sum(),
+}
+
+
+class UntrustedAttack(UserWarning):
+    """The robust accuracy that an attack found is likely too high, or means nothing."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A copy of a model, and samples that are fit to attack it with.
+
+    model: in evaluation mode, float32, its parameters without gradients.  images: (N, C, H, W) float32.
+    labels, radii: (N,).  logits: (N, K), before any attack.
+    """
+
+    model: nn.Module
+    images: Tensor
+    labels: Tensor
+    radii: Tensor
+    logits: Tensor
+
+    def part(self, rows: Tensor, radii: Tensor | None = None) -> "Subject":
+        """Some of the samples, at other radii if given."""
+        radii = self.radii[rows] if radii is None else radii
+        return Subject(self.model, self.images[rows], self.labels[rows], radii, self.logits[rows])
+
+    @property
+    def right(self) -> Tensor:
+        """(N,) bool: of which samples does the model give the label, before any attack?"""
+        return self.logits.argmax(1) == self.labels
+
+
+def prepare(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | Tensor, norm: str) -> Subject:
+    """The subject of an attack. Raises SoftlabError for whatever is out of range; see attacks.pgd.
+
+    Warns if the model gives other logits when asked again.
+    """
+    if norm not in balls.NORMS:
+        raise unknown("norm", norm, balls.NORMS)
+    if images.ndim != 4 or len(images) == 0:
+        raise SoftlabError(f"images must be (N, C, H, W) with N > 0, not {tuple(images.shape)}")
+    if not images.is_floating_point():
+        raise SoftlabError(f"images must be floats in [0, 1], not {images.dtype}: divide by 255")
+    outside = ~((images >= 0) & (images <= 1)).flatten(1).all(1)  # NaN is outside too
+    if outside.any():
+        first = int(outside.nonzero()[0])
+        low, high = images[first].aminmax()
+        raise SoftlabError(f"pixels must be in [0, 1], but those of image {first} reach from {low:g} to {high:g}")
+    images, labels, radii = images.detach().float(), labels.to(images.device), per_sample("epsilon", epsilon, images)
+    model = copy.deepcopy(model).float().eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    logits = all_logits(model, images)
+    if logits.ndim != 2 or logits.shape[1] < 2:
+        raise SoftlabError(f"the model must give logits (N, K) of at least two classes, not {tuple(logits.shape)}")
+    check_labels(labels, logits, logits.shape[1])
+    first, again = (values.nan_to_num(0, 0, 0) for values in (logits[:BATCH], all_logits(model, images[:BATCH])))
+    if (first - again).abs().max() > 1e-3 * first.abs().max():
+        warnings.warn("the model gives other logits when asked again: one attack is not enough", UntrustedAttack, 3)
+    return Subject(model, images, labels, radii, logits)
+
+
+def per_sample(name: str, value: float | Tensor, images: Tensor) -> Tensor:
+    """One number >= 0 for each image, (N,), from a number or from as many."""
+    values = torch.as_tensor(value, dtype=torch.float32, device=images.device)
+    if values.shape not in ((), images.shape[:1]):
+        raise SoftlabError(f"{name} must be a number or ({len(images)},), not {tuple(values.shape)}")
+    values = values.expand(len(images))
+    wrong = ~((values >= 0) & values.isfinite())
+    if wrong.any():
+        first = int(wrong.nonzero()[0])
+        raise SoftlabError(f"{name} must be finite and 0 or more, not {values[first].item():g} (sample {first})")
+    return values
+
+
+def walk(
+    subject: Subject,
+    points: Tensor,
+    lengths: Tensor,
+    steps: int,
+    norm: str,
+    loss: str,
+    early_stop: bool,
+    counts: collections.Counter,
+) -> tuple[Tensor, Tensor]:
+    """Where one batch is `steps` steps of these lengths (N,) after `points`, and whether the model gets that wrong.
+
+    early_stop: a sample stays at the first point that the model gets wrong. Adds to counts: "all" walks, those with a
+    "zero" gradient at the first step, and how often a gradient or logits were not finite, "nan".
+    Raises SoftlabError if the model gives no gradient.
+    """
+    model, home, device = subject.model, points.device, device_of(subject.model)
+    state = (points, subject.images, subject.labels, subject.radii, lengths)
+    points, images, labels, radii, lengths = (values.to(device) for values in state)
+    found, success, rows = images.clone(), torch.zeros_like(labels).bool(), torch.arange(len(labels), device=device)
+    counts["all"] += len(rows)
+    for number in range(steps):
+        gradient, logits = gradient_at(model, points, labels, loss)
+        counts["nan"] += not_finite(gradient, logits)
+        if number == 0:
+            counts["zero"] += int((gradient == 0).flatten(1).all(1).sum())
+        fooled = logits.argmax(1) != labels
+        if early_stop and fooled.any():
+            found[rows[fooled]], success[rows[fooled]] = points[fooled], True
+            state = (rows, points, images, labels, radii, lengths, gradient)
+            rows, points, images, labels, radii, lengths, gradient = (values[~fooled] for values in state)
+            if len(rows) == 0:
+                return found.to(home), success.to(home)
+        ahead = balls.across(lengths) * balls.steepest(gradient.nan_to_num(0, 0, 0), norm)
+        points = balls.project(points + ahead, images, radii, norm)
+    logits = all_logits(model, points)
+    counts["nan"] += not_finite(logits)
+    found[rows], success[rows] = points, logits.argmax(1) != labels
+    return found.to(home), success.to(home)
+
+
+def gradient_at(model: nn.Module, points: Tensor, labels: Tensor, loss: str) -> tuple[Tensor, Tensor]:
+    """Gradient of the loss with respect to each image, and the logits."""
+    with torch.enable_grad():
+        points = points.detach().requires_grad_()
+        logits = logits_of(model, points)
+        if not logits.requires_grad:
+            raise SoftlabError("the model gives no gradient with respect to its images; autoattack's square needs none")
+        (gradient,) = torch.autograd.grad(LOSSES[loss](logits, labels), points)
+    return gradient, logits.detach()
+
+
+def not_finite(*values: Tensor) -> int:
+    """How many samples have anything infinite or NaN among their values, each (N, ...)."""
+    return int((~torch.stack([each.flatten(1).isfinite().all(1) for each in values]).all(0)).sum())
+
+
+def logits_of(model: nn.Module, points: Tensor) -> Tensor:
+    with torch.autocast(points.device.type, enabled=False):
+        return model(points.contiguous(memory_format=torch.channels_last)).float()
+
+
+@torch.no_grad()
+def all_logits(model: nn.Module, images: Tensor) -> Tensor:
+    """Logits (N, K), batch by batch, where the images are."""
+    return torch.cat([logits_of(model, part.to(device_of(model))).to(images.device) for part in images.split(BATCH)])
+
+
+def device_of(model: nn.Module) -> torch.device:
+    return next((held.device for held in itertools.chain(model.parameters(), model.buffers())), torch.device("cpu"))
