@@ -33,9 +33,9 @@ clean: ## delete what `make book` made; never a trained run
 	rm -rf $(BUILD)
 
 # One environment; each stamp says which extras are in it.
-$(VENV)/book.stamp: EXTRAS = book
-$(VENV)/test.stamp: EXTRAS = book,test
-$(VENV)/bench.stamp: EXTRAS = book,test,bench
+$(VENV)/book.stamp: EXTRAS = book,attacks
+$(VENV)/test.stamp: EXTRAS = book,attacks,test
+$(VENV)/bench.stamp: EXTRAS = book,attacks,test,bench
 $(VENV)/%.stamp: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, not {sys.version.split()[0]}: make PYTHON=python3.12 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

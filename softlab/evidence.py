@@ -63,7 +63,7 @@ def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     mean, n = float(numbers.mean()), len(numbers)
     if n == 1:
         return Interval(mean, -math.inf, math.inf, 1)
-    half = stats.t.ppf((1 + level) / 2, n - 1) * numbers.std(ddof=1) / math.sqrt(n)
+    half = float(stats.t.ppf((1 + level) / 2, n - 1) * numbers.std(ddof=1) / math.sqrt(n))
     return Interval(mean, mean - half, mean + half, n)
 
 
@@ -116,6 +116,16 @@ def equivalence(differences: Mapping[str, Interval], margin: float) -> str:
     return _agreement(differences, side)
 
 
+def exceedance(differences: Mapping[str, Interval], margin: float) -> str:
+    """The verdict on a claim of an effect larger than `margin` > 0, by the same rules.
+
+    An interval above the margin speaks for the claim, one inside ± margin or below against it; others leave it open.
+    """
+    if not differences or margin <= 0:
+        raise SoftlabError(f"an exceedance needs at least one interval and a margin above 0, not {margin}")
+    return _agreement(differences, lambda interval: int(interval.low > margin) - int(interval.high < margin))
+
+
 def _agreement(differences: Mapping[str, Interval], side: Callable[[Interval], int]) -> str:
     """The verdict where `side` is +1 for an interval that speaks for the claim, -1 against, 0 for one that is open."""
     if any(interval.n < 2 for interval in differences.values()):
@@ -165,18 +175,22 @@ class Ledger:
         side: int = 1,
         variant: str = "",
         margin: float | None = None,
-        against: Mapping[str, Mapping[int, float]] | None = None,
+        against: Mapping[str, Mapping[int, float]] | float | None = None,
         methods: Sequence[str] | None = None,
+        beyond: float | None = None,
     ) -> Judgement:
         """Record a statistic per method and seed, and judge it by its paired differences.
 
         values: method -> {seed: value}.  side: +1 for a claimed rise, -1 for a fall.  margin: a claim of no difference
-        beyond ± margin instead.  against: what each method is compared with (None: `baseline` of values); only the
-        seeds that both have count.  methods: those that the claim names (None: all); others are recorded, not judged.
+        beyond ± margin instead.  beyond: a claim of a rise by more than this instead.  against: what each method is
+        compared with, values or one number (None: `baseline` of values); only the seeds that both have count.
+        methods: those that the claim names (None: all); others are recorded, not judged.
         """
         if against is None:
             _need_baseline(values)
             against = {name: values["baseline"] for name in values if name != "baseline"}
+        elif not isinstance(against, Mapping):
+            against = {name: dict.fromkeys(by_seed, against) for name, by_seed in values.items()}
         self.evidence += [
             Evidence(claim, method, seed, float(value), variant)
             for method, by_seed in values.items()
@@ -187,7 +201,10 @@ class Ledger:
             seeds = [seed for seed in values[method] if seed in other]
             intervals[method] = paired_interval([values[method][s] for s in seeds], [other[s] for s in seeds])
         judged = {name: one for name, one in intervals.items() if methods is None or name in methods}
-        found = verdict(judged, side) if margin is None else equivalence(judged, margin)
+        if beyond is not None:
+            found = exceedance(judged, beyond)
+        else:
+            found = verdict(judged, side) if margin is None else equivalence(judged, margin)
         judgement = Judgement(claim, variant, found, intervals)
         self.judgements.append(judgement)
         return judgement

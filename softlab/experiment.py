@@ -199,6 +199,10 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
     if isinstance(methods, list):  # with the profile's parameters, or a method's own if the profile leaves it out
         methods = {name: profile.methods.get(name, {}) for name in methods}
     methods = _methods(profile.methods, methods)
+    if "shorten" in changes:
+        epochs = max(1, profile.experiment.epochs // changes.pop("shorten"))
+        kept = [epoch for epoch in profile.experiment.snapshot_epochs if epoch <= epochs]
+        changes |= {"epochs": epochs, "snapshot_epochs": kept}
     experiment = profile.experiment.replace(**changes)
     return dataclasses.replace(profile, seeds=seeds, methods=methods, experiment=experiment)
 
@@ -296,15 +300,19 @@ def _seeds(seeds: object, first_seed: object) -> tuple[int, ...]:
 
 
 def _evaluation(*given: object) -> Mapping[str, object]:
-    """How much is evaluated; `test_size`: test images (None: all)."""
-    found: dict[str, object] = {"test_size": None}
+    """How much is evaluated: `test_size` test images (None: all), of which `attack_size` are attacked.
+
+    `attack_steps`: of the strongest attack by gradients.
+    """
+    found: dict[str, object] = {"test_size": None, "attack_size": 200, "attack_steps": 20}
     for entries in given:
         if not isinstance(entries, Mapping):
             raise SoftlabError(f"evaluation must map names to values, not {entries!r}")
         for key, value in entries.items():
             if key not in found:
                 raise unknown("entry of evaluation", key, found)
-            found[key] = None if value is None else _number(key, int, value, (1, 10**9))
+            every = value is None and key != "attack_steps"
+            found[key] = None if every else _number(key, int, value, (1, 10**9))
     return MappingProxyType(found)
 
 

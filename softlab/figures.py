@@ -104,6 +104,29 @@ def curves(
     return ax
 
 
+def reliability(
+    confidence: np.ndarray,
+    accuracy: np.ndarray,
+    interval: tuple,
+    share: np.ndarray,
+    method: str,
+    ax: Axes | None = None,
+) -> Axes:
+    """Accuracy against confidence, bin by bin, over grey bars for the share of samples in each; diagonal: calibrated.
+
+    confidence, accuracy, share: (B,).  interval: low and high (B,) of accuracy.  Bins without samples are not drawn.
+    """
+    ax = ax or plt.subplots(figsize=(3, 3), layout="constrained")[1]
+    some, look = np.asarray(share) > 0, style(method)
+    x, y, low, high = (np.asarray(one)[some] for one in (confidence, accuracy, *interval))
+    width = 1 / len(some)
+    ax.bar((np.arange(len(some)) + 0.5) * width, share, width, color="#D9D9D9", edgecolor="white", linewidth=0.5)
+    ax.plot([0, 1], [0, 1], color="black", linewidth=0.8)
+    ax.errorbar(x, y, yerr=[y - low, high - y], color=look.color, marker=look.marker, ms=4, linewidth=1, capsize=2)
+    ax.set(title=look.label, xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
+    return ax
+
+
 def distributions(values: Mapping[str, np.ndarray], label: str, ax: Axes | None = None, log: bool = False) -> Axes:
     """Share of samples below each value, one curve per method. values: method -> (N,)."""
     ax = ax or plt.subplots(figsize=(6, 3.4), layout="constrained")[1]
@@ -117,13 +140,20 @@ def distributions(values: Mapping[str, np.ndarray], label: str, ax: Axes | None 
     return ax
 
 
-def intervals(values: Mapping[str, Interval], label: str, ax: Axes | None = None, zero: bool = False) -> Axes:
-    """One dot with its interval per method, from top to bottom; `zero` draws a line where there is no difference."""
+def intervals(
+    values: Mapping[str, Interval], label: str, ax: Axes | None = None, zero: bool = False, fill: str = "full"
+) -> Axes:
+    """One dot with its interval per method, from top to bottom; `zero` draws a line where there is no difference.
+
+    fill: `full`, or `none` for open markers, where two kinds share the axes.
+    """
     ax = ax or plt.subplots(figsize=(6, 0.5 * len(values) + 1), layout="constrained")[1]
     for row, (method, interval) in enumerate(values.items()):
         look = style(method)
         half = interval.half_width if interval.n > 1 else 0
-        ax.errorbar(interval.mean, row, xerr=half, color=look.color, marker=look.marker, capsize=4, ms=7)
+        ax.errorbar(
+            interval.mean, row, xerr=half, color=look.color, marker=look.marker, capsize=4, ms=7, fillstyle=fill
+        )
     ax.set_yticks(range(len(values)), [style(method).label for method in values])
     ax.set(xlabel=label, ylim=(len(values) - 0.5, -0.5))
     if zero:

@@ -64,6 +64,14 @@ def by_seed(runs: Mapping, statistic: Callable) -> dict[str, dict[int, object]]:
     return {name: {run.experiment.seed: statistic(run) for run in group} for name, group in runs.items()}
 
 
+def each(statistic: Callable, *values: Mapping) -> dict[str, dict[int, object]]:
+    """statistic of every entry of {method: {seed: value}}, or of the same entry of several such mappings."""
+    return {
+        method: {seed: statistic(*(one[method][seed] for one in values)) for seed in group}
+        for method, group in values[0].items()
+    }
+
+
 def glue(name: str, value: object) -> None:
     """Give `value` a name that prose refers to as {glue:text}`name`, on this page and on others.
 
