@@ -1,0 +1,610 @@
+"""Calibration by hand, by its invariants, against peers and simulations; temperature against another solver."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize, special, stats
+
+from softlab import SoftlabError
+from softlab.calibration import (
+    CHUNK,
+    ROWS,
+    adaptive_calibration_error,
+    bootstrap_interval,
+    brier,
+    confidence_gap,
+    ece_noise_floor,
+    expected_calibration_error,
+    fit_scale,
+    fit_temperature,
+    nll,
+    reliability,
+)
+
+FEW = settings(derandomize=True, max_examples=40, deadline=None, database=None)
+NO_BENCH = "the extra `bench` is not installed"
+MEASURES = (reliability, expected_calibration_error, adaptive_calibration_error, confidence_gap)
+
+
+def random_logits(number, classes, seed, spread=2.0):
+    """Logits and labels drawn from their softmax: calibrated, whatever the spread."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = spread * torch.randn(number, classes, generator=generator, dtype=torch.float64)
+    return logits, torch.multinomial(logits.softmax(1), 1, generator=generator)[:, 0]
+
+
+def random_pairs(number, seed, steps=None):
+    """Confidence and correctness, unrelated; with `steps`, confidence is a multiple of 1 / steps: many ties."""
+    generator = torch.Generator().manual_seed(seed)
+    confidence = torch.rand(number, generator=generator, dtype=torch.float64)
+    confidence = confidence if steps is None else (confidence * steps).round() / steps
+    return confidence, torch.rand(number, generator=generator) < 0.6
+
+
+def by_definition(confidence, correct, bins):
+    """ECE, bin by bin."""
+    confidence, correct = np.asarray(confidence, dtype=float), np.asarray(correct, dtype=float)
+    total = 0.0
+    for b in range(bins):
+        inside = (confidence > b / bins) & (confidence <= (b + 1) / bins) | ((b == 0) & (confidence == 0))
+        if inside.any():
+            total += inside.mean() * abs(confidence[inside].mean() - correct[inside].mean())
+    return total
+
+
+# A reliability diagram
+
+
+def test_a_diagram_by_hand():
+    found = reliability(torch.tensor([0.9, 0.95, 0.7, 0.3]), torch.tensor([1, 0, 1, 0]), bins=5)
+    assert found.edges.tolist() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
+    assert found.count.tolist() == [0, 1, 0, 1, 2]
+    nan = math.nan
+    assert found.confidence.tolist() == pytest.approx([nan, 0.3, nan, 0.7, 0.925], nan_ok=True)
+    assert found.accuracy.tolist() == pytest.approx([nan, 0, nan, 1, 0.5], nan_ok=True)
+    # Samples times (confidence - accuracy): 1 · 0.3, 1 · -0.3, 2 · 0.425, of four samples.
+    assert found.error == pytest.approx((0.3 + 0.3 + 0.85) / 4)
+    assert found.over == pytest.approx((0.3 + 0.85) / 4)
+    assert found.under == pytest.approx(0.3 / 4)
+    assert confidence_gap(torch.tensor([0.9, 0.95, 0.7, 0.3]), torch.tensor([1, 0, 1, 0])) == pytest.approx(0.85 / 4)
+
+
+def test_the_same_from_probabilities_by_hand():
+    probs = torch.tensor([[0.1, 0.8, 0.1], [0.6, 0.4, 0.0], [0.2, 0.2, 0.6]])
+    labels = torch.tensor([1, 1, 2])  # confidence 0.8, 0.6, 0.6: right, wrong, right
+    assert expected_calibration_error(probs, labels, 2) == pytest.approx(0, abs=1e-7)  # all above ½: 2.0, 2 right
+    # In (0.5, 0.75]: 2 · (0.6 - 0.5); in (0.75, 1]: 0.8 - 1.
+    assert expected_calibration_error(probs, labels, 4) == pytest.approx((0.2 + 0.2) / 3)
+
+
+def test_of_two_equal_probabilities_the_first_is_the_prediction():
+    probs = torch.tensor([[0.4, 0.4, 0.2]])
+    assert expected_calibration_error(probs, torch.tensor([0])) == pytest.approx(0.6)
+    assert expected_calibration_error(probs, torch.tensor([1])) == pytest.approx(0.4)
+
+
+def test_confidences_of_exactly_zero_and_one_are_in_the_outer_bins():
+    ends = torch.tensor([0.0, 1.0])
+    found = reliability(ends, torch.tensor([False, True]), bins=3)
+    assert found.count.tolist() == [1, 0, 1]
+    assert found.error == 0
+    found = reliability(ends, torch.tensor([True, False]), bins=3)
+    assert (found.error, found.over, found.under) == (1, 0.5, 0.5)
+    assert confidence_gap(ends, torch.tensor([True, False])) == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("bins", [1, 2, 5, 10, 15, 20, 30])
+def test_a_confidence_on_an_edge_is_in_the_bin_below(bins, dtype):
+    edges = torch.arange(bins + 1, dtype=dtype) / bins
+    right = torch.ones(bins + 1)
+    assert reliability(edges, right, bins).count.tolist() == [2] + [1] * (bins - 1)  # 0 is in the first bin
+    assert reliability((edges + 1e-6).clamp(max=1), right, bins).count.tolist() == [1] * (bins - 1) + [2]
+
+
+@pytest.mark.parametrize("measure", [expected_calibration_error, adaptive_calibration_error])
+def test_one_sample(measure):
+    assert measure(torch.tensor([0.8]), torch.tensor([1])) == pytest.approx(0.2)
+    assert measure(torch.tensor([0.8]), torch.tensor([0])) == pytest.approx(0.8)
+    assert measure(torch.tensor([[0.8, 0.2]]), torch.tensor([0])) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("equal_mass", [False, True])
+@pytest.mark.parametrize("bins", [1, 4, 15])
+def test_all_right_is_underconfident_and_all_wrong_is_overconfident(bins, equal_mass):
+    confidence = torch.tensor([0.2, 0.5, 0.5, 0.9])
+    right = reliability(confidence, torch.ones(4), bins, equal_mass)
+    assert (right.error, right.over, right.under) == pytest.approx((1 - 2.1 / 4, 0, 1 - 2.1 / 4))
+    wrong = reliability(confidence, torch.zeros(4), bins, equal_mass)
+    assert (wrong.error, wrong.over, wrong.under) == pytest.approx((2.1 / 4, 2.1 / 4, 0))
+    assert math.copysign(1, wrong.under) == math.copysign(1, right.over) == 1  # 0, not -0
+
+
+def test_bins_of_equal_mass_by_hand():
+    confidence, correct = torch.tensor([0.2, 0.4, 0.6, 0.8]), torch.tensor([0, 1, 0, 1])
+    found = reliability(confidence, correct, bins=2, equal_mass=True)
+    assert found.edges.tolist() == pytest.approx([0.2, 0.4, 0.8])
+    assert found.count.tolist() == [2, 2]
+    # Mean confidence 0.3 and 0.7, accuracy ½ and ½.
+    assert (found.error, found.over, found.under) == pytest.approx((0.2, 0.1, 0.1))
+    # One sample in each: |0.2 - 0|, |0.4 - 1|, |0.6 - 0|, |0.8 - 1|; more bins than samples change nothing.
+    assert adaptive_calibration_error(confidence, correct, 4) == pytest.approx((0.2 + 0.6 + 0.6 + 0.2) / 4)
+    assert adaptive_calibration_error(confidence, correct, 100) == pytest.approx(0.4)
+    nine = reliability(torch.linspace(0.1, 0.9, 9), torch.ones(9), bins=2, equal_mass=True)
+    assert nine.count.tolist() == [5, 4]
+
+
+def test_ties_share_a_bin_of_equal_mass():
+    confidence, correct = torch.tensor([0.5, 0.5, 0.5, 0.9]), torch.tensor([1, 0, 0, 1])
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]):
+        found = reliability(confidence[order], correct[order], bins=2, equal_mass=True)
+        assert found.count.tolist() == [3, 1]
+        # 3 · (1/2 - 1/3) + 1 · (1 - 0.9), of four samples.
+        assert found.error == pytest.approx((0.5 + 0.1) / 4)
+    same = reliability(torch.full((7,), 0.25), torch.tensor([1, 0, 0, 0, 0, 0, 0]), bins=5, equal_mass=True)
+    assert same.count.tolist() == [7, 0, 0, 0, 0]
+    assert same.error == pytest.approx(0.25 - 1 / 7)
+
+
+@pytest.mark.parametrize("level", [0.95, 0.8])
+def test_the_interval_of_each_bin_is_that_of_the_exact_binomial_test(level):
+    confidence = torch.tensor([0.1] * 7 + [0.3] * 5 + [0.7] * 4 + [0.9] * 40)
+    correct = torch.tensor([0] * 7 + [1, 0, 0, 1, 0] + [1] * 4 + [1] * 33 + [0] * 7)
+    low, high = reliability(confidence, correct, bins=5).accuracy_interval(level)
+    for b, (right, number) in enumerate([(0, 7), (2, 5), (0, 0), (4, 4), (33, 40)]):
+        peer = stats.binomtest(right, number).proportion_ci(level, method="exact") if number else (0, 1)
+        assert (float(low[b]), float(high[b])) == pytest.approx(tuple(peer), abs=1e-12)
+
+
+# What holds for any samples and any bins
+
+
+@FEW
+@given(st.integers(1, 70), st.integers(1, 40), st.booleans(), st.sampled_from([None, 5, 20]), st.integers(0, 10_000))
+def test_invariants(number, bins, equal_mass, steps, seed):
+    confidence, correct = random_pairs(number, seed, steps)
+    found, gap = reliability(confidence, correct, bins, equal_mass), confidence_gap(confidence, correct)
+    assert found.count.sum() == number
+    assert found.over + found.under == pytest.approx(found.error, abs=1e-12)
+    assert found.over - found.under == pytest.approx(gap, abs=1e-12)
+    assert gap == pytest.approx(float(confidence.mean() - correct.double().mean()), abs=1e-12)
+    assert 0 <= found.error <= 1
+    assert found.error >= abs(gap) - 1e-12
+    assert reliability(confidence, correct, 1, equal_mass).error == pytest.approx(abs(gap), abs=1e-12)
+    order = torch.randperm(number, generator=torch.Generator().manual_seed(seed))
+    mixed = reliability(confidence[order], correct[order], bins, equal_mass)
+    torch.testing.assert_close(mixed.count, found.count)
+    assert mixed.error == pytest.approx(found.error, abs=1e-12)
+    if steps is None and not equal_mass:
+        assert found.error == pytest.approx(by_definition(confidence, correct, bins), abs=1e-12)
+
+
+@FEW
+@given(st.integers(1, 20), st.integers(1, 12), st.integers(0, 10_000))
+def test_bins_of_equal_mass_cut_the_sorted_samples_into_equal_parts(per_bin, bins, seed):
+    confidence, correct = random_pairs(per_bin * bins, seed)
+    found = reliability(confidence, correct, bins, equal_mass=True)
+    assert found.count.tolist() == [per_bin] * bins
+    order = confidence.argsort()
+    parts = (confidence - correct.double())[order].reshape(bins, per_bin).mean(1)
+    assert found.error == pytest.approx(float(parts.abs().mean()), abs=1e-12)
+
+
+@pytest.mark.parametrize("number", [CHUNK - 1, CHUNK, 2 * CHUNK + 1])
+def test_chunks_do_not_show(number):
+    confidence, correct = random_pairs(number, 3)
+    assert expected_calibration_error(confidence, correct) == pytest.approx(by_definition(confidence, correct, 15))
+    single = expected_calibration_error(confidence.float(), correct)
+    assert single == pytest.approx(by_definition(confidence.float(), correct, 15), abs=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16])
+@pytest.mark.parametrize("measure", [expected_calibration_error, adaptive_calibration_error, confidence_gap])
+def test_probabilities_and_their_top_confidence_give_the_same(measure, dtype):
+    logits, labels = random_logits(500, 7, 1)
+    probs = logits.softmax(1).to(dtype)
+    expected = measure(probs, labels)
+    correct = probs.argmax(1) == labels
+    for right in (correct, correct.long(), correct.double()):
+        assert measure(probs.amax(1), right) == expected
+    assert expected == measure(probs.double() if dtype == torch.float64 else probs.float(), labels)
+    assert expected == pytest.approx(measure(logits.softmax(1), labels), abs=1e-7 if dtype != torch.float16 else 5e-3)
+
+
+# Peers
+
+
+@pytest.mark.parametrize("bins", [1, 10, 15, 40])
+@pytest.mark.parametrize("sharpness", [0.3, 1, 8])
+def test_torchmetrics_agrees(bins, sharpness):
+    classification = pytest.importorskip("torchmetrics.classification", reason=NO_BENCH)
+    logits, labels = random_logits(3000, 10, 2)
+    probs = (sharpness * logits).softmax(1).float()
+    peer = classification.MulticlassCalibrationError(10, n_bins=bins, norm="l1")
+    # It puts a confidence of exactly 1 into a bin of its own: none is given to it.
+    expected = float(peer(probs.clamp(max=1 - 1e-7), labels))
+    assert expected_calibration_error(probs, labels, bins) == pytest.approx(expected, abs=5e-6)  # it sums in float32
+    assert (sharpness < 8) or (probs == 1).any()
+
+
+def test_netcal_agrees_on_ece():
+    metrics = pytest.importorskip("netcal.metrics", reason=NO_BENCH)
+    logits, labels = random_logits(3000, 10, 3)
+    probs = (2 * logits).softmax(1)
+    confidence, correct = probs.amax(1).numpy(), (probs.argmax(1) == labels).long().numpy()
+    for bins in (1, 10, 15):
+        ours = expected_calibration_error(probs, labels, bins)
+        assert ours == pytest.approx(metrics.ECE(bins).measure(probs.numpy(), labels.numpy()), abs=1e-9)
+        assert ours == pytest.approx(metrics.ECE(bins).measure(confidence, correct), abs=1e-9)
+        equal_mass = metrics.ECE(bins, equal_intervals=False).measure(confidence, correct)  # bins divide 3000
+        assert adaptive_calibration_error(probs, labels, bins) == pytest.approx(equal_mass, abs=1e-9)
+
+
+def test_netcal_calls_another_number_ace():
+    """Its ACE is the plain mean over bins that hold a sample: the same as ours only where all hold equally many."""
+    metrics = pytest.importorskip("netcal.metrics", reason=NO_BENCH)
+    confidence, correct = random_pairs(600, 4)
+    confidence, targets = 0.3 + 0.7 * confidence.square(), correct.long().numpy()
+    found = reliability(confidence, correct, 10)
+    assert found.count[:3].tolist() == [0, 0, 0]
+    plain = float((found.confidence - found.accuracy)[3:].abs().mean())
+    assert metrics.ACE(10).measure(confidence.numpy(), targets) == pytest.approx(plain, abs=1e-9)
+    assert plain != pytest.approx(found.error, abs=1e-3)
+    peer = metrics.ACE(10, equal_intervals=False).measure(confidence.numpy(), targets)
+    assert adaptive_calibration_error(confidence, correct, 10) == pytest.approx(peer, abs=1e-9)
+
+
+# Proper scores
+
+
+def test_brier_by_hand():
+    probs = torch.tensor([[0.7, 0.2, 0.1], [0.7, 0.2, 0.1]])
+    # Label 0: 0.3² + 0.2² + 0.1² = 0.14.  Label 2: 0.7² + 0.2² + 0.9² = 1.34.
+    assert brier(probs[:1], torch.tensor([0])) == pytest.approx(0.14)
+    assert brier(probs, torch.tensor([0, 2])) == pytest.approx((0.14 + 1.34) / 2)
+    sure = torch.eye(3)
+    assert brier(sure, torch.tensor([0, 1, 2])) == 0
+    assert brier(sure, torch.tensor([1, 2, 0])) == 2
+
+
+def test_nll_by_hand():
+    logits = torch.tensor([[0.0, math.log(3)]])  # probabilities 1/4 and 3/4
+    assert nll(logits, torch.tensor([0])) == pytest.approx(math.log(4))
+    assert nll(logits, torch.tensor([1])) == pytest.approx(math.log(4 / 3))
+    assert nll(torch.tensor([[0.0, 1000], [1000, 0]]), torch.tensor([0, 0])) == 500  # no underflow
+
+
+def test_proper_scores_against_plain_formulas():
+    logits, labels = random_logits(400, 6, 5)
+    rows = np.arange(400)
+    peer = special.logsumexp(logits.numpy(), axis=1) - logits.numpy()[rows, labels]
+    assert nll(logits, labels) == pytest.approx(peer.mean(), rel=1e-12)
+    assert nll(logits.float(), labels) == pytest.approx(peer.mean(), rel=1e-6)
+    assert nll(logits + torch.arange(400)[:, None], labels) == pytest.approx(peer.mean(), rel=1e-10)
+    probs = special.softmax(logits.numpy(), axis=1)
+    # Σ_k (p_k - 1[k = y])² = Σ_k p_k² - 2 p_y + 1
+    peer = (probs**2).sum(1) - 2 * probs[rows, labels] + 1
+    assert brier(logits.softmax(1), labels) == pytest.approx(peer.mean(), rel=1e-12)
+
+
+def test_proper_scores_against_sklearn():
+    metrics = pytest.importorskip("sklearn.metrics", reason=NO_BENCH)
+    logits, labels = random_logits(400, 2, 6)
+    probs = logits.softmax(1)
+    assert nll(logits, labels) == pytest.approx(metrics.log_loss(labels, probs.numpy()), rel=1e-9)
+    # Of two classes it counts one.
+    assert brier(probs, labels) == pytest.approx(2 * metrics.brier_score_loss(labels, probs[:, 1].numpy()), rel=1e-9)
+
+
+# The noise floor
+
+
+def test_the_noise_floor_is_that_of_labels_drawn_from_the_probabilities():
+    logits, _ = random_logits(400, 10, 7, spread=1.5)
+    probs, random = logits.softmax(1).numpy(), np.random.default_rng(8)
+    confidence, predicted, errors = probs.max(1), probs.argmax(1), []
+    for _ in range(1500):
+        labels = (probs.cumsum(1) < random.random((400, 1))).sum(1)  # from the whole row
+        errors.append(by_definition(confidence, predicted == labels, 8))
+    mean, high = ece_noise_floor(logits.softmax(1), 8, 1500, torch.Generator().manual_seed(9))
+    error = np.std(errors) / 1500**0.5
+    assert error < 4e-4
+    assert mean == pytest.approx(np.mean(errors), abs=4 * error)
+    assert high == pytest.approx(np.quantile(errors, 0.975), abs=0.0025)
+    assert high > mean + 0.01
+
+
+def test_the_noise_floor_by_hand():
+    generator = torch.Generator().manual_seed(0)
+    assert ece_noise_floor(torch.ones(5), generator=generator) == (0, 0)
+    assert ece_noise_floor(torch.tensor([0.5]), generator=generator) == (0.5, 0.5)
+    # One sample of confidence 0.8: error 0.2 with probability 0.8, else 0.8.
+    mean, high = ece_noise_floor(torch.tensor([0.8]), draws=3000, generator=generator)
+    assert mean == pytest.approx(2 * 0.8 * 0.2, abs=0.02)
+    assert high == pytest.approx(0.8)
+
+
+def test_the_noise_floor_falls_with_the_root_of_the_number_of_samples_and_can_be_repeated():
+    logits, _ = random_logits(1600, 10, 10)
+    probs = logits.softmax(1).float()
+    floor = ece_noise_floor(probs, 10, 100, torch.Generator().manual_seed(1))
+    assert floor == ece_noise_floor(probs, 10, 100, torch.Generator().manual_seed(1))
+    assert floor == ece_noise_floor(probs.amax(1), 10, 100, torch.Generator().manual_seed(1))
+    assert floor != ece_noise_floor(probs, 10, 100, torch.Generator().manual_seed(2))
+    few, _ = ece_noise_floor(probs[:100], 10, 400, torch.Generator().manual_seed(1))
+    assert few / floor[0] == pytest.approx(4, rel=0.1)
+
+
+def test_rounding_above_one_is_no_error():
+    probs = torch.tensor([[1 + 5e-7, 0.0], [1.0, 0.0]])
+    assert ece_noise_floor(probs) == (0, 0)
+    assert expected_calibration_error(probs, torch.tensor([0, 0])) == pytest.approx(0, abs=1e-6)
+
+
+# Temperature
+
+
+def by_scipy(logits, labels, offset=0.0):
+    """The factor with the smallest NLL, by a search that knows no derivative, over log s."""
+    rows, own = logits.double().numpy(), (np.arange(len(labels)), labels.numpy())
+
+    def loss(log_scale):
+        scaled = math.exp(log_scale) * rows + np.asarray(offset)
+        return (special.logsumexp(scaled, axis=1) - scaled[own]).mean()
+
+    bounds = math.log(0.01), math.log(100)
+    return math.exp(optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-10}).x)
+
+
+@pytest.mark.parametrize("classes", [2, 10, 100])
+@pytest.mark.parametrize("factor", [0.2, 1.0, 6.0])  # under-, well and overconfident
+def test_the_temperature_is_that_of_another_solver(classes, factor):
+    logits, labels = random_logits(600, classes, classes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = fit_temperature(factor * logits, labels)
+    assert found == pytest.approx(1 / by_scipy(factor * logits, labels), rel=1e-6)
+    assert found == pytest.approx(factor, rel=0.15)  # labels were drawn at temperature 1
+    assert fit_temperature((factor * logits).float(), labels) == pytest.approx(found, rel=1e-5)
+
+
+@pytest.mark.parametrize("number", [ROWS, ROWS + 1, 3 * ROWS - 1])
+def test_at_the_best_temperature_the_expected_logit_is_the_true_one(number):
+    logits, labels = random_logits(number, 10, 11)
+    scale = 1 / fit_temperature(3 * logits, labels)
+    expected = ((3 * scale * logits).softmax(1) * logits).sum(1).mean()  # d NLL / d s = 0
+    assert float(expected) == pytest.approx(float(logits.gather(1, labels[:, None]).mean()), abs=1e-8)
+
+
+def test_the_temperature_by_hand():
+    # Three of four right with logits (2, 0): softmax gives 3/4 where 2 / T = ln 3.
+    logits, labels = torch.tensor([[2.0, 0]] * 4), torch.tensor([0, 0, 0, 1])
+    assert fit_temperature(logits, labels) == pytest.approx(2 / math.log(3), rel=1e-8)
+    # With an offset of ln 2 the odds are 2 e^{2s} : 1, which is 3 : 1 where 2 s = ln 1.5.
+    offset = torch.tensor([math.log(2), 0])
+    assert fit_scale(logits, labels, offset) == pytest.approx(math.log(1.5) / 2, rel=1e-7)
+
+
+@FEW
+@given(st.integers(2, 30), st.floats(0.2, 8), st.integers(0, 10_000))
+def test_temperature_scales_with_the_logits_and_ignores_what_softmax_ignores(classes, factor, seed):
+    logits, labels = random_logits(200, classes, seed)
+    expected = pytest.approx(factor * fit_temperature(logits, labels), rel=1e-7)
+    assert fit_temperature(factor * logits, labels) == expected
+    assert fit_temperature(factor * logits + torch.arange(200)[:, None], labels) == expected
+    order = torch.randperm(200, generator=torch.Generator().manual_seed(seed))
+    assert fit_temperature(factor * logits[order], labels[order]) == expected
+
+
+@pytest.mark.parametrize("classes", [2, 10, 100])
+@pytest.mark.parametrize("factor", [0.3, 4.0])
+def test_a_scale_beside_an_offset_is_that_of_another_solver(classes, factor):
+    logits, labels = random_logits(600, classes, 20 + classes)
+    offset = torch.linspace(-1, 1, classes, dtype=torch.float64)
+    found = fit_scale(factor * logits, labels, offset)
+    assert found == pytest.approx(by_scipy(factor * logits, labels, offset), rel=1e-6)
+    assert found == pytest.approx(fit_scale(factor * logits, labels, offset + 5), rel=1e-8)
+    assert found != pytest.approx(fit_scale(factor * logits, labels), rel=1e-3)
+    assert fit_scale(factor * logits, labels, 0 * offset) == pytest.approx(1 / fit_temperature(factor * logits, labels))
+
+
+@pytest.mark.parametrize("margin", [0.01, 2.0, 50.0, 5000.0])  # at 50, exp(-50 · 100) is 0
+def test_where_all_is_right_the_temperature_is_cut_off_below(margin):
+    labels = torch.arange(20) % 10
+    logits = margin * torch.eye(10)[labels]
+    with pytest.warns(UserWarning, match=r"the colder the better: the temperature is cut off at 0\.01") as found:
+        assert fit_temperature(logits, labels) == pytest.approx(0.01, rel=1e-12)
+    assert [warning.filename for warning in found] == [__file__]
+
+
+def test_a_best_temperature_beyond_the_ends_is_cut_off():
+    logits, labels = random_logits(300, 5, 12)
+    with pytest.warns(UserWarning, match="the colder the better"):
+        assert fit_temperature(1e-3 * logits, labels) == pytest.approx(0.01, rel=1e-12)
+    with pytest.warns(UserWarning, match=r"no better than chance: the temperature is cut off at 100"):
+        assert fit_temperature(1e3 * logits, labels) == pytest.approx(100, rel=1e-12)
+
+
+@pytest.mark.parametrize("logits", [-torch.eye(4), torch.zeros(4, 4), 2 * torch.eye(4)[[1, 2, 3, 0]]])
+def test_what_is_no_better_than_chance_is_cut_off_above(logits):
+    with pytest.warns(UserWarning, match=r"no better than chance: the temperature is cut off at 100") as found:
+        assert fit_temperature(logits, torch.arange(4)) == pytest.approx(100, rel=1e-12)
+    assert len(found) == 1
+
+
+# The bootstrap
+
+
+def mean(values):
+    return float(values.mean())
+
+
+def test_a_bootstrap_interval_can_be_repeated_and_knows_its_numbers():
+    values = torch.randn(50, generator=torch.Generator().manual_seed(0))
+    first = bootstrap_interval(mean, values, draws=100, seed=3)
+    assert first == bootstrap_interval(mean, values, draws=100, seed=3)
+    assert first != bootstrap_interval(mean, values, draws=100, seed=4)
+    assert (first.mean, first.n) == (mean(values), 50)
+    assert first.low < first.mean < first.high
+    wide = bootstrap_interval(mean, values, draws=2000)
+    standard_error = float(values.std()) / 50**0.5
+    assert (wide.high - wide.low) / (2 * 1.96 * standard_error) == pytest.approx(1, abs=0.07)
+    assert bootstrap_interval(mean, values, draws=2000, level=0.5).high < wide.high
+
+
+def test_samples_are_drawn_together():
+    values = torch.arange(20.0)
+    both = bootstrap_interval(lambda one, other: float((other - 2 * one).abs().max()), values, 2 * values, draws=50)
+    assert (both.mean, both.low, both.high, both.n) == (0, 0, 0, 20)
+
+
+def test_it_is_basic_not_percentile():
+    # The largest value is never exceeded by drawing again: what was drawn lies below it, the interval above.
+    values = torch.arange(30.0)
+    found = bootstrap_interval(lambda one: float(one.max()), values)
+    assert found.mean == found.low == 29
+    assert found.high > 30
+
+
+def test_the_interval_of_a_mean_covers_as_often_as_it_says():
+    generator = torch.Generator().manual_seed(1)
+    covered = []
+    for _ in range(400):
+        found = bootstrap_interval(mean, torch.randn(100, generator=generator), draws=200)
+        covered.append(found.low <= 0 <= found.high)
+    assert 0.92 < np.mean(covered) < 0.97
+
+
+def test_for_ece_the_basic_interval_covers_better_than_the_percentile_interval():
+    confidence = np.array([0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95])
+    accuracy = np.array([0.35, 0.45, 0.55, 0.65, 0.6, 0.65, 0.75])
+    truth, random = np.abs(confidence - accuracy).mean(), np.random.default_rng(0)
+    basic = percentile = 0
+    for repetition in range(150):
+        chosen = random.integers(7, size=1000)
+        correct = torch.from_numpy(random.random(1000) < accuracy[chosen])
+        samples = torch.from_numpy(confidence[chosen]), correct
+        found = bootstrap_interval(lambda *drawn: expected_calibration_error(*drawn, 10), *samples, draws=100)
+        basic += found.low <= truth <= found.high
+        percentile += 2 * found.mean - found.high <= truth <= 2 * found.mean - found.low
+        if repetition == 0:
+            floor, _ = ece_noise_floor(samples[0], 10)
+            assert truth > 2 * floor  # well above it
+    assert basic / 150 > 0.75
+    assert basic / 150 > percentile / 150 + 0.3
+
+
+# Misuse
+
+
+@pytest.fixture
+def valid():
+    logits, labels = random_logits(8, 4, 13)
+    return logits.softmax(1), labels
+
+
+def with_rows(values, rows, wrong):
+    values = values.clone()
+    values[rows] = torch.as_tensor(wrong, dtype=values.dtype)
+    return values
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ([0.5, 0.2, 0.2, 0.0], r"row 3 is no distribution: from 0 to 0.5, sum 0.9 \(of logits, take the softmax"),
+        ([3.0, -1, 0, -1], "row 3 is no distribution: from -1 to 3, sum 1 "),
+        ([0.7, 0.5, -0.2, 0], "row 3 is no distribution: from -0.2 to 0.7, sum 1 "),
+        ([1.005, 0, 0, 0], "row 3 is no distribution: from 0 to 1.005"),
+        ([0.0, 0, 0, 0], "row 3 is no distribution: .* sum 0 "),
+        ([math.nan, 0.5, 0.5, 0], "row 3 is no distribution"),
+        ([math.inf, 0, 0, 0], "row 3 is no distribution"),
+    ],
+)
+@pytest.mark.parametrize("measure", [*MEASURES, brier, lambda probs, labels: ece_noise_floor(probs)])
+def test_the_first_row_that_is_no_distribution_is_named(valid, measure, wrong, message):
+    probs, labels = valid
+    with pytest.raises(SoftlabError, match=message):
+        measure(with_rows(probs, [3, 6], wrong), labels)
+
+
+@pytest.mark.parametrize("measure", [*MEASURES, brier])
+def test_wrong_labels_are_named(valid, measure):
+    probs, labels = valid
+    for wrong, message in [
+        (with_rows(labels, [5, 7], 4), "label 4 of sample 5 is not one of 4 classes"),
+        (with_rows(labels, [5, 7], -1), "label -1 of sample 5 is not one of 4 classes"),
+        (labels[:7], r"int64 \(8,\), not torch.int64 \(7,\)"),
+        (labels == 0, r"not torch.bool \(8,\)"),
+        (labels.float(), r"not torch.float32 \(8,\)"),
+    ]:
+        with pytest.raises(SoftlabError, match=message):
+            measure(probs, wrong)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_first_wrong_confidence_or_correctness_is_named(measure):
+    confidence, correct = torch.linspace(0, 1, 8), torch.tensor([0.0, 1, 0, 1, 1, 0, 1, 1])
+    for wrong in (1.5, -0.5, math.nan, math.inf):
+        with pytest.raises(SoftlabError, match=f"confidence 3 is {wrong:g}, not from 0 to 1"):
+            measure(with_rows(confidence, [3, 6], wrong), correct)
+        with pytest.raises(SoftlabError, match=f"correctness 3 is {wrong:g}, not from 0 to 1"):
+            measure(confidence, with_rows(correct, [3, 6], wrong))
+    with pytest.raises(SoftlabError, match=r"correctness 3 is 0\.5: it must be 0 or 1"):
+        measure(confidence, with_rows(correct, [3, 6], 0.5))
+    with pytest.raises(SoftlabError, match="correctness 1 is 2, not from 0 to 1"):
+        measure(confidence[:3], torch.tensor([0, 2, 3]))
+    with pytest.raises(SoftlabError, match=r"N > 0, not \(8,\) and \(7,\)"):
+        measure(confidence, correct[:7])
+    with pytest.raises(SoftlabError, match=r"not \(8, 1, 1\) and \(8,\)"):
+        measure(confidence[:, None, None], correct)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_no_samples_and_one_class_are_refused(measure):
+    nothing = torch.zeros(0, dtype=torch.int64)
+    with pytest.raises(SoftlabError, match=r"N > 0, not \(0,\) and \(0,\)"):
+        measure(torch.zeros(0), nothing)
+    with pytest.raises(SoftlabError, match=r"N > 0 and at least two classes, not \(0, 3\)"):
+        measure(torch.zeros(0, 3), nothing)
+    with pytest.raises(SoftlabError, match=r"at least two classes, not \(5, 1\)"):
+        measure(torch.ones(5, 1), torch.zeros(5, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("bins", [0, -3, 2.5, 15.0, True, "15", None])
+@pytest.mark.parametrize("measure", [reliability, expected_calibration_error, adaptive_calibration_error])
+def test_the_number_of_bins_is_whole_and_positive(measure, bins):
+    with pytest.raises(SoftlabError, match=f"bins must be a whole number from 1 on, not {bins!r}"):
+        measure(torch.tensor([0.5]), torch.tensor([1]), bins)
+
+
+@pytest.mark.parametrize("function", [nll, fit_temperature, fit_scale])
+def test_wrong_logits_are_named(valid, function):
+    probs, labels = valid
+    with pytest.raises(SoftlabError, match="these are probabilities, give logits"):
+        function(probs, labels)
+    with pytest.raises(SoftlabError, match="these are probabilities, give logits"):
+        function(probs.float(), labels)
+    logits = probs.log()
+    for wrong in (math.nan, math.inf, -math.inf):
+        with pytest.raises(SoftlabError, match="row 2 of logits is not finite"):
+            function(with_rows(logits, [2, 4], [0, wrong, 0, 0]), labels)
+    with pytest.raises(SoftlabError, match="label 4 of sample 5 is not one of 4 classes"):
+        function(logits, with_rows(labels, [5, 7], 4))
+    with pytest.raises(SoftlabError, match=r"not \(0, 4\)"):
+        function(logits[:0], labels[:0])
+    with pytest.raises(SoftlabError, match=r"two classes, not \(8, 1\)"):
+        function(logits[:, :1], labels)
+
+
+def test_a_wrong_offset_is_named(valid):
+    logits, labels = valid[0].log(), valid[1]
+    with pytest.raises(SoftlabError, match=r"offset must be \(4,\), a finite number per class, not \(3,\)"):
+        fit_scale(logits, labels, torch.zeros(3))
+    with pytest.raises(SoftlabError, match="offset must be"):
+        fit_scale(logits, labels, torch.tensor([0, math.nan, 0, 0]))

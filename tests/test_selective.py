@@ -1,0 +1,206 @@
+"""Risk against coverage and AUROC: by hand, by their definitions pair by pair, and what leaves them alone."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from softlab import SoftlabError
+from softlab.selective import SCORES, accuracy_at_coverage, aurc, auroc, excess_aurc, risk_coverage
+
+FEW = settings(derandomize=True, max_examples=60, deadline=None, database=None)
+# Scores from 0 to 3: many ties; and whether each prediction is right.
+PREDICTIONS = st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=25)
+SOME_SCORES = st.lists(st.integers(0, 4), min_size=1, max_size=15)
+
+
+def columns(predictions):
+    confidence, correct = zip(*predictions, strict=True)
+    return torch.tensor(confidence, dtype=torch.float32), torch.tensor(correct)
+
+
+def risks_by_definition(confidence, correct):
+    """Error rate of the samples that fewer than k others beat: by more confidence, or the same earlier on."""
+    number, risks = len(confidence), []
+    ahead = [
+        sum(confidence[j] > confidence[i] or (confidence[j] == confidence[i] and j < i) for j in range(number))
+        for i in range(number)
+    ]
+    for k in range(1, number + 1):
+        kept = [i for i in range(number) if ahead[i] < k]
+        assert len(kept) == k
+        risks.append(sum(not correct[i] for i in kept) / k)
+    return risks
+
+
+def test_risks_by_hand():
+    confidence, correct = torch.tensor([0.1, 0.9, 0.5, 0.7]), torch.tensor([1, 1, 0, 1])
+    coverage, risk = risk_coverage(confidence, correct)  # in order: right, right, wrong, right
+    assert coverage.tolist() == [0.25, 0.5, 0.75, 1]
+    assert risk.tolist() == pytest.approx([0, 0, 1 / 3, 1 / 4])
+    assert coverage.dtype == risk.dtype == torch.float64
+    assert aurc(confidence, correct) == pytest.approx((1 / 3 + 1 / 4) / 4)
+    # The best order has the wrong one last: (0 + 0 + 0 + 1/4) / 4.
+    assert excess_aurc(confidence, correct) == pytest.approx((1 / 3) / 4)
+
+
+def test_ties_keep_the_given_order():
+    confidence = torch.tensor([0.9, 0.8, 0.8, 0.1])
+    assert risk_coverage(confidence, torch.tensor([1, 0, 1, 1]))[1].tolist() == pytest.approx([0, 1 / 2, 1 / 3, 1 / 4])
+    assert risk_coverage(confidence, torch.tensor([1, 1, 0, 1]))[1].tolist() == pytest.approx([0, 0, 1 / 3, 1 / 4])
+    many = torch.arange(5000) % 2 == 0  # as many equal scores as a sort that is not stable would mix
+    assert risk_coverage(torch.ones(5000), many)[1].tolist() == [(k // 2) / k for k in range(1, 5001)]
+
+
+@FEW
+@given(PREDICTIONS)
+def test_risks_are_those_of_the_definition(predictions):
+    confidence, correct = columns(predictions)
+    expected = risks_by_definition(confidence.tolist(), correct.tolist())
+    coverage, risk = risk_coverage(confidence, correct)
+    number = len(predictions)
+    assert coverage.tolist() == pytest.approx([k / number for k in range(1, number + 1)])
+    assert risk.tolist() == pytest.approx(expected)
+    assert aurc(confidence, correct) == pytest.approx(sum(expected) / number)
+    for k in range(1, number + 1):
+        assert accuracy_at_coverage(confidence, correct, k / number) == pytest.approx(1 - expected[k - 1])
+
+
+@FEW
+@given(PREDICTIONS)
+def test_only_the_order_counts(predictions):
+    confidence, correct = columns(predictions)
+    for same in (confidence.exp(), 3 * confidence - 100, confidence.double(), confidence.long()):
+        assert risk_coverage(same, correct)[1].equal(risk_coverage(confidence, correct)[1])
+        assert excess_aurc(same, correct) == excess_aurc(confidence, correct)
+    for kind in (torch.int64, torch.float32, torch.uint8):
+        assert aurc(confidence, correct.to(kind)) == aurc(confidence, correct)
+
+
+@FEW
+@given(PREDICTIONS)
+def test_the_excess_is_zero_for_a_perfect_order_and_never_negative(predictions):
+    confidence, correct = columns(predictions)
+    assert excess_aurc(confidence, correct) >= -1e-12
+    assert excess_aurc(confidence + 10 * correct, correct) == pytest.approx(0, abs=1e-12)
+    assert excess_aurc(correct.float(), correct) == 0
+    right, number = int(correct.sum()), len(correct)
+    best = sum(max(0, k - right) / k for k in range(1, number + 1)) / number
+    assert aurc(confidence, correct) - excess_aurc(confidence, correct) == pytest.approx(best)
+
+
+def test_no_order_is_better_than_the_one_the_excess_is_measured_from():
+    correct = torch.tensor([1, 0, 1, 1, 0, 1])
+    orders = [torch.tensor(order) for order in itertools.permutations(range(6))]
+    areas = [aurc(order, correct) for order in orders]
+    excesses = [excess_aurc(order, correct) for order in orders]
+    assert min(excesses) == 0
+    assert max(areas) - min(areas) == pytest.approx(max(excesses))
+
+
+def test_all_right_and_all_wrong():
+    confidence = torch.tensor([0.3, 0.9, 0.5])
+    assert aurc(confidence, torch.ones(3)) == excess_aurc(confidence, torch.ones(3)) == 0
+    assert aurc(confidence, torch.zeros(3)) == 1
+    assert excess_aurc(confidence, torch.zeros(3)) == 0
+    assert accuracy_at_coverage(confidence, torch.zeros(3), 0.5) == 0
+
+
+def test_accuracy_at_the_ends_of_coverage():
+    confidence, correct = torch.tensor([0.3, 0.9, 0.5, 0.7]), torch.tensor([0, 1, 0, 0])
+    assert accuracy_at_coverage(confidence, correct, 1) == 0.25
+    assert accuracy_at_coverage(confidence, correct, 0.5) == 0.5
+    assert accuracy_at_coverage(confidence, correct, 0.51) == pytest.approx(1 / 3)  # rounded up
+    for tiny in (0.25, 0.1, 1e-3, 1e-12, 5e-324):  # one sample is always kept
+        assert accuracy_at_coverage(confidence, correct, tiny) == 1
+
+
+@pytest.mark.parametrize(
+    ("coverage", "number", "kept"), [(0.07, 100, 7), (0.29, 100, 29), (0.55, 100, 55), (0.1, 30, 3)]
+)
+def test_rounding_of_the_product_keeps_no_sample_too_many_or_too_few(coverage, number, kept):
+    correct = torch.arange(number) < kept  # of these, all right: one more or less would show
+    confidence = -torch.arange(number)
+    assert accuracy_at_coverage(confidence, correct, coverage) == 1
+    assert accuracy_at_coverage(confidence, correct & (torch.arange(number) != kept - 1), coverage) < 1
+    assert accuracy_at_coverage(confidence, correct, coverage + 1e-6) == pytest.approx(kept / (kept + 1))
+
+
+def test_auroc_by_hand():
+    # Pairs: 3 > 1, 3 > 2, 2 > 1 and a tie of 2 with 2.
+    assert auroc(torch.tensor([3.0, 2]), torch.tensor([1.0, 2])) == 3.5 / 4
+    assert auroc(torch.tensor([3.0, 2]), torch.tensor([0.5])) == 1
+    assert auroc(torch.tensor([0.1]), torch.tensor([0.2, 0.3])) == 0
+    assert auroc(torch.ones(4), torch.ones(7)) == 0.5
+
+
+@FEW
+@given(SOME_SCORES, SOME_SCORES)
+def test_auroc_is_the_share_of_pairs_in_order(known, unknown):
+    pairs = [(a > b) + (a == b) / 2 for a in known for b in unknown]
+    known, unknown = torch.tensor(known, dtype=torch.float32), torch.tensor(unknown, dtype=torch.float32)
+    found = auroc(known, unknown)
+    assert found == pytest.approx(sum(pairs) / len(pairs))
+    assert found + auroc(unknown, known) == pytest.approx(1)
+    assert auroc(-unknown, -known) == pytest.approx(found)
+    assert auroc(known.exp(), unknown.exp()) == found
+
+
+def test_auroc_against_sklearn():
+    metrics = pytest.importorskip("sklearn.metrics", reason="the extra `bench` is not installed")
+    generator = torch.Generator().manual_seed(0)
+    known, unknown = torch.randn(900, generator=generator) + 0.7, torch.randn(400, generator=generator)
+    for step in (None, 2):
+        scores = torch.cat([known, unknown]) if step is None else (torch.cat([known, unknown]) * step).round()
+        truth = torch.arange(1300) < 900
+        assert auroc(scores[:900], scores[900:]) == pytest.approx(metrics.roc_auc_score(truth, scores), rel=1e-12)
+
+
+def test_a_logit_knows_more_than_its_probability():
+    logits = torch.tensor([[0.0, math.log(3)], [10.0, 10 + math.log(3)]])
+    assert SCORES["largest probability"](logits).tolist() == pytest.approx([0.75, 0.75])
+    assert SCORES["largest logit"](logits).tolist() == pytest.approx([math.log(3), 10 + math.log(3)])
+
+
+@pytest.mark.parametrize(
+    "function", [risk_coverage, aurc, excess_aurc, lambda scores, right: accuracy_at_coverage(scores, right, 0.5)]
+)
+def test_misuse_is_named(function):
+    confidence, correct = torch.linspace(0, 1, 6), torch.tensor([1.0, 0, 1, 1, 0, 1])
+    for wrong in (math.nan, math.inf, -math.inf):
+        broken = confidence.clone()
+        broken[[2, 4]] = wrong
+        with pytest.raises(SoftlabError, match="confidence 2 is not finite"):
+            function(broken, correct)
+    for wrong, text in ((0.5, r"0\.5"), (2, "2"), (-1, "-1"), (math.nan, "nan")):
+        broken = correct.clone()
+        broken[[3, 5]] = wrong
+        with pytest.raises(SoftlabError, match=f"correctness 3 is {text}: it must be 0 or 1"):
+            function(confidence, broken)
+    with pytest.raises(SoftlabError, match=r"must be \(N,\), N > 0, not \(6,\) and \(5,\)"):
+        function(confidence, correct[:5])
+    with pytest.raises(SoftlabError, match=r"not \(0,\) and \(0,\)"):
+        function(confidence[:0], correct[:0])
+    with pytest.raises(SoftlabError, match=r"not \(6, 1\) and \(6, 1\)"):
+        function(confidence[:, None], correct[:, None])
+
+
+@pytest.mark.parametrize("coverage", [0, -0.1, 1.01, math.nan])
+def test_coverage_is_a_share(coverage):
+    with pytest.raises(SoftlabError, match=f"coverage must be above 0 and at most 1, not {coverage!r}"):
+        accuracy_at_coverage(torch.ones(3), torch.ones(3), coverage)
+
+
+def test_scores_without_an_order_are_named():
+    scores = torch.tensor([0.0, 1, 2])
+    with pytest.raises(SoftlabError, match="unknown score 1 is not finite"):
+        auroc(scores, torch.tensor([0, math.nan, math.nan]))
+    with pytest.raises(SoftlabError, match=r"^known score 2 is not finite"):
+        auroc(torch.tensor([0, 1, math.inf]), scores)
+    with pytest.raises(SoftlabError, match=r"not empty, not \(3,\), \(0,\)"):
+        auroc(scores, scores[:0])
+    with pytest.raises(SoftlabError, match=r"not \(3, 1\), \(3,\)"):
+        auroc(scores[:, None], scores)
