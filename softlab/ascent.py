@@ -2,6 +2,7 @@
 
 import collections
 import copy
+import dataclasses
 import itertools
 import math
 import warnings
@@ -16,13 +17,22 @@ from softlab.errors import SoftlabError, unknown
 from softlab.geometry.checks import check_labels
 
 BATCH = 250  # images at once: bounds the memory, and stays near a CPU's cache
-LOSSES = {
-    "ce": lambda logits, labels: functional.cross_entropy(logits, labels, reduction="sum"),
-    # The largest other logit minus the label's.
-    "margin": lambda logits, labels: (
-        logits.scatter(1, labels[:, None], -math.inf).amax(1) - logits.gather(1, labels[:, None])[:, 0]
-    ).sum(),
-}
+CANDIDATES = 10  # classes among which the nearest are looked for
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
+    """Summed over the samples. It has no use for targets."""
+    return functional.cross_entropy(logits, labels, reduction="sum")
+
+
+def margin(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
+    """The target's logit minus the label's, summed over the samples; target -1: the largest other logit."""
+    other = logits.scatter(1, labels[:, None], -math.inf).amax(1)
+    aimed = logits.gather(1, targets.clamp(min=0)[:, None])[:, 0]
+    return (torch.where(targets < 0, other, aimed) - logits.gather(1, labels[:, None])[:, 0]).sum()
+
+
+LOSSES = {"ce": cross_entropy, "margin": margin}
 
 
 class UntrustedAttack(UserWarning):
@@ -34,7 +44,8 @@ class Subject:
     """A copy of a model, and samples that are fit to attack it with.
 
     model: in evaluation mode, float32, its parameters without gradients.  images: (N, C, H, W) float32.
-    labels, radii: (N,).  logits: (N, K), before any attack.
+    labels, radii: (N,).  logits: (N, K), before any attack.  targets: (N, A), what one walk after the other aims at:
+    any other class, -1, then some of the others, nearest first.
     """
 
     model: nn.Module
@@ -42,11 +53,13 @@ class Subject:
     labels: Tensor
     radii: Tensor
     logits: Tensor
+    targets: Tensor
 
     def part(self, rows: Tensor, radii: Tensor | None = None) -> "Subject":
         """Some of the samples, at other radii if given."""
         radii = self.radii[rows] if radii is None else radii
-        return Subject(self.model, self.images[rows], self.labels[rows], radii, self.logits[rows])
+        parts = (values[rows] for values in (self.logits, self.targets))
+        return Subject(self.model, self.images[rows], self.labels[rows], radii, *parts)
 
     @property
     def right(self) -> Tensor:
@@ -54,10 +67,13 @@ class Subject:
         return self.logits.argmax(1) == self.labels
 
 
-def prepare(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | Tensor, norm: str) -> Subject:
-    """The subject of an attack. Raises SoftlabError for whatever is out of range; see attacks.pgd.
+def prepare(
+    model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | Tensor, norm: str, targets: int = 0
+) -> Subject:
+    """The subject of an attack, with that many other classes as targets.
 
-    Warns if the model gives other logits when asked again.
+    Raises SoftlabError for whatever is out of range; see attacks.pgd.  Warns if the model gives other logits when it
+    is asked again.
     """
     if norm not in balls.NORMS:
         raise unknown("norm", norm, balls.NORMS)
@@ -79,7 +95,23 @@ def prepare(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | T
     first, again = (values.nan_to_num(0, 0, 0) for values in (logits[:BATCH], all_logits(model, images[:BATCH])))
     if (first - again).abs().max() > 1e-3 * first.abs().max():
         warnings.warn("the model gives other logits when asked again: one attack is not enough", UntrustedAttack, 3)
-    return Subject(model, images, labels, radii, logits)
+    subject = Subject(model, images, labels, radii, logits, torch.full_like(labels, -1)[:, None])
+    if targets <= 0:
+        return subject
+    return dataclasses.replace(subject, targets=torch.cat([subject.targets, _nearest(subject, norm, targets)], 1))
+
+
+def _nearest(subject: Subject, norm: str, count: int) -> Tensor:
+    """Other classes (N, count or fewer), nearest first as they would be if the logits were linear in the pixels."""
+    device, own = device_of(subject.model), subject.labels[:, None]
+    others, likely = subject.logits.scatter(1, own, -math.inf).topk(min(CANDIDATES, subject.logits.shape[1] - 1))
+    distances = (subject.logits.gather(1, own) - others).nan_to_num()
+    for column, targets in enumerate(likely.unbind(1)):
+        for rows in torch.arange(len(own), device=own.device).split(BATCH):
+            part = (values[rows].to(device) for values in (subject.images, subject.labels, targets))
+            speed = balls.dual_size(gradient_at(subject.model, "margin", *part)[0], norm).clamp(min=balls.TINY)
+            distances[rows, column] /= speed.to(own.device)
+    return likely.gather(1, distances.argsort(1))[:, :count]
 
 
 def per_sample(name: str, value: float | Tensor, images: Tensor) -> Tensor:
@@ -98,6 +130,7 @@ def per_sample(name: str, value: float | Tensor, images: Tensor) -> Tensor:
 def walk(
     subject: Subject,
     points: Tensor,
+    targets: Tensor,
     lengths: Tensor,
     steps: int,
     norm: str,
@@ -107,25 +140,26 @@ def walk(
 ) -> tuple[Tensor, Tensor]:
     """Where one batch is `steps` steps of these lengths (N,) after `points`, and whether the model gets that wrong.
 
-    early_stop: a sample stays at the first point that the model gets wrong. Adds to counts: "all" walks, those with a
-    "zero" gradient at the first step, and how often a gradient or logits were not finite, "nan".
+    targets: (N,), the class that each sample is to become, -1 for any (the margin heeds it).  early_stop: a sample
+    stays at the first point that the model gets wrong. Adds to counts: "all" walks, those with a "zero" gradient at
+    the first step, and how often a gradient or logits were not finite, "nan".
     Raises SoftlabError if the model gives no gradient.
     """
     model, home, device = subject.model, points.device, device_of(subject.model)
-    state = (points, subject.images, subject.labels, subject.radii, lengths)
-    points, images, labels, radii, lengths = (values.to(device) for values in state)
+    state = (points, subject.images, subject.labels, targets, subject.radii, lengths)
+    points, images, labels, targets, radii, lengths = (values.to(device) for values in state)
     found, success, rows = images.clone(), torch.zeros_like(labels).bool(), torch.arange(len(labels), device=device)
     counts["all"] += len(rows)
     for number in range(steps):
-        gradient, logits = gradient_at(model, points, labels, loss)
+        gradient, logits = gradient_at(model, loss, points, labels, targets)
         counts["nan"] += not_finite(gradient, logits)
         if number == 0:
             counts["zero"] += int((gradient == 0).flatten(1).all(1).sum())
         fooled = logits.argmax(1) != labels
         if early_stop and fooled.any():
             found[rows[fooled]], success[rows[fooled]] = points[fooled], True
-            state = (rows, points, images, labels, radii, lengths, gradient)
-            rows, points, images, labels, radii, lengths, gradient = (values[~fooled] for values in state)
+            state = (rows, points, images, labels, targets, radii, lengths, gradient)
+            rows, points, images, labels, targets, radii, lengths, gradient = (values[~fooled] for values in state)
             if len(rows) == 0:
                 return found.to(home), success.to(home)
         ahead = balls.across(lengths) * balls.steepest(gradient.nan_to_num(0, 0, 0), norm)
@@ -136,14 +170,14 @@ def walk(
     return found.to(home), success.to(home)
 
 
-def gradient_at(model: nn.Module, points: Tensor, labels: Tensor, loss: str) -> tuple[Tensor, Tensor]:
+def gradient_at(model: nn.Module, loss: str, points: Tensor, labels: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Gradient of the loss with respect to each image, and the logits."""
-    with torch.enable_grad():
+    with torch.enable_grad(), torch.autocast(points.device.type, enabled=False):  # it would reach the way back too
         points = points.detach().requires_grad_()
         logits = logits_of(model, points)
         if not logits.requires_grad:
             raise SoftlabError("the model gives no gradient with respect to its images; autoattack's square needs none")
-        (gradient,) = torch.autograd.grad(LOSSES[loss](logits, labels), points)
+        (gradient,) = torch.autograd.grad(LOSSES[loss](logits, labels, targets), points)
     return gradient, logits.detach()
 
 

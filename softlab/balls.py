@@ -15,6 +15,11 @@ def size(offset: Tensor, norm: str) -> Tensor:
     return offset.abs().amax((1, 2, 3)) if norm == "linf" else offset.flatten(1).norm(dim=1)
 
 
+def dual_size(gradient: Tensor, norm: str) -> Tensor:
+    """How much (N,) a linear function with this gradient rises along a perturbation of length 1, at most."""
+    return gradient.flatten(1).norm(p=1 if norm == "linf" else 2, dim=1)
+
+
 def steepest(gradient: Tensor, norm: str) -> Tensor:
     """The perturbation of length 1 along which a linear function with this gradient rises most (zero: zero)."""
     if norm == "linf":

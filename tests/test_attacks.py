@@ -1,0 +1,774 @@
+"""Attacks against smallest perturbations known exactly, peer libraries, invariants, and models that mislead them."""
+
+import copy
+import itertools
+import math
+import sys
+import warnings
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from softlab import Experiment, SoftlabError, ascent, balls, dataset_of, fit_or_load
+from softlab.attacks import (
+    AttackResult,
+    Health,
+    UntrustedAttack,
+    autoattack,
+    fgsm,
+    gradient_shares,
+    pgd,
+    robustness_curve,
+    smallest_epsilon,
+    transfer,
+)
+
+EXAMPLES = settings(derandomize=True, max_examples=20, deadline=None, database=None)
+DUAL = {"linf": 1, "l2": 2}  # the norm of a gradient that says how fast a step of length 1 can rise
+
+
+@pytest.fixture(autouse=True)
+def unwarned():
+    """A warning that no test asks for is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UntrustedAttack)
+        yield
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def linear(weight, bias):
+    """A classifier of images whose logits are W x + b."""
+    layer = nn.Linear(*reversed(weight.shape))
+    layer.weight.data, layer.bias.data = weight.clone(), bias.clone()
+    return nn.Sequential(nn.Flatten(), layer).eval()
+
+
+def linear_problem(classes, seed=0, count=40, dimension=16):
+    """A linear model with small logits, images far from the box's faces, their labels, and the rows of W."""
+    generator = seeded(seed)
+    weight, bias = (0.3 * torch.randn(classes, size, generator=generator).squeeze(1) for size in (dimension, 1))
+    model, images = linear(weight, bias), 0.5 + 0.05 * (torch.rand(count, 1, 4, 4, generator=generator) - 0.5)
+    with torch.no_grad():
+        bias = bias - model(images).mean(0)  # so that images lie on both sides
+        model = linear(weight, bias)
+        return model, images, model(images).argmax(1), weight
+
+
+def exact_linear(model, images, labels, weight, norm):
+    """min over j ≠ y of (z_y - z_j) / ‖w_y - w_j‖, in the dual norm: exact where the box is far away."""
+    logits = model(images).double().detach()
+    gaps = logits.gather(1, labels[:, None]) - logits
+    speeds = (weight[labels][:, None] - weight).double().norm(DUAL[norm], dim=2)
+    return (gaps / speeds).masked_fill(speeds == 0, math.inf).amin(1)
+
+
+def network_problem(seed=0, count=12, classes=3):
+    """A random convolutional network, images on all sides of its boundaries, and labels of which the first is wrong."""
+    images = torch.rand(count, 2, 5, 5, generator=seeded(seed))
+    images = torch.where(torch.rand(images.shape, generator=seeded(seed)) < 0.3, images.round(), images)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        layers = [nn.Conv2d(2, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.Linear(150, classes)]
+    model = nn.Sequential(*layers).eval()
+    with torch.no_grad():
+        model[4].bias -= model(images).mean(0)
+        labels = model(images).argmax(1)
+    labels[0] = (labels[0] + 1) % classes
+    return model, images, labels
+
+
+def wrong(model, images, labels):
+    with torch.no_grad():
+        return model(images).argmax(1) != labels
+
+
+# --- known answers
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("classes", [2, 5])
+def test_a_linear_model_falls_exactly_at_margin_over_dual_norm(classes, norm):
+    model, images, labels, weight = linear_problem(classes)
+    exact = exact_linear(model, images, labels, weight, norm)
+    assert 0.001 < exact.median() < 0.4
+    assert balls.size(images - images.round(), "linf").min() > exact.max() / (1 if norm == "linf" else 4)
+    found = smallest_epsilon(model, images, labels, 2.0, norm, tolerance=1e-5, restarts=2)
+    assert (found >= exact * (1 - 1e-4) - 1e-6).all()  # nothing smaller can be adversarial
+    assert (found <= exact * 1.01 + 1e-5).all()
+    radii = exact.float()
+    assert not pgd(model, images, labels, 0.99 * radii, norm, loss="margin").success.any()
+    assert pgd(model, images, labels, 1.01 * radii, norm, step=radii / 4, loss="margin", restarts=2).success.all()
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_one_step_is_enough_for_two_classes(norm):
+    model, images, labels, weight = linear_problem(2, seed=1)
+    radii = exact_linear(model, images, labels, weight, norm).float()
+    assert fgsm(model, images, labels, 1.001 * radii + 1e-6, norm).success.all()
+    assert not fgsm(model, images, labels, 0.999 * radii - 1e-6 * (radii > 1e-6), norm).success.any()
+
+
+@pytest.mark.parametrize(("norm", "distance"), [("linf", 0.115), ("l2", 0.23 / math.sqrt(2))])
+def test_a_piecewise_linear_model_with_a_diamond_as_its_region(norm, distance):
+    # |u| + |v| = relu(u) + relu(-u) + relu(v) + relu(-v), with u and v measured from the middle of the square.
+    model = nn.Sequential(nn.Flatten(), nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2))
+    corners = torch.tensor([[1.0, 0], [-1, 0], [0, 1], [0, -1]])
+    model[1].weight.data, model[1].bias.data = corners, -corners.sum(1) / 2
+    model[3].weight.data, model[3].bias.data = torch.tensor([[0.0] * 4, [1.0] * 4]), torch.tensor([0.3, 0])
+    images = torch.tensor([[0.55, 0.52], [0.45, 0.52], [0.55, 0.48], [0.45, 0.48]]).reshape(4, 1, 1, 2)
+    labels = torch.zeros(4, dtype=torch.long)
+    # Each is 0.07 from the middle in the sum, 0.23 short of 0.3, and the facet of its own quadrant is the nearest.
+    found = smallest_epsilon(model, images, labels, 0.4, norm, tolerance=1e-5, restarts=10)
+    assert found == pytest.approx(torch.full((4,), distance), rel=0.01)
+    assert (found >= distance - 1e-6).all()
+
+
+@pytest.mark.parametrize(
+    ("pixels", "missing", "expected"),
+    [
+        # Both pixels should grow, the first weighs three times as much.
+        ((0.5, 0.5), 0.4, {"linf": 0.1, "l2": 0.4 / math.sqrt(10)}),  # room enough: 0.4 / ‖(3, 1)‖_dual
+        ((1.0, 0.5), 0.4, {"linf": 0.4, "l2": 0.4}),  # the first is white already
+        ((0.9, 0.5), 0.5, {"linf": 0.2, "l2": math.sqrt(0.1**2 + 0.2**2)}),  # it has room for 0.1, worth 0.3
+        ((0.9, 0.9), 0.5, {"linf": math.inf, "l2": math.inf}),  # both together have room for 0.4 only
+    ],
+)
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_the_box_takes_directions_away(pixels, missing, expected, norm):
+    weight = torch.tensor([[0.0, 0], [3, 1]])
+    image = torch.tensor(pixels).reshape(1, 1, 1, 2)
+    model = linear(weight, torch.tensor([3 * pixels[0] + pixels[1] + missing, 0]))
+    found = smallest_epsilon(model, image, torch.tensor([0]), 1.0, norm, tolerance=1e-5, steps=40)
+    assert found.tolist() == pytest.approx([expected[norm]], rel=0.01)
+
+
+def test_the_projection_is_the_nearest_point_of_ball_and_box():
+    generator = seeded()
+    for scale in (0.01, 0.3, 3):
+        images = torch.rand(50, 1, 3, 3, generator=generator)
+        images = torch.where(torch.rand(images.shape, generator=generator) < 0.5, images.round(), images)
+        points, radii = images + scale * torch.randn(images.shape, generator=generator), torch.rand(50)
+        nearest = balls.project(points, images, radii, "l2")
+        assert (balls.size(nearest - images, "l2") <= radii * (1 + 1e-5)).all()
+        assert ((nearest >= 0) & (nearest <= 1)).all()
+        # Of a convex set the nearest point is the one from which no other makes an acute angle with what was cut off.
+        others = balls.random_point(images.repeat(20, 1, 1, 1), radii.repeat(20), "l2", generator).unflatten(
+            0, (20, 50)
+        )
+        assert ((points - nearest) * (others - nearest)).sum((2, 3, 4)).max() < 1e-5
+
+
+def test_smallest_epsilon_brackets_what_it_returns():
+    model, images, labels, weight = linear_problem(2, seed=2)
+    labels[:5] = 1 - labels[:5]
+    exact = exact_linear(model, images, labels, weight, "linf").float()
+    upper, tolerance = exact.median().item(), 1e-3
+    found = smallest_epsilon(model, images, labels, upper, tolerance=tolerance)
+    assert (found[:5] == 0).all()
+    assert (found[exact > upper + 1e-6] == math.inf).all()
+    between = (exact > 0) & (exact < upper - 1e-6)
+    assert between.sum() > 10
+    assert (found[between] >= exact[between] - 1e-6).all()  # an adversarial image exists at this very size
+    assert (found[between] <= exact[between] + tolerance + 1e-6).all()
+    assert not torch.isclose(found[between], exact[between], rtol=1e-3).all()  # and a coarse search is coarse
+
+
+# --- invariants
+
+
+@EXAMPLES
+@given(st.integers(0, 1000), st.sampled_from(["linf", "l2"]), st.sampled_from(["ce", "margin"]), st.booleans())
+def test_images_stay_in_ball_and_box_and_success_is_what_the_model_says(seed, norm, loss, early_stop):
+    model, images, labels = network_problem(seed)
+    radii = torch.rand(len(images), generator=seeded(seed)) * (0.2 if norm == "linf" else 1.0)
+    result = pgd(model, images, labels, radii, norm, loss=loss, steps=5, early_stop=early_stop)
+    sizes = balls.size(result.images - images, norm)
+    assert (sizes <= radii + 1e-6).all()
+    assert result.health.largest_perturbation == sizes.max() > 0
+    assert ((result.images >= 0) & (result.images <= 1)).all()
+    assert torch.equal(result.success, wrong(model, result.images, labels))
+    assert result.accuracy == pytest.approx(1 - result.success.float().mean().item())
+    assert torch.equal(result.images[0], images[0]) == early_stop  # the first was wrong from the start
+
+
+@EXAMPLES
+@given(st.integers(0, 1000), st.sampled_from(["linf", "l2"]), st.booleans())
+def test_a_radius_of_zero_changes_nothing(seed, norm, early_stop):
+    model, images, labels = network_problem(seed)
+    result = pgd(model, images, labels, 0.0, norm, steps=2, early_stop=early_stop)
+    assert torch.equal(result.images, images)
+    assert torch.equal(result.success, wrong(model, images, labels))
+    assert result.success.any()
+    assert torch.equal(fgsm(model, images, labels, 0, norm).images, images)
+
+
+@EXAMPLES
+@given(st.integers(0, 1000), st.sampled_from(["linf", "l2"]))
+def test_one_more_restart_never_helps_the_defender(seed, norm):
+    model, images, labels = network_problem(seed, count=30)
+    epsilon, survivors = 0.05 if norm == "linf" else 0.3, []
+    for restarts in (1, 2, 4):
+        result = pgd(model, images, labels, epsilon, norm, steps=2, restarts=restarts, generator=seeded(seed))
+        survivors.append(~result.success)
+    assert (survivors[1] <= survivors[0]).all()
+    assert (survivors[2] <= survivors[1]).all()
+
+
+def test_restarts_find_more_and_keep_what_was_found(monkeypatch):
+    monkeypatch.setattr(ascent, "BATCH", 7)
+    model, images, labels = network_problem(3, count=200)
+    results = [
+        pgd(model, images, labels, 0.03, steps=1, restarts=restarts, generator=seeded()) for restarts in (1, 2, 20)
+    ]
+    assert results[0].success.sum() < results[2].success.sum()
+    first = results[0].success
+    assert torch.equal(results[2].images[first], results[0].images[first])
+
+
+def test_a_generator_makes_an_attack_repeatable_and_none_means_seed_zero():
+    model, images, labels = network_problem()
+    first, again = (pgd(model, images, labels, 0.02, steps=1, generator=seeded(5)).images for _ in range(2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, pgd(model, images, labels, 0.02, steps=1, generator=seeded(6)).images)
+    without = pgd(model, images, labels, 0.02, steps=1).images
+    assert torch.equal(without, pgd(model, images, labels, 0.02, steps=1, generator=seeded(0)).images)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_batches_and_sample_radii_do_not_change_the_attack(norm, monkeypatch):
+    model, images, labels = network_problem(1, count=20)
+    radii = torch.linspace(0.01, 0.2, 20)
+    whole = pgd(model, images, labels, radii, norm, random_start=False)
+    assert 0 < whole.success[1:].sum() < 19
+    monkeypatch.setattr(ascent, "BATCH", 3)
+    assert torch.equal(pgd(model, images, labels, radii, norm, random_start=False).success, whole.success)
+    for row in range(1, 20):
+        some = slice(row, row + 1)
+        alone = pgd(model, images[some], labels[some], radii[row].item(), norm, random_start=False)
+        torch.testing.assert_close(alone.images, whole.images[some], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_random_starts_fill_the_ball(norm):
+    images, radii = torch.full((4000, 1, 1, 2), 0.5), torch.full((4000,), 0.3)
+    points = balls.random_point(images, radii, norm, seeded())
+    shares = balls.size(points - images, norm) / 0.3
+    # Uniform in two dimensions: half of the points are within √½ of the radius.
+    assert (shares < math.sqrt(0.5)).float().mean() == pytest.approx(0.5, abs=0.03)
+    assert (points > 0.5).float().mean((0, 1, 2)) == pytest.approx(torch.tensor([0.5, 0.5]), abs=0.03)
+
+
+def test_a_sample_stops_where_it_falls_unless_it_must_walk_all_the_way():
+    model, images, labels, weight = linear_problem(2)
+    exact = exact_linear(model, images, labels, weight, "linf").float()
+    epsilon = 0.3
+    assert exact.max() < epsilon
+    walked = pgd(model, images, labels, epsilon, early_stop=False)
+    # A linear model's gradient never turns: after 2.5 epsilon of steps every pixel is at the border of the ball.
+    assert (walked.images - images).abs() == pytest.approx(torch.full(images.shape, epsilon), abs=1e-6)
+    stopped = pgd(model, images, labels, epsilon, random_start=False)
+    sizes, step = balls.size(stopped.images - images, "linf"), 2.5 * epsilon / 20
+    assert stopped.success.all()
+    assert sizes == pytest.approx(step * (exact / step).ceil(), abs=1e-5)  # at the first step beyond the threshold
+    short = pgd(model, images, labels, epsilon, step=0.001, steps=7, random_start=False, early_stop=False)
+    assert balls.size(short.images - images, "linf") == pytest.approx(torch.full((len(images),), 0.007), abs=1e-6)
+
+
+def test_scaling_the_logits_does_not_change_an_attack_on_the_margin():
+    model, images, labels = network_problem(4, count=30)
+    louder = nn.Sequential(*copy.deepcopy(model))
+    louder[4].weight.data *= 1024  # a power of two: the bits of everything else stay
+    louder[4].bias.data *= 1024
+    for norm in ("linf", "l2"):
+        plain, scaled = (pgd(each, images, labels, 0.05, norm, loss="margin") for each in (model, louder))
+        assert plain.success.any()
+        assert torch.equal(plain.success, scaled.success)
+
+
+# --- the curve
+
+
+def said(fooled, images):
+    return AttackResult(images, fooled, Health(0.0, 0.0, None, 0))
+
+
+def test_the_ladder_by_hand():
+    # Sample n is its own first pixel; the weak attack fools it from radius 0.2 n on, the strong one from 0.1 n on.
+    images = (torch.arange(5) / 10).reshape(5, 1, 1, 1)
+    calls = []
+
+    def attack(name, reach):
+        def run(model, images, labels, epsilon, generator):
+            names = (10 * images.flatten()).round().int().tolist()
+            calls.append((name, epsilon, names))
+            return said(torch.tensor([epsilon >= reach * n - 1e-9 for n in names]), images)
+
+        return run
+
+    labels = torch.zeros(5, dtype=torch.long)
+    ladder = {"weak": attack("weak", 0.2), "strong": attack("strong", 0.1)}
+    curve = robustness_curve(None, images, labels, [0, 0.2, 0.3], ladder)
+    assert curve.survived.int().tolist() == [
+        [[0, 1, 1, 1, 1], [0, 0, 1, 1, 1], [0, 0, 1, 1, 1]],
+        [[0, 1, 1, 1, 1], [0, 0, 0, 1, 1], [0, 0, 0, 0, 1]],
+    ]
+    assert curve.accuracy.tolist() == [pytest.approx([0.8, 0.6, 0.6]), pytest.approx([0.8, 0.4, 0.2])]
+    assert calls == [  # nothing that fell is attacked again
+        ("weak", 0, [0, 1, 2, 3, 4]),
+        ("strong", 0, [1, 2, 3, 4]),
+        ("weak", 0.2, [1, 2, 3, 4]),
+        ("strong", 0.2, [2, 3, 4]),
+        ("weak", 0.3, [2, 3, 4]),
+        ("strong", 0.3, [3, 4]),
+    ]
+    assert curve.attacks == ("weak", "strong")
+    assert curve.epsilons == (0, 0.2, 0.3)
+
+
+@EXAMPLES
+@given(st.integers(0, 1000))
+def test_robust_accuracy_falls_with_the_radius_and_along_the_ladder(seed):
+    model, images, labels = network_problem(seed, count=20)
+    ladder = {
+        "fgsm": lambda model, images, labels, epsilon, generator: fgsm(model, images, labels, epsilon),
+        "ce": lambda *given: pgd(*given[:4], steps=3, generator=given[4]),
+        "margin": lambda *given: pgd(*given[:4], steps=3, loss="margin", generator=given[4]),
+    }
+    curve = robustness_curve(model, images, labels, [0, 0.01, 0.03, 0.1, 0.3], ladder, seeded(seed))
+    accuracy = curve.accuracy
+    assert (accuracy.diff(dim=0) <= 0).all()
+    assert (accuracy.diff(dim=1) <= 0).all()
+    assert accuracy[:, 0].tolist() == pytest.approx([19 / 20] * 3)
+    assert accuracy[2, 4] < accuracy[2, 0]
+    again = robustness_curve(model, images, labels, [0, 0.01, 0.03, 0.1, 0.3], ladder, seeded(seed))
+    assert torch.equal(again.survived, curve.survived)
+
+
+# --- what an attack must leave alone
+
+
+ATTACKS = {
+    "fgsm": lambda *given: fgsm(*given, 0.05),
+    "pgd": lambda *given: pgd(*given, 0.05, steps=3),
+    "smallest": lambda *given: smallest_epsilon(*given, 0.1, steps=3, tolerance=0.05),
+    "transfer": lambda model, *given: transfer(model, model, *given, 0.05, steps=3),
+    "curve": lambda *given: robustness_curve(*given, [0.01], {"fgsm": lambda *five: fgsm(*five[:4])}),
+    "autoattack": lambda *given: autoattack(*given, 0.001, attacks=("apgd-ce",)),
+}
+
+
+def everything(model):
+    """All that an attack could change: modes, flags, values, layouts, gradients, hooks, and torch's own generator."""
+    held = [*model.named_parameters(), *model.named_buffers()]
+    return (
+        [module.training for module in model.modules()],
+        [(name, value.requires_grad, value.dtype, value.stride(), value.tolist()) for name, value in held],
+        [None if value.grad is None else value.grad.tolist() for value in model.parameters()],
+        [(len(module._forward_hooks), len(module._forward_pre_hooks)) for module in model.modules()],
+        torch.get_rng_state().tolist(),
+    )
+
+
+class Breaks(nn.Module):
+    """The identity, until it has been asked more often than it stands."""
+
+    asked = 0  # counted on the class: an attack may work on a copy
+    stands = math.inf
+
+    def forward(self, values):
+        Breaks.asked += 1
+        if Breaks.asked > Breaks.stands:
+            raise RuntimeError("broken in the middle")
+        return values
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_the_model_is_left_as_it_was_also_after_an_error(name, monkeypatch):
+    if name == "autoattack":
+        pytest.importorskip("pyautoattack", reason="the extra `attacks` is not installed")
+    model, images, labels = network_problem()
+    model = nn.Sequential(*model, Breaks())
+    model.train()
+    model[1].eval()
+    model[0].weight.requires_grad_(False)
+    model[4].weight.grad = torch.ones_like(model[4].weight)
+    handle = model[4].register_forward_hook(lambda *_: None)
+    before = everything(model)
+    monkeypatch.setattr(Breaks, "asked", 0)
+    ATTACKS[name](model, images, labels)
+    assert everything(model) == before
+    assert Breaks.asked > 2
+    monkeypatch.setattr(Breaks, "stands", Breaks.asked - 1)
+    monkeypatch.setattr(Breaks, "asked", 0)
+    with pytest.raises(RuntimeError, match="in the middle"):
+        ATTACKS[name](model, images, labels)
+    assert everything(model) == before
+    handle.remove()
+
+
+def test_a_training_model_is_attacked_in_evaluation_mode():
+    model, images, labels = network_problem()
+    expected = pgd(model, images, labels, 0.05)
+    assert torch.equal(pgd(model.train(), images, labels, 0.05).images, expected.images)
+
+
+def test_everything_is_computed_in_float32():
+    model, images, labels = network_problem()
+    expected = pgd(model, images, labels, 0.05)
+    assert torch.equal(pgd(copy.deepcopy(model).double(), images.double(), labels, 0.05).images, expected.images)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert model(images).dtype == torch.bfloat16
+        inside = pgd(model, images, labels, 0.05)
+    assert torch.equal(inside.images, expected.images)
+    with torch.no_grad():
+        assert torch.equal(pgd(model, images, labels, 0.05).images, expected.images)
+    assert expected.images.dtype == torch.float32
+    half = copy.deepcopy(model).bfloat16()
+    assert torch.equal(
+        pgd(half, images, labels, 0.05).images, pgd(copy.deepcopy(half).float(), images, labels, 0.05).images
+    )
+
+
+# --- transfer
+
+
+def test_transfer_is_a_full_walk_on_the_source_counted_on_the_model():
+    model, images, labels = network_problem(1, count=30)
+    source, _, _ = network_problem(2)
+    result = transfer(source, model, images, labels, 0.1, steps=5, generator=seeded(3))
+    made = pgd(source, images, labels, 0.1, steps=5, loss="margin", generator=seeded(3), early_stop=False)
+    assert torch.equal(result.images[1:], made.images[1:])
+    assert torch.equal(result.images[0], images[0])  # wrong already
+    assert result.success[0]
+    assert torch.equal(result.success, wrong(model, result.images, labels))
+    own = pgd(model, images, labels, 0.1, steps=5, loss="margin", generator=seeded(3))
+    assert result.success.sum() < own.success.sum()
+
+
+class Rounded(nn.Module):
+    """The same predictions, without gradients."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, images):
+        return self.model(images).detach()
+
+
+def test_transfer_reaches_a_model_that_has_no_gradient():
+    model, images, labels = network_problem(1, count=30)
+    with pytest.raises(SoftlabError, match="gives no gradient"):
+        pgd(Rounded(model), images, labels, 0.1)
+    reached = transfer(model, Rounded(model), images, labels, 0.1)
+    assert torch.equal(reached.success, transfer(model, model, images, labels, 0.1).success)
+    assert reached.success.float().mean() > 0.3
+
+
+# --- health
+
+
+def test_vanished_gradients_are_reported_and_the_margin_is_immune():
+    model, images, labels = network_problem(0, count=30)
+    saturated = copy.deepcopy(model)
+    saturated[4].weight.data *= 10_000
+    saturated[4].bias.data *= 10_000
+    with pytest.warns(UntrustedAttack, match=r"% of the gradients are exactly zero.*margin"):
+        blind = pgd(saturated, images, labels, 0.05)
+    assert blind.health.zero_gradients > 0.5
+    seeing = pgd(saturated, images, labels, 0.05, loss="margin")
+    assert seeing.health.zero_gradients == 0
+    assert seeing.success.sum() > blind.success.sum()
+    with pytest.warns(UntrustedAttack, match="a weaker attack fooled"):
+        worse = pgd(saturated, images, labels, 0.05, weaker=seeing)
+    assert worse.health.stronger_did_worse == pytest.approx((seeing.success & ~worse.success).float().mean().item())
+
+
+def test_the_share_of_zero_gradients_by_hand():
+    # One pixel decides, through a ReLU that is dead below 0.5: two of the four gradients are zero.
+    model = nn.Sequential(nn.Flatten(), nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 2))
+    for layer, weight, bias in ((1, [[1.0]], [-0.5]), (3, [[0.0], [1.0]], [1.0, 0])):
+        model[layer].weight.data, model[layer].bias.data = torch.tensor(weight), torch.tensor(bias)
+    images = torch.tensor([0.1, 0.2, 0.7, 0.8]).reshape(4, 1, 1, 1)
+    with pytest.warns(UntrustedAttack, match=r"50\.0%"):
+        result = pgd(model, images, torch.zeros(4, dtype=torch.long), 0.01, loss="margin", restarts=2)
+    assert result.health == Health(pytest.approx(0.01, abs=1e-6), 0.5, None, 0)
+
+
+def test_a_weaker_attack_that_did_better_by_hand():
+    model, images, labels, _ = linear_problem(2, count=4)
+    fooled = torch.tensor([True, True, False, False])
+    weaker = said(fooled, images)
+    with pytest.warns(UntrustedAttack, match=r"fooled 50\.0% of the samples"):
+        result = pgd(model, images, labels, 0.0, weaker=weaker)
+    assert result.health.stronger_did_worse == 0.5
+    assert pgd(model, images, labels, 0.0).health.stronger_did_worse is None
+    labels[:2] = 1 - labels[:2]
+    assert pgd(model, images, labels, 0.0, weaker=weaker).health.stronger_did_worse == 0
+
+
+class Root(nn.Module):
+    def forward(self, images):
+        root = (images.flatten(1) - 0.25).sqrt()  # NaN below 0.25, an infinite slope at it
+        return torch.cat([root + 5, root * 0], 1)
+
+
+@pytest.mark.parametrize(("pixel", "count"), [(0.1, "several"), (0.25, "one")])
+def test_values_that_are_not_finite_are_counted(pixel, count):
+    images, labels = torch.tensor([0.9, pixel]).reshape(2, 1, 1, 1), torch.zeros(2, dtype=torch.long)
+    with pytest.warns(UntrustedAttack, match="not finite"):
+        result = pgd(Root(), images, labels, 0.01, steps=1, random_start=False, early_stop=count == "several")
+    # NaN: the logits before, at and after the step; an infinite slope: its one gradient.
+    assert result.health.nan_count == (3 if count == "several" else 1)
+    assert result.images.isfinite().all()
+    assert pgd(Root(), images[:1], labels[:1], 0.01).health.nan_count == 0
+
+
+class Noisy(nn.Module):
+    def forward(self, images):
+        return torch.stack([images.flatten(1).sum(1), torch.rand(len(images))], 1)
+
+
+def test_a_model_that_changes_its_mind_is_reported():
+    images, labels = torch.rand(4, 1, 4, 4), torch.zeros(4, dtype=torch.long)
+    with pytest.warns(UntrustedAttack, match="other logits when asked again"):
+        pgd(Noisy(), images, labels, 0.1)
+
+
+def test_gradients_lost_to_rounding_by_hand():
+    logits = torch.tensor([[1.0, 0, 0], [20, 0, 0], [200, 0, 0], [200, 0, 0]])
+    # 1 - p: 0.42; 4e-9, less than half a unit in the last place of 1; e^-200, which is 0; and a wrong one, p_y = 0.
+    labels = torch.tensor([0, 0, 0, 1])
+    assert gradient_shares(logits, labels) == (0.25, 0.25)
+    assert gradient_shares(logits[:1], labels[:1]) == (0, 0)
+    assert gradient_shares(logits - 1000, labels) == (0.25, 0.25)
+
+
+def test_gradients_lost_to_rounding_are_those_of_cross_entropy():
+    logits = (torch.randn(2000, 10, generator=seeded()) * torch.linspace(1, 300, 2000)[:, None]).requires_grad_()
+    labels = logits.argmax(1)
+    (gradient,) = torch.autograd.grad(nn.functional.cross_entropy(logits, labels, reduction="sum"), logits)
+    zero = (gradient == 0).all(1)
+    misdirected = (gradient.gather(1, labels[:, None])[:, 0] == 0) & ~zero
+    expected = (zero.float().mean().item(), misdirected.float().mean().item())
+    assert gradient_shares(logits.detach(), labels) == pytest.approx(expected, abs=0.002)
+    assert 0.05 < expected[0] < 0.9
+    assert 0.05 < expected[1] < 0.9
+
+
+# --- peers
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A network that has learned something, and images."""
+    experiment = Experiment(train_size=400, width=8, stem_stride=2, epochs=12, batch_size=50, learning_rate=0.05)
+    data = dataset_of(experiment)
+    model = fit_or_load(experiment, store=tmp_path_factory.mktemp("store")).model
+    return model, data.test_images[:100].float() / 255, data.test_labels[:100]
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("peer", ["torchattacks", "foolbox"])
+def test_the_peers_walk_the_same_way(trained, peer, norm):
+    library = pytest.importorskip(peer, reason=f"{peer} is not installed (see the extra `bench`)")
+    model, images, labels = trained
+    images = 0.1 + 0.8 * images  # away from the box, where ours projects better for l2 (see the next test)
+    epsilon, step, steps = (0.01, 0.002, 8) if norm == "linf" else (0.3, 0.06, 8)
+    if peer == "torchattacks":
+        name = {"linf": "PGD", "l2": "PGDL2"}[norm]
+        theirs = getattr(library, name)(model, eps=epsilon, alpha=step, steps=steps, random_start=False)(images, labels)
+    else:
+        name = {"linf": "LinfPGD", "l2": "L2PGD"}[norm]
+        attack = getattr(library.attacks, name)(abs_stepsize=step, steps=steps, random_start=False)
+        theirs = attack(library.PyTorchModel(model, bounds=(0, 1)), images, labels, epsilons=epsilon)[1]
+    ours = pgd(
+        model, images, labels, epsilon, norm, step=step, steps=steps, random_start=False, loss="ce", early_stop=False
+    )
+    assert 0 < wrong(model, images, labels).sum() < ours.success.sum() < len(images)
+    assert torch.equal(ours.success, wrong(model, theirs, labels))
+    assert (ours.images - theirs).abs().mean() < 1e-3 * epsilon
+    stopping = pgd(model, images, labels, epsilon, norm, step=step, steps=steps, random_start=False)
+    assert (stopping.success >= wrong(model, theirs, labels)).all()
+
+
+def test_where_the_box_binds_ours_is_never_weaker_for_l2(trained):
+    foolbox = pytest.importorskip("foolbox", reason="foolbox is not installed (see the extra `bench`)")
+    model, images, labels = trained  # more than a third of the pixels are black
+    attack = foolbox.attacks.L2PGD(abs_stepsize=0.06, steps=20, random_start=False)
+    theirs = attack(foolbox.PyTorchModel(model, bounds=(0, 1)), images, labels, epsilons=0.3)[1]
+    ours = pgd(model, images, labels, 0.3, "l2", step=0.06, steps=20, random_start=False, early_stop=False)
+    loss = nn.CrossEntropyLoss(reduction="none")
+    with torch.no_grad():
+        gains = loss(model(ours.images), labels) - loss(model(theirs), labels)
+    assert gains.mean() > 0.001
+    assert ours.success.sum() >= wrong(model, theirs, labels).sum()
+
+
+# --- AutoAttack
+
+
+@pytest.fixture
+def installed():
+    return pytest.importorskip("pyautoattack", reason="the extra `attacks` is not installed")
+
+
+@pytest.mark.parametrize("attack", ["apgd-ce", "fab-t", "square"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_autoattack_on_a_linear_model(installed, attack, classes, capfd):
+    model, images, labels, weight = linear_problem(classes, count=8)
+    exact = exact_linear(model, images, labels, weight, "linf")
+    epsilon = (1.05 * exact.median()).item()
+    state = torch.get_rng_state()
+    result = autoattack(model, images, labels, epsilon, attacks=(attack,))
+    assert not result.success[exact > epsilon].any()
+    assert result.success[exact < epsilon * 0.9].all()
+    assert torch.equal(result.success, wrong(model, result.images, labels))
+    assert torch.equal(result.images[~result.success], images[~result.success])
+    assert result.health.largest_perturbation <= epsilon + 1e-6
+    assert torch.equal(state, torch.get_rng_state())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_autoattack_is_repeatable_and_follows_its_seed(installed):
+    model, images, labels = network_problem(1, count=20)
+    first, again, other = (
+        autoattack(model, images, labels, 0.05, attacks=("apgd-ce",), seed=seed).images for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_the_union_with_autoattack_is_never_above_pgd(installed, trained):
+    model, images, labels = trained
+    ladder = {
+        "pgd": lambda model, images, labels, epsilon, generator: pgd(model, images, labels, epsilon, steps=1),
+        "apgd": lambda model, images, labels, epsilon, generator: autoattack(
+            model, images, labels, epsilon, attacks=("apgd-ce",)
+        ),
+    }
+    curve = robustness_curve(model, images, labels, [0.01], ladder)
+    weak, strong = curve.survived[:, 0]
+    assert (strong <= weak).all()
+    assert 0 < strong.sum() < weak.sum()
+    left = weak.nonzero().squeeze(1)
+    alone = autoattack(model, images[left], labels[left], 0.01, attacks=("apgd-ce",))
+    assert torch.equal(~strong[left], alone.success)
+
+
+def test_autoattack_needs_no_gradient_with_square_and_l2_works(installed):
+    model, images, labels = network_problem(1, count=20)
+    blind = autoattack(Rounded(model), images, labels, 0.1, attacks=("square",))
+    assert torch.equal(blind.success, autoattack(model, images, labels, 0.1, attacks=("square",)).success)
+    assert blind.success[1:].any()
+    within = autoattack(model, images, labels, 0.5, "l2", attacks=("apgd-ce",))
+    assert within.success[1:].any()
+    assert 0.1 < within.health.largest_perturbation <= 0.5 + 1e-6
+
+
+def test_what_autoattack_complains_of_becomes_a_warning(installed):
+    model, images, labels, _ = linear_problem(3, count=6)
+    with pytest.warns(UntrustedAttack, match="AutoAttack: .*probability distribution"):
+        autoattack(nn.Sequential(model, nn.Softmax(1)), images, labels, 0.001, attacks=("apgd-ce",))
+
+
+def test_autoattack_misuse_is_named(monkeypatch):
+    model, images, labels = network_problem()
+    with pytest.raises(SoftlabError, match=r"'apgd-tt'; did you mean 'apgd-t'"):
+        autoattack(model, images, labels, 0.1, attacks=("apgd-tt",))
+    with pytest.raises(SoftlabError, match="one epsilon for all"):
+        autoattack(model, images, labels, torch.full((12,), 0.1))
+    monkeypatch.setitem(sys.modules, "pyautoattack", None)
+    with pytest.raises(SoftlabError, match=r"pip install softlab-book\[attacks\]"):
+        autoattack(model, images, labels, 0.1)
+
+
+def test_targets_need_enough_classes(installed):
+    model, images, labels = network_problem()
+    with pytest.raises(SoftlabError, match="four classes, but this model has 3"):
+        autoattack(model, images, labels, 0.1)
+    model, images, labels = network_problem(1, count=4, classes=4)
+    assert autoattack(model, images, labels, 0.05, attacks=("apgd-t", "fab-t")).success.any()
+
+
+# --- misuse
+
+
+TAKE_IMAGES = {name: attack for name, attack in ATTACKS.items() if name != "autoattack"}
+
+
+@pytest.mark.parametrize("name", TAKE_IMAGES)
+def test_images_and_labels_that_do_not_fit_are_named(name):
+    attack = TAKE_IMAGES[name]
+    model, images, labels = network_problem()
+    for value, said in ((1.5, "1.5"), (-0.25, "-0.25"), (math.nan, "nan"), (math.inf, "inf")):
+        outside = images.clone()
+        outside[3, 0, 1, 1] = value
+        with pytest.raises(SoftlabError, match=rf"\[0, 1\].*image 3 .*{said}"):
+            attack(model, outside, labels)
+    with pytest.raises(SoftlabError, match=r"uint8: divide by 255"):
+        attack(model, (255 * images).byte(), labels)
+    with pytest.raises(SoftlabError, match=r"label 3 of sample 2 is not one of 3 classes"):
+        attack(model, images, torch.where(torch.arange(12) == 2, 3, labels))
+    with pytest.raises(SoftlabError, match=r"label -1 of sample 0"):
+        attack(model, images, torch.full((12,), -1))
+    with pytest.raises(SoftlabError, match=r"not torch.int32"):
+        attack(model, images, labels.int())
+
+
+@pytest.mark.parametrize("name", set(TAKE_IMAGES) - {"curve"})
+def test_shapes_that_do_not_fit_are_named(name):
+    attack = TAKE_IMAGES[name]
+    model, images, labels = network_problem()
+    with pytest.raises(SoftlabError, match=r"N > 0, not \(0, 2, 5, 5\)"):
+        attack(model, images[:0], labels[:0])
+    with pytest.raises(SoftlabError, match=r"\(N, C, H, W\).*not \(2, 5, 5\)"):
+        attack(model, images[0], labels[:1])
+    with pytest.raises(SoftlabError, match=r"labels must be int64 \(12,\), not .*\(11,\)"):
+        attack(model, images, labels[:11])
+    with pytest.raises(SoftlabError, match=r"logits \(N, K\).*not \(12, 6, 5, 5\)"):
+        attack(model[:3], images, labels)
+
+
+def test_settings_that_do_not_fit_are_named():
+    model, images, labels = network_problem()
+    with pytest.raises(SoftlabError, match=r"epsilon must be finite and 0 or more, not -0.1 \(sample 0\)"):
+        pgd(model, images, labels, -0.1)
+    with pytest.raises(SoftlabError, match=r"not nan \(sample 4\)"):
+        fgsm(model, images, labels, torch.where(torch.arange(12) == 4, math.nan, 0.1))
+    with pytest.raises(SoftlabError, match=r"a number or \(12,\), not \(11,\)"):
+        pgd(model, images, labels, torch.ones(11))
+    with pytest.raises(SoftlabError, match=r"step must be finite and 0 or more, not -1"):
+        pgd(model, images, labels, 0.1, step=-1)
+    with pytest.raises(SoftlabError, match=r"unknown norm 'l_2'; did you mean 'l2'\?"):
+        pgd(model, images, labels, 0.1, "l_2")
+    with pytest.raises(SoftlabError, match=r"unknown loss 'margins'; did you mean 'margin'\?"):
+        pgd(model, images, labels, 0.1, loss="margins")
+    with pytest.raises(SoftlabError, match=r"unknown norm"):
+        autoattack(model, images, labels, 0.1, "Linf", attacks=("square",))
+    for steps, restarts in ((0, 1), (1, 0)):
+        with pytest.raises(SoftlabError, match=f"not {steps} and {restarts}"):
+            pgd(model, images, labels, 0.1, steps=steps, restarts=restarts)
+        with pytest.raises(SoftlabError, match=f"not {steps} and {restarts}"):
+            smallest_epsilon(model, images, labels, 0.1, steps=steps, restarts=restarts)
+    for tolerance in (0, -1, math.nan):
+        with pytest.raises(SoftlabError, match="tolerance must be above 0"):
+            smallest_epsilon(model, images, labels, 0.1, tolerance=tolerance)
+    with pytest.raises(SoftlabError, match="on 3 images, this one is on 12"):
+        pgd(model, images, labels, 0.1, weaker=said(torch.ones(3, dtype=torch.bool), images[:3]))
+
+
+def test_a_curve_without_a_ladder_is_named():
+    model, images, labels = network_problem()
+    ladder = {"fgsm": lambda *five: fgsm(*five[:4])}
+    for epsilons, attacks in itertools.product(([], [0.2, 0.1], [0.1, 0.1]), (ladder,)):
+        with pytest.raises(SoftlabError, match="ascending epsilons"):
+            robustness_curve(model, images, labels, epsilons, attacks)
+    with pytest.raises(SoftlabError, match="not 0 attacks"):
+        robustness_curve(model, images, labels, [0.1], {})
