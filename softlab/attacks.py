@@ -127,7 +127,7 @@ def smallest_epsilon(
     *,
     tolerance: float = 1e-4,
     steps: int = 20,
-    restarts: int = 1,
+    restarts: int = 4,
     loss: str = "margin",
     generator: torch.Generator | None = None,
 ) -> Tensor:
@@ -135,7 +135,8 @@ def smallest_epsilon(
 
     0 where the sample is wrong already, inf where the attack of size `upper` fails. Otherwise there was an adversarial
     image at exactly this distance, and an attack failed at a radius at most `tolerance` below (or none was tried).
-    tolerance: > 0, in units of the image; each halving costs one more attack.  Other arguments and errors: see pgd.
+    tolerance: > 0, in units of the image; each halving costs one more attack.  restarts: with one, values were 3 % too
+    large on average without and 9 % with label smoothing, with four 1 % at most.  Other arguments, errors: see pgd.
     """
     if not 0 < tolerance < math.inf:
         raise SoftlabError(f"tolerance must be above 0 and finite, not {tolerance}")
@@ -222,15 +223,8 @@ def autoattack(
             messages.append(f"AutoAttack: {record.getMessage()}")
         return False
 
-    runner = AutoAttack(
-        lambda points: ascent.logits_of(subject.model, points),
-        attacks=list(attacks),
-        version="custom",
-        norm=norm.capitalize(),
-        eps=float(epsilon),
-        seed=seed,
-        device=device,
-    )
+    options = {"norm": norm.capitalize(), "eps": float(epsilon), "seed": seed, "device": device, "version": "custom"}
+    runner = AutoAttack(lambda points: ascent.logits_of(subject.model, points), attacks=list(attacks), **options)
     runner.apgd.n_restarts = runner.fab.n_restarts = 1  # as in its version "standard"
     runner.apgd_targeted.n_target_classes = runner.fab.n_target_classes = min(9, classes - 1)
     logger.addFilter(overhear)

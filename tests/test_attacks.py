@@ -107,6 +107,24 @@ def test_a_linear_model_falls_exactly_at_margin_over_dual_norm(classes, norm):
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_restarts_of_the_margin_aim_at_the_nearest_classes_in_turn(norm):
+    model, images, labels, weight = linear_problem(5)
+    subject = ascent.prepare(model, images, labels, 0.1, norm, targets=2)
+    logits = model(images).double().detach()
+    gaps = logits.gather(1, labels[:, None]) - logits
+    distances = gaps / (weight[labels][:, None] - weight).double().norm(p=DUAL[norm], dim=2)
+    expected = distances.nan_to_num(nan=math.inf).argsort(1)[:, :2]  # 0/0 is the label's own
+    assert torch.equal(subject.targets, torch.cat([torch.full((40, 1), -1), expected], 1))
+    assert not torch.equal(expected, logits.scatter(1, labels[:, None], -math.inf).argsort(1, descending=True)[:, :2])
+    assert ascent.prepare(model, images, labels, 0.1, norm, targets=9).targets.shape == (40, 5)  # there are no more
+    radii = 1.01 * exact_linear(model, images, labels, weight, norm).float()
+    options = {"step": radii / 4, "loss": "margin", "random_start": False}
+    # Whichever class is ahead is the wrong one to run after, for some.
+    assert not pgd(model, images, labels, radii, norm, **options).success.all()
+    assert pgd(model, images, labels, radii, norm, restarts=2, **options).success.all()
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_one_step_is_enough_for_two_classes(norm):
     model, images, labels, weight = linear_problem(2, seed=1)
     radii = exact_linear(model, images, labels, weight, norm).float()
