@@ -1,9 +1,11 @@
 """Attacks against smallest perturbations known exactly, peer libraries, invariants, and models that mislead them."""
 
 import copy
+import importlib.util
 import itertools
 import math
 import sys
+import types
 import warnings
 
 import pytest
@@ -169,30 +171,36 @@ def test_the_box_takes_directions_away(pixels, missing, expected, norm):
 def test_the_projection_is_the_nearest_point_of_ball_and_box():
     generator = seeded()
     for scale in (0.01, 0.3, 3):
-        images = torch.rand(50, 1, 3, 3, generator=generator)
+        images = torch.rand(50, 1, 3, 3, generator=generator, dtype=torch.float64)
         images = torch.where(torch.rand(images.shape, generator=generator) < 0.5, images.round(), images)
-        points, radii = images + scale * torch.randn(images.shape, generator=generator), torch.rand(50)
+        points = images + scale * torch.randn(images.shape, generator=generator)
+        radii = torch.rand(50, generator=generator, dtype=torch.float64)
         nearest = balls.project(points, images, radii, "l2")
-        assert (balls.size(nearest - images, "l2") <= radii * (1 + 1e-5)).all()
+        assert (balls.size(nearest - images, "l2") <= radii * (1 + 1e-9)).all()
         assert ((nearest >= 0) & (nearest <= 1)).all()
         # Of a convex set the nearest point is the one from which no other makes an acute angle with what was cut off.
-        others = balls.random_point(images.repeat(20, 1, 1, 1), radii.repeat(20), "l2", generator).unflatten(
-            0, (20, 50)
-        )
-        assert ((points - nearest) * (others - nearest)).sum((2, 3, 4)).max() < 1e-5
+        others = balls.random_point(images.repeat(20, 1, 1, 1), radii.repeat(20), "l2", generator)
+        others = others.unflatten(0, (20, 50))
+        assert ((points - nearest) * (others - nearest)).sum((2, 3, 4)).max() < 1e-4
 
 
-def test_smallest_epsilon_brackets_what_it_returns():
+def test_smallest_epsilon_brackets_what_it_returns(monkeypatch):
     model, images, labels, weight = linear_problem(2, seed=2)
     labels[:5] = 1 - labels[:5]
     exact = exact_linear(model, images, labels, weight, "linf").float()
-    upper, tolerance = exact.median().item(), 1e-3
+    upper, tolerance, seen = exact.median().item(), 1e-3, []
+    project = balls.project
+    monkeypatch.setattr(balls, "project", lambda *given: seen.append(project(*given)) or seen[-1])
     found = smallest_epsilon(model, images, labels, upper, tolerance=tolerance)
     assert (found[:5] == 0).all()
     assert (found[exact > upper + 1e-6] == math.inf).all()
     between = (exact > 0) & (exact < upper - 1e-6)
     assert between.sum() > 10
-    assert (found[between] >= exact[between] - 1e-6).all()  # an adversarial image exists at this very size
+    assert (found[between] >= exact[between] - 1e-6).all()
+    points = torch.cat(seen)[:, None]
+    for image, label, size in zip(images[between], labels[between], found[between], strict=True):
+        reached = points[(points[:, 0] - image).abs().amax((1, 2, 3)) == size, 0]
+        assert wrong(model, reached, label).any()  # there was an adversarial image at this very distance
     assert (found[between] <= exact[between] + tolerance + 1e-6).all()
     assert not torch.isclose(found[between], exact[between], rtol=1e-3).all()  # and a coarse search is coarse
 
@@ -280,6 +288,16 @@ def test_random_starts_fill_the_ball(norm):
     # Uniform in two dimensions: half of the points are within √½ of the radius.
     assert (shares < math.sqrt(0.5)).float().mean() == pytest.approx(0.5, abs=0.03)
     assert (points > 0.5).float().mean((0, 1, 2)) == pytest.approx(torch.tensor([0.5, 0.5]), abs=0.03)
+
+
+def test_directions_have_length_one_however_small_the_gradient():
+    gradient = torch.tensor([3.0, 0, -4, 0]).reshape(1, 1, 2, 2)
+    for scale in (1e-32, 1, 1e30):
+        assert balls.steepest(scale * gradient, "linf").flatten().tolist() == [1, 0, -1, 0]
+        assert balls.steepest(scale * gradient, "l2").flatten().tolist() == pytest.approx([0.6, 0, -0.8, 0])
+    assert not balls.steepest(0 * gradient, "l2").any()
+    assert balls.dual_size(gradient, "linf").tolist() == [7]
+    assert balls.dual_size(gradient, "l2").tolist() == [5]
 
 
 def test_a_sample_stops_where_it_falls_unless_it_must_walk_all_the_way():
@@ -430,19 +448,37 @@ def test_the_model_is_left_as_it_was_also_after_an_error(name, monkeypatch):
     handle.remove()
 
 
-def test_a_training_model_is_attacked_in_evaluation_mode():
+class Frozen(nn.Linear):
+    def forward(self, features):
+        assert not self.weight.requires_grad  # nothing is kept for gradients that nobody asks for
+        return super().forward(features)
+
+
+def test_a_training_model_is_attacked_in_evaluation_mode_without_gradients_of_its_parameters():
     model, images, labels = network_problem()
     expected = pgd(model, images, labels, 0.05)
-    assert torch.equal(pgd(model.train(), images, labels, 0.05).images, expected.images)
+    frozen = Frozen(150, 3)
+    frozen.load_state_dict(model[4].state_dict())
+    training = nn.Sequential(*model[:4], frozen).train()
+    assert torch.equal(pgd(training, images, labels, 0.05).images, expected.images)
+    with pytest.raises(AssertionError):
+        training(images)
+
+
+class OnlyFloat32(nn.Module):
+    def forward(self, values):
+        assert values.dtype == torch.float32
+        return values
 
 
 def test_everything_is_computed_in_float32():
     model, images, labels = network_problem()
     expected = pgd(model, images, labels, 0.05)
+    strict = nn.Sequential(*copy.deepcopy(model), OnlyFloat32())
     assert torch.equal(pgd(copy.deepcopy(model).double(), images.double(), labels, 0.05).images, expected.images)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert model(images).dtype == torch.bfloat16
-        inside = pgd(model, images, labels, 0.05)
+        inside = pgd(strict, images, labels, 0.05)
     assert torch.equal(inside.images, expected.images)
     with torch.no_grad():
         assert torch.equal(pgd(model, images, labels, 0.05).images, expected.images)
@@ -451,6 +487,27 @@ def test_everything_is_computed_in_float32():
     assert torch.equal(
         pgd(half, images, labels, 0.05).images, pgd(copy.deepcopy(half).float(), images, labels, 0.05).images
     )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_a_model_on_a_gpu_attacks_images_that_stay_on_the_cpu():
+    model, images, labels = network_problem(1, count=40)
+    moved = copy.deepcopy(model).cuda()
+    for norm, epsilon in (("linf", 0.03), ("l2", 0.3)):
+        options = {"loss": "margin", "restarts": 3}
+        here, there = (pgd(each, images, labels, epsilon, norm, **options) for each in (model, moved))
+        assert there.images.device.type == there.success.device.type == "cpu"
+        assert (here.success != there.success).sum() <= 1
+        near = [smallest_epsilon(each, images, labels, 1.0, norm) for each in (model, moved)]
+        assert near[1] == pytest.approx(near[0], rel=0.05, abs=1e-3)
+    assert transfer(model, moved, images, labels, 0.1).success[1:].any()
+    on_gpu = pgd(moved, images.cuda(), labels.cuda(), 0.03)
+    assert on_gpu.images.is_cuda
+    assert on_gpu.success.is_cuda
+    state = torch.cuda.get_rng_state()
+    if importlib.util.find_spec("pyautoattack"):
+        assert autoattack(moved, images, labels, 0.05, attacks=("apgd-ce", "square")).success[1:].any()
+    assert torch.equal(state, torch.cuda.get_rng_state())
 
 
 # --- transfer
@@ -652,6 +709,35 @@ def test_autoattack_on_a_linear_model(installed, attack, classes, capfd):
     assert result.health.largest_perturbation <= epsilon + 1e-6
     assert torch.equal(state, torch.get_rng_state())
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_autoattack_finds_is_cut_to_size_and_counted_again(monkeypatch):
+    model, images, labels, _ = linear_problem(2, count=6)
+
+    class Liar:
+        """It ignores the radius, and ends tracing as the real one does."""
+
+        def __init__(self, model, **_):
+            self.apgd = self.fab = self.apgd_targeted = types.SimpleNamespace()
+
+        def run_standard_evaluation(self, images, labels, batch_size):
+            sys.settrace(None)
+            return 1 - images, None
+
+    monkeypatch.setitem(sys.modules, "pyautoattack", types.SimpleNamespace(AutoAttack=Liar))
+
+    def tracer(*_):
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        result = autoattack(model, images, labels, 0.001, attacks=("square",))
+        assert sys.gettrace() is tracer
+    finally:
+        sys.settrace(before)
+    assert result.health.largest_perturbation == pytest.approx(0.001, rel=1e-3)
+    assert torch.equal(result.success, wrong(model, result.images, labels))
 
 
 def test_autoattack_is_repeatable_and_follows_its_seed(installed):
