@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -70,6 +71,12 @@ def each(statistic: Callable, *values: Mapping) -> dict[str, dict[int, object]]:
         method: {seed: statistic(*(one[method][seed] for one in values)) for seed in group}
         for method, group in values[0].items()
     }
+
+
+def known(values: Mapping[str, Mapping[int, float]]) -> dict[str, dict[int, float]]:
+    """The same without seeds that have no finite value (of too few samples, say), and methods without any seed."""
+    finite = {name: {seed: v for seed, v in group.items() if math.isfinite(v)} for name, group in values.items()}
+    return {name: group for name, group in finite.items() if group}
 
 
 def glue(name: str, value: object) -> None:
