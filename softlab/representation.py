@@ -59,10 +59,10 @@ class Representation:
 
 
 def head_of(model: nn.Module) -> tuple[Tensor, Tensor]:
-    """Weight (K, D) and bias (K,) of a network's linear head, detached: what the geometry lenses take."""
+    """Weight (K, D) and bias (K,) of a network's linear head on the CPU, detached: what the geometry lenses take."""
     if not isinstance(model.head, nn.Linear):
         raise SoftlabError(f"this network's head is no linear layer but {type(model.head).__name__}")
-    return model.head.weight.detach(), model.head.bias.detach()
+    return model.head.weight.detach().cpu(), model.head.bias.detach().cpu()
 
 
 @torch.no_grad()

@@ -46,7 +46,7 @@ class Run:
 
     @functools.cached_property
     def model(self) -> models.Network:
-        """The trained network, on the CPU in evaluation mode."""
+        """The trained network in evaluation mode, on a GPU if there is one."""
         return self._with_weights("weights.safetensors")
 
     @property
@@ -65,7 +65,7 @@ class Run:
         with torch.random.fork_rng(devices=[]):  # its initial weights are overwritten
             model = training.build_network(self.experiment, shape["num_classes"], shape["in_channels"])
         model.load_state_dict(safetensors.torch.load_file(self.folder / name))
-        return model.eval()
+        return model.to(training.choose_device()).eval()
 
 
 def fit_or_load(

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from softlab import SoftlabError
-from softlab.evidence import Interval, Ledger, equivalence, paired_interval, t_interval, verdict
+from softlab.evidence import Interval, Ledger, equivalence, exceedance, paired_interval, t_interval, verdict
 
 ABOVE, BELOW, OPEN = Interval(2, 1, 3, 5), Interval(-2, -3, -1, 5), Interval(0.5, -1, 2, 5)
 
@@ -88,6 +88,28 @@ def test_misuse_is_named():
 )
 def test_the_rules_of_equivalence(intervals, expected):
     assert equivalence(dict(enumerate(intervals)), margin=1) == expected
+
+
+@pytest.mark.parametrize(
+    ("intervals", "expected"),
+    [
+        ([Interval(2, 1.1, 3, 5)], "supported"),
+        ([Interval(0, -0.5, 0.5, 5), Interval(-3, -4, -2, 5)], "contradicted"),
+        ([Interval(2, 1.1, 3, 5), Interval(1, 0.5, 1.5, 5)], "undecided"),
+        ([Interval(2, 1.1, 3, 5), Interval(0, -0.5, 0.5, 5)], "mixed"),
+        ([Interval(2, -math.inf, math.inf, 1)], "no verdict"),
+    ],
+)
+def test_the_rules_of_an_effect_beyond_a_margin(intervals, expected):
+    assert exceedance(dict(enumerate(intervals)), margin=1) == expected
+
+
+def test_a_ledger_compares_with_a_number_too():
+    values = {"baseline": {0: 0.29, 1: 0.30, 2: 0.31}, "mixup": {0: 0.39, 1: 0.40, 2: 0.41}}
+    judged = Ledger("a_chapter", "smoke").judge("is-large", values, against=0.0, beyond=0.2)
+    assert judged.verdict == "supported"
+    assert {name: round(one.mean, 9) for name, one in judged.intervals.items()} == {"baseline": 0.3, "mixup": 0.4}
+    assert Ledger("a_chapter", "smoke").judge("is-large", values, against=0.3, margin=0.05).verdict == "mixed"
 
 
 def test_a_ledger_judges_pairs_by_common_seeds_and_writes_what_it_saw(tmp_path):

@@ -172,6 +172,20 @@ def test_every_chapter_names_known_studies():
         study_profile(profile, "cor")
 
 
+def test_a_shortened_study_keeps_the_snapshots_that_it_reaches():
+    profile = load_profile("quick", epochs=30, snapshot_epochs=[0, 8, 30])
+    short = study_profile(profile, "short").experiment
+    assert (short.epochs, short.snapshot_epochs) == (10, (0, 8))
+    assert study_profile(load_profile("smoke"), "short").experiment.epochs == 1
+
+
+def test_how_much_is_evaluated_has_defaults_and_can_be_changed_alone():
+    own = load_profile("quick", evaluation={"attack_size": 7})
+    assert dict(own.evaluation) == {"test_size": 3000, "attack_size": 7, "attack_steps": 20}
+    with pytest.raises(SoftlabError, match="attack_steps must be a whole number"):
+        load_profile("quick", evaluation={"attack_steps": None})
+
+
 def test_a_study_takes_a_methods_own_parameters_where_the_profile_has_none():
     narrowed = load_profile("smoke", methods=["baseline", "mixup"])
     assert list(study_profile(narrowed, "two_features").methods) == ["baseline", "label_smoothing"]
