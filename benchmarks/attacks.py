@@ -15,8 +15,8 @@ import torch.nn.functional as functional
 import torchattacks
 from common import report, side_by_side
 
-from softlab import ascent, fit_or_load, load_profile
-from softlab.attacks import pgd
+from softlab import fit_or_load, load_profile
+from softlab.attacks import ascent, pgd
 from softlab.data import load
 
 NUMBER, EPSILON, STEPS, ROUNDS = 1000, 4 / 255, 20, 9

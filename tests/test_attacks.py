@@ -14,12 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from softlab import Experiment, SoftlabError, ascent, balls, dataset_of, fit_or_load
+from softlab import Experiment, SoftlabError, dataset_of, fit_or_load
 from softlab.attacks import (
     AttackResult,
     Health,
     UntrustedAttack,
+    ascent,
     autoattack,
+    balls,
     fgsm,
     gradient_shares,
     pgd,

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from softlab import balls
+from softlab.attacks import balls
 from softlab.errors import SoftlabError, unknown
 from softlab.geometry.checks import check_labels
 

@@ -1,0 +1,31 @@
+"""Attacks on images in [0, 1] through a network that owns its normalisation, and what makes their numbers untrue.
+
+Every attack works on a copy of the model: in evaluation mode, float32, without autocast, its parameters without
+gradients. So the model that was given stays as it is, whatever happens. An image returned is inside the ball around
+the original and inside the box, and `success` is what the copy says of that very image. Draws come from a generator
+on the CPU (None: one seeded with 0).
+
+An attack finds an upper bound on robustness only. Where it fails for a reason that has nothing to do with
+robustness, such as gradients that vanish in float32, it says so with a warning, UntrustedAttack.
+"""
+
+from softlab.attacks.ascent import UntrustedAttack
+from softlab.attacks.gradient import fgsm, gradient_shares, pgd, smallest_epsilon, transfer
+from softlab.attacks.ladder import RobustnessCurve, robustness_curve
+from softlab.attacks.result import AttackResult, Health
+from softlab.attacks.standard import AUTOATTACKS, autoattack
+
+__all__ = [
+    "AUTOATTACKS",
+    "AttackResult",
+    "Health",
+    "RobustnessCurve",
+    "UntrustedAttack",
+    "autoattack",
+    "fgsm",
+    "gradient_shares",
+    "pgd",
+    "robustness_curve",
+    "smallest_epsilon",
+    "transfer",
+]

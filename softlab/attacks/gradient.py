@@ -1,0 +1,165 @@
+"""Attacks along the gradient: FGSM, PGD, the smallest perturbation that PGD finds, and transfer from another model."""
+
+import collections
+import math
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from softlab.attacks import ascent, balls
+from softlab.attacks.ascent import Subject, prepare
+from softlab.attacks.result import AttackResult, Health, verified, warn
+from softlab.errors import SoftlabError, unknown
+from softlab.geometry.checks import check_features, check_labels
+
+
+def fgsm(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | Tensor, norm: str = "linf") -> AttackResult:
+    """One step of full length along the gradient of cross-entropy (Goodfellow et al. 2015). Arguments: see pgd."""
+    return pgd(model, images, labels, epsilon, norm, step=epsilon, steps=1, random_start=False)
+
+
+def pgd(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    epsilon: float | Tensor,
+    norm: str = "linf",
+    *,
+    step: float | Tensor | None = None,
+    steps: int = 20,
+    restarts: int = 1,
+    random_start: bool = True,
+    loss: str = "ce",
+    generator: torch.Generator | None = None,
+    early_stop: bool = True,
+    weaker: AttackResult | None = None,
+) -> AttackResult:
+    """Projected gradient ascent on the loss, from a random point of the ball (Madry et al. 2018).
+
+    images: (N, C, H, W) float in [0, 1].  labels: (N,) int64.  epsilon: radius, or radii (N,), >= 0.
+    norm: "linf" (steps along the sign of the gradient) or "l2" (along the gradient, normalised).
+    step: length of a step, or lengths (N,) (None: 2.5 epsilon/steps).  loss: "ce", or "margin": the largest other
+    logit minus the label's, which no scaling of the logits changes.
+    early_stop: a sample that is wrong from the start keeps its image, one that is fooled on the way keeps the image
+    that did it, and both leave the batch. False: every sample walks all steps and only the last point counts, which
+    is for measuring displacement and weaker as an attack.
+    restarts: walks, each for the samples not fooled yet. With the margin, the first aims at whichever class is ahead,
+    the next at the class that looks nearest, then the second nearest (after Gowal et al. 2019).
+    weaker: result of a weaker attack on the same images, to compare with.
+    Raises SoftlabError for input out of range, an unknown norm or loss, or a model without a gradient.
+    """
+    subject = prepare(model, images, labels, epsilon, norm, targets=restarts - 1 if loss == "margin" else 0)
+    if weaker is not None and weaker.success.shape != labels.shape:
+        raise SoftlabError(f"the weaker attack was on {len(weaker.success)} images, this one is on {len(images)}")
+    options = {"norm": norm, "steps": steps, "loss": loss, "random_start": random_start, "early_stop": early_stop}
+    result = _search(subject, generator, restarts=restarts, step=step, weaker=weaker, **options)
+    warn(result.health)
+    return result
+
+
+def smallest_epsilon(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    upper: float,
+    norm: str = "linf",
+    *,
+    tolerance: float = 1e-4,
+    steps: int = 20,
+    restarts: int = 4,
+    loss: str = "margin",
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Size (N,) of the smallest perturbation found for each sample, by bisection with PGD between 0 and `upper`.
+
+    0 where the sample is wrong already, inf where the attack of size `upper` fails. Otherwise there was an adversarial
+    image at exactly this distance, and an attack failed at a radius at most `tolerance` below (or none was tried).
+    tolerance: > 0, in units of the image; each halving costs one more attack.  restarts: with one, values were 3 % too
+    large on average without and 9 % with label smoothing, with four 1 % at most.  Other arguments, errors: see pgd.
+    """
+    if not 0 < tolerance < math.inf:
+        raise SoftlabError(f"tolerance must be above 0 and finite, not {tolerance}")
+    subject = prepare(model, images, labels, upper, norm, targets=restarts - 1 if loss == "margin" else 0)
+    generator = generator or torch.Generator().manual_seed(0)
+
+    def attack(subject: Subject) -> tuple[AttackResult, Tensor]:
+        # Twice pgd's usual length: at the same cost it comes closer, for l2 from 4 % above the smallest known to 1 %.
+        options = {"step": 5 * subject.radii / steps, "steps": steps, "restarts": restarts, "loss": loss}
+        result = _search(subject, generator, norm=norm, **options)
+        # What was found can lie well inside the ball, as a walk stops when it has won.
+        return result, balls.size(result.images - subject.images, norm).masked_fill(~result.success, math.inf)
+
+    first, high = attack(subject)
+    low = torch.zeros_like(high)
+    for _ in range(math.ceil(math.log2(max(upper / tolerance, 1)))):
+        rows = ((high - low > tolerance) & high.isfinite()).nonzero().squeeze(1)
+        if len(rows) == 0:
+            break
+        middle = (low[rows] + high[rows]) / 2
+        result, size = attack(subject.part(rows, middle))
+        low[rows] = torch.where(result.success, low[rows], middle)
+        high[rows] = torch.minimum(high[rows], size)
+    warn(first.health)
+    return high
+
+
+def transfer(
+    source: nn.Module,
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    epsilon: float | Tensor,
+    norm: str = "linf",
+    *,
+    steps: int = 20,
+    loss: str = "margin",
+    generator: torch.Generator | None = None,
+) -> AttackResult:
+    """PGD on `source`, all steps, counted on `model`; a sample that `model` gets wrong already keeps its image.
+
+    It needs no gradient of `model`, so hiding them is no protection. Arguments and errors: see pgd.
+    """
+    options = {"norm": norm, "steps": steps, "restarts": 1, "loss": loss, "early_stop": False}
+    made = _search(prepare(source, images, labels, epsilon, norm), generator, **options)
+    subject = prepare(model, images, labels, epsilon, norm)
+    found = torch.where(balls.across(subject.right), made.images, subject.images)
+    return verified(subject, found, norm, made.health)
+
+
+def gradient_shares(logits: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Shares of samples whose gradient of cross-entropy, softmax - onehot, float32 loses: zero and misdirected.
+
+    logits: (N, K).  labels: (N,) int64.  zero: every entry is exactly 0, so an attack stands still.  misdirected: the
+    label's entry p_y - 1 is exactly 0 and another is not, so an attack no longer pushes the label down.
+    """
+    check_features(logits)
+    check_labels(labels, logits, logits.shape[1])
+    gradient = logits.float().log_softmax(1).exp() - functional.one_hot(labels, logits.shape[1])
+    zero, still = (gradient == 0).all(1), gradient.gather(1, labels[:, None])[:, 0] == 0
+    return zero.float().mean().item(), (still & ~zero).float().mean().item()
+
+
+def _search(
+    subject, generator, *, norm, steps, restarts, loss, step=None, random_start=True, early_stop=True, weaker=None
+) -> AttackResult:
+    """Walks from `restarts` starts, for all samples to attack that no walk before has fooled."""
+    if loss not in ascent.LOSSES:
+        raise unknown("loss", loss, ascent.LOSSES)
+    if steps < 1 or restarts < 1:
+        raise SoftlabError(f"an attack needs at least one step and one restart, not {steps} and {restarts}")
+    lengths = 2.5 * subject.radii / steps if step is None else ascent.per_sample("step", step, subject.images)
+    generator = generator or torch.Generator().manual_seed(0)
+    found, success = subject.images.clone(), ~subject.right & early_stop
+    counts = collections.Counter(nan=ascent.not_finite(subject.logits))
+    for restart in range(restarts):  # outside the batches, so that one restart more leaves the first ones as they are
+        for rows in (~success).nonzero().squeeze(1).split(ascent.BATCH):
+            if len(rows) == 0:
+                break
+            part = subject.part(rows)
+            start = balls.random_point(part.images, part.radii, norm, generator) if random_start else part.images
+            targets, options = part.targets[:, restart % part.targets.shape[1]], (steps, norm, loss, early_stop)
+            found[rows], success[rows] = ascent.walk(part, start, targets, lengths[rows], *options, counts)
+    largest, zero = balls.size(found - subject.images, norm).max().item(), counts["zero"] / max(counts["all"], 1)
+    worse = None if weaker is None else (weaker.success.to(success.device) & ~success).float().mean().item()
+    return AttackResult(found, success, Health(largest, zero, worse, counts["nan"]))

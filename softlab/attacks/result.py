@@ -1,0 +1,62 @@
+"""What an attack returns: the images, whether they fool the model, and how far that can be trusted."""
+
+import warnings
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from softlab.attacks import ascent, balls
+from softlab.attacks.ascent import Subject, UntrustedAttack
+
+TOLERATED = 0.01  # share of zero gradients, or of samples lost by the stronger attack, that is no reason to warn
+
+
+@dataclass(frozen=True)
+class Health:
+    """Signs of an attack that failed for the wrong reason.
+
+    largest_perturbation: over all images, in the attack's norm.  zero_gradients: share of walks whose gradient was
+    exactly zero at the first step, None for an attack that does not tell.  stronger_did_worse: share of all samples
+    that the weaker attack fooled and this one did not, None if there is no weaker one.  nan_count: how often a sample
+    had a gradient or logits that are not finite.
+    """
+
+    largest_perturbation: float
+    zero_gradients: float | None
+    stronger_did_worse: float | None
+    nan_count: int
+
+
+@dataclass(frozen=True)
+class AttackResult:
+    """Attacked images (N, C, H, W) float32 in [0, 1]; success (N,) bool: does the model get them wrong?"""
+
+    images: Tensor
+    success: Tensor
+    health: Health
+
+    @property
+    def accuracy(self) -> float:
+        """Share of samples that are still right, in [0, 1]."""
+        return 1 - self.success.float().mean().item()
+
+
+def verified(subject: Subject, found: Tensor, norm: str, health: Health) -> AttackResult:
+    """The result that the model itself confirms."""
+    logits, largest = ascent.all_logits(subject.model, found), balls.size(found - subject.images, norm).max().item()
+    health = Health(largest, health.zero_gradients, None, health.nan_count + ascent.not_finite(subject.logits, logits))
+    warn(health)
+    return AttackResult(found, logits.argmax(1) != subject.labels, health)
+
+
+def warn(health: Health) -> None:
+    """Say in words which of the signs make the result untrue."""
+    zero, worse, reasons = health.zero_gradients or 0, health.stronger_did_worse or 0, []
+    if zero > TOLERATED:
+        reasons.append(f"{zero:.1%} of the gradients are exactly zero (try loss='margin', or autoattack's square)")
+    if worse > TOLERATED:
+        reasons.append(f"a weaker attack fooled {worse:.1%} of the samples that this one did not")
+    if health.nan_count:
+        reasons.append(f"{health.nan_count} gradients or logits are not finite")
+    if reasons:
+        warnings.warn(f"this accuracy is not to be trusted: {'; '.join(reasons)}", UntrustedAttack, stacklevel=3)

@@ -1,0 +1,69 @@
+"""AutoAttack, the field's standard, by its authors' code."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from softlab.attacks import ascent, balls
+from softlab.attacks.ascent import UntrustedAttack, prepare
+from softlab.attacks.result import AttackResult, Health, verified
+from softlab.errors import SoftlabError, unknown
+
+AUTOATTACKS = ("apgd-ce", "apgd-t", "fab-t", "square")
+
+
+def autoattack(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    epsilon: float,
+    norm: str = "linf",
+    *,
+    attacks: Sequence[str] = AUTOATTACKS,
+    seed: int = 0,
+) -> AttackResult:
+    """AutoAttack (Croce & Hein 2020), its authors' code, on as many target classes as there are (9 at most).
+
+    attacks: of AUTOATTACKS, in this order; ("square",) alone needs no gradients.  Other arguments: see pgd.
+    A sample that survives keeps its image. What AutoAttack has to say against the model becomes a warning.
+    Raises SoftlabError if pyautoattack is not installed, or for "apgd-t" with fewer than four classes.
+    """
+    for name in set(attacks) - set(AUTOATTACKS):
+        raise unknown("attack", name, AUTOATTACKS)
+    if torch.as_tensor(epsilon).ndim > 0:
+        raise SoftlabError("autoattack takes one epsilon for all samples")
+    try:
+        from pyautoattack import AutoAttack
+    except ImportError:
+        raise SoftlabError("autoattack needs the package pyautoattack: pip install softlab-book[attacks]") from None
+    subject = prepare(model, images, labels, epsilon, norm)
+    classes = subject.logits.shape[1]
+    if "apgd-t" in attacks and classes < 4:
+        raise SoftlabError(f"apgd-t compares four classes, but this model has {classes}: leave it out of attacks")
+    gpus, device = [torch.cuda.current_device()] if torch.cuda.is_available() else [], ascent.device_of(subject.model)
+    logger, messages, trace = logging.getLogger("auto-attack"), [], sys.gettrace()
+
+    def overhear(record: logging.LogRecord) -> bool:
+        if record.levelno >= logging.WARNING:
+            messages.append(f"AutoAttack: {record.getMessage()}")
+        return False
+
+    options = {"norm": norm.capitalize(), "eps": float(epsilon), "seed": seed, "device": device, "version": "custom"}
+    runner = AutoAttack(lambda points: ascent.logits_of(subject.model, points), attacks=list(attacks), **options)
+    runner.apgd.n_restarts = runner.fab.n_restarts = 1  # as in its version "standard"
+    runner.apgd_targeted.n_target_classes = runner.fab.n_target_classes = min(9, classes - 1)
+    logger.addFilter(overhear)
+    try:
+        with torch.random.fork_rng(devices=gpus), torch.autocast(device.type, enabled=False):
+            found, _ = runner.run_standard_evaluation(subject.images, subject.labels, batch_size=ascent.BATCH)
+    finally:
+        logger.removeFilter(overhear)
+        sys.settrace(trace)  # its check for dynamic models ends all tracing, a debugger's too
+    for message in messages:
+        warnings.warn(message, UntrustedAttack, stacklevel=2)
+    inside = balls.project(found, subject.images, subject.radii, norm)
+    return verified(subject, inside, norm, Health(0.0, None, None, 0))
