@@ -79,7 +79,7 @@ def reliability(probs: Tensor, labels: Tensor, bins: int = 15, equal_mass: bool 
         ends = ordered[[math.ceil(len(ordered) * (b + 1) / bins) - 1 for b in range(bins)]]
         edges = torch.cat([ordered[:1], ends]).double()
     else:
-        edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
+        edges = torch.arange(bins + 1, dtype=torch.float64) / bins
     sums = torch.zeros(3, bins, dtype=torch.float64)
     for values, right in zip(confidence.split(CHUNK), correct.split(CHUNK), strict=True):
         if equal_mass:
@@ -146,8 +146,9 @@ def bootstrap_interval(
     """What drawing other test samples would do to `statistic(*samples)`: the basic bootstrap interval.
 
     samples: tensors of the same first dimension N, drawn together.  Basic, not percentile: drawing with replacement
-    adds noise, which moves every calibration error up, and the basic interval takes that back. For seeds use
-    evidence.t_interval: a bootstrap over a handful of networks is too narrow.
+    adds noise, which moves every calibration error up, and the basic interval takes that back (near the noise floor of
+    an ECE even it covers too little). For seeds use evidence.t_interval: over a handful of networks a bootstrap is too
+    narrow.
     """
     size = len(samples[0])
     generator = torch.Generator().manual_seed(seed)

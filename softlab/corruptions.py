@@ -3,7 +3,10 @@
 The constants are those of CIFAR-10-C, which is for images about as small as ours.
 """
 
+import io
+
 import torch
+from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
@@ -19,21 +22,34 @@ SEVERITIES = {
 
 
 def corrupt(images: Tensor, kind: str, severity: int, generator: torch.Generator | None = None) -> Tensor:
-    """The same images, corrupted: (N, C, H, W) float in [0, 1], C = 1 or 3.
+    """The same images, corrupted: (N, C, H, W) float in [0, 1].
 
     images: uint8, or float in [0, 1].  kind: a key of SEVERITIES.  severity: 1 to 5.  generator: for noise.
+    Raises SoftlabError for anything else; the first image that is out of range is named.
     """
     if kind not in SEVERITIES:
         raise unknown("corruption", kind, SEVERITIES)
-    if severity not in range(1, 6):
+    if isinstance(severity, bool) or not isinstance(severity, int) or severity not in range(1, 6):
         raise SoftlabError(f"severity must be 1, 2, 3, 4 or 5, not {severity!r}")
-    amount = SEVERITIES[kind][severity - 1]
+    if images.ndim != 4 or (kind == "jpeg" and images.shape[1] not in (1, 3)):
+        raise SoftlabError(f"images must be (N, C, H, W), C = 1 or 3 for jpeg, not {tuple(images.shape)}")
+    amount, pixels = SEVERITIES[kind][severity - 1], as_pixels(images)
+    outside = ~((pixels >= 0) & (pixels <= 1)).flatten(1).all(1)
+    if outside.any():
+        raise SoftlabError(f"image {int(outside.nonzero()[0])} has pixels outside [0, 1]")
     if kind == "jpeg":
-        return as_pixels(functional.jpeg(functional.to_dtype(images, torch.uint8, scale=True), amount))
-    pixels = as_pixels(images)
+        return torch.stack([_jpeg(image, amount) for image in pixels])
     if kind == "noise":
         return (pixels + amount * torch.randn(pixels.shape, generator=generator)).clamp(0, 1)
     if kind == "blur":
         return functional.gaussian_blur(pixels, kernel_size=[2 * round(4 * amount) + 1] * 2, sigma=[amount] * 2)
     mean = pixels.mean((2, 3), keepdim=True)
     return ((pixels - mean) * amount + mean).clamp(0, 1)
+
+
+def _jpeg(image: Tensor, quality: int) -> Tensor:
+    """An image (C, H, W) in [0, 1], compressed and read again."""
+    array = (255 * image).round().to(torch.uint8).movedim(0, -1).cpu().numpy()
+    buffer = io.BytesIO()
+    Image.fromarray(array.squeeze(-1) if array.shape[-1] == 1 else array).save(buffer, "jpeg", quality=quality)
+    return functional.pil_to_tensor(Image.open(buffer)).to(image) / 255

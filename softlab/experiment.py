@@ -304,7 +304,7 @@ def _evaluation(*given: object) -> Mapping[str, object]:
 
     `attack_steps`: of the strongest attack by gradients.
     """
-    found: dict[str, object] = {"test_size": None, "attack_size": 160, "attack_steps": 20}
+    found: dict[str, object] = {"test_size": None, "attack_size": 200, "attack_steps": 20}
     for entries in given:
         if not isinstance(entries, Mapping):
             raise SoftlabError(f"evaluation must map names to values, not {entries!r}")

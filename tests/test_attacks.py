@@ -357,13 +357,13 @@ def test_the_ladder_by_hand():
         [[0, 1, 1, 1, 1], [0, 0, 0, 1, 1], [0, 0, 0, 0, 1]],
     ]
     assert curve.accuracy.tolist() == [pytest.approx([0.8, 0.6, 0.6]), pytest.approx([0.8, 0.4, 0.2])]
-    assert calls == [  # nothing that fell is attacked again
-        ("weak", 0, [0, 1, 2, 3, 4]),
-        ("strong", 0, [1, 2, 3, 4]),
-        ("weak", 0.2, [1, 2, 3, 4]),
-        ("strong", 0.2, [2, 3, 4]),
-        ("weak", 0.3, [2, 3, 4]),
-        ("strong", 0.3, [3, 4]),
+    assert calls == [  # what fell is spared the next attack, what survived both the smaller radii
+        ("weak", 0.3, [0, 1, 2, 3, 4]),
+        ("strong", 0.3, [2, 3, 4]),
+        ("weak", 0.2, [0, 1, 2, 3]),
+        ("strong", 0.2, [2, 3]),
+        ("weak", 0, [0, 1, 2]),
+        ("strong", 0, [1, 2]),
     ]
     assert curve.attacks == ("weak", "strong")
     assert curve.epsilons == (0, 0.2, 0.3)

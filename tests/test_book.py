@@ -129,7 +129,14 @@ def test_the_first_build_trains_executes_and_renders(checkout):
 
 @pytest.mark.parametrize(
     ("chapter", "figures", "tables", "sliders"),
-    [("01_soft_labels", 3, 2, 0), ("02_cones", 2, 6, 2), ("03_magnitudes", 2, 6, 1), ("04_cosines", 2, 11, 1)],
+    [
+        ("01_soft_labels", 3, 2, 0),
+        ("02_cones", 2, 6, 2),
+        ("03_magnitudes", 2, 6, 1),
+        ("04_cosines", 2, 11, 1),
+        ("05_calibration", 5, 16, 1),
+        ("06_robustness", 2, 15, 1),
+    ],
 )
 def test_a_chapter_has_its_figures_tables_and_sliders(book, chapter, figures, tables, sliders):
     html = book.folder / "_build" / "html" / "notebooks"

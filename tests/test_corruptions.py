@@ -164,3 +164,18 @@ def test_misuse_is_named(clothes):
     for severity in (0, 6, -1, 2.5, "3", None):
         with pytest.raises(SoftlabError, match=f"severity must be 1, 2, 3, 4 or 5, not {severity!r}"):
             corrupt(clothes, "noise", severity)
+
+
+@pytest.mark.parametrize(
+    ("images", "kind", "severity", "message"),
+    [
+        (255 * torch.ones(2, 1, 4, 4), "blur", 1, "image 0 has pixels outside"),
+        (torch.full((2, 1, 4, 4), torch.nan), "noise", 1, "image 0 has pixels outside"),
+        (torch.rand(1, 4, 4), "contrast", 1, "must be .N, C, H, W."),
+        (torch.rand(2, 2, 4, 4), "jpeg", 1, "C = 1 or 3 for jpeg"),
+        (torch.rand(2, 1, 4, 4), "blur", 1.0, "severity must be 1, 2, 3, 4 or 5, not 1.0"),
+    ],
+)
+def test_what_is_no_image_or_severity_is_named(images, kind, severity, message):
+    with pytest.raises(SoftlabError, match=message):
+        corrupt(images, kind, severity)

@@ -35,20 +35,25 @@ def robustness_curve(
     """Robust accuracy against each radius, and against each attack together with the weaker ones before it.
 
     epsilons: ascending.  attacks: name -> function(model, images, labels, epsilon, generator), weakest first.
-    A sample fooled by an earlier attack, or by this one at a smaller radius, counts as fooled and is spared.
+    A sample fooled by an earlier attack, or by this one at a smaller radius, counts as fooled. Radii are taken from the
+    largest down, so that little is attacked in vain: a sample fooled by an earlier attack is spared the later ones, and
+    one that survives the whole ladder at a radius counts as surviving the smaller balls inside.
     Raises SoftlabError if there is no attack or no radius, or if the radii do not ascend.
     """
     epsilons = tuple(float(epsilon) for epsilon in epsilons)
     if not attacks or not epsilons or list(epsilons) != sorted(set(epsilons)):
         raise SoftlabError(f"a curve needs attacks and ascending epsilons, not {len(attacks)} attacks and {epsilons}")
     generator = generator or torch.Generator().manual_seed(0)
-    survived = torch.ones(len(attacks), len(epsilons), len(images), dtype=torch.bool)
-    for column, epsilon in enumerate(epsilons):
+    survived = torch.zeros(len(attacks), len(epsilons), len(images), dtype=torch.bool)
+    open_cases = torch.arange(len(images))
+    for column, epsilon in reversed(list(enumerate(epsilons))):
+        survived[:, column] = True
+        left = open_cases
         for row, attack in enumerate(attacks.values()):
-            left = survived[: row + 1, : column + 1].all(0).all(0).nonzero().squeeze(1)
-            survived[row, column] = False
             if len(left):
                 chosen = left.to(images.device)
-                success = attack(model, images[chosen], labels[chosen], epsilon, generator).success
-                survived[row, column, left] = ~success.cpu()
-    return RobustnessCurve(tuple(attacks), epsilons, survived)
+                fooled = attack(model, images[chosen], labels[chosen], epsilon, generator).success.cpu()
+                survived[row:, column, left[fooled]] = False
+                left = left[~fooled]
+        open_cases = (~survived[-1, column]).nonzero().squeeze(1)
+    return RobustnessCurve(tuple(attacks), epsilons, survived.cummin(1).values)  # fooled at a smaller radius too
