@@ -1,0 +1,233 @@
+"""Training on a GPU: python benchmarks/gpu_training.py [--data folder:PATH]
+
+- images per second of softlab's training, by batch size, eager and compiled, beside an ordinary loop: a data set of
+  PIL images, torchvision's transforms in eight workers of a DataLoader, autocast to bf16, the same network, optimizer;
+- how many images per second several trainings reach together that share the GPU as processes side by side;
+- how far the losses of the first steps are from the CPU's, in fp32 with TF32 off, beside how far they are if the CPU
+  starts from weights that differ by a ten-millionth: training itself makes small differences large.
+Every contestant is a process of its own, ready before the clock starts; the others wait idle.
+"""
+
+import argparse
+import itertools
+import multiprocessing
+import time
+
+import torch
+import torch.nn.functional as functional
+from common import report
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import v2
+from torchvision.transforms.functional import to_pil_image
+
+from softlab import data, load_profile, training
+
+STEPS = 40  # of an epoch here: enough that its end does not count
+AGREEMENT = 20, 64  # steps and batch size of the comparison with the CPU
+WORKERS = 8  # of the ordinary loop
+
+
+class Pictures(Dataset):
+    """An ordinary data set: PIL images, augmented, transformed and normalised one by one."""
+
+    def __init__(self, images, labels, mean, std):
+        self.images = [to_pil_image(image) for image in images]
+        self.labels = labels.tolist()
+        augment = [v2.RandomCrop(images.shape[-1], padding=4), v2.RandomHorizontalFlip()]
+        tensor = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
+        self.transform = v2.Compose([*augment, *tensor, v2.Normalize(mean.tolist(), std.tolist())])
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        return self.transform(self.images[index]), self.labels[index]
+
+
+def settings(options, **changes):
+    profile = load_profile("cifar10")
+    shape = {"model": options.model, "width": options.width, "data": options.data, "seed": 1, "precision": "bf16"}
+    return profile.experiment.replace(**shape | {"epochs": 10_000, "snapshot_epochs": []} | changes)
+
+
+def softlab_epoch(options, batch_size, compiled, equal=False):
+    """A function that trains one short epoch and returns how many images that were.
+
+    equal: all batches of one size; else of two that differ by one image, as 50,000 images give at 256.
+    """
+    size = STEPS * batch_size - (0 if equal else STEPS * 3 // 4)
+    experiment = settings(options, batch_size=batch_size, compiled=compiled, train_size=size)
+    run = training.epochs(experiment, data.load(experiment.data), training.choose_device())
+    next(run)
+
+    def epoch():
+        next(run)
+        return size
+
+    return epoch
+
+
+def ordinary_epoch(options, batch_size):
+    """The same for an ordinary loop."""
+    device, dataset = training.choose_device(), data.load(options.data)
+    size = min(4 * STEPS * batch_size, len(dataset.train_labels))
+    experiment = settings(options, batch_size=batch_size, train_size=size)
+    images, labels = training.training_set(experiment, dataset, torch.device("cpu"))
+    model = training.build_model(experiment, dataset).train().to(device, memory_format=torch.channels_last)
+    model.mean.zero_()
+    model.std.fill_(1)  # the transform normalises
+    optimizer = training.make_optimizer(model, experiment, {})
+    pictures = Pictures(images, labels, dataset.mean, dataset.std)
+    options = {"shuffle": True, "num_workers": WORKERS, "persistent_workers": True, "pin_memory": True}
+    batches = DataLoader(pictures, batch_size=batch_size, **options)
+
+    def epoch():
+        total = 0.0
+        for batch, targets in batches:
+            batch = batch.to(device, memory_format=torch.channels_last, non_blocking=True)
+            with torch.autocast(device.type, torch.bfloat16):
+                logits = model(batch)
+            loss = functional.cross_entropy(logits.float(), targets.to(device, non_blocking=True))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(batch)
+        return len(pictures)
+
+    return epoch
+
+
+def losses(options, device, nudge=0.0):
+    """Loss of each of the first steps of a training in fp32, TF32 off; nudge: relative change of the first weights."""
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    steps, batch_size = AGREEMENT
+    experiment = settings(options, batch_size=batch_size, compiled=False, precision="fp32", epochs=30, threads=4)
+    found, whole, build = [], training.batch_sums, training.build_model
+
+    class Enough(Exception):
+        pass
+
+    def look(loss, *others):
+        found.append(loss.mean().item())
+        if len(found) == steps:
+            raise Enough
+        return whole(loss, *others)
+
+    def nudged(*given):
+        model = build(*given)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                noise = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3))
+                parameter.mul_(1 + nudge * noise)
+        return model
+
+    training.batch_sums, training.build_model = look, nudged
+    try:
+        list(training.epochs(experiment, data.load(experiment.data), device))
+    except Enough:
+        return found
+    finally:
+        training.batch_sums, training.build_model = whole, build
+
+
+def contestant(pipe, options, make, arguments):
+    """A process: get ready, then train for as many seconds as the pipe says, until it says 0."""
+    torch.set_num_threads(1)
+    epoch = make(options, *arguments)
+    for _ in range(2):
+        epoch()
+    pipe.send("ready")
+    while seconds := pipe.recv():
+        count, started = 0, time.perf_counter()
+        while time.perf_counter() - started < seconds:
+            count += epoch()
+        pipe.send((count, time.perf_counter() - started))
+
+
+def compare_losses(pipe, options):
+    pipe.send([losses(options, *how) for how in (("cpu",), (training.choose_device(),), ("cpu", 1e-7))])
+
+
+class Process:
+    def __init__(self, target, *arguments):
+        context = multiprocessing.get_context("spawn")
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(target=target, args=(other, *arguments))
+        self.process.start()
+        other.close()
+
+    def get(self):
+        return self.pipe.recv()
+
+
+def together(processes, seconds):
+    """Images per second of each, all training at once."""
+    for one in processes:
+        one.pipe.send(seconds)
+    return [count / elapsed for count, elapsed in (one.get() for one in processes)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", default="cifar10")
+    parser.add_argument("--model", default="resnet18")
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--batches", type=int, nargs=2, default=[256, 1024])
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4, 8])
+    options = parser.parse_args()
+    began = time.perf_counter()
+    small, large = options.batches
+    data.load(options.data)  # decoded once, not by every process
+
+    wanted = {
+        f"softlab, batches of {small}, eager": (softlab_epoch, (small, False)),
+        f"softlab, batches of {small}, compiled": (softlab_epoch, (small, True)),
+        f"softlab, batches of {small}, all equal, compiled": (softlab_epoch, (small, True, True)),
+        f"softlab, batches of {large}, eager": (softlab_epoch, (large, False)),
+        f"softlab, batches of {large}, compiled": (softlab_epoch, (large, True)),
+        f"DataLoader loop, batches of {small}, {WORKERS} workers": (ordinary_epoch, (small,)),
+        f"DataLoader loop, batches of {large}, {WORKERS} workers": (ordinary_epoch, (large,)),
+    }
+    agreement = Process(compare_losses, options)
+    singles = {name: Process(contestant, options, *how) for name, how in wanted.items()}
+    copies = max(options.processes) - 1
+    eager, compiled = itertools.islice(wanted.items(), 2)
+    groups = {eager[0]: [Process(contestant, options, *eager[1]) for _ in range(copies)]}
+    singles[compiled[0]].get()  # what it compiled is in the cache for the others
+    groups[compiled[0]] = [Process(contestant, options, *compiled[1]) for _ in range(copies)]
+    waiting = [one for name, one in singles.items() if name != compiled[0]]
+    for one in itertools.chain(waiting, *groups.values()):
+        one.get()
+    both = agreement.get()
+    print(f"all ready after {time.perf_counter() - began:.0f} s", flush=True)
+
+    rates: dict[str, list[float]] = {name: [] for name in singles}
+    for _ in range(options.rounds):
+        for name, one in singles.items():
+            rates[name] += together([one], options.seconds)
+    shared = {}
+    for name, others in groups.items():
+        for count in options.processes:
+            found = together([singles[name], *others[: count - 1]], 1.5 * options.seconds)
+            shared[f"{name}, {count} side by side"] = round(sum(found))
+    for one in (*singles.values(), *itertools.chain(*groups.values())):
+        one.pipe.send(0)
+    cpu, *others = both
+    notes = {"images per second": {name: round(max(values)) for name, values in rates.items()}}
+    notes |= {"images per second in all": shared}
+    for name, found in zip(("here", "CPU, weights nudged by 1e-7"), others, strict=True):
+        differences = [float(f"{abs(a - b):.1e}") for a, b in zip(cpu, found, strict=True)]
+        notes[f"losses, distance to the CPU's by step: {name}"] = differences
+    setting = (
+        f"{options.data.partition(':')[0]}, {options.model} of width {options.width}, flip_shift, bf16, "
+        f"seconds for 50,000 images; losses: {AGREEMENT[0]} steps of {AGREEMENT[1]}, fp32"
+    )
+    seconds = {name: [50_000 / rate for rate in values] for name, values in rates.items()}
+    report("gpu_training", eager[0], seconds, setting, notes)
+    print(f"whole benchmark: {time.perf_counter() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
