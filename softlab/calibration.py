@@ -16,7 +16,7 @@ from torch import Tensor
 
 from softlab.errors import SoftlabError
 from softlab.evidence import Interval
-from softlab.geometry.checks import check_labels
+from softlab.geometry.checks import check_correct, check_labels
 
 CHUNK, ROWS = 2**16, 2**10  # confidences, and rows of logits, worked on at a time: they stay in the processor's cache
 TEMPERATURES = (0.01, 100.0)  # where fit_temperature stops if there is no finite best one
@@ -229,9 +229,7 @@ def confidence_and_correct(probs: Tensor, labels: Tensor) -> tuple[Tensor, Tenso
         if not (low >= 0 and high <= 1):  # also where one is NaN
             row = int((~((values >= 0) & (values <= 1))).nonzero()[0])
             raise SoftlabError(f"{what} {row} is {float(values[row]):g}, not from 0 to 1")
-    if labels.dtype != torch.bool and ((correct != 0) & (correct != 1)).any():
-        row = int(((correct != 0) & (correct != 1)).nonzero()[0])
-        raise SoftlabError(f"correctness {row} is {float(correct[row]):g}: it must be 0 or 1")
+    check_correct(labels)
     return _full(probs), correct
 
 

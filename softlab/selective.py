@@ -7,7 +7,7 @@ from scipy import stats
 from torch import Tensor
 
 from softlab.errors import SoftlabError
-from softlab.geometry.checks import check_rows
+from softlab.geometry.checks import check_correct, check_rows
 
 SCORES = {
     "largest probability": lambda logits: logits.softmax(1).amax(1),
@@ -25,14 +25,10 @@ def risk_coverage(confidence: Tensor, correct: Tensor) -> tuple[Tensor, Tensor]:
             f"confidence and correctness must be (N,), N > 0, not {tuple(confidence.shape)} and {tuple(correct.shape)}"
         )
     check_rows(confidence, "confidence")
-    wrong = correct.double()
-    bad = (wrong != 0) & (wrong != 1)
-    if bad.any():
-        row = int(bad.nonzero()[0])
-        raise SoftlabError(f"correctness {row} is {float(wrong[row]):g}: it must be 0 or 1")
+    check_correct(correct)
     order = confidence.argsort(descending=True, stable=True)
     rank = torch.arange(1, len(order) + 1, dtype=torch.float64)
-    return rank / len(order), (1 - wrong[order]).cumsum(0) / rank
+    return rank / len(order), (1 - correct.double()[order]).cumsum(0) / rank
 
 
 def aurc(confidence: Tensor, correct: Tensor) -> float:

@@ -44,3 +44,13 @@ def check_rows(values: Tensor, what: str = "feature", zero_allowed: bool = True)
         raise SoftlabError(f"{what} {int(bad.nonzero()[0])} is not finite")
     if not zero_allowed and (rows == 0).all(1).any():
         raise SoftlabError(f"{what} {int((rows == 0).all(1).nonzero()[0])} is zero: it has no direction")
+
+
+def check_correct(correct: Tensor) -> None:
+    """Correctness (N,), bool or a number: every entry is 0 or 1; the first that is not is named."""
+    if correct.dtype == torch.bool:
+        return
+    bad = (correct != 0) & (correct != 1)
+    if bad.any():
+        row = int(bad.nonzero()[0])
+        raise SoftlabError(f"correctness {row} is {float(correct[row]):g}: it must be 0 or 1")
