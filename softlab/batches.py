@@ -11,7 +11,7 @@ from torch import Tensor
 
 from softlab.errors import SoftlabError
 
-PURPOSES = ("subset", "weights", "order", "augmentation", "method", "dropout")
+PURPOSES = ("subset", "weights", "order", "augmentation", "method", "dropout", "label_noise")
 
 
 def stream(seed: int, purpose: str, epoch: int = 0, step: int = 0) -> torch.Generator:
@@ -38,6 +38,17 @@ def balanced_subset(labels: Tensor, size: int, generator: torch.Generator) -> Te
         members = order[labels[order] == label]
         rank[members] = torch.arange(len(members))
     return order[rank[order].argsort(stable=True)][:size]
+
+
+def resampled(labels: Tensor, share: float, classes: int, generator: torch.Generator) -> Tensor:
+    """Labels (N,) of which round(share · N), chosen at random, are drawn anew from 0 … classes - 1 (symmetric noise).
+
+    A draw may hit the true class: share · (1 - 1/classes) of all labels are wrong, on average.
+    """
+    noisy = labels.clone()
+    chosen = torch.randperm(len(labels), generator=generator)[: round(share * len(labels))]
+    noisy[chosen] = torch.randint(classes, (len(chosen),), generator=generator)
+    return noisy
 
 
 def as_pixels(images: Tensor) -> Tensor:

@@ -32,6 +32,7 @@ CHOICES = {
 # Allowed range of every numeric field, both ends included.
 RANGES = {
     "train_size": (1, 10**9),
+    "label_noise": (0.0, 1.0),
     "class_count": (2, 10**6),
     "feature_dimension": (1, 10**6),
     "dropout": (0.0, 0.99),
@@ -52,13 +53,14 @@ RANGES = {
 class Experiment:
     """One network to train: data, model, method, seed and schedule.
 
-    The seed decides the initial weights, the order of the batches, every random draw of augmentation and method, and,
-    where `train_size` is smaller than the training set, which images are drawn from it. None of these depends on
-    the method, so that two methods with one seed differ in nothing but the method.
+    The seed decides the initial weights, the order of the batches, every random draw of augmentation and method, which
+    labels are noise, and, where `train_size` is smaller than the training set, which images are drawn from it. None of
+    these depends on the method, so that two methods with one seed differ in nothing but the method.
     """
 
     data: str = "fashion-mini"  # a name that softlab.data.load knows, or folder:PATH
     train_size: int | None = None  # training images, as many of each class; None: all
+    label_noise: float = 0.0  # share of the training labels that are drawn anew from all classes, the true one included
     class_count: int | None = None  # the first so many classes; None: all
     model: str = "resnet8"
     width: int = 16  # channels of the first stage

@@ -82,6 +82,30 @@ def get(name: str, **parameters) -> Regularizer:
         raise SoftlabError(f"method {name!r}: {error}") from None
 
 
+def check_batch(name: str, step: int, images: Tensor, targets: Tensor, one_hot: Tensor) -> None:
+    """Raise SoftlabError unless what method `name` made of a batch are images and as many target distributions."""
+    if not isinstance(targets, Tensor) or targets.shape != one_hot.shape or not targets.is_floating_point():
+        raise SoftlabError(f"method {name!r}, step {step}: targets must be {_shape(one_hot)}, not {_shape(targets)}")
+    if not isinstance(images, Tensor) or images.ndim != 4 or len(images) != len(targets):
+        raise SoftlabError(f"method {name!r}, step {step}: images must be (N, C, H, W), not {_shape(images)}")
+
+
+def check_loss(name: str, step: int, loss: Tensor, logits: Tensor) -> None:
+    """Raise SoftlabError unless method `name` returned one number per sample that gradients can flow from."""
+    if not isinstance(loss, Tensor) or loss.shape != logits.shape[:1]:
+        hint = " (training takes the mean)" if isinstance(loss, Tensor) and loss.ndim == 0 else ""
+        wanted = f"one number for each sample, ({len(logits)},)"
+        raise SoftlabError(f"method {name!r}, step {step}: the loss must be {wanted}, not {_shape(loss)}{hint}")
+    if not loss.requires_grad:
+        raise SoftlabError(f"method {name!r}, step {step}: no gradient flows from its loss to logits or features")
+
+
+def _shape(value: object) -> str:
+    if not isinstance(value, Tensor):
+        return f"a {type(value).__name__}"
+    return f"{tuple(value.shape) if value.ndim else 'a single number'} of {str(value.dtype).removeprefix('torch.')}"
+
+
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """Cross-entropy (N,) of logits (N, K) against target distributions (N, K)."""
     return functional.cross_entropy(logits, targets, reduction="none")
@@ -193,6 +217,36 @@ class MaxSup(Regularizer):
         return cross_entropy(logits, targets) + alpha * top_logit_excess(logits)
 
 
+@register("regularization_only")
+@dataclass(frozen=True)
+class RegularizationOnly(Regularizer):
+    """Cross-entropy + the part of label smoothing that pulls the true class down to those below it."""
+
+    alpha: float = 0.1
+
+    def __post_init__(self):
+        _check_share("alpha", self.alpha)
+
+    def loss(self, logits, targets, features, head, progress):
+        pull, _ = label_smoothing_terms(logits, targets.argmax(1), self.alpha)
+        return cross_entropy(logits, targets) + pull
+
+
+@register("amplification_only")
+@dataclass(frozen=True)
+class AmplificationOnly(Regularizer):
+    """Cross-entropy + the part of label smoothing that rewards wrong classes above the true one."""
+
+    alpha: float = 0.1
+
+    def __post_init__(self):
+        _check_share("alpha", self.alpha)
+
+    def loss(self, logits, targets, features, head, progress):
+        _, reward = label_smoothing_terms(logits, targets.argmax(1), self.alpha)
+        return cross_entropy(logits, targets) + reward
+
+
 @register("feature_penalty")
 @dataclass(frozen=True)
 class FeaturePenalty(Regularizer):
@@ -220,6 +274,21 @@ class LogitPenalty(Regularizer):
     def loss(self, logits, targets, features, head, progress):
         offset = logits - logits.mean(1, keepdim=True)
         return cross_entropy(logits, targets) + self.strength * offset.square().sum(1)
+
+
+@register("confidence_penalty")
+@dataclass(frozen=True)
+class ConfidencePenalty(Regularizer):
+    """Cross-entropy - strength · entropy of the prediction (Pereyra et al. 2017)."""
+
+    strength: float = 0.1
+
+    def __post_init__(self):
+        _check_positive("strength", self.strength)
+
+    def loss(self, logits, targets, features, head, progress):
+        log_probs = logits.log_softmax(1)
+        return cross_entropy(logits, targets) + self.strength * (log_probs.exp() * log_probs).sum(1)
 
 
 def _mixed(transform, beta: float, images: Tensor, targets: Tensor, generator: torch.Generator):

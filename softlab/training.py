@@ -14,7 +14,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from softlab import models, regularizers
-from softlab.batches import as_pixels, balanced_subset, flip_shift, stream, stream_seed
+from softlab.batches import as_pixels, balanced_subset, flip_shift, resampled, stream, stream_seed
 from softlab.data import Dataset
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment
@@ -97,7 +97,7 @@ def epochs(
 
     The state is the same object each time: copy what must last. On the CPU, a run that is resumed from a state
     ends with the same bits as one that was not interrupted.
-    Raises SoftlabError if the loss stops being finite.
+    Raises SoftlabError if the method returns targets or a loss of the wrong kind, or the loss stops being finite.
     """
     experiment, device = resolve(experiment, device), torch.device(device)
     method = regularizers.get(experiment.method, **experiment.method_parameters)
@@ -123,7 +123,7 @@ def epochs(
         for epoch in range(state.epoch, experiment.epochs):
             started = perf_counter()
             model.train()
-            sums = torch.zeros(5, device=device)
+            sums, finite_steps = torch.zeros(5, device=device), torch.zeros((), device=device)
             order = torch.randperm(len(images), generator=stream(experiment.seed, "order", epoch)).to(device)
             for step, chosen in enumerate(order.tensor_split(per_epoch)):  # batches that differ by one image at most
                 position = epoch * per_epoch + step
@@ -136,22 +136,27 @@ def epochs(
                 batch, targets = method.transform(
                     batch, one_hot[chosen], stream(experiment.seed, "method", epoch, step)
                 )
+                regularizers.check_batch(experiment.method, position, batch, targets, one_hot[chosen])
                 with torch.autocast(device.type, torch.bfloat16, enabled=half):
                     keep = dropout_mask(len(batch), model, experiment, epoch, step, device)
                     features, logits = network(batch.contiguous(memory_format=torch.channels_last), keep)
                 features, logits = features.float(), logits.float()
                 loss = method.loss(logits, targets, features, model.head, position / total_steps)
+                regularizers.check_loss(experiment.method, position, loss, logits)
                 optimizer.zero_grad(set_to_none=True)
                 loss.mean().backward()
                 optimizer.step()
                 sums += batch_sums(loss, logits, targets, features)
+                finite_steps += sums[0].isfinite()  # once it is not finite, it stays so
             means = (sums / len(images)).tolist()  # the epoch's only wait for the device
             for name, value in zip(HISTORY, means, strict=False):
                 if not math.isfinite(value):
+                    step = epoch * per_epoch + int(finite_steps)
+                    slower = f"a learning_rate below {experiment.learning_rate}, precision=fp32, or a weaker method"
                     raise SoftlabError(
-                        f"training diverged: {name} became {value} in epoch {epoch + 1} of {experiment.method} "
-                        f"(seed {experiment.seed}); try a learning_rate below {experiment.learning_rate}, "
-                        f"precision=fp32, or a weaker method"
+                        f"training diverged: {name} of method {experiment.method!r} (seed {experiment.seed}) became "
+                        f"{value} in epoch {epoch + 1}, step {step}: "
+                        + (f"try {slower}" if step else "its very first loss is not finite, so look there")
                     )
             for name, value in zip(HISTORY, [*means, rate, perf_counter() - started], strict=True):
                 state.history[name].append(value)
@@ -161,11 +166,14 @@ def epochs(
 
 
 def training_set(experiment: Experiment, dataset: Dataset, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Images (uint8) and labels that this experiment trains on, on its device."""
+    """Images (uint8) and labels, noise included, that this experiment trains on, on its device."""
     images, labels = dataset.train_images, dataset.train_labels
     if experiment.train_size is not None:
         chosen = balanced_subset(labels, experiment.train_size, stream(experiment.seed, "subset"))
         images, labels = images[chosen], labels[chosen]
+    if experiment.label_noise > 0:
+        noise = stream(experiment.seed, "label_noise")
+        labels = resampled(labels, experiment.label_noise, len(dataset.classes), noise)
     return images.to(device), labels.to(device)
 
 

@@ -72,6 +72,95 @@ def test_maxsup_at_a_tie_pushes_the_first_maximal_logit():
     assert (tied - plain).tolist()[0] == pytest.approx([0.3 - 0.1, -0.1, -0.1])
 
 
+def gradient(loss, logits):
+    """Derivative (N, K) of a loss by the logits."""
+    logits = logits.detach().requires_grad_()
+    return torch.autograd.grad(loss(logits).sum(), logits)[0]
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_both_losses_are_their_identities_in_value_and_gradient(classes, dtype):
+    """Label smoothing = its two terms, MaxSup = a soft target, and the two agree on right predictions: also at ties."""
+    generator = torch.Generator().manual_seed(classes)
+    logits = (4 * torch.randn(300, classes, generator=generator)).round(decimals=0)  # whole numbers: many ties
+    labels, alpha = torch.randint(classes, (300,), generator=generator), 0.25
+    logits = logits.to(dtype)
+    near = {"atol": {torch.float64: 1e-12, torch.float32: 1e-5}.get(dtype, 0.1), "rtol": torch.finfo(dtype).eps}
+    top, true = (functional.one_hot(of, classes).double() for of in (logits.argmax(1), labels))
+    target = true - alpha * (top - 1 / classes)
+
+    def two_terms(logits):
+        return regularizers.cross_entropy(logits, true.to(dtype)) + sum(label_smoothing_terms(logits, labels, alpha))
+
+    def soft_target(logits):
+        return -(target.to(dtype) * logits.log_softmax(1)).sum(1)
+
+    def smoothing(logits):
+        return label_smoothing_loss(logits, labels, alpha)
+
+    def maxsup(logits):
+        return maxsup_loss(logits, labels, alpha)
+
+    tied = (logits == logits.amax(1, keepdim=True)).sum(1) > 1
+    assert tied.any()
+    for one, other in ((smoothing, two_terms), (maxsup, soft_target)):
+        assert torch.allclose(one(logits), other(logits), **near)
+    assert torch.allclose(gradient(maxsup, logits), gradient(soft_target, logits), **near)
+    equal_to_true = logits == logits.gather(1, labels[:, None])
+    alone = equal_to_true.sum(1) == 1  # where another class is level with y, both parts have a kink
+    assert torch.allclose(gradient(smoothing, logits)[alone], gradient(two_terms, logits)[alone], **near)
+    right = logits.argmax(1) == labels
+    assert torch.allclose(maxsup(logits)[right], smoothing(logits)[right], **near)
+    assert torch.allclose(gradient(maxsup, logits)[right], gradient(smoothing, logits)[right], **near)
+
+
+def test_maxsup_is_the_formula_of_its_authors(logits, labels):
+    formula = logits.logsumexp(1) - logits[torch.arange(200), labels] + 0.1 * (logits.max(1).values - logits.mean(1))
+    assert (maxsup_loss(logits, labels, 0.1) - formula).abs().max() < 1e-6
+
+
+def test_the_gradient_of_maxsup_at_a_tie_is_a_subgradient_and_the_same_each_time():
+    logits, labels = torch.tensor([[1.0, 3.0, 3.0, 3.0, -2.0]], dtype=torch.float64), torch.tensor([4])
+
+    def penalty(logits):
+        return maxsup_loss(logits, labels, 1.0) - regularizers.cross_entropy(
+            logits, functional.one_hot(labels, 5).double()
+        )
+
+    slope = gradient(penalty, logits)
+    assert all(torch.equal(slope, gradient(penalty, logits)) for _ in range(5))
+    steps = torch.randn(500, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for step in steps:  # convex: it lies above the plane that a subgradient spans
+        assert penalty(logits + step).item() >= (penalty(logits) + (slope * step).sum()).item() - 1e-12
+
+
+@pytest.mark.parametrize("loss", [label_smoothing_loss, maxsup_loss])
+def test_adding_one_number_to_all_logits_changes_nothing(logits, labels, loss):
+    shift = torch.linspace(-50, 50, len(logits), dtype=logits.dtype)[:, None]
+    assert torch.allclose(loss(logits + shift, labels, 0.2), loss(logits, labels, 0.2))
+    for part, shifted in zip(
+        label_smoothing_terms(logits, labels), label_smoothing_terms(logits + shift, labels), strict=True
+    ):
+        assert torch.allclose(part, shifted)
+
+
+def test_the_two_parts_as_methods_add_up_to_label_smoothing(logits, labels):
+    plain = soft(regularizers.get("baseline"), logits, labels)
+    pull = soft(regularizers.get("regularization_only", alpha=0.2), logits, labels) - plain
+    reward = soft(regularizers.get("amplification_only", alpha=0.2), logits, labels) - plain
+    assert (pull >= 0).all()
+    assert (reward <= 0).all()
+    assert torch.allclose(plain + pull + reward, label_smoothing_loss(logits, labels, 0.2))
+
+
+def test_confidence_penalty_by_hand():
+    logits = torch.tensor([[math.log(2), 0.0, 0.0]], dtype=torch.float64)  # p = ½, ¼, ¼
+    entropy = 0.5 * math.log(2) + 2 * 0.25 * math.log(4)
+    loss = soft(regularizers.get("confidence_penalty", strength=0.3), logits, torch.tensor([1]))
+    assert loss.item() == pytest.approx(math.log(4) - 0.3 * entropy)
+
+
 @pytest.mark.parametrize("method", [regularizers.get("label_smoothing", alpha=0), regularizers.get("maxsup", alpha=0)])
 def test_strength_zero_is_the_baseline(method, logits, labels):
     assert torch.equal(soft(method, logits, labels), soft(regularizers.get("baseline"), logits, labels))

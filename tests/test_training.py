@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from softlab import SoftlabError, data, load_profile, training
-from softlab.batches import flip_shift, stream
+from softlab.batches import flip_shift, resampled, stream
 from softlab.regularizers import label_smoothing_terms
 
 
@@ -213,8 +213,84 @@ def test_a_method_that_prepares_the_network_at_random_is_repeatable(tiny, mini, 
 
 
 def test_a_diverging_run_says_what_to_try(tiny, mini):
-    with pytest.raises(SoftlabError, match=r"diverged: \w+ became (nan|inf) in epoch .*learning_rate below 1000"):
+    message = r"diverged: \w+ of method 'baseline' \(seed 0\) became (nan|inf) in epoch .*learning_rate below 1000"
+    with pytest.raises(SoftlabError, match=message):
         train(tiny.replace(learning_rate=1000, warmup=0, epochs=20), mini)
+
+
+def wrong_from_the_third_step(change):
+    """A method whose loss is right for two steps and then whatever `change` makes of it."""
+
+    def loss(self, logits, targets, features, head, progress):
+        right = training.regularizers.cross_entropy(logits, targets)
+        return change(right) if progress > 1.5 / 8 else right  # eight steps in all
+
+    return loss
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda loss: loss * math.nan, r"'mine' \(seed 0\) became nan in epoch 1, step 2: try"),
+        (
+            lambda loss: loss.mean(),
+            r"'mine', step 2: .*one number for each sample, \(125,\), not a single number.*mean",
+        ),
+        (lambda loss: loss[:, None], r"'mine', step 2: .*\(125,\), not \(125, 1\) of float32"),
+        (lambda loss: None, r"'mine', step 2: .* not a NoneType"),
+        (lambda loss: loss.detach(), r"'mine', step 2: no gradient flows"),
+    ],
+)
+def test_a_method_with_a_wrong_loss_is_named_with_the_step(tiny, mini, monkeypatch, change, message):
+    monkeypatch.setattr(training.regularizers, "REGISTRY", dict(training.regularizers.REGISTRY))
+    members = {"loss": wrong_from_the_third_step(change)}
+    mine = dataclass(frozen=True)(type("Mine", (training.regularizers.Regularizer,), members))
+    training.regularizers.register("mine")(mine)
+    with pytest.raises(SoftlabError, match=message):
+        train(tiny.replace(method="mine", train_size=500, batch_size=128, epochs=2), mini)
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (
+            lambda images, targets: (images, targets.argmax(1)),
+            r"'mine', step 0: targets must be \(\d+, 10\) of float32",
+        ),
+        (lambda images, targets: (images[:3], targets), r"'mine', step 0: images must be \(N, C, H, W\), not \(3, 1"),
+        (lambda images, targets: (images, targets * math.nan), r"'mine' .*became nan .* step 0: its very first loss"),
+    ],
+)
+def test_a_method_with_a_wrong_batch_is_named_with_the_step(tiny, mini, monkeypatch, returned, message):
+    monkeypatch.setattr(training.regularizers, "REGISTRY", dict(training.regularizers.REGISTRY))
+    members = {"transform": lambda self, images, targets, generator: returned(images, targets)}
+    mine = dataclass(frozen=True)(type("Mine", (training.regularizers.Regularizer,), members))
+    training.regularizers.register("mine")(mine)
+    with pytest.raises(SoftlabError, match=message):
+        train(tiny.replace(method="mine"), mini)
+
+
+def test_label_noise_is_symmetric_of_the_seed_alone_and_changes_labels_only(tiny, mini):
+    noisy = tiny.replace(train_size=5000, label_noise=0.4)
+    images, clean = training.training_set(noisy.replace(label_noise=0.0), mini, torch.device("cpu"))
+    same_images, labels = training.training_set(noisy, mini, torch.device("cpu"))
+    again = training.training_set(noisy.replace(method="maxsup", epochs=3), mini, torch.device("cpu"))[1]
+    other = training.training_set(noisy.replace(seed=1), mini, torch.device("cpu"))[1]
+    assert torch.equal(images, same_images)
+    assert torch.equal(labels, again)
+    assert not torch.equal(labels, other)
+    wrong = labels != clean
+    assert abs(wrong.float().mean() - 0.36) < 0.02  # of the 40 % drawn anew a tenth hits the true class
+    per_class = labels[wrong].bincount(minlength=10).float()
+    assert ((per_class - 180).abs() < 60).all()  # 4.7 standard deviations of sqrt(180 · 0.9)
+
+
+def test_label_noise_of_one_leaves_no_label_to_rely_on():
+    labels = torch.zeros(9000, dtype=torch.int64)
+    drawn = resampled(labels, 1.0, 3, torch.Generator().manual_seed(0))
+    assert ((drawn.bincount() - 3000).abs() < 200).all()
+    assert torch.equal(resampled(labels, 0.0, 3, torch.Generator()), labels)
+    assert int((resampled(labels + 7, 0.5, 3, torch.Generator()) == 7).sum()) == 4500  # exactly half are drawn anew
 
 
 def test_more_images_than_there_are_is_an_error(tiny, mini):
