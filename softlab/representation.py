@@ -58,11 +58,16 @@ class Representation:
         return self.correct.float().mean().item()
 
 
-def head_of(model: nn.Module) -> tuple[Tensor, Tensor]:
-    """Weight (K, D) and bias (K,) of a network's linear head on the CPU, detached: what the geometry lenses take."""
-    if not isinstance(model.head, nn.Linear):
-        raise SoftlabError(f"this network's head is no linear layer but {type(model.head).__name__}")
-    return model.head.weight.detach().cpu(), model.head.bias.detach().cpu()
+def head_of(model: nn.Module, head: nn.Linear | None = None) -> tuple[Tensor, Tensor]:
+    """Weight (K, D) and bias (K,) of a linear head on the CPU, detached, in float32: what the geometry lenses take.
+
+    head: the layer that gives the logits (None: model.head); one without bias has zeros.
+    """
+    head = head if head is not None else model.head
+    if not isinstance(head, nn.Linear):
+        raise SoftlabError(f"this network's head is no linear layer but {type(head).__name__}")
+    weight = head.weight.detach().float().cpu()
+    return weight, weight.new_zeros(len(weight)) if head.bias is None else head.bias.detach().float().cpu()
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ robustness, such as gradients that vanish in float32, it says so with a warning,
 
 from softlab.attacks.ascent import UntrustedAttack
 from softlab.attacks.gradient import fgsm, gradient_shares, pgd, smallest_epsilon, transfer
-from softlab.attacks.ladder import RobustnessCurve, robustness_curve
+from softlab.attacks.ladder import RobustnessCurve, robustness_curve, usual_ladder
 from softlab.attacks.result import AttackResult, Health
 from softlab.attacks.standard import AUTOATTACKS, autoattack
 
@@ -28,4 +28,5 @@ __all__ = [
     "robustness_curve",
     "smallest_epsilon",
     "transfer",
+    "usual_ladder",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from softlab.attacks.gradient import fgsm, pgd
 from softlab.attacks.result import AttackResult
 from softlab.errors import SoftlabError
 
@@ -24,12 +25,29 @@ class RobustnessCurve:
         return self.survived.float().mean(2)
 
 
+Attack = Callable[[nn.Module, Tensor, Tensor, float, torch.Generator], AttackResult]
+
+
+def usual_ladder(steps: int) -> dict[str, Attack]:
+    """The book's attacks, weakest first: one step, seven on cross-entropy (Park et al.'s), `steps` on the margin.
+
+    The last starts from five places, each restart aimed at another of the nearest classes, with half the steps.
+    """
+    return {
+        "FGSM": lambda model, images, labels, epsilon, _: fgsm(model, images, labels, epsilon),
+        "PGD-7": lambda *given: pgd(*given[:4], step=given[3] / 2, steps=7, generator=given[4]),
+        "PGD, margin": lambda *given: pgd(
+            *given[:4], steps=max(1, steps // 2), restarts=4, loss="margin", generator=given[4]
+        ),
+    }
+
+
 def robustness_curve(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,
     epsilons: Sequence[float],
-    attacks: Mapping[str, Callable[[nn.Module, Tensor, Tensor, float, torch.Generator], AttackResult]],
+    attacks: Mapping[str, Attack],
     generator: torch.Generator | None = None,
 ) -> RobustnessCurve:
     """Robust accuracy against each radius, and against each attack together with the weaker ones before it.
