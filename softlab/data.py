@@ -1,9 +1,9 @@
 """Images and labels as arrays: `load(name) -> Dataset`.
 
-`fashion-mini` comes with the package; `fashion-mnist`, `cifar10` and `cifar100` are downloaded and verified by
-torchvision; `folder:PATH` reads `PATH/train/<class>/*` and `PATH/test/<class>/*`. Pixels stay uint8: they are turned
-into numbers on the device, batch by batch. Each test set is split once and for all into a part for fitting
-(a temperature, say) and a part that is scored.
+`fashion-mini` comes with the package and `digits` with scikit-learn; `fashion-mnist`, `cifar10` and `cifar100` are
+downloaded and verified by torchvision; `folder:PATH` reads `PATH/train/<class>/*` and `PATH/test/<class>/*`. Pixels
+stay uint8: they are turned into numbers on the device, batch by batch. Each test set is split once and for all into a
+part for fitting (a temperature, say) and a part that is scored.
 """
 
 import dataclasses
@@ -94,11 +94,13 @@ def _load(name: str, root: Path) -> Dataset:
         with np.load(EMBEDDED, allow_pickle=False) as arrays:
             parts = {key: torch.from_numpy(arrays[key]) for key in arrays}
         return _dataset(name, parts, FASHION_CLASSES, "Fashion-MNIST (Xiao 2017, MIT licence), embedded subset")
+    if name == "digits":
+        return _digits()
     if name in TORCHVISION:
         return _from_torchvision(name, root)
     if name.startswith("folder:"):
         return _from_folder(name, Path(name.removeprefix("folder:")).expanduser())
-    raise unknown("data set", name, ["fashion-mini", *TORCHVISION, "folder:PATH"])
+    raise unknown("data set", name, ["fashion-mini", "digits", *TORCHVISION, "folder:PATH"])
 
 
 def split_test(labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -140,6 +142,20 @@ def _split_parts(train_images, train_labels, test_images, test_labels) -> dict[s
         "test_images": test_images[score],
         "test_labels": test_labels[score],
     }
+
+
+def _digits() -> Dataset:
+    """1,797 handwritten digits of 8×8 pixels, enlarged to 28×28: small, and of another kind than clothes."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    images = torch.from_numpy(found.images).float()[:, None] * (255 / 16)
+    images = torch.nn.functional.interpolate(images, size=(28, 28), mode="bilinear").round().to(torch.uint8)
+    labels = torch.from_numpy(found.target).long()
+    order = balanced_subset(labels, len(labels), torch.Generator().manual_seed(0))
+    train, test = order[:1000], order[1000:]
+    parts = _split_parts(images[train], labels[train], images[test], labels[test])
+    return _dataset("digits", parts, tuple(map(str, range(10))), "UCI handwritten digits, as scikit-learn has them")
 
 
 def _from_torchvision(name: str, root: Path) -> Dataset:
