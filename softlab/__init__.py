@@ -22,6 +22,7 @@ _HOME = {
     "study": "runs",
     "extract": "representation",
     "tap": "representation",
+    "report_card": "report",
     "begin": "notebook",
     "glue": "notebook",
 }

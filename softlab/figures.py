@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
 
 from softlab.evidence import Interval
 
@@ -159,4 +160,33 @@ def intervals(
     if zero:
         ax.axvline(0, color="black", linewidth=0.8)
     ax.grid(axis="x", alpha=0.3)
+    return ax
+
+
+def panels(values: Mapping[str, Mapping[str, Interval]], columns: int = 4) -> Figure:
+    """Differences to the baseline, a small panel of `intervals` for each quantity. values: label -> method."""
+    rows = -(-len(values) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(2.5 * columns, 2.3 * rows), layout="constrained")
+    for ax, (label, by_method) in zip(axes.flat, values.items(), strict=True):
+        intervals(by_method, f"Δ {label}", ax, zero=True)
+        if not ax.get_subplotspec().is_first_col():
+            ax.set_yticklabels([])
+    return figure
+
+
+def dots(
+    x: Mapping[str, Mapping[int, float]],
+    y: Mapping[str, Mapping[int, float]],
+    labels: Sequence[str],
+    factors: Sequence[float] = (1, 1),
+    ax: Axes | None = None,
+) -> Axes:
+    """One dot for each network: x against y. x, y: method -> {seed: value}.  labels, factors: of x and of y."""
+    ax = ax or plt.subplots(figsize=(4, 3.4), layout="constrained")[1]
+    for method in [name for name in x if name in y]:
+        both, look = [seed for seed in x[method] if seed in y[method]], style(method)
+        across, up = ([side[method][seed] * by for seed in both] for side, by in zip((x, y), factors, strict=True))
+        ax.scatter(across, up, 30, look.color, look.marker, alpha=0.8, label=look.label)
+    ax.set(xlabel=labels[0], ylabel=labels[1])
+    ax.grid(alpha=0.3)
     return ax
