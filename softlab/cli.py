@@ -46,6 +46,18 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--manifest", type=Path, help="write the ids of the runs to this file")
     train.set_defaults(run=_train)
 
+    report = commands.add_parser("report", help="every number of the book for a method, beside the others")
+    report.add_argument("method", metavar="METHOD", help="a method's name")
+    report.add_argument("--methods-file", type=Path, help="a Python file that registers methods of yours: it is run")
+    report.add_argument("--profile", default="quick", help="a profile's name, or the path of a .yaml file (quick)")
+    report.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change the experiment")
+    report.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the method")
+    report.add_argument("--seeds", type=_count, help="how many (all of the profile)")
+    report.add_argument("--store", help="where runs are kept (SOFTLAB_STORE, else runs/ of the checkout)")
+    report.add_argument("--device", help="cpu, cuda, cuda:1, mps (a GPU if there is one)")
+    report.add_argument("--out", type=Path, help="the page to write (METHOD.report.html)")
+    report.set_defaults(run=_report)
+
     runs = commands.add_parser("runs", help="list, show or prune trained networks")
     runs.add_argument("action", nargs="?", choices=("list", "show", "prune"), default="list")
     runs.add_argument("names", nargs="*", metavar="RUN", help="ids, or their beginnings")
@@ -56,27 +68,32 @@ def _parser() -> argparse.ArgumentParser:
 
 def _count(text: str) -> int:
     """A whole number from 1, for argparse."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return int(text)
+
+
+def _assignments(given: list[str], option: str, kind: str) -> dict[str, object]:
+    """NAME=VALUE, as often as it was given, with values in YAML: {name: value}."""
+    import yaml
+
+    found: dict[str, object] = {}
+    for text in given:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise SoftlabError(f"{option} takes {kind}=VALUE, not {text!r}")
+        try:
+            found[name.strip()] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError):
+            raise SoftlabError(f"{option} {name}: {value!r} is no value") from None
+    return found
 
 
 def _train(options) -> None:
-    import yaml
-
     from softlab.experiment import load_profile, study_profile
     from softlab.files import write_json
 
-    changes: dict[str, object] = {}
-    for setting in options.set:
-        field, separator, value = setting.partition("=")
-        if not separator:
-            raise SoftlabError(f"--set takes FIELD=VALUE, not {setting!r}")
-        try:
-            changes[field.strip()] = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError):
-            raise SoftlabError(f"--set {field}: {value!r} is no value") from None
+    changes = _assignments(options.set, "--set", "FIELD")
     if options.methods_file:
         _run_methods_file(options.methods_file)
     profile = study_profile(load_profile(options.profile, **changes), options.study)
@@ -153,6 +170,23 @@ def _run_methods_file(path: Path) -> None:
         raise
     except Exception as error:
         raise SoftlabError(f"--methods-file {path} failed: {type(error).__name__}: {error}") from error
+
+
+def _report(options) -> None:
+    overrides = _assignments(options.set, "--set", "FIELD")
+    parameters = _assignments(options.parameter, "--parameter", "NAME") if options.parameter else None
+    path = options.out or Path(f"{options.method}.report.html")
+    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():  # known before hours of training
+        raise SoftlabError(f"--out is a file that ends in .html, not {str(path)!r}")
+    if options.methods_file:
+        _run_methods_file(options.methods_file)
+
+    from softlab.report import report_card
+
+    settings = {"parameters": parameters, "seeds": options.seeds, "overrides": overrides}
+    card = report_card(options.method, options.profile, **settings, store=options.store, device=options.device)
+    print("\n".join(card.findings()))
+    print(f"the whole card: {card.save(path).absolute()}")
 
 
 def _runs(options) -> None:

@@ -89,7 +89,7 @@ def _setting(method, profile, parameters, seeds, overrides) -> Profile:
         if given is not None and not isinstance(given, Mapping):
             raise SoftlabError(f"{name} must map names to values, not {given!r}")
     if not isinstance(profile, Profile):
-        profile = load_profile(profile, **dict(overrides or {}) | {"seeds": seeds})
+        profile = load_profile(profile, **dict(overrides or {}) | ({} if seeds is None else {"seeds": seeds}))
     else:
         count = len(profile.seeds) if seeds is None else seeds
         if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= len(profile.seeds):
