@@ -87,7 +87,8 @@ class ReportCard:
         shown = {}
         for name in MAIN:
             factor, differences = QUANTITIES[name].factor, self.differences(name)
-            shown[QUANTITIES[name].label] = {method: one.scaled(factor) for method, one in differences.items()}
+            if differences:
+                shown[QUANTITIES[name].label] = {method: one.scaled(factor) for method, one in differences.items()}
         return figures.panels(shown)
 
     def figure_of_shapes(self) -> Figure:

@@ -165,9 +165,11 @@ def intervals(
 
 def panels(values: Mapping[str, Mapping[str, Interval]], columns: int = 4) -> Figure:
     """Differences to the baseline, a small panel of `intervals` for each quantity. values: label -> method."""
-    rows = -(-len(values) // columns)
+    rows = max(1, -(-len(values) // columns))
     figure, axes = plt.subplots(rows, columns, figsize=(2.5 * columns, 2.3 * rows), layout="constrained")
-    for ax, (label, by_method) in zip(axes.flat, values.items(), strict=True):
+    for ax in axes.flat[len(values) :]:
+        ax.set_visible(False)
+    for ax, (label, by_method) in zip(axes.flat, values.items(), strict=False):
         intervals(by_method, f"Δ {label}", ax, zero=True)
         if not ax.get_subplotspec().is_first_col():
             ax.set_yticklabels([])
@@ -186,7 +188,7 @@ def dots(
     for method in [name for name in x if name in y]:
         both, look = [seed for seed in x[method] if seed in y[method]], style(method)
         across, up = ([side[method][seed] * by for seed in both] for side, by in zip((x, y), factors, strict=True))
-        ax.scatter(across, up, 30, look.color, look.marker, alpha=0.8, label=look.label)
+        ax.scatter(across, up, 30, look.color, marker=look.marker, alpha=0.8, label=look.label)
     ax.set(xlabel=labels[0], ylabel=labels[1])
     ax.grid(alpha=0.3)
     return ax

@@ -28,6 +28,8 @@ ATTACKS = tuple((f"robust, {radius}/255", f"accuracy under attacks of {radius}/2
 CORRUPTED = ("corrupted", "accuracy on corrupted images", " points")
 FEW = 0.02  # of the attacked images: where fewer withstand with every network, differences say nothing
 
+VERDICTS = ("supported", "contradicted", "undecided", "no verdict")  # on one method; several can also be mixed
+
 
 def of_method(card: ReportCard) -> list[str]:
     """The findings of a card, from what was compared to how much of it chance would show."""
@@ -118,8 +120,7 @@ def _withstood(card: ReportCard, changes: Mapping[str, str]) -> str:
 
 def _claims(card: ReportCard) -> str:
     verdicts = [one.verdict for one in card.ledger.judgements]
-    counts = {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)}
-    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    told = ", ".join(f"{verdicts.count(one)} {one}" for one in VERDICTS if one in verdicts)
     return f"Of {len(verdicts)} claims of the papers, read for this method: {told}." if verdicts else ""
 
 

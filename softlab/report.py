@@ -72,7 +72,7 @@ def card_of(
     problems: Mapping[str, str] | None = None,
 ) -> ReportCard:
     """The card of numbers that were measured already: judges every claim. Arguments: as of ReportCard."""
-    values = {name: finite for name, group in values.items() if (finite := known(group))}
+    values = {name: finite for name in QUANTITIES if (finite := known(values.get(name, {})))}
     card = ReportCard(method, profile, values, Ledger("report", profile.name), dict(problems or {}))
     for name, group in values.items():
         quantity, compared = QUANTITIES[name], card.differences(name)

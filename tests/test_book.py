@@ -139,21 +139,39 @@ def test_the_first_build_trains_executes_and_renders(checkout):
     ],
 )
 def test_a_chapter_has_its_figures_tables_and_sliders(book, chapter, figures, tables, sliders):
-    html = book.folder / "_build" / "html" / "notebooks"
-    page = Page(html / f"{chapter}.html")
-    drawn = [image for image in page.images if "_images" in image["src"]]
-    assert (len(drawn), page.tables, page.sliders) == (figures, tables, sliders)
-    for image in page.images:
-        assert "alt" in image
-    for image in drawn:
-        assert len(image["alt"]) > 40
-        assert (html / image["src"]).stat().st_size > 5000
+    page = page_with(book, chapter, figures, tables, sliders)
     assert re.search(r"(?i)supported|contradicted|mixed|undecided", page.text)
-    for left in ("{glue", "SoftlabError", "Traceback", "nan"):
+    for left in ("SoftlabError", "Traceback", "nan"):
         assert left not in page.text.split(), left
     found = json.loads((book.build / "notebooks" / f"{chapter}.results.json").read_text())
     assert found["verdicts"]
     assert {one["claim"] for one in found["verdicts"]} == {one["claim"] for one in found["evidence"]}
+
+
+@pytest.mark.parametrize(
+    ("appendix", "figures", "tables", "words"),
+    [
+        ("A1_your_regularizer", 2, 2, ("focal (gamma = 2.0) beside the baseline", "did you mean 'focal'?")),
+    ],
+)
+def test_an_appendix_has_its_figures_and_tables(book, appendix, figures, tables, words):
+    page = page_with(book, appendix, figures, tables, 0)
+    for part in words:
+        assert part.lower() in page.text.lower()
+
+
+def page_with(book, name, figures, tables, sliders):
+    """The page of a notebook, with so many figures, all with an alt text, tables and sliders."""
+    html = book.folder / "_build" / "html" / "notebooks"
+    page = Page(html / f"{name}.html")
+    drawn = [image for image in page.images if "_images" in image["src"]]
+    assert (len(drawn), page.tables, page.sliders) == (figures, tables, sliders)
+    assert all("alt" in image for image in page.images)
+    for image in drawn:
+        assert len(image["alt"]) > 40
+        assert (html / image["src"]).stat().st_size > 5000
+    assert "{glue" not in page.text
+    return page
 
 
 def test_the_first_chapter_has_its_table_and_its_numbers(checkout):

@@ -14,6 +14,7 @@ from softlab.experiment import chapters
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CHAPTERS = [path for path in NOTEBOOKS if path.name[0].isdigit()]  # the others are appendices: A1, A2
 
 
 def code_cells(path):
@@ -48,12 +49,21 @@ def test_a_committed_notebook_is_clean(path):
             assert cell.outputs, f"cell {cell.id} is compared with an output that it does not have"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def prose(path):
+    return "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_a_chapter_keeps_to_the_template(path):
-    text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+    text = prose(path)
     places = [text.index(part) for part in ("**Question.**", "**Prediction.**", "## Reading", "## What would change")]
     assert places == sorted(places)
-    assert text.index("## Exercises") < text.index("## References")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_chapters_and_appendices_ask_a_question_and_say_what_their_figures_show(path):
+    text = prose(path)
+    assert text.index("**Question.**") < text.index("## Exercises") < text.index("## References")
     for cell in code_cells(path):
         if "plt.show()" in cell.source:
             assert cell.metadata["mystnb"]["image"]["alt"], f"figure {cell.id} has no alt text"

@@ -1,0 +1,345 @@
+"""Report cards: hand-made values with known verdicts, one page without requests, nothing measured twice."""
+
+import dataclasses
+import re
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from softlab import SoftlabError, cli, load_profile, regularizers, report
+from softlab.report import card_of, report_card
+
+# Whole percents, so that accuracy + 0.02, + 0.03, + 0.04 has mean 3 and, with t = 4.303, half width 2.5.
+VALUES = {
+    "accuracy": {
+        "baseline": {0: 0.70, 1: 0.72, 2: 0.71},
+        "mixup": {0: 0.72, 1: 0.75, 2: 0.75},
+        "cutmix": {0: 0.60, 1: 0.80, 2: 0.71},
+    },
+    "ECE": {"baseline": {0: 0.10, 1: 0.10, 2: 0.10}, "mixup": {0: 0.12, 1: 0.13, 2: 0.14}},
+    "log magnitude": {"baseline": {0: 1.0, 1: 1.0, 2: 1.0}, "mixup": {0: 0.5, 1: 0.5, 2: 0.5}},
+    "AURC": {"baseline": {0: 0.05, 1: 0.05, 2: 0.05}, "mixup": {0: 0.01, 1: 0.09, 2: 0.05}},
+    "gap": {"baseline": {0: 0.1, 1: 0.1, 2: 0.1}, "mixup": {0: -0.1, 1: -0.12, 2: -0.11}},
+    "settled share": {"baseline": {0: 0.9, 1: 0.9, 2: 0.9}, "mixup": {0: 0.901, 1: 0.899, 2: 0.9}},
+}
+
+
+def made(values=VALUES, seeds=3, method="mixup", **changes):
+    profile = load_profile("smoke", methods={"baseline": {}, "mixup": {}, "cutmix": {}}, seeds=seeds)
+    return card_of(method, dataclasses.replace(profile, **changes), values)
+
+
+def first(count):
+    """The values of the first seeds only."""
+    return {
+        name: {method: {seed: by_seed[seed] for seed in range(count)} for method, by_seed in group.items()}
+        for name, group in VALUES.items()
+    }
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    monkeypatch.setattr(regularizers, "REGISTRY", dict(regularizers.REGISTRY))
+
+
+def own_method(name="own", factor=2.0):
+    """Register a method that multiplies the loss."""
+
+    @regularizers.register(name)
+    @dataclass(frozen=True)
+    class Own(regularizers.Regularizer):
+        """<script>alert("a hostile docstring")</script>"""
+
+        factor: float = 2.0
+        note: str = ""
+
+        def loss(self, logits, targets, features, head, progress):
+            return self.factor * regularizers.cross_entropy(logits, targets)
+
+    return Own
+
+
+def small(**changes):
+    settings = {"epochs": 1, "train_size": 50, "methods": ["baseline", "mixup"], "seeds": 2}
+    sizes = {"test_size": 100, "attack_size": 10, "attack_steps": 1}
+    return load_profile("smoke", **settings | {"evaluation": sizes} | changes)
+
+
+def test_differences_are_paired_by_seed():
+    one = made().differences("accuracy")["mixup"]
+    assert (one.n, one.mean) == (3, pytest.approx(0.03))
+    assert one.half_width == pytest.approx(4.3027 * 0.01 / 3**0.5, rel=1e-4)
+    assert "baseline" not in made().differences("accuracy")
+    values = VALUES | {"accuracy": VALUES["accuracy"] | {"mixup": {1: 0.75}, "cutmix": {7: 0.5}}}
+    found = made(values).differences("accuracy")
+    assert {name: interval.n for name, interval in found.items()} == {"mixup": 1}
+
+
+def test_the_table_has_a_row_for_each_quantity_and_arrows_where_zero_is_excluded():
+    table = made().table()
+    cells = {quantity: dict(row) for (_, quantity), row in table.iterrows()}
+    assert list(table.columns) == ["baseline", "Mixup", "CutMix"]
+    assert set(cells["networks (seeds)"].values()) == {"3"}
+    assert cells["accuracy (%)"]["baseline"] == "71.0 ± 2.5"
+    assert cells["accuracy (%)"]["Mixup"].endswith("↑")
+    assert cells["accuracy (%)"]["CutMix"].startswith("70.3 ±")
+    assert not cells["accuracy (%)"]["CutMix"].endswith(("↑", "↓"))
+    assert cells["log magnitude"]["Mixup"] == "0.50 ± 0.00 ↓"
+    assert cells["ECE (%)"]["CutMix"] == "–"
+    assert ("05 calibration", "ECE (%)") in table.index
+
+
+def test_a_cell_of_fewer_seeds_says_so_and_what_is_not_finite_is_left_out():
+    values = VALUES | {"ECE": {"baseline": {0: 0.1, 1: 0.2}, "mixup": {0: float("nan"), 1: float("inf")}}}
+    cells = dict(made(values).table().loc[("05 calibration", "ECE (%)")])
+    assert cells["baseline"].endswith("(n = 2)")
+    assert cells["Mixup"] == "–"
+    assert not any("ECE" in text for text in made(values).findings())
+
+
+def test_verdicts_are_of_this_method_alone_and_go_both_ways():
+    claims = made().claims()
+    verdicts = {claim: row["verdict"] for (claim, _), row in claims.iterrows()}
+    assert verdicts == {
+        "accuracy-improves": "supported",  # whatever CutMix does
+        "calibration-improves": "contradicted",
+        "magnitude-shrinks": "supported",
+        "ls-hurts-selective": "undecided",
+        "cones-invariant": "supported",
+    }
+    shown = claims.loc[("accuracy-improves", "")]
+    assert (shown["claimed"], shown["difference to the baseline"]) == ("rises", "+3.0 ± 2.5")
+    assert claims.loc[("cones-invariant", ""), "claimed"] == "within ± 2.0"
+    assert {one.verdict for one in made(method="cutmix").ledger.judgements} == {"undecided"}
+
+
+def test_findings_follow_the_intervals():
+    said = "\n".join(made().findings())
+    assert "n = 3" in said
+    assert "Accuracy rises by 3.0 points (95 % interval 0.5 to 5.5): better." in said
+    assert "The calibration error (ECE) rises by 3.0 points (95 % interval 0.5 to 5.5): worse." in said
+    assert "The length of features falls by 39.3 % (95 % interval 39.3 to 39.3)." in said  # 1 - exp(-1/2)
+    assert "(AURC): undecided, the difference is +0.00 points (95 % interval -9.94 to +9.94)." in said
+    assert re.search(r"Confidence minus accuracy is -11.0 ± 2.5 points \(baseline: \+10.0 ± 0.0\): underconf", said)
+    assert "Of 5 claims of the papers, read for this method: 3 supported, 1 contradicted, 1 undecided." in said
+    assert "Of 6 quantities, 4 have an interval that excludes zero; about 0 would" in said
+
+
+def test_one_seed_gives_no_verdict():
+    card = made(first(1), seeds=1)
+    said = card.findings()
+    assert "One seed gives no verdict" in said[0]
+    assert "Accuracy: +2.0 points with one seed, no verdict." in said
+    assert not re.search("rises|falls|better|worse|confident", "\n".join(said))
+    assert set(card.claims()["verdict"]) == {"no verdict"}
+    assert "↑" not in card.table().to_string()
+    assert "↓" not in card.table().to_string()
+
+
+def test_accuracy_that_nothing_is_left_of_is_not_compared():
+    values = VALUES | {"robust, 4/255": {name: dict.fromkeys(range(3), 0.01) for name in ("baseline", "mixup")}}
+    assert any("no more than 1.0 % with any network, too few" in text for text in made(values).findings())
+
+
+def test_overflowing_magnitudes_can_be_told():
+    values = VALUES | {"log magnitude": {"baseline": dict.fromkeys(range(3), 0.0), "mixup": {0: 1e4, 1: 2e4, 2: 9e4}}}
+    assert any("length of features" in text for text in made(values).findings())
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_page_is_one_file_that_asks_nobody_and_is_escaped(tmp_path):
+    card = made(description="<img src=x onerror=alert(1)> & more")
+    path = card.save(tmp_path / "card.html")
+    text = path.read_text()
+    assert "<img src=x" not in text
+    assert "&lt;img src=x onerror=alert(1)&gt; &amp; more" in text
+    markup = re.sub('base64,[^"]*', "", text)
+    assert not re.search(r"https?:|//|<script|<link|@import|url\(", markup)
+    images = re.findall(r"<img [^>]*>", text)
+    assert len(images) == 2
+    for image in images:
+        assert 'src="data:image/png;base64,' in image
+        assert len(re.search('alt="([^"]*)"', image).group(1)) > 40
+    for part in ("torch", "commit", "date", "seeds", "[0, 1, 2]", "beta", "Accuracy rises by 3.0 points"):
+        assert part in text
+    assert "Accuracy rises" in card._repr_html_()
+    assert "<script" not in card._repr_html_()
+    assert [one.name for one in tmp_path.iterdir()] == ["card.html"]
+
+
+@pytest.mark.parametrize("values", [first(1), {"accuracy": VALUES["accuracy"]}, {}])
+@pytest.mark.filterwarnings("error")
+def test_a_card_with_little_in_it_has_its_figures(values, tmp_path):
+    card = made(values, seeds=1)
+    card._repr_html_()
+    assert card.save(tmp_path / "card.html").stat().st_size > 10_000
+
+
+def test_a_hostile_parameter_cannot_become_markup(tmp_path, registry):
+    own_method()
+    values = {name: {"baseline": group["baseline"], "own": group["mixup"]} for name, group in VALUES.items()}
+    card = made(values, method="own", methods={"baseline": {}, "own": {"note": "<script>1</script>"}})
+    assert "<script" not in card.save(tmp_path / "card.html").read_text() + card._repr_html_()
+    assert "&lt;script&gt;1" in card._repr_html_()
+
+
+def test_a_card_trains_what_is_missing_and_a_second_one_measures_nothing_twice(registry, tmp_path, monkeypatch):
+    measured = []
+    real = report.measure
+    monkeypatch.setattr(
+        report, "measure", lambda model, *rest, **more: measured.append(1) or real(model, *rest, **more)
+    )
+    own_method()
+    card = report_card("own", small())
+    assert list(card.profile.methods) == ["baseline", "own", "mixup"]
+    assert len(measured) == 6
+    assert len(list((tmp_path / "store").glob("*-seed*"))) == 6
+    assert not card.problems
+    assert all(set(by_seed) == {0, 1} for by_seed in card.values["accuracy"].values())
+    again = report_card("own", small(), parameters={"factor": 3.0}, seeds=1)
+    assert len(measured) == 7  # one network of other parameters
+    assert again.values["accuracy"]["baseline"] == {0: card.values["accuracy"]["baseline"][0]}
+    report_card("own", small())
+    assert len(measured) == 7
+    report_card("own", small(evaluation={"test_size": 60, "attack_size": 10, "attack_steps": 1}), seeds=1)
+    assert len(measured) == 10  # on other images
+
+
+def test_a_method_that_is_known_takes_the_parameters_of_the_profile_or_those_given():
+    mixup = {"baseline": {}, "mixup": {"beta": 0.3}}
+    assert report._setting("mixup", small(methods=mixup), None, None, None).methods["mixup"] == {"beta": 0.3}
+    assert report._setting("mixup", small(methods=mixup), {"beta": 2}, None, None).methods["mixup"] == {"beta": 2}
+    others = report._setting("cutmix", "smoke", None, 1, {"epochs": 1})
+    assert list(others.methods) == ["baseline", "cutmix", "label_smoothing", "mixup", "maxsup"]
+    assert (others.seeds, others.experiment.epochs) == ((0,), 1)
+    assert report._setting("mixup", small(), None, None, {"batch_size": 7}).experiment.batch_size == 7
+    assert report._setting("mixup", "smoke", None, None, {"seeds": 1}).seeds == (0,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"method": "mixap"}, "unknown method 'mixap'; did you mean 'mixup'?"),
+        ({"method": "baseline"}, "compared with itself"),
+        ({"method": "cutmix", "profile": "quik"}, "did you mean 'quick'?"),
+        ({"method": "mixup", "parameters": {"bet": 1}}, "did you mean 'beta'?"),
+        ({"method": "mixup", "parameters": 3}, "parameters must map names to values, not 3"),
+        ({"method": "mixup", "overrides": [1]}, "overrides must map names to values"),
+        ({"method": "mixup", "overrides": {"epoch": 1}}, "did you mean 'epochs'?"),
+        ({"method": "mixup", "seeds": 3}, "a count from 1 to the profile's 2, not 3"),
+        ({"method": "mixup", "seeds": True}, "not True"),
+    ],
+)
+def test_misuse_is_one_line_and_trains_nothing(arguments, message, tmp_path):
+    with pytest.raises(SoftlabError) as error:
+        report_card(**{"profile": small()} | arguments)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_profile_without_baseline_is_refused():
+    with pytest.raises(SoftlabError, match="profile smoke has no baseline to compare 'mixup' with"):
+        report_card("mixup", small(methods=["mixup", "cutmix"]))
+
+
+def test_a_wrong_method_is_known_before_any_other_network_is_trained(registry, tmp_path):
+    @regularizers.register("own")
+    @dataclass(frozen=True)
+    class Wrong(regularizers.Regularizer):
+        def loss(self, logits, targets, features, head, progress):
+            return logits.mean()
+
+    with pytest.raises(SoftlabError, match="the loss must be one number for each sample"):
+        report_card("own", small())
+    assert not list((tmp_path / "store").glob("*-seed*"))
+
+
+def test_a_lens_that_fails_is_named_and_the_rest_is_measured(monkeypatch):
+    def fails(*_):
+        raise SoftlabError("no attack today")
+
+    monkeypatch.setattr("softlab.measure._robustness", fails)
+    monkeypatch.setattr(report, "_MEASURED", {})
+    card = report_card("mixup", small(), seeds=1)
+    assert "accuracy" in card.values
+    assert "corrupted" not in card.values
+    assert any(re.match(r"Not measured \(mixup-seed0-\w+, 06_robustness\): no attack", one) for one in card.findings())
+
+
+METHOD = """
+from dataclasses import dataclass
+from softlab import regularizers
+
+@regularizers.register("halved")
+@dataclass(frozen=True)
+class Halved(regularizers.Regularizer):
+    factor: float = 0.5
+
+    def loss(self, logits, targets, features, head, progress):
+        return self.factor * regularizers.cross_entropy(logits, targets)
+"""
+SMALL = ["--profile", "smoke", "--set", "epochs=1", "--set", "train_size=50", "--set", "methods=[baseline]"]
+SMALL += ["--set", "evaluation={test_size: 100, attack_size: 10, attack_steps: 1}"]
+
+
+def command(*arguments):
+    try:
+        cli.main(["report", *map(str, arguments)])
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+def test_the_command_takes_a_methods_file_and_leaves_a_page(registry, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(METHOD)
+    options = ("halved", "--methods-file", "mine.py", "--seeds", 2, *SMALL)
+    assert command(*options, "--parameter", "factor=0.25") == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Halved (factor = 0.25) beside the baseline:")
+    assert str(tmp_path / "halved.report.html") in said
+    assert "n = 2" in (tmp_path / "halved.report.html").read_text()
+    assert command(*options, "--out", tmp_path / "new" / "b.html") == 0
+    assert (tmp_path / "new" / "b.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["halvd"], "unknown method 'halvd'"),
+        (["mixup", "--parameter", "beta"], "--parameter takes NAME=VALUE, not 'beta'"),
+        (["mixup", "--parameter", "beta=["], "--parameter beta: '[' is no value"),
+        (["mixup", "--parameter", "beta=-1"], "beta must be a number above 0"),
+        (["mixup", "--set", "epochs"], "--set takes FIELD=VALUE"),
+        (["mixup", "--out", "page.txt"], "--out is a file that ends in .html"),
+        (["mixup", "--methods-file", "nowhere.py"], "there is no such Python file"),
+        (["mixup", "--device", "cuda:99"], "is not on this machine"),
+    ],
+)
+def test_misuse_of_the_command_is_one_line_and_exit_code_2(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command(*arguments, *SMALL) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.glob("*.html"))
+    assert not list((tmp_path / "store").glob("*-seed*"))
+
+
+def test_the_same_class_in_a_notebook_and_in_a_file_shares_its_networks(registry, tmp_path):
+    """A report card in a batch finds what a notebook has trained: only the source counts, not where it stands."""
+    from softlab import fingerprint
+
+    digests = []
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(METHOD if name == "one" else f'"""Elsewhere."""\n{METHOD}')
+        cli._run_methods_file(tmp_path / f"{name}.py")
+        digests.append(fingerprint.code_digest(regularizers.REGISTRY["halved"]))
+    assert digests[0] == digests[1]
+    assert torch.equal(regularizers.get("halved").loss(*[torch.eye(2)] * 2, None, None, 0), 0.5 * _loss())
+
+
+def _loss():
+    return regularizers.cross_entropy(torch.eye(2), torch.eye(2))
