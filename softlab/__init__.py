@@ -25,6 +25,7 @@ _HOME = {
     "report_card": "report",
     "begin": "notebook",
     "glue": "notebook",
+    "examine": "examination",
 }
 __all__ = [*_HOME, "__version__"]
 

@@ -58,6 +58,17 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", type=Path, help="the page to write (METHOD.report.html)")
     report.set_defaults(run=_report)
 
+    examine = commands.add_parser("examine", help="what the lenses say about a network trained elsewhere")
+    examine.add_argument("weights", metavar="WEIGHTS.safetensors", help="weights of a torchvision network")
+    examine.add_argument("--architecture", required=True, metavar="NAME", help="as torchvision calls it: resnet18, …")
+    examine.add_argument("--images", required=True, metavar="FOLDER", help="FOLDER/<class>/<image>, read as colour")
+    examine.add_argument("--head", help="the linear layer that gives the logits (found)")
+    examine.add_argument("--size", type=_count, metavar="PIXELS", help="resize all images to PIXELS × PIXELS")
+    for name in ("--mean", "--std"):
+        examine.add_argument(name, type=float, nargs=3, metavar="NUMBER", help="normalisation of the channels (none)")
+    examine.add_argument("--out", type=Path, help="the page to write (WEIGHTS.examination.html)")
+    examine.set_defaults(run=_examine)
+
     runs = commands.add_parser("runs", help="list, show or prune trained networks")
     runs.add_argument("action", nargs="?", choices=("list", "show", "prune"), default="list")
     runs.add_argument("names", nargs="*", metavar="RUN", help="ids, or their beginnings")
@@ -187,6 +198,16 @@ def _report(options) -> None:
     card = report_card(options.method, options.profile, **settings, store=options.store, device=options.device)
     print("\n".join(card.findings()))
     print(f"the whole card: {card.save(path).absolute()}")
+
+
+def _examine(options) -> None:
+    from softlab import examine, foreign, training
+
+    given = foreign.from_files(options.weights, options.architecture, options.images, options.size)
+    model = given[0].to(training.choose_device())
+    found = examine(model, *given[1:], head=options.head, mean=options.mean, std=options.std)
+    print(*found.findings, *found.missing(), sep="\n")
+    print(f"all numbers: {found.save(options.out or f'{Path(options.weights).stem}.examination.html')}")
 
 
 def _runs(options) -> None:

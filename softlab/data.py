@@ -180,7 +180,7 @@ def _from_folder(name: str, folder: Path) -> Dataset:
     """Decode an image folder once, and keep the arrays in the cache under a name that changes with the files."""
     if not folder.is_dir():
         raise SoftlabError(f"{name}: {folder.absolute()} is not a folder")
-    files = {part: _class_files(folder, part) for part in ("train", "test")}
+    files = {part: class_files(folder, part) for part in ("train", "test")}
     only = sorted(set(files["train"]) ^ set(files["test"]))
     if only:
         where, other = ("train", "test") if only[0] in files["train"] else ("test", "train")
@@ -192,7 +192,7 @@ def _from_folder(name: str, folder: Path) -> Dataset:
         status = path.stat()
         state.update(f"{path.relative_to(folder)} {status.st_size} {status.st_mtime_ns}\n".encode())
     cached = cache_folder() / "folders" / f"{state.hexdigest()[:24]}.npz"
-    arrays = _read_cache(cached) or _decode(files)
+    arrays = _read_cache(cached) or decode(files)
     if not cached.exists():
         write_whole(cached, lambda file: np.savez(file, **arrays))
     tensors = [torch.from_numpy(arrays[key]) for key in ("train_images", "train_labels", "test_images", "test_labels")]
@@ -210,7 +210,8 @@ def _read_cache(path: Path) -> dict | None:
         return None
 
 
-def _class_files(folder: Path, part: str) -> dict[str, list[Path]]:
+def class_files(folder: Path, part: str) -> dict[str, list[Path]]:
+    """The image files of each class of `folder/part/<class>/`, in alphabetical order. Raises SoftlabError if none."""
     if not (folder / part).is_dir():
         raise SoftlabError(f"{folder} has no folder {part!r}; expected {part}/<class>/<image>")
     classes = {}
@@ -224,7 +225,13 @@ def _class_files(folder: Path, part: str) -> dict[str, list[Path]]:
     return classes
 
 
-def _decode(files: dict[str, dict[str, list[Path]]]) -> dict[str, np.ndarray]:
+def decode(
+    files: dict[str, dict[str, list[Path]]], size: int | None = None, colour: bool = False
+) -> dict[str, np.ndarray]:
+    """Images (N, C, H, W) uint8 and labels (N,) of each part, {part_images, part_labels}; classes in the given order.
+
+    size: resize all to size × size pixels (None: they must be of one size).  colour: three channels, also of grey ones.
+    """
     from PIL import Image
     from tqdm import tqdm
 
@@ -236,7 +243,8 @@ def _decode(files: dict[str, dict[str, list[Path]]]) -> dict[str, np.ndarray]:
             for path in (path for paths in classes.values() for path in paths):
                 try:
                     with Image.open(path) as image:
-                        pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+                        image = image.convert("L" if image.mode in ("1", "L") and not colour else "RGB")
+                        pixels = np.asarray(image.resize((size, size)) if size else image)
                 except Exception as error:  # Pillow raises many kinds for damaged files
                     raise SoftlabError(f"{path} cannot be read as an image: {error}") from None
                 pixels = np.atleast_3d(pixels).transpose(2, 0, 1)

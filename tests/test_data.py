@@ -100,7 +100,7 @@ def test_a_folder_is_decoded_once_and_then_read_from_the_cache(image_folder, mon
     assert len(first.fit_labels) == 2
     assert sorted([*first.fit_labels.tolist(), *first.test_labels.tolist()]) == [0] * 4 + [1] * 4
     data._load.cache_clear()
-    monkeypatch.setattr(data, "_decode", lambda _: pytest.fail("decoded twice"))
+    monkeypatch.setattr(data, "decode", lambda _: pytest.fail("decoded twice"))
     assert data.load(f"folder:{image_folder}").digest == first.digest
 
 

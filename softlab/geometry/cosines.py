@@ -29,15 +29,18 @@ class Centers:
 
     @classmethod
     def of(cls, features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor) -> "Centers":
-        """Centres for a head, with radii and means of these (training) features (N, D) and labels (N,)."""
+        """Centres for a head, with radii and means of these (training) features (N, D) and labels (N,).
+
+        A class without samples has no mean (NaN), and takes the mean radius of the others.
+        """
         check_head(weight, bias)
         check_features(features, weight)
-        classes = len(weight)
-        means = ClassSums.of(features, labels, classes).means.to(features)
-        norms = features.norm(dim=1)
-        radius = torch.stack([norms[labels == label].mean() for label in range(classes)])
+        sums, norms = ClassSums.of(features, labels, len(weight)), features.norm(dim=1)
+        means, present = sums.means.to(features), sums.count > 0
+        radius = torch.stack([norms[labels == label].mean() for label in range(len(weight))])
+        radius = torch.where(present, radius, radius[present].mean())
         ball, orthant = (class_centers(weight, bias, radius, sign)[0].to(features) for sign in (False, True))
-        return cls(ball, orthant, means, means.mean(0), weight)
+        return cls(ball, orthant, means, means[present].mean(0), weight)
 
 
 def cosine_variants(features: Tensor, logits: Tensor, labels: Tensor, centers: Centers) -> dict[str, Tensor]:

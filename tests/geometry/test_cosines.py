@@ -104,6 +104,22 @@ def test_features_in_float32_give_centres_in_float32():
         torch.testing.assert_close(values.double(), exact[name], rtol=0, atol=1e-3)
 
 
+def test_a_class_without_samples_has_no_mean_and_leaves_the_others_as_they_are():
+    features, labels, weight, bias = network()
+    more = torch.cat([weight, weight[:1]]), torch.cat([bias, bias[:1]])
+    centers, without = Centers.of(features, labels, *more), Centers.of(features, labels, weight, bias)
+    assert centers.means[4].isnan().all()
+    torch.testing.assert_close(centers.means[:4], without.means)
+    torch.testing.assert_close(centers.mean, without.mean)
+    radii = torch.stack([features[labels == label].norm(dim=1).mean() for label in range(4)])
+    assert (centers.ball[:4].norm(dim=1) <= radii + 1e-9).all()
+    assert centers.ball[4].norm() <= radii.mean() + 1e-9
+    found = cosine_variants(features, features @ more[0].T + more[1], labels, centers)
+    assert not any(values.isnan().any() for name, values in found.items() if name != "orthant")
+    absent = cosine_variants(features, features @ more[0].T + more[1], torch.full_like(labels, 4), centers)
+    assert absent["class mean"].isnan().all()
+
+
 def test_misuse_is_named():
     features, labels, weight, bias = network()
     with pytest.raises(SoftlabError, match=r"\(60, 8\).*\(4, 9\)"):
@@ -112,8 +128,6 @@ def test_misuse_is_named():
         Centers.of(features, labels[1:], weight, bias)
     with pytest.raises(SoftlabError, match="label 3 of sample 3 is not one of 3 classes"):
         Centers.of(features, labels, weight[:3], bias[:3])
-    with pytest.raises(SoftlabError, match=r"radius .* nan \(class 4\)"):  # no sample of the fifth class
-        Centers.of(features, labels, torch.cat([weight, weight[:1]]), torch.cat([bias, bias[:1]]))
     features[7, 2] = math.nan
     with pytest.raises(SoftlabError, match="feature 7 "):
         Centers.of(features, labels, weight, bias)
