@@ -55,8 +55,9 @@ class Examination:
         """A reliability diagram, and accuracy against the radius of attacks."""
         figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3.3), layout="constrained")
         one = self.reliability
-        share = one.count / one.count.sum()
-        figures.reliability(one.confidence, one.accuracy, one.accuracy_interval(), share, self.name, left)
+        low, high = (bound.numpy() for bound in one.accuracy_interval())
+        found, share = (one.confidence.numpy(), one.accuracy.numpy()), (one.count / one.count.sum()).numpy()
+        figures.reliability(*found, (low, high), share, self.name, left)
         accuracy, look = self._under_attack(), figures.style(self.name)
         right.plot(list(accuracy), list(accuracy.values()), color=look.color, marker=look.marker)
         right.set(xlabel="radius of the attack (255ths)", ylabel="accuracy (%)", ylim=(-2, 102), title="under attack")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from softlab import calibration, geometry, selective
+from softlab import calibration, geometry
 from softlab.calibration import TEMPERATURES, bootstrap_interval
 from softlab.measure import RADII
 from softlab.representation import Representation
@@ -82,10 +82,14 @@ def _calibration(probs: Tensor, correct: Tensor, numbers: Mapping[str, float]) -
 
 def _selective(confidence: Tensor, correct: Tensor) -> str:
     def gain(some: Tensor, right: Tensor) -> float:
+        """Accuracy of the surest answers minus that of all; of equally sure ones, each counts in part."""
         kept = round(COVERAGE * len(some))
-        return 1 - float(selective.risk_coverage(some, right)[1][kept - 1]) - float(right.double().mean())
+        least = some.topk(kept).values[-1]
+        surer, equal = some > least, some == least
+        answered = right[surer].sum() + (kept - surer.sum()) * right[equal].mean()
+        return float(answered / kept - right.mean())
 
-    one = bootstrap_interval(gain, confidence, correct).scaled(100)
+    one = bootstrap_interval(gain, confidence, correct.double()).scaled(100)
     reached = 100 * float(correct.double().mean()) + one.mean
     how = "tells" if one.side() > 0 else "hardly tells"
     return (

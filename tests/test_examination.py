@@ -1,0 +1,593 @@
+"""Any network, examined: its head is found or asked for, it stays untouched, and the numbers are those of measure."""
+
+import copy
+import re
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+import torchvision
+from PIL import Image
+from torch import nn
+
+import softlab
+from softlab import SoftlabError, cli, examine, pages
+from softlab.data import split_test
+from softlab.measure import QUANTITIES, Samples, measure
+from softlab.sentences import about
+
+CLASSES, SIDE = 4, 6
+FEW = {"attacked": 4, "steps": 2}
+
+
+def pictures(number=80, classes=CLASSES, channels=3, seed=0):
+    """uint8 images, each class with a bright quarter of its own, and labels."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(number) % classes
+    images = torch.randint(0, 120, (number, channels, SIDE, SIDE), generator=generator)
+    half = SIDE // 2
+    for image, label in zip(images, labels % 4, strict=True):
+        row, column = divmod(int(label), 2)
+        image[:, row * half : (row + 1) * half, column * half : (column + 1) * half] += 110
+    return images.to(torch.uint8), labels
+
+
+def mlp(channels=3, classes=CLASSES, width=8):
+    torch.manual_seed(1)
+    size = channels * SIDE * SIDE
+    return nn.Sequential(nn.Flatten(), nn.Linear(size, width), nn.ReLU(), nn.Linear(width, classes))
+
+
+def fitted(model, images, labels, steps=60):
+    """The same model after a little training."""
+    optimizer = torch.optim.Adam(model.parameters(), 0.02)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(images.float() / 255), labels).backward()
+        optimizer.step()
+    return model
+
+
+class Heads(nn.Module):
+    """A body and two heads; what it returns is for each test to say."""
+
+    def __init__(self, returned):
+        super().__init__()
+        torch.manual_seed(2)
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 8), nn.ReLU())
+        self.fc, self.auxiliary = nn.Linear(8, CLASSES), nn.Linear(8, CLASSES)
+        self.unused = nn.Linear(8, CLASSES)
+        self.returned = returned
+
+    def forward(self, images):
+        return self.returned(self, self.body(images))
+
+
+def state(model):
+    """Everything about a model that examining it could change."""
+    parts = {name: (part.dtype, part.device, part.clone()) for name, part in model.state_dict().items()}
+    grads = [None if one.grad is None else one.grad.clone() for one in model.parameters()]
+    flags = [one.requires_grad for one in model.parameters()], [one.training for one in model.modules()]
+    hooks = [(len(one._forward_hooks), len(one._forward_pre_hooks)) for one in model.modules()]
+    return parts, grads, flags, hooks, list(map(id, model.modules())), list(map(id, model.parameters()))
+
+
+def assert_same(before, after):
+    for name, (dtype, device, values) in before[0].items():
+        assert after[0][name][:2] == (dtype, device), name
+        assert torch.equal(values.nan_to_num(), after[0][name][2].nan_to_num()), name
+    for old, new in zip(before[1], after[1], strict=True):
+        assert (old is None and new is None) or torch.equal(old, new)
+    assert before[2:] == after[2:]
+
+
+# The head is found
+
+
+@pytest.mark.parametrize(
+    ("returned", "head"),
+    [
+        (lambda net, f: net.fc(f), "fc"),
+        (lambda net, f: (net.auxiliary(f), net.fc(f))[1], "fc"),
+        (lambda net, f: (net.fc(f), net.auxiliary(f))[0], "fc"),
+        (lambda net, f: net.fc(f).clone(), "fc"),
+        (lambda net, f: net.fc(f)[:, :, None].flatten(1), "fc"),
+        (lambda net, f: (net.fc(-f), net.fc(f))[1], "fc"),  # used twice; the last is what counts
+    ],
+)
+def test_the_head_is_the_layer_whose_output_is_the_models(returned, head):
+    assert examine(Heads(returned), *pictures(), **FEW).head == head
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (lambda net, f: (net.fc(f), net.auxiliary(f)), r"returns a tuple, .* 'fc' \(4\), 'auxiliary' \(4\)"),
+        (lambda net, f: {"logits": net.fc(f)}, r"returns a dict, .* head=…: .*'fc' \(4\)"),
+        (lambda net, f: net.fc(f).softmax(1), "ends in a softmax of the layer 'fc': give head='fc'"),
+        (lambda net, f: net.fc(f).log_softmax(1), "ends in a log_softmax of the layer 'fc'"),
+        (lambda net, f: net.fc(f) + net.auxiliary(f), r"no linear layer gives the model's output \(4, 4\); name"),
+        (lambda net, f: net.fc(f).mul_(2), "the output of the head 'fc' is not W f"),
+        (lambda net, f: net.fc(f)[:, :2], "no linear layer gives"),
+    ],
+)
+def test_where_no_layer_gives_the_output_one_line_says_what_to_name(returned, message):
+    with pytest.raises(SoftlabError, match=message) as caught:
+        examine(Heads(returned), *pictures(), **FEW)
+    assert "\n" not in str(caught.value)
+    assert "unused" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        lambda net, f: (net.auxiliary(f), net.fc(f)),
+        lambda net, f: {"y": net.fc(f)},
+        lambda net, f: net.fc(f).softmax(1),
+    ],
+)
+def test_a_named_head_gives_the_logits_whatever_the_model_returns(returned):
+    images, labels = pictures()
+    plain = examine(Heads(lambda net, f: net.fc(f)), images, labels, **FEW)
+    model = Heads(returned)
+    for head in ("fc", model.fc):
+        found = examine(model, images, labels, head=head, **FEW)
+        assert found.head == "fc"
+        assert found.numbers == plain.numbers
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        ("auxilary", "unknown linear layer 'auxilary'; did you mean 'auxiliary'"),
+        ("body", "the head 'body' is a Sequential, no nn.Linear; name"),
+        ("unused", "the head 'unused' is not used when"),
+        (nn.Linear(8, 4), "is no layer of the model"),
+    ],
+)
+def test_a_head_that_cannot_be_is_named(head, message):
+    with pytest.raises(SoftlabError, match=message):
+        examine(Heads(lambda net, f: net.fc(f)), *pictures(), head=head, **FEW)
+
+
+def test_a_head_used_twice_for_the_same_images_is_ambiguous():
+    model = Heads(lambda net, f: net.fc(f) + net.fc(2 * f))
+    with pytest.raises(SoftlabError, match="used 2 times on the same images"):
+        examine(model, *pictures(), head="fc", **FEW)
+
+
+def test_models_without_a_linear_head_are_refused_in_one_line():
+    images, labels = pictures()
+    convolution = nn.Sequential(nn.Conv2d(3, CLASSES, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(SoftlabError, match="this one has none that could"):
+        examine(convolution, images, labels)
+    token = nn.Sequential(nn.Flatten(2), nn.Linear(SIDE * SIDE, CLASSES))
+    with pytest.raises(SoftlabError, match=r"gives \(4, 3, 4\) for 4 images, not a row of logits for each"):
+        examine(token, images, labels)
+    single = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 1))
+    with pytest.raises(SoftlabError, match="one output"):
+        examine(single, images, labels)
+    with pytest.raises(SoftlabError, match=r"must be a torch.nn.Module, not function"):
+        examine(lambda images: images, images, labels)
+
+
+def test_a_softmax_that_is_a_layer_of_its_own_and_a_shared_layer():
+    model = nn.Sequential(*mlp(), nn.Softmax(1))
+    with pytest.raises(SoftlabError, match="give head='3'"):
+        examine(model, *pictures())
+    body = mlp()
+    twice = nn.ModuleDict({"one": body, "two": body})
+    twice.forward = lambda images: twice["two"](images)
+    assert examine(body, *pictures(), **FEW).head == "3"
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "side"),
+    [("mobilenet_v3_small", "classifier.3", 32), ("swin_t", "head", 32), ("resnet18", "fc", 32)],
+)
+def test_torchvision_networks_have_their_heads_found(name, head, side):
+    model = torchvision.models.get_model(name, weights=None, num_classes=CLASSES)
+    images, labels = pictures(16)
+    images = images.repeat(1, 1, side // SIDE + 1, side // SIDE + 1)[:, :, :side, :side]
+    found = examine(model, images, labels, attacked=1, steps=1)
+    assert found.head == head
+    assert set(found.numbers) == set(QUANTITIES)
+
+
+def test_a_vision_transformer_has_its_head_found_and_says_which_size_it_takes():
+    options = {"patch_size": 8, "num_layers": 2, "num_heads": 2, "hidden_dim": 16, "mlp_dim": 16}
+    model = torchvision.models.VisionTransformer(image_size=16, num_classes=CLASSES, **options)
+    images, labels = pictures(16)
+    with pytest.raises(SoftlabError, match=r"fails on images of 3 × 6 × 6: AssertionError: Wrong image height"):
+        examine(model, images, labels)
+    images = images.repeat(1, 1, 3, 3)[:, :, :16, :16]
+    assert examine(model, images, labels, attacked=1, steps=1).head == "heads.head"
+
+
+# It stays as it was
+
+
+class Fragile(nn.Module):
+    """Batch normalisation, dropout, half of it frozen; in training mode, with gradients and a hook."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(3)
+        self.convolution, self.norm = nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6)
+        self.dropout, self.fc = nn.Dropout(0.5), nn.Linear(6 * 16, CLASSES)
+        self.convolution.requires_grad_(False)
+        self.seen = []
+
+    def forward(self, images):
+        self.seen.append(len(images))
+        hidden = self.norm(self.convolution(images)).relu()
+        return self.fc(self.dropout(hidden.view(len(hidden), -1)))  # a view: only this layout of the memory will do
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_the_model_is_bit_for_bit_as_before_also_after_an_error(broken):
+    images, labels = pictures()
+    model = Fragile().train()
+    model.dropout.eval()
+    model.fc.register_forward_hook(lambda *_: None)
+    model(images.float() / 255).sum().backward()
+    before, seen, generator = copy.deepcopy(state(model)[0]), list(model.seen), torch.random.get_rng_state()
+    rest = state(model)[1:]
+    if broken:
+        with pytest.raises(SoftlabError, match="none of the network's classes"):
+            examine(model, images, labels + 1)
+    else:
+        with torch.inference_mode():
+            assert examine(model, images, labels, **FEW).head == "fc"
+    assert_same((before, *rest), state(model))
+    assert model.seen == seen
+    assert torch.equal(torch.random.get_rng_state(), generator)
+    assert torch.is_grad_enabled()
+
+
+def test_a_network_that_draws_in_evaluation_mode_leaves_the_random_numbers_alone():
+    class Noisy(nn.Sequential):
+        def forward(self, images):
+            return super().forward(images + 0.1 * torch.rand_like(images))
+
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    first = examine(Noisy(*mlp()), *pictures(), **FEW)
+    assert any("other logits when asked again" in text for text in first.warnings)
+    torch.random.set_rng_state(before)
+    assert examine(Noisy(*mlp()), *pictures(), **FEW).numbers == first.numbers
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_are_examined_in_single_precision(dtype):
+    model = mlp().to(dtype)
+    found = examine(model, *pictures(), **FEW)
+    assert found.numbers == examine(copy.deepcopy(model).float(), *pictures(), **FEW).numbers
+    assert {one.dtype for one in model.parameters()} == {dtype}
+
+
+def test_a_model_that_cannot_be_copied_is_refused():
+    class Uncopied(nn.Sequential):
+        def __deepcopy__(self, memo):
+            raise TypeError("cannot pickle\n'generator' object")
+
+    with pytest.raises(SoftlabError, match=r"cannot be copied .*TypeError: cannot pickle 'generator' object") as caught:
+        examine(Uncopied(*mlp()), *pictures())
+    assert "\n" not in str(caught.value)
+
+
+# Numbers
+
+
+def test_the_numbers_are_those_of_measure(tiny):
+    run = softlab.fit_or_load(tiny)
+    dataset = softlab.dataset_of(tiny)
+    images, labels = dataset.test_images[:200], dataset.test_labels[:200]
+    fit, rest = split_test(labels)
+    parts = [(images[rows], labels[rows]) for rows in (fit, rest)]
+    reference = (dataset.train_images[:100], dataset.train_labels[:100])
+    found = examine(run.model, images, labels, reference=reference, **FEW)
+    assert (found.n, found.attacked, found.head) == (150, 4, "head")
+    assert found.numbers == pytest.approx(measure(run.model, Samples(reference, *parts, 4, 2)), rel=1e-4, abs=1e-5)
+    own = examine(run.model, images, labels, **FEW)
+    assert own.numbers == pytest.approx(measure(run.model, Samples(parts[0], *parts, 4, 2)), rel=1e-4, abs=1e-5)
+
+
+def test_a_normalisation_given_is_one_that_the_model_owns():
+    images, labels = pictures()
+    mean, std = torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.3, 0.4])
+
+    class Owned(nn.Sequential):
+        def forward(self, images):
+            return super().forward((images - mean[:, None, None]) / std[:, None, None])
+
+    found = examine(mlp(), images, labels, mean=mean, std=std.tolist(), **FEW)
+    assert found.numbers == pytest.approx(examine(Owned(*mlp()), images, labels, **FEW).numbers, rel=1e-5)
+    assert found.numbers != examine(mlp(), images, labels, **FEW).numbers
+
+
+def test_large_images_go_through_in_parts_with_the_same_gradients(monkeypatch):
+    from softlab import foreign
+
+    images, labels = pictures()
+    model = fitted(mlp(), images, labels)
+    whole = examine(model, images, labels, **FEW).numbers
+    monkeypatch.setattr(foreign, "VALUES", 3 * SIDE * SIDE * 3)  # three images at a time
+    assert examine(model, images, labels, **FEW).numbers == pytest.approx(whole, rel=1e-5)
+    subject = foreign.subject(model, images, None, None, None)
+    points = (images[:7].float() / 255).requires_grad_()
+    subject(points).logsumexp(1).sum().backward()
+    again = points.detach().clone().requires_grad_()
+    model(again).logsumexp(1).sum().backward()
+    torch.testing.assert_close(points.grad, again.grad)
+
+
+def test_uint8_and_floats_give_the_same_and_images_of_one_channel_work():
+    images, labels = pictures(channels=1)
+    model = mlp(channels=1)
+    assert examine(model, images, labels, **FEW).numbers == examine(model, images / 255, labels.int(), **FEW).numbers
+
+
+def test_more_classes_than_are_seen():
+    images, labels = pictures()
+    found = examine(fitted(mlp(classes=30), images, 7 * labels), images, 7 * labels, **FEW)
+    assert not found.problems
+    assert set(found.numbers) == set(QUANTITIES)
+    assert all(np.isfinite(value) for value in found.numbers.values())
+
+
+def test_a_network_that_is_always_right_and_one_that_says_always_the_same():
+    images, labels = pictures()
+    sure = fitted(mlp(), images, labels, 300)
+    found = examine(sure, images, labels, **FEW)
+    assert found.numbers["accuracy"] == 1
+    assert not any("confidence" in text and "right from wrong" in text for text in found.findings)
+    constant = mlp()
+    nn.init.zeros_(constant[3].weight)
+    found = examine(constant, images, labels, **FEW)
+    assert "no better than chance" in found.findings[0]
+    assert set(found.problems) == {"02_cones", "04_cosines"}
+    assert any(text.startswith("Not computed (cones)") for text in found.missing())
+    assert "Not computed (cosines)" in found._repr_html_()
+
+
+# Findings
+
+
+def findings(confidences, right, **changes):
+    """Sentences about two-class predictions of these confidences, of which `right` say which are right."""
+    from softlab.representation import Representation
+
+    confidence, right = torch.tensor(confidences), torch.tensor(right)
+    logits = torch.stack([(confidence / (1 - confidence)).log(), torch.zeros(len(confidence))], 1)
+    labels = (~right).long()
+    numbers = {"ECE": 0.1, "temperature": 2.0, "ECE at T": 0.02, "accuracy": float(right.float().mean())} | changes
+    tested = Representation(torch.ones(len(labels), 2), logits, labels)
+    return about(tested, (torch.eye(2), torch.zeros(2)), numbers, 50, 10)
+
+
+def test_overconfidence_is_said_with_its_interval_and_its_remedy():
+    texts = findings([0.9] * 200, [True] * 120 + [False] * 80, ECE=0.3)
+    assert texts[0].startswith("Right on 60.0 % of 200 images (95 % interval over images 52.9 to 66.8)")
+    found = re.fullmatch(
+        r"Overconfident by 30.0 points \(95 % interval over images (\d+\.\d) to (\d+\.\d)\): "
+        r"divide the logits by 2.00, which takes the ECE from 30.0 to 2.0 %.",
+        texts[1],
+    )
+    assert float(found[1]) < 30 < float(found[2])
+    assert float(found[2]) - float(found[1]) == pytest.approx(4 * 100 * (0.24 / 200) ** 0.5, rel=0.15)
+    assert "hardly tells right from wrong" in texts[2]  # all are equally confident
+    assert "That is few" in texts[-1]
+
+
+def test_other_signs_of_calibration():
+    assert findings([0.6] * 200, [True] * 180 + [False] * 20, ECE=0.3)[1].startswith("Underconfident by 30.0 points")
+    calm = findings([0.8] * 200, [True] * 160 + [False] * 40, ECE=0.01)[1]
+    assert calm.startswith("Well calibrated, as far as 200 images can tell: the ECE of 1.0 %")
+    worse = findings([0.9] * 200, [True] * 120 + [False] * 80, **{"ECE": 0.3, "ECE at T": 0.31})[1]
+    assert "does not mend it: the ECE goes from 30.0 to 31.0 %" in worse
+    none = findings([0.9] * 200, [True] * 120 + [False] * 80, ECE=0.3, temperature=100.0)[1]
+    assert none.endswith("name no best temperature: the answers are no better than chance.")
+    mixed = findings([0.9] * 100 + [0.6] * 100, [True] * 60 + [False] * 40 + [True] * 90 + [False] * 10, ECE=0.3)[1]
+    assert mixed.startswith("Over- and underconfident in different places")
+
+
+def test_a_confidence_that_tells_right_from_wrong():
+    texts = findings([0.95] * 320 + [0.6] * 80, [True] * 320 + [False] * 80)
+    assert "Its confidence tells right from wrong: of the 80 % of images" in texts[2]
+    assert "it is right on 100.0 %, +20.0 points" in texts[2]
+    assert "That is few" not in texts[-1]
+    assert "one network" in texts[-1].lower()
+
+
+def test_at_chance_is_said():
+    text = findings([0.9] * 200, [True] * 100 + [False] * 100)[0]
+    assert "no better than chance, since always naming the most frequent class gives 50.0 %" in text
+    assert "numbered" in text
+
+
+# Wrong input
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, y: {"images": (x.float() / 255 - 0.5) / 0.25}, r"reach from -2 to .*mean=… and std=…"),
+        (lambda x, y: {"images": x.float()}, r"\[0, 1\], but reach from 0"),
+        (lambda x, y: {"images": (x / 255).index_fill(0, torch.tensor(3), torch.nan)}, "reach from nan"),
+        (lambda x, y: {"images": x.long()}, "must be uint8, or floats in"),
+        (lambda x, y: {"images": x[0]}, r"must be \(N, C, H, W\), none of them 0, not \(3, 6, 6\)"),
+        (lambda x, y: {"images": x[:0], "labels": y[:0]}, r"not \(0, 3, 6, 6\)"),
+        (lambda x, y: {"images": x[:, :1]}, "fails on images of 1 × 6 × 6: RuntimeError: .*mat1 and mat2"),
+        (lambda x, y: {"labels": y[1:]}, r"labels must be whole numbers \(80,\).*not torch.int64 \(79,\)"),
+        (lambda x, y: {"labels": y.float()}, "not torch.float32"),
+        (lambda x, y: {"labels": nn.functional.one_hot(y)}, r"\(80, 4\)"),
+        (lambda x, y: {"labels": y + 1}, "label 4 of image 3 is none of the network's classes, 0 to 3"),
+        (lambda x, y: {"labels": y - 1}, "label -1 of image 0"),
+        (lambda x, y: {"labels": torch.zeros_like(y)}, "the images are all of class 0: at least two"),
+        (lambda x, y: {"images": x[:15], "labels": y[:15]}, "15 images of 4 classes are too few: at least 16"),
+        (lambda x, y: {"reference": (x[:4], y[:4] + 4)}, "label 4 of image 0 is none"),
+        (lambda x, y: {"reference": (x[:4], y[:4])}, "4 reference images of 4 classes are too few"),
+        (lambda x, y: {"mean": [0.5] * 3}, "mean and std belong together"),
+        (lambda x, y: {"mean": [0.5], "std": [0.5]}, r"must be \(3,\), a number per channel, not \(1,\)"),
+        (lambda x, y: {"mean": [0.5] * 3, "std": [0.5, 0, 0.5]}, "std above 0"),
+        (lambda x, y: {"attacked": 0}, "attacked must be a whole number from 1, not 0"),
+        (lambda x, y: {"steps": 1.5}, "steps must be a whole number from 1, not 1.5"),
+    ],
+)
+def test_wrong_input_is_one_line(change, message):
+    images, labels = pictures()
+    with pytest.raises(SoftlabError, match=message) as caught:
+        examine(**{"model": mlp(), "images": images, "labels": labels, **FEW} | change(images, labels))
+    assert "\n" not in str(caught.value)
+
+
+def test_logits_that_are_not_finite_are_named():
+    model = mlp()
+    with torch.no_grad():
+        model[3].bias[1] = torch.nan
+    with pytest.raises(SoftlabError, match="the logits of image 0 are not finite: the network is broken"):
+        examine(model, *pictures())
+
+
+# Pages and the command
+
+
+def test_a_page_is_self_contained_and_what_it_is_given_is_escaped(tmp_path):
+    hostile = type("<script>alert(1)</script>", (nn.Sequential,), {})
+    found = examine(hostile(*mlp()), *pictures(), **FEW)
+    path = found.save(tmp_path / "deep" / "page.html")
+    text = path.read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    assert not re.search(r"(https?:)?//[a-z]", re.sub(r"base64,[^\"]*", "", text))
+    assert text.count("<table") == 1
+    assert all(sentence.split("‖")[0].split("'")[0] in text for sentence in found.findings)
+    image = re.search(r'<img alt="([^"]*)" src="data:image/png;base64,', text)
+    assert "accuracy under attacks: " in image[1]
+    assert [name.name for name in path.parent.iterdir()] == ["page.html"]
+    with pytest.raises(SoftlabError, match=r"ends in .html"):
+        found.save(tmp_path / "page.txt")
+
+
+def test_long_entries_of_a_table_are_not_cut_and_figures_need_an_alt_text():
+    import matplotlib.pyplot as plt
+    import pandas
+
+    text = pages.table_html(pandas.DataFrame({"<b>": ["x" * 200, "&"]}))
+    assert "x" * 200 in text
+    assert "&lt;b&gt;" in text
+    assert "<td>&amp;</td>" in text
+    figure = plt.figure()
+    with pytest.raises(SoftlabError, match="alt text"):
+        pages.figure_html(figure, " ")
+    plt.close(figure)
+
+
+def test_the_table_has_every_number_as_it_is_written_in_the_book():
+    found = examine(mlp(), *pictures(), **FEW)
+    table = found.table()
+    assert len(table) == len(QUANTITIES)
+    accuracy = table.loc[("soft labels", "accuracy (%)"), "Sequential"]
+    assert accuracy == f"{100 * found.numbers['accuracy']:.1f}"
+
+
+def softlab_command(*arguments):
+    """Run the command in this process; returns its exit code."""
+    try:
+        cli.main(list(map(str, arguments)))
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    """A folder with the weights of a small network and images of two sizes, one of them grey."""
+    folder = tmp_path_factory.mktemp("given")
+    torch.manual_seed(0)
+    model = torchvision.models.get_model("mobilenet_v3_small", weights=None, num_classes=2)
+    safetensors.torch.save_file(model.state_dict(), folder / "net.safetensors")
+    images, _ = pictures(16, classes=2)
+    for number, image in enumerate(images.numpy()):
+        path = folder / "images" / ("cat", "dog")[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(image[0]) if number == 0 else Image.fromarray(image.transpose(1, 2, 0))
+        picture.resize((32 + 4 * (number == 1),) * 2).save(path)
+    return folder
+
+
+def options(given, **changes):
+    chosen = {"--architecture": "mobilenet_v3_small", "--images": given / "images", "--size": 32} | changes
+    weights = chosen.pop("weights", given / "net.safetensors")
+    return ["examine", weights, *(part for key, value in chosen.items() if value for part in (key, value))]
+
+
+def test_the_command_reads_weights_and_images_and_writes_a_page(given, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert softlab_command(*options(given), "--mean", 0.5, 0.5, 0.5, "--std", 0.2, 0.2, 0.2) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Right on ")
+    assert "all numbers: net.examination.html" in said
+    assert (tmp_path / "net.examination.html").stat().st_size > 10_000
+    assert "MobileNetV3" in (tmp_path / "net.examination.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"--architecture": "mobilenet_v3_smal"}, "did you mean 'mobilenet_v3_small'"),
+        ({"--architecture": "resnet18"}, "net.safetensors does not fit resnet18: "),
+        ({"--images": "/nowhere/images"}, "has no folder 'images'"),
+        ({"--size": None}, "but the images before it are (3, 32, 32)"),
+        ({"--head": "classifier.4"}, "did you mean 'classifier.3'"),
+        ({"weights": "net.pth"}, "net.pth is not read, as such files can execute code: save it as safetensors"),
+        ({"weights": "net.bin"}, "'net.safetensors')"),
+        ({"weights": "nowhere.safetensors"}, "there is no such file"),
+    ],
+)
+def test_misuse_of_the_command_is_one_line_and_exit_code_2(given, changes, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert softlab_command(*options(given, **changes)) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.glob("*.html"))
+
+
+def test_weights_are_compared_with_the_architecture(given, capsys, tmp_path):
+    tensors = safetensors.torch.load_file(given / "net.safetensors")
+    wide = dict(tensors)
+    wide["classifier.3.weight"], wide["classifier.3.bias"] = torch.zeros(5, 1024), torch.zeros(5)
+    wide["extra"] = torch.zeros(2)
+    del wide["features.0.1.bias"]
+    safetensors.torch.save_file(wide, tmp_path / "wide.safetensors")
+    assert softlab_command(*options(given, weights=tmp_path / "wide.safetensors")) == 2
+    said = capsys.readouterr().err
+    assert "features.0.1.bias (16,) is missing; extra (2,) belongs to another network" in said
+    wide["features.0.1.bias"] = tensors["features.0.1.bias"]
+    del wide["extra"]
+    safetensors.torch.save_file(wide, tmp_path / "wide.safetensors")
+    assert softlab_command(*options(given, weights=tmp_path / "wide.safetensors")) == 2
+    assert "the network has 5 classes" in capsys.readouterr().err
+    (tmp_path / "text.safetensors").write_text("no tensors")
+    assert softlab_command(*options(given, weights=tmp_path / "text.safetensors")) == 2
+    assert "cannot be read as safetensors" in capsys.readouterr().err
+
+
+def test_folders_named_by_number_are_classes_of_a_larger_network(given, tmp_path):
+    from softlab import foreign
+
+    torch.manual_seed(0)
+    model = torchvision.models.get_model("mobilenet_v3_small", weights=None, num_classes=5)
+    safetensors.torch.save_file(model.state_dict(), tmp_path / "five.safetensors")
+    for name, number in (("cat", 3), ("dog", 1)):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        (tmp_path / "images" / str(number)).symlink_to(given / "images" / name)
+    found, images, labels = foreign.from_files(
+        tmp_path / "five.safetensors", "mobilenet_v3_small", tmp_path / "images", 16
+    )
+    assert found.classifier[3].out_features == 5
+    assert images.shape == (16, 3, 16, 16)
+    assert labels.tolist() == [1] * 8 + [3] * 8
