@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from softlab.errors import SoftlabError
-from softlab.evidence import Interval
+from softlab.evidence import Interval, means
 from softlab.experiment import Profile, chapters, load_profile, study_profile
 
 if TYPE_CHECKING:
@@ -111,6 +111,13 @@ def as_text(
 ) -> dict[str, str]:
     """Intervals by method as `mean ± half width`, in other units if factor is given (100: percent)."""
     return {method: interval.scaled(factor).text(digits, sign) for method, interval in intervals.items()}
+
+
+def summary(
+    values: Mapping[str, Mapping[int, float]], factor: float = 100, digits: int = 1, sign: bool = False
+) -> dict[str, str]:
+    """Mean and interval over seeds of {method: {seed: value}} as text, in percent unless told otherwise."""
+    return as_text(means(values), factor, digits, sign)
 
 
 def say(text: str) -> None:
