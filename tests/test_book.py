@@ -32,6 +32,8 @@ class Checkout:
             self.edit("_toc.yml", f"      - file: notebooks/{notebook.stem}\n", "")
             for page in (folder / "book").glob("*.md"):  # nor links to it
                 page.write_text(re.sub(rf"\]\(\S*{notebook.name}\)", "]", page.read_text()))
+        contents = (folder / "_toc.yml").read_text()  # nor parts of the book without any page
+        (folder / "_toc.yml").write_text(re.sub(r"  - caption: .*\n    chapters:\n(?=  - |\Z)", "", contents))
         (folder / "home").mkdir()
         self.environment = os.environ | {
             "PYTHONPATH": str(folder),

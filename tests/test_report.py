@@ -131,7 +131,7 @@ def test_one_seed_gives_no_verdict():
     said = card.findings()
     assert "One seed gives no verdict" in said[0]
     assert "Accuracy: +2.0 points with one seed, no verdict." in said
-    assert not re.search("rises|falls|better|worse|confident", "\n".join(said))
+    assert not re.search("rises|falls|better|worse|confident|excludes zero", "\n".join(said))
     assert set(card.claims()["verdict"]) == {"no verdict"}
     assert "↑" not in card.table().to_string()
     assert "↓" not in card.table().to_string()
@@ -231,7 +231,8 @@ def test_a_method_that_is_known_takes_the_parameters_of_the_profile_or_those_giv
         ({"method": "mixup", "seeds": True}, "not True"),
     ],
 )
-def test_misuse_is_one_line_and_trains_nothing(arguments, message, tmp_path):
+def test_misuse_is_one_line_before_any_data_is_loaded(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(report.runs, "dataset_of", lambda experiment: pytest.fail("data were loaded"))
     with pytest.raises(SoftlabError) as error:
         report_card(**{"profile": small()} | arguments)
     assert message in str(error.value)
@@ -301,7 +302,8 @@ def test_the_command_takes_a_methods_file_and_leaves_a_page(registry, tmp_path, 
     assert said.startswith("Halved (factor = 0.25) beside the baseline:")
     assert str(tmp_path / "halved.report.html") in said
     assert "n = 2" in (tmp_path / "halved.report.html").read_text()
-    assert command(*options, "--out", tmp_path / "new" / "b.html") == 0
+    assert command(*options, "--seeds", 1, "--out", tmp_path / "new" / "b.html") == 0
+    assert "n = 1" in capsys.readouterr().out
     assert (tmp_path / "new" / "b.html").exists()
 
 
