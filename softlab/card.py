@@ -93,7 +93,7 @@ class ReportCard:
 
     def figure_of_shapes(self) -> Figure:
         """Shape of the space of features against calibration and robustness, one dot per network."""
-        figure, axes = plt.subplots(1, 3, figsize=(10, 3.4), layout="constrained")
+        figure, axes = plt.subplots(1, 3, figsize=(8.6, 3.3), layout="constrained")
         for ax, names in zip(axes, SHAPES, strict=True):
             x, y = (self.values.get(name, {}) for name in names)
             labels = [QUANTITIES[name].label for name in names]

@@ -166,11 +166,12 @@ def intervals(
 def panels(values: Mapping[str, Mapping[str, Interval]], columns: int = 4) -> Figure:
     """Differences to the baseline, a small panel of `intervals` for each quantity. values: label -> method."""
     rows = max(1, -(-len(values) // columns))
-    figure, axes = plt.subplots(rows, columns, figsize=(2.5 * columns, 2.3 * rows), layout="constrained")
+    figure, axes = plt.subplots(rows, columns, figsize=(2.15 * columns, 2.2 * rows), layout="constrained")
     for ax in axes.flat[len(values) :]:
         ax.set_visible(False)
     for ax, (label, by_method) in zip(axes.flat, values.items(), strict=False):
         intervals(by_method, f"Δ {label}", ax, zero=True)
+        ax.xaxis.label.set_size(8)
         if not ax.get_subplotspec().is_first_col():
             ax.set_yticklabels([])
     return figure
