@@ -47,6 +47,9 @@ def begin(
     seconds = settings.seconds_per_network.get(kind)
     cost = f", the others take about {untrained * seconds / 60:.1f} min {place}" if untrained and seconds else ""
     size = f"{len(settings.methods)} methods × {len(settings.seeds)} seeds, {settings.standing}"
+    if not networks:
+        print(f"{settings.description} · {device.type} · none of the book's networks is needed")
+        return settings
     stored = f"{len(networks) - untrained} of {len(networks)} networks are in the store{cost}"
     print(f"{settings.description} · {size} · {device.type} · {stored}")
     return settings

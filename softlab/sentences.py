@@ -66,17 +66,17 @@ def _calibration(probs: Tensor, correct: Tensor, numbers: Mapping[str, float]) -
         low, high = sorted((abs(gap.low), abs(gap.high)))
         text = f"{names[gap.side()]} by {abs(gap.mean):.1f} points ({INTERVAL} {low:.1f} to {high:.1f})"
     else:
-        text = f"Over- and underconfident in different places: the ECE is {error:.1f} %, the mean gap close to zero"
+        text = (
+            f"Over- and underconfident in different places: the ECE is {error:.1f} %, confidence minus accuracy "
+            f"{gap.mean:+.1f} points ({INTERVAL} {gap.low:+.1f} to {gap.high:+.1f})"
+        )
     after = 100 * numbers["ECE at T"]
     if not TEMPERATURES[0] * 1.01 < temperature < TEMPERATURES[1] * 0.99:
         sharp = f"even divided by {TEMPERATURES[0]:g}, the logits are not too far apart"
         why = sharp if temperature < 1 else "the answers are no better than chance"
         return f"{text}. The images for fitting name no best temperature: {why}."
     if after >= error:
-        return (
-            f"{text}. Dividing the logits by {temperature:.2f}, the best temperature, does not mend it: the ECE goes "
-            f"from {error:.1f} to {after:.1f} %."
-        )
+        return f"{text}. No temperature mends that: with the best one, {temperature:.2f}, the ECE is {after:.1f} %."
     return f"{text}: divide the logits by {temperature:.2f}, which takes the ECE from {error:.1f} to {after:.1f} %."
 
 

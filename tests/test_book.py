@@ -155,6 +155,7 @@ def test_a_chapter_has_its_figures_tables_and_sliders(book, chapter, figures, ta
     ("appendix", "figures", "tables", "words"),
     [
         ("A1_your_regularizer", 2, 2, ("focal (gamma = 2.0) beside the baseline", "did you mean 'focal'?")),
+        ("A2_your_network", 1, 2, ("found, not told", "name the linear layer that gives the logits", "all numbers:")),
     ],
 )
 def test_an_appendix_has_its_figures_and_tables(book, appendix, figures, tables, words):
