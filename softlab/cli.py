@@ -33,28 +33,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"softlab-book {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    train = commands.add_parser("train", help="train networks that the store does not have yet")
-    train.add_argument("--profile", default="quick", help="a profile's name, or the path of a .yaml file (quick)")
+    setting = argparse.ArgumentParser(add_help=False)  # what all that train have in common
+    setting.add_argument("--profile", default="quick", help="a profile's name, or the path of a .yaml file (quick)")
+    setting.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change the experiment")
+    setting.add_argument("--methods-file", type=Path, help="a Python file that registers methods of yours: it is run")
+    setting.add_argument("--store", help="where runs are kept (SOFTLAB_STORE, else runs/ of the checkout)")
+    setting.add_argument("--device", help="cpu, cuda, cuda:1, mps (a GPU if there is one)")
+
+    train = commands.add_parser("train", parents=[setting], help="train networks that the store does not have yet")
     train.add_argument("--study", default="core", help="a study of softlab/chapters.yaml (core: the profile itself)")
     train.add_argument("--method", action="append", help="a method of the study (all); may be given again")
     train.add_argument("--seed", type=int, nargs="+", action="extend", help="seeds (all of the study)")
-    train.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change the experiment")
-    train.add_argument("--methods-file", type=Path, help="a Python file that registers methods of yours: it is run")
-    train.add_argument("--store", help="where runs are kept (SOFTLAB_STORE, else runs/ of the checkout)")
-    train.add_argument("--device", help="cpu, cuda, cuda:1, mps (a GPU if there is one)")
     train.add_argument("--workers", type=_count, default=1, help="how many such commands run at once, to estimate time")
     train.add_argument("--manifest", type=Path, help="write the ids of the runs to this file")
     train.set_defaults(run=_train)
 
-    report = commands.add_parser("report", help="every number of the book for a method, beside the others")
+    report = commands.add_parser(
+        "report", parents=[setting], help="every number of the book for a method, beside the others"
+    )
     report.add_argument("method", metavar="METHOD", help="a method's name")
-    report.add_argument("--methods-file", type=Path, help="a Python file that registers methods of yours: it is run")
-    report.add_argument("--profile", default="quick", help="a profile's name, or the path of a .yaml file (quick)")
-    report.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change the experiment")
     report.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the method")
     report.add_argument("--seeds", type=_count, help="how many (all of the profile)")
-    report.add_argument("--store", help="where runs are kept (SOFTLAB_STORE, else runs/ of the checkout)")
-    report.add_argument("--device", help="cpu, cuda, cuda:1, mps (a GPU if there is one)")
     report.add_argument("--out", type=Path, help="the page to write (METHOD.report.html)")
     report.set_defaults(run=_report)
 
