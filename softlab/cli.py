@@ -48,9 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--manifest", type=Path, help="write the ids of the runs to this file")
     train.set_defaults(run=_train)
 
-    report = commands.add_parser(
-        "report", parents=[setting], help="every number of the book for a method, beside the others"
-    )
+    report = commands.add_parser("report", parents=[setting], help="every number for a method, beside the others")
     report.add_argument("method", metavar="METHOD", help="a method's name")
     report.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the method")
     report.add_argument("--seeds", type=_count, help="how many (all of the profile)")
