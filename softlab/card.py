@@ -70,11 +70,8 @@ class ReportCard:
         rows = []
         for one in self.ledger.judgements:
             quantity = quantities[one.claim, one.variant]
-            claimed = "rises" if quantity.side > 0 else "falls"
-            if quantity.margin is not None:
-                claimed = f"within ± {quantity.margin * quantity.factor:.{quantity.digits}f}"
             difference = one.intervals[self.method].scaled(quantity.factor).text(quantity.digits, sign=True)
-            rows.append((one.claim, one.variant, quantity.label, claimed, one.verdict, difference))
+            rows.append((one.claim, one.variant, quantity.label, one.rule.text(), one.verdict, difference))
         headings = ["claim", "variant", "quantity", "claimed", "verdict", "difference to the baseline"]
         return pandas.DataFrame(rows, columns=headings).set_index(["claim", "variant"])
 

@@ -1,136 +1,94 @@
-"""From one number per seed to a verdict: intervals over seeds, paired with the baseline, and rules for reading them.
+"""From intervals to verdicts on the claims of `claims.yml`, and the ledger that a chapter leaves beside its notebook.
 
 Rules (they are the book's, and hold everywhere in it): a claim about several methods is *supported* if the 95 %
 interval of the paired difference lies on the claimed side for every one of them, *contradicted* if it lies on the
-other side for every one, *undecided* if an interval contains zero and none contradicts, and *mixed* in all other cases:
-methods disagree, or some contradict while others are open. One seed never gives a verdict.
+other side for every one, *undecided* if an interval leaves it open and none contradicts, and *mixed* in all other
+cases: methods disagree, or some contradict while others are open. One seed never gives a verdict.
 """
 
+import functools
+import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from scipy import stats
+from softlab.errors import SoftlabError, unknown
+from softlab.experiment import PACKAGE, Profile, read_yaml
+from softlab.intervals import Interval, holm, means, paired_interval, t_interval
 
-from softlab.errors import SoftlabError
-
-SCHEMA = 1  # of the file that Ledger.save writes
+__all__ = ["Claim", "Interval", "Ledger", "Rule", "claims", "holm", "means", "paired_interval", "t_interval", "verdict"]
+SCHEMA = 2  # of the file that Ledger.save writes
+Values = Mapping[str, Mapping[int, float]]  # {method: {seed: value}}
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A mean over n seeds and its confidence interval; with one seed the interval is infinite."""
+class Rule:
+    """What speaks for a claim: an interval wholly `above` or `below` the limit, or `within` ± limit > 0."""
 
-    mean: float
-    low: float
-    high: float
-    n: int
+    kind: str = "above"
+    limit: float = 0.0
 
-    @property
-    def half_width(self) -> float:
-        return self.high - self.mean
+    @classmethod
+    def of(cls, text: object) -> "Rule":
+        """From a claim's `rule`: rises, falls, or {above|below|within: limit}."""
+        if text in ("rises", "falls"):
+            return cls("above" if text == "rises" else "below")
+        kind, limit = next(iter(text.items())) if isinstance(text, Mapping) and len(text) == 1 else (text, None)
+        if kind not in ("above", "below", "within") or not isinstance(limit, (int, float)):
+            raise SoftlabError(f"a rule is rises, falls, or above, below or within a number, not {text!r}")
+        return cls(kind, float(limit))
 
-    def side(self) -> int:
-        """+1 if the whole interval is above zero, -1 if below, 0 if it contains zero."""
-        return int(self.low > 0) - int(self.high < 0)
+    def side(self, one: Interval) -> int:
+        """+1 if the interval speaks for the claim, -1 if against it, 0 if it leaves it open."""
+        if self.kind == "within":
+            inside = -self.limit < one.low and one.high < self.limit
+            return int(inside) - int(one.low > self.limit or one.high < -self.limit)
+        side = int(one.low > self.limit) - int(one.high < self.limit)
+        return side if self.kind == "above" else -side
 
-    def as_dict(self) -> dict:
-        """Plain values for JSON; an infinite bound is None."""
-        low, high = (bound if math.isfinite(bound) else None for bound in (self.low, self.high))
-        return {"mean": self.mean, "low": low, "high": high, "n": self.n}
+    def p_value(self, one: Interval) -> float:
+        """p of the test behind `side`: two-sided at the limit, or two one-sided ones for `within`."""
+        return one.p_within(self.limit) if self.kind == "within" else one.p_value(self.limit)
 
-    def scaled(self, factor: float) -> "Interval":
-        """The interval in other units, for instance percent: factor > 0."""
-        return Interval(self.mean * factor, self.low * factor, self.high * factor, self.n)
-
-    def text(self, digits: int = 1, sign: bool = False) -> str:
-        """`mean ± half width`; just the mean where n = 1."""
-        mean = f"{self.mean:{'+' if sign else ''}.{digits}f}"
-        return mean if self.n == 1 else f"{mean} ± {self.half_width:.{digits}f}"
-
-
-def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
-    """Mean and Student's t interval over seeds.
-
-    values: (n,), one per seed.  Raises SoftlabError if there is none or one is not finite.
-    """
-    numbers = np.asarray(values, dtype=float)
-    if numbers.ndim != 1 or len(numbers) == 0 or not np.isfinite(numbers).all():
-        raise SoftlabError(f"an interval needs one finite value per seed, not {list(values)}")
-    mean, n = float(numbers.mean()), len(numbers)
-    if n == 1:
-        return Interval(mean, -math.inf, math.inf, 1)
-    half = float(stats.t.ppf((1 + level) / 2, n - 1) * numbers.std(ddof=1) / math.sqrt(n))
-    return Interval(mean, mean - half, mean + half, n)
+    def text(self) -> str:
+        """In words: `rises`, `within ± 0.02`."""
+        if self.limit == 0:
+            return "rises" if self.kind == "above" else "falls"
+        return f"{self.kind} {'± ' * (self.kind == 'within')}{self.limit:g}"
 
 
-def paired_interval(values: Sequence[float], baseline: Sequence[float], level: float = 0.95) -> Interval:
-    """Interval of the difference values - baseline, seed by seed: what the seeds have in common cancels.
+@dataclass(frozen=True)
+class Claim:
+    """One entry of claims.yml. methods: those that it names (none: all that are compared)."""
 
-    values, baseline: (n,), the same seeds in the same order.
-    """
-    if len(values) != len(baseline):
-        raise SoftlabError(f"paired values must be of the same seeds, not {len(values)} and {len(baseline)}")
-    return t_interval(np.asarray(values, dtype=float) - np.asarray(baseline, dtype=float), level)
-
-
-def _need_baseline(values: Mapping) -> None:
-    if "baseline" not in values:
-        raise SoftlabError(f"the methods {', '.join(values)} cannot be compared: there is no baseline among them")
-
-
-def means(values: Mapping[str, Sequence[float] | Mapping[int, float]]) -> dict[str, Interval]:
-    """Mean and interval over seeds of every method. values: method -> one number per seed, or {seed: number}."""
-    return {
-        method: t_interval(list(numbers.values()) if isinstance(numbers, Mapping) else numbers)
-        for method, numbers in values.items()
-    }
+    id: str
+    source: str
+    statement: str
+    statistic: str
+    chapter: str
+    rule: Rule = Rule()
+    methods: tuple[str, ...] = ()
+    kind: str = "empirical"  # or theorem, identity: checked, and not a finding
 
 
-def verdict(differences: Mapping[str, Interval], side: int = 1) -> str:
-    """What the intervals of all methods named by a claim say about it (rules: see this module).
-
-    differences: method -> interval of its difference to the baseline.  side: +1 if the claim is a rise, -1 a fall.
-    """
-    if not differences or side not in (1, -1):
-        raise SoftlabError(f"a verdict needs at least one interval and side 1 or -1, not {len(differences)} and {side}")
-    return _agreement(differences, lambda interval: side * interval.side())
-
-
-def equivalence(differences: Mapping[str, Interval], margin: float) -> str:
-    """The verdict on a claim of "no difference beyond ± margin", by the same rules.
-
-    An interval inside the margin speaks for the claim, one outside it against, one across its border leaves it open.
-    """
-    if not differences or margin <= 0:
-        raise SoftlabError(f"an equivalence needs at least one interval and a margin above 0, not {margin}")
-
-    def side(interval: Interval) -> int:
-        inside = -margin < interval.low and interval.high < margin
-        outside = interval.low > margin or interval.high < -margin
-        return int(inside) - int(outside)
-
-    return _agreement(differences, side)
+@functools.cache
+def claims() -> dict[str, Claim]:
+    """Every claim that the book tests, from softlab/claims.yml."""
+    found = {}
+    for name, entry in read_yaml(PACKAGE / "claims.yml").items():
+        entry = entry | {"rule": Rule.of(entry.get("rule", "rises")), "methods": tuple(entry.get("methods", ()))}
+        found[name] = Claim(name, **entry)
+    return found
 
 
-def exceedance(differences: Mapping[str, Interval], margin: float) -> str:
-    """The verdict on a claim of an effect larger than `margin` > 0, by the same rules.
-
-    An interval above the margin speaks for the claim, one inside ± margin or below against it; others leave it open.
-    """
-    if not differences or margin <= 0:
-        raise SoftlabError(f"an exceedance needs at least one interval and a margin above 0, not {margin}")
-    return _agreement(differences, lambda interval: int(interval.low > margin) - int(interval.high < margin))
-
-
-def _agreement(differences: Mapping[str, Interval], side: Callable[[Interval], int]) -> str:
-    """The verdict where `side` is +1 for an interval that speaks for the claim, -1 against, 0 for one that is open."""
-    if any(interval.n < 2 for interval in differences.values()):
+def verdict(differences: Mapping[str, Interval], rule: Rule = Rule()) -> str:
+    """What the intervals of all methods named by a claim say about it (rules: see this module)."""
+    if not differences or any(interval.n < 2 for interval in differences.values()):
         return "no verdict"
-    sides = {side(interval) for interval in differences.values()}
+    sides = {rule.side(interval) for interval in differences.values()}
     if sides == {1}:
         return "supported"
     if sides == {-1}:
@@ -139,91 +97,127 @@ def _agreement(differences: Mapping[str, Interval], side: Callable[[Interval], i
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """One number for one network: what a claim's statistic is there. `variant`: which version of the statistic."""
-
-    claim: str
-    method: str
-    seed: int
-    value: float
-    variant: str = ""
-
-
-@dataclass(frozen=True)
 class Judgement:
-    """What the evidence says about a claim: the interval per method that was judged, and the verdict."""
+    """What the evidence says about a claim. intervals: of all differences; judged: methods that the verdict is of."""
 
     claim: str
     variant: str
     verdict: str
     intervals: Mapping[str, Interval]
+    judged: tuple[str, ...]
+    rule: Rule
+    values: Values
+
+    def text(self, factor: float = 1, digits: int = 1) -> dict[str, str]:
+        """Differences by method as `mean ± half width`, in other units if factor is given (100: points)."""
+        return {method: one.scaled(factor).text(digits, sign=True) for method, one in self.intervals.items()}
 
 
 @dataclass
 class Ledger:
-    """A chapter's evidence and its verdicts; `save` leaves them beside the executed notebook."""
+    """A chapter's judgements, with the values behind them; `save` leaves them beside the executed notebook."""
 
     chapter: str
-    profile: str
-    evidence: list[Evidence] = field(default_factory=list)
+    settings: Profile
     judgements: list[Judgement] = field(default_factory=list)
 
     def judge(
         self,
-        claim: str,
-        values: Mapping[str, Mapping[int, float]],
-        side: int = 1,
+        claim: str | Claim,
+        values: Values,
         variant: str = "",
-        margin: float | None = None,
-        against: Mapping[str, Mapping[int, float]] | float | None = None,
+        against: Values | float | None = None,
         methods: Sequence[str] | None = None,
-        beyond: float | None = None,
     ) -> Judgement:
-        """Record a statistic per method and seed, and judge it by its paired differences.
+        """Record a statistic per method and seed, and judge it by its paired differences, by the claim's own rule.
 
-        values: method -> {seed: value}.  side: +1 for a claimed rise, -1 for a fall.  margin: a claim of no difference
-        beyond ± margin instead.  beyond: a claim of a rise by more than this instead.  against: what each method is
+        values: method -> {seed: value}.  variant: which version of the statistic.  against: what each method is
         compared with, values or one number (None: `baseline` of values); only the seeds that both have count.
-        methods: those that the claim names (None: all); others are recorded, not judged.
+        methods: those that the verdict is about (None: those that the claim names); others are recorded.
+        Raises SoftlabError for an unknown claim, with the nearest one.
         """
+        if isinstance(claim, str):
+            if claim not in claims():
+                raise unknown("claim", claim, claims())
+            claim = claims()[claim]
         if against is None:
-            _need_baseline(values)
+            if "baseline" not in values:
+                raise SoftlabError(f"the methods {', '.join(values)} cannot be compared: no baseline among them")
             against = {name: values["baseline"] for name in values if name != "baseline"}
         elif not isinstance(against, Mapping):
             against = {name: dict.fromkeys(by_seed, against) for name, by_seed in values.items()}
-        self.evidence += [
-            Evidence(claim, method, seed, float(value), variant)
-            for method, by_seed in values.items()
-            for seed, value in by_seed.items()
-        ]
         intervals = {}
         for method, other in against.items():
-            seeds = [seed for seed in values[method] if seed in other]
-            intervals[method] = paired_interval([values[method][s] for s in seeds], [other[s] for s in seeds])
-        judged = {name: one for name, one in intervals.items() if methods is None or name in methods}
-        if beyond is not None:
-            found = exceedance(judged, beyond)
-        else:
-            found = verdict(judged, side) if margin is None else equivalence(judged, margin)
-        judgement = Judgement(claim, variant, found, intervals)
-        self.judgements.append(judgement)
-        return judgement
+            seeds = [seed for seed in values.get(method, {}) if seed in other]
+            if seeds:
+                intervals[method] = paired_interval([values[method][s] for s in seeds], [other[s] for s in seeds])
+        named = claim.methods or tuple(intervals) if methods is None else methods
+        judged = {name: intervals[name] for name in named if name in intervals}
+        found = verdict(judged, claim.rule)
+        self.judgements.append(Judgement(claim.id, variant, found, intervals, tuple(judged), claim.rule, values))
+        return self.judgements[-1]
+
+    def adjusted(self) -> list[dict[str, float]]:
+        """For every judgement its p values by method, adjusted (Holm) for all tests of the same claim in this ledger.
+
+        Methods that were recorded, but are not what the verdict is about, have none.
+        """
+        found: list[dict[str, float]] = [{} for _ in self.judgements]
+        for claim in {one.claim for one in self.judgements}:
+            family = [
+                (index, method, one.rule.p_value(one.intervals[method]))
+                for index, one in enumerate(self.judgements)
+                for method in one.judged
+                if one.claim == claim
+            ]
+            for (index, method, _), p in zip(family, holm([p for *_, p in family]), strict=True):
+                found[index][method] = p
+        return found
 
     def save(self, path: str | Path | None = None) -> Path:
         """Write everything as JSON: to `path`, else to SOFTLAB_RESULTS, else to CHAPTER.results.json in this folder."""
         from softlab.files import write_json
-        from softlab.provenance import commit
+        from softlab.provenance import environment
+        from softlab.runs import dataset_of
+        from softlab.training import choose_device
 
         path = Path(path or os.environ.get("SOFTLAB_RESULTS") or f"{self.chapter}.results.json")
         verdicts = [
-            {
-                "claim": one.claim,
-                "variant": one.variant,
-                "verdict": one.verdict,
-                "differences": {method: interval.as_dict() for method, interval in one.intervals.items()},
-            }
-            for one in self.judgements
+            {"claim": one.claim, "variant": one.variant, "verdict": one.verdict, "judged": list(one.judged)}
+            | {"differences": {name: _record(one, name, p) for name in one.intervals}}
+            for one, p in zip(self.judgements, self.adjusted(), strict=True)
         ]
-        record = {"schema": SCHEMA, "chapter": self.chapter, "profile": self.profile, "commit": commit()}
-        write_json(path, record | {"verdicts": verdicts, "evidence": [vars(one) for one in self.evidence]})
+        evidence = [
+            {"claim": one.claim, "variant": one.variant, "method": method, "seed": seed, "value": float(value)}
+            for one in self.judgements
+            for method, by_seed in one.values.items()
+            for seed, value in by_seed.items()
+        ]
+        record = {"schema": SCHEMA, "chapter": self.chapter, "profile": self.settings.name}
+        record |= {"standing": self.settings.standing, "seeds": list(self.settings.seeds)}
+        record |= {"data": self.settings.experiment.data.partition(":")[0]}
+        record |= {"data_digest": dataset_of(self.settings.experiment).digest}
+        record |= {"date": time.strftime("%Y-%m-%d"), **environment(choose_device().type)}
+        write_json(path, record | {"verdicts": verdicts, "evidence": evidence})
         return path
+
+
+def _record(one: Judgement, method: str, adjusted: Mapping[str, float]) -> dict:
+    """A difference as plain values for JSON; what is not finite is None."""
+    found, p = one.intervals[method], one.rule.p_value(one.intervals[method])
+    record = {"mean": found.mean, "low": found.low, "high": found.high, "n": found.n}
+    record |= {"p": p, "p_holm": adjusted.get(method, math.nan), "detectable": found.detectable()}
+    return {key: value if math.isfinite(value) else None for key, value in record.items()}
+
+
+def read_results(folder: str | Path) -> dict[str, dict]:
+    """What the chapters of a build found, chapter -> its results file; files of another schema are left out."""
+    found = {}
+    for path in sorted(Path(folder).glob("*.results.json")):
+        try:
+            record = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            raise SoftlabError(f"{path} is no results file") from None
+        if isinstance(record, dict) and record.get("schema") == SCHEMA:
+            found[record["chapter"]] = record
+    return found

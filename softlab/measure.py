@@ -21,7 +21,7 @@ class Quantity:
     """How one number is called and written, and the claim that it is the statistic of.
 
     chapter: the notebook that explains it.  factor, digits: in which units.  better: +1 more, -1 less, 0 neither.
-    claim, variant: of the ledger (empty: none).  side: the direction claimed; with a margin, no difference beyond it.
+    claim, variant: of claims.yml and of the ledger (empty: none).
     """
 
     label: str
@@ -31,8 +31,6 @@ class Quantity:
     better: int = 0
     claim: str = ""
     variant: str = ""
-    side: int = 1
-    margin: float | None = None
 
 
 CONES, MAGNITUDES, COSINES, CALIBRATION, ROBUSTNESS = (
@@ -48,10 +46,10 @@ VERSIONS = ("raw", "centred", "row space")  # of the within-class variation
 QUANTITIES = {
     "accuracy": Quantity("accuracy (%)", "01_soft_labels", 100, 1, 1, "accuracy-improves"),
     "apex ratio": Quantity("distance of the apex / ‖Qf‖", CONES, 1, 3),
-    "settled share": Quantity("class settled below t = 1 (%)", CONES, 100, 1, 0, "cones-invariant", margin=0.02),
+    "settled share": Quantity("class settled below t = 1 (%)", CONES, 100, 1, claim="cones-invariant"),
     "onset": Quantity("median onset t₀", CONES, 1, 3),
-    "log magnitude": Quantity("log magnitude", MAGNITUDES, claim="magnitude-shrinks", side=-1),
-    "log logit scale": Quantity("log logit scale ‖W_c f‖", MAGNITUDES, claim="logit-scale-shrinks", side=-1),
+    "log magnitude": Quantity("log magnitude", MAGNITUDES, claim="magnitude-shrinks"),
+    "log logit scale": Quantity("log logit scale ‖W_c f‖", MAGNITUDES, claim="logit-scale-shrinks"),
     "seen share": Quantity("seen share ‖Qf‖ / ‖f‖", MAGNITUDES),
     **{
         f"cosine, {variant}": Quantity(f"cosine, {variant}", COSINES, claim="cosine-rises", variant=variant)
@@ -59,7 +57,7 @@ QUANTITIES = {
     },
     **{f"spread, {version}": Quantity(f"within-class variation, {version}", COSINES, 1, 3) for version in VERSIONS},
     **{f"separation, {version}": Quantity(f"R², {version}", COSINES, 1, 3) for version in VERSIONS},
-    "ECE": Quantity("ECE (%)", CALIBRATION, 100, 1, -1, "calibration-improves", side=-1),
+    "ECE": Quantity("ECE (%)", CALIBRATION, 100, 1, -1, "calibration-improves"),
     "gap": Quantity("confidence − accuracy (points)", CALIBRATION, 100, 1),
     "floor": Quantity("ECE of a calibrated network (%)", CALIBRATION, 100, 1),
     "NLL": Quantity("NLL", CALIBRATION, 1, 3, -1),

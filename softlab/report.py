@@ -73,13 +73,12 @@ def card_of(
 ) -> ReportCard:
     """The card of numbers that were measured already: judges every claim. Arguments: as of ReportCard."""
     values = {name: finite for name in QUANTITIES if (finite := known(values.get(name, {})))}
-    card = ReportCard(method, profile, values, Ledger("report", profile.name), dict(problems or {}))
+    card = ReportCard(method, profile, values, Ledger("report", profile), dict(problems or {}))
     for name, group in values.items():
         quantity, compared = QUANTITIES[name], card.differences(name)
         if quantity.claim and method in compared:
             judged = {one: by_seed for one, by_seed in group.items() if one in compared or one == "baseline"}
-            claim = (quantity.claim, judged, quantity.side, quantity.variant, quantity.margin)
-            card.ledger.judge(*claim, methods=[method])
+            card.ledger.judge(quantity.claim, judged, quantity.variant, methods=[method])
     return card
 
 
