@@ -144,7 +144,7 @@ def _giving(output: object, last: dict[str, tuple], rows: dict[str, nn.Linear]) 
     """The name of the layer whose output is the model's."""
     if not isinstance(output, Tensor):
         raise SoftlabError(f"the model returns a {type(output).__name__}, not one tensor of logits; {_named(rows)}")
-    for name, (*_, made) in reversed(last.items()):
+    for name, (*_, made) in last.items():
         if _same(made, output):
             return name
     for name in rows:

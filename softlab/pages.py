@@ -56,7 +56,7 @@ def paragraphs_html(texts: list[str]) -> str:
 
 def table_html(frame: pandas.DataFrame) -> str:
     """Every row and column of a table, with its headers; it scrolls sideways where the screen is narrow."""
-    with pandas.option_context("display.max_colwidth", None):  # else pandas cuts long entries short
+    with pandas.option_context("display.max_colwidth", None):  # else pandas 2 cuts long entries
         table = frame.to_html(escape=True, border=0)
     return f'<div class="scroll" tabindex="0" role="region" aria-label="table">{table}</div>'
 

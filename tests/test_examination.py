@@ -239,11 +239,29 @@ def test_the_model_is_bit_for_bit_as_before_also_after_an_error(broken):
             examine(model, images, labels + 1)
     else:
         with torch.inference_mode():
-            assert examine(model, images, labels, **FEW).head == "fc"
+            found = examine(model, images, labels, **FEW)
+        assert (found.head, found.problems) == ("fc", {})
     assert_same((before, *rest), state(model))
     assert model.seen == seen
     assert torch.equal(torch.random.get_rng_state(), generator)
     assert torch.is_grad_enabled()
+
+
+def test_a_network_in_training_mode_has_the_numbers_of_evaluation():
+    model, (images, labels) = Fragile(), pictures()
+    trained = examine(model.train(), images, labels, **FEW).numbers
+    assert trained == examine(model.eval(), images, labels, **FEW).numbers
+
+
+def test_inside_inference_mode_attacks_still_have_their_gradients():
+    images, labels = pictures()
+    model = fitted(mlp(), images, labels)
+    outside = examine(model, images, labels, attacked=100, steps=2)
+    assert outside.numbers["accuracy"] > 0.9
+    assert outside.attacked == outside.n == 60  # no more than there are
+    with torch.inference_mode():
+        inside = examine(copy.deepcopy(model), images.clone(), labels.clone(), attacked=100, steps=2)
+    assert (inside.numbers, inside.problems) == (outside.numbers, {})
 
 
 def test_a_network_that_draws_in_evaluation_mode_leaves_the_random_numbers_alone():
