@@ -138,7 +138,7 @@ def test_the_first_build_trains_executes_and_renders(checkout):
         ("04_cosines", 2, 11, 1),
         ("05_calibration", 5, 16, 1),
         ("06_robustness", 2, 15, 1),
-        ("07_maxsup", 3, 12, 1),
+        ("07_maxsup", 3, 19, 1),
     ],
 )
 def test_a_chapter_has_its_figures_tables_and_sliders(book, chapter, figures, tables, sliders):
