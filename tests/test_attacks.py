@@ -27,7 +27,6 @@ from softlab.attacks import (
     pgd,
     robustness_curve,
     smallest_epsilon,
-    transfer,
 )
 
 EXAMPLES = settings(derandomize=True, max_examples=20, deadline=None, database=None)
@@ -395,7 +394,6 @@ ATTACKS = {
     "fgsm": lambda *given: fgsm(*given, 0.05),
     "pgd": lambda *given: pgd(*given, 0.05, steps=3),
     "smallest": lambda *given: smallest_epsilon(*given, 0.1, steps=3, tolerance=0.05),
-    "transfer": lambda model, *given: transfer(model, model, *given, 0.05, steps=3),
     "curve": lambda *given: robustness_curve(*given, [0.01], {"fgsm": lambda *five: fgsm(*five[:4])}),
     "autoattack": lambda *given: autoattack(*given, 0.001, attacks=("apgd-ce",)),
 }
@@ -502,7 +500,6 @@ def test_a_model_on_a_gpu_attacks_images_that_stay_on_the_cpu():
         assert (here.success != there.success).sum() <= 1
         near = [smallest_epsilon(each, images, labels, 1.0, norm) for each in (model, moved)]
         assert near[1] == pytest.approx(near[0], rel=0.05, abs=1e-3)
-    assert transfer(model, moved, images, labels, 0.1).success[1:].any()
     on_gpu = pgd(moved, images.cuda(), labels.cuda(), 0.03)
     assert on_gpu.images.is_cuda
     assert on_gpu.success.is_cuda
@@ -512,20 +509,7 @@ def test_a_model_on_a_gpu_attacks_images_that_stay_on_the_cpu():
     assert torch.equal(state, torch.cuda.get_rng_state())
 
 
-# --- transfer
-
-
-def test_transfer_is_a_full_walk_on_the_source_counted_on_the_model():
-    model, images, labels = network_problem(1, count=30)
-    source, _, _ = network_problem(2)
-    result = transfer(source, model, images, labels, 0.1, steps=5, generator=seeded(3))
-    made = pgd(source, images, labels, 0.1, steps=5, loss="margin", generator=seeded(3), early_stop=False)
-    assert torch.equal(result.images[1:], made.images[1:])
-    assert torch.equal(result.images[0], images[0])  # wrong already
-    assert result.success[0]
-    assert torch.equal(result.success, wrong(model, result.images, labels))
-    own = pgd(model, images, labels, 0.1, steps=5, loss="margin", generator=seeded(3))
-    assert result.success.sum() < own.success.sum()
+# --- without gradients
 
 
 class Rounded(nn.Module):
@@ -539,13 +523,10 @@ class Rounded(nn.Module):
         return self.model(images).detach()
 
 
-def test_transfer_reaches_a_model_that_has_no_gradient():
+def test_a_model_that_has_no_gradient_is_named():
     model, images, labels = network_problem(1, count=30)
     with pytest.raises(SoftlabError, match="gives no gradient"):
         pgd(Rounded(model), images, labels, 0.1)
-    reached = transfer(model, Rounded(model), images, labels, 0.1)
-    assert torch.equal(reached.success, transfer(model, model, images, labels, 0.1).success)
-    assert reached.success.float().mean() > 0.3
 
 
 # --- health

@@ -9,24 +9,9 @@ An attack finds an upper bound on robustness only. Where it fails for a reason t
 robustness, such as gradients that vanish in float32, it says so with a warning, UntrustedAttack.
 """
 
+# ruff: noqa: F401 (what the package offers)
 from softlab.attacks.ascent import UntrustedAttack
-from softlab.attacks.gradient import fgsm, gradient_shares, pgd, smallest_epsilon, transfer
+from softlab.attacks.gradient import fgsm, gradient_shares, pgd, smallest_epsilon
 from softlab.attacks.ladder import RobustnessCurve, robustness_curve, usual_ladder
 from softlab.attacks.result import AttackResult, Health
 from softlab.attacks.standard import AUTOATTACKS, autoattack
-
-__all__ = [
-    "AUTOATTACKS",
-    "AttackResult",
-    "Health",
-    "RobustnessCurve",
-    "UntrustedAttack",
-    "autoattack",
-    "fgsm",
-    "gradient_shares",
-    "pgd",
-    "robustness_curve",
-    "smallest_epsilon",
-    "transfer",
-    "usual_ladder",
-]

@@ -1,4 +1,4 @@
-"""Attacks along the gradient: FGSM, PGD, the smallest perturbation that PGD finds, and transfer from another model."""
+"""Attacks along the gradient: FGSM, PGD, and the smallest perturbation that PGD finds."""
 
 import collections
 import math
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from softlab.attacks import ascent, balls
 from softlab.attacks.ascent import Subject, prepare
-from softlab.attacks.result import AttackResult, Health, verified, warn
+from softlab.attacks.result import AttackResult, Health, warn
 from softlab.errors import SoftlabError, unknown
 from softlab.geometry.checks import check_features, check_labels
 
@@ -102,29 +102,6 @@ def smallest_epsilon(
         high[rows] = torch.minimum(high[rows], size)
     warn(first.health)
     return high
-
-
-def transfer(
-    source: nn.Module,
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    epsilon: float | Tensor,
-    norm: str = "linf",
-    *,
-    steps: int = 20,
-    loss: str = "margin",
-    generator: torch.Generator | None = None,
-) -> AttackResult:
-    """PGD on `source`, all steps, counted on `model`; a sample that `model` gets wrong already keeps its image.
-
-    It needs no gradient of `model`, so hiding them is no protection. Arguments and errors: see pgd.
-    """
-    options = {"norm": norm, "steps": steps, "restarts": 1, "loss": loss, "early_stop": False}
-    made = _search(prepare(source, images, labels, epsilon, norm), generator, **options)
-    subject = prepare(model, images, labels, epsilon, norm)
-    found = torch.where(balls.across(subject.right), made.images, subject.images)
-    return verified(subject, found, norm, made.health)
 
 
 def gradient_shares(logits: Tensor, labels: Tensor) -> tuple[float, float]:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from softlab.attacks import ascent, balls
-from softlab.attacks.ascent import Subject, UntrustedAttack
+from softlab.attacks.ascent import UntrustedAttack
 
 TOLERATED = 0.01  # share of zero gradients, or of samples lost by the stronger attack, that is no reason to warn
 
@@ -39,14 +38,6 @@ class AttackResult:
     def accuracy(self) -> float:
         """Share of samples that are still right, in [0, 1]."""
         return 1 - self.success.float().mean().item()
-
-
-def verified(subject: Subject, found: Tensor, norm: str, health: Health) -> AttackResult:
-    """The result that the model itself confirms."""
-    logits, largest = ascent.all_logits(subject.model, found), balls.size(found - subject.images, norm).max().item()
-    health = Health(largest, health.zero_gradients, None, health.nan_count + ascent.not_finite(subject.logits, logits))
-    warn(health)
-    return AttackResult(found, logits.argmax(1) != subject.labels, health)
 
 
 def warn(health: Health) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from softlab.attacks import ascent, balls
 from softlab.attacks.ascent import UntrustedAttack, prepare
-from softlab.attacks.result import AttackResult, Health, verified
+from softlab.attacks.result import AttackResult, Health, warn
 from softlab.errors import SoftlabError, unknown
 
 AUTOATTACKS = ("apgd-ce", "apgd-t", "fab-t", "square")
@@ -66,4 +66,7 @@ def autoattack(
     for message in messages:
         warnings.warn(message, UntrustedAttack, stacklevel=2)
     inside = balls.project(found, subject.images, subject.radii, norm)
-    return verified(subject, inside, norm, Health(0.0, None, None, 0))
+    logits, largest = ascent.all_logits(subject.model, inside), balls.size(inside - subject.images, norm).max().item()
+    health = Health(largest, None, None, ascent.not_finite(subject.logits, logits))
+    warn(health)
+    return AttackResult(inside, logits.argmax(1) != subject.labels, health)  # what the model itself confirms
