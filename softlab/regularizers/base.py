@@ -1,0 +1,113 @@
+"""What a method is, how it is registered and found, and the checks of what it returns."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from softlab.errors import SoftlabError, unknown
+from softlab.experiment import NAME
+
+
+@dataclass(frozen=True)
+class Regularizer:
+    """A method; this one changes nothing. Its dataclass fields are the method's parameters."""
+
+    def prepare(self, model: nn.Module) -> None:
+        """Change the new model in place, before its optimizer is made."""
+
+    def transform(self, images: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Images (N, C, H, W) in [0, 1] and target distributions (N, K) to train on, from images and one-hot targets.
+
+        Every random draw comes from `generator` (on the CPU), so that it does not depend on the device.
+        """
+        return images, targets
+
+    def loss(self, logits: Tensor, targets: Tensor, features: Tensor, head: nn.Linear, progress: float) -> Tensor:
+        """Loss of each sample (N,), from logits (N, K), the targets of `transform` (N, K) and features (N, D).
+
+        progress: from 0 at the first step to nearly 1 at the last.
+        """
+        return cross_entropy(logits, targets)
+
+
+REGISTRY: dict[str, type[Regularizer]] = {}
+
+
+def register(name: str) -> Callable[[type[Regularizer]], type[Regularizer]]:
+    """Class decorator: make a method known under `name` (small letters, digits, _). Again: replaces it."""
+    if not NAME.fullmatch(name):
+        raise SoftlabError(f"{name!r} cannot name a method: small letters, digits and _ only, a letter first")
+
+    def keep(method: type[Regularizer]) -> type[Regularizer]:
+        if not (isinstance(method, type) and issubclass(method, Regularizer) and dataclasses.is_dataclass(method)):
+            raise SoftlabError(f"method {name!r} must be a dataclass derived from softlab.regularizers.Regularizer")
+        REGISTRY[name] = method
+        return method
+
+    return keep
+
+
+def get(name: str, **parameters) -> Regularizer:
+    """The method of that name with these parameters.
+
+    Raises SoftlabError for an unknown name or parameter (with the nearest valid one) or a value out of range.
+    """
+    if name not in REGISTRY:
+        raise unknown("method", name, REGISTRY)
+    method = REGISTRY[name]
+    allowed = [field.name for field in dataclasses.fields(method)]
+    for parameter in parameters:
+        if parameter not in allowed:
+            if not allowed:
+                raise SoftlabError(f"method {name!r} has no parameters, but {parameter!r} was given")
+            raise unknown(f"parameter of {name}", parameter, allowed)
+    try:
+        return method(**parameters)
+    except TypeError as error:
+        raise SoftlabError(f"method {name!r}: {error}") from None
+
+
+def check_batch(name: str, step: int, images: Tensor, targets: Tensor, one_hot: Tensor) -> None:
+    """Raise SoftlabError unless what method `name` made of a batch are images and as many target distributions."""
+    if not isinstance(targets, Tensor) or targets.shape != one_hot.shape or not targets.is_floating_point():
+        raise SoftlabError(f"method {name!r}, step {step}: targets must be {_shape(one_hot)}, not {_shape(targets)}")
+    if not isinstance(images, Tensor) or images.ndim != 4 or len(images) != len(targets):
+        raise SoftlabError(f"method {name!r}, step {step}: images must be (N, C, H, W), not {_shape(images)}")
+
+
+def check_loss(name: str, step: int, loss: Tensor, logits: Tensor) -> None:
+    """Raise SoftlabError unless method `name` returned one number per sample that gradients can flow from."""
+    if not isinstance(loss, Tensor) or loss.shape != logits.shape[:1]:
+        hint = " (training takes the mean)" if isinstance(loss, Tensor) and loss.ndim == 0 else ""
+        wanted = f"one number for each sample, ({len(logits)},)"
+        raise SoftlabError(f"method {name!r}, step {step}: the loss must be {wanted}, not {_shape(loss)}{hint}")
+    if not loss.requires_grad:
+        raise SoftlabError(f"method {name!r}, step {step}: no gradient flows from its loss to logits or features")
+
+
+def _shape(value: object) -> str:
+    if not isinstance(value, Tensor):
+        return f"a {type(value).__name__}"
+    return f"{tuple(value.shape) if value.ndim else 'a single number'} of {str(value.dtype).removeprefix('torch.')}"
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy (N,) of logits (N, K) against target distributions (N, K)."""
+    return functional.cross_entropy(logits, targets, reduction="none")
+
+
+def check_share(name: str, value: object) -> None:
+    """Raise SoftlabError unless a parameter is a number from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise SoftlabError(f"{name} must be a number from 0 to 1, not {value!r}")
+
+
+def check_positive(name: str, value: object) -> None:
+    """Raise SoftlabError unless a parameter is a finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not (value > 0 and math.isfinite(value)):
+        raise SoftlabError(f"{name} must be a number above 0, not {value!r}")

@@ -1,0 +1,154 @@
+"""Methods that move one thing at a time: penalties on lengths, logits, angles and confidence, and a fixed scale."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from softlab.regularizers.base import Regularizer, check_positive, check_share, cross_entropy, register
+
+
+@register("feature_penalty")
+@dataclass(frozen=True)
+class FeaturePenalty(Regularizer):
+    """Cross-entropy + strength · ‖f‖²: shortens features, and leaves the head free to make up for it."""
+
+    strength: float = 0.01
+
+    def __post_init__(self):
+        check_positive("strength", self.strength)
+
+    def loss(self, logits, targets, features, head, progress):
+        return cross_entropy(logits, targets) + self.strength * features.square().sum(1)
+
+
+@register("logit_penalty")
+@dataclass(frozen=True)
+class LogitPenalty(Regularizer):
+    """Cross-entropy + strength · ‖z - z̄‖²: bounds the logits themselves (Dauphin & Cubuk 2021)."""
+
+    strength: float = 0.01
+
+    def __post_init__(self):
+        check_positive("strength", self.strength)
+
+    def loss(self, logits, targets, features, head, progress):
+        offset = logits - logits.mean(1, keepdim=True)
+        return cross_entropy(logits, targets) + self.strength * offset.square().sum(1)
+
+
+@register("confidence_penalty")
+@dataclass(frozen=True)
+class ConfidencePenalty(Regularizer):
+    """Cross-entropy - strength · entropy of the prediction (Pereyra et al. 2017)."""
+
+    strength: float = 0.1
+
+    def __post_init__(self):
+        check_positive("strength", self.strength)
+
+    def loss(self, logits, targets, features, head, progress):
+        log_probs = logits.log_softmax(1)
+        return cross_entropy(logits, targets) + self.strength * (log_probs.exp() * log_probs).sum(1)
+
+
+@register("scale_penalty")
+@dataclass(frozen=True)
+class ScalePenalty(Regularizer):
+    """Cross-entropy + strength · (‖W_c f‖ - s)² where the logit scale is above s; directions are left alone.
+
+    s = √(1 - 1/K) log(1 + K (1 - alpha)/alpha) is the scale at which label smoothing with this alpha is content.
+    """
+
+    alpha: float = 0.1
+    strength: float = 1.0
+
+    def __post_init__(self):
+        check_share("alpha", self.alpha)
+        check_positive("alpha", self.alpha)
+        check_positive("strength", self.strength)
+
+    def loss(self, logits, targets, features, head, progress):
+        classes = logits.shape[1]
+        most = math.sqrt(1 - 1 / classes) * math.log1p(classes * (1 - self.alpha) / self.alpha)
+        scale = (features @ (head.weight - head.weight.mean(0)).T).norm(dim=1)
+        return cross_entropy(logits, targets) + self.strength * (scale - most).clamp(min=0).square()
+
+
+@register("fixed_scale")
+@dataclass(frozen=True)
+class FixedScale(Regularizer):
+    """Logits = scale · cos(f, w_k): features and rows of the head have a constant length, and only directions learn."""
+
+    scale: float = 4.0
+
+    def __post_init__(self):
+        check_positive("scale", self.scale)
+
+    def prepare(self, model):
+        head = nn.Linear(model.head.in_features, model.head.out_features, bias=False)
+        head.weight = model.head.weight
+        model.body.append(_OfLength(self.scale))
+        model.head = parametrize.register_parametrization(head, "weight", _OfLength(1.0))
+
+
+class _OfLength(nn.Module):
+    """Every row (N, D) at the same length."""
+
+    def __init__(self, length: float):
+        super().__init__()
+        self.length = length
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return self.length * functional.normalize(rows, dim=1)
+
+
+@register("cosine_penalty")
+@dataclass(frozen=True)
+class CosinePenalty(Regularizer):
+    """Cross-entropy + strength · (1 - cos(z - z̄, corner of the class)): turns what softmax sees, at any length."""
+
+    strength: float = 1.0
+
+    def __post_init__(self):
+        check_positive("strength", self.strength)
+
+    def loss(self, logits, targets, features, head, progress):
+        offset, corner = (rows - rows.mean(1, keepdim=True) for rows in (logits, targets))
+        return cross_entropy(logits, targets) + self.strength * (1 - functional.cosine_similarity(offset, corner))
+
+
+@register("unseen_penalty")
+@dataclass(frozen=True)
+class UnseenPenalty(Regularizer):
+    """Cross-entropy + strength · ‖the part of f that softmax does not see‖²: it cannot change a prediction directly."""
+
+    strength: float = 0.01
+
+    def __post_init__(self):
+        check_positive("strength", self.strength)
+
+    def loss(self, logits, targets, features, head, progress):
+        rows = head.weight.detach()
+        basis, _ = torch.linalg.qr((rows[1:] - rows[0]).T)  # of what softmax sees, (D, K - 1)
+        unseen = features - features @ basis @ basis.T
+        return cross_entropy(logits, targets) + self.strength * unseen.square().sum(1)
+
+
+@register("steady")
+@dataclass(frozen=True)
+class Steady(ScalePenalty):
+    """The scale penalty, on images of which every pixel is moved by ± epsilon at random: a feature should not turn.
+
+    The book's own attempt (chapter 8): bounded logits, as calibration asks for, and less turning under small changes.
+    """
+
+    alpha: float = 0.01
+    epsilon: float = 0.05
+
+    def transform(self, images, targets, generator):
+        signs = 2.0 * torch.randint(2, images.shape, generator=generator) - 1
+        return (images + self.epsilon * signs.to(images.device)).clamp(0, 1), targets

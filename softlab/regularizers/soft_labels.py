@@ -1,0 +1,158 @@
+"""Methods that soften labels, mix images, or pull down a logit: the five of the book, and label smoothing in parts."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+from torchvision.transforms import v2
+
+from softlab.regularizers.base import Regularizer, check_positive, check_share, cross_entropy, register
+
+
+def smoothed(targets: Tensor, alpha: float) -> Tensor:
+    """(1 - alpha) targets + alpha / K: target distributions (N, K) moved towards uniform."""
+    return (1 - alpha) * targets + alpha / targets.shape[1]
+
+
+def top_logit_excess(logits: Tensor) -> Tensor:
+    """max_k z_k - mean_k z_k >= 0, (N,). At a tie the gradient goes to the first maximal index."""
+    top = logits.argmax(dim=1, keepdim=True)
+    return logits.gather(1, top).squeeze(1) - logits.mean(dim=1)
+
+
+def label_smoothing_loss(logits: Tensor, labels: Tensor, alpha: float) -> Tensor:
+    """Cross-entropy (N,) of logits (N, K) against one-hot labels (N,) smoothed by alpha in [0, 1]."""
+    check_share("alpha", alpha)
+    return cross_entropy(logits, smoothed(_one_hot(labels, logits), alpha))
+
+
+def maxsup_loss(logits: Tensor, labels: Tensor, alpha: float) -> Tensor:
+    """MaxSup (N,): cross-entropy + alpha (max_k z_k - mean_k z_k), alpha in [0, 1]. Zhou et al. 2025 (2502.15798)."""
+    check_share("alpha", alpha)
+    return cross_entropy(logits, _one_hot(labels, logits)) + alpha * top_logit_excess(logits)
+
+
+def label_smoothing_terms(logits: Tensor, labels: Tensor, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Split what label smoothing adds to cross-entropy, alpha (z_y - mean_k z_k), into its two parts, each (N,).
+
+    logits: (N, K).  labels: (N,) int64.
+    regularization = alpha/K Σ over z_m < z_y of (z_y - z_m) >= 0 pulls the true class down to those below it;
+    error amplification = alpha/K Σ over z_n > z_y of (z_y - z_n) <= 0 rewards a wrong class above it, and is zero
+    exactly where y is an argmax. Zhou et al. 2025 (2502.15798).
+    """
+    difference = logits.gather(1, labels[:, None]) - logits
+    scale = alpha / logits.shape[1]
+    return scale * difference.clamp(min=0).sum(1), scale * difference.clamp(max=0).sum(1)
+
+
+@register("baseline")
+@dataclass(frozen=True)
+class Baseline(Regularizer):
+    """Cross-entropy against one-hot labels, nothing else."""
+
+
+@register("label_smoothing")
+@dataclass(frozen=True)
+class LabelSmoothing(Regularizer):
+    """Every class gets alpha / K of the target (Szegedy et al. 2016)."""
+
+    alpha: float = 0.1
+
+    def __post_init__(self):
+        check_share("alpha", self.alpha)
+
+    def transform(self, images, targets, generator):
+        return images, smoothed(targets, self.alpha)
+
+
+@register("mixup")
+@dataclass(frozen=True)
+class Mixup(Regularizer):
+    """Convex mixtures of two images and of their labels, λ ~ Beta(beta, beta) (Zhang et al. 2018)."""
+
+    beta: float = 1.0
+
+    def __post_init__(self):
+        check_positive("beta", self.beta)
+
+    def transform(self, images, targets, generator):
+        return _mixed(v2.MixUp, self.beta, images, targets, generator)
+
+
+@register("cutmix")
+@dataclass(frozen=True)
+class CutMix(Regularizer):
+    """A rectangle of another image, labels mixed by area, λ ~ Beta(beta, beta) (Yun et al. 2019)."""
+
+    beta: float = 1.0
+
+    def __post_init__(self):
+        check_positive("beta", self.beta)
+
+    def transform(self, images, targets, generator):
+        return _mixed(v2.CutMix, self.beta, images, targets, generator)
+
+
+@register("maxsup")
+@dataclass(frozen=True)
+class MaxSup(Regularizer):
+    """Suppress the largest logit instead of the true one (Zhou et al. 2025, 2502.15798).
+
+    alpha: strength in [0, 1]; alpha_end: its value at the end of training if it grows linearly (None: constant).
+    """
+
+    alpha: float = 0.1
+    alpha_end: float | None = None
+
+    def __post_init__(self):
+        check_share("alpha", self.alpha)
+        if self.alpha_end is not None:
+            check_share("alpha_end", self.alpha_end)
+
+    def loss(self, logits, targets, features, head, progress):
+        end = self.alpha if self.alpha_end is None else self.alpha_end
+        alpha = self.alpha + progress * (end - self.alpha)
+        return cross_entropy(logits, targets) + alpha * top_logit_excess(logits)
+
+
+@register("regularization_only")
+@dataclass(frozen=True)
+class RegularizationOnly(Regularizer):
+    """Cross-entropy + the part of label smoothing that pulls the true class down to those below it."""
+
+    alpha: float = 0.1
+
+    def __post_init__(self):
+        check_share("alpha", self.alpha)
+
+    def loss(self, logits, targets, features, head, progress):
+        pull, _ = label_smoothing_terms(logits, targets.argmax(1), self.alpha)
+        return cross_entropy(logits, targets) + pull
+
+
+@register("amplification_only")
+@dataclass(frozen=True)
+class AmplificationOnly(Regularizer):
+    """Cross-entropy + the part of label smoothing that rewards wrong classes above the true one."""
+
+    alpha: float = 0.1
+
+    def __post_init__(self):
+        check_share("alpha", self.alpha)
+
+    def loss(self, logits, targets, features, head, progress):
+        _, reward = label_smoothing_terms(logits, targets.argmax(1), self.alpha)
+        return cross_entropy(logits, targets) + reward
+
+
+def _mixed(transform, beta: float, images: Tensor, targets: Tensor, generator: torch.Generator):
+    """torchvision's MixUp or CutMix, which draw from torch's global generator: lend them a copy of ours."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return transform(alpha=beta, num_classes=targets.shape[1])(images, targets)
+
+
+def _one_hot(labels: Tensor, logits: Tensor) -> Tensor:
+    return functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
