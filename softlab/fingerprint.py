@@ -19,6 +19,7 @@ from pathlib import Path
 from softlab.errors import SoftlabError
 
 PACKAGE = Path(__file__).parent
+METHODS = "softlab.regularizers"
 TRAINING_CODE = ("batches.py", "models.py", "training.py")
 IMPORTED = time.time()
 # What the decorator `dataclass` writes itself; fields and their defaults are recorded apart.
@@ -34,7 +35,7 @@ def training_code_digest() -> str:
 def code_digest(method: type) -> str:
     """sha256 of all that a method does. Works for classes defined in a notebook.
 
-    What comes from another module is not followed, but for the classes that the method inherits from.
+    What comes from another module is not followed, but for softlab.regularizers and the classes inherited from.
     Raises SoftlabError if a source cannot be read, or the method names a value that cannot be told apart by content.
     """
     found: dict[str, str] = {}
@@ -53,17 +54,22 @@ def _follow(name: str, value: object, module: str, found: dict[str, str]) -> Non
         for part, content in (("function", value.func), ("arguments", value.args), ("keywords", value.keywords)):
             _follow(f"{name}.{part}", content, module, found)
     elif isinstance(value, types.FunctionType):
-        if value.__module__ in (module, None):
+        if _followed(value.__module__, module):
             found[name] = _source(value)
             for used, content in _named(value):
                 _follow(used, content, module, found)
     elif isinstance(value, type):
-        if value.__module__ == module:
+        if _followed(value.__module__, module):
             found[name] = "class " + ", ".join(base.__name__ for base in value.__bases__)
             for member, content in _members(value):
                 _follow(f"{name}.{member}", content, module, found)
     else:
         found[name] = _content(name, value)
+
+
+def _followed(module: str | None, of: str) -> bool:
+    """Is this code part of a method? That of its own module is, and all that softlab has for methods."""
+    return module in (of, None) or module.startswith(METHODS)
 
 
 def _members(kind: type) -> Iterator[tuple[str, object]]:

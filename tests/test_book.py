@@ -228,7 +228,9 @@ def test_an_edited_notebook_is_executed_and_trains_nothing(checkout):
 
 def test_a_changed_method_retrains_its_runs_and_no_others(checkout):
     checkout.edit(
-        "softlab/regularizers.py", "alpha * top_logit_excess(logits)", "0.5 * alpha * top_logit_excess(logits)"
+        "softlab/regularizers/soft_labels.py",
+        "alpha * top_logit_excess(logits)",
+        "0.5 * alpha * top_logit_excess(logits)",
     )
     code, said = checkout.make()
     assert code == 0, said

@@ -71,7 +71,7 @@ def test_train_trains_what_is_missing_and_writes_its_ids(capsys, tmp_path):
 def test_a_methods_file_adds_a_method(tmp_path, capsys, monkeypatch):
     from softlab import regularizers
 
-    monkeypatch.setattr(regularizers, "REGISTRY", dict(regularizers.REGISTRY))
+    monkeypatch.setattr(regularizers.base, "REGISTRY", dict(regularizers.REGISTRY))
     (tmp_path / "mine.py").write_text(
         "from dataclasses import dataclass\n"
         "from softlab import regularizers\n"

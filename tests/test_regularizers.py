@@ -7,8 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as functional
 
-from softlab import SoftlabError, regularizers
+from softlab import SoftlabError, dataset_of, extract, fit_or_load, models, regularizers
 from softlab.regularizers import Regularizer, label_smoothing_loss, label_smoothing_terms, maxsup_loss
+from softlab.representation import head_of
 
 
 @pytest.fixture
@@ -222,7 +223,7 @@ def test_misuse_is_named(name, parameters, message):
 
 
 def test_a_method_of_ones_own(monkeypatch):
-    monkeypatch.setattr(regularizers, "REGISTRY", dict(regularizers.REGISTRY))
+    monkeypatch.setattr(regularizers.base, "REGISTRY", dict(regularizers.REGISTRY))
 
     @regularizers.register("half")
     @dataclass(frozen=True)
@@ -240,3 +241,95 @@ def test_a_method_of_ones_own(monkeypatch):
         regularizers.register("../mine")
     with pytest.raises(SoftlabError, match="dataclass derived from"):
         regularizers.register("mine")(object)
+
+
+@pytest.fixture
+def head():
+    torch.manual_seed(0)
+    return torch.nn.Linear(12, 5).double()
+
+
+@pytest.fixture
+def features():
+    return torch.randn(30, 12, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+
+
+def penalty_of(method, features, head):
+    """What a method adds to cross-entropy, for the logits that this head makes of these features."""
+    logits = head(features)
+    targets = functional.one_hot(torch.arange(len(features)) % 5, 5).double()
+    return method.loss(logits, targets, features, head, 0.0) - regularizers.cross_entropy(logits, targets)
+
+
+def test_the_scale_penalty_by_hand_and_where_label_smoothing_is_content(head, features):
+    alpha, classes = 0.2, 5
+    peak = torch.tensor([[math.log((1 - alpha + alpha / classes) / (alpha / classes)), 0, 0, 0, 0]]).double()
+    peak.requires_grad_()  # the logits at which a smoothed label has no gradient
+    (slope,) = torch.autograd.grad(label_smoothing_loss(peak, torch.tensor([0]), alpha).sum(), peak)
+    assert slope.abs().max() < 1e-7
+    most = (peak - peak.mean()).norm().item()
+    scale = (features @ (head.weight - head.weight.mean(0)).T).norm(dim=1)
+    for factor in (0.1, 10):  # below it and above
+        expected = 3 * (factor * scale - most).clamp(min=0).square()
+        method = regularizers.get("scale_penalty", alpha=alpha, strength=3.0)
+        assert torch.allclose(penalty_of(method, factor * features, head), expected)
+
+
+def test_the_cosine_penalty_sees_directions_only(head, features):
+    method = regularizers.get("cosine_penalty", strength=2.0)
+    with torch.no_grad():
+        head.bias.zero_()
+    plain = penalty_of(method, features, head)
+    assert torch.allclose(plain, penalty_of(method, 7 * features, head))
+    perfect = torch.linalg.pinv(head.weight) @ torch.eye(5, dtype=torch.float64)  # features whose logits are corners
+    assert torch.allclose(penalty_of(method, perfect.T, head), torch.zeros(5, dtype=torch.float64), atol=1e-12)
+    assert ((plain >= 0) & (plain <= 4)).all()
+
+
+def test_the_unseen_penalty_is_of_what_cannot_change_a_probability(head, features):
+    method = regularizers.get("unseen_penalty", strength=0.5)
+    rows = head.weight - head.weight.mean(0)
+    seen = features @ torch.linalg.pinv(rows) @ rows  # its projection on what softmax sees
+    assert torch.allclose(penalty_of(method, features, head), 0.5 * (features - seen).square().sum(1))
+    assert penalty_of(method, seen, head).abs().max() < 1e-12
+    assert torch.allclose(head(seen).softmax(1), head(features).softmax(1))
+
+
+def test_a_fixed_scale_cannot_vary_and_starts_with_the_same_weights():
+    torch.manual_seed(0)
+    plain = models.build("resnet8", 10, 1, width=4)
+    torch.manual_seed(0)
+    fixed = models.build("resnet8", 10, 1, width=4)
+    regularizers.get("fixed_scale", scale=5.0).prepare(fixed)
+    images = torch.rand(6, 1, 28, 28)
+    features, logits = fixed.eval().features(images), fixed(images)
+    expected = functional.cosine_similarity(plain.eval().features(images)[:, None], plain.head.weight[None], dim=2)
+    assert torch.allclose(features.norm(dim=1), torch.full((6,), 5.0))
+    assert torch.allclose(logits, 5 * expected, atol=1e-5)
+    weight, bias = head_of(fixed)
+    assert torch.allclose(weight.norm(dim=1), torch.ones(10))
+    assert not bias.any()
+
+
+def test_steady_moves_every_pixel_by_epsilon_at_random_and_bounds_the_scale(head, features):
+    method = regularizers.get("steady", epsilon=0.1)
+    images = torch.full((4, 1, 30, 30), 0.5)
+    moved, targets = method.transform(images, torch.eye(4), torch.Generator().manual_seed(0))
+    assert torch.allclose((moved - images).abs(), torch.full_like(images, 0.1))
+    assert abs((moved > images).float().mean() - 0.5) < 0.05
+    assert torch.equal(targets, torch.eye(4))
+    edge, _ = method.transform(torch.zeros_like(images), torch.eye(4), torch.Generator())
+    assert edge.min() == 0
+    assert torch.allclose(
+        penalty_of(method, features, head), penalty_of(regularizers.get("scale_penalty", alpha=0.01), features, head)
+    )
+
+
+@pytest.mark.parametrize("name", ["scale_penalty", "fixed_scale", "cosine_penalty", "unseen_penalty", "steady"])
+def test_interventions_train_are_stored_and_load_as_they_were(tiny, name):
+    run = fit_or_load(tiny.replace(method=name, precision="fp32"))
+    dataset = dataset_of(tiny)
+    one = extract(run.model, dataset.test_images[:50], dataset.test_labels[:50])
+    weight, bias = head_of(run.model)
+    assert torch.allclose(one.features @ weight.T + bias, one.logits, atol=1e-4)
+    assert math.isfinite(run.history["loss"][-1])

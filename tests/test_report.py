@@ -40,7 +40,7 @@ def first(count):
 
 @pytest.fixture
 def registry(monkeypatch):
-    monkeypatch.setattr(regularizers, "REGISTRY", dict(regularizers.REGISTRY))
+    monkeypatch.setattr(regularizers.base, "REGISTRY", dict(regularizers.REGISTRY))
 
 
 def own_method(name="own", factor=2.0):
@@ -338,7 +338,7 @@ def test_the_same_class_in_a_notebook_and_in_a_file_shares_its_networks(registry
     for name in ("one", "two"):
         (tmp_path / f"{name}.py").write_text(METHOD if name == "one" else f'"""Elsewhere."""\n{METHOD}')
         cli._run_methods_file(tmp_path / f"{name}.py")
-        digests.append(fingerprint.code_digest(regularizers.REGISTRY["halved"]))
+        digests.append(fingerprint.code_digest(regularizers.base.REGISTRY["halved"]))
     assert digests[0] == digests[1]
     assert torch.equal(regularizers.get("halved").loss(*[torch.eye(2)] * 2, None, None, 0), 0.5 * _loss())
 

@@ -198,7 +198,7 @@ def test_dropout_drops_that_share_and_keeps_the_mean(tiny, mini):
 
 
 def test_a_method_that_prepares_the_network_at_random_is_repeatable(tiny, mini, monkeypatch):
-    monkeypatch.setattr(training.regularizers, "REGISTRY", dict(training.regularizers.REGISTRY))
+    monkeypatch.setattr(training.regularizers.base, "REGISTRY", dict(training.regularizers.REGISTRY))
 
     @training.regularizers.register("new_head")
     @dataclass(frozen=True)
@@ -242,7 +242,7 @@ def wrong_from_the_third_step(change):
     ],
 )
 def test_a_method_with_a_wrong_loss_is_named_with_the_step(tiny, mini, monkeypatch, change, message):
-    monkeypatch.setattr(training.regularizers, "REGISTRY", dict(training.regularizers.REGISTRY))
+    monkeypatch.setattr(training.regularizers.base, "REGISTRY", dict(training.regularizers.REGISTRY))
     members = {"loss": wrong_from_the_third_step(change)}
     mine = dataclass(frozen=True)(type("Mine", (training.regularizers.Regularizer,), members))
     training.regularizers.register("mine")(mine)
@@ -262,7 +262,7 @@ def test_a_method_with_a_wrong_loss_is_named_with_the_step(tiny, mini, monkeypat
     ],
 )
 def test_a_method_with_a_wrong_batch_is_named_with_the_step(tiny, mini, monkeypatch, returned, message):
-    monkeypatch.setattr(training.regularizers, "REGISTRY", dict(training.regularizers.REGISTRY))
+    monkeypatch.setattr(training.regularizers.base, "REGISTRY", dict(training.regularizers.REGISTRY))
     members = {"transform": lambda self, images, targets, generator: returned(images, targets)}
     mine = dataclass(frozen=True)(type("Mine", (training.regularizers.Regularizer,), members))
     training.regularizers.register("mine")(mine)
