@@ -1,5 +1,6 @@
 """Lenses on the space of features: pure functions of features, labels and a linear head."""
 
+# ruff: noqa: F401 (what the package offers)
 from softlab.geometry.centers import class_centers
 from softlab.geometry.cones import (
     apex,
@@ -8,7 +9,6 @@ from softlab.geometry.cones import (
     cone_onset,
     constant_along_ray,
     plane_logits,
-    ray_segments,
     settled_share,
 )
 from softlab.geometry.cosines import VARIANTS, Centers, cosine_variants
@@ -23,30 +23,3 @@ from softlab.geometry.head import (
     seen_part,
 )
 from softlab.geometry.variation import ClassSums, neural_collapse, variation_variants, within_class_variation
-
-__all__ = [
-    "VARIANTS",
-    "Centers",
-    "ClassSums",
-    "LogitScale",
-    "angular_margin",
-    "apex",
-    "apex_ratio",
-    "apex_residual",
-    "class_centers",
-    "cone_onset",
-    "constant_along_ray",
-    "cosine_to",
-    "cosine_variants",
-    "logit_cosine",
-    "logit_scale_factors",
-    "magnitude",
-    "neural_collapse",
-    "plane_logits",
-    "ray_segments",
-    "row_space",
-    "seen_part",
-    "settled_share",
-    "variation_variants",
-    "within_class_variation",
-]

@@ -48,10 +48,8 @@ def class_centers(
     step = 2 / torch.linalg.matrix_norm(rows, 2).square().clamp(min=1e-300)  # 1/L: the Hessian of h is below ‖W_c‖²/2
 
     centers = _project(rows * (radius / rows.norm(dim=1).clamp(min=1e-300))[:, None], radius, nonnegative)
-    gaps = torch.full((classes,), torch.inf, dtype=torch.float64, device=weight.device)
-    active = torch.arange(classes, device=weight.device)
-    point, ahead, momentum = centers.clone(), centers.clone(), torch.ones(classes, dtype=torch.float64)
-    momentum = momentum.to(weight.device)
+    gaps, active = torch.full_like(radius, torch.inf), torch.arange(classes, device=weight.device)
+    point, ahead, momentum = centers.clone(), centers.clone(), torch.ones_like(radius)
     for number in range(max_steps + 1):
         if number % 10 == 0:
             gap = _gap(point, _gradient(point, active, rows, bias), radius[active], nonnegative)

@@ -25,7 +25,10 @@ def cone_onset(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """
     check_head(weight, bias)
     check_features(features, weight)
-    slope, rounding = _slopes(features, weight)
+    rows = centered(weight).to(weight.dtype)
+    slope = features @ rows.T  # how fast each centred logit grows along t f, (N, K)
+    check_rows(slope)
+    rounding = 8 * torch.finfo(slope.dtype).eps * rows.norm(dim=1).max() * features.norm(dim=1, keepdim=True)
     # The class far out: the largest slope; among equal slopes the largest bias.
     ahead = slope.amax(1, keepdim=True) - slope  # >= 0
     winner = torch.where(ahead <= rounding, bias, -torch.inf).argmax(1)
@@ -49,32 +52,6 @@ def constant_along_ray(head: Callable[[Tensor], Tensor], features: Tensor, reach
     scales = torch.logspace(-1, 1, steps, base=reach)
     classes = torch.stack([head(scale * features).argmax(1) for scale in scales])
     return float((classes == classes[0]).all(0).double().mean())
-
-
-def ray_segments(feature: Tensor, weight: Tensor, bias: Tensor, t_max: float) -> list[tuple[float, float, int]]:
-    """The classes along t f for 0 <= t <= t_max, as (from, to, class): the upper envelope of K lines.
-
-    feature: (D,).  At a crossing the class that leads afterwards counts.
-    """
-    check_head(weight, bias)
-    check_features(feature[None], weight)
-    if not t_max > 0:
-        raise SoftlabError(f"t_max must be above 0, not {t_max}")
-    slope, rounding = _slopes(feature[None].double(), weight.double())
-    slope, height = slope[0], centered(bias)
-    segments, t = [], 0.0
-    while t < t_max:
-        value = height + t * slope
-        leading = value >= value.max() - 1e-12 * (1 + value.abs().max())
-        steepest = leading & (slope >= slope[leading].max() - rounding[0])
-        current = int(steepest.int().argmax())  # of lines that coincide, the first
-        faster = slope > slope[current] + rounding[0]
-        crossing = torch.where(faster, (height[current] - height) / (slope - slope[current]), torch.inf)
-        crossing = torch.where(crossing > t, crossing, torch.inf)
-        end = min(float(crossing.min()), t_max)
-        segments.append((t, end, current))
-        t = end
-    return segments
 
 
 def plane_logits(weight: Tensor, bias: Tensor, across: Tensor, up: Tensor, extent: float, size: int = 200) -> Tensor:
@@ -121,14 +98,6 @@ def apex_ratio(features: Tensor, weight: Tensor, bias: Tensor) -> float:
     if seen.mean() == 0:
         raise SoftlabError("the head sees nothing of these features: every ‖Q f‖ is zero")
     return float(apex(weight, bias).norm() / seen.mean())
-
-
-def _slopes(features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """How fast each centred logit grows along t f, (N, K), and differences (N, 1) that may be no more than rounding."""
-    rows = centered(weight).to(weight.dtype)
-    slopes = features @ rows.T
-    check_rows(slopes)
-    return slopes, 8 * torch.finfo(slopes.dtype).eps * rows.norm(dim=1).max() * features.norm(dim=1, keepdim=True)
 
 
 def _apex(weight: Tensor, bias: Tensor) -> Tensor:

@@ -1,8 +1,4 @@
-"""How spread out classes are: within-class variation, R² class separation, and neural collapse, from class sums.
-
-Everything here needs only sums over classes, so a data set's features never have to be in memory at once:
-`ClassSums` takes batches, and two of them add up to the sums of both.
-"""
+"""How spread out classes are: within-class variation, R² class separation, and neural collapse, from class sums."""
 
 from dataclasses import dataclass
 
@@ -18,12 +14,11 @@ CHUNK = 1024  # features at once: they stay in the cache
 
 @dataclass
 class ClassSums:
-    """Per class, in float64: count (K,), sums of features and of unit features (K, D), sum of squared norms (K,)."""
+    """Per class, in float64: count (K,), sums of features and of unit features, (K, D) each."""
 
     count: Tensor
     total: Tensor
     unit_total: Tensor
-    square_total: Tensor
 
     @classmethod
     def of(cls, features: Tensor, labels: Tensor, classes: int) -> "ClassSums":
@@ -33,54 +28,25 @@ class ClassSums:
         """
         check_features(features)
         check_labels(labels, features, classes)
-        dimension = features.shape[1]
-        sums = cls(*(torch.zeros(classes, size, dtype=torch.float64) for size in (1, dimension, dimension, 1)))
-        sums.count, sums.square_total = sums.count[:, 0], sums.square_total[:, 0]
+        count = labels.bincount(minlength=classes).cpu().double()
+        total, unit_total = torch.zeros(2, classes, features.shape[1], dtype=torch.float64)
         for start in range(0, len(features), CHUNK):
-            sums._take(features[start : start + CHUNK], labels[start : start + CHUNK], start)
-        return sums
-
-    def _take(self, batch: Tensor, which: Tensor, start: int) -> None:
-        """Add the features of one chunk, the first of which has index `start`."""
-        batch = batch.to(torch.promote_types(batch.dtype, torch.float32))
-        norm = batch.norm(dim=1)
-        if not (torch.isfinite(norm).all() and (norm > 0).all()):
-            index = int((~(torch.isfinite(norm) & (norm > 0))).nonzero()[0])
-            raise SoftlabError(f"feature {start + index} is zero or not finite: it has no direction")
-        unit = (batch / norm[:, None]).double()  # as 1 - ‖mean‖² cancels where classes are tight
-        parts = torch.ones_like(norm), batch, unit, norm.square()
-        for whole, part in zip((self.count, self.total, self.unit_total, self.square_total), parts, strict=True):
-            whole += part.new_zeros(len(whole), *part.shape[1:]).index_add_(0, which, part).cpu()
-
-    def __add__(self, other: "ClassSums") -> "ClassSums":
-        return ClassSums(
-            self.count + other.count,
-            self.total + other.total,
-            self.unit_total + other.unit_total,
-            self.square_total + other.square_total,
-        )
+            batch, which = features[start : start + CHUNK], labels[start : start + CHUNK]
+            batch = batch.to(torch.promote_types(batch.dtype, torch.float32))
+            norm = batch.norm(dim=1)
+            bad = ~(norm.isfinite() & (norm > 0))
+            if bad.any():
+                index = start + int(bad.nonzero()[0])
+                raise SoftlabError(f"feature {index} is zero or not finite: it has no direction")
+            unit = (batch / norm[:, None]).double()  # as 1 - ‖mean‖² cancels where classes are tight
+            for whole, part in ((total, batch), (unit_total, unit)):
+                whole += part.new_zeros(whole.shape).index_add_(0, which, part).cpu()
+        return cls(count, total, unit_total)
 
     @property
     def means(self) -> Tensor:
         """Class means (K, D), float64; NaN for a class without samples."""
         return self.total / self.count[:, None]
-
-    @property
-    def mean(self) -> Tensor:
-        """Mean of all features (D,), float64."""
-        return self.total.sum(0) / self.count.sum()
-
-    def variation(self) -> tuple[float, float]:
-        """(d_within, R²): see within_class_variation. Classes without samples are left out."""
-        present = self.count > 0
-        if present.sum() < 2:
-            raise SoftlabError(f"within-class variation needs at least two classes, not {int(present.sum())}")
-        unit_means = self.unit_total[present] / self.count[present, None]
-        within = max(float((1 - unit_means.square().sum(1)).mean()), 0.0)
-        total = float(1 - unit_means.mean(0).square().sum())
-        if total < 1e-6:  # no more than features in float32 can resolve
-            raise SoftlabError("all features point in one direction: R² is not defined")
-        return within, 1 - within / total
 
 
 def within_class_variation(features: Tensor, labels: Tensor) -> tuple[float, float]:
@@ -94,7 +60,16 @@ def within_class_variation(features: Tensor, labels: Tensor) -> tuple[float, flo
     """
     check_features(features)
     check_labels(labels, features)
-    return ClassSums.of(features, labels, int(labels.max()) + 1).variation()
+    sums = ClassSums.of(features, labels, int(labels.max()) + 1)
+    present = sums.count > 0
+    if present.sum() < 2:
+        raise SoftlabError(f"within-class variation needs at least two classes, not {int(present.sum())}")
+    unit_means = sums.unit_total[present] / sums.count[present, None]
+    within = max(float((1 - unit_means.square().sum(1)).mean()), 0.0)
+    total = float(1 - unit_means.mean(0).square().sum())
+    if total < 1e-6:  # no more than features in float32 can resolve
+        raise SoftlabError("all features point in one direction: R² is not defined")
+    return within, 1 - within / total
 
 
 def variation_variants(features: Tensor, labels: Tensor, weight: Tensor) -> dict[str, tuple[float, float]]:

@@ -1,4 +1,4 @@
-"""Onsets and segments along rays against dense grids, the apex by its definition, invariances, and misuse."""
+"""Onsets along rays against dense grids, the apex by its definition, invariances, and misuse."""
 
 import math
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from random_heads import random_features, random_head
 
 from softlab import SoftlabError
-from softlab.geometry import apex, apex_ratio, apex_residual, cone_onset, ray_segments, row_space, seen_part
+from softlab.geometry import apex, apex_ratio, apex_residual, cone_onset, row_space, seen_part
 
 GRID = torch.logspace(-4, 5, 4000, dtype=torch.float64)  # t: the onsets below lie well within
 
@@ -30,29 +30,9 @@ def test_the_class_changes_at_the_onset_and_never_after(classes, dimension, seed
         assert (found[onset * (1 - 1e-9) > GRID] != found[-1]).all()
 
 
-@settings(derandomize=True, max_examples=60, deadline=None, database=None)
-@given(st.integers(2, 12), st.integers(2, 20), st.integers(0, 10_000))
-def test_segments_agree_with_argmax_and_end_with_the_onset(classes, dimension, seed):
-    weight, bias = random_head(classes, dimension, seed)
-    (feature,) = random_features(1, dimension, seed)
-    segments = ray_segments(feature, weight, bias, 1e5)
-    starts, ends, leaders = zip(*segments, strict=True)
-    assert starts[0] == 0
-    assert ends[-1] == 1e5
-    assert starts[1:] == ends[:-1]
-    assert len(set(leaders)) == len(leaders)  # an upper envelope: a line that is overtaken never leads again
-    found = classes_on_grid(feature, weight, bias)
-    for start, end, leader in segments:
-        assert (found[(start * (1 + 1e-9) < GRID) & (end * (1 - 1e-9) > GRID)] == leader).all()
-    assert starts[-1] == pytest.approx(float(cone_onset(feature[None], weight, bias)), rel=1e-9)
-
-
 def test_three_lines_by_hand():
     weight, bias = torch.tensor([[0.0, 5], [1, 5], [2, 5]]), torch.tensor([3.0, 2, 0])
     # Along (1, 0): 3, 2 + t, 2 t; the second overtakes at 1, the third at 2. Along (2, 0) all happens twice as early.
-    assert ray_segments(torch.tensor([1.0, 0]), weight, bias, 10) == [(0, 1, 0), (1, 2, 1), (2, 10, 2)]
-    assert ray_segments(torch.tensor([1.0, 0]), weight, bias, 1.5) == [(0, 1, 0), (1, 1.5, 1)]
-    assert ray_segments(torch.tensor([-1.0, 0]), weight, bias, 10) == [(0, 10, 0)]
     features = torch.tensor([[1.0, 0], [2, 0], [-1, 0], [0, 1], [0, 0]])
     assert cone_onset(features, weight, bias).tolist() == [2, 1, 0, 0, 0]
 
@@ -60,13 +40,10 @@ def test_three_lines_by_hand():
 def test_among_equal_slopes_the_larger_bias_leads():
     weight, bias = torch.tensor([[1.0], [1], [0]]), torch.tensor([0.0, 1, 3])
     assert cone_onset(torch.tensor([[1.0]]), weight, bias).tolist() == [2]  # against 1 + t, not against t
-    assert ray_segments(torch.tensor([1.0]), weight, bias, 5) == [(0, 2, 2), (2, 5, 1)]
 
 
 def test_of_lines_that_coincide_the_first_counts():
     weight, bias = torch.tensor([[0.0], [1], [1]]), torch.tensor([1.0, 0, 0])
-    assert ray_segments(torch.tensor([1.0]), weight, bias, 5) == [(0, 1, 0), (1, 5, 1)]
-    assert ray_segments(torch.tensor([0.0]), weight, bias, 5) == [(0, 5, 0)]
     assert cone_onset(torch.tensor([[1.0]]), weight, bias).tolist() == [1]
 
 
@@ -79,8 +56,6 @@ def test_rounding_does_not_separate_duplicate_rows(dtype):
     bias[0], bias[9] = 0, 3
     without = cone_onset(features, weight[1:], bias[1:])
     assert cone_onset(features, weight, bias) == pytest.approx(without, rel=1e-3 if dtype == torch.float32 else 1e-9)
-    for feature in features[:20]:
-        assert 0 not in [leader for _, _, leader in ray_segments(feature, weight, bias, 1e6)]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -180,13 +155,7 @@ def test_misuse_is_named(function):
             function(features, weight, bias)
 
 
-def test_misuse_of_rays_and_of_the_apex_ratio_is_named():
+def test_an_apex_ratio_of_unseen_features_is_refused():
     weight, bias = torch.eye(3), torch.zeros(3)
-    with pytest.raises(SoftlabError, match=r"\(1, 2\).*\(3, 3\)"):
-        ray_segments(torch.ones(2), weight, bias, 1.0)
-    with pytest.raises(SoftlabError, match="t_max must be above 0, not nan"):
-        ray_segments(torch.ones(3), weight, bias, math.nan)
-    with pytest.raises(SoftlabError, match="not finite"):
-        ray_segments(torch.tensor([1.0, math.nan, 0]), weight, bias, 1.0)
     with pytest.raises(SoftlabError, match="sees nothing"):
         apex_ratio(torch.zeros(4, 3), weight, bias)
