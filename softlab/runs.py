@@ -5,6 +5,7 @@ manifest with the digest of each file. It is written under `.partial/` and renam
 trains a run while others that want it wait.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -85,18 +86,17 @@ def fit_or_load(
     dataset = dataset_of(experiment)
     store, name = store_folder(store), identify(experiment, dataset)
     try:
-        return _load(store / name)
-    except FileNotFoundError:
-        pass
+        if run := _load(store / name):
+            return run
     except DamagedRun as damage:
         print(f"{name} is damaged ({damage}): it is set aside in {store / '.damaged'} and trained again")
     with _alone(store, name):
         try:
-            return _load(store / name)  # another process may have trained it meanwhile
-        except FileNotFoundError:
-            pass
+            if run := _load(store / name):  # another process may have trained it meanwhile
+                return run
         except DamagedRun:
-            _set_aside(store, name)
+            (store / ".damaged").mkdir(exist_ok=True)
+            (store / name).rename(store / ".damaged" / f"{name}-{time.time_ns()}")
         _train(experiment, dataset, store, name, device, on_epoch)
         return _load(store / name)
 
@@ -138,10 +138,9 @@ def study(
 def stored(store: str | Path | None = None) -> Iterator[Run]:
     """Every whole run of the store, oldest first."""
     for folder in sorted(_run_folders(store_folder(store)), key=lambda path: path.stat().st_mtime):
-        try:
-            yield _load(folder)
-        except (DamagedRun, FileNotFoundError):
-            continue
+        with contextlib.suppress(DamagedRun):
+            if run := _load(folder):
+                yield run
 
 
 def _run_folders(store: Path) -> list[Path]:
@@ -163,11 +162,8 @@ def prune(names: list[str], store: str | Path | None = None) -> int:
         except DamagedRun:
             shutil.rmtree(folder)
     for partial in (root / ".partial").glob("*"):
-        try:
-            with FileLock(_lock_file(root, partial.name), timeout=0):
-                shutil.rmtree(partial)
-        except Timeout:
-            continue  # being trained right now
+        with contextlib.suppress(Timeout), FileLock(_lock_file(root, partial.name), timeout=0):  # else being trained
+            shutil.rmtree(partial)
     shutil.rmtree(root / ".damaged", ignore_errors=True)
     return len(names)
 
@@ -193,7 +189,8 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
     record = {"network": network, "data_digest": dataset.digest, "data_source": dataset.source, "softlab": 1}
     record |= {"trained": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     record |= {"seconds": round(sum(state.history["seconds"]), 3), "wall_seconds": round(time.monotonic() - started, 3)}
-    write_json(partial / "provenance.json", record | provenance.environment(_device_name(device)))
+    kind = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    write_json(partial / "provenance.json", record | provenance.environment(kind))
     for torn in partial.glob(".*"):  # what a kill left in the middle of writing
         torn.unlink()
     whole = [path for path in partial.iterdir() if path not in (checkpoint, partial / "manifest.json")]
@@ -215,27 +212,25 @@ def _resume(checkpoint: Path, experiment: Experiment, dataset: Dataset) -> train
     """The state that a killed process left, or None if there is none or it cannot be read."""
     try:
         with safetensors.safe_open(checkpoint, "pt") as file:
-            metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            metadata, parts = file.metadata(), {"weights": {}, "momentum": {}}
+            for name in file.keys():  # noqa: SIM118 (no mapping)
+                part, _, parameter = name.partition("/")
+                parts[part][parameter] = file.get_tensor(name)
     except FileNotFoundError:
         return None
     except safetensors.SafetensorError:
         checkpoint.unlink()
         return None
-    parts = {"weights": {}, "momentum": {}}
-    for name, tensor in tensors.items():
-        part, _, parameter = name.partition("/")
-        parts[part][parameter] = tensor
     model = training.build_model(experiment, dataset)
     model.load_state_dict(parts["weights"])
     history = json.loads(metadata["history"])
     return training.TrainingState(int(metadata["epoch"]), model, parts["momentum"], history)
 
 
-def _load(folder: Path) -> Run:
-    """Read and verify a run. Raises FileNotFoundError if there is none, DamagedRun if it is not whole."""
+def _load(folder: Path) -> Run | None:
+    """Read and verify a run; None if there is none. Raises DamagedRun if it is not whole."""
     if not folder.is_dir():
-        raise FileNotFoundError(folder)
+        return None
     try:
         manifest = json.loads((folder / "manifest.json").read_bytes())
         for name, digest in manifest.items():
@@ -249,35 +244,28 @@ def _load(folder: Path) -> Run:
         raise DamagedRun(str(error)) from error
 
 
-class _alone:
+@contextlib.contextmanager
+def _alone(store: Path, name: str) -> Iterator[None]:
     """Hold the lock of one run; say so if that means waiting. The system releases it if the process dies."""
-
-    def __init__(self, store: Path, name: str):
-        self.path, self.name = _lock_file(store, name), name
-
-    def __enter__(self):
+    path = _lock_file(store, name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.lock = FileLock(self.path)
-            try:
-                self.lock.acquire(timeout=0)
-            except Timeout:
-                print(f"waiting for another process that trains {self.name}", flush=True)
-                self.lock.acquire()
-        except OSError as error:
-            raise SoftlabError(f"cannot write to the store {self.path.parent.parent}: {error.strerror}") from None
-
-    def __exit__(self, *_):
-        self.lock.release()
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"waiting for another process that trains {name}", flush=True)
+            lock.acquire()
+    except OSError as error:
+        raise SoftlabError(f"cannot write to the store {store}: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _lock_file(store: Path, name: str) -> Path:
     return store / ".locks" / f"{name}.lock"
-
-
-def _set_aside(store: Path, name: str) -> None:
-    (store / ".damaged").mkdir(exist_ok=True)
-    (store / name).rename(store / ".damaged" / f"{name}-{time.time_ns()}")
 
 
 def _snapshot_name(epoch: int) -> str:
@@ -287,7 +275,3 @@ def _snapshot_name(epoch: int) -> str:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
