@@ -223,14 +223,12 @@ def confidence_and_correct(probs: Tensor, labels: Tensor) -> tuple[Tensor, Tenso
             "give probabilities (N, K) with labels (N,), or confidence (N,) with correctness (N,), N > 0, "
             f"not {tuple(probs.shape)} and {tuple(labels.shape)}"
         )
-    correct = labels.to(torch.float32)
-    for values, what in ((probs, "confidence"), (correct, "correctness")):
-        low, high = values.aminmax()
-        if not (low >= 0 and high <= 1):  # also where one is NaN
-            row = int((~((values >= 0) & (values <= 1))).nonzero()[0])
-            raise SoftlabError(f"{what} {row} is {float(values[row]):g}, not from 0 to 1")
+    low, high = probs.aminmax()
+    if not (low >= 0 and high <= 1):  # also where one is NaN
+        row = int((~((probs >= 0) & (probs <= 1))).nonzero()[0])
+        raise SoftlabError(f"confidence {row} is {float(probs[row]):g}, not from 0 to 1")
     check_correct(labels)
-    return _full(probs), correct
+    return _full(probs), labels.float()
 
 
 def _full(values: Tensor) -> Tensor:

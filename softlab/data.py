@@ -6,6 +6,7 @@ stay uint8: they are turned into numbers on the device, batch by batch. Each tes
 part for fitting (a temperature, say) and a part that is scored.
 """
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -25,18 +26,7 @@ from softlab.files import write_whole
 from softlab.paths import cache_folder
 
 EMBEDDED = Path(__file__).parent / "datasets" / "fashion_mini.npz"
-FASHION_CLASSES = (
-    "T-shirt/top",
-    "trouser",
-    "pullover",
-    "dress",
-    "coat",
-    "sandal",
-    "shirt",
-    "sneaker",
-    "bag",
-    "ankle boot",
-)
+FASHION = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 TORCHVISION = {"fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100"}
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
@@ -93,7 +83,7 @@ def _load(name: str, root: Path) -> Dataset:
     if name == "fashion-mini":
         with np.load(EMBEDDED, allow_pickle=False) as arrays:
             parts = {key: torch.from_numpy(arrays[key]) for key in arrays}
-        return _dataset(name, parts, FASHION_CLASSES, "Fashion-MNIST (Xiao 2017, MIT licence), embedded subset")
+        return _dataset(name, parts, FASHION, "Fashion-MNIST (Xiao 2017, MIT licence), embedded subset")
     if name == "digits":
         return _digits()
     if name in TORCHVISION:
@@ -111,9 +101,8 @@ def split_test(labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _dataset(name: str, parts: dict[str, Tensor], classes: tuple[str, ...], source: str) -> Dataset:
-    count = torch.zeros(parts["train_images"].shape[1], 256, dtype=torch.float64)  # a histogram: no float copy
-    for channel, pixels in enumerate(parts["train_images"].transpose(0, 1)):
-        count[channel] = pixels.reshape(-1).bincount(minlength=256)
+    channels = parts["train_images"].transpose(0, 1)
+    count = torch.stack([one.reshape(-1).bincount(minlength=256) for one in channels]).double()  # no float copy
     values = torch.arange(256, dtype=torch.float64) / 255
     share = count / count.sum(1, keepdim=True)
     mean = share @ values
@@ -133,15 +122,10 @@ def _digest(parts: dict[str, Tensor], classes: tuple[str, ...], mean: Tensor, st
 
 
 def _split_parts(train_images, train_labels, test_images, test_labels) -> dict[str, Tensor]:
-    fit, score = split_test(test_labels)
-    return {
-        "train_images": train_images,
-        "train_labels": train_labels,
-        "fit_images": test_images[fit],
-        "fit_labels": test_labels[fit],
-        "test_images": test_images[score],
-        "test_labels": test_labels[score],
-    }
+    parts = {"train_images": train_images, "train_labels": train_labels}
+    for part, rows in zip(("fit", "test"), split_test(test_labels), strict=True):
+        parts |= {f"{part}_images": test_images[rows], f"{part}_labels": test_labels[rows]}
+    return parts
 
 
 def _digits() -> Dataset:
@@ -192,22 +176,14 @@ def _from_folder(name: str, folder: Path) -> Dataset:
         status = path.stat()
         state.update(f"{path.relative_to(folder)} {status.st_size} {status.st_mtime_ns}\n".encode())
     cached = cache_folder() / "folders" / f"{state.hexdigest()[:24]}.npz"
-    arrays = _read_cache(cached) or decode(files)
-    if not cached.exists():
+    arrays = {}
+    with contextlib.suppress(Exception), np.load(cached, allow_pickle=False) as kept:  # damaged: decode again
+        arrays = dict(kept)
+    if not arrays:
+        arrays = decode(files)
         write_whole(cached, lambda file: np.savez(file, **arrays))
     tensors = [torch.from_numpy(arrays[key]) for key in ("train_images", "train_labels", "test_images", "test_labels")]
     return _dataset(name, _split_parts(*tensors), tuple(sorted(files["train"])), f"image folder {folder.name}")
-
-
-def _read_cache(path: Path) -> dict | None:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except FileNotFoundError:
-        return None
-    except Exception:  # damaged in any of the ways a zip archive can be: decode again
-        path.unlink()
-        return None
 
 
 def class_files(folder: Path, part: str) -> dict[str, list[Path]]:

@@ -553,11 +553,11 @@ def test_the_first_wrong_confidence_or_correctness_is_named(measure):
     for wrong in (1.5, -0.5, math.nan, math.inf):
         with pytest.raises(SoftlabError, match=f"confidence 3 is {wrong:g}, not from 0 to 1"):
             measure(with_rows(confidence, [3, 6], wrong), correct)
-        with pytest.raises(SoftlabError, match=f"correctness 3 is {wrong:g}, not from 0 to 1"):
+        with pytest.raises(SoftlabError, match=f"correctness 3 is {wrong:g}: it must be 0 or 1"):
             measure(confidence, with_rows(correct, [3, 6], wrong))
     with pytest.raises(SoftlabError, match=r"correctness 3 is 0\.5: it must be 0 or 1"):
         measure(confidence, with_rows(correct, [3, 6], 0.5))
-    with pytest.raises(SoftlabError, match="correctness 1 is 2, not from 0 to 1"):
+    with pytest.raises(SoftlabError, match="correctness 1 is 2: it must be 0 or 1"):
         measure(confidence[:3], torch.tensor([0, 2, 3]))
     with pytest.raises(SoftlabError, match=r"N > 0, not \(8,\) and \(7,\)"):
         measure(confidence, correct[:7])
