@@ -16,7 +16,7 @@ from torch import Tensor
 
 from softlab.errors import SoftlabError
 from softlab.evidence import Interval
-from softlab.geometry.checks import check_correct, check_labels
+from softlab.geometry.checks import check_correct, check_labels, refuse
 
 CHUNK, ROWS = 2**16, 2**10  # confidences, and rows of logits, worked on at a time: they stay in the processor's cache
 TEMPERATURES = (0.01, 100.0)  # where fit_temperature stops if there is no finite best one
@@ -258,9 +258,7 @@ def check_logits(logits: Tensor, labels: Tensor) -> None:
     """Finite logits (N, K) that are no probabilities, and labels (N,) that fit."""
     if logits.ndim != 2 or len(logits) == 0 or logits.shape[1] < 2:
         raise SoftlabError(f"logits must be (N, K) with N > 0 and at least two classes, not {tuple(logits.shape)}")
-    bad = ~torch.isfinite(logits).all(1)
-    if bad.any():
-        raise SoftlabError(f"row {int(bad.nonzero()[0])} of logits is not finite")
+    refuse(~torch.isfinite(logits).all(1), lambda row: f"row {row} of logits is not finite")
     if ((logits >= 0) & (logits <= 1)).all() and ((logits.sum(1) - 1).abs() < 1e-5).all():
         raise SoftlabError("row 0 and all others sum to 1: these are probabilities, give logits (or their logarithm)")
     check_labels(labels, logits, logits.shape[1])

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from softlab.errors import SoftlabError
-from softlab.geometry.checks import check_head
+from softlab.geometry.checks import check_head, refuse
 from softlab.geometry.head import centered
 
 
@@ -41,9 +41,8 @@ def class_centers(
     if radius.shape not in ((), (classes,)):
         raise SoftlabError(f"radius must be one number or ({classes},), not {tuple(radius.shape)}")
     radius = radius.expand(classes)
-    if not (torch.isfinite(radius).all() and (radius > 0).all()):
-        index = int((~(torch.isfinite(radius) & (radius > 0))).nonzero()[0])
-        raise SoftlabError(f"radius must be a finite number above 0, not {float(radius[index])} (class {index})")
+    wrong = ~(radius.isfinite() & (radius > 0))
+    refuse(wrong, lambda row: f"radius must be a finite number above 0, not {float(radius[row])} (class {row})")
     rows = centered(weight)
     step = 2 / torch.linalg.matrix_norm(rows, 2).square().clamp(min=1e-300)  # 1/L: the Hessian of h is below ‖W_c‖²/2
 

@@ -1,9 +1,17 @@
 """Input checks that name what is wrong: shapes, numbers that are not finite, zero vectors, single classes."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from softlab.errors import SoftlabError
+
+
+def refuse(bad: Tensor, say: Callable[[int], str]) -> None:
+    """Raise SoftlabError(say(row)) for the first row of bad (N,) that is true, if there is one."""
+    if bad.any():
+        raise SoftlabError(say(int(bad.nonzero()[0])))
 
 
 def check_head(weight: Tensor, bias: Tensor | None = None) -> None:
@@ -30,27 +38,20 @@ def check_labels(labels: Tensor, features: Tensor, classes: int | None = None) -
     if labels.shape != features.shape[:1] or labels.dtype != torch.int64:
         raise SoftlabError(f"labels must be int64 ({len(features)},), not {labels.dtype} {tuple(labels.shape)}")
     wrong = (labels < 0) | (labels >= classes) if classes else labels < 0
-    if wrong.any():
-        index = int(wrong.nonzero()[0])
-        allowed = f"one of {classes} classes" if classes else "0 or more"
-        raise SoftlabError(f"label {int(labels[index])} of sample {index} is not {allowed}")
+    allowed = f"one of {classes} classes" if classes else "0 or more"
+    refuse(wrong, lambda row: f"label {int(labels[row])} of sample {row} is not {allowed}")
 
 
 def check_rows(values: Tensor, what: str = "feature", zero_allowed: bool = True) -> None:
     """Every row of values (N,) or (N, M) is finite and, if asked, not zero; the first that is not is named."""
     rows = values.reshape(len(values), -1)
-    bad = ~torch.isfinite(rows).all(1)
-    if bad.any():
-        raise SoftlabError(f"{what} {int(bad.nonzero()[0])} is not finite")
-    if not zero_allowed and (rows == 0).all(1).any():
-        raise SoftlabError(f"{what} {int((rows == 0).all(1).nonzero()[0])} is zero: it has no direction")
+    refuse(~rows.isfinite().all(1), lambda row: f"{what} {row} is not finite")
+    if not zero_allowed:
+        refuse((rows == 0).all(1), lambda row: f"{what} {row} is zero: it has no direction")
 
 
 def check_correct(correct: Tensor) -> None:
     """Correctness (N,), bool or a number: every entry is 0 or 1; the first that is not is named."""
-    if correct.dtype == torch.bool:
-        return
-    bad = (correct != 0) & (correct != 1)
-    if bad.any():
-        row = int(bad.nonzero()[0])
-        raise SoftlabError(f"correctness {row} is {float(correct[row]):g}: it must be 0 or 1")
+    if correct.dtype != torch.bool:
+        bad = (correct != 0) & (correct != 1)
+        refuse(bad, lambda row: f"correctness {row} is {float(correct[row]):g}: it must be 0 or 1")

@@ -74,15 +74,14 @@ def apex(weight: Tensor, bias: Tensor) -> Tensor:
     logits equal: c₀ is then the least-squares point, and `apex_residual` says how unequal they stay.
     """
     check_head(weight, bias)
-    return _apex(weight, bias).to(weight.dtype)
+    return (-torch.linalg.pinv(centered(weight), rtol=RANK_TOLERANCE) @ centered(bias)).to(weight.dtype)
 
 
 def apex_residual(weight: Tensor, bias: Tensor) -> float:
     """How far the logits at the apex are from equal: ‖W_c c₀ + b_c‖ / ‖b_c‖ in [0, 1]; 0 for exact cones."""
-    check_head(weight, bias)
-    rows, offsets = centered(weight), centered(bias)
+    point, rows, offsets = apex(weight.double(), bias.double()), centered(weight), centered(bias)
     length = offsets.norm()
-    return float((rows @ _apex(weight, bias) + offsets).norm() / length) if length > 0 else 0.0
+    return float((rows @ point + offsets).norm() / length) if length > 0 else 0.0
 
 
 def apex_ratio(features: Tensor, weight: Tensor, bias: Tensor) -> float:
@@ -98,8 +97,3 @@ def apex_ratio(features: Tensor, weight: Tensor, bias: Tensor) -> float:
     if seen.mean() == 0:
         raise SoftlabError("the head sees nothing of these features: every ‖Q f‖ is zero")
     return float(apex(weight, bias).norm() / seen.mean())
-
-
-def _apex(weight: Tensor, bias: Tensor) -> Tensor:
-    """c₀ in float64."""
-    return -torch.linalg.pinv(centered(weight), rtol=RANK_TOLERANCE) @ centered(bias)
