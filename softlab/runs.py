@@ -50,15 +50,11 @@ class Run:
         """The trained network in evaluation mode, on a GPU if there is one."""
         return self._with_weights("weights.safetensors")
 
-    @property
-    def snapshot_epochs(self) -> tuple[int, ...]:
-        """Epochs after which the weights were kept."""
-        return self.experiment.snapshot_epochs
-
     def snapshot(self, epoch: int) -> models.Network:
         """The network as it was after `epoch` epochs (0: before training)."""
-        if epoch not in self.snapshot_epochs:
-            raise SoftlabError(f"no snapshot of epoch {epoch}; there are: {', '.join(map(str, self.snapshot_epochs))}")
+        kept = self.experiment.snapshot_epochs
+        if epoch not in kept:
+            raise SoftlabError(f"no snapshot of epoch {epoch}; there are: {', '.join(map(str, kept))}")
         return self._with_weights(_snapshot_name(epoch))
 
     def _with_weights(self, name: str) -> models.Network:

@@ -31,9 +31,8 @@ def explore(draw: Callable[[object], Figure], frames: Mapping[str, object], labe
     """
     from IPython.display import HTML, display
 
-    display(
-        _live(draw, frames, label, caption, start) if is_live() else HTML(static(draw, frames, label, caption, start))
-    )
+    given = (draw, frames, label, caption, start)
+    display(_live(*given) if is_live() else HTML(static(*given)))
 
 
 def is_live() -> bool:
