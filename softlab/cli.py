@@ -1,6 +1,7 @@
 """The command `softlab`: train networks and look after the store. Wrong input: one line, exit code 2."""
 
 import argparse
+import dataclasses
 import os
 import sys
 import time
@@ -106,11 +107,7 @@ def _train(options) -> None:
         _run_methods_file(options.methods_file)
     profile = study_profile(load_profile(options.profile, **changes), options.study)
     methods = {name: profile.methods.get(name, {}) for name in options.method or profile.methods}
-    experiments = [
-        profile.experiment.replace(method=method, method_parameters=parameters, seed=seed)
-        for method, parameters in methods.items()
-        for seed in options.seed or profile.seeds
-    ]
+    experiments = dataclasses.replace(profile, methods=methods, seeds=options.seed or profile.seeds).experiments()
 
     from softlab import runs, training
 
@@ -118,11 +115,10 @@ def _train(options) -> None:
     ids = []
     for position, experiment in enumerate(experiments):
         tell = _Teller(experiment)
-        started = time.monotonic()
         run = runs.fit_or_load(experiment, store=options.store, device=device, on_epoch=tell)
         ids.append(run.id)
-        if tell.called:
-            seconds = time.monotonic() - started
+        if tell.first is not None:
+            seconds = time.monotonic() - tell.started
             wanted = _networks_of_the_book(options.profile) if options.manifest else experiments[position + 1 :]
             waiting = len(runs.missing(wanted, device, options.store))
             minutes = waiting * seconds / 60 / options.workers
@@ -136,17 +132,16 @@ def _train(options) -> None:
 
 
 class _Teller:
-    """A callback that says now and then how far a long training is; `called`: whether anything was trained."""
+    """A callback that says every 30 s how far a training is; `first`: the epoch it began after (None: none trained)."""
 
-    def __init__(self, experiment, every: float = 30.0):
-        self.experiment, self.every, self.called = experiment, every, False
+    def __init__(self, experiment):
+        self.experiment, self.first = experiment, None
         self.started = self.last = time.monotonic()
 
     def __call__(self, state) -> None:
-        if not self.called:
-            self.called, self.first = True, state.epoch - 1
+        self.first = state.epoch - 1 if self.first is None else self.first
         now, total = time.monotonic(), self.experiment.epochs
-        if now - self.last < self.every:
+        if now - self.last < 30:
             return
         self.last = now
         minutes = (now - self.started) / (state.epoch - self.first) * (total - state.epoch) / 60
@@ -213,14 +208,12 @@ def _runs(options) -> None:
     from softlab import runs
 
     found = {run.id: run for run in runs.stored(options.store)}
-    chosen = list(found)
-    if options.names:
-        chosen = []
-        for name in options.names:
-            matching = [one for one in found if one.startswith(name)]
-            if not matching:
-                raise SoftlabError(f"no run in {runs.store_folder(options.store)} begins with {name!r}")
-            chosen += matching
+    chosen = [] if options.names else list(found)
+    for name in options.names:
+        matching = [one for one in found if one.startswith(name)]
+        if not matching:
+            raise SoftlabError(f"no run in {runs.store_folder(options.store)} begins with {name!r}")
+        chosen += matching
     if options.action == "prune":
         count = runs.prune(chosen if options.names else [], options.store)
         print(f"deleted {count} runs and everything unfinished or damaged")
