@@ -9,6 +9,16 @@ from torch import Tensor, nn
 
 from softlab.batches import as_pixels
 from softlab.errors import SoftlabError
+from softlab.models import Network
+
+
+def layout(model: nn.Module) -> torch.memory_format:
+    """How images lie in memory for a network: channels last, which is faster, where softlab built it.
+
+    Others may ask for the usual layout: with channels last, `x.view(len(x), -1)` fails.
+    """
+    own = any(isinstance(module, Network) for module in model.modules())
+    return torch.channels_last if own else torch.contiguous_format
 
 
 @dataclass
@@ -124,7 +134,7 @@ def extract(
     try:
         with tap(head if head is not None else model.head) as seen:
             for batch in images.split(batch_size):
-                model(as_pixels(batch.to(device)).contiguous(memory_format=torch.channels_last))
+                model(as_pixels(batch.to(device)).contiguous(memory_format=layout(model)))
                 features.append(seen.input.float().cpu())
                 logits.append(seen.output.float().cpu())
     finally:

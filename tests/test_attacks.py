@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from softlab import Experiment, SoftlabError, dataset_of, fit_or_load
+from softlab import Experiment, SoftlabError, dataset_of, extract, fit_or_load
 from softlab.attacks import (
     AttackResult,
     Health,
@@ -28,6 +28,7 @@ from softlab.attacks import (
     robustness_curve,
     smallest_epsilon,
 )
+from softlab.models import Network
 
 EXAMPLES = settings(derandomize=True, max_examples=20, deadline=None, database=None)
 DUAL = {"linf": 1, "l2": 2}  # the norm of a gradient that says how fast a step of length 1 can rise
@@ -487,6 +488,30 @@ def test_everything_is_computed_in_float32():
     assert torch.equal(
         pgd(half, images, labels, 0.05).images, pgd(copy.deepcopy(half).float(), images, labels, 0.05).images
     )
+
+
+class Viewed(nn.Sequential):
+    """Flattens by a view, as many networks do: that asks for the usual layout of memory."""
+
+    def forward(self, images):
+        hidden = self[2](self[1](self[0](images)))
+        return self[4](hidden.view(len(hidden), -1))
+
+
+def test_a_network_of_somebody_else_keeps_its_layout_of_memory_and_ours_has_the_faster_one():
+    model, images, labels = network_problem()
+    found = pgd(Viewed(*model), images, labels, 0.05)
+    assert torch.equal(found.images, pgd(model, images, labels, 0.05).images)
+    assert torch.equal(extract(Viewed(*model), images, labels, head=model[4]).logits, model(images).detach())
+    seen = []
+    body = nn.Sequential(*model[:4])
+    body.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    ours = Network(body, model[4], torch.zeros(2), torch.ones(2))
+    for network in (ours, nn.Sequential(ours, nn.Identity())):
+        ascent.prepare(network, images, labels, 0.05, "linf")
+        extract(network, images, labels, head=ours.head)
+    assert len(seen) >= 4
+    assert all(one.is_contiguous(memory_format=torch.channels_last) for one in seen)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")

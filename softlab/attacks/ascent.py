@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from softlab.attacks import balls
 from softlab.errors import SoftlabError, unknown
 from softlab.geometry.checks import check_labels
+from softlab.representation import layout
 
 BATCH = 250  # images at once: bounds the memory, and stays near a CPU's cache
 CANDIDATES = 10  # classes among which the nearest are looked for
@@ -87,7 +88,7 @@ def prepare(
         low, high = images[first].aminmax()
         raise SoftlabError(f"pixels must be in [0, 1], but those of image {first} reach from {low:g} to {high:g}")
     images, labels, radii = images.detach().float(), labels.to(images.device), per_sample("epsilon", epsilon, images)
-    model = copy.deepcopy(model).float().eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    model = copy.deepcopy(model).float().eval().requires_grad_(False).to(memory_format=layout(model))
     logits = all_logits(model, images)
     if logits.ndim != 2 or logits.shape[1] < 2:
         raise SoftlabError(f"the model must give logits (N, K) of at least two classes, not {tuple(logits.shape)}")
@@ -189,7 +190,7 @@ def not_finite(*values: Tensor) -> int:
 
 def logits_of(model: nn.Module, points: Tensor) -> Tensor:
     with torch.autocast(points.device.type, enabled=False):
-        return model(points.contiguous(memory_format=torch.channels_last)).float()
+        return model(points.contiguous(memory_format=layout(model))).float()
 
 
 @torch.no_grad()
