@@ -3,9 +3,9 @@
 `QUANTITIES` says of each how it is written, which way is better, and which claim of the papers it belongs to.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,7 @@ CONES, MAGNITUDES, COSINES, CALIBRATION, ROBUSTNESS = (
 )
 RADII = (1, 2, 4)  # in 255ths
 CORRUPTED = 500  # test images that meet corruptions
+KEPT = 2**21  # pixels: of no more, corrupted images stay in memory for the next network
 VERSIONS = ("raw", "centred", "row space")  # of the within-class variation
 QUANTITIES = {
     "accuracy": Quantity("accuracy (%)", "01_soft_labels", 100, 1, 1, "accuracy-improves"),
@@ -90,16 +91,18 @@ class Samples:
     test: tuple[Tensor, Tensor]
     attacked: int = 200
     steps: int = 20
+    _kept: dict[tuple[str, int], Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @cached_property
-    def corrupted(self) -> list[Tensor]:
-        """The first test images in each corruption at severities 1, 3 and 5."""
+    def corrupted(self) -> Iterator[Tensor]:
+        """The first test images in each corruption at severities 1, 3 and 5, one at a time; small ones are kept."""
         images = self.test[0][:CORRUPTED]
-        return [
-            corruptions.corrupt(images, kind, severity, torch.Generator().manual_seed(0))
-            for kind in corruptions.SEVERITIES
-            for severity in (1, 3, 5)
-        ]
+        for setting in itertools.product(corruptions.SEVERITIES, (1, 3, 5)):
+            worse = self._kept.get(setting)
+            if worse is None:
+                worse = corruptions.corrupt(images, *setting, torch.Generator().manual_seed(0))
+            if images.numel() <= KEPT:
+                self._kept[setting] = worse
+            yield worse
 
 
 def measure(
@@ -181,5 +184,5 @@ def _robustness(model: nn.Module, samples: Samples, head: nn.Linear | None) -> d
     curve = attacks.robustness_curve(model, as_pixels(images), labels, [radius / 255 for radius in RADII], ladder)
     found = {f"robust, {radius}/255": float(value) for radius, value in zip(RADII, curve.accuracy[-1], strict=True)}
     labels = samples.test[1][:CORRUPTED]
-    hit = [extract(model, worse, labels, head=head).accuracy for worse in samples.corrupted]
+    hit = [extract(model, worse, labels, head=head).accuracy for worse in samples.corrupted()]
     return found | {"corrupted": sum(hit) / len(hit)}
