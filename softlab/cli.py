@@ -62,8 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     examine.add_argument("--images", required=True, metavar="FOLDER", help="FOLDER/<class>/<image>, read as colour")
     examine.add_argument("--head", help="the linear layer that gives the logits (found)")
     examine.add_argument("--size", type=_count, metavar="PIXELS", help="resize all images to PIXELS × PIXELS")
-    for name in ("--mean", "--std"):
-        examine.add_argument(name, type=float, nargs=3, metavar="NUMBER", help="normalisation of the channels (none)")
+    for name, default in (("--mean", [0.0]), ("--std", [1.0])):
+        examine.add_argument(name, type=float, nargs=3, default=default, help="of each channel (no normalisation)")
     examine.add_argument("--out", type=Path, help="the page to write (WEIGHTS.examination.html)")
     examine.set_defaults(run=_examine)
 
@@ -198,7 +198,7 @@ def _examine(options) -> None:
     given = foreign.from_files(options.weights, options.architecture, options.images, options.size)
     model = given[0].to(training.choose_device())
     found = examine(model, *given[1:], head=options.head, mean=options.mean, std=options.std)
-    print(*found.findings, *found.missing(), sep="\n")
+    print(*found.findings(), sep="\n")
     print(f"all numbers: {found.save(options.out or f'{Path(options.weights).stem}.examination.html')}")
 
 

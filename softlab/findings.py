@@ -1,134 +1,174 @@
-"""What a report card says in plain sentences. Each is chosen by an interval: it rises, it falls, or it is undecided."""
+"""What numbers say in plain sentences: of a method beside the baseline, and of one network. Intervals choose them."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Mapping
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from softlab import regularizers
+import torch
+from scipy import stats
+from torch import Tensor
+
+from softlab import calibration, geometry, regularizers
+from softlab.calibration import bootstrap_interval
 from softlab.evidence import Interval, t_interval
 from softlab.figures import style
 from softlab.measure import QUANTITIES, RADII
 
 if TYPE_CHECKING:
-    from softlab.card import ReportCard
+    from softlab.examination import Examination
+    from softlab.report import ReportCard
 
-# Quantity, what it is called in a sentence, and the unit of its change; %: of a logarithm, as a share of itself.
-CHANGES = (
-    ("accuracy", "accuracy", " points"),
-    ("log magnitude", "the length of features", " %"),
-    ("log logit scale", "the scale of the logits", " %"),
-    ("ECE", "the calibration error (ECE)", " points"),
-    ("ECE at T", "the ECE at the best temperature", " points"),
-    ("AURC", "the risk of answering selectively (AURC)", " points"),
-)
-ATTACKS = tuple((f"robust, {radius}/255", f"accuracy under attacks of {radius}/255", " points") for radius in RADII)
-CORRUPTED = ("corrupted", "accuracy on corrupted images", " points")
-FEW = 0.02  # of the attacked images: where fewer withstand with every network, differences say nothing
+# What is said of a method, and how it is called in a sentence; those of a chapter are said together.
+SUBJECTS = {
+    "accuracy": "accuracy",
+    "log magnitude": "length of features",
+    "log logit scale": "scale of the logits",
+    "ECE": "calibration error (ECE)",
+    "ECE at T": "ECE at the best temperature",
+    "AURC": "risk of answering selectively (AURC)",
+    **{f"robust, {radius}/255": f"accuracy under attacks of {radius}/255" for radius in RADII},
+    "corrupted": "accuracy on corrupted images",
+}
+WORDS = {0: ("lower", "undecided", "higher"), 1: ("worse", "undecided", "better"), -1: ("better", "undecided", "worse")}
+LEANING = ("underconfident", "undecided", "overconfident")  # where confidence minus accuracy is below, around, above 0
+COVERAGE = 0.8  # share of images that is answered, in the sentence on selective classification
+FEW = 300  # images scored
 
-VERDICTS = ("supported", "contradicted", "undecided", "no verdict")  # on one method; several can also be mixed
+
+def amount(one: Interval, digits: int = 1, unit: str = "points") -> str:
+    """`+3.0 points (95 % interval +0.5 to +5.5)`; without an interval where there is one value only."""
+    between = f" (95 % interval {one.low:+z.{digits}f} to {one.high:+z.{digits}f})"
+    return f"{one.mean:+z.{digits}f} {unit}" + (between if one.n > 1 else "")
+
+
+def parameters_of(method: str, given: dict[str, object]) -> dict[str, object]:
+    """All parameters of a registered method, its defaults included."""
+    return dataclasses.asdict(regularizers.get(method, **given))
 
 
 def of_method(card: ReportCard) -> list[str]:
-    """The findings of a card, from what was compared to how much of it chance would show."""
-    seeds, compared = len(card.profile.seeds), card.differences("accuracy")
-    paired = compared[card.method].n if card.method in compared else 0
-    given = parameters_of(card.method, card.profile.methods[card.method])
-    name = style(card.method).label + (f" ({', '.join(f'{k} = {v}' for k, v in given.items())})" if given else "")
-    texts = [f"{name} beside the baseline: {card.profile.description}; n = {paired}, networks paired by seed."]
+    """Eight sentences, or a few at a time, on a method; and one for each lens that failed."""
+    compared = card.differences("accuracy")
+    seeds = compared[card.method].n if card.method in compared else 0
+    given = ", ".join(f"{k} = {v}" for k, v in parameters_of(card.method, card.profile.methods[card.method]).items())
+    name = style(card.method).label + (f" ({given})" if given else "")
+    first = f"{name} beside the baseline: {card.profile.description}; n = {seeds}, networks paired by seed."
     if seeds == 1:
-        texts[0] += " One seed gives no verdict: the differences below may be chance."
-    changes = {entry[0]: _change(card, *entry) for entry in (*CHANGES, *ATTACKS, CORRUPTED)}
-    texts += [changes[key] for key, *_ in CHANGES[:3]]
-    texts += [_cosines(card), _confidence(card), *(changes[key] for key, *_ in CHANGES[3:])]
-    texts += [_withstood(card, changes), changes[CORRUPTED[0]], _claims(card), _chance(card)]
-    texts += [f"Not measured ({where}): {why}." for where, why in card.problems.items()]
-    return [text[:1].upper() + text[1:] for text in texts if text]
+        first += " One seed gives no verdict: the differences below may be chance."
+    chapters = itertools.groupby(SUBJECTS, lambda quantity: QUANTITIES[quantity].chapter)
+    texts = [first, *(" ".join(filter(None, (_change(card, one) for one in group))) for _, group in chapters)]
+    texts += [_confidence(card), _cosines(card), _counts(card)]
+    return [text for text in texts if text] + [f"Not measured ({run}): {why}." for run, why in card.problems.items()]
 
 
-def parameters_of(method: str, given: Mapping[str, object]) -> dict[str, object]:
-    """All parameters of a registered method, its defaults included."""
-    known = regularizers.get(method, **given)
-    return {field.name: getattr(known, field.name) for field in dataclasses.fields(known)}
-
-
-def _change(card: ReportCard, quantity: str, subject: str, unit: str) -> str:
-    """`accuracy rises by 1.2 points (95 % interval 0.4 to 2.0): better.`, or that it falls, or that it is undecided."""
-    one = card.differences(quantity).get(card.method)
+def _change(card: ReportCard, quantity: str) -> str:
+    """`Accuracy: +1.2 points (95 % interval +0.4 to +2.0), better.`"""
+    one, what = card.differences(quantity).get(card.method), QUANTITIES[quantity]
     if one is None:
         return ""
-    what = QUANTITIES[quantity]
-    mean, low, high = (_percent(x) if unit == " %" else x * what.factor for x in (one.mean, one.low, one.high))
-    digits = 1 if unit == " %" else max(what.digits, 1)
-    if one.n == 1:
-        return f"{subject}: {mean:+z.{digits}f}{unit} with one seed, no verdict."
-    side = one.side()
-    if side == 0:
-        between = f"95 % interval {low:+z.{digits}f} to {high:+z.{digits}f}"
-        return f"{subject}: undecided, the difference is {mean:+z.{digits}f}{unit} ({between})."
-    ends = sorted((abs(low), abs(high)))
-    between = f"95 % interval {ends[0]:.{digits}f} to {ends[1]:.{digits}f}"
-    verb = "rises" if side > 0 else "falls"
-    worth = {1: ": better", -1: ": worse", 0: ""}[side * what.better]
-    return f"{subject} {verb} by {abs(mean):.{digits}f}{unit} ({between}){worth}."
+    if quantity.startswith("log "):  # the change of what the logarithm is of, in percent; exp would overflow beyond 700
+        ends = (100 * math.expm1(min(end, 700)) for end in (one.mean, one.low, one.high))
+        told = amount(Interval(*ends, one.n), 1, "%")
+    else:
+        told = amount(one.scaled(what.factor), what.digits)
+    subject = SUBJECTS[quantity]
+    return f"{subject[0].upper()}{subject[1:]}: {told}, {WORDS[what.better][1 + one.side()]}."
 
 
-def _percent(change_of_logarithm: float) -> float:
-    """The change in percent that a change of the natural logarithm stands for."""
-    return 100 * math.expm1(min(change_of_logarithm, 700))  # where exp would overflow
+def _confidence(card: ReportCard) -> str:
+    gaps = {name: t_interval(list(of.values())).scaled(100) for name, of in card.values.get("gap", {}).items()}
+    if not {card.method, "baseline"} <= set(gaps):
+        return ""
+    own, base = (f"{amount(gaps[name])}, {LEANING[1 + gaps[name].side()]}" for name in (card.method, "baseline"))
+    return f"Confidence minus accuracy: {own}; baseline: {base}."
 
 
 def _cosines(card: ReportCard) -> str:
     found: dict[str, list[str]] = {}
-    for name in card.values:
-        one = card.differences(name).get(card.method)
-        if name.startswith("cosine, ") and one is not None and one.n > 1:
-            kind = {1: "higher", -1: "lower", 0: "undecided"}[one.side()]
-            found.setdefault(kind, []).append(name.removeprefix("cosine, "))
-    told = "; ".join(f"{kind} for {', '.join(names)}" for kind, names in found.items())
+    for variant in geometry.VARIANTS:
+        one = card.differences(f"cosine, {variant}").get(card.method)
+        if one is not None:
+            found.setdefault(WORDS[0][1 + one.side()], []).append(variant)
+    told = "; ".join(f"{word} for {', '.join(variants)}" for word, variants in found.items())
     return f"The cosine to the class centre is, by definition: {told}." if told else ""
 
 
-def _confidence(card: ReportCard) -> str:
-    gaps = card.values.get("gap", {})
-    if card.method not in gaps or "baseline" not in gaps:
+def _counts(card: ReportCard) -> str:
+    """Verdicts on the claims, and how many differences chance alone would show."""
+    verdicts = Counter(one.verdict for one in card.ledger.judgements)
+    if not verdicts:
         return ""
-    own, base = (t_interval(list(gaps[one].values())).scaled(100) for one in (card.method, "baseline"))
-    text = f"confidence minus accuracy is {own.text(1, True)} points (baseline: {base.text(1, True)})"
-    return f"{text}: {_leaning(own)}."
+    told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+    differences = [card.differences(name).get(card.method) for name in card.values]
+    clear = [one.side() != 0 for one in differences if one is not None]
+    return (
+        f"Of {verdicts.total()} claims of the papers, read for this method: {told}. Of {len(clear)} quantities, "
+        f"{sum(clear)} have an interval that excludes zero; about {len(clear) / 20:.0f} would if the method did "
+        f"nothing at all ({card.profile.standing})."
+    )
 
 
-def _leaning(gap: Interval) -> str:
-    if gap.n == 1:
-        return "one seed, no verdict"
-    return {1: "overconfident", -1: "underconfident", 0: "over- or underconfident, undecided"}[gap.side()]
+def of_network(seen: Examination) -> list[str]:
+    """Five sentences, or a few at a time, on one network; then what was not computed, and what was warned of."""
+    confidence, correct = seen.tested.logits.softmax(1).amax(1).clamp(max=1), seen.tested.correct
+    texts = [_accuracy(seen, correct)]
+    if "ECE" in seen.numbers:
+        texts.append(_calibration(seen, confidence, correct))
+    if 0 < seen.numbers["accuracy"] < 1:
+        texts.append(_selective(confidence, correct))
+    percent = {name: f"{100 * value:.1f} %" for name, value in seen.numbers.items()}
+    if "apex ratio" in percent:
+        texts.append(
+            f"Making a feature longer keeps the class of {percent['settled share']} of images: class regions are cones "
+            f"from where the logits are most alike, {seen.numbers['apex ratio']:.3f} feature lengths from the origin."
+        )
+    if "corrupted" in percent:
+        under = ", ".join(f"{percent[f'robust, {radius}/255']} up to {radius}/255" for radius in RADII)
+        texts.append(f"Under attacks, right on {under}, of {seen.attacked} images; corrupted: {percent['corrupted']}.")
+    texts += [f"Not computed ({chapter}): {why}." for chapter, why in seen.problems.items()]
+    return texts + [f"Warning: {text}." for text in seen.warnings]
 
 
-def _withstood(card: ReportCard, changes: Mapping[str, str]) -> str:
-    """One sentence per radius, except where next to no image withstands the attack with either."""
-    told = []
-    for name, subject, _ in ATTACKS:
-        pair = [card.values.get(name, {}).get(one, {}).values() for one in (card.method, "baseline")]
-        most = max((value for values in pair for value in values), default=1)
-        few = f"{subject}: no more than {100 * most:.1f} % with any network, too few to compare."
-        text = few if most < FEW and changes[name] else changes[name]
-        told.append(text[:1].upper() + text[1:])
-    return " ".join(text for text in told if text)
+def _accuracy(seen: Examination, correct: Tensor) -> str:
+    labels, exact = seen.tested.labels, stats.binomtest(int(correct.sum()), len(correct)).proportion_ci()
+    chance = float(labels.bincount().max()) / len(labels)
+    text = f"Right on {100 * seen.numbers['accuracy']:.1f} % of {len(labels)} images (95 % interval over images "
+    text += f"{100 * exact.low:.1f} to {100 * exact.high:.1f}); {seen.fitted} others were for fitting the temperature."
+    if exact.low <= chance:
+        text += f" That is no better than chance: always naming the most frequent class gives {100 * chance:.1f} %."
+        text += " Either it has learned nothing of these labels, or they are not numbered as it numbers them."
+    few = " So few images give hints only." if len(labels) < FEW else ""
+    return f"{text}{few} One network says nothing about its training method: train several."
 
 
-def _claims(card: ReportCard) -> str:
-    verdicts = [one.verdict for one in card.ledger.judgements]
-    told = ", ".join(f"{verdicts.count(one)} {one}" for one in VERDICTS if one in verdicts)
-    return f"Of {len(verdicts)} claims of the papers, read for this method: {told}." if verdicts else ""
+def _calibration(seen: Examination, confidence: Tensor, correct: Tensor) -> str:
+    error, after = (f"{100 * seen.numbers[name]:.1f} %" for name in ("ECE", "ECE at T"))
+    most = calibration.ece_noise_floor(confidence, generator=torch.Generator().manual_seed(0))[1]
+    if seen.numbers["ECE"] <= most:
+        said = "Well calibrated, as far as these images can tell: of a calibrated network, they would show an ECE of"
+        return f"{said} up to {100 * most:.1f} %, and here it is {error}."
+    gap = bootstrap_interval(calibration.confidence_gap, confidence, correct).scaled(100)
+    leaning = LEANING[1 + gap.side()].capitalize() if gap.side() else "Over- and underconfident in different places"
+    remedy = "divide the logits by" if seen.numbers["ECE at T"] < seen.numbers["ECE"] else "no temperature mends that:"
+    remedy = f"{remedy} {seen.numbers['temperature']:.2f}, which takes the ECE from {error} to {after}"
+    return f"{leaning}: confidence minus accuracy is {amount(gap)}; {remedy}."
 
 
-def _chance(card: ReportCard) -> str:
-    found = [card.differences(name).get(card.method) for name in card.values]
-    judged = [one for one in found if one is not None and one.n > 1]
-    if not judged:
-        return ""
-    clear = sum(one.side() != 0 for one in judged)
-    text = f"Of {len(judged)} quantities, {clear} have an interval that excludes zero; "
-    return text + f"about {len(judged) / 20:.0f} would if the method did nothing at all ({card.profile.standing})."
+def _selective(confidence: Tensor, correct: Tensor) -> str:
+    kept = round(COVERAGE * len(correct))
+
+    def gain(some: Tensor, right: Tensor) -> float:
+        """Accuracy of the surest answers minus that of all; of equally sure ones, each counts in part."""
+        least = some.topk(kept).values[-1]
+        surer, equal = some > least, some == least
+        answered = right[surer].sum() + (kept - surer.sum()) * right[equal].mean()
+        return float(answered / kept - right.mean())
+
+    one = bootstrap_interval(gain, confidence, correct.double()).scaled(100)
+    tells = "tells" if one.side() > 0 else "hardly tells"
+    of = f"on the {100 * COVERAGE:.0f} % of images of which it is surest, accuracy is"
+    return f"Its confidence {tells} right from wrong: {of} {amount(one)} above that on all."

@@ -1,6 +1,7 @@
 """Networks that softlab did not build: a copy to look at, its linear head, and networks and images read from files."""
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 
 import safetensors
@@ -11,14 +12,12 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from softlab import data
+from softlab.attacks.ascent import device_of
 from softlab.batches import as_pixels
 from softlab.errors import SoftlabError, unknown
 from softlab.representation import tap
 
 VALUES = 2**22  # of images that a network sees at once: bounds the memory, whatever their size
-SHOWN = 8  # linear layers named in an error
-# What a network raises when it is given images that it was not made for; not what torch's checkpoints use themselves.
-FAILURES = (RuntimeError, ValueError, TypeError, AssertionError, LookupError, AttributeError)
 
 
 class Subject(nn.Module):
@@ -27,211 +26,135 @@ class Subject(nn.Module):
     It is in evaluation mode and float32, owns the normalisation, and sees a large batch in parts, with gradients too.
     """
 
-    def __init__(self, model: nn.Module, head: str, mean: Tensor | None = None, std: Tensor | None = None):
+    def __init__(self, model: nn.Module, mean: Tensor, std: Tensor):
         super().__init__()
-        self.model, self.name = model, head
-        self.register_buffer("mean", mean)
-        self.register_buffer("std", std)
+        self.model, self.name = copy.deepcopy(model), ""
+        self.register_buffer("mean", mean[:, None, None])
+        self.register_buffer("std", std[:, None, None])
+        self.float().eval().requires_grad_(False)
 
     @property
     def head(self) -> nn.Linear:
         """The layer that gives the logits; looked up by name, so that a copy of this network has its own."""
         return self.model.get_submodule(self.name)
 
-    def to(self, *arguments, memory_format=None, **options):
-        """As for any module, but the layout stays: with `channels_last`, a network's `x.view(len(x), -1)` fails."""
-        return super().to(*arguments, **options)
-
     def forward(self, images: Tensor) -> Tensor:
-        parts = images.contiguous().split(max(1, VALUES // images[0].numel()))
-        if (
-            len(parts) > 1 and torch.is_grad_enabled()
-        ):  # keep each part's input only, and compute it again on the way back
+        parts = images.split(max(1, VALUES // images[0].numel()))
+        if len(parts) > 1 and torch.is_grad_enabled():  # keep each part's input only; compute it again on the way back
             return self.head(torch.cat([checkpoint(self.features, part, use_reentrant=False) for part in parts]))
         return self.head(torch.cat([self.features(part) for part in parts]))
 
     def features(self, images: Tensor) -> Tensor:
         """What goes into the head, (N, D)."""
         with tap(self.head) as seen:
-            run(self.model, self.normalised(images))
+            self.model((images - self.mean) / self.std)
         return seen.input
-
-    def normalised(self, images: Tensor) -> Tensor:
-        return images if self.mean is None else (images - self.mean[:, None, None]) / self.std[:, None, None]
-
-
-def run(model: nn.Module, images: Tensor) -> object:
-    """model(images), its failure as one line."""
-    try:
-        return model(images)
-    except FAILURES as error:
-        shape = " × ".join(map(str, images.shape[1:]))
-        text = " ".join(str(error).split())[:300]
-        raise SoftlabError(f"the model fails on images of {shape}: {type(error).__name__}: {text}") from error
 
 
 def subject(
-    model: nn.Module, images: Tensor, head: str | nn.Module | None, mean: Tensor | None, std: Tensor | None
+    model: nn.Module, images: Tensor, head: str | nn.Module | None, mean: Sequence[float], std: Sequence[float]
 ) -> Subject:
     """A copy of a network with its head found, or checked if given (a dotted name, or the layer).
 
-    images: (N, C, H, W), uint8 or in [0, 1]; a few of them go through the network.
+    images: (N, C, H, W), uint8 or in [0, 1]; a few of them go through the network.  mean, std: (C,), or (1,).
     Raises SoftlabError, with the names to choose from, where no linear layer gives one row of logits per image.
     """
-    if not isinstance(model, nn.Module):
-        raise SoftlabError(f"the model must be a torch.nn.Module, not {type(model).__name__}")
+    shift, scale = (torch.as_tensor(one, dtype=torch.float32).detach().cpu() for one in (mean, std))
+    shapes = {shift.shape, scale.shape} <= {(1,), images.shape[1:2]}
+    if not shapes or not (shift.isfinite() & scale.isfinite() & (scale > 0)).all():
+        raise SoftlabError(f"mean and std must be ({images.shape[1]},), finite, std above 0, not {mean} and {std}")
     if isinstance(head, nn.Module):
-        names = [name for name, module in model.named_modules() if module is head]
-        if not names:
-            raise SoftlabError(f"the head that was given, {head}, is no layer of the model")
-        head = names[0]
+        head = next((name for name, module in model.named_modules() if module is head), str(head))
     try:
-        twin = copy.deepcopy(model).float().eval().requires_grad_(False)
+        found = Subject(model, shift, scale)
     except Exception as error:  # whatever the model's parts raise
-        text = " ".join(str(error).split())[:200]
-        raise SoftlabError(f"the model cannot be copied (copy.deepcopy: {type(error).__name__}: {text})") from error
-    device = next((one.device for one in [*twin.parameters(), *twin.buffers()]), torch.device("cpu"))
-    found = Subject(twin, "", mean, std).to(device)
-    found.name = _head_name(found, as_pixels(images[:4].to(device)), head)
+        raise SoftlabError(f"the model cannot be copied by copy.deepcopy: {one_line(error)}") from error
+    found.to(device_of(model))
+    found.name = _head_name(found, as_pixels(images[:4].to(device_of(model))), head)
     return found
+
+
+def one_line(error: Exception) -> str:
+    """What went wrong inside somebody else's code, not too long."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 @torch.no_grad()
 def _head_name(network: Subject, images: Tensor, wanted: str | None) -> str:
+    """The layer that is wanted, or whose output is the model's, if its logits are W f + b, one row for each image."""
     layers = {name: module for name, module in network.model.named_modules() if isinstance(module, nn.Linear)}
     if wanted is not None and wanted not in layers:
-        modules = dict(network.model.named_modules())
-        if wanted in modules:
-            raise SoftlabError(
-                f"the head {wanted!r} is a {type(modules[wanted]).__name__}, no nn.Linear; {_named(layers)}"
-            )
         raise unknown("linear layer", wanted, layers)
-    calls = {name: [] for name in layers}
+    calls: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in layers}
     handles = [
-        layer.register_forward_hook(lambda _, given, made, name=name: calls[name].append((*given[:1], made)))
+        layer.register_forward_hook(lambda _, given, made, name=name: calls[name].append((given[0], made)))
         for name, layer in layers.items()
     ]
     try:
-        output = run(network.model, network.normalised(images))
+        output = network.model((images - network.mean) / network.std)
+    except Exception as error:  # whatever the model's parts raise
+        shape = " × ".join(map(str, images.shape[1:]))
+        raise SoftlabError(f"the model fails on images of {shape}: {one_line(error)}") from error
     finally:
         for handle in handles:
             handle.remove()
-    last = {name: made[-1] for name, made in calls.items() if made}
-    rows = {name: layers[name] for name, made in last.items() if made[-1].ndim == 2 and len(made[-1]) == len(images)}
-    name = wanted if wanted is not None else _giving(output, last, rows or layers)
-    if name not in last:
-        raise SoftlabError(f"the head {name!r} is not used when the model sees images; {_named(rows)}")
-    layer, given, made = layers[name], last[name][0], last[name][-1]
-    if made.shape != (len(images), layer.out_features) or given.ndim != 2:
-        raise SoftlabError(
-            f"the head {name!r} gives {tuple(made.shape)} for {len(images)} images, not a row of logits for each; "
-            f"{_named(rows)}"
-        )
-    if len(calls[name]) > 1 and not _same(made, output):
-        raise SoftlabError(
-            f"the head {name!r} is used {len(calls[name])} times on the same images: which logits count?"
-        )
-    if layer.out_features < 2:
-        raise SoftlabError(f"the head {name!r} has one output; softmax needs at least two classes")
-    if not torch.allclose(
-        made, functional.linear(given, layer.weight, layer.bias), rtol=1e-3, atol=1e-4, equal_nan=True
-    ):
-        raise SoftlabError(f"the output of the head {name!r} is not W f + b: something changes its input or output")
-    return name
-
-
-def _giving(output: object, last: dict[str, tuple], rows: dict[str, nn.Linear]) -> str:
-    """The name of the layer whose output is the model's."""
-    if not isinstance(output, Tensor):
-        raise SoftlabError(f"the model returns a {type(output).__name__}, not one tensor of logits; {_named(rows)}")
-    for name, (*_, made) in last.items():
-        if _same(made, output):
-            return name
-    for name in rows:
-        if name in last and last[name][-1].shape == output.shape:
-            for kind in ("softmax", "log_softmax", "sigmoid"):
-                arguments = () if kind == "sigmoid" else (1,)
-                if torch.allclose(getattr(last[name][-1], kind)(*arguments), output, atol=1e-5):
-                    raise SoftlabError(f"the model ends in a {kind} of the layer {name!r}: give head={name!r}")
-    raise SoftlabError(f"no linear layer gives the model's output {tuple(output.shape)}; {_named(rows)}")
-
-
-def _same(made: Tensor, output: object) -> bool:
-    return made is output or (isinstance(output, Tensor) and made.shape == output.shape and torch.equal(made, output))
-
-
-def _named(layers: dict[str, nn.Linear]) -> str:
-    """What can be named as head, for an error: the last ones, as heads come late."""
-    if not layers:
-        return "softlab needs a model whose logits come from an nn.Linear layer, and this one has none that could"
-    shown = [f"{name!r} ({layer.out_features})" for name, layer in list(layers.items())[-SHOWN:]]
-    more = f" and {len(layers) - SHOWN} before" if len(layers) > SHOWN else ""
-    return f"name the linear layer that gives the logits, head=…: {', '.join(shown)}{more} (in brackets: outputs)"
-
-
-def load_network(weights: str | Path, architecture: str, classes: int) -> tuple[nn.Module, int]:
-    """A torchvision classification network with the weights of a safetensors file, and its number of classes.
-
-    classes: how many it has unless the weights say otherwise.  A file in which pickles can hide is not opened.
-    """
-    import torchvision
-
-    path = Path(weights).expanduser()
-    if path.suffix != ".safetensors":
-        raise SoftlabError(
-            f"{path} is not read, as such files can execute code: save it as safetensors, "
-            f"safetensors.torch.save_file(model.state_dict(), {path.with_suffix('.safetensors').name!r})"
-        )
-    if not path.is_file():
-        raise SoftlabError(f"{path}: there is no such file")
-    names = torchvision.models.list_models(module=torchvision.models)
-    if architecture not in names:
-        raise unknown("architecture", architecture, names)
-    try:
-        given = load_file(path)
-    except (safetensors.SafetensorError, OSError) as error:
-        raise SoftlabError(f"{path} cannot be read as safetensors: {error}") from None
-    model = torchvision.models.get_model(architecture, weights=None, num_classes=classes)
-    for name, own in model.state_dict().items():
-        other = given.get(name, own).shape
-        if other != own.shape and own.shape[:1] == (classes,) and other[1:] == own.shape[1:]:
-            classes = other[0]
-            model = torchvision.models.get_model(architecture, weights=None, num_classes=classes)
-            break
-    own = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    shapes = {name: tuple(tensor.shape) for name, tensor in given.items()}
-    wrong = [
-        f"{name} is {shapes[name]}, not {own[name]}" for name in own if name in shapes and shapes[name] != own[name]
-    ]
-    wrong += [f"{name} {own[name]} is missing" for name in own if name not in shapes]
-    wrong += [f"{name} {shapes[name]} belongs to another network" for name in shapes if name not in own]
-    if wrong:
-        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise SoftlabError(f"{path.name} does not fit {architecture}: {'; '.join(wrong[:3])}{more}")
-    model.load_state_dict(given)
-    return model, classes
+    able = {}  # name of a layer -> is its output the model's?
+    for name, layer in layers.items():
+        for given, made in calls[name][-1:]:  # none if the layer is not used
+            is_output = isinstance(output, Tensor) and (made is output or torch.equal(made, output))
+            once = is_output or len(calls[name]) == 1  # else: which of its outputs would count?
+            rows = given.ndim == 2 and made.shape == (len(images), layer.out_features) and layer.out_features > 1
+            affine = functional.linear(given, layer.weight, layer.bias)
+            if once and rows and torch.allclose(made, affine, rtol=1e-3, atol=1e-4, equal_nan=True):
+                able[name] = is_output
+    name = wanted or next(filter(able.get, able), None)
+    if name in able:
+        return name
+    what = f"the layer {name!r} does not give" if name else "no linear layer gives"
+    named = ", ".join(f"{name!r} ({layers[name].out_features} classes)" for name in able)
+    choice = f"name the one that does, head=…: {named}" if able else "softlab needs a layer that does"
+    raise SoftlabError(f"{what} the model's logits, W f + b in a row for each image; {choice}")
 
 
 def from_files(
     weights: str | Path, architecture: str, folder: str | Path, size: int | None = None
 ) -> tuple[nn.Module, Tensor, Tensor]:
-    """A network (load_network), images (N, 3, H, W) uint8 and labels (N,) of `folder/<class>/<image>`.
+    """A torchvision network with the weights of a safetensors file, and images (N, 3, H, W) and labels (N,) to see.
 
-    Classes are numbered in alphabetical order, as torchvision's ImageFolder does; where the network has more of them
-    than there are folders, a folder's name must be its class's number.  size: resize to size × size pixels.
+    folder: with `<class>/<image>`, classes in alphabetical order, as torchvision's ImageFolder numbers them; where the
+    network has more of them than there are folders, a folder's name must be its class's number.  size: resize to
+    size × size pixels.  A file in which pickles can hide is not opened.
     """
-    folder = Path(folder).expanduser().resolve()
+    import torchvision
+
+    path, folder = Path(weights).expanduser(), Path(folder).expanduser().resolve()
+    if path.suffix != ".safetensors":
+        raise SoftlabError(
+            f"{path} is not read, as such files can execute code: save it as safetensors, "
+            f"safetensors.torch.save_file(model.state_dict(), {path.with_suffix('.safetensors').name!r})"
+        )
+    names = torchvision.models.list_models(module=torchvision.models)
+    if architecture not in names:
+        raise unknown("architecture", architecture, names)
     files = data.class_files(folder.parent, folder.name)
-    model, classes = load_network(weights, architecture, len(files))
-    numbers = list(range(len(files)))
+    try:
+        given = load_file(path)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise SoftlabError(f"{path} cannot be read as safetensors: {one_line(error)}") from None
+    model = torchvision.models.get_model(architecture, weights=None, num_classes=len(files))
+    last = list(model.state_dict())[-1]  # weight or bias of the layer that gives the logits
+    classes = len(given[last]) if last in given else len(files)
     if classes != len(files):
-        wrong = [name for name in files if not (name.isdecimal() and int(name) < classes)]
-        if wrong:
-            raise SoftlabError(
-                f"the network has {classes} classes and {folder} {len(files)}: name each folder by the number of its "
-                f"class, 0 to {classes - 1}, not {wrong[0]!r}"
-            )
-        numbers = [int(name) for name in files]
+        model = torchvision.models.get_model(architecture, weights=None, num_classes=classes)
+    try:
+        model.load_state_dict(given)
+    except RuntimeError as error:
+        raise SoftlabError(f"{path.name} does not fit {architecture}: {one_line(error)}") from None
+    named = all(name.isdecimal() for name in files)
+    if classes != len(files) and not named:
+        counts = f"the network has {classes} classes and {folder} {len(files)}"
+        raise SoftlabError(f"{counts}: name each folder by its class's number")
+    numbers = list(range(classes)) if classes == len(files) else list(map(int, files))
     arrays = data.decode({"these": files}, size, colour=True)
     labels = torch.tensor(numbers)[torch.from_numpy(arrays["these_labels"])]
     return model, torch.from_numpy(arrays["these_images"]), labels

@@ -6,21 +6,144 @@ card.save("focal.report.html")         # one page that asks no other host for an
 """
 
 import dataclasses
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import pandas
+from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from softlab import regularizers, runs, training
-from softlab.card import ReportCard
+from softlab import figures, findings, pages, provenance, regularizers, runs, training
 from softlab.errors import SoftlabError
-from softlab.evidence import Ledger
+from softlab.evidence import Interval, Ledger, means, paired_interval
 from softlab.experiment import Profile, load_profile
 from softlab.measure import QUANTITIES, Samples, measure
-from softlab.notebook import known, test_part
+from softlab.notebook import known, table, test_part
 
+MAIN = (
+    "accuracy",
+    "log magnitude",
+    "log logit scale",
+    "cosine, row space",
+    "ECE",
+    "AURC",
+    "robust, 2/255",
+    "corrupted",
+)
+# A property of the space of features, and a benefit that the papers derive from such.
+SHAPES = (("log logit scale", "gap"), ("cosine, row space", "ECE"), ("log magnitude", "robust, 2/255"))
 # Networks that this process has measured: a second card, of another method, measures only what is new.
 _MEASURED: dict[tuple, tuple[dict[str, float], dict[str, str]]] = {}
+
+
+@dataclass(frozen=True)
+class ReportCard:
+    """What was measured of `method` and of those beside it, and what can be said of it.
+
+    profile: with the methods compared, baseline first, then `method`.  values: quantity -> {method: {seed: value}} in
+    the units of measure.measure, without values that are not finite.  ledger: one judgement, of `method` alone, for
+    each claim that a quantity belongs to.  problems: lenses that failed, "run id, chapter" -> why.
+    """
+
+    method: str
+    profile: Profile
+    values: Mapping[str, Mapping[str, Mapping[int, float]]]
+    ledger: Ledger
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    def differences(self, quantity: str) -> dict[str, Interval]:
+        """Method -> its paired difference to the baseline over the seeds that both have, in the units of `values`."""
+        values, found = self.values.get(quantity, {}), {}
+        base = values.get("baseline", {})
+        for name, by_seed in values.items():
+            common = [seed for seed in by_seed if seed in base]
+            if name != "baseline" and common:
+                found[name] = paired_interval([by_seed[seed] for seed in common], [base[seed] for seed in common])
+        return found
+
+    def table(self) -> pandas.DataFrame:
+        """One row per quantity by chapter, one column per method: mean ± half of the 95 % interval over seeds.
+
+        ↑ or ↓ where the interval of the paired difference to the baseline excludes zero.
+        """
+        seeds = len(self.profile.seeds)
+        rows = {("", "networks (seeds)"): dict.fromkeys(self.profile.methods, str(seeds))}
+        for name, values in self.values.items():
+            quantity, differences = QUANTITIES[name], self.differences(name)
+            cells = rows[quantity.chapter, quantity.label] = {}
+            for method, one in means(values).items():
+                arrow = {1: " ↑", -1: " ↓", 0: ""}[differences[method].side()] if method in differences else ""
+                fewer = f" (n = {one.n})" if one.n < seeds else ""
+                cells[method] = one.scaled(quantity.factor).text(quantity.digits) + arrow + fewer
+        return table(rows, corner=["chapter", "quantity"]).T
+
+    def claims(self) -> pandas.DataFrame:
+        """One row per claim of the papers, as judged for this method alone."""
+        quantities = {(one.claim, one.variant): one for one in QUANTITIES.values()}
+        rows = []
+        for one in self.ledger.judgements:
+            what = quantities[one.claim, one.variant]
+            difference = one.text(what.factor, what.digits)[self.method]
+            rows.append((one.claim, what.label, one.rule.text(), one.verdict, difference))
+        frame = pandas.DataFrame(
+            rows, columns=["claim", "quantity", "claimed", "verdict", "difference to the baseline"]
+        )
+        return frame.set_index(["claim", "quantity"])
+
+    def findings(self) -> list[str]:
+        """Plain sentences, put together from the intervals."""
+        return findings.of_method(self)
+
+    def figure_of_differences(self) -> Figure:
+        """The main quantities: each method's paired difference to the baseline with its interval."""
+        return figures.panels(
+            {
+                QUANTITIES[name].label: {method: one.scaled(QUANTITIES[name].factor) for method, one in found.items()}
+                for name in MAIN
+                if (found := self.differences(name))
+            }
+        )
+
+    def figure_of_shapes(self) -> Figure:
+        """Shape of the space of features against calibration and robustness, one dot per network."""
+        figure, axes = plt.subplots(1, 3, figsize=(8.6, 3.3), layout="constrained")
+        for ax, names in zip(axes, SHAPES, strict=True):
+            x, y = (self.values.get(name, {}) for name in names)
+            labels, factors = zip(*((QUANTITIES[name].label, QUANTITIES[name].factor) for name in names), strict=True)
+            figures.dots(x, y, labels, factors, ax)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False)
+        return figure
+
+    def _repr_html_(self) -> str:
+        return pages.to_html([*self.findings(), self.table(), self.claims()])
+
+    def save(self, path: str | Path) -> Path:
+        """Write findings, tables, figures and how they were made as one HTML page (.html); returns its path."""
+        label, *others = (figures.style(name).label for name in (self.method, *self.profile.methods))
+        compared = f"each network of {', '.join(others)}"
+        parts = [
+            *self.findings(),
+            "Mean ± half of the 95 % interval over seeds; an arrow where the paired difference excludes zero:",
+            self.table(),
+            (self.figure_of_differences(), f"Panels, one quantity each: differences to the baseline, over {compared}"),
+            (self.figure_of_shapes(), f"Three panels, shape of features against benefit, one dot for {compared}"),
+            "Claims of the papers, judged for this method:",
+            self.claims(),
+            "How it was made:",
+            self._how(),
+        ]
+        return pages.save_page(path, f"Report card: {label} at profile {self.profile.name}", parts)
+
+    def _how(self) -> pandas.DataFrame:
+        """Settings, versions, commit and date, for the record."""
+        settings = self.profile.experiment.as_dict() | provenance.environment(str(training.choose_device()))
+        parameters = [findings.parameters_of(name, given) for name, given in self.profile.methods.items()]
+        varied = {"method": list(self.profile.methods), "method_parameters": parameters, "seed": self.profile.seeds}
+        settings |= {**varied, **self.profile.evaluation, "date": time.strftime("%Y-%m-%d")}
+        return pandas.DataFrame({"value": {name: str(value) for name, value in settings.items()}})
 
 
 def report_card(
@@ -75,36 +198,28 @@ def card_of(
     values = {name: finite for name in QUANTITIES if (finite := known(values.get(name, {})))}
     card = ReportCard(method, profile, values, Ledger("report", profile), dict(problems or {}))
     for name, group in values.items():
-        quantity, compared = QUANTITIES[name], card.differences(name)
-        if quantity.claim and method in compared:
-            judged = {one: by_seed for one, by_seed in group.items() if one in compared or one == "baseline"}
-            card.ledger.judge(quantity.claim, judged, quantity.variant, methods=[method])
+        if QUANTITIES[name].claim and method in card.differences(name):
+            card.ledger.judge(QUANTITIES[name].claim, group, QUANTITIES[name].variant, methods=[method])
     return card
 
 
 def _setting(method, profile, parameters, seeds, overrides) -> Profile:
     """The profile with baseline and `method` in front, all names and parameters checked before anything is trained."""
-    for name, given in (("parameters", parameters), ("overrides", overrides)):
-        if given is not None and not isinstance(given, Mapping):
-            raise SoftlabError(f"{name} must map names to values, not {given!r}")
     if not isinstance(profile, Profile):
         profile = load_profile(profile, **dict(overrides or {}) | ({} if seeds is None else {"seeds": seeds}))
     else:
-        count = len(profile.seeds) if seeds is None else seeds
-        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= len(profile.seeds):
+        if seeds is not None and seeds not in range(1, len(profile.seeds) + 1):
             raise SoftlabError(f"seeds must be a count from 1 to the profile's {len(profile.seeds)}, not {seeds!r}")
         experiment = profile.experiment.replace(**overrides or {})
-        profile = dataclasses.replace(profile, experiment=experiment, seeds=profile.seeds[:count])
-    if "baseline" not in profile.methods:
-        raise SoftlabError(f"profile {profile.name} has no baseline to compare {method!r} with: add it to its methods")
-    if method == "baseline":
-        raise SoftlabError("the baseline would be compared with itself: a report card is of another method")
+        profile = dataclasses.replace(profile, experiment=experiment, seeds=profile.seeds[:seeds])
+    if method == "baseline" or "baseline" not in profile.methods:
+        raise SoftlabError(
+            f"a report card compares a method with the baseline, not {method!r} with {[*profile.methods]}"
+        )
     chosen = dict(profile.methods.get(method, {}) if parameters is None else parameters)
     regularizers.get(method, **chosen)
     methods = {"baseline": profile.methods["baseline"], method: chosen}
-    return dataclasses.replace(
-        profile, methods=methods | {k: v for k, v in profile.methods.items() if k not in methods}
-    )
+    return dataclasses.replace(profile, methods=methods | {k: v for k, v in profile.methods.items() if k != method})
 
 
 def _measured(run: runs.Run, samples: Samples, profile: Profile) -> tuple[dict[str, float], dict[str, str]]:
