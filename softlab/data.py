@@ -182,8 +182,8 @@ def _from_folder(name: str, folder: Path) -> Dataset:
     if not arrays:
         arrays = decode(files)
         write_whole(cached, lambda file: np.savez(file, **arrays))
-    tensors = [torch.from_numpy(arrays[key]) for key in ("train_images", "train_labels", "test_images", "test_labels")]
-    return _dataset(name, _split_parts(*tensors), tuple(sorted(files["train"])), f"image folder {folder.name}")
+    tensors = {key: torch.from_numpy(array) for key, array in arrays.items()}
+    return _dataset(name, _split_parts(**tensors), tuple(sorted(files["train"])), f"image folder {folder.name}")
 
 
 def class_files(folder: Path, part: str) -> dict[str, list[Path]]:

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from softlab.attacks import balls
 from softlab.errors import SoftlabError, unknown
-from softlab.geometry.checks import check_labels
-from softlab.representation import layout
+from softlab.geometry.checks import check_labels, refuse
+from softlab.representation import at_once, layout
 
-BATCH = 250  # images at once: bounds the memory, and stays near a CPU's cache
+BATCH = 250  # images at once, at most: stays near a CPU's cache
 CANDIDATES = 10  # classes among which the nearest are looked for
 
 
@@ -62,11 +62,6 @@ class Subject:
         parts = (values[rows] for values in (self.logits, self.targets))
         return Subject(self.model, self.images[rows], self.labels[rows], radii, *parts)
 
-    @property
-    def right(self) -> Tensor:
-        """(N,) bool: of which samples does the model give the label, before any attack?"""
-        return self.logits.argmax(1) == self.labels
-
 
 def prepare(
     model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | Tensor, norm: str, targets: int = 0
@@ -108,7 +103,7 @@ def _nearest(subject: Subject, norm: str, count: int) -> Tensor:
     others, likely = subject.logits.scatter(1, own, -math.inf).topk(min(CANDIDATES, subject.logits.shape[1] - 1))
     distances = (subject.logits.gather(1, own) - others).nan_to_num()
     for column, targets in enumerate(likely.unbind(1)):
-        for rows in torch.arange(len(own), device=own.device).split(BATCH):
+        for rows in torch.arange(len(own), device=own.device).split(at_once(subject.images, BATCH)):
             part = (values[rows].to(device) for values in (subject.images, subject.labels, targets))
             speed = balls.dual_size(gradient_at(subject.model, "margin", *part)[0], norm).clamp(min=balls.TINY)
             distances[rows, column] /= speed.to(own.device)
@@ -122,9 +117,7 @@ def per_sample(name: str, value: float | Tensor, images: Tensor) -> Tensor:
         raise SoftlabError(f"{name} must be a number or ({len(images)},), not {tuple(values.shape)}")
     values = values.expand(len(images))
     wrong = ~((values >= 0) & values.isfinite())
-    if wrong.any():
-        first = int(wrong.nonzero()[0])
-        raise SoftlabError(f"{name} must be finite and 0 or more, not {values[first].item():g} (sample {first})")
+    refuse(wrong, lambda row: f"{name} must be finite and 0 or more, not {values[row].item():g} (sample {row})")
     return values
 
 
@@ -196,7 +189,8 @@ def logits_of(model: nn.Module, points: Tensor) -> Tensor:
 @torch.no_grad()
 def all_logits(model: nn.Module, images: Tensor) -> Tensor:
     """Logits (N, K), batch by batch, where the images are."""
-    return torch.cat([logits_of(model, part.to(device_of(model))).to(images.device) for part in images.split(BATCH)])
+    parts, device = images.split(at_once(images, BATCH)), device_of(model)
+    return torch.cat([logits_of(model, part.to(device)).to(images.device) for part in parts])
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -12,6 +12,7 @@ from softlab.attacks.ascent import Subject, prepare
 from softlab.attacks.result import AttackResult, Health, warn
 from softlab.errors import SoftlabError, unknown
 from softlab.geometry.checks import check_features, check_labels
+from softlab.representation import at_once
 
 
 def fgsm(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | Tensor, norm: str = "linf") -> AttackResult:
@@ -127,10 +128,10 @@ def _search(
         raise SoftlabError(f"an attack needs at least one step and one restart, not {steps} and {restarts}")
     lengths = 2.5 * subject.radii / steps if step is None else ascent.per_sample("step", step, subject.images)
     generator = generator or torch.Generator().manual_seed(0)
-    found, success = subject.images.clone(), ~subject.right & early_stop
+    found, success = subject.images.clone(), (subject.logits.argmax(1) != subject.labels) & early_stop
     counts = collections.Counter(nan=ascent.not_finite(subject.logits))
     for restart in range(restarts):  # outside the batches, so that one restart more leaves the first ones as they are
-        for rows in (~success).nonzero().squeeze(1).split(ascent.BATCH):
+        for rows in (~success).nonzero().squeeze(1).split(at_once(subject.images, ascent.BATCH)):
             if len(rows) == 0:
                 break
             part = subject.part(rows)
