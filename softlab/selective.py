@@ -1,7 +1,5 @@
 """Answer only when sure: risk against coverage, and telling classes that were never trained on, by a confidence."""
 
-import math
-
 import torch
 from scipy import stats
 from torch import Tensor
@@ -39,15 +37,6 @@ def aurc(confidence: Tensor, correct: Tensor) -> float:
 def excess_aurc(confidence: Tensor, correct: Tensor) -> float:
     """AURC minus that of the best order of the same predictions: what the order alone loses."""
     return aurc(confidence, correct) - aurc(correct.double(), correct)
-
-
-def accuracy_at_coverage(confidence: Tensor, correct: Tensor, coverage: float) -> float:
-    """Share of right predictions among the most confident `coverage` of all, 0 < coverage <= 1 (rounded up)."""
-    if not 0 < coverage <= 1:
-        raise SoftlabError(f"coverage must be above 0 and at most 1, not {coverage!r}")
-    _, risk = risk_coverage(confidence, correct)
-    number = max(1, math.ceil(round(coverage * len(risk), 9)))  # 0.07 · 100 is above 7 by rounding alone
-    return 1 - float(risk[number - 1])
 
 
 def auroc(known: Tensor, unknown: Tensor) -> float:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softlab import SoftlabError
-from softlab.selective import SCORES, accuracy_at_coverage, aurc, auroc, excess_aurc, risk_coverage
+from softlab.selective import SCORES, aurc, auroc, excess_aurc, risk_coverage
 
 FEW = settings(derandomize=True, max_examples=60, deadline=None, database=None)
 # Scores from 0 to 3: many ties; and whether each prediction is right.
@@ -65,8 +65,6 @@ def test_risks_are_those_of_the_definition(predictions):
     assert coverage.tolist() == pytest.approx([k / number for k in range(1, number + 1)])
     assert risk.tolist() == pytest.approx(expected)
     assert aurc(confidence, correct) == pytest.approx(sum(expected) / number)
-    for k in range(1, number + 1):
-        assert accuracy_at_coverage(confidence, correct, k / number) == pytest.approx(1 - expected[k - 1])
 
 
 @FEW
@@ -106,27 +104,6 @@ def test_all_right_and_all_wrong():
     assert aurc(confidence, torch.ones(3)) == excess_aurc(confidence, torch.ones(3)) == 0
     assert aurc(confidence, torch.zeros(3)) == 1
     assert excess_aurc(confidence, torch.zeros(3)) == 0
-    assert accuracy_at_coverage(confidence, torch.zeros(3), 0.5) == 0
-
-
-def test_accuracy_at_the_ends_of_coverage():
-    confidence, correct = torch.tensor([0.3, 0.9, 0.5, 0.7]), torch.tensor([0, 1, 0, 0])
-    assert accuracy_at_coverage(confidence, correct, 1) == 0.25
-    assert accuracy_at_coverage(confidence, correct, 0.5) == 0.5
-    assert accuracy_at_coverage(confidence, correct, 0.51) == pytest.approx(1 / 3)  # rounded up
-    for tiny in (0.25, 0.1, 1e-3, 1e-12, 5e-324):  # one sample is always kept
-        assert accuracy_at_coverage(confidence, correct, tiny) == 1
-
-
-@pytest.mark.parametrize(
-    ("coverage", "number", "kept"), [(0.07, 100, 7), (0.29, 100, 29), (0.55, 100, 55), (0.1, 30, 3)]
-)
-def test_rounding_of_the_product_keeps_no_sample_too_many_or_too_few(coverage, number, kept):
-    correct = torch.arange(number) < kept  # of these, all right: one more or less would show
-    confidence = -torch.arange(number)
-    assert accuracy_at_coverage(confidence, correct, coverage) == 1
-    assert accuracy_at_coverage(confidence, correct & (torch.arange(number) != kept - 1), coverage) < 1
-    assert accuracy_at_coverage(confidence, correct, coverage + 1e-6) == pytest.approx(kept / (kept + 1))
 
 
 def test_auroc_by_hand():
@@ -165,9 +142,7 @@ def test_a_logit_knows_more_than_its_probability():
     assert SCORES["largest logit"](logits).tolist() == pytest.approx([math.log(3), 10 + math.log(3)])
 
 
-@pytest.mark.parametrize(
-    "function", [risk_coverage, aurc, excess_aurc, lambda scores, right: accuracy_at_coverage(scores, right, 0.5)]
-)
+@pytest.mark.parametrize("function", [risk_coverage, aurc, excess_aurc])
 def test_misuse_is_named(function):
     confidence, correct = torch.linspace(0, 1, 6), torch.tensor([1.0, 0, 1, 1, 0, 1])
     for wrong in (math.nan, math.inf, -math.inf):
@@ -186,12 +161,6 @@ def test_misuse_is_named(function):
         function(confidence[:0], correct[:0])
     with pytest.raises(SoftlabError, match=r"not \(6, 1\) and \(6, 1\)"):
         function(confidence[:, None], correct[:, None])
-
-
-@pytest.mark.parametrize("coverage", [0, -0.1, 1.01, math.nan])
-def test_coverage_is_a_share(coverage):
-    with pytest.raises(SoftlabError, match=f"coverage must be above 0 and at most 1, not {coverage!r}"):
-        accuracy_at_coverage(torch.ones(3), torch.ones(3), coverage)
 
 
 def test_scores_without_an_order_are_named():
