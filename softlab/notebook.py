@@ -15,6 +15,8 @@ from softlab.experiment import Profile, chapters, load_profile, study_profile
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from softlab.runs import Run
+
 DEFAULT_PROFILE = "quick"
 
 
@@ -61,6 +63,22 @@ def test_part(settings: Profile) -> tuple[Tensor, Tensor]:
 
     dataset, size = dataset_of(settings.experiment), settings.evaluation["test_size"]
     return dataset.test_images[:size], dataset.test_labels[:size]
+
+
+def measured(run: Run, settings: Profile) -> dict[str, float]:
+    """Every number of the book for a run, on its profile's test part: measure.measure, by its quantities' names.
+
+    Class means and radii are those of the images that it was trained on, with their true labels.
+    """
+    from softlab.measure import Samples, measure
+    from softlab.runs import dataset_of
+    from softlab.training import training_set
+
+    dataset = dataset_of(run.experiment)
+    seen = training_set(run.experiment.replace(label_noise=0.0), dataset, "cpu")
+    sizes = settings.evaluation["attack_size"], settings.evaluation["attack_steps"]
+    samples = Samples(seen, (dataset.fit_images, dataset.fit_labels), test_part(settings), *sizes)
+    return measure(run.model, samples)
 
 
 def by_seed(runs: Mapping, statistic: Callable) -> dict[str, dict[int, object]]:

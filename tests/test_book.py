@@ -139,6 +139,7 @@ def test_the_first_build_trains_executes_and_renders(checkout):
         ("05_calibration", 5, 16, 1),
         ("06_robustness", 2, 15, 1),
         ("07_maxsup", 3, 19, 1),
+        ("08_causes", 2, 8, 0),
     ],
 )
 def test_a_chapter_has_its_figures_tables_and_sliders(book, chapter, figures, tables, sliders):
