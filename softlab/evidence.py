@@ -37,8 +37,9 @@ class Rule:
         if text in ("rises", "falls"):
             return cls("above" if text == "rises" else "below")
         kind, limit = next(iter(text.items())) if isinstance(text, Mapping) and len(text) == 1 else (text, None)
-        if kind not in ("above", "below", "within") or not isinstance(limit, (int, float)):
-            raise SoftlabError(f"a rule is rises, falls, or above, below or within a number, not {text!r}")
+        number = isinstance(limit, (int, float)) and not isinstance(limit, bool) and math.isfinite(limit)
+        if kind not in ("above", "below", "within") or not number or (kind == "within" and limit <= 0):
+            raise SoftlabError(f"a rule is rises, falls, above or below a number, or within one > 0, not {text!r}")
         return cls(kind, float(limit))
 
     def side(self, one: Interval) -> int:
@@ -50,7 +51,7 @@ class Rule:
         return side if self.kind == "above" else -side
 
     def p_value(self, one: Interval) -> float:
-        """p of the test behind `side`: two-sided at the limit, or two one-sided ones for `within`."""
+        """p of the test behind `side`: below .05 where it is decided; of `within`, below .025 where it is supported."""
         return one.p_within(self.limit) if self.kind == "within" else one.p_value(self.limit)
 
     def text(self) -> str:
@@ -188,7 +189,7 @@ class Ledger:
             for one, p in zip(self.judgements, self.adjusted(), strict=True)
         ]
         evidence = [
-            {"claim": one.claim, "variant": one.variant, "method": method, "seed": seed, "value": float(value)}
+            {"claim": one.claim, "variant": one.variant, "method": method, "seed": seed, "value": _finite(float(value))}
             for one in self.judgements
             for method, by_seed in one.values.items()
             for seed, value in by_seed.items()
@@ -207,7 +208,11 @@ def _record(one: Judgement, method: str, adjusted: Mapping[str, float]) -> dict:
     found, p = one.intervals[method], one.rule.p_value(one.intervals[method])
     record = {"mean": found.mean, "low": found.low, "high": found.high, "n": found.n}
     record |= {"p": p, "p_holm": adjusted.get(method, math.nan), "detectable": found.detectable()}
-    return {key: value if math.isfinite(value) else None for key, value in record.items()}
+    return {key: _finite(value) for key, value in record.items()}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def read_results(folder: str | Path) -> dict[str, dict]:
@@ -218,6 +223,6 @@ def read_results(folder: str | Path) -> dict[str, dict]:
             record = json.loads(path.read_bytes())
         except (OSError, ValueError):
             raise SoftlabError(f"{path} is no results file") from None
-        if isinstance(record, dict) and record.get("schema") == SCHEMA:
+        if isinstance(record, dict) and record.get("schema") == SCHEMA and "chapter" in record:
             found[record["chapter"]] = record
     return found

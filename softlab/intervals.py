@@ -77,8 +77,8 @@ def _detectable_errors(n: int, power: float = 0.8) -> float:
     return float(optimize.brentq(missing, 0.1, 60))
 
 
-def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
-    """Mean and Student's t interval over seeds.
+def t_interval(values: Sequence[float]) -> Interval:
+    """Mean and Student's 95 % interval over seeds.
 
     values: (n,), one per seed.  Raises SoftlabError if there is none or one is not finite.
     """
@@ -88,18 +88,18 @@ def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     mean, n = float(numbers.mean()), len(numbers)
     if n == 1:
         return Interval(mean, -math.inf, math.inf, 1)
-    half = float(stats.t.ppf((1 + level) / 2, n - 1) * numbers.std(ddof=1) / math.sqrt(n))
+    half = float(stats.t.ppf(0.975, n - 1) * numbers.std(ddof=1) / math.sqrt(n))
     return Interval(mean, mean - half, mean + half, n)
 
 
-def paired_interval(values: Sequence[float], baseline: Sequence[float], level: float = 0.95) -> Interval:
+def paired_interval(values: Sequence[float], baseline: Sequence[float]) -> Interval:
     """Interval of the difference values - baseline, seed by seed: what the seeds have in common cancels.
 
     values, baseline: (n,), the same seeds in the same order.
     """
     if len(values) != len(baseline):
         raise SoftlabError(f"paired values must be of the same seeds, not {len(values)} and {len(baseline)}")
-    return t_interval(np.asarray(values, dtype=float) - np.asarray(baseline, dtype=float), level)
+    return t_interval(np.asarray(values, dtype=float) - np.asarray(baseline, dtype=float))
 
 
 def means(values: Mapping[str, Sequence[float] | Mapping[int, float]]) -> dict[str, Interval]:
