@@ -67,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     examine.add_argument("--out", type=Path, help="the page to write (WEIGHTS.examination.html)")
     examine.set_defaults(run=_examine)
 
+    claims = commands.add_parser("claims", help="what the book claims, and what a build found")
+    claims.add_argument("names", nargs="*", metavar="CLAIM", help="claims to show in full (all, in one line each)")
+    folder = "_build/quick/notebooks"
+    claims.add_argument("--results", type=Path, default=folder, help=f"folder of results files ({folder})")
+    claims.set_defaults(run=_claims)
+
     runs = commands.add_parser("runs", help="list, show or prune trained networks")
     runs.add_argument("action", nargs="?", choices=("list", "show", "prune"), default="list")
     runs.add_argument("names", nargs="*", metavar="RUN", help="ids, or their beginnings")
@@ -200,6 +206,30 @@ def _examine(options) -> None:
     found = examine(model, *given[1:], head=options.head, mean=options.mean, std=options.std)
     print(*found.findings(), sep="\n")
     print(f"all numbers: {found.save(options.out or f'{Path(options.weights).stem}.examination.html')}")
+
+
+def _claims(options) -> None:
+    from softlab.errors import unknown
+    from softlab.evidence import claims, read_results
+
+    results = read_results(options.results)
+    for name in options.names:
+        if name not in claims():
+            raise unknown("claim", name, claims())
+    for name, claim in claims().items():
+        judged = [one for record in results.values() for one in record["verdicts"] if one["claim"] == name]
+        if not options.names:
+            verdicts = dict.fromkeys(one["verdict"] for one in judged)
+            print(f"{name:36} {claim.source:12} {claim.rule.text():16} {', '.join(verdicts) or 'not run'}")
+        elif name in options.names:
+            print(f"{name} ({claim.source}): {claim.statement}\n{claim.statistic}; {claim.rule.text()}")
+            for one in judged:
+                print(f"  {one['variant'] or 'as claimed'}: {one['verdict']}")
+                for method, found in one["differences"].items():
+                    numbers = (f"{key} {value:.3g}" for key, value in found.items() if value is not None)
+                    print(f"    {method}: {', '.join(numbers)}")
+    if not results:
+        print(f"no results in {options.results}: make book, or name a folder with --results")
 
 
 def _runs(options) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import nbformat
 import yaml
+from result_pages import Results, filled, glance
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,6 +31,10 @@ def main(build: Path, log: Path) -> None:
         if executed.name.count(".") == 1:  # not NAME.partial.ipynb, not NAME.failed.ipynb
             nbformat.write(for_the_page(nbformat.read(executed, as_version=4)), site / "notebooks" / executed.name)
     (site / "book" / "this_build.md").write_text(this_build(build))
+    results = Results(build / "notebooks")
+    (site / "book" / "results.md").write_text(glance(results))
+    page = site / "book" / "questions.md"
+    page.write_text(filled(page.read_text(), results))
     (site / "_config.yml").write_text(yaml.safe_dump(configuration(repository_address()), allow_unicode=True))
 
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(site), "-W", "--keep-going", "-n"]
