@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from softlab.errors import SoftlabError, unknown
-from softlab.geometry.checks import check_features, check_head, check_rows
+from softlab.geometry.checks import check_head, check_rows
 from softlab.geometry.head import centered
 
 # norm: ‖f‖.  gauged norm: ‖f‖ ‖W_c‖, the norm where every head is rescaled to ‖W_c‖ = 1.  logit norm: ‖W_c f‖.
@@ -20,8 +20,7 @@ def size_of(features: Tensor, weight: Tensor, size: str) -> Tensor:
     """The size (N,) of each feature (N, D) under a head's weight (K, D), in the sense of SIZES; none may be zero."""
     if size not in SIZES:
         raise unknown("size", size, SIZES)
-    check_head(weight)
-    check_features(features, weight)
+    check_head(weight, features=features)
     rows = centered(weight).to(features.dtype)
     values = (features @ rows.T).norm(dim=1) if size == "logit norm" else features.norm(dim=1)
     if size == "gauged norm":

@@ -14,8 +14,10 @@ def refuse(bad: Tensor, say: Callable[[int], str]) -> None:
         raise SoftlabError(say(int(bad.nonzero()[0])))
 
 
-def check_head(weight: Tensor, bias: Tensor | None = None) -> None:
-    """A linear head: weight (K, D) with K >= 2, bias (K,), finite."""
+def check_head(
+    weight: Tensor, bias: Tensor | None = None, features: Tensor | None = None, labels: Tensor | None = None
+) -> None:
+    """A linear head: weight (K, D) with K >= 2, bias (K,), finite; and features (N, D), labels (N,) that fit it."""
     if weight.ndim != 2 or len(weight) < 2:
         raise SoftlabError(f"weight must be (K, D) with at least two classes, not {tuple(weight.shape)}")
     if bias is not None and bias.shape != weight.shape[:1]:
@@ -23,6 +25,10 @@ def check_head(weight: Tensor, bias: Tensor | None = None) -> None:
     check_rows(weight, "row of weight")
     if bias is not None:
         check_rows(bias, "entry of bias")
+    if features is not None:
+        check_features(features, weight)
+    if labels is not None:
+        check_labels(labels, features, len(weight))
 
 
 def check_features(features: Tensor, weight: Tensor | None = None, what: str = "weight") -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from softlab.errors import SoftlabError
-from softlab.geometry.checks import check_features, check_head, check_rows
+from softlab.geometry.checks import check_head, check_rows
 from softlab.geometry.head import RANK_TOLERANCE, centered, row_space
 
 
@@ -23,8 +23,7 @@ def cone_onset(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     a feature of which the head sees nothing has t₀ = 0. Slopes that differ by no more than rounding count as equal.
     Raises SoftlabError if shapes do not fit or a feature is not finite (its index is named).
     """
-    check_head(weight, bias)
-    check_features(features, weight)
+    check_head(weight, bias, features)
     rows = centered(weight).to(weight.dtype)
     slope = features @ rows.T  # how fast each centred logit grows along t f, (N, K)
     check_rows(slope)
@@ -90,8 +89,7 @@ def apex_ratio(features: Tensor, weight: Tensor, bias: Tensor) -> float:
     Compared within the row space, where the apex lies: 0 means cones around the origin. No change of gauge moves it.
     Raises SoftlabError if the head sees nothing of any feature.
     """
-    check_head(weight, bias)
-    check_features(features, weight)
+    check_head(weight, bias, features)
     seen = (features @ row_space(weight).T).norm(dim=1)
     check_rows(seen)
     if seen.mean() == 0:

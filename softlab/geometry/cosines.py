@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from softlab.geometry.centers import class_centers
-from softlab.geometry.checks import check_features, check_head
+from softlab.geometry.checks import check_head
 from softlab.geometry.head import cosine_to, logit_cosine, row_space
 from softlab.geometry.variation import ClassSums
 
@@ -33,8 +33,7 @@ class Centers:
 
         A class without samples has no mean (NaN), and takes the mean radius of the others.
         """
-        check_head(weight, bias)
-        check_features(features, weight)
+        check_head(weight, bias, features)
         sums, norms = ClassSums.of(features, labels, len(weight)), features.norm(dim=1)
         means, present = sums.means.to(features), sums.count > 0
         radius = torch.stack([norms[labels == label].mean() for label in range(len(weight))])

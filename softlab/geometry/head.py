@@ -68,8 +68,7 @@ def logit_scale_factors(features: Tensor, weight: Tensor) -> LogitScale:
     seen_share 0 and head_gain 0.
     Raises SoftlabError for a feature that is zero or not finite.
     """
-    check_head(weight)
-    check_features(features, weight)
+    check_head(weight, features=features)
     norm = features.norm(dim=1)
     check_rows(norm, zero_allowed=False)
     seen = (features @ row_space(weight).T).norm(dim=1)
@@ -109,9 +108,7 @@ def angular_margin(features: Tensor, labels: Tensor, weight: Tensor, bias: Tenso
     clamped to [-1, 1].  features: (N, D), none zero.  seen_only: the same with Q f, within the row space.
     Two equal rows have no boundary: π, 0 or -π, as b_y is above, equal to or below b_j.
     """
-    check_head(weight, bias)
-    check_features(features, weight)
-    check_labels(labels, features, len(weight))
+    check_head(weight, bias, features, labels)
     if seen_only:
         basis = row_space(weight)
         features, weight = features @ basis.T, weight @ basis.T

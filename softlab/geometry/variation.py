@@ -93,9 +93,7 @@ def neural_collapse(features: Tensor, labels: Tensor, weight: Tensor, bias: Tens
     otherwise.
     Raises SoftlabError for a class without samples and for a feature that is zero or not finite.
     """
-    check_head(weight, bias)
-    check_features(features, weight)
-    check_labels(labels, features, len(weight))
+    check_head(weight, bias, features, labels)
     classes = len(weight)
     sums = ClassSums.of(features, labels, classes)
     if (sums.count == 0).any():
