@@ -5,6 +5,7 @@ seen                                    # in a notebook: findings and a table
 seen.save("network.html")               # one page that asks no other host for anything
 """
 
+import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas
 import torch
 from matplotlib.figure import Figure
@@ -51,10 +53,8 @@ class Examination:
 
     def table(self) -> pandas.DataFrame:
         """Every number as it is written in the book, by chapter."""
-        rows = {}
-        for name, value in self.numbers.items():
-            one = QUANTITIES[name]
-            rows[one.chapter, one.label] = {self.name: f"{value * one.factor:.{one.digits}f}"}
+        values = {QUANTITIES[name]: value for name, value in self.numbers.items()}
+        rows = {(q.chapter, q.label): {self.name: f"{q.factor * value:.{q.digits}f}"} for q, value in values.items()}
         return notebook.table(rows, corner=["chapter", "quantity"]).T
 
     def figure(self) -> Figure:
@@ -63,11 +63,9 @@ class Examination:
         curve = calibration.reliability(self.tested.logits.softmax(1), self.tested.labels)
         share = curve.count / curve.count.sum()
         figures.reliability(curve.confidence, curve.accuracy, curve.accuracy_interval(), share.numpy(), self.name, left)
-        under, look = {0: "accuracy"} | {radius: f"robust, {radius}/255" for radius in RADII}, figures.style(self.name)
-        found = {radius: 100 * self.numbers[key] for radius, key in under.items() if key in self.numbers}
-        right.plot(list(found), list(found.values()), color=look.color, marker=look.marker)
-        right.set(xlabel="radius of the attack (255ths)", ylabel="accuracy (%)", ylim=(-2, 102), title="under attack")
-        right.grid(alpha=0.3)
+        under = [self.numbers.get(name, math.nan) for name in ("accuracy", *(f"robust, {r}/255" for r in RADII))]
+        figures.curves({self.name: 100 * np.array([under])}, [0, *RADII], "accuracy (%)", right, marked=True)
+        right.set(xlabel="radius of the attack (255ths)", ylim=(-2, 102), title="under attack")
         return figure
 
     def save(self, path: str | Path) -> Path:
@@ -115,55 +113,39 @@ def examine(
     ):
         warnings.simplefilter("always")
         torch.random.default_generator.manual_seed(0)  # for a network that draws in evaluation mode too
-        images = _images(images)
+        images, labels = _checked(images, labels)
         subject = foreign.subject(model, images, head, mean, std)
-        labels = _labels(labels, images, subject.head.out_features)
         fit, scored = split_test(labels)
         parts = [(images[rows], labels[rows]) for rows in (fit, scored)]
-        if reference is not None:
-            known = _images(reference[0])
-            reference = known, _labels(reference[1], known, subject.head.out_features)
-        problems: dict[str, str] = {}
-        try:
-            tested = extract(subject, *parts[1])
-            numbers = measure(subject, Samples(reference or parts[0], *parts, attacked, steps), problems=problems)
-        except RuntimeError as error:  # on the way back through the network, say
-            raise SoftlabError(f"the model fails: {foreign.one_line(error)}") from error
+        samples = Samples(parts[0] if reference is None else _checked(*reference), *parts, attacked, steps)
+        classes = subject.head.out_features
+        strange = set(torch.cat([labels, samples.reference[1]]).tolist()) - set(range(classes))
+        if strange:
+            raise SoftlabError(
+                f"the network's classes are 0 to {classes - 1}, but there are labels {sorted(strange)[:3]}"
+            )
+        tested, problems = extract(subject, *samples.test), {}
         if not tested.logits.isfinite().all():
             raise SoftlabError("the network is broken: some of its logits are not finite")
+        numbers = measure(subject, samples, problems=problems)
     told = (str(one.message) for one in warned if Path(one.filename).is_relative_to(provenance.PACKAGE))
     told, attacked = tuple(dict.fromkeys(told)), len(scored[:attacked])
     return Examination(type(model).__name__, subject.name, numbers, problems, told, len(fit), attacked, tested)
 
 
-def _images(images: Tensor) -> Tensor:
-    """A copy on the CPU, uint8 or float32 in [0, 1]; a tensor of inference mode could not have gradients."""
-    images = torch.as_tensor(images).detach().cpu().clone()
-    if images.ndim != 4 or images.numel() == 0:
-        raise SoftlabError(f"images must be (N, C, H, W), none of them 0, not {tuple(images.shape)}")
+def _checked(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Copies on the CPU, uint8 or float32, and int64: tensors of inference mode could not have gradients."""
+    images, labels = (torch.as_tensor(one).detach().cpu().clone() for one in (images, labels))
+    if images.ndim != 4 or images.numel() == 0 or labels.shape != images.shape[:1] or labels.is_floating_point():
+        shapes = f"{tuple(images.shape)} and {labels.dtype} {tuple(labels.shape)}"
+        raise SoftlabError(f"images must be (N, C, H, W), N > 0, and labels whole numbers (N,), not {shapes}")
     low, high = images.aminmax()
     if images.dtype != torch.uint8 and not (images.is_floating_point() and low >= 0 and high <= 1):  # or NaN
-        raise SoftlabError(
-            f"images must be uint8, or floats in [0, 1], but are {images.dtype} from {low:g} to {high:g}: give pixels "
-            "as they are, or divided by 255, and a normalisation as mean=… and std=…"
-        )
-    return images if images.dtype == torch.uint8 else images.float()
-
-
-def _labels(labels: Tensor, images: Tensor, classes: int) -> Tensor:
-    """A copy on the CPU, int64: classes that the network knows, at least two, and enough images of each."""
-    labels = torch.as_tensor(labels).detach().cpu().clone()
-    if (
-        labels.shape != images.shape[:1]
-        or labels.dtype.is_floating_point
-        or not 0 <= labels.min() <= labels.max() < classes
-    ):
-        raise SoftlabError(
-            f"labels must be ({len(images)},), one for each image, whole numbers from 0 to {classes - 1}, not "
-            f"{labels.dtype} {tuple(labels.shape)} from {labels.min():g} to {labels.max():g}"
-        )
+        given = f"{images.dtype} from {low:g} to {high:g}"
+        advice = "give pixels as they are, or divided by 255, and a normalisation as mean=… and std=…"
+        raise SoftlabError(f"images must be uint8, or floats in [0, 1], not {given}: {advice}")
     present = len(labels.unique())
     if present < 2 or len(labels) < PER_CLASS * present:
         needed = f"at least two classes and {PER_CLASS} images of each are needed"
-        raise SoftlabError(f"{needed}, not {present} and {len(labels)} images in all")
-    return labels.long()
+        raise SoftlabError(f"{len(labels)} images of {present} classes are too few: {needed}")
+    return images if images.dtype == torch.uint8 else images.float(), labels.long()

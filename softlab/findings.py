@@ -24,19 +24,18 @@ if TYPE_CHECKING:
 
 # What is said of a method, and how it is called in a sentence; those of a chapter are said together.
 SUBJECTS = {
-    "accuracy": "accuracy",
-    "log magnitude": "length of features",
-    "log logit scale": "scale of the logits",
-    "ECE": "calibration error (ECE)",
+    "accuracy": "Accuracy",
+    "log magnitude": "Length of features",
+    "log logit scale": "Scale of the logits",
+    "ECE": "Calibration error (ECE)",
     "ECE at T": "ECE at the best temperature",
-    "AURC": "risk of answering selectively (AURC)",
-    **{f"robust, {radius}/255": f"accuracy under attacks of {radius}/255" for radius in RADII},
-    "corrupted": "accuracy on corrupted images",
+    "AURC": "Risk of answering selectively (AURC)",
+    **{f"robust, {radius}/255": f"Accuracy under attacks of {radius}/255" for radius in RADII},
+    "corrupted": "Accuracy on corrupted images",
 }
 WORDS = {0: ("lower", "undecided", "higher"), 1: ("worse", "undecided", "better"), -1: ("better", "undecided", "worse")}
 LEANING = ("underconfident", "undecided", "overconfident")  # where confidence minus accuracy is below, around, above 0
 COVERAGE = 0.8  # share of images that is answered, in the sentence on selective classification
-FEW = 300  # images scored
 
 
 def amount(one: Interval, digits: int = 1, unit: str = "points") -> str:
@@ -45,19 +44,15 @@ def amount(one: Interval, digits: int = 1, unit: str = "points") -> str:
     return f"{one.mean:+z.{digits}f} {unit}" + (between if one.n > 1 else "")
 
 
-def parameters_of(method: str, given: dict[str, object]) -> dict[str, object]:
-    """All parameters of a registered method, its defaults included."""
-    return dataclasses.asdict(regularizers.get(method, **given))
-
-
 def of_method(card: ReportCard) -> list[str]:
     """Eight sentences, or a few at a time, on a method; and one for each lens that failed."""
-    compared = card.differences("accuracy")
-    seeds = compared[card.method].n if card.method in compared else 0
-    given = ", ".join(f"{k} = {v}" for k, v in parameters_of(card.method, card.profile.methods[card.method]).items())
-    name = style(card.method).label + (f" ({given})" if given else "")
-    first = f"{name} beside the baseline: {card.profile.description}; n = {seeds}, networks paired by seed."
-    if seeds == 1:
+    parameters = dataclasses.asdict(regularizers.get(card.method, **card.profile.methods[card.method]))
+    given = ", ".join(f"{name} = {value}" for name, value in parameters.items())
+    first = (
+        style(card.method).label + f" ({given})" * bool(given) + f" beside the baseline: {card.profile.description}; "
+    )
+    first += f"networks are paired by seed, n = {len(card.profile.seeds)}."
+    if len(card.profile.seeds) == 1:
         first += " One seed gives no verdict: the differences below may be chance."
     chapters = itertools.groupby(SUBJECTS, lambda quantity: QUANTITIES[quantity].chapter)
     texts = [first, *(" ".join(filter(None, (_change(card, one) for one in group))) for _, group in chapters)]
@@ -75,8 +70,7 @@ def _change(card: ReportCard, quantity: str) -> str:
         told = amount(Interval(*ends, one.n), 1, "%")
     else:
         told = amount(one.scaled(what.factor), what.digits)
-    subject = SUBJECTS[quantity]
-    return f"{subject[0].upper()}{subject[1:]}: {told}, {WORDS[what.better][1 + one.side()]}."
+    return f"{SUBJECTS[quantity]}: {told}, {WORDS[what.better][1 + one.side()]}."
 
 
 def _confidence(card: ReportCard) -> str:
@@ -88,13 +82,9 @@ def _confidence(card: ReportCard) -> str:
 
 
 def _cosines(card: ReportCard) -> str:
-    found: dict[str, list[str]] = {}
-    for variant in geometry.VARIANTS:
-        one = card.differences(f"cosine, {variant}").get(card.method)
-        if one is not None:
-            found.setdefault(WORDS[0][1 + one.side()], []).append(variant)
-    told = "; ".join(f"{word} for {', '.join(variants)}" for word, variants in found.items())
-    return f"The cosine to the class centre is, by definition: {told}." if told else ""
+    found = {variant: card.differences(f"cosine, {variant}").get(card.method) for variant in geometry.VARIANTS}
+    told = [f"{variant} {WORDS[0][1 + one.side()]}" for variant, one in found.items() if one is not None]
+    return f"The cosine to the class centre, by its definition: {', '.join(told)}." if told else ""
 
 
 def _counts(card: ReportCard) -> str:
@@ -141,8 +131,7 @@ def _accuracy(seen: Examination, correct: Tensor) -> str:
     if exact.low <= chance:
         text += f" That is no better than chance: always naming the most frequent class gives {100 * chance:.1f} %."
         text += " Either it has learned nothing of these labels, or they are not numbered as it numbers them."
-    few = " So few images give hints only." if len(labels) < FEW else ""
-    return f"{text}{few} One network says nothing about its training method: train several."
+    return f"{text} One network says nothing about its training method: train several."
 
 
 def _calibration(seen: Examination, confidence: Tensor, correct: Tensor) -> str:
@@ -169,6 +158,5 @@ def _selective(confidence: Tensor, correct: Tensor) -> str:
         return float(answered / kept - right.mean())
 
     one = bootstrap_interval(gain, confidence, correct.double()).scaled(100)
-    tells = "tells" if one.side() > 0 else "hardly tells"
-    of = f"on the {100 * COVERAGE:.0f} % of images of which it is surest, accuracy is"
-    return f"Its confidence {tells} right from wrong: {of} {amount(one)} above that on all."
+    told = f"on the {100 * COVERAGE:.0f} % of images of which it is surest, accuracy is {amount(one)} above that on all"
+    return f"Its confidence {'tells' if one.side() > 0 else 'hardly tells'} right from wrong: {told}."

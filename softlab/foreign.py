@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as functional
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from softlab import data
 from softlab.attacks.ascent import device_of
@@ -17,13 +16,11 @@ from softlab.batches import as_pixels
 from softlab.errors import SoftlabError, unknown
 from softlab.representation import tap
 
-VALUES = 2**22  # of images that a network sees at once: bounds the memory, whatever their size
-
 
 class Subject(nn.Module):
     """A copy of a network as the lenses want it: images in [0, 1] -> features (N, D) -> `head` -> logits (N, K).
 
-    It is in evaluation mode and float32, owns the normalisation, and sees a large batch in parts, with gradients too.
+    It is in evaluation mode and float32, and owns the normalisation.
     """
 
     def __init__(self, model: nn.Module, mean: Tensor, std: Tensor):
@@ -39,16 +36,9 @@ class Subject(nn.Module):
         return self.model.get_submodule(self.name)
 
     def forward(self, images: Tensor) -> Tensor:
-        parts = images.split(max(1, VALUES // images[0].numel()))
-        if len(parts) > 1 and torch.is_grad_enabled():  # keep each part's input only; compute it again on the way back
-            return self.head(torch.cat([checkpoint(self.features, part, use_reentrant=False) for part in parts]))
-        return self.head(torch.cat([self.features(part) for part in parts]))
-
-    def features(self, images: Tensor) -> Tensor:
-        """What goes into the head, (N, D)."""
         with tap(self.head) as seen:
             self.model((images - self.mean) / self.std)
-        return seen.input
+        return seen.output
 
 
 def subject(
@@ -60,8 +50,8 @@ def subject(
     Raises SoftlabError, with the names to choose from, where no linear layer gives one row of logits per image.
     """
     shift, scale = (torch.as_tensor(one, dtype=torch.float32).detach().cpu() for one in (mean, std))
-    shapes = {shift.shape, scale.shape} <= {(1,), images.shape[1:2]}
-    if not shapes or not (shift.isfinite() & scale.isfinite() & (scale > 0)).all():
+    fit = {shift.shape, scale.shape} <= {(1,), images.shape[1:2]}
+    if not fit or not (shift.isfinite() & scale.isfinite() & (scale > 0)).all():
         raise SoftlabError(f"mean and std must be ({images.shape[1]},), finite, std above 0, not {mean} and {std}")
     if isinstance(head, nn.Module):
         head = next((name for name, module in model.named_modules() if module is head), str(head))
@@ -93,8 +83,7 @@ def _head_name(network: Subject, images: Tensor, wanted: str | None) -> str:
     try:
         output = network.model((images - network.mean) / network.std)
     except Exception as error:  # whatever the model's parts raise
-        shape = " × ".join(map(str, images.shape[1:]))
-        raise SoftlabError(f"the model fails on images of {shape}: {one_line(error)}") from error
+        raise SoftlabError(f"the model fails on images {tuple(images.shape[1:])}: {one_line(error)}") from error
     finally:
         for handle in handles:
             handle.remove()
@@ -128,11 +117,6 @@ def from_files(
     import torchvision
 
     path, folder = Path(weights).expanduser(), Path(folder).expanduser().resolve()
-    if path.suffix != ".safetensors":
-        raise SoftlabError(
-            f"{path} is not read, as such files can execute code: save it as safetensors, "
-            f"safetensors.torch.save_file(model.state_dict(), {path.with_suffix('.safetensors').name!r})"
-        )
     names = torchvision.models.list_models(module=torchvision.models)
     if architecture not in names:
         raise unknown("architecture", architecture, names)
@@ -140,7 +124,8 @@ def from_files(
     try:
         given = load_file(path)
     except (safetensors.SafetensorError, OSError) as error:
-        raise SoftlabError(f"{path} cannot be read as safetensors: {one_line(error)}") from None
+        advice = "Save it by safetensors.torch.save_file(model.state_dict(), …): other files could execute code"
+        raise SoftlabError(f"{path} cannot be read as safetensors: {one_line(error)}. {advice}") from None
     model = torchvision.models.get_model(architecture, weights=None, num_classes=len(files))
     last = list(model.state_dict())[-1]  # weight or bias of the layer that gives the logits
     classes = len(given[last]) if last in given else len(files)
@@ -150,11 +135,9 @@ def from_files(
         model.load_state_dict(given)
     except RuntimeError as error:
         raise SoftlabError(f"{path.name} does not fit {architecture}: {one_line(error)}") from None
-    named = all(name.isdecimal() for name in files)
-    if classes != len(files) and not named:
-        counts = f"the network has {classes} classes and {folder} {len(files)}"
-        raise SoftlabError(f"{counts}: name each folder by its class's number")
-    numbers = list(range(classes)) if classes == len(files) else list(map(int, files))
+    numbers = range(classes) if classes == len(files) else [int(name) for name in files if name.isdecimal()]
+    if len(numbers) != len(files):
+        raise SoftlabError(f"the network has {classes} classes: name each folder in {folder} by its class's number")
     arrays = data.decode({"these": files}, size, colour=True)
-    labels = torch.tensor(numbers)[torch.from_numpy(arrays["these_labels"])]
+    labels = torch.tensor(list(numbers))[torch.from_numpy(arrays["these_labels"])]
     return model, torch.from_numpy(arrays["these_images"]), labels

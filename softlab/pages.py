@@ -18,20 +18,15 @@ from softlab.errors import SoftlabError
 from softlab.files import write_whole
 
 Part = str | pandas.DataFrame | tuple[Figure, str]
-# Figures keep a white card in the dark theme, as in the book; wide tables scroll in a box of their own.
+# The browser's own colours, light or dark; figures keep a white card, wide tables scroll in a box of their own.
 STYLE = """
-:root { color-scheme: light dark; --text: #1b1b1b; --back: #ffffff; --line: #c8c8c8; --shade: #f3f3f3; }
-@media (prefers-color-scheme: dark) {
-  :root { --text: #e8e8e8; --back: #16181c; --line: #50545c; --shade: #22252b; }
-}
-body { margin: 0; background: var(--back); color: var(--text); font: 16px/1.55 system-ui, sans-serif; }
-main { max-width: 64rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
+:root { color-scheme: light dark; font: 16px/1.55 system-ui, sans-serif; }
+main { max-width: 64rem; margin: 0 auto; padding: 1rem; }
 h1, p { max-width: 46rem; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.25rem 0.7rem; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
-td { white-space: nowrap; } thead th { background: var(--shade); }
-img { max-width: 100%; background: #ffffff; }
+th, td { padding: 0.25rem 0.7rem; text-align: left; border-bottom: 1px solid GrayText; white-space: nowrap; }
+img { max-width: 100%; background: white; }
 """
 # Second line of defence: a browser loads nothing but the images inside the page, and runs nothing.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -39,22 +34,21 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 def to_html(parts: Sequence[Part]) -> str:
     """Texts as paragraphs, tables with all their rows, figures (closed then) with what they show in words."""
-    return "\n".join(map(_part, parts))
-
-
-def _part(part: Part) -> str:
-    if isinstance(part, str):
-        return f"<p>{html.escape(part)}</p>"
-    if isinstance(part, pandas.DataFrame):
-        with pandas.option_context("display.max_colwidth", None):  # else pandas 2 cuts long entries
-            table = part.to_html(escape=True, border=0)
-        return f'<div class="scroll" tabindex="0" role="region" aria-label="table">{table}</div>'
-    figure, shown = part
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=160, bbox_inches="tight", facecolor="white")
-    plt.close(figure)
-    data = base64.b64encode(image.getvalue()).decode()
-    return f'<figure><img alt="{html.escape(shown)}" src="data:image/png;base64,{data}"></figure>'
+    found = []
+    for part in parts:
+        if isinstance(part, str):
+            found.append(f"<p>{html.escape(part)}</p>")
+        elif isinstance(part, pandas.DataFrame):
+            with pandas.option_context("display.max_colwidth", None):  # else pandas 2 cuts long entries
+                table = part.to_html(escape=True, border=0)
+            found.append(f'<div class="scroll" tabindex="0" role="region" aria-label="table">{table}</div>')
+        else:
+            (figure, shown), image = part, io.BytesIO()
+            figure.savefig(image, format="png", dpi=160, bbox_inches="tight", facecolor="white")
+            plt.close(figure)
+            data = base64.b64encode(image.getvalue()).decode()
+            found.append(f'<figure><img alt="{html.escape(shown)}" src="data:image/png;base64,{data}"></figure>')
+    return "\n".join(found)
 
 
 def save_page(path: str | Path, title: str, parts: Sequence[Part]) -> Path:

@@ -23,16 +23,8 @@ from softlab.experiment import Profile, load_profile
 from softlab.measure import QUANTITIES, Samples, measure
 from softlab.notebook import known, table, test_part
 
-MAIN = (
-    "accuracy",
-    "log magnitude",
-    "log logit scale",
-    "cosine, row space",
-    "ECE",
-    "AURC",
-    "robust, 2/255",
-    "corrupted",
-)
+MAIN = ("accuracy", "log magnitude", "log logit scale", "cosine, row space")
+MAIN += ("ECE", "AURC", "robust, 2/255", "corrupted")
 # A property of the space of features, and a benefit that the papers derive from such.
 SHAPES = (("log logit scale", "gap"), ("cosine, row space", "ECE"), ("log magnitude", "robust, 2/255"))
 # Networks that this process has measured: a second card, of another method, measures only what is new.
@@ -88,10 +80,8 @@ class ReportCard:
             what = quantities[one.claim, one.variant]
             difference = one.text(what.factor, what.digits)[self.method]
             rows.append((one.claim, what.label, one.rule.text(), one.verdict, difference))
-        frame = pandas.DataFrame(
-            rows, columns=["claim", "quantity", "claimed", "verdict", "difference to the baseline"]
-        )
-        return frame.set_index(["claim", "quantity"])
+        headings = ["claim", "quantity", "claimed", "verdict", "difference to the baseline"]
+        return pandas.DataFrame(rows, columns=headings).set_index(headings[:2])
 
     def findings(self) -> list[str]:
         """Plain sentences, put together from the intervals."""
@@ -99,13 +89,9 @@ class ReportCard:
 
     def figure_of_differences(self) -> Figure:
         """The main quantities: each method's paired difference to the baseline with its interval."""
-        return figures.panels(
-            {
-                QUANTITIES[name].label: {method: one.scaled(QUANTITIES[name].factor) for method, one in found.items()}
-                for name in MAIN
-                if (found := self.differences(name))
-            }
-        )
+        found = {QUANTITIES[name]: self.differences(name) for name in MAIN if name in self.values}
+        shown = {what.label: {name: d.scaled(what.factor) for name, d in of.items()} for what, of in found.items()}
+        return figures.panels(shown)
 
     def figure_of_shapes(self) -> Figure:
         """Shape of the space of features against calibration and robustness, one dot per network."""
@@ -124,6 +110,10 @@ class ReportCard:
         """Write findings, tables, figures and how they were made as one HTML page (.html); returns its path."""
         label, *others = (figures.style(name).label for name in (self.method, *self.profile.methods))
         compared = f"each network of {', '.join(others)}"
+        settings = self.profile.experiment.as_dict() | provenance.environment(str(training.choose_device()))
+        methods = [regularizers.get(name, **given) for name, given in self.profile.methods.items()]
+        settings |= {"method": list(self.profile.methods), "method_parameters": methods, "seed": self.profile.seeds}
+        settings |= {**self.profile.evaluation, "date": time.strftime("%Y-%m-%d")}
         parts = [
             *self.findings(),
             "Mean ± half of the 95 % interval over seeds; an arrow where the paired difference excludes zero:",
@@ -133,17 +123,9 @@ class ReportCard:
             "Claims of the papers, judged for this method:",
             self.claims(),
             "How it was made:",
-            self._how(),
+            pandas.DataFrame({"value": {name: str(value) for name, value in settings.items()}}),
         ]
         return pages.save_page(path, f"Report card: {label} at profile {self.profile.name}", parts)
-
-    def _how(self) -> pandas.DataFrame:
-        """Settings, versions, commit and date, for the record."""
-        settings = self.profile.experiment.as_dict() | provenance.environment(str(training.choose_device()))
-        parameters = [findings.parameters_of(name, given) for name, given in self.profile.methods.items()]
-        varied = {"method": list(self.profile.methods), "method_parameters": parameters, "seed": self.profile.seeds}
-        settings |= {**varied, **self.profile.evaluation, "date": time.strftime("%Y-%m-%d")}
-        return pandas.DataFrame({"value": {name: str(value) for name, value in settings.items()}})
 
 
 def report_card(
@@ -164,8 +146,9 @@ def report_card(
     Raises SoftlabError for wrong input, with the nearest valid name, or if training fails.
     """
     profile = _setting(method, profile, parameters, seeds, overrides)
-    dataset, test = runs.dataset_of(profile.experiment), test_part(profile)
-    device, sizes = training.choose_device(device), profile.evaluation
+    dataset, device = runs.dataset_of(profile.experiment), training.choose_device(device)
+    scored = (dataset.fit_images, dataset.fit_labels), test_part(profile)
+    attacks = profile.evaluation["attack_size"], profile.evaluation["attack_steps"]
     values = {name: {one: {} for one in profile.methods} for name in QUANTITIES}
     problems: dict[str, str] = {}
     # The reader's method first: if it is wrong, that is known at once. All methods of a seed share its samples.
@@ -173,13 +156,11 @@ def report_card(
     with tqdm(total=len(order) * len(profile.seeds), unit="network", leave=False, delay=2) as bar:
         for seed in profile.seeds:
             own = profile.experiment.replace(seed=seed)
-            reference = training.training_set(own, dataset, device)
-            fit = (dataset.fit_images, dataset.fit_labels)
-            samples = Samples(reference, fit, test, sizes["attack_size"], sizes["attack_steps"])
+            samples = Samples(training.training_set(own, dataset, device), *scored, *attacks)
             for name in order:
                 bar.set_description(f"{name}, seed {seed}", refresh=False)
-                one = own.replace(method=name, method_parameters=profile.methods[name])
-                run = runs.fit_or_load(one, store=store, device=device)
+                setting = own.replace(method=name, method_parameters=profile.methods[name])
+                run = runs.fit_or_load(setting, store=store, device=device)
                 found, failed = _measured(run, samples, profile)
                 problems |= {f"{run.id}, {chapter}": why for chapter, why in failed.items()}
                 for quantity, value in found.items():
@@ -213,9 +194,7 @@ def _setting(method, profile, parameters, seeds, overrides) -> Profile:
         experiment = profile.experiment.replace(**overrides or {})
         profile = dataclasses.replace(profile, experiment=experiment, seeds=profile.seeds[:seeds])
     if method == "baseline" or "baseline" not in profile.methods:
-        raise SoftlabError(
-            f"a report card compares a method with the baseline, not {method!r} with {[*profile.methods]}"
-        )
+        raise SoftlabError(f"a report card compares a method with the baseline, not {method!r} of {[*profile.methods]}")
     chosen = dict(profile.methods.get(method, {}) if parameters is None else parameters)
     regularizers.get(method, **chosen)
     methods = {"baseline": profile.methods["baseline"], method: chosen}

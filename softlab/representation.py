@@ -11,6 +11,13 @@ from softlab.batches import as_pixels
 from softlab.errors import SoftlabError
 from softlab.models import Network
 
+PIXELS = 2**22  # of images that a network sees at once: bounds the memory, whatever their size
+
+
+def at_once(images: Tensor, most: int) -> int:
+    """How many of the images go through a network at once: `most`, or fewer where they are large."""
+    return max(1, min(most, PIXELS // images[0].numel()))
+
 
 def layout(model: nn.Module) -> torch.memory_format:
     """How images lie in memory for a network: channels last, which is faster, where softlab built it.
@@ -133,7 +140,7 @@ def extract(
     features, logits = [], []
     try:
         with tap(head if head is not None else model.head) as seen:
-            for batch in images.split(batch_size):
+            for batch in images.split(at_once(images, batch_size)):
                 model(as_pixels(batch.to(device)).contiguous(memory_format=layout(model)))
                 features.append(seen.input.float().cpu())
                 logits.append(seen.output.float().cpu())

@@ -225,7 +225,7 @@ def test_a_method_that_is_known_takes_the_parameters_of_the_profile_or_those_giv
         ({"method": "mixup", "parameters": {"bet": 1}}, "did you mean 'beta'?"),
         ({"method": "mixup", "overrides": {"epoch": 1}}, "did you mean 'epochs'?"),
         ({"method": "mixup", "seeds": 3}, "a count from 1 to the profile's 2, not 3"),
-        ({"method": "mixup", "profile": small(methods=["mixup"])}, "the baseline, not 'mixup' with ['mixup']"),
+        ({"method": "mixup", "profile": small(methods=["mixup"])}, "the baseline, not 'mixup' of ['mixup']"),
     ],
 )
 def test_misuse_is_one_line_before_any_data_is_loaded(arguments, message, tmp_path, monkeypatch):

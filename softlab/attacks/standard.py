@@ -12,6 +12,7 @@ from softlab.attacks import ascent, balls
 from softlab.attacks.ascent import UntrustedAttack, prepare
 from softlab.attacks.result import AttackResult, Health, warn
 from softlab.errors import SoftlabError, unknown
+from softlab.representation import at_once
 
 AUTOATTACKS = ("apgd-ce", "apgd-t", "fab-t", "square")
 
@@ -59,7 +60,8 @@ def autoattack(
     logger.addFilter(overhear)
     try:
         with torch.random.fork_rng(devices=gpus), torch.autocast(device.type, enabled=False):
-            found, _ = runner.run_standard_evaluation(subject.images, subject.labels, batch_size=ascent.BATCH)
+            size = at_once(subject.images, ascent.BATCH)
+            found, _ = runner.run_standard_evaluation(subject.images, subject.labels, batch_size=size)
     finally:
         logger.removeFilter(overhear)
         sys.settrace(trace)  # its check for dynamic models ends all tracing, a debugger's too
