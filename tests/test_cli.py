@@ -136,3 +136,23 @@ def test_the_unrelated_distribution_softlab_is_named(monkeypatch, capsys, recwar
     monkeypatch.setattr(metadata, "distribution", lambda name: Foreign() if name == "softlab" else real(name))
     assert softlab("runs") == 0
     assert "softlab 0.3 in /somewhere is another project" in str(recwarn.pop().message)
+
+
+def test_claims_lists_all_and_shows_one_in_full(tmp_path, capsys):
+    from softlab import load_profile
+    from softlab.evidence import Ledger, claims
+
+    ledger = Ledger("01_soft_labels", load_profile("smoke"))
+    ledger.judge("accuracy-improves", {"baseline": {0: 0.1, 1: 0.2}, "mixup": {0: 0.4, 1: 0.51}})
+    ledger.save(tmp_path / "01_soft_labels.results.json")
+    assert softlab("claims", "--results", tmp_path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(claims())
+    assert lines[0].split() == ["accuracy-improves", "P,", "M", "rises", "supported"]
+    assert lines[1].endswith("not run")
+    assert softlab("claims", "accuracy-improves", "--results", tmp_path) == 0
+    shown = capsys.readouterr().out
+    assert "as claimed: supported" in shown
+    assert "mean 0.305" in shown
+    assert softlab("claims", "accuracy-improve") == 2
+    assert "did you mean 'accuracy-improves'" in capsys.readouterr().err

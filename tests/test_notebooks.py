@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,37 @@ def test_chapters_and_appendices_ask_a_question_and_say_what_their_figures_show(
         if "plt.show()" in cell.source:
             assert cell.metadata["mystnb"]["image"]["alt"], f"figure {cell.id} has no alt text"
             assert cell.metadata["mystnb"]["figure"]["caption"], f"figure {cell.id} has no caption"
+
+
+# Digits that prose may have: settings and definitions, never results. Pattern -> where it comes from.
+DIGITS = {
+    r"95 % interval": "the rules, first page of the book",
+    r"97\.5 % of": "the rules; the point of a distribution that a cell names",
+    r"About \d+ minutes": "reading time",
+    r"[\d.]+/255": "radii of attacks, in cells beside",
+    r"class 0\b": "an index",
+    r"confidence of about 0\.8\. If about 80 %": "an example made up in the text",
+    r"0\.5 is chance": "definition of AUROC",
+    r"5 and 50 bins": "a setting of the cell below",
+    r"leads by about 17": "rounding in float32, log(2^24)",
+    r"above 0\.2|within ± 0\.005": "margins, claims.yml",
+    r"is exactly 1": "rounding in float32",
+    r": 1 is straight|origin, 0 tangential": "range of a cosine",
+    r"chapters 2 to 6": "chapter numbers",
+    r"MobileNetV2": "a name",
+}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_prose_holds_no_typed_number(path):
+    """Results in prose are read from cells; digits are allowed in mathematics, code, links, lists and DIGITS."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            text = re.sub(r"(?sm)```.*?```|^    .*?$|\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\]\([^)]*\)", " ", cell.source)
+            text = re.sub(r"(?m)^\s*\d+\. ", "", text)
+            for pattern in DIGITS:
+                text = re.sub(pattern, "", text)
+            assert not re.search(r"\d", text), f"{cell.id}: {re.search(r'.{0,30}[0-9].{0,30}', text)[0]}"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
