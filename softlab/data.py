@@ -23,7 +23,7 @@ from torch import Tensor
 from softlab.batches import balanced_subset
 from softlab.errors import SoftlabError, unknown
 from softlab.files import write_whole
-from softlab.paths import cache_folder
+from softlab.provenance import cache_folder
 
 EMBEDDED = Path(__file__).parent / "datasets" / "fashion_mini.npz"
 FASHION = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
