@@ -5,7 +5,6 @@ seen                                    # in a notebook: findings and a table
 seen.save("network.html")               # one page that asks no other host for anything
 """
 
-import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -61,9 +60,9 @@ class Examination:
         """A reliability diagram, and accuracy against the radius of attacks."""
         figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3.3), layout="constrained")
         curve = calibration.reliability(self.tested.logits.softmax(1), self.tested.labels)
-        share = curve.count / curve.count.sum()
-        figures.reliability(curve.confidence, curve.accuracy, curve.accuracy_interval(), share.numpy(), self.name, left)
-        under = [self.numbers.get(name, math.nan) for name in ("accuracy", *(f"robust, {r}/255" for r in RADII))]
+        share = (curve.count / curve.count.sum()).numpy()
+        figures.reliability(curve.confidence, curve.accuracy, curve.accuracy_interval(), share, self.name, left)
+        under = [self.numbers.get(name, np.nan) for name in ("accuracy", *(f"robust, {r}/255" for r in RADII))]
         figures.curves({self.name: 100 * np.array([under])}, [0, *RADII], "accuracy (%)", right, marked=True)
         right.set(xlabel="radius of the attack (255ths)", ylim=(-2, 102), title="under attack")
         return figure

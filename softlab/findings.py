@@ -1,12 +1,12 @@
-"""What numbers say in plain sentences: of a method beside the baseline, and of one network. Intervals choose them."""
+"""What numbers say in plain sentences: of a method beside the baseline, and of one network. Intervals choose them.
 
-from __future__ import annotations
+card: a report.ReportCard.  seen: an examination.Examination.
+"""
 
 import dataclasses
 import itertools
 import math
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import torch
 from scipy import stats
@@ -14,13 +14,9 @@ from torch import Tensor
 
 from softlab import calibration, geometry, regularizers
 from softlab.calibration import bootstrap_interval
-from softlab.evidence import Interval, t_interval
+from softlab.evidence import Interval, means
 from softlab.figures import style
 from softlab.measure import QUANTITIES, RADII
-
-if TYPE_CHECKING:
-    from softlab.examination import Examination
-    from softlab.report import ReportCard
 
 # What is said of a method, and how it is called in a sentence; those of a chapter are said together.
 SUBJECTS = {
@@ -44,7 +40,7 @@ def amount(one: Interval, digits: int = 1, unit: str = "points") -> str:
     return f"{one.mean:+z.{digits}f} {unit}" + (between if one.n > 1 else "")
 
 
-def of_method(card: ReportCard) -> list[str]:
+def of_method(card) -> list[str]:
     """Eight sentences, or a few at a time, on a method; and one for each lens that failed."""
     parameters = dataclasses.asdict(regularizers.get(card.method, **card.profile.methods[card.method]))
     given = ", ".join(f"{name} = {value}" for name, value in parameters.items())
@@ -60,7 +56,7 @@ def of_method(card: ReportCard) -> list[str]:
     return [text for text in texts if text] + [f"Not measured ({run}): {why}." for run, why in card.problems.items()]
 
 
-def _change(card: ReportCard, quantity: str) -> str:
+def _change(card, quantity: str) -> str:
     """`Accuracy: +1.2 points (95 % interval +0.4 to +2.0), better.`"""
     one, what = card.differences(quantity).get(card.method), QUANTITIES[quantity]
     if one is None:
@@ -73,21 +69,20 @@ def _change(card: ReportCard, quantity: str) -> str:
     return f"{SUBJECTS[quantity]}: {told}, {WORDS[what.better][1 + one.side()]}."
 
 
-def _confidence(card: ReportCard) -> str:
-    gaps = {name: t_interval(list(of.values())).scaled(100) for name, of in card.values.get("gap", {}).items()}
-    if not {card.method, "baseline"} <= set(gaps):
-        return ""
-    own, base = (f"{amount(gaps[name])}, {LEANING[1 + gaps[name].side()]}" for name in (card.method, "baseline"))
-    return f"Confidence minus accuracy: {own}; baseline: {base}."
+def _confidence(card) -> str:
+    gaps = {name: one.scaled(100) for name, one in means(card.values.get("gap", {})).items()}
+    pair = [(style(name).label, gaps[name]) for name in (card.method, "baseline") if name in gaps]
+    told = [f"{label} {amount(one)}, {LEANING[1 + one.side()]}" for label, one in pair]
+    return f"Confidence minus accuracy: {'; '.join(told)}." if told else ""
 
 
-def _cosines(card: ReportCard) -> str:
+def _cosines(card) -> str:
     found = {variant: card.differences(f"cosine, {variant}").get(card.method) for variant in geometry.VARIANTS}
     told = [f"{variant} {WORDS[0][1 + one.side()]}" for variant, one in found.items() if one is not None]
     return f"The cosine to the class centre, by its definition: {', '.join(told)}." if told else ""
 
 
-def _counts(card: ReportCard) -> str:
+def _counts(card) -> str:
     """Verdicts on the claims, and how many differences chance alone would show."""
     verdicts = Counter(one.verdict for one in card.ledger.judgements)
     if not verdicts:
@@ -102,7 +97,7 @@ def _counts(card: ReportCard) -> str:
     )
 
 
-def of_network(seen: Examination) -> list[str]:
+def of_network(seen) -> list[str]:
     """Five sentences, or a few at a time, on one network; then what was not computed, and what was warned of."""
     confidence, correct = seen.tested.logits.softmax(1).amax(1).clamp(max=1), seen.tested.correct
     texts = [_accuracy(seen, correct)]
@@ -123,7 +118,7 @@ def of_network(seen: Examination) -> list[str]:
     return texts + [f"Warning: {text}." for text in seen.warnings]
 
 
-def _accuracy(seen: Examination, correct: Tensor) -> str:
+def _accuracy(seen, correct: Tensor) -> str:
     labels, exact = seen.tested.labels, stats.binomtest(int(correct.sum()), len(correct)).proportion_ci()
     chance = float(labels.bincount().max()) / len(labels)
     text = f"Right on {100 * seen.numbers['accuracy']:.1f} % of {len(labels)} images (95 % interval over images "
@@ -134,7 +129,7 @@ def _accuracy(seen: Examination, correct: Tensor) -> str:
     return f"{text} One network says nothing about its training method: train several."
 
 
-def _calibration(seen: Examination, confidence: Tensor, correct: Tensor) -> str:
+def _calibration(seen, confidence: Tensor, correct: Tensor) -> str:
     error, after = (f"{100 * seen.numbers[name]:.1f} %" for name in ("ECE", "ECE at T"))
     most = calibration.ece_noise_floor(confidence, generator=torch.Generator().manual_seed(0))[1]
     if seen.numbers["ECE"] <= most:

@@ -7,6 +7,7 @@ from pathlib import Path
 import safetensors
 import torch
 import torch.nn.functional as functional
+import torchvision
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -56,10 +57,9 @@ def subject(
     if isinstance(head, nn.Module):
         head = next((name for name, module in model.named_modules() if module is head), str(head))
     try:
-        found = Subject(model, shift, scale)
+        found = Subject(model, shift, scale).to(device_of(model))
     except Exception as error:  # whatever the model's parts raise
         raise SoftlabError(f"the model cannot be copied by copy.deepcopy: {one_line(error)}") from error
-    found.to(device_of(model))
     found.name = _head_name(found, as_pixels(images[:4].to(device_of(model))), head)
     return found
 
@@ -111,11 +111,8 @@ def from_files(
     """A torchvision network with the weights of a safetensors file, and images (N, 3, H, W) and labels (N,) to see.
 
     folder: with `<class>/<image>`, classes in alphabetical order, as torchvision's ImageFolder numbers them; where the
-    network has more of them than there are folders, a folder's name must be its class's number.  size: resize to
-    size × size pixels.  A file in which pickles can hide is not opened.
+    network has more of them than there are folders, a folder's name must be its class's number.  size: in pixels.
     """
-    import torchvision
-
     path, folder = Path(weights).expanduser(), Path(folder).expanduser().resolve()
     names = torchvision.models.list_models(module=torchvision.models)
     if architecture not in names:

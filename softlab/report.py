@@ -108,8 +108,6 @@ class ReportCard:
 
     def save(self, path: str | Path) -> Path:
         """Write findings, tables, figures and how they were made as one HTML page (.html); returns its path."""
-        label, *others = (figures.style(name).label for name in (self.method, *self.profile.methods))
-        compared = f"each network of {', '.join(others)}"
         settings = self.profile.experiment.as_dict() | provenance.environment(str(training.choose_device()))
         methods = [regularizers.get(name, **given) for name, given in self.profile.methods.items()]
         settings |= {"method": list(self.profile.methods), "method_parameters": methods, "seed": self.profile.seeds}
@@ -118,14 +116,14 @@ class ReportCard:
             *self.findings(),
             "Mean ± half of the 95 % interval over seeds; an arrow where the paired difference excludes zero:",
             self.table(),
-            (self.figure_of_differences(), f"Panels, one quantity each: differences to the baseline, over {compared}"),
-            (self.figure_of_shapes(), f"Three panels, shape of features against benefit, one dot for {compared}"),
+            (self.figure_of_differences(), "Panels, one for each quantity: every method's difference to the baseline"),
+            (self.figure_of_shapes(), "Three panels, shape of features against benefit, one dot for each network"),
             "Claims of the papers, judged for this method:",
             self.claims(),
             "How it was made:",
             pandas.DataFrame({"value": {name: str(value) for name, value in settings.items()}}),
         ]
-        return pages.save_page(path, f"Report card: {label} at profile {self.profile.name}", parts)
+        return pages.save_page(path, f"Report card: {self.method} at profile {self.profile.name}", parts)
 
 
 def report_card(

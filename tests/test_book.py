@@ -139,7 +139,7 @@ def test_the_first_build_trains_executes_and_renders(checkout):
         ("05_calibration", 5, 16, 1),
         ("06_robustness", 2, 15, 1),
         ("07_maxsup", 3, 19, 1),
-        ("08_causes", 2, 8, 0),
+        ("08_causes", 2, 9, 0),
     ],
 )
 def test_a_chapter_has_its_figures_tables_and_sliders(book, chapter, figures, tables, sliders):
@@ -156,7 +156,7 @@ def test_a_chapter_has_its_figures_tables_and_sliders(book, chapter, figures, ta
     ("appendix", "figures", "tables", "words"),
     [
         ("A1_your_regularizer", 2, 2, ("focal (gamma = 2.0) beside the baseline", "did you mean 'focal'?")),
-        ("A2_your_network", 1, 2, ("found, not told", "name the linear layer that gives the logits", "all numbers:")),
+        ("A2_your_network", 1, 2, ("found, not told", "name the one that does, head=", "all numbers:")),
     ],
 )
 def test_an_appendix_has_its_figures_and_tables(book, appendix, figures, tables, words):

@@ -123,7 +123,8 @@ def test_findings_follow_the_intervals():
     assert "Length of features: -39.3 % (95 % interval -39.3 to -39.3), lower." in said  # 1 - exp(-1/2)
     assert "(AURC): +0.00 points (95 % interval -9.94 to +9.94), undecided." in said
     assert (
-        "Confidence minus accuracy: -11.0 points (95 % interval -13.5 to -8.5), underconfident; baseline: +10.0" in said
+        "Confidence minus accuracy: Mixup -11.0 points (95 % interval -13.5 to -8.5), underconfident; baseline +10.0"
+        in said
     )
     counts = re.search("Of 5 claims of the papers, read for this method: (.*?)\\. Of 6", said)[1]
     assert sorted(counts.split(", ")) == ["1 contradicted", "1 undecided", "3 supported"]
