@@ -193,27 +193,3 @@ def dots(
     ax.set(xlabel=labels[0], ylabel=labels[1])
     ax.grid(alpha=0.3)
     return ax
-
-
-def effects(
-    sizes: Mapping[str, Mapping[str, float]], labels: Mapping[str, str], better: Mapping[str, int], full: float = 10
-) -> Axes:
-    """A grid of methods and quantities, coloured by the size of an effect: what is moved, a line, what follows.
-
-    sizes: method -> {quantity: effect}, in any common unit.  labels: quantity -> heading, in order.  better: those that
-    follow -> +1 where more is better, -1 where less is.  full: the size at which colours are full.
-    """
-    values = np.array([[row[name] for name in labels] for row in sizes.values()])
-    _, ax = plt.subplots(figsize=(9, 0.42 * len(sizes) + 1.6), layout="constrained")
-    worth = np.array([better.get(name, 0) for name in labels])
-    shown = np.clip((values * np.where(worth == 0, 1, worth) / full + 1) / 2, 0, 1)
-    moved, follows = plt.get_cmap("RdBu_r"), plt.get_cmap("PRGn")
-    ax.imshow(np.where(worth[:, None] == 0, moved(shown), follows(shown)), aspect="auto")
-    for (row, column), value in np.ndenumerate(values):
-        dark = abs(shown[row, column] - 0.5) > 0.3
-        ax.text(column, row, f"{value:+z.0f}", ha="center", va="center", color="white" if dark else "black", fontsize=8)
-    ax.axvline((worth == 0).sum() - 0.5, color="black", linewidth=2)
-    ax.set_xticks(range(len(labels)), labels.values(), rotation=35, ha="left", fontsize=8)
-    ax.xaxis.tick_top()
-    ax.set_yticks(range(len(sizes)), [style(method).label for method in sizes])
-    return ax
