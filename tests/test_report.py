@@ -44,21 +44,16 @@ def registry(monkeypatch):
     monkeypatch.setattr(regularizers.base, "REGISTRY", dict(regularizers.REGISTRY))
 
 
-def own_method(name="own", factor=2.0):
+def own_method():
     """Register a method that multiplies the loss."""
 
-    @regularizers.register(name)
+    @regularizers.register("own")
     @dataclass(frozen=True)
     class Own(regularizers.Regularizer):
-        """<script>alert("a hostile docstring")</script>"""
-
         factor: float = 2.0
-        note: str = ""
 
         def loss(self, logits, targets, features, head, progress):
             return self.factor * regularizers.cross_entropy(logits, targets)
-
-    return Own
 
 
 def small(**changes):
@@ -174,14 +169,6 @@ def test_a_card_with_little_in_it_has_its_figures(values, tmp_path):
     card = made(values, seeds=1)
     card._repr_html_()
     assert card.save(tmp_path / "card.html").stat().st_size > 10_000
-
-
-def test_a_hostile_parameter_cannot_become_markup(tmp_path, registry):
-    own_method()
-    values = {name: {"baseline": group["baseline"], "own": group["mixup"]} for name, group in VALUES.items()}
-    card = made(values, method="own", methods={"baseline": {}, "own": {"note": "<script>1</script>"}})
-    assert "<script" not in card.save(tmp_path / "card.html").read_text() + card._repr_html_()
-    assert "&lt;script&gt;1" in card._repr_html_()
 
 
 def test_a_card_trains_what_is_missing_and_a_second_one_measures_nothing_twice(registry, tmp_path, monkeypatch):
@@ -333,11 +320,6 @@ def test_the_same_class_in_a_notebook_and_in_a_file_shares_its_networks(registry
         cli._run_methods_file(tmp_path / f"{name}.py")
         digests.append(fingerprint.code_digest(regularizers.base.REGISTRY["halved"]))
     assert digests[0] == digests[1]
-    assert torch.equal(regularizers.get("halved").loss(*[torch.eye(2)] * 2, None, None, 0), 0.5 * _loss())
-
-
-def _loss():
-    return regularizers.cross_entropy(torch.eye(2), torch.eye(2))
 
 
 def test_corrupted_images_are_made_once_if_small_and_one_at_a_time_if_not(monkeypatch):
