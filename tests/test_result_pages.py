@@ -48,8 +48,8 @@ def test_places_are_filled_from_results(pages, results):
     text += "[[change accuracy-improves; ; mixup; 100]] [[mean accuracy-improves; baseline; 100]] "
     text += "[[verdicts accuracy-improves]] [[see accuracy-improves]]"
     assert pages.filled(text, results) == (
-        "{bdg-success}`supported` {bdg-secondary}`undecided` same +2.0 ± 0.1 81.0 {bdg-success}`supported` × 1, "
-        '{bdg-secondary}`undecided` × 1 <a href="../notebooks/01_soft_labels.html#on-all-seeds">soft labels</a>'
+        "{bdg-success}`supported` {bdg-muted}`undecided` same +2.0 ± 0.1 81.0 {bdg-success}`supported` × 1, "
+        '{bdg-muted}`undecided` × 1 <a href="../notebooks/01_soft_labels.html#on-all-seeds">soft labels</a>'
     )
 
 

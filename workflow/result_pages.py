@@ -16,7 +16,7 @@ from docutils.nodes import make_id
 from softlab.evidence import claims, read_results
 from softlab.figures import style
 
-BADGES = {"supported": "success", "contradicted": "danger", "mixed": "warning", "undecided": "secondary"}
+BADGES = {"supported": "success", "contradicted": "danger", "mixed": "warning", "undecided": "muted"}
 UNKNOWN = "*this build cannot say*"
 
 
@@ -120,7 +120,7 @@ def glance(results: Results) -> str:
         first, others = judged[0], Counter(one["verdict"] for one in judged[1:])
         shown = [first["differences"][method] for method in first["judged"]]
         also = "<br>".join(f"{verdict}: {count}" for verdict, count in others.items())
-        kind = "" if claim.kind == "empirical" else f" ({claim.kind}: checked, not found)"
+        kind = "" if claim.kind == "empirical" else f" ({claim.kind}: checked, and not a finding)"
         seeds = sorted({one["n"] for one in shown})
         count = "–".join(map(str, dict.fromkeys([seeds[0], seeds[-1]]))) if seeds else ""
         rows.append([claim.statement + kind, claim.source, badge(first["verdict"]), also, count, results.see(name)])
@@ -145,7 +145,8 @@ is {{footcite:t}}`zhou2025maxsup`, X is {{footcite:t}}`xia2025selective`. The ru
 ## Every variant
 
 For each difference its 95 % interval, p with Holm's correction for all tests of the same claim, and the smallest effect
-that so few seeds would have shown in 80 % of repetitions: *undecided* says nothing about effects below it.
+that so few seeds would have shown in 80 % of repetitions: *undecided* says nothing about effects below it. For a claim
+of no difference p is that of two one-sided tests; its verdict asks for more, the whole interval within the margin.
 
 {chr(10).join(details)}
 
