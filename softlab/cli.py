@@ -42,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     setting.add_argument("--device", help="cpu, cuda, cuda:1, mps (a GPU if there is one)")
 
     train = commands.add_parser("train", parents=[setting], help="train networks that the store does not have yet")
-    train.add_argument("--study", default="core", help="a study of softlab/chapters.yaml (core: the profile itself)")
+    train.add_argument(
+        "--study", nargs="+", default=["core"], help="of softlab/chapters.yaml (core: the profile itself)"
+    )
     train.add_argument("--method", action="append", help="a method of the study (all); may be given again")
     train.add_argument("--seed", type=int, nargs="+", action="extend", help="seeds (all of the study)")
     train.add_argument("--workers", type=_count, default=1, help="how many such commands run at once, to estimate time")
@@ -73,9 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     claims.add_argument("--results", type=Path, default=folder, help=f"folder of results files ({folder})")
     claims.set_defaults(run=_claims)
 
-    runs = commands.add_parser("runs", help="list, show or prune trained networks")
-    runs.add_argument("action", nargs="?", choices=("list", "show", "prune"), default="list")
+    runs = commands.add_parser("runs", help="list, show or prune trained networks, or mark one as failed")
+    runs.add_argument("action", nargs="?", choices=("list", "show", "prune", "fail"), default="list")
     runs.add_argument("names", nargs="*", metavar="RUN", help="ids, or their beginnings")
+    runs.add_argument("--reason", help="fail: why studies leave the run out from now on; '' takes the mark away")
     runs.add_argument("--store", help="where runs are kept")
     runs.set_defaults(run=_runs)
     return parser
@@ -111,9 +114,11 @@ def _train(options) -> None:
     changes = _assignments(options.set, "--set", "FIELD")
     if options.methods_file:
         _run_methods_file(options.methods_file)
-    profile = study_profile(load_profile(options.profile, **changes), options.study)
-    methods = {name: profile.methods.get(name, {}) for name in options.method or profile.methods}
-    experiments = dataclasses.replace(profile, methods=methods, seeds=options.seed or profile.seeds).experiments()
+    experiments = []
+    for study in options.study:
+        profile = study_profile(load_profile(options.profile, **changes), study)
+        methods = {name: profile.methods.get(name, {}) for name in options.method or profile.methods}
+        experiments += dataclasses.replace(profile, methods=methods, seeds=options.seed or profile.seeds).experiments()
 
     from softlab import runs, training
 
@@ -248,14 +253,19 @@ def _runs(options) -> None:
         count = runs.prune(chosen if options.names else [], options.store)
         print(f"deleted {count} runs and everything unfinished or damaged")
         return
+    if options.action == "fail" and (options.reason is None or not options.names):
+        raise SoftlabError("softlab runs fail takes the runs, and why they are left out: --reason TEXT")
     for name in chosen:
         run = found[name]
+        if options.action == "fail":
+            runs.mark_as_failed(name, options.reason, options.store)
         if options.action == "show":
             record = {"id": name, "experiment": run.experiment.as_dict(), "provenance": dict(run.provenance)}
             print(json.dumps(record | {"last_epoch": {key: one[-1] for key, one in run.history.items()}}, indent=1))
         else:
             setting = f"{run.experiment.data} {run.experiment.model} {run.experiment.epochs} epochs"
-            print(f"{name}  {setting}  {run.provenance['trained']}  {run.provenance['seconds']:.0f} s")
+            failed = f"  failed: {run.failure}" if run.failure else ""
+            print(f"{name}  {setting}  {run.provenance['trained']}  {run.provenance['seconds']:.0f} s{failed}")
     if not chosen:
         print(f"no runs in {runs.store_folder(options.store)}")
 

@@ -17,9 +17,8 @@ from pathlib import Path
 
 from softlab.errors import SoftlabError, unknown
 from softlab.experiment import PACKAGE, Profile, read_yaml
-from softlab.intervals import Interval, holm, means, paired_interval, t_interval
+from softlab.intervals import Interval, between, holm, means, paired_interval, t_interval  # noqa: F401 (for chapters)
 
-__all__ = ["Claim", "Interval", "Ledger", "Rule", "claims", "holm", "means", "paired_interval", "t_interval", "verdict"]
 SCHEMA = 2  # of the file that Ledger.save writes
 Values = Mapping[str, Mapping[int, float]]  # {method: {seed: value}}
 

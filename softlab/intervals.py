@@ -102,6 +102,12 @@ def paired_interval(values: Sequence[float], baseline: Sequence[float]) -> Inter
     return t_interval(np.asarray(values, dtype=float) - np.asarray(baseline, dtype=float))
 
 
+def between(values: Mapping[str, Mapping[int, float]], method: str, other: str) -> Interval:
+    """Interval of one method minus another over the seeds that both have. values: method -> {seed: value}."""
+    seeds = [seed for seed in values[method] if seed in values[other]]
+    return paired_interval(*([values[name][seed] for seed in seeds] for name in (method, other)))
+
+
 def means(values: Mapping[str, Sequence[float] | Mapping[int, float]]) -> dict[str, Interval]:
     """Mean and interval over seeds of every method. values: method -> one number per seed, or {seed: number}."""
     return {

@@ -6,11 +6,12 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from softlab.errors import SoftlabError
 from softlab.evidence import Interval, means
-from softlab.experiment import Profile, chapters, load_profile, study_profile
+from softlab.experiment import Experiment, Profile, chapters, load_profile, study_profile
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,12 +39,21 @@ def begin(
     changes = {str(key): value for key, value in (overrides or {}).items()}
     settings = load_profile(profile, **changes | ({} if seeds is None else {"seeds": seeds}))
 
-    from softlab.runs import missing
+    from softlab.runs import failed_seeds, missing
     from softlab.training import choose_device
 
+    def needed() -> list[Experiment]:
+        studies = [study_profile(settings, study) for study in chapters().get(chapter, [])]
+        return [experiment for study in studies for experiment in study.experiments()]
+
     device = choose_device()
-    studies = [study_profile(settings, study) for study in chapters().get(chapter, [])]
-    networks = [experiment for study in studies for experiment in study.experiments()]
+    lost = failed_seeds(needed(), device)
+    if lost:
+        print("left out, for all methods:", *(f"seed {seed}, as {why}" for seed, why in lost.items()))
+        if set(lost) >= set(settings.seeds):
+            raise SoftlabError("no seed is left")
+        settings = replace(settings, seeds=tuple(seed for seed in settings.seeds if seed not in lost))
+    networks = needed()
     untrained = len(missing(networks, device))
     kind, place = ("gpu", "on one GPU") if device.type == "cuda" else ("cpu", "on one CPU core, half that on two")
     seconds = settings.seconds_per_network.get(kind)

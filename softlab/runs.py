@@ -24,10 +24,11 @@ from softlab import fingerprint, models, provenance, regularizers, training
 from softlab.data import Dataset, load
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment, Profile, run_id, study_profile
-from softlab.files import sync_folder, write_json, write_tensors
+from softlab.files import sync_folder, write_json, write_tensors, write_whole
 from softlab.provenance import store_folder
 
 CHECKPOINT_SECONDS = 10.0  # a kill loses about as much of a run's training
+FAILURE = "failed.txt"  # in a run's folder: the mark, and the reason
 ID = re.compile(r"[a-z][a-z0-9_]*-seed[0-9]+-[0-9a-f]{12}")
 
 
@@ -49,6 +50,12 @@ class Run:
     def model(self) -> models.Network:
         """The trained network in evaluation mode, on a GPU if there is one."""
         return self._with_weights("weights.safetensors")
+
+    @property
+    def failure(self) -> str | None:
+        """Why the run is marked as failed; None if it is not."""
+        mark = self.folder / FAILURE
+        return mark.read_text(encoding="utf-8") if mark.exists() else None
 
     def snapshot(self, epoch: int) -> models.Network:
         """The network as it was after `epoch` epochs (0: before training)."""
@@ -119,16 +126,41 @@ def missing(experiments: list[Experiment], device: torch.device, store: str | Pa
 def study(
     profile: Profile, name: str = "core", *, store: str | Path | None = None, device: str | None = None
 ) -> dict[str, list[Run]]:
-    """All runs of a study of softlab/chapters.yaml at this profile, {method: [Run by seed]}; trains those missing."""
+    """All runs of a study of softlab/chapters.yaml at this profile, {method: [Run by seed]}; trains those missing.
+
+    A seed of which a run is marked as failed is left out for all methods, so that they stay comparable.
+    """
     from tqdm import tqdm
 
     experiments = study_profile(profile, name).experiments()
+    lost = failed_seeds(experiments, training.choose_device(device), store)
     runs: dict[str, list[Run]] = {}
-    with tqdm(experiments, unit="network", leave=False, delay=2) as bar:
+    with tqdm([one for one in experiments if one.seed not in lost], unit="network", leave=False, delay=2) as bar:
         for experiment in bar:
             bar.set_description(f"{experiment.method}, seed {experiment.seed}", refresh=False)
             runs.setdefault(experiment.method, []).append(fit_or_load(experiment, store=store, device=device))
+    if not runs:
+        raise SoftlabError(f"no seed of study {name} is left: {'; '.join(lost.values())}")
     return runs
+
+
+def failed_seeds(
+    experiments: list[Experiment], device: torch.device, store: str | Path | None = None
+) -> dict[int, str]:
+    """Seeds of which a run is marked as failed, {seed: which run, and why}."""
+    lost = {}
+    for experiment in experiments:
+        known = training.resolve(experiment, device)
+        mark = store_folder(store) / identify(known, dataset_of(known)) / FAILURE
+        if mark.exists():
+            lost[experiment.seed] = f"{mark.parent.name} is marked as failed ({mark.read_text(encoding='utf-8')})"
+    return lost
+
+
+def mark_as_failed(name: str, reason: str, store: str | Path | None = None) -> None:
+    """Leave a run's seed out of studies from now on, without training it again. An empty reason takes the mark away."""
+    mark = store_folder(store) / name / FAILURE
+    write_whole(mark, lambda file: file.write(reason.encode())) if reason else mark.unlink(missing_ok=True)
 
 
 def stored(store: str | Path | None = None) -> Iterator[Run]:

@@ -138,7 +138,7 @@ def test_the_first_build_trains_executes_and_renders(checkout):
         ("04_cosines", 2, 11, 1),
         ("05_calibration", 5, 16, 1),
         ("06_robustness", 2, 15, 1),
-        ("07_maxsup", 3, 19, 1),
+        ("07_maxsup", 3, 17, 1),
         ("08_causes", 2, 9, 0),
     ],
 )

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from softlab import SoftlabError, fit_or_load, load_profile, runs, study, training
+from softlab import SoftlabError, begin, cli, fit_or_load, load_profile, runs, study, training
+from softlab.evidence import Ledger
 from softlab.files import write_json, write_whole
+from softlab.notebook import by_seed
 
 
 @pytest.fixture
@@ -241,3 +243,37 @@ def test_the_store_is_where_it_was_asked_for(tmp_path, monkeypatch):
     assert runs.store_folder() == checkout / "runs"
     monkeypatch.setattr(runs.provenance, "PACKAGE", tmp_path / "site-packages" / "softlab")
     assert runs.store_folder() == tmp_path / "cache" / "runs"
+
+
+def test_a_run_marked_as_failed_leaves_its_seed_out_and_is_not_trained_again(capsys, count_training):
+    profile = load_profile("smoke", epochs=1, train_size=50, methods=["baseline", "mixup"])
+    lost, trained = study(profile)["mixup"][0], len(count_training)
+    cli.main(["runs", "fail", lost.id, "--reason", "the disk was full"])
+    after = study(profile)
+    assert {name: [run.experiment.seed for run in group] for name, group in after.items()} == {
+        "baseline": [1],
+        "mixup": [1],
+    }
+    accuracy = by_seed(after, lambda run: run.history["accuracy"][-1])
+    judged = Ledger("a_chapter", profile).judge("accuracy-improves", accuracy)
+    assert (judged.intervals["mixup"].n, judged.verdict) == (1, "no verdict")
+    cli.main(["runs", "list"])
+    assert "failed: the disk was full" in capsys.readouterr().out
+    cli.main(["runs", "fail", after["mixup"][0].id, "--reason", "too"])
+    with pytest.raises(SoftlabError, match=f"no seed of study core is left: {lost.id} is marked as failed"):
+        study(profile)
+    cli.main(["runs", "fail", lost.id, "--reason", ""])
+    assert len(study(profile)["mixup"]) == 1
+    assert len(count_training) == trained
+    with pytest.raises(SystemExit):
+        cli.main(["runs", "fail", lost.id])
+    assert "--reason TEXT" in capsys.readouterr().err
+
+
+def test_a_chapter_begins_without_the_seeds_that_failed(monkeypatch, capsys):
+    monkeypatch.setenv("SOFTLAB_PROFILE", "smoke")
+    changes = {"epochs": 1, "train_size": 50, "snapshot_epochs": []}
+    runs.mark_as_failed(study(load_profile("smoke", **changes))["cutmix"][0].id, "it was stopped")
+    settings = begin("04_cosines", overrides=changes)
+    assert settings.seeds == (1,)
+    assert "left out, for all methods: seed 0, as cutmix-seed0-" in capsys.readouterr().out

@@ -15,6 +15,7 @@ def page():
         ax.plot([0, value])
         return figure
 
+    plt.close("all")  # what other tests left
     return widgets.static(draw, {"α = 1": 1, "β <2>": 2, "c": 3}, "Choose", "A line & more.", start=1)
 
 

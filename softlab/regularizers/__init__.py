@@ -9,36 +9,7 @@ A method is a class with up to three functions, each neutral if left out (see `R
         def loss(self, logits, targets, features, head, progress): ...
 """
 
-from softlab.regularizers import penalties
-from softlab.regularizers.base import (
-    REGISTRY,
-    Regularizer,
-    check_batch,
-    check_loss,
-    cross_entropy,
-    get,
-    register,
-)
-from softlab.regularizers.soft_labels import (
-    label_smoothing_loss,
-    label_smoothing_terms,
-    maxsup_loss,
-    smoothed,
-    top_logit_excess,
-)
-
-__all__ = [
-    "REGISTRY",
-    "Regularizer",
-    "check_batch",
-    "check_loss",
-    "cross_entropy",
-    "get",
-    "label_smoothing_loss",
-    "label_smoothing_terms",
-    "maxsup_loss",
-    "penalties",
-    "register",
-    "smoothed",
-    "top_logit_excess",
-]
+# ruff: noqa: F401
+from softlab.regularizers import penalties, soft_labels  # registers their methods
+from softlab.regularizers.base import REGISTRY, Regularizer, check_batch, check_loss, cross_entropy, get, register
+from softlab.regularizers.soft_labels import label_smoothing_loss, label_smoothing_terms, maxsup_loss, top_logit_excess
