@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from softlab.evidence import Interval
+from softlab.intervals import Interval
 
 
 @dataclass(frozen=True)

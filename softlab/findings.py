@@ -14,8 +14,8 @@ from torch import Tensor
 
 from softlab import calibration, geometry, regularizers
 from softlab.calibration import bootstrap_interval
-from softlab.evidence import Interval, means
 from softlab.figures import style
+from softlab.intervals import Interval, means
 from softlab.measure import QUANTITIES, RADII
 
 # What is said of a method, and how it is called in a sentence; those of a chapter are said together.

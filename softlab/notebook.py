@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from softlab.errors import SoftlabError
-from softlab.evidence import Interval, means
 from softlab.experiment import Experiment, Profile, chapters, load_profile, study_profile
+from softlab.intervals import Interval, means
 
 if TYPE_CHECKING:
     from torch import Tensor

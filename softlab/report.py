@@ -18,8 +18,9 @@ from tqdm import tqdm
 
 from softlab import figures, findings, pages, provenance, regularizers, runs, training
 from softlab.errors import SoftlabError
-from softlab.evidence import Interval, Ledger, means, paired_interval
+from softlab.evidence import Ledger
 from softlab.experiment import Profile, load_profile
+from softlab.intervals import Interval, between, means
 from softlab.measure import QUANTITIES, Samples, measure
 from softlab.notebook import known, table, test_part
 
@@ -48,13 +49,10 @@ class ReportCard:
 
     def differences(self, quantity: str) -> dict[str, Interval]:
         """Method -> its paired difference to the baseline over the seeds that both have, in the units of `values`."""
-        values, found = self.values.get(quantity, {}), {}
-        base = values.get("baseline", {})
-        for name, by_seed in values.items():
-            common = [seed for seed in by_seed if seed in base]
-            if name != "baseline" and common:
-                found[name] = paired_interval([by_seed[seed] for seed in common], [base[seed] for seed in common])
-        return found
+        values = self.values.get(quantity, {})
+        base = values.get("baseline", {}).keys()
+        others = [name for name, group in values.items() if name != "baseline" and group.keys() & base]
+        return {name: between(values, name, "baseline") for name in others}
 
     def table(self) -> pandas.DataFrame:
         """One row per quantity by chapter, one column per method: mean ± half of the 95 % interval over seeds.
