@@ -118,9 +118,13 @@ def identify(experiment: Experiment, dataset: Dataset) -> str:
 
 def missing(experiments: list[Experiment], device: torch.device, store: str | Path | None = None) -> list[Experiment]:
     """Those experiments that have no run in the store yet (a look at names only: nothing is verified)."""
-    root = store_folder(store)
-    resolved = [(experiment, training.resolve(experiment, device)) for experiment in experiments]
-    return [one for one, known in resolved if not (root / identify(known, dataset_of(known))).is_dir()]
+    return [one for one in experiments if not _folder_of(one, device, store).is_dir()]
+
+
+def _folder_of(experiment: Experiment, device: torch.device, store: str | Path | None) -> Path:
+    """Where the run of an experiment is, or will be, as this device trains it."""
+    known = training.resolve(experiment, device)
+    return store_folder(store) / identify(known, dataset_of(known))
 
 
 def study(
@@ -150,8 +154,7 @@ def failed_seeds(
     """Seeds of which a run is marked as failed, {seed: which run, and why}."""
     lost = {}
     for experiment in experiments:
-        known = training.resolve(experiment, device)
-        mark = store_folder(store) / identify(known, dataset_of(known)) / FAILURE
+        mark = _folder_of(experiment, device, store) / FAILURE
         if mark.exists():
             lost[experiment.seed] = f"{mark.parent.name} is marked as failed ({mark.read_text(encoding='utf-8')})"
     return lost
