@@ -16,6 +16,7 @@ from pathlib import Path
 import nbformat
 import yaml
 from result_pages import Results, filled, glance
+from set_repository import colab_link, github_address
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,15 +28,17 @@ def main(build: Path, log: Path) -> None:
     shutil.copytree(ROOT / "book", site / "book")
     shutil.copy(ROOT / "_toc.yml", site)
     (site / "notebooks").mkdir()
+    repository = repository_address()
     for executed in sorted((build / "notebooks").glob("*.ipynb")):
         if executed.name.count(".") == 1:  # not NAME.partial.ipynb, not NAME.failed.ipynb
-            nbformat.write(for_the_page(nbformat.read(executed, as_version=4)), site / "notebooks" / executed.name)
+            shown = for_the_page(nbformat.read(executed, as_version=4), executed.stem, repository)
+            nbformat.write(shown, site / "notebooks" / executed.name)
     (site / "book" / "this_build.md").write_text(this_build(build))
     results = Results(build / "notebooks")
     (site / "book" / "results.md").write_text(glance(results))
     page = site / "book" / "questions.md"
     page.write_text(filled(page.read_text(), results))
-    (site / "_config.yml").write_text(yaml.safe_dump(configuration(repository_address()), allow_unicode=True))
+    (site / "_config.yml").write_text(yaml.safe_dump(configuration(repository), allow_unicode=True))
 
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(site), "-W", "--keep-going", "-n"]
     with log.open("w") as lines:
@@ -54,11 +57,18 @@ def main(build: Path, log: Path) -> None:
     shutil.rmtree(rendered)
 
 
-def for_the_page(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Without papermill's traces: the cell that it injected, and its metadata."""
+def for_the_page(notebook: nbformat.NotebookNode, name: str, repository: str | None) -> nbformat.NotebookNode:
+    """Without papermill's traces, the cell that it injected and its metadata; under the title, a badge for Colab.
+
+    The badge is there if the repository's address is known: Colab opens the notebook from the repository.
+    """
     notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     for holder in (notebook, *notebook.cells):
         holder.metadata.pop("papermill", None)
+    if repository:
+        badge = f"[![Open in Colab](../book/_static/open_in_colab.svg)]({colab_link(repository, name)})"
+        title, _, rest = notebook.cells[0].source.partition("\n")
+        notebook.cells[0].source = f"{title}\n\n{badge}\n{rest}"
     return notebook
 
 
@@ -89,10 +99,7 @@ def repository_address() -> str | None:
     if address is None:
         command = ["git", "remote", "get-url", "origin"]
         address = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
-    address = (
-        re.sub(r"^git@github\.com:", "https://github.com/", address.strip()).removesuffix("/").removesuffix(".git")
-    )
-    return address if re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", address) else None
+    return github_address(address)
 
 
 def this_build(build: Path) -> str:

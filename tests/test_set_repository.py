@@ -1,0 +1,127 @@
+"""The repository's address: written by one command where it cannot be asked for, and asked for where it can."""
+
+import importlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+FILES = ("README.md", "CITATION.cff", "pyproject.toml")
+ADDRESS = "https://github.com/owner/name"
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """The files that are written to, and the script beside them."""
+    folder = tmp_path / "checkout"
+    notebooks = [f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")]
+    for file in (*FILES, "workflow/set_repository.py", *notebooks):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, folder / file)
+    return folder
+
+
+@pytest.fixture
+def build_site(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "workflow"))
+    return importlib.import_module("build_site")
+
+
+def set_repository(checkout, *address):
+    command = [sys.executable, "workflow/set_repository.py", *address]
+    return subprocess.run(command, cwd=checkout, capture_output=True, text=True)
+
+
+def content(checkout):
+    return {path: path.read_text() for path in sorted(checkout.rglob("*")) if path.is_file()}
+
+
+def sources(checkout):
+    """Where the first cells install from."""
+    cells = [
+        "".join(cell["source"])
+        for path in (checkout / "notebooks").glob("*.ipynb")
+        for cell in json.loads(path.read_text())["cells"]
+        if cell["id"] == "package"
+    ]
+    return {re.search(r'(?m)^source = "(.*?)"', cell)[1] for cell in cells}
+
+
+def test_the_address_is_written_once_into_each_file_and_nothing_else_changes(checkout):
+    before = content(checkout)
+    done = set_repository(checkout, f"{ADDRESS}.git")
+    assert done.returncode == 0, done.stderr
+    assert sources(checkout) == {f"git+{ADDRESS}"}
+    assert yaml.safe_load((checkout / "CITATION.cff").read_text())["repository-code"] == ADDRESS
+    project = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
+    assert project["urls"] == {"Repository": ADDRESS}
+    assert "optional-dependencies" in project
+    link = "https://colab.research.google.com/github/owner/name/blob/main/notebooks/01_soft_labels.ipynb"
+    assert (checkout / "README.md").read_text().count(f"]({link})") == 1
+    for path, text in content(checkout).items():
+        old, new = before[path].splitlines(), text.splitlines()
+        assert len([line for line in new if line not in old]) <= 2, path
+        assert len([line for line in old if line not in new]) <= 1, path
+
+
+def test_another_address_replaces_the_first(checkout):
+    set_repository(checkout, ADDRESS)
+    once = content(checkout)
+    assert set_repository(checkout, "git@github.com:somebody/else.git").returncode == 0
+    assert sources(checkout) == {"git+https://github.com/somebody/else"}
+    assert not any("owner/name" in text for text in content(checkout).values())
+    set_repository(checkout, ADDRESS)
+    assert content(checkout) == once
+
+
+@pytest.mark.parametrize("address", [(), ("https://example.org/owner/name",), ("https://github.com/owner",)])
+def test_what_is_no_address_is_said_in_one_line_and_nothing_is_written(checkout, address):
+    before = content(checkout)
+    done = set_repository(checkout, *address)
+    assert done.returncode != 0
+    assert done.stderr.startswith("not the address of a repository on GitHub")
+    assert done.stderr.count("\n") == 1
+    assert content(checkout) == before
+
+
+def test_a_file_without_a_place_is_named_and_nothing_is_written(checkout):
+    (checkout / "CITATION.cff").write_text("title: another\n")
+    before = content(checkout)
+    done = set_repository(checkout, ADDRESS)
+    assert "CITATION.cff has no place for the address" in done.stderr
+    assert content(checkout) == before
+
+
+def test_the_committed_files_agree_about_the_address():
+    (source,) = sources(ROOT)
+    address = source.removeprefix("git+") or None
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text()).get("repository-code") == address
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"].get("urls", {})
+    assert urls.get("Repository") == address
+    assert ("Open in Colab]" in (ROOT / "README.md").read_text()) == (address is not None)
+
+
+def test_a_page_has_a_badge_under_its_title_only_if_the_address_is_known(build_site):
+    cells = [nbformat.v4.new_markdown_cell("# Cones\n\n*About 20 minutes.*")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    assert build_site.for_the_page(notebook, "02_cones", None).cells[0].source == cells[0].source
+    shown = build_site.for_the_page(notebook, "02_cones", ADDRESS).cells[0].source
+    title, badge, text = (line for line in shown.splitlines() if line)
+    assert (title, text) == ("# Cones", "*About 20 minutes.*")
+    image, link = re.fullmatch(r"\[!\[Open in Colab\]\((.*?)\)\]\((.*?)\)", badge).groups()
+    assert (ROOT / "notebooks" / image).is_file()
+    assert link == "https://colab.research.google.com/github/owner/name/blob/main/notebooks/02_cones.ipynb"
+
+
+def test_the_badge_is_a_picture_of_our_own_that_asks_no_host():
+    text = (ROOT / "book" / "_static" / "open_in_colab.svg").read_text()
+    assert re.findall(r"https?://[^\"]+", text) == ["http://www.w3.org/2000/svg"]
+    assert 'aria-label="Open in Colab"' in text
