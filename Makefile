@@ -9,7 +9,7 @@ PIP_ARGS ?=
 SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --profile workflow/profiles/local \
 	--config profile=$(PROFILE) build=$(BUILD)
 
-.PHONY: book test lint format bench clean help
+.PHONY: book test test-browser lint format bench clean help
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -19,6 +19,9 @@ book: $(VENV)/book.stamp ## execute the notebooks and build the site at _build/h
 
 test: $(VENV)/test.stamp lint ## everything that needs no system package
 	@$(BIN)/python -m pytest
+
+test-browser: $(VENV)/test.stamp ## the pages in a browser; needs Chromium (SOFTLAB_SITE=DIR: the pages built there)
+	@$(BIN)/python -m pytest tests/browser -rs
 
 lint: $(VENV)/test.stamp ## ruff: rules and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

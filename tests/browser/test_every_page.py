@@ -1,0 +1,106 @@
+"""What holds on every page of the built book: from a server and from disk, at a desk and on a phone, in both themes."""
+
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+# What a page says about itself once everything is loaded.
+SEEN = r"""() => {
+  const words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT, node =>
+    node.parentElement.closest("pre, code, script, style, mjx-container") ? NodeFilter.FILTER_REJECT : 1);
+  const raw = [];
+  while (words.nextNode()) if (/\\\(|\\\[|\$\$/.test(words.currentNode.data)) raw.push(words.currentNode.data);
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  return {
+    ids: all("[id]").map(element => element.id),
+    links: all("a[href]").map(link => link.href),
+    missing: all("img").filter(image => !image.complete || !image.naturalWidth).map(image => image.src),
+    formulas: [...raw, ...all("mjx-merror").map(error => error.title || error.textContent),
+      ...all(".math").filter(math => !math.querySelector("mjx-container")).map(math => math.textContent)],
+    paint: performance.getEntriesByName("first-contentful-paint")[0]?.startTime,
+  };
+}"""
+
+# Wide things that no box of their own lets scroll: the page's width hides what sticks out of it.
+CUT_OFF = """() => [...document.querySelectorAll("article :is(table, pre, img, mjx-container)")].filter(element => {
+  if (!element.checkVisibility() || element.getBoundingClientRect().right <= innerWidth + 1) return false;
+  for (let box = element; box.matches("article, article *"); box = box.parentElement)
+    if (["auto", "scroll"].includes(getComputedStyle(box).overflowX)) return false;
+  return true;
+}).map(element => element.outerHTML.slice(0, 100))"""
+
+
+@pytest.fixture(scope="module", params=["server", "disk"])
+def visits(request, tab, served, site, names):
+    """Every page in a browser that sees it for the first time: {page: what was seen}."""
+    home, seen = {"server": served, "disk": site.as_uri()}[request.param], {}
+    for name in names:
+        with tab(home) as one:
+            seen[name] = one.open(name).evaluate(SEEN)
+            seen[name] |= {"home": home, "asked": one.asked_elsewhere, "complaints": one.complaints}
+    return seen
+
+
+def without_empty(findings):
+    return {name: found for name, found in findings.items() if found}
+
+
+def test_no_page_asks_another_host(visits):
+    assert without_empty({name: seen["asked"] for name, seen in visits.items()}) == {}
+
+
+def test_no_page_complains_or_misses_a_file(visits):
+    assert without_empty({name: seen["complaints"] + seen["missing"] for name, seen in visits.items()}) == {}
+
+
+def test_all_mathematics_is_set(visits):
+    assert without_empty({name: seen["formulas"] for name, seen in visits.items()}) == {}
+
+
+def test_every_link_inside_the_book_leads_somewhere(visits, site):
+    def is_broken(address):
+        path, anchor = urldefrag(address)
+        name = unquote(urlsplit(path).path.removeprefix(urlsplit(home).path).lstrip("/"))
+        if not (site / name).is_file():
+            return True
+        return bool(anchor) and name in visits and unquote(anchor) not in visits[name]["ids"]
+
+    home = next(iter(visits.values()))["home"]
+    inside = {name: {link for link in seen["links"] if link.startswith(home)} for name, seen in visits.items()}
+    assert sum(map(len, inside.values())) > 10 * len(visits)
+    assert without_empty({name: [link for link in links if is_broken(link)] for name, links in inside.items()}) == {}
+
+
+def test_the_time_to_the_first_paint_is_reported(visits, report):
+    where = "disk" if next(iter(visits.values()))["home"].startswith("file") else "a server here"
+    name = max(visits, key=lambda name: visits[name]["paint"])
+    report(f"first paint from {where}: at most {visits[name]['paint'] / 1000:.2f} s ({name})")
+
+
+def test_no_page_is_wider_than_a_phone(tab, names):
+    wide, cut_off = {}, {}
+    with tab(viewport={"width": 360, "height": 740}) as phone:
+        for name in names:
+            page = phone.open(name)
+            if (width := page.evaluate("document.scrollingElement.scrollWidth")) > 360:
+                wide[name] = width
+            cut_off[name] = page.evaluate(CUT_OFF)
+    assert (wide, without_empty(cut_off)) == ({}, {})
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_is_accessible_in(theme, tab, names, artefacts):
+    """Also takes the screenshots, and follows the system's theme."""
+    found = {}
+    with tab(color_scheme=theme) as one:
+        for name in names:
+            page = one.open(name)
+            assert page.locator("html").get_attribute("data-theme") == theme
+            page.screenshot(path=artefacts / f"{name.replace('/', '-')}.{theme}.png", full_page=True)
+            found[name] = [
+                f"{rule['id']} ({rule['impact']}): {node['html'][:300]} {node['any'][:1]}"
+                for rule in Axe().run(page).response["violations"]
+                for node in rule["nodes"]
+            ]
+    assert without_empty(found) == {}

@@ -1,0 +1,132 @@
+"""What a reader does: move sliders, choose a theme, search, find the answer, print, take a notebook away."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from pypdf import PdfReader
+
+MEGABYTE = 1e6
+
+
+def drag(page, slider, to: float):
+    """Press the mouse on the middle of a slider and let it go at this share of its width."""
+    box = slider.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 2, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 1 + to * (box["width"] - 2), middle, steps=5)
+    page.mouse.up()
+
+
+def test_sliders_follow_the_mouse_and_the_keyboard(tab, site, chapters):
+    with_sliders = [name for name in chapters if "softlab-frames" in (site / name).read_text()]
+    assert with_sliders
+    with tab() as one:
+        for name in with_sliders:
+            page = one.open(name)
+            for figure in page.locator("figure.softlab-frames").all():
+                follows_its_slider(page, figure)
+        assert one.complaints == []
+
+
+def follows_its_slider(page, figure):
+    """Go through all frames by keyboard, and to both ends by mouse: picture, caption and spoken value go along."""
+    slider, output, shown = figure.locator("input"), figure.locator("output"), figure.locator("img:visible")
+    labels = [image.get_attribute("data-label") for image in figure.locator("img").all()]
+    slider.scroll_into_view_if_needed()
+    slider.focus()
+    page.keyboard.press("Home")
+    pictures = []
+    for label in labels:
+        assert (output.text_content(), slider.get_attribute("aria-valuetext")) == (label, label)
+        assert shown.count() == 1
+        assert label in shown.get_attribute("alt")
+        pictures.append(shown.screenshot())
+        page.keyboard.press("ArrowRight")
+    assert len(set(pictures)) == len(labels), "frames that look the same"
+    for end, label in ((0, labels[0]), (1, labels[-1])):
+        drag(page, slider, to=end)
+        assert (output.text_content(), slider.get_attribute("aria-valuetext")) == (label, label)
+        assert shown.screenshot() == pictures[labels.index(label)]
+
+
+def test_a_chosen_theme_stays(tab, names):
+    with tab(color_scheme="light") as one:
+        page = one.open(names[0])
+        page.locator(".theme-switch-button:visible").first.click()
+        assert page.locator("html").get_attribute("data-theme") == "dark"
+        page = one.open(names[1])
+        assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_figures_have_a_white_card_in_the_dark_theme(tab, chapters):
+    with tab(color_scheme="dark") as one:
+        for name in chapters:
+            for figure in one.open(name).locator("article .cell_output img:visible").all():
+                looks = figure.evaluate("image => [getComputedStyle(image)].map(s => [s.backgroundColor, s.filter])[0]")
+                assert looks == ["rgb(255, 255, 255)", "none"], name
+
+
+@pytest.mark.parametrize("where", ["server", "disk"])
+def test_search_works_without_a_network(tab, served, site, where):
+    with tab({"server": served, "disk": site.as_uri()}[where]) as one:
+        page = one.open("search.html?q=cone")
+        page.locator("#search-results li a[href*='02_cones']").first.wait_for()
+        assert one.asked_elsewhere == []
+        if where == "server":  # from disk, a browser lets no page read another one: no snippets
+            page.locator("#search-results li .context").first.wait_for()
+            assert one.complaints == []
+
+
+def test_two_clicks_lead_from_the_cover_to_an_answer(tab):
+    """Does label smoothing make cones? The link that asks it, then the chapter's Reading."""
+    with tab() as one:
+        page = one.open("index.html")
+        page.wait_for_url("**/book/intro.html")
+        page.locator("article").get_by_role("link", name="do soft labels make cones?").click()
+        page.wait_for_url("**/02_cones.html")
+        page.locator("#pst-page-toc-nav").get_by_role("link", name="Reading", exact=True).click()
+        reading = page.locator("section#reading")
+        page.wait_for_function("scrollY > 1000")
+        assert 0 <= reading.bounding_box()["y"] < 300
+        assert re.search(r"supported|contradicted|mixed|undecided", reading.text_content())
+
+
+def test_a_chapter_prints_without_navigation(tab, artefacts):
+    with tab() as one:
+        page = one.open("notebooks/02_cones.html")
+        page.emulate_media(media="print")
+        for part in (".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article", ".prev-next-footer", "#rtd"):
+            assert not page.locator(part).first.is_visible(), part
+        page.pdf(path=artefacts / "02_cones.pdf", format="A4")
+    printed = PdfReader(artefacts / "02_cones.pdf")
+    text = "\n".join(sheet.extract_text() for sheet in printed.pages)
+    assert len(printed.pages) > 3
+    for part in ("What would change our mind", "Exercises", "References"):
+        assert part in text
+
+
+def test_a_chapter_offers_its_notebook(tab, chapters):
+    with tab(accept_downloads=True) as one:
+        for name in chapters:
+            page = one.open(name)
+            page.locator(".dropdown-download-buttons button").click()
+            with page.expect_download() as download:
+                page.locator("a.btn-download-source-button").click()
+            notebook = json.loads(Path(download.value.path()).read_text())
+            assert download.value.suggested_filename == f"{Path(name).stem}.ipynb"
+            assert any(cell.get("outputs") for cell in notebook["cells"]), "not the executed one"
+
+
+def test_no_chapter_is_heavy(site, chapters, report):
+    """The page and the images that it loads from files (frames of sliders are in the page)."""
+    weights = {}
+    for name in chapters:
+        images = re.findall(r'<img[^>]* src="(\.\./_images/[^"]+)"', (site / name).read_text())
+        files = {(site / name), *((site / name).parent / image for image in images)}
+        weights[name] = sum(path.stat().st_size for path in files) / MEGABYTE
+    heaviest = max(weights, key=weights.get)
+    report(f"heaviest chapter: {weights[heaviest]:.1f} MB ({heaviest})")
+    assert {name: weight for name, weight in weights.items() if weight > 6} == {}
