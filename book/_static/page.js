@@ -1,0 +1,9 @@
+/* Runs in the head of every page, before anything is painted. */
+
+// On a first visit the theme leaves its mode empty, reports that as an error, and paints a dark system's page light first.
+(() => {
+  const page = document.documentElement.dataset;
+  if (page.mode) return;
+  page.mode = "auto";
+  page.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+})();
