@@ -9,7 +9,7 @@ PIP_ARGS ?=
 SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --profile workflow/profiles/local \
 	--config profile=$(PROFILE) build=$(BUILD)
 
-.PHONY: book test test-browser lint format bench clean help
+.PHONY: book test test-browser lint format bench publish repository clean help
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -31,6 +31,12 @@ format: $(VENV)/test.stamp ## let ruff mend what it can, and strip the notebooks
 
 bench: $(VENV)/bench.stamp ## speed beside peers; tables go to benchmarks/results
 	@for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+publish: book ## leave the book at _build/publish, for any static host
+	@$(BIN)/python workflow/publish.py $(BUILD)/html $(BUILD)/publish
+
+repository: ## write this repository's address into its files, for Colab: ADDRESS=https://github.com/OWNER/NAME
+	@$(PYTHON) workflow/set_repository.py "$(ADDRESS)"
 
 clean: ## delete what `make book` made; never a trained run
 	rm -rf $(BUILD)
