@@ -11,6 +11,7 @@ from pathlib import Path
 
 from softlab import __version__
 from softlab.errors import SoftlabError
+from softlab.provenance import PACKAGE
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -47,7 +48,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--method", action="append", help="a method of the study (all); may be given again")
     train.add_argument("--seed", type=int, nargs="+", action="extend", help="seeds (all of the study)")
-    train.add_argument("--workers", type=_count, default=1, help="how many such commands run at once, to estimate time")
     train.add_argument("--manifest", type=Path, help="write the ids of the runs to this file")
     train.set_defaults(run=_train)
 
@@ -74,6 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     folder = "_build/quick/notebooks"
     claims.add_argument("--results", type=Path, default=folder, help=f"folder of results files ({folder})")
     claims.set_defaults(run=_claims)
+
+    sweep = commands.add_parser("sweep", add_help=False, help="execute notebooks over a grid of parameters, and report")
+    sweep.add_argument("arguments", nargs=argparse.REMAINDER)
+    sweep.set_defaults(run=_sweep)
 
     runs = commands.add_parser("runs", help="list, show or prune trained networks, or mark one as failed")
     runs.add_argument("action", nargs="?", choices=("list", "show", "prune", "fail"), default="list")
@@ -130,12 +134,11 @@ def _train(options) -> None:
         ids.append(run.id)
         if tell.first is not None:
             seconds = time.monotonic() - tell.started
-            wanted = _networks_of_the_book(options.profile) if options.manifest else experiments[position + 1 :]
-            waiting = len(runs.missing(wanted, device, options.store))
-            minutes = waiting * seconds / 60 / options.workers
-            left = f"{waiting} more to train, about {minutes:.1f} min" if waiting else "that was the last network"
+            waiting = len(runs.missing(experiments[position + 1 :], device, options.store))
+            minutes = waiting * seconds / 60
+            left = f"; {waiting} more to train, about {minutes:.1f} min" if waiting else ""
             accuracy = run.history["accuracy"][-1]
-            print(f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f}; {left}", flush=True)
+            print(f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f}{left}", flush=True)
     if options.manifest:
         write_json(options.manifest, ids)
     else:
@@ -158,15 +161,6 @@ class _Teller:
         minutes = (now - self.started) / (state.epoch - self.first) * (total - state.epoch) / 60
         name = f"{self.experiment.method}, seed {self.experiment.seed}"
         print(f"{name}: epoch {state.epoch} of {total}, {minutes:.1f} min to go", flush=True)
-
-
-def _networks_of_the_book(profile_name: str) -> list:
-    """The networks that the chapters need at this profile."""
-    from softlab.experiment import chapters, load_profile, study_profile
-
-    profile = load_profile(profile_name)
-    studies = dict.fromkeys(study for needed in chapters().values() for study in needed)
-    return [one for study in studies for one in study_profile(profile, study).experiments()]
 
 
 def _run_methods_file(path: Path) -> None:
@@ -235,6 +229,15 @@ def _claims(options) -> None:
                     print(f"    {method}: {', '.join(numbers)}")
     if not results:
         print(f"no results in {options.results}: make book, or name a folder with --results")
+
+
+def _sweep(options) -> None:
+    import subprocess
+
+    workflow = PACKAGE.parent / "workflow" / "sweep.py"
+    if not workflow.exists():
+        raise SoftlabError("sweeps run in a checkout of the repository: the installed package has no workflow")
+    sys.exit(subprocess.run([sys.executable, workflow, *options.arguments]).returncode)
 
 
 def _runs(options) -> None:

@@ -9,7 +9,6 @@ cases: methods disagree, or some contradict while others are open. One seed neve
 import functools
 import json
 import math
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -120,6 +119,7 @@ class Ledger:
     chapter: str
     settings: Profile
     judgements: list[Judgement] = field(default_factory=list)
+    measurements: dict[str, Values] = field(default_factory=dict)  # by quantity: what is not judged
 
     def judge(
         self,
@@ -157,6 +157,13 @@ class Ledger:
         self.judgements.append(Judgement(claim.id, variant, found, intervals, tuple(judged), claim.rule, values))
         return self.judgements[-1]
 
+    def record(self, numbers: Mapping[str, Mapping[int, Mapping[str, float]]]) -> None:
+        """Keep numbers that are not judged: method -> {seed: {quantity: value}}, as softlab.notebook.measured gives."""
+        for method, by_seed in numbers.items():
+            for seed, found in by_seed.items():
+                for quantity, value in found.items():
+                    self.measurements.setdefault(quantity, {}).setdefault(method, {})[seed] = value
+
     def adjusted(self) -> list[dict[str, float]]:
         """For every judgement its p values by method, adjusted (Holm) for all tests of the same claim in this ledger.
 
@@ -175,31 +182,40 @@ class Ledger:
         return found
 
     def save(self, path: str | Path | None = None) -> Path:
-        """Write everything as JSON: to `path`, else to SOFTLAB_RESULTS, else to CHAPTER.results.json in this folder."""
+        """Write everything as JSON (results.schema.json): to `path`, else where provenance.results_path says."""
         from softlab.files import write_json
-        from softlab.provenance import environment
+        from softlab.provenance import environment, results_path
         from softlab.runs import dataset_of
         from softlab.training import choose_device
 
-        path = Path(path or os.environ.get("SOFTLAB_RESULTS") or f"{self.chapter}.results.json")
+        path = Path(path or results_path(self.chapter))
         verdicts = [
             {"claim": one.claim, "variant": one.variant, "verdict": one.verdict, "judged": list(one.judged)}
             | {"differences": {name: _record(one, name, p) for name in one.intervals}}
             for one, p in zip(self.judgements, self.adjusted(), strict=True)
         ]
         evidence = [
-            {"claim": one.claim, "variant": one.variant, "method": method, "seed": seed, "value": _finite(float(value))}
-            for one in self.judgements
-            for method, by_seed in one.values.items()
-            for seed, value in by_seed.items()
+            {"claim": one.claim, "variant": one.variant, **row} for one in self.judgements for row in _rows(one.values)
+        ]
+        measurements = [
+            {"quantity": name, **row} for name, values in self.measurements.items() for row in _rows(values)
         ]
         record = {"schema": SCHEMA, "chapter": self.chapter, "profile": self.settings.name}
         record |= {"standing": self.settings.standing, "seeds": list(self.settings.seeds)}
         record |= {"data": self.settings.experiment.data.partition(":")[0]}
         record |= {"data_digest": dataset_of(self.settings.experiment).digest}
         record |= {"date": time.strftime("%Y-%m-%d"), **environment(choose_device().type)}
-        write_json(path, record | {"verdicts": verdicts, "evidence": evidence})
+        write_json(path, record | {"verdicts": verdicts, "evidence": evidence, "measurements": measurements})
         return path
+
+
+def _rows(values: Values) -> list[dict]:
+    """One entry for each method and seed, for JSON."""
+    return [
+        {"method": method, "seed": seed, "value": _finite(float(value))}
+        for method, by_seed in values.items()
+        for seed, value in by_seed.items()
+    ]
 
 
 def _record(one: Judgement, method: str, adjusted: Mapping[str, float]) -> dict:

@@ -4,7 +4,9 @@ An experiment says everything that a trained network depends on. Its run id is a
 images and of the code that trains, so that a result is never taken for another. This module imports no torch.
 """
 
+import copy
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -123,6 +125,7 @@ class Profile:
     seeds: tuple[int, ...]
     evaluation: Mapping[str, object]
     seconds_per_network: Mapping[str, float]
+    resources: Mapping[str, int]  # of one job on a cluster: gpus, memory_gb, minutes
 
     @property
     def standing(self) -> str:
@@ -154,7 +157,16 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
             raise unknown("profile", str(name), known)
         path = PACKAGE / "profiles" / f"{name}.yaml"
     content = read_yaml(path)
-    keys = ("description", "experiment", "methods", "seeds", "first_seed", "evaluation", "seconds_per_network")
+    keys = (
+        "description",
+        "experiment",
+        "methods",
+        "seeds",
+        "first_seed",
+        "evaluation",
+        "seconds_per_network",
+        "resources",
+    )
     for key in content:
         if key not in keys:
             raise unknown(f"entry of profile {path.name}", key, keys)
@@ -181,6 +193,7 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
         methods=_methods(content.get("methods", {"baseline": {}}), settings.get("methods")),
         seeds=_seeds(settings.get("seeds", content.get("seeds", 1)), content.get("first_seed", 0)),
         evaluation=_evaluation(content["evaluation"], settings.get("evaluation", {})),
+        resources=_resources(content.get("resources") or {}),
         seconds_per_network=MappingProxyType(content["seconds_per_network"]),
     )
 
@@ -227,7 +240,7 @@ def check_fields(fields: Mapping[str, object]) -> None:
 def read_yaml(path: Path) -> dict:
     """The mapping in a YAML file, read safely; duplicate keys and everything that is no mapping are errors."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # a SafeLoader
+        content = copy.deepcopy(_parsed(path, path.stat().st_mtime_ns))
     except OSError as error:
         raise SoftlabError(f"cannot read {path}: {error.strerror}") from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are no text, dates that are none
@@ -235,6 +248,11 @@ def read_yaml(path: Path) -> dict:
     if not isinstance(content, dict):
         raise SoftlabError(f"{path} must hold a mapping of names to values")
     return content
+
+
+@functools.lru_cache(maxsize=32)
+def _parsed(path: Path, changed: int) -> object:
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # a SafeLoader
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -315,6 +333,18 @@ def _evaluation(*given: object) -> Mapping[str, object]:
                 raise unknown("entry of evaluation", key, found)
             every = value is None and key != "attack_steps"
             found[key] = None if every else _number(key, int, value, (1, 10**9))
+    return MappingProxyType(found)
+
+
+def _resources(given: object) -> Mapping[str, int]:
+    """What a cluster is asked for, for each job: GPUs, GiB of memory, minutes."""
+    found, allowed = {"gpus": 0, "memory_gb": 4, "minutes": 60}, {"gpus": (0, 64), "memory_gb": (1, 10**5)}
+    if not isinstance(given, Mapping):
+        raise SoftlabError(f"resources must map names to values, not {given!r}")
+    for key, value in given.items():
+        if key not in found:
+            raise unknown("resource", key, found)
+        found[key] = _number(key, int, value, allowed.get(key, (1, 10**6)))
     return MappingProxyType(found)
 
 

@@ -1,4 +1,6 @@
-"""Files that are whole or not there: write to a temporary name, flush to disk, rename."""
+"""Files that are whole or not there: write to a temporary name, flush to disk, rename. Imports no torch."""
+
+from __future__ import annotations
 
 import errno
 import json
@@ -7,12 +9,12 @@ import shutil
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO
-
-from safetensors.torch import save
-from torch import Tensor
+from typing import TYPE_CHECKING, BinaryIO
 
 from softlab.errors import SoftlabError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -43,6 +45,8 @@ def write_json(path: Path, content: object) -> None:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Tensors as safetensors: a format that cannot hold code."""
+    from safetensors.torch import save
+
     content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata)
     write_whole(path, lambda file: file.write(content))
 

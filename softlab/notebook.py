@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import os
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from softlab.errors import SoftlabError
+from softlab.errors import SoftlabError, unknown
 from softlab.experiment import Experiment, Profile, chapters, load_profile, study_profile
 from softlab.intervals import Interval, means
 
@@ -32,6 +33,7 @@ def begin(
     Raises SoftlabError with the nearest valid name for whatever is unknown.
     """
     _prepare_kernel()
+    _refuse_unknown_parameters()
     if profile == DEFAULT_PROFILE:
         profile = os.environ.get("SOFTLAB_PROFILE") or DEFAULT_PROFILE
     if overrides is not None and not isinstance(overrides, Mapping):
@@ -158,13 +160,38 @@ def say(text: str) -> None:
     display(Markdown(text[:1].upper() + text[1:]))
 
 
-def _prepare_kernel() -> None:
-    """Sharp figures with readable type, and a SoftlabError as its one line, without the way it took to get here."""
-    if "IPython" not in sys.modules:
+def _refuse_unknown_parameters() -> None:
+    """Papermill lets a misspelt parameter pass: it assigns a name that nothing reads. Here it is an error."""
+    shell = _shell()
+    if shell is None:
         return
+    cells = [source for source in shell.user_ns.get("In", []) if isinstance(source, str)]
+    injected = next((index for index, source in enumerate(cells) if source.startswith("# Parameters\n")), 0)
+    if injected:
+        known = _assigned(cells[injected - 1])
+        for name in _assigned(cells[injected]):
+            if name not in known:
+                raise unknown("parameter", name, known)
+
+
+def _assigned(source: str) -> list[str]:
+    """The names that a cell of plain assignments defines."""
+    lines = [line for line in ast.parse(source).body if isinstance(line, ast.Assign)]
+    return [target.id for line in lines for target in line.targets if isinstance(target, ast.Name)]
+
+
+def _shell():
+    """The running IPython, or None."""
+    if "IPython" not in sys.modules:
+        return None
     from IPython import get_ipython
 
-    shell = get_ipython()
+    return get_ipython()
+
+
+def _prepare_kernel() -> None:
+    """Sharp figures with readable type, and a SoftlabError as its one line, without the way it took to get here."""
+    shell = _shell()
     if shell is None:
         return
 

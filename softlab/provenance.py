@@ -30,6 +30,24 @@ def store_folder(store: str | Path | None = None) -> Path:
     return checkout / "runs" if (checkout / "_toc.yml").exists() else cache_folder() / "runs"
 
 
+def results_path(notebook: str) -> Path:
+    """Where a notebook leaves its results: SOFTLAB_RESULTS, else beside what papermill writes, else in this folder.
+
+    Papermill does not tell a notebook its output; where processes can be looked at (Linux), its command line does.
+    """
+    if os.environ.get("SOFTLAB_RESULTS"):
+        return Path(os.environ["SOFTLAB_RESULTS"])
+    parent = Path(f"/proc/{os.getppid()}")
+    try:
+        arguments = (parent / "cmdline").read_bytes().decode().split("\0")
+        notebooks = [one for one in arguments if one.endswith(".ipynb")]
+        if any(Path(one).name == "papermill" for one in arguments) and len(notebooks) == 2:
+            return ((parent / "cwd").readlink() / notebooks[1]).with_suffix(".results.json")
+    except OSError:
+        pass  # no such place on this system
+    return Path(f"{notebook}.results.json")
+
+
 def environment(device: str) -> dict[str, str]:
     """Versions, commit and hardware, for the record; none of it enters a run id."""
     versions = {name: metadata.version(name) for name in ("torch", "torchvision", "numpy")}

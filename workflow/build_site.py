@@ -1,4 +1,4 @@
-"""Assemble the executed book and build its site: python build_site.py BUILD LOG
+"""Assemble the executed book and build its site: python build_site.py BUILD LOG [SWEEP …]
 
 BUILD/site mirrors the repository (so that launch links are right), with the executed notebooks in place of the
 committed ones; jupyter-book renders it with execution off and warnings as errors. BUILD/html appears only if every
@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import sweep_report
 import yaml
 from result_pages import Results, filled, glance
 from set_repository import colab_link, github_address
@@ -21,10 +22,12 @@ from set_repository import colab_link, github_address
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def main(build: Path, log: Path) -> None:
-    site, rendered = build / "site", build / "rendered"
-    for folder in (site, rendered):  # an incremental build of a broken page would pass
-        shutil.rmtree(folder, ignore_errors=True)
+def main(build: Path, log: Path, sweeps: list[str]) -> None:
+    for stale in build.glob(".site-*"):  # of a build that was killed, and whose children may still write there
+        shutil.rmtree(stale, ignore_errors=True)
+    work = build / f".site-{os.getpid()}"
+    site, rendered = work / "site", work / "rendered"
+    site.mkdir(parents=True)
     shutil.copytree(ROOT / "book", site / "book")
     shutil.copy(ROOT / "_toc.yml", site)
     (site / "notebooks").mkdir()
@@ -36,6 +39,7 @@ def main(build: Path, log: Path) -> None:
     (site / "book" / "this_build.md").write_text(this_build(build))
     results = Results(build / "notebooks")
     (site / "book" / "results.md").write_text(glance(results))
+    add_sweeps(site, build, sweeps)
     page = site / "book" / "questions.md"
     page.write_text(filled(page.read_text(), results))
     (site / "_config.yml").write_text(yaml.safe_dump(configuration(repository), allow_unicode=True))
@@ -54,7 +58,21 @@ def main(build: Path, log: Path) -> None:
     (html / ".nojekyll").touch()
     shutil.rmtree(build / "html", ignore_errors=True)
     html.replace(build / "html")
-    shutil.rmtree(rendered)
+    shutil.rmtree(work)
+
+
+def add_sweeps(site: Path, build: Path, names: list[str]) -> None:
+    """Pages of the sweeps whose results the repository holds, and of those that this build was asked for."""
+    found = {path.parent.name: path.parent for path in sorted((ROOT / "editions" / "sweeps").glob("*/table.csv"))}
+    found |= {name: build / "sweeps" / name for name in names}
+    (site / "book" / "sweeps").mkdir()
+    for name, folder in found.items():
+        (site / "book" / "sweeps" / f"{name}.md").write_text(sweep_report.page(folder))
+        shutil.copy(folder / "table.csv", site / "book" / "sweeps" / f"{name}.csv")
+    contents = yaml.safe_load((site / "_toc.yml").read_text())
+    part = {"caption": "Sweeps", "chapters": [{"file": f"book/sweeps/{name}"} for name in found]}
+    contents["parts"][-1:-1] = [part] if found else []
+    (site / "_toc.yml").write_text(yaml.safe_dump(contents, sort_keys=False))
 
 
 def for_the_page(notebook: nbformat.NotebookNode, name: str, repository: str | None) -> nbformat.NotebookNode:
@@ -125,4 +143,4 @@ def notebook_records(build: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])

@@ -1,19 +1,24 @@
-"""Execute one notebook with papermill: python execute.py NOTEBOOK OUTPUT LOG PROFILE
+"""Execute one notebook with papermill: python execute.py NOTEBOOK OUTPUT LOG PARAMETERS
 
-The output appears only when the notebook has run to its end. If a cell fails, the notebook as far as it came is
-kept beside it as NAME.failed.ipynb, and the cell and the error are printed.
+PARAMETERS is a JSON mapping. The output and its results file appear only when the notebook has run to its end. If a
+cell fails, the notebook as far as it came is kept beside it as NAME.failed.ipynb, and the cell and the error are
+printed. Two processes that want the same output execute it once.
 """
 
+import contextlib
+import ctypes
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
-import tempfile
 import time
 from importlib import metadata
 from pathlib import Path
 
 import nbformat
+from filelock import FileLock
 
 from softlab.provenance import commit
 
@@ -21,42 +26,74 @@ VERSIONS = ("torch", "torchvision", "numpy", "scipy", "matplotlib", "papermill")
 TIMEOUT = 3600  # seconds that one cell may take
 
 
-def main(notebook: Path, output: Path, log: Path, profile: str) -> int:
-    record = output.with_suffix(".json")
+def main(notebook: Path, output: Path, log: Path, parameters: str) -> int:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    asked = time.time()
+    with FileLock(output.with_name(f".{output.stem}.lock")):
+        if output.exists() and output.stat().st_mtime >= asked:  # by a job whose engine was killed
+            return 0
+        return execute(notebook, output, log, parameters)
+
+
+def execute(notebook: Path, output: Path, log: Path, parameters: str) -> int:
+    record, failed = output.with_suffix(".json"), output.with_suffix(".failed.ipynb")
     last = json.loads(record.read_text())["seconds"] if record.exists() else None
     print(f"executing {notebook.stem}" + (f" (last time it took {last:.0f} s)" if last else ""), flush=True)
-    started = time.monotonic()
-    partial, failed = output.with_suffix(".partial.ipynb"), output.with_suffix(".failed.ipynb")
-    with tempfile.TemporaryDirectory() as ipython, log.open("w") as lines:
-        command = [sys.executable, "-m", "papermill", "--log-output", "--no-progress-bar"]
-        command += ["--execution-timeout", str(TIMEOUT), str(notebook), str(partial), "-p", "profile", profile]
-        environment = os.environ | {"IPYTHONDIR": ipython, "PYTHONDONTWRITEBYTECODE": "1"}
-        environment.pop("SOFTLAB_PROFILE", None)  # the profile is given
-        environment["SOFTLAB_RESULTS"] = str(output.with_suffix(".results.json").resolve())
-        status = subprocess.run(command, env=environment, stdout=lines, stderr=subprocess.STDOUT).returncode
+    started, work = time.monotonic(), output.with_name(f".{output.stem}.work")
+    shutil.rmtree(work, ignore_errors=True)  # of a job that was killed
+    work.mkdir()
+    partial, results = work / notebook.name, work / "results.json"
+    command = [sys.executable, "-m", "papermill", "--log-output", "--no-progress-bar", "--execution-timeout", TIMEOUT]
+    command += [notebook, partial, "--parameters_yaml", parameters]
+    environment = os.environ | {"IPYTHONDIR": str(work / "ipython"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("SOFTLAB_PROFILE", None)  # the profile is given
+    environment["SOFTLAB_RESULTS"] = str(results.resolve())
+    with log.open("w") as lines:
+        given = {"env": environment, "stdout": lines, "stderr": subprocess.STDOUT, "preexec_fn": die_with_parent}
+        status = subprocess.run([str(part) for part in command], **given).returncode
     if status:
+        print(f"{notebook} failed: {reason(partial, log)}", flush=True)
         if partial.exists():
             partial.replace(failed)
-        print(f"{notebook} failed: {reason(failed)} (log: {log}, notebook as far as it came: {failed})", flush=True)
+            print(f"the notebook as far as it came: {failed} (log: {log})", flush=True)
+        shutil.rmtree(work, ignore_errors=True)
         return 1
     seconds = round(time.monotonic() - started, 1)
-    partial.replace(output)
-    failed.unlink(missing_ok=True)
     versions = {name: metadata.version(name) for name in VERSIONS}
-    record.write_text(json.dumps({"seconds": seconds, "commit": commit(), "versions": versions}, indent=1))
+    about = json.dumps({"seconds": seconds, "commit": commit(), "versions": versions}, indent=1)
+    (work / "about.json").write_text(about)
+    (work / "about.json").replace(record)
+    if results.exists():
+        results.replace(output.with_suffix(".results.json"))
+    partial.replace(output)  # last: with it the job is done
+    failed.unlink(missing_ok=True)
+    shutil.rmtree(work, ignore_errors=True)
     print(f"executed {notebook.stem} in {seconds:.0f} s", flush=True)
     return 0
 
 
-def reason(notebook: Path) -> str:
-    """The cell that failed and its error, in one line."""
-    if not notebook.exists():
-        return "it could not be started"
-    for cell in nbformat.read(notebook, as_version=4).cells:
-        for output in cell.get("outputs", []):
+def die_with_parent() -> None:
+    """Ask the system to kill this process when the one that started it dies (Linux; elsewhere it runs to its end)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def reason(notebook: Path, log: Path) -> str:
+    """The cell that failed and its error, in one line; where no cell could say, the last line of the log."""
+    cells = []
+    with contextlib.suppress(OSError, ValueError):  # never started, or cut off in the middle of writing
+        cells = nbformat.read(notebook, as_version=4).cells
+    running = "before its first cell"
+    for cell in cells:
+        if cell.cell_type != "code":
+            continue
+        for output in cell.outputs:
             if output.output_type == "error":
                 return f"cell {cell.get('id')!r}: {output.ename}: {output.evalue}"
-    return "no cell reports an error; a time-out or a kill"
+        if cell.get("metadata", {}).get("papermill", {}).get("status") == "running":
+            running = f"in cell {cell.get('id')!r}"
+    said = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return f"{running}: {said[-1] if said else 'it was killed'}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Leave a folder that any static host can serve, under any path: python publish.py SITE PUBLISHED
 
-A copy of the built site. It appears only if every link in it leads to a file of it, relative to the page: a link from
-the host's root would break where the book is not at the root.
+A copy of the built site. It replaces the last one only if every link in it leads to a file of it, relative to the
+page: a link from the host's root would break where the book is not at the root.
 """
 
 import re
@@ -12,17 +12,22 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 LINKS = {"href", "src", "data-src", "poster"}
+LEFT_OUT = (".built", ".buildinfo", ".doctrees", "*webpack-macros.html")  # the builder's notes; the theme's templates
 
 
 def main(site: Path, published: Path) -> None:
     if not (site / "index.html").is_file():
         sys.exit(f"there is no book at {site}: run `make book` first")
-    broken = sorted({f"{page.relative_to(site)}: {link}" for page in site.rglob("*.html") for link in dead(page, site)})
+    new = published.with_name(f".{published.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    shutil.copytree(site, new, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    broken = sorted({f"{page.relative_to(new)}: {link}" for page in new.rglob("*.html") for link in dead(page, new)})
     if broken:
+        shutil.rmtree(new)
         sys.exit("\n".join([f"not published, {len(broken)} links lead nowhere:", *broken[:20]]))
+    (new / ".nojekyll").touch()  # GitHub Pages leaves out folders that begin with _ otherwise
     shutil.rmtree(published, ignore_errors=True)
-    shutil.copytree(site, published, ignore=shutil.ignore_patterns(".built", ".buildinfo", ".doctrees"))
-    (published / ".nojekyll").touch()  # GitHub Pages leaves out folders that begin with _ otherwise
+    new.replace(published)
     size = sum(path.stat().st_size for path in published.rglob("*") if path.is_file())
     print(f"{published.resolve()}: {size / 2**20:.0f} MiB, for any static host")
 

@@ -1,0 +1,256 @@
+"""Sweeps: the same notebooks, executed over lists of parameters. `softlab sweep NAME` comes here.
+
+A sweep is a file of workflow/sweeps/ (or anywhere), read safely; book/sweeps.md says what stands in it. This module
+turns it into points, each a set of parameters that papermill takes, and hands them to the engine.
+"""
+
+import argparse
+import ast
+import functools
+import itertools
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import numpy as np
+from plan import digest
+
+from softlab.errors import SoftlabError, unknown
+from softlab.experiment import NAME, Profile, load_profile, read_yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+SWEEPS = ROOT / "workflow" / "sweeps"
+KEYS = ("title", "about", "notebooks", "parameters", "vary", "combine", "show")
+AXIS = ("sets", "values", "from", "to", "count", "scale")
+SHOWN = ("accuracy", "log magnitude", "ECE", "robust, 2/255")
+LARGEST = 100_000  # points
+
+
+@dataclass(frozen=True)
+class Point:
+    """One set of parameters. name: the same for the same parameters.  values: what varies, as the sweep calls it."""
+
+    name: str
+    values: Mapping[str, object]
+    parameters: Mapping[str, object]
+
+    def changes(self) -> dict[str, object]:
+        """What load_profile is given for this point."""
+        overrides = self.parameters.get("overrides") or {}
+        if not isinstance(overrides, Mapping):
+            raise SoftlabError(f"overrides must map fields to values, not {overrides!r}")
+        seeds = self.parameters.get("seeds")
+        return {str(key): value for key, value in overrides.items()} | ({} if seeds is None else {"seeds": seeds})
+
+    def settings(self, profile: str) -> Profile:
+        """The profile with this point's changes; raises SoftlabError that names the point."""
+        try:
+            return load_profile(profile, **self.changes())
+        except SoftlabError as error:
+            where = ", ".join(f"{name} = {value}" for name, value in self.values.items())
+            raise SoftlabError(f"{where}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A checked sweep file. axes: label -> values.  show: quantities that the report draws."""
+
+    name: str
+    file: str
+    title: str
+    about: str
+    notebooks: tuple[str, ...]
+    axes: Mapping[str, list]
+    points: tuple[Point, ...]
+    show: tuple[str, ...]
+
+
+def known() -> list[str]:
+    return sorted(path.stem for path in SWEEPS.glob("*.yaml"))
+
+
+@functools.cache
+def load_sweep(name: str) -> Sweep:
+    """Read a sweep of the book by its name, or yours by the path of its .yaml file. Raises SoftlabError."""
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        if name not in known():
+            raise unknown("sweep", name, known())
+        path = SWEEPS / f"{name}.yaml"
+    if not NAME.fullmatch(path.stem):
+        raise SoftlabError(f"{path.name}: a sweep's file is named with small letters, digits and _, a letter first")
+    content = read_yaml(path)
+    for key in content:
+        if key not in KEYS:
+            raise unknown(f"entry of sweep {path.name}", key, KEYS)
+    try:
+        return _sweep(path, content)
+    except SoftlabError as error:
+        raise SoftlabError(f"sweep {path.name}: {error}") from None
+
+
+def _sweep(path: Path, content: Mapping) -> Sweep:
+    notebooks = _names("notebooks", content.get("notebooks", ["one_setting"]))
+    fixed, vary = content.get("parameters") or {}, content.get("vary")
+    if not isinstance(fixed, Mapping) or not isinstance(vary, Mapping) or not vary:
+        raise SoftlabError("`vary` maps what changes to its values, `parameters` what does not")
+    allowed = set.intersection(*(set(parameters_of(notebook)) for notebook in notebooks)) - {"profile"}
+    axes, targets = {}, {}
+    for label, given in vary.items():
+        axes[str(label)], targets[str(label)] = _axis(str(label), given)
+    for parameter in [*fixed, *(path.split(".")[0] for paths in targets.values() for path in paths)]:
+        if parameter not in allowed:
+            raise unknown(f"parameter of {' and '.join(notebooks)}", parameter, allowed)
+    combine = content.get("combine", "grid")
+    if combine not in ("grid", "zip"):
+        raise unknown("combine", combine, ("grid", "zip"))
+    count = math.prod(map(len, axes.values())) if combine == "grid" else len(next(iter(axes.values())))
+    if count > LARGEST:
+        raise SoftlabError(f"{count} points are more than {LARGEST}")
+    if combine == "zip" and len(set(map(len, axes.values()))) > 1:
+        sizes = ", ".join(f"{label}: {len(values)}" for label, values in axes.items())
+        raise SoftlabError(f"zip takes lists of one length, not {sizes}")
+    rows = itertools.product(*axes.values()) if combine == "grid" else zip(*axes.values(), strict=True)
+    points = [_point(dict(zip(axes, row, strict=True)), targets, fixed) for row in rows]
+    if len({point.name for point in points}) < len(points):
+        raise SoftlabError("two points are the same: a value is given twice")
+    texts = {key: " ".join(str(content.get(key) or "").split()) for key in ("title", "about")}
+    shown = _names("show", content.get("show", list(SHOWN)))
+    title = texts["title"] or path.stem
+    return Sweep(path.stem, str(path), title, texts["about"], tuple(notebooks), axes, tuple(points), tuple(shown))
+
+
+def _names(key: str, given: object) -> list[str]:
+    if not isinstance(given, list) or not given or not all(isinstance(one, str) for one in given):
+        raise SoftlabError(f"{key} must be a list of names, not {given!r}")
+    return given
+
+
+def _axis(label: str, given: object) -> tuple[list, list[str]]:
+    """The values of an axis, and the parameters that it sets (by default the one that it is named after)."""
+    entry = given if isinstance(given, Mapping) else {"values": given}
+    for key in entry:
+        if key not in AXIS:
+            raise unknown(f"entry of {label}", key, AXIS)
+    paths = _names(f"sets of {label}", entry.get("sets", [label]))
+    if "values" in entry:
+        values = entry["values"]
+        if not isinstance(values, list) or not values or {"from", "to", "count", "scale"} & set(entry):
+            raise SoftlabError(f"{label} takes a list of values, or from, to and count, not {given!r}")
+        return values, paths
+    ends = [entry.get("from"), entry.get("to")]
+    count, scale = entry.get("count"), entry.get("scale", "linear")
+    if scale not in ("linear", "log"):
+        raise unknown(f"scale of {label}", scale, ("linear", "log"))
+    numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) and abs(end) < 1e300 for end in ends)
+    whole = isinstance(count, int) and not isinstance(count, bool) and 2 <= count <= LARGEST
+    if not numbers or not whole or (scale == "log" and min(ends) <= 0):
+        raise SoftlabError(f"{label}: a range has from, to (numbers, above 0 if log) and a count from 2, not {given!r}")
+    steps = np.linspace(*ends, count) if scale == "linear" else np.geomspace(*ends, count)
+    rounded = [float(f"{value:.10g}") for value in steps]
+    return [int(value) if value.is_integer() else value for value in rounded], paths
+
+
+def _point(values: dict[str, object], targets: Mapping[str, list[str]], fixed: Mapping) -> Point:
+    parameters = json.loads(_plain(fixed))
+    for label, value in values.items():
+        for path in targets[label]:
+            *parents, last = path.split(".")
+            place = parameters
+            for parent in parents:
+                place = place.setdefault(parent, {}) if isinstance(place, dict) else None
+            if not isinstance(place, dict):
+                raise SoftlabError(f"{path} cannot be set: something on its way is no mapping")
+            place[last] = value
+    return Point(digest(json.loads(_plain(parameters))), values, parameters)
+
+
+def _plain(content: object) -> str:
+    """As JSON, which holds nothing but plain values; dates and the like, which YAML knows, are refused."""
+    try:
+        return json.dumps(content, allow_nan=False)
+    except (TypeError, ValueError):
+        raise SoftlabError(f"parameters are numbers, text, lists and mappings, not {content!r}") from None
+
+
+def notebook_path(name: str) -> Path:
+    """Where a notebook lies: a chapter, or the one that measures a single setting with every lens."""
+    places = {path.stem: path for folder in (ROOT / "notebooks", SWEEPS) for path in folder.glob("*.ipynb")}
+    if name not in places:
+        raise unknown("notebook", name, places)
+    return places[name].relative_to(ROOT)
+
+
+@functools.cache
+def parameters_of(name: str) -> tuple[str, ...]:
+    """The names that a notebook's parameters cell defines."""
+    cells = nbformat.read(ROOT / notebook_path(name), as_version=4).cells
+    source = next(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
+    return tuple(target.id for line in ast.parse(source).body for target in line.targets)
+
+
+def check(sweep: Sweep, profile: str) -> None:
+    """Raise SoftlabError for a point that no notebook could run with: every value is tried before anything starts."""
+    from softlab import regularizers
+    from softlab.measure import QUANTITIES
+
+    for name in sweep.show if sweep.notebooks == ("one_setting",) else ():
+        if name not in QUANTITIES:
+            raise unknown("quantity to show", name, QUANTITIES)
+    for method, parameters in _methods(point.settings(profile) for point in sweep.points):
+        regularizers.get(method, **json.loads(parameters))
+
+
+def _methods(settings: Iterator[Profile]) -> set[tuple[str, str]]:
+    """Every method with its parameters, once."""
+    return {(name, _plain(dict(given))) for one in settings for name, given in one.methods.items()}
+
+
+def main(arguments: list[str]) -> int:
+    """`softlab sweep`: 0, 1 if a job failed, 2 for wrong input."""
+    parser = argparse.ArgumentParser(prog="softlab sweep", description="Execute notebooks over a grid of parameters.")
+    parser.add_argument(
+        "name", nargs="?", help="a sweep of workflow/sweeps, or a .yaml file of yours (none: list them)"
+    )
+    parser.add_argument("--profile", default="quick", help="what the points change: a name, or a .yaml file (quick)")
+    parser.add_argument("--on", default="local", metavar="WHERE", help="workflow/profiles/WHERE: local, slurm (local)")
+    parser.add_argument("--cores", type=int, help="how many cores to use (as WHERE says: all)")
+    parser.add_argument("--dry-run", action="store_true", help="list the jobs and their minutes; start none")
+    options = parser.parse_args(arguments)
+    if options.name is None:
+        for name in known():
+            sweep = load_sweep(name)
+            print(f"{name:14} {len(sweep.points):4} points  {sweep.title}")
+        return 0
+    try:
+        sweep, places = load_sweep(options.name), sorted(path.name for path in (ROOT / "workflow/profiles").iterdir())
+        if options.on not in places:
+            raise unknown("place to run", options.on, places)
+        if options.cores is not None and options.cores < 1:
+            raise SoftlabError(f"--cores takes a whole number from 1, not {options.cores}")
+        check(sweep, options.profile)
+    except SoftlabError as error:
+        print(f"softlab: {error}", file=sys.stderr)
+        return 2
+    return engine(options.profile, options.on, [options.name], options.cores, options.dry_run, "sweeps")
+
+
+def engine(profile: str, on: str, sweeps: list[str], cores: int | None, dry_run: bool, target: str) -> int:
+    """Start Snakemake in the checkout and wait for it."""
+    files = [str(Path(name).resolve()) if name.endswith((".yaml", ".yml")) else name for name in [profile, *sweeps]]
+    command = [sys.executable, "-m", "snakemake", target, "--snakefile", "workflow/Snakefile"]
+    command += ["--profile", f"workflow/profiles/{on}", *(["--cores", str(cores)] if cores else [])]
+    command += ["--config", f"profile={files[0]}", f"sweeps={','.join(files[1:])}", f"dry_run={int(dry_run)}"]
+    try:
+        return min(1, subprocess.run(command, cwd=ROOT).returncode)
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

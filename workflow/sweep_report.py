@@ -1,0 +1,179 @@
+"""What a sweep found: one tidy table, a page that stands alone, and the same page for the book.
+
+python sweep_report.py FOLDER SWEEP, after the last point, writes FOLDER/table.csv, about.json and report.html.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas
+from matplotlib.figure import Figure
+from sweep import Sweep, load_sweep
+
+from softlab.figures import style
+from softlab.files import write_json, write_whole
+from softlab.intervals import Interval, between, t_interval
+from softlab.measure import QUANTITIES, Quantity
+from softlab.pages import Part, save_page, to_html
+
+KEPT = ("profile", "standing", "data", "data_digest", "date", "commit", "device", "machine", "torch", "python")
+Values = Mapping[str, Mapping[str, Mapping[int, float]]]  # {method: {value of the axis: {seed: number}}}
+
+
+def collect(sweep: Sweep, folder: Path) -> tuple[pandas.DataFrame, dict]:
+    """One row per point, notebook, method, seed and quantity; and what all of them have in common."""
+    rows, about = [], {}
+    for point in sweep.points:
+        for name in sweep.notebooks:
+            record = json.loads((folder / "points" / point.name / f"{name}.results.json").read_bytes())
+            about = {key: record[key] for key in KEPT}
+            numbers = [(one["quantity"], one) for one in record["measurements"]]
+            numbers += [(": ".join(filter(None, (one["claim"], one["variant"]))), one) for one in record["evidence"]]
+            for quantity, one in numbers:
+                found = {"notebook": name, "method": one["method"], "seed": one["seed"]}
+                rows.append({**point.values, **found, "quantity": quantity, "value": one["value"]})
+    about |= {"sweep": sweep.name, "title": sweep.title, "about": sweep.about, "show": list(sweep.show)}
+    return pandas.DataFrame(rows), about | {"axes": {label: len(values) for label, values in sweep.axes.items()}}
+
+
+def report(table: pandas.DataFrame, about: Mapping) -> list[Part]:
+    """The page: sentences, figures, tables. The first axis runs along the figures, others make figures of their own."""
+    first, *others = about["axes"]
+    # Axes that move with the first one (zip) say nothing of their own.
+    others = [label for label in others if table.groupby(first)[label].nunique().max() > 1]
+    seeds = sorted(table["seed"].unique())
+    parts: list[Part] = [about["about"]] if about["about"] else []
+    parts.append(
+        f"Profile {about['profile']} ({about['standing']}), data {about['data']} (digest {about['data_digest'][:12]}), "
+        f"{len(seeds)} seeds from {seeds[0]}, commit {about['commit']}, torch {about['torch']}, {about['device']}, "
+        f"{about['date']}. Lines are means over seeds, bars 95 % intervals."
+    )
+    if len(seeds) == 1:
+        parts[-1] += " With one seed there are no intervals, and nothing is said about changes."
+    groups = table.groupby(others, sort=False) if others else [((), table)]
+    for values, some in groups:
+        where = ", ".join(f"{label} = {value}" for label, value in zip(others, values, strict=True))
+        shown = {name: _values(some, name, first) for name in about["show"]}
+        for name in [name for name, found in shown.items() if not found]:
+            raise SystemExit(f"{about['sweep']}: no notebook of it measures {name!r}")
+        if where:
+            parts.append(f"With {where}:")
+        parts.append((draw(shown, first), _seen(shown, first, where)))
+        parts.append(changes(shown, first))
+        parts.append(means(shown, first))
+    return parts
+
+
+def _values(table: pandas.DataFrame, quantity: str, axis: str) -> Values:
+    found: dict = {}
+    for row in table[table["quantity"] == quantity].dropna(subset="value").to_dict("records"):
+        found.setdefault(row["method"], {}).setdefault(row[axis], {})[row["seed"]] = row["value"]
+    return found
+
+
+def unit(name: str) -> Quantity:
+    """How a quantity is called and written; claims' statistics as they are."""
+    return QUANTITIES.get(name, Quantity(name, "", digits=3))
+
+
+def draw(shown: Mapping[str, Values], axis: str) -> Figure:
+    """One panel for each quantity."""
+    columns = min(2, len(shown))
+    rows = -(-len(shown) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(4.1 * columns, 2.7 * rows), layout="constrained", squeeze=False)
+    for ax in axes.flat[len(shown) :]:
+        ax.set_visible(False)
+    for ax, (name, by_method) in zip(axes.flat, shown.items(), strict=False):
+        written = unit(name)
+        for method, by_value in by_method.items():
+            intervals = [t_interval(list(numbers.values())).scaled(written.factor) for numbers in by_value.values()]
+            width = [one.half_width if one.n > 1 else 0 for one in intervals]
+            look, places = style(method), list(by_value)
+            if not all(isinstance(place, (int, float)) for place in places):
+                places = [str(place) for place in places]
+            means = [one.mean for one in intervals]
+            ax.errorbar(places, means, width, color=look.color, marker=look.marker, ms=5, capsize=2, label=look.label)
+        _spread_out(ax, list(by_value))
+        ax.set(xlabel=axis, ylabel=written.label)
+        ax.grid(alpha=0.3)
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=5, frameon=False)
+    return figure
+
+
+def _spread_out(ax, values: list) -> None:
+    """A logarithmic axis where numbers span more than a factor of ten; around zero it is linear."""
+    numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    positive = [value for value in numbers if value > 0]
+    if len(numbers) < len(values) or len(positive) < 2 or min(numbers) < 0 or max(positive) < 10 * min(positive):
+        return
+    ax.set_xscale("symlog", linthresh=min(positive)) if min(numbers) == 0 else ax.set_xscale("log")
+    ax.set_xticks(numbers, [f"{number:g}" for number in numbers])
+    ax.minorticks_off()
+
+
+def _seen(shown: Mapping[str, Values], axis: str, where: str) -> str:
+    """What the figure shows, in words."""
+    told = [f"{'; '.join(_told(name, by_method))}" for name, by_method in shown.items()]
+    return f"One panel for each quantity against {axis}{', ' * bool(where)}{where}. {'. '.join(told)}."
+
+
+def _told(name: str, by_method: Values) -> list[str]:
+    written = unit(name)
+    told = []
+    for method, by_value in by_method.items():
+        along = [t_interval(list(numbers.values())).scaled(written.factor).mean for numbers in by_value.values()]
+        ends = f"from {along[0]:.{written.digits}f} to {along[-1]:.{written.digits}f}"
+        told.append(f"{written.label}, {style(method).label}: {ends}")
+    return told
+
+
+def changes(shown: Mapping[str, Values], axis: str) -> pandas.DataFrame:
+    """How far each quantity moves from the first value to the last, paired by seed."""
+    found: dict = {}
+    for name, by_method in shown.items():
+        written = unit(name)
+        for method, by_value in by_method.items():
+            first, *_, last = by_value
+            moved = between({"first": by_value[first], "last": by_value[last]}, "last", "first").scaled(written.factor)
+            found.setdefault(f"{written.label}", {})[style(method).label] = _in_words(moved, written.digits)
+    return pandas.DataFrame(found).T.rename_axis(f"change over {axis}")
+
+
+def _in_words(moved: Interval, digits: int) -> str:
+    word = "" if moved.n == 1 else {1: " (rises)", -1: " (falls)", 0: " (undecided)"}[moved.side()]
+    return moved.text(digits, sign=True) + word
+
+
+def means(shown: Mapping[str, Values], axis: str) -> pandas.DataFrame:
+    """Mean and interval of every quantity, for each method and value."""
+    found: dict = {}
+    for name, by_method in shown.items():
+        written = unit(name)
+        for method, by_value in by_method.items():
+            for value, numbers in by_value.items():
+                interval = t_interval(list(numbers.values())).scaled(written.factor)
+                found.setdefault(written.label, {})[style(method).label, value] = interval.text(written.digits)
+    return pandas.DataFrame(found).rename_axis(["method", axis])
+
+
+def page(folder: Path) -> str:
+    """The page of a sweep for the book, as MyST; figures are inside, so that it is one file."""
+    about = json.loads((folder / "about.json").read_bytes())
+    parts = report(pandas.read_csv(folder / "table.csv"), about)
+    return f"# {about['title']}\n\n```{{raw}} html\n{to_html(parts)}\n```\n"
+
+
+def main(folder: Path, name: str) -> None:
+    sweep = load_sweep(name)
+    table, about = collect(sweep, folder)
+    write_json(folder / "about.json", about)
+    save_page(folder / "report.html", sweep.title, report(table, about))
+    write_whole(folder / "table.csv", lambda file: file.write(table.to_csv(index=False).encode()))
+    print(f"{len(table)} numbers of {len(sweep.points)} points: {folder / 'table.csv'}, {folder / 'report.html'}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])
