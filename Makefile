@@ -6,10 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Options for pip, for instance an index that has CPU-only builds of torch AND torchvision.
 PIP_ARGS ?=
-SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --profile workflow/profiles/local \
-	--config profile=$(PROFILE) build=$(BUILD)
+# Where jobs run (a folder of workflow/profiles: local, slurm), and sweeps whose pages the book is to have.
+ON ?= local
+SWEEPS ?=
+SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(ON) \
+	--config profile=$(PROFILE) build=$(BUILD) sweeps="$(SWEEPS)"
 
-.PHONY: book test test-browser lint format bench publish repository clean help
+.PHONY: book sweep test test-browser lint format bench publish repository clean help
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -22,6 +25,9 @@ test: $(VENV)/test.stamp lint ## everything that needs no system package
 
 test-browser: $(VENV)/test.stamp ## the pages in a browser; needs Chromium (SOFTLAB_SITE=DIR: the pages built there)
 	@$(BIN)/python -m pytest tests/browser -rs
+
+sweep: $(VENV)/book.stamp ## notebooks over a grid of parameters: make sweep NAME=alpha (no NAME: list them)
+	@$(BIN)/softlab sweep $(NAME) --profile $(PROFILE) --on $(ON)
 
 lint: $(VENV)/test.stamp ## ruff: rules and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

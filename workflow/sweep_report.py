@@ -163,7 +163,14 @@ def page(folder: Path) -> str:
     """The page of a sweep for the book, as MyST; figures are inside, so that it is one file."""
     about = json.loads((folder / "about.json").read_bytes())
     parts = report(pandas.read_csv(folder / "table.csv"), about)
-    return f"# {about['title']}\n\n```{{raw}} html\n{to_html(parts)}\n```\n"
+    return f"""# {about["title"]}
+
+```{{raw}} html
+{to_html(parts)}
+```
+
+{{download}}`All numbers as a table (CSV) <{folder.name}.csv>`
+"""
 
 
 def main(folder: Path, name: str) -> None:
