@@ -1,5 +1,6 @@
 """The whole way from notebooks to pages, with the real engine, in a copy of the checkout."""
 
+import functools
 import importlib
 import json
 import os
@@ -8,8 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin
+from urllib.request import urlopen
 
 import pytest
 from checkout import ROOT, Checkout, built
@@ -236,6 +241,33 @@ def test_ctrl_c_in_training_is_followed_by_the_same_command(tmp_path):
     again = set(re.findall(r"trained ([\w-]+-seed\d-\w+)", later))
     assert not finished & again
     assert len(finished | again) == 10
+
+
+def test_the_published_book_works_under_any_path(book, tmp_path, monkeypatch):
+    """Every page and file that a reader can come to, by a host whose root is somewhere above the book."""
+    monkeypatch.syspath_prepend(str(ROOT / "workflow"))
+    publish = importlib.import_module("publish")
+    published = tmp_path / "some" / "sub" / "path"
+    publish.main(book.folder / "_build" / "html", published)
+    assert (published / ".nojekyll").is_file()
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        root = f"http://127.0.0.1:{server.server_port}/some/sub/path/"
+        seen, left = set(), {root}
+        while left:
+            address = left.pop()
+            seen.add(address)
+            with urlopen(address) as answer:  # raises for what is not there
+                page = answer.read() if answer.headers.get_content_type() == "text/html" else b""
+            (tmp_path / "page.html").write_bytes(page)
+            links = {urldefrag(urljoin(address, link)).url for link in publish.Links(tmp_path / "page.html").found}
+            near = {link for link in links if link.startswith(f"http://127.0.0.1:{server.server_port}")}
+            assert all(link.startswith(root) for link in near), address
+            left |= near - seen
+        server.shutdown()
+    pages = {str(path.relative_to(published)) for path in published.glob("[bn]*/*.html")}
+    assert pages <= {unquote(address.removeprefix(root)) for address in seen}
 
 
 def test_the_repository_address_is_taken_only_if_it_is_one(monkeypatch):

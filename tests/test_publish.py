@@ -62,6 +62,13 @@ def test_a_link_that_leads_nowhere_or_starts_at_the_root_is_named_and_nothing_is
     assert not (site.parent / "published").exists()
 
 
+def test_what_was_published_before_stays_until_there_is_something_better(site):
+    assert publish(site).returncode == 0
+    (site / "book" / "intro.html").write_text('<a href="gone.html">')
+    assert publish(site).returncode != 0
+    assert (site.parent / "published" / "book" / "intro.html").read_text() == PAGES["book/intro.html"]
+
+
 def test_without_a_book_it_says_how_to_make_one(site):
     (site / "index.html").unlink()
     assert "run `make book` first" in publish(site).stderr
