@@ -12,13 +12,16 @@ SWEEPS ?=
 SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(ON) \
 	--config profile=$(PROFILE) build=$(BUILD) sweeps="$(SWEEPS)"
 
-.PHONY: book sweep test test-browser lint format bench publish repository clean help
+.PHONY: book plan sweep test test-browser lint format bench publish repository clean help
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 book: $(VENV)/book.stamp ## execute the notebooks and build the site at _build/html (PROFILE=quick)
 	@$(SNAKEMAKE)
 	@$(BIN)/python workflow/summary.py $(BUILD)/$(notdir $(basename $(PROFILE)))
+
+plan: $(VENV)/book.stamp ## list what `make book` would do, and how long it takes
+	@$(SNAKEMAKE) dry_run=1
 
 test: $(VENV)/test.stamp lint ## everything that needs no system package
 	@$(BIN)/python -m pytest
