@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -23,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(build: Path, log: Path, sweeps: list[str]) -> None:
+    started = time.monotonic()
     for stale in build.glob(".site-*"):  # of a build that was killed, and whose children may still write there
         shutil.rmtree(stale, ignore_errors=True)
     work = build / f".site-{os.getpid()}"
@@ -59,6 +61,7 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
     shutil.rmtree(build / "html", ignore_errors=True)
     html.replace(build / "html")
     shutil.rmtree(work)
+    (build / "index.json").write_text(json.dumps({"seconds": round(time.monotonic() - started, 1)}))
 
 
 def add_sweeps(site: Path, build: Path, names: list[str]) -> None:

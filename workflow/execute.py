@@ -1,6 +1,6 @@
 """Execute one notebook with papermill: python execute.py NOTEBOOK OUTPUT LOG PARAMETERS
 
-PARAMETERS is a JSON mapping. The output and its results file appear only when the notebook has run to its end. If a
+PARAMETERS is a mapping in YAML. The output and its results file appear only when the notebook has run to its end. If a
 cell fails, the notebook as far as it came is kept beside it as NAME.failed.ipynb, and the cell and the error are
 printed. Two processes that want the same output execute it once.
 """

@@ -5,12 +5,15 @@ python plan.py OUT OUTPUT, at the end of a job, prints how many jobs are done an
 
 import hashlib
 import json
+import math
 import statistics
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 from softlab.experiment import Experiment, Profile
 from softlab.provenance import store_folder
@@ -49,6 +52,15 @@ def digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
 
 
+def as_yaml(content: object) -> str:
+    """Plain values as YAML. (JSON is nearly that, but YAML 1.1 takes its 1e-05 for text.)"""
+    return (
+        yaml.safe_dump(content, default_flow_style=True, allow_unicode=True, width=math.inf)
+        .removesuffix("...\n")
+        .strip()
+    )
+
+
 def run_times() -> dict[tuple, float]:
     """Seconds for an epoch of networks that are in the store: {what they have in common: median}."""
     found: dict[tuple, list[float]] = {}
@@ -79,10 +91,11 @@ def training_seconds(experiments: Iterable[Experiment], times: Mapping[tuple, fl
     return total
 
 
-def notebook_times(out: Path) -> dict[str, float]:
-    """Seconds that notebooks took in this build, by name: medians where one was executed with many parameters."""
+def job_times(out: Path) -> dict[str, float]:
+    """Seconds that jobs took in this build, by what they make: medians where a notebook had many parameters."""
     found: dict[str, list[float]] = {}
-    for path in [*out.glob("notebooks/*.json"), *out.glob("sweeps/*/points/*/*.json")]:
+    records = [path for place in ("notebooks/*.json", "sweeps/*/points/*/*.json") for path in out.glob(place)]
+    for path in [*records, *out.glob("sweeps/*/table.json"), *out.glob("index.json")]:
         if path.name.count(".") == 1:
             found.setdefault(path.stem, []).append(json.loads(path.read_bytes())["seconds"])
     return {name: statistics.median(some) for name, some in found.items()}
@@ -107,7 +120,7 @@ def done(out: Path, output: str) -> None:
     waiting = {path: seconds for path, seconds in plan["seconds"].items() if not _made_since(path, plan["started"])}
     waiting.pop(output, None)
     if None in waiting.values():  # a notebook like it may have been executed meanwhile
-        times = notebook_times(out)
+        times = job_times(out)
         waiting = {path: seconds or times.get(Path(path).stem) for path, seconds in waiting.items()}
     total = len(plan["seconds"])
     left = time_left(waiting.values(), plan["parallel"]) if waiting else ""

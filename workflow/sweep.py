@@ -6,6 +6,7 @@ turns it into points, each a set of parameters that papermill takes, and hands t
 
 import argparse
 import ast
+import copy
 import functools
 import itertools
 import json
@@ -29,6 +30,7 @@ KEYS = ("title", "about", "notebooks", "parameters", "vary", "combine", "show")
 AXIS = ("sets", "values", "from", "to", "count", "scale")
 SHOWN = ("accuracy", "log magnitude", "ECE", "robust, 2/255")
 LARGEST = 100_000  # points
+COLUMNS = ("notebook", "method", "seed", "quantity", "value")  # of the report's table, beside the axes
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def load_sweep(name: str) -> Sweep:
             raise unknown("sweep", name, known())
         path = SWEEPS / f"{name}.yaml"
     if not NAME.fullmatch(path.stem):
-        raise SoftlabError(f"{path.name}: a sweep's file is named with small letters, digits and _, a letter first")
+        raise SoftlabError(f"{path.name!r}: a sweep's file is named with small letters, digits and _, a letter first")
     content = read_yaml(path)
     for key in content:
         if key not in KEYS:
@@ -102,6 +104,8 @@ def _sweep(path: Path, content: Mapping) -> Sweep:
     allowed = set.intersection(*(set(parameters_of(notebook)) for notebook in notebooks)) - {"profile"}
     axes, targets = {}, {}
     for label, given in vary.items():
+        if label in COLUMNS:
+            raise SoftlabError(f"nothing that varies can be called {label!r}: the table has a column of that name")
         axes[str(label)], targets[str(label)] = _axis(str(label), given)
     for parameter in [*fixed, *(path.split(".")[0] for paths in targets.values() for path in paths)]:
         if parameter not in allowed:
@@ -166,7 +170,7 @@ def _point(values: dict[str, object], targets: Mapping[str, list[str]], fixed: M
                 place = place.setdefault(parent, {}) if isinstance(place, dict) else None
             if not isinstance(place, dict):
                 raise SoftlabError(f"{path} cannot be set: something on its way is no mapping")
-            place[last] = value
+            place[last] = copy.deepcopy(value)  # the next label may set something inside it
     return Point(digest(json.loads(_plain(parameters))), values, parameters)
 
 

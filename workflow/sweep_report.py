@@ -5,6 +5,7 @@ python sweep_report.py FOLDER SWEEP, after the last point, writes FOLDER/table.c
 
 import json
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def collect(sweep: Sweep, folder: Path) -> tuple[pandas.DataFrame, dict]:
     """One row per point, notebook, method, seed and quantity; and what all of them have in common."""
     rows, about = [], {}
     for point in sweep.points:
+        where = {label: _cell(value) for label, value in point.values.items()}
         for name in sweep.notebooks:
             record = json.loads((folder / "points" / point.name / f"{name}.results.json").read_bytes())
             about = {key: record[key] for key in KEPT}
@@ -34,9 +36,14 @@ def collect(sweep: Sweep, folder: Path) -> tuple[pandas.DataFrame, dict]:
             numbers += [(": ".join(filter(None, (one["claim"], one["variant"]))), one) for one in record["evidence"]]
             for quantity, one in numbers:
                 found = {"notebook": name, "method": one["method"], "seed": one["seed"]}
-                rows.append({**point.values, **found, "quantity": quantity, "value": one["value"]})
+                rows.append({**where, **found, "quantity": quantity, "value": one["value"]})
     about |= {"sweep": sweep.name, "title": sweep.title, "about": sweep.about, "show": list(sweep.show)}
     return pandas.DataFrame(rows), about | {"axes": {label: len(values) for label, values in sweep.axes.items()}}
+
+
+def _cell(value: object) -> object:
+    """A value of an axis for the table: lists, mappings and null as text, so that they can be told apart and sorted."""
+    return value if isinstance(value, (int, float, str)) else json.dumps(value, sort_keys=True)
 
 
 def report(table: pandas.DataFrame, about: Mapping) -> list[Part]:
@@ -62,7 +69,8 @@ def report(table: pandas.DataFrame, about: Mapping) -> list[Part]:
         if where:
             parts.append(f"With {where}:")
         parts.append((draw(shown, first), _seen(shown, first, where)))
-        parts.append(changes(shown, first))
+        moved = changes(shown, first)
+        parts += [] if moved.empty else [moved]
         parts.append(means(shown, first))
     return parts
 
@@ -131,15 +139,17 @@ def _told(name: str, by_method: Values) -> list[str]:
 
 
 def changes(shown: Mapping[str, Values], axis: str) -> pandas.DataFrame:
-    """How far each quantity moves from the first value to the last, paired by seed."""
+    """How far each quantity moves from the first value to the last, paired by seed; empty with one value."""
     found: dict = {}
     for name, by_method in shown.items():
         written = unit(name)
         for method, by_value in by_method.items():
-            first, *_, last = by_value
+            first, last = next(iter(by_value)), next(reversed(by_value))
+            if first == last or not set(by_value[first]) & set(by_value[last]):
+                continue
             moved = between({"first": by_value[first], "last": by_value[last]}, "last", "first").scaled(written.factor)
             found.setdefault(f"{written.label}", {})[style(method).label] = _in_words(moved, written.digits)
-    return pandas.DataFrame(found).T.rename_axis(f"change over {axis}")
+    return pandas.DataFrame(found).T.fillna("").rename_axis(f"change over {axis}")
 
 
 def _in_words(moved: Interval, digits: int) -> str:
@@ -162,7 +172,9 @@ def means(shown: Mapping[str, Values], axis: str) -> pandas.DataFrame:
 def page(folder: Path) -> str:
     """The page of a sweep for the book, as MyST; figures are inside, so that it is one file."""
     about = json.loads((folder / "about.json").read_bytes())
-    parts = report(pandas.read_csv(folder / "table.csv"), about)
+    # Text stays what it is ("null", "None"); only a missing value is one.
+    table = pandas.read_csv(folder / "table.csv", keep_default_na=False, na_values={"value": [""]})
+    parts = report(table, about)
     return f"""# {about["title"]}
 
 ```{{raw}} html
@@ -174,10 +186,11 @@ def page(folder: Path) -> str:
 
 
 def main(folder: Path, name: str) -> None:
-    sweep = load_sweep(name)
+    started, sweep = time.monotonic(), load_sweep(name)
     table, about = collect(sweep, folder)
     write_json(folder / "about.json", about)
     save_page(folder / "report.html", sweep.title, report(table, about))
+    write_json(folder / "table.json", {"seconds": round(time.monotonic() - started, 1)})
     write_whole(folder / "table.csv", lambda file: file.write(table.to_csv(index=False).encode()))
     print(f"{len(table)} numbers of {len(sweep.points)} points: {folder / 'table.csv'}, {folder / 'report.html'}")
 
