@@ -83,7 +83,8 @@ def test_search_works_without_a_network(tab, served, site, where):
 def test_two_clicks_lead_from_the_cover_to_an_answer(tab):
     """Does label smoothing make cones? The link that asks it, then the chapter's Reading."""
     with tab() as one:
-        page = one.open("index.html")
+        page = one.page
+        page.goto(f"{one.home}/index.html")
         page.wait_for_url("**/book/intro.html")
         page.locator("article").get_by_role("link", name="do soft labels make cones?").click()
         page.wait_for_url("**/02_cones.html")
@@ -112,7 +113,7 @@ def test_a_chapter_offers_its_notebook(tab, chapters):
     with tab(accept_downloads=True) as one:
         for name in chapters:
             page = one.open(name)
-            page.locator(".dropdown-download-buttons button").click()
+            page.locator(".dropdown-download-buttons > button").click()
             with page.expect_download() as download:
                 page.locator("a.btn-download-source-button").click()
             notebook = json.loads(Path(download.value.path()).read_text())
