@@ -6,21 +6,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Options for pip, for instance an index that has CPU-only builds of torch AND torchvision.
 PIP_ARGS ?=
-# Where jobs run (a folder of workflow/profiles: local, slurm), and sweeps whose pages the book is to have.
+# Where jobs run (a folder of workflow/profiles: local, slurm, yours), and sweeps whose pages the book is to have.
 ON ?= local
 SWEEPS ?=
 SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(ON) \
 	--config profile=$(PROFILE) build=$(BUILD) sweeps="$(SWEEPS)"
+ENGINE := $(VENV)/$(if $(filter local,$(ON)),book,cluster).stamp
 
-.PHONY: book plan sweep test test-browser lint format bench publish repository clean help
+.PHONY: book plan sweep test test-browser test-cluster lint format bench publish repository clean help
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-book: $(VENV)/book.stamp ## execute the notebooks and build the site at _build/html (PROFILE=quick)
+book: $(ENGINE) ## execute the notebooks and build the site at _build/html (PROFILE=quick)
 	@$(SNAKEMAKE)
 	@$(BIN)/python workflow/summary.py $(BUILD)/$(notdir $(basename $(PROFILE)))
 
-plan: $(VENV)/book.stamp ## list what `make book` would do, and how long it takes
+plan: $(ENGINE) ## list what `make book` would do, and how long it takes
 	@$(SNAKEMAKE) dry_run=1
 
 test: $(VENV)/test.stamp lint ## everything that needs no system package
@@ -29,7 +30,10 @@ test: $(VENV)/test.stamp lint ## everything that needs no system package
 test-browser: $(VENV)/test.stamp ## the pages in a browser; needs Chromium (SOFTLAB_SITE=DIR: the pages built there)
 	@$(BIN)/python -m pytest tests/browser -rs
 
-sweep: $(VENV)/book.stamp ## notebooks over a grid of parameters: make sweep NAME=alpha (no NAME: list them)
+test-cluster: $(VENV)/test.stamp $(VENV)/cluster.stamp ## a Slurm of one node on this machine; as root, with slurm-wlm and munge
+	@$(BIN)/python -m pytest tests/cluster -rs
+
+sweep: $(ENGINE) ## notebooks over a grid of parameters: make sweep NAME=alpha (no NAME: list them)
 	@$(BIN)/softlab sweep $(NAME) --profile $(PROFILE) --on $(ON)
 
 lint: $(VENV)/test.stamp ## ruff: rules and format
@@ -52,6 +56,7 @@ clean: ## delete what `make book` made; never a trained run
 
 # One environment; each stamp says which extras are in it.
 $(VENV)/book.stamp: EXTRAS = book,attacks
+$(VENV)/cluster.stamp: EXTRAS = book,attacks,cluster
 $(VENV)/test.stamp: EXTRAS = book,attacks,test
 $(VENV)/bench.stamp: EXTRAS = book,attacks,test,bench
 $(VENV)/%.stamp: pyproject.toml constraints.txt
