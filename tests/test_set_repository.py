@@ -109,14 +109,17 @@ def test_the_committed_files_agree_about_the_address():
     assert ("Open in Colab]" in (ROOT / "README.md").read_text()) == (address is not None)
 
 
-def test_a_page_has_a_badge_under_its_title_only_if_the_address_is_known(build_site):
-    cells = [nbformat.v4.new_markdown_cell("# Cones\n\n*About 20 minutes.*")]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    assert build_site.for_the_page(notebook, "02_cones", None).cells[0].source == cells[0].source
-    shown = build_site.for_the_page(notebook, "02_cones", ADDRESS).cells[0].source
-    title, badge, text = (line for line in shown.splitlines() if line)
-    assert (title, text) == ("# Cones", "*About 20 minutes.*")
-    image, link = re.fullmatch(r"\[!\[Open in Colab\]\((.*?)\)\]\((.*?)\)", badge).groups()
+def test_a_page_offers_its_files_under_its_title_and_a_badge_if_the_address_is_known(build_site):
+    def shown(address, results):
+        cells = [nbformat.v4.new_markdown_cell("# Cones\n\n*About 20 minutes.*")]
+        page = build_site.for_the_page(nbformat.v4.new_notebook(cells=cells), "02_cones", address, results)
+        title, offered, text = (line for line in page.cells[0].source.splitlines() if line)
+        assert (title, text) == ("# Cones", "*About 20 minutes.*")
+        return offered.split(" · ")
+
+    assert shown(None, False) == ["{download}`Executed notebook <02_cones.ipynb>`"]
+    assert shown(None, True)[1] == "{download}`Its results <02_cones.results.json>`"
+    image, link = re.fullmatch(r"\[!\[Open in Colab\]\((.*?)\)\]\((.*?)\)", shown(ADDRESS, True)[2]).groups()
     assert (ROOT / "notebooks" / image).is_file()
     assert link == "https://colab.research.google.com/github/owner/name/blob/main/notebooks/02_cones.ipynb"
 

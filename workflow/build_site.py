@@ -36,7 +36,10 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
     repository = repository_address()
     for executed in sorted((build / "notebooks").glob("*.ipynb")):
         if executed.name.count(".") == 1:  # not NAME.partial.ipynb, not NAME.failed.ipynb
-            shown = for_the_page(nbformat.read(executed, as_version=4), executed.stem, repository)
+            results = executed.with_suffix(".results.json")
+            if results.exists():
+                shutil.copy(results, site / "notebooks")
+            shown = for_the_page(nbformat.read(executed, as_version=4), executed.stem, repository, results.exists())
             nbformat.write(shown, site / "notebooks" / executed.name)
     (site / "book" / "this_build.md").write_text(this_build(build))
     results = Results(build / "notebooks")
@@ -78,18 +81,23 @@ def add_sweeps(site: Path, build: Path, names: list[str]) -> None:
     (site / "_toc.yml").write_text(yaml.safe_dump(contents, sort_keys=False))
 
 
-def for_the_page(notebook: nbformat.NotebookNode, name: str, repository: str | None) -> nbformat.NotebookNode:
-    """Without papermill's traces, the cell that it injected and its metadata; under the title, a badge for Colab.
+def for_the_page(
+    notebook: nbformat.NotebookNode, name: str, repository: str | None, results: bool
+) -> nbformat.NotebookNode:
+    """Without papermill's traces, the cell that it injected and its metadata; under the title, what one can take along.
 
-    The badge is there if the repository's address is known: Colab opens the notebook from the repository.
+    A badge for Colab is there if the repository's address is known: Colab opens the notebook from the repository.
     """
     notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     for holder in (notebook, *notebook.cells):
         holder.metadata.pop("papermill", None)
+    offered = [f"{{download}}`Executed notebook <{name}.ipynb>`"]
+    if results:
+        offered.append(f"{{download}}`Its results <{name}.results.json>`")
     if repository:
-        badge = f"[![Open in Colab](../book/_static/open_in_colab.svg)]({colab_link(repository, name)})"
-        title, _, rest = notebook.cells[0].source.partition("\n")
-        notebook.cells[0].source = f"{title}\n\n{badge}\n{rest}"
+        offered.append(f"[![Open in Colab](../book/_static/open_in_colab.svg)]({colab_link(repository, name)})")
+    title, _, rest = notebook.cells[0].source.partition("\n")
+    notebook.cells[0].source = f"{title}\n\n{' · '.join(offered)}\n{rest}"
     return notebook
 
 
