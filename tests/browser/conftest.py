@@ -100,7 +100,7 @@ def tab(chromium, served):
     @contextmanager
     def opened(home: str = served, **options) -> Iterator[Tab]:
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(60_000)  # a busy machine is no failure
         made = Tab(context.new_page(), home)
         context.route(lambda url: not url.startswith((home, "data:", "blob:")), made.refuse)
         made.page.on("console", made.hear)

@@ -18,6 +18,9 @@ SEEN = r"""() => {
     missing: all("img").filter(image => !image.complete || !image.naturalWidth).map(image => image.src),
     formulas: [...raw, ...all("mjx-merror").map(error => error.title || error.textContent),
       ...all(".math").filter(math => !math.querySelector("mjx-container")).map(math => math.textContent)],
+    lacks: [...all("article table:not(:has(th))").map(table => "headers: " + table.textContent.slice(0, 80)),
+      ...all("article img:not([alt]), article img[alt='']").map(image => "alt text: " + image.src.slice(0, 80)),
+      ...(all("h1").filter(title => title.checkVisibility()).length === 1 ? [] : ["one title"])],
     paint: performance.getEntriesByName("first-contentful-paint")[0]?.startTime,
   };
 }"""
@@ -58,6 +61,11 @@ def test_no_page_complains_or_misses_a_file(visits):
 
 def test_all_mathematics_is_set(visits):
     assert_none({name: seen["formulas"] for name, seen in visits.items()})
+
+
+def test_tables_have_headers_images_an_alternative_and_pages_a_title(visits):
+    """What axe-core lets pass: an empty alternative says that an image is decoration, and no image here is."""
+    assert_none({name: seen["lacks"] for name, seen in visits.items()})
 
 
 def test_every_link_inside_the_book_leads_somewhere(visits, site):
