@@ -11,7 +11,7 @@ import nbformat
 import pytest
 import yaml
 
-from softlab.experiment import chapters
+from softlab.profile import chapters
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -69,6 +69,23 @@ def test_chapters_and_appendices_ask_a_question_and_say_what_their_figures_show(
         if "plt.show()" in cell.source:
             assert cell.metadata["mystnb"]["image"]["alt"], f"figure {cell.id} has no alt text"
             assert cell.metadata["mystnb"]["figure"]["caption"], f"figure {cell.id} has no caption"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_exercise_is_followed_by_its_folded_solution(path):
+    cells = nbformat.read(path, as_version=4).cells
+    exercises = [index for index, cell in enumerate(cells) if cell.id.startswith("exercise-")]
+    assert 2 <= len(exercises) <= 4
+    for number, index in enumerate(exercises, 1):
+        assert cells[index].id == f"exercise-{number}"
+        assert cells[index].source.startswith(f"{number}. ")
+        assert cells[index + 1].id.startswith(f"solution-{number}")
+    for cell in code_cells(path):
+        assert ("solution" in tags(cell)) == cell.id.startswith("solution-")
+        if "solution" in tags(cell):  # on the page, in JupyterLab, and in Colab
+            assert "hide-cell" in tags(cell), cell.id
+            assert cell.metadata["jupyter"]["source_hidden"], cell.id
+            assert cell.metadata["cellView"] == "form", cell.id
 
 
 # Digits that prose may have: settings and definitions, never results. Pattern -> where it comes from.
@@ -132,7 +149,7 @@ def test_one_notebook_alone_from_an_empty_folder(tmp_path):
     text = json.dumps(outputs, ensure_ascii=False)
     assert "5 methods × 1 seeds" in text
     assert "no verdict" in text  # one seed gives none
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 4
 
 
 @pytest.mark.parametrize(
