@@ -5,6 +5,7 @@ committed ones; jupyter-book renders it with execution off and warnings as error
 page of the table of contents came out.
 """
 
+import base64
 import json
 import os
 import re
@@ -45,6 +46,7 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
     results = Results(build / "notebooks")
     (site / "book" / "results.md").write_text(glance(results))
     add_sweeps(site, build, sweeps)
+    add_cover(site, build)
     page = site / "book" / "questions.md"
     page.write_text(filled(page.read_text(), results))
     (site / "_config.yml").write_text(yaml.safe_dump(configuration(repository), allow_unicode=True))
@@ -79,6 +81,18 @@ def add_sweeps(site: Path, build: Path, names: list[str]) -> None:
     part = {"caption": "Sweeps", "chapters": [{"file": f"book/sweeps/{name}"} for name in found]}
     contents["parts"][-1:-1] = [part] if found else []
     (site / "_toc.yml").write_text(yaml.safe_dump(contents, sort_keys=False))
+
+
+def add_cover(site: Path, build: Path) -> None:
+    """The picture on the cover: what the cell tagged `cover` draws. Without it, a cover without a picture."""
+    cells = [cell for path in (build / "notebooks").glob("*.ipynb") for cell in nbformat.read(path, as_version=4).cells]
+    drawn = [cell.outputs for cell in cells if "cover" in cell.metadata.get("tags", [])]
+    pictures = [one.data["image/png"] for outputs in drawn for one in outputs if "image/png" in one.get("data", {})]
+    page = site / "book" / "intro.md"
+    if pictures:
+        (site / "book" / "_static" / "cover.png").write_bytes(base64.b64decode(pictures[0]))
+    else:
+        page.write_text(re.sub(r"(?s)```\{figure\} _static/cover\.png.*?```\n\n?", "", page.read_text()))
 
 
 def for_the_page(
