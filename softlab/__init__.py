@@ -13,8 +13,8 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Experiment": "experiment",
-    "Profile": "experiment",
-    "load_profile": "experiment",
+    "Profile": "profile",
+    "load_profile": "profile",
     "SoftlabError": "errors",
     "Run": "runs",
     "dataset_of": "runs",

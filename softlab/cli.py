@@ -112,8 +112,8 @@ def _assignments(given: list[str], option: str, kind: str) -> dict[str, object]:
 
 
 def _train(options) -> None:
-    from softlab.experiment import load_profile, study_profile
     from softlab.files import write_json
+    from softlab.profile import load_profile, study_profile
 
     changes = _assignments(options.set, "--set", "FIELD")
     if options.methods_file:

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from softlab.errors import SoftlabError, unknown
-from softlab.experiment import PACKAGE, Profile, read_yaml
+from softlab.files import read_yaml
 from softlab.intervals import Interval, between, holm, means, paired_interval, t_interval  # noqa: F401 (for chapters)
+from softlab.profile import Profile
+from softlab.provenance import PACKAGE
 
 SCHEMA = 2  # of the file that Ledger.save writes
 Values = Mapping[str, Mapping[int, float]]  # {method: {seed: value}}

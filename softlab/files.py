@@ -1,8 +1,13 @@
-"""Files that are whole or not there: write to a temporary name, flush to disk, rename. Imports no torch."""
+"""Files that are whole or not there: write to a temporary name, flush to disk, rename. And YAML, read strictly.
+
+This module imports no torch.
+"""
 
 from __future__ import annotations
 
+import copy
 import errno
+import functools
 import json
 import os
 import shutil
@@ -10,6 +15,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+
+import yaml
 
 from softlab.errors import SoftlabError
 
@@ -66,3 +73,32 @@ def _explained(error: OSError, path: Path) -> SoftlabError:
         free = shutil.disk_usage(path.parent).free // 2**20
         return SoftlabError(f"the disk is full ({free} MiB free): {path} was not written; finished runs are untouched")
     return SoftlabError(f"cannot write {path}: {error.strerror or error}")
+
+
+def read_yaml(path: Path) -> dict:
+    """The mapping in a YAML file, read safely; duplicate keys and everything that is no mapping are errors."""
+    try:
+        content = copy.deepcopy(_parsed(path, path.stat().st_mtime_ns))
+    except OSError as error:
+        raise SoftlabError(f"cannot read {path}: {error.strerror}") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are no text, dates that are none
+        raise SoftlabError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise SoftlabError(f"{path} must hold a mapping of names to values")
+    return content
+
+
+@functools.lru_cache(maxsize=32)
+def _parsed(path: Path, changed: int) -> object:
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # a SafeLoader
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """yaml.SafeLoader that refuses a key given twice: the second would silently win."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value if isinstance(key.value, str)]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise yaml.YAMLError(f"{twice!r} is given twice, line {node.start_mark.line + 1}")
+        return super().construct_mapping(node, deep)

@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from softlab.errors import SoftlabError, unknown
-from softlab.experiment import Experiment, Profile, chapters, load_profile, study_profile
+from softlab.experiment import Experiment
 from softlab.intervals import Interval, means
+from softlab.profile import Profile, chapters, load_profile, study_profile
 
 if TYPE_CHECKING:
     from torch import Tensor

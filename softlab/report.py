@@ -19,10 +19,10 @@ from tqdm import tqdm
 from softlab import figures, findings, pages, provenance, regularizers, runs, training
 from softlab.errors import SoftlabError
 from softlab.evidence import Ledger
-from softlab.experiment import Profile, load_profile
 from softlab.intervals import Interval, between, means
 from softlab.measure import QUANTITIES, Samples, measure
 from softlab.notebook import known, table, test_part
+from softlab.profile import Profile, load_profile
 
 MAIN = ("accuracy", "log magnitude", "log logit scale", "cosine, row space")
 MAIN += ("ECE", "AURC", "robust, 2/255", "corrupted")

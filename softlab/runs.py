@@ -23,8 +23,9 @@ from filelock import FileLock, Timeout
 from softlab import fingerprint, models, provenance, regularizers, training
 from softlab.data import Dataset, load
 from softlab.errors import SoftlabError
-from softlab.experiment import Experiment, Profile, run_id, study_profile
+from softlab.experiment import Experiment, run_id
 from softlab.files import sync_folder, write_json, write_tensors, write_whole
+from softlab.profile import Profile, study_profile
 from softlab.provenance import store_folder
 
 CHECKPOINT_SECONDS = 10.0  # a kill loses about as much of a run's training

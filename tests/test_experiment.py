@@ -5,7 +5,9 @@ import dataclasses
 import pytest
 
 from softlab import Experiment, SoftlabError, load_profile
-from softlab.experiment import FIELDS, chapters, read_yaml, run_id, study_profile
+from softlab.experiment import FIELDS, run_id
+from softlab.files import read_yaml
+from softlab.profile import chapters, study_profile
 
 
 @pytest.mark.parametrize(

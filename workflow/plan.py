@@ -15,7 +15,8 @@ from pathlib import Path
 
 import yaml
 
-from softlab.experiment import Experiment, Profile
+from softlab.experiment import Experiment
+from softlab.profile import Profile
 from softlab.provenance import store_folder
 
 ALIKE = ("data", "model", "width", "stem_stride", "train_size")  # networks whose epochs take equally long

@@ -22,7 +22,9 @@ import numpy as np
 from plan import digest
 
 from softlab.errors import SoftlabError, unknown
-from softlab.experiment import NAME, Profile, load_profile, read_yaml
+from softlab.experiment import NAME
+from softlab.files import read_yaml
+from softlab.profile import Profile, load_profile
 
 ROOT = Path(__file__).resolve().parent.parent
 SWEEPS = ROOT / "workflow" / "sweeps"

@@ -1,0 +1,173 @@
+"""What a whole study trains: `Profile`, read from `profiles/*.yaml`, and how `chapters.yaml` changes it.
+
+This module imports no torch.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from softlab.errors import SoftlabError, unknown
+from softlab.experiment import RANGES, Experiment, check_fields, checked_number
+from softlab.files import read_yaml
+from softlab.provenance import PACKAGE
+
+ENTRIES = ("description", "experiment", "methods", "seeds", "first_seed")  # of a profile's file
+ENTRIES += ("evaluation", "seconds_per_network", "resources")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """A study's setting: the experiment all share, the methods with their parameters, the seeds, evaluation sizes.
+
+    Only the experiments are hashed into run ids; `seconds_per_network` is the reference time for estimates.
+    """
+
+    name: str
+    description: str
+    experiment: Experiment
+    methods: Mapping[str, Mapping[str, object]]
+    seeds: tuple[int, ...]
+    evaluation: Mapping[str, object]
+    seconds_per_network: Mapping[str, float]
+    resources: Mapping[str, int]  # of one job on a cluster: gpus, memory_gb, minutes
+
+    @property
+    def standing(self) -> str:
+        """`confirmatory` with seeds from 100 on, which nobody has looked at before; else `exploratory`."""
+        return "confirmatory" if min(self.seeds) >= 100 else "exploratory"
+
+    def experiments(self) -> list[Experiment]:
+        """One experiment for each method and seed, all seeds of a method together."""
+        return [
+            self.experiment.replace(method=method, method_parameters=parameters, seed=seed)
+            for method, parameters in self.methods.items()
+            for seed in self.seeds
+        ]
+
+
+def load_profile(name: str | Path, /, **overrides) -> Profile:
+    """Read a profile that comes with softlab by its name, or your own by the path of its .yaml file.
+
+    `overrides` are fields of the experiment, or `methods` (a list of the profile's methods, or a mapping
+    method -> parameters), `seeds` (a count, or a list), `evaluation`.
+    Raises SoftlabError for unknown names (with the nearest valid one) and values outside their range.
+    """
+    if not isinstance(name, (str, Path)):
+        raise SoftlabError(f"a profile is given by its name or the path of a .yaml file, not {name!r}")
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        known = sorted(file.stem for file in (PACKAGE / "profiles").glob("*.yaml"))
+        if str(name) not in known:
+            raise unknown("profile", str(name), known)
+        path = PACKAGE / "profiles" / f"{name}.yaml"
+    content = read_yaml(path)
+    for key in content:
+        if key not in ENTRIES:
+            raise unknown(f"entry of profile {path.name}", key, ENTRIES)
+    for key in ("experiment", "evaluation", "seconds_per_network"):
+        if not isinstance(content.setdefault(key, {}), dict):
+            raise SoftlabError(f"{key} of profile {path.name} must map names to values, not {content[key]!r}")
+    wider = ("methods", "seeds", "evaluation")
+    settings = {key: overrides[key] for key in wider if overrides.get(key) is not None}
+    overrides = {key: value for key, value in overrides.items() if key not in wider}
+    check_fields({**content["experiment"], **overrides})
+    for key in ("method", "method_parameters", "seed"):
+        if key in content["experiment"] or key in overrides:
+            raise SoftlabError(f"a profile spans methods and seeds: change `methods` or `seeds`, not {key!r}")
+    experiment = Experiment(**content["experiment"])
+    if "epochs" in overrides and "snapshot_epochs" not in overrides:
+        experiment = experiment.shortened(overrides.pop("epochs"))
+    return Profile(
+        name=path.stem,
+        description=str(content.get("description", "")),
+        experiment=experiment.replace(**overrides),
+        methods=_methods(content.get("methods", {"baseline": {}}), settings.get("methods")),
+        seeds=_seeds(settings.get("seeds", content.get("seeds", 1)), content.get("first_seed", 0)),
+        evaluation=_evaluation(content["evaluation"], settings.get("evaluation", {})),
+        resources=_resources(content.get("resources") or {}),
+        seconds_per_network=MappingProxyType(content["seconds_per_network"]),
+    )
+
+
+def chapters() -> dict[str, list[str]]:
+    """Which studies each chapter needs: {name of the notebook: [study, …]}, from softlab/chapters.yaml."""
+    return read_yaml(PACKAGE / "chapters.yaml")["chapters"]
+
+
+def study_profile(profile: Profile, study: str = "core") -> Profile:
+    """The profile as the named study of softlab/chapters.yaml changes it (`core` changes nothing)."""
+    studies = read_yaml(PACKAGE / "chapters.yaml")["studies"]
+    if study not in studies:
+        raise unknown("study", study, studies)
+    changes = dict(studies[study] or {})
+    seeds = profile.seeds[: changes.pop("seeds", len(profile.seeds))]
+    methods = changes.pop("methods", None)
+    if isinstance(methods, list):  # with the profile's parameters, or a method's own if the profile leaves it out
+        methods = {name: profile.methods.get(name, {}) for name in methods}
+    methods = _methods(profile.methods, methods)
+    experiment = profile.experiment
+    if "shorten" in changes:
+        experiment = experiment.shortened(max(1, experiment.epochs // changes.pop("shorten")))
+    return dataclasses.replace(profile, seeds=seeds, methods=methods, experiment=experiment.replace(**changes))
+
+
+def _seeds(seeds: object, first_seed: object) -> tuple[int, ...]:
+    if isinstance(seeds, (list, tuple)):
+        numbers = tuple(checked_number("seed", int, seed, RANGES["seed"]) for seed in seeds)
+        if not numbers or len(set(numbers)) < len(numbers):
+            raise SoftlabError(f"seeds must be a count or a list of different seeds, not {list(seeds)!r}")
+        return numbers
+    count = checked_number("seeds", int, seeds, (1, 10_000))
+    first = checked_number("first_seed", int, first_seed, RANGES["seed"])
+    return tuple(range(first, first + count))
+
+
+def _evaluation(*given: object) -> Mapping[str, object]:
+    """How much is evaluated: `test_size` test images (None: all), of which `attack_size` are attacked.
+
+    `attack_steps`: of the strongest attack by gradients.
+    """
+    found: dict[str, object] = {"test_size": None, "attack_size": 200, "attack_steps": 20}
+    for entries in given:
+        if not isinstance(entries, Mapping):
+            raise SoftlabError(f"evaluation must map names to values, not {entries!r}")
+        for key, value in entries.items():
+            if key not in found:
+                raise unknown("entry of evaluation", key, found)
+            every = value is None and key != "attack_steps"
+            found[key] = None if every else checked_number(key, int, value, (1, 10**9))
+    return MappingProxyType(found)
+
+
+def _resources(given: object) -> Mapping[str, int]:
+    """What a cluster is asked for, for each job: GPUs, GiB of memory, minutes."""
+    found, allowed = {"gpus": 0, "memory_gb": 4, "minutes": 60}, {"gpus": (0, 64), "memory_gb": (1, 10**5)}
+    if not isinstance(given, Mapping):
+        raise SoftlabError(f"resources must map names to values, not {given!r}")
+    for key, value in given.items():
+        if key not in found:
+            raise unknown("resource", key, found)
+        found[key] = checked_number(key, int, value, allowed.get(key, (1, 10**6)))
+    return MappingProxyType(found)
+
+
+def _methods(methods: object, chosen: object) -> Mapping:
+    """The methods with their parameters: all, those chosen by name, or another mapping altogether."""
+    if isinstance(chosen, (list, tuple)):
+        for name in chosen:
+            if not isinstance(methods, Mapping):
+                raise SoftlabError(f"methods of a profile must map names to parameters, not {methods!r}")
+            if not isinstance(name, str) or name not in methods:
+                raise unknown("method of this profile", name, methods)
+        methods = {name: methods[name] for name in chosen}
+    elif chosen is not None:
+        methods = chosen
+    if not isinstance(methods, Mapping) or not methods:
+        raise SoftlabError(f"methods must be a list of names or map names to parameters, not {methods!r}")
+    for name, parameters in methods.items():
+        if not isinstance(name, str) or not isinstance(parameters or {}, Mapping):
+            raise SoftlabError(f"method {name!r} must map parameters to values ({{alpha: 0.1}}), not {parameters!r}")
+    return MappingProxyType({name: dict(parameters or {}) for name, parameters in methods.items()})
