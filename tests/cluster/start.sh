@@ -18,10 +18,11 @@ done
 "$(dirname "$0")/stop.sh" # what a test that was killed has left
 
 mkdir -p "$STATE/spool" "$STATE/controller" "$(dirname "$CONFIG")"
-touch "$STATE/gpu" # Slurm hands this file out as a GPU; nothing opens it
+# Slurm hands out these two devices as GPUs; nothing opens them.
 cat >"$GPU_CONFIG" <<END
 $MARK
-Name=gpu File=$STATE/gpu
+Name=gpu File=/dev/null
+Name=gpu File=/dev/zero
 END
 cat >"$CONFIG" <<END
 $MARK
@@ -48,7 +49,7 @@ GresTypes=gpu
 ReturnToService=2
 # Finished jobs stay visible so long; there is no accounting that would know them later.
 MinJobAge=3600
-NodeName=$NODE NodeAddr=127.0.0.1 CPUs=${CPUS:-$(nproc)} RealMemory=${MEMORY_MB:-16384} Gres=gpu:1
+NodeName=$NODE NodeAddr=127.0.0.1 CPUs=${CPUS:-$(nproc --all)} RealMemory=${MEMORY_MB:-16384} Gres=gpu:2
 PartitionName=main Nodes=$NODE Default=YES MaxTime=1440 State=UP
 END
 
