@@ -77,6 +77,10 @@ def add_sweeps(site: Path, build: Path, names: list[str]) -> None:
     for name, folder in found.items():
         (site / "book" / "sweeps" / f"{name}.md").write_text(sweep_report.page(folder))
         shutil.copy(folder / "table.csv", site / "book" / "sweeps" / f"{name}.csv")
+    titles = {name: json.loads((folder / "about.json").read_bytes())["title"] for name, folder in found.items()}
+    page = site / "book" / "sweeps.md"
+    listed = "\n".join(f"- [{title}](sweeps/{name}.md)" for name, title in titles.items())
+    page.write_text(page.read_text().replace("[[sweeps]]", listed or "*There are none yet.*"))
     contents = yaml.safe_load((site / "_toc.yml").read_text())
     part = {"caption": "Sweeps", "chapters": [{"file": f"book/sweeps/{name}"} for name in found]}
     contents["parts"][-1:-1] = [part] if found else []
