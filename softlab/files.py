@@ -11,6 +11,7 @@ import functools
 import json
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ from softlab.errors import SoftlabError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+LARGEST = 2**20  # bytes of a YAML file
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -78,10 +81,16 @@ def _explained(error: OSError, path: Path) -> SoftlabError:
 def read_yaml(path: Path) -> dict:
     """The mapping in a YAML file, read safely; duplicate keys and everything that is no mapping are errors."""
     try:
-        content = copy.deepcopy(_parsed(path, path.stat().st_mtime_ns))
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
+            raise SoftlabError(f"{path} is no file of at most {LARGEST // 2**10} KiB")
+        content = copy.deepcopy(_parsed(path, found.st_mtime_ns))
     except OSError as error:
         raise SoftlabError(f"cannot read {path}: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are no text, dates that are none
+    except SoftlabError:
+        raise
+    # PyYAML lets errors through that are not its own: bytes that are no text, dates that are none, `!!bool x`
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         raise SoftlabError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise SoftlabError(f"{path} must hold a mapping of names to values")
@@ -94,7 +103,24 @@ def _parsed(path: Path, changed: int) -> object:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """yaml.SafeLoader that refuses a key given twice: the second would silently win."""
+    """yaml.SafeLoader that refuses a key given twice (the second would silently win) and what may grow without limit.
+
+    A few lines of references (*name) to references stand for billions of values, and a number can have as many digits
+    as fit into the file.
+    """
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            line = event.start_mark.line + 1
+            raise yaml.YAMLError(f"the reference *{event.anchor}, line {line}, is not read: write what it stands for")
+        return super().compose_node(parent, index)
+
+    def construct_yaml_int(self, node):
+        number = super().construct_yaml_int(node)
+        if number.bit_length() > 64:
+            raise yaml.YAMLError(f"a whole number of more than 64 bits, line {node.start_mark.line + 1}")
+        return number
 
     def construct_mapping(self, node, deep=False):
         keys = [key.value for key, _ in node.value if isinstance(key.value, str)]
@@ -102,3 +128,6 @@ class _StrictLoader(yaml.SafeLoader):
         if twice is not None:
             raise yaml.YAMLError(f"{twice!r} is given twice, line {node.start_mark.line + 1}")
         return super().construct_mapping(node, deep)
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:int", _StrictLoader.construct_yaml_int)

@@ -4,6 +4,7 @@ This module imports no torch.
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from softlab.experiment import RANGES, Experiment, check_fields, checked_number
 from softlab.files import read_yaml
 from softlab.provenance import PACKAGE
 
+FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # it becomes that of a folder
 ENTRIES = ("description", "experiment", "methods", "seeds", "first_seed")  # of a profile's file
 ENTRIES += ("evaluation", "seconds_per_network", "resources")
 
@@ -63,6 +65,8 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
         if str(name) not in known:
             raise unknown("profile", str(name), known)
         path = PACKAGE / "profiles" / f"{name}.yaml"
+    if not FILE_NAME.fullmatch(path.stem):
+        raise SoftlabError(f"{path.name!r}: a profile's file is named with letters, digits, _ - and ., no . first")
     content = read_yaml(path)
     for key in content:
         if key not in ENTRIES:
@@ -88,7 +92,7 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
         seeds=_seeds(settings.get("seeds", content.get("seeds", 1)), content.get("first_seed", 0)),
         evaluation=_evaluation(content["evaluation"], settings.get("evaluation", {})),
         resources=_resources(content.get("resources") or {}),
-        seconds_per_network=MappingProxyType(content["seconds_per_network"]),
+        seconds_per_network=_seconds(content["seconds_per_network"]),
     )
 
 
@@ -152,6 +156,14 @@ def _resources(given: object) -> Mapping[str, int]:
             raise unknown("resource", key, found)
         found[key] = checked_number(key, int, value, allowed.get(key, (1, 10**6)))
     return MappingProxyType(found)
+
+
+def _seconds(given: Mapping) -> Mapping[str, float]:
+    """How long one network takes: on one CPU core, on one GPU."""
+    for key in given:
+        if key not in ("cpu", "gpu"):
+            raise unknown("entry of seconds_per_network", key, ("cpu", "gpu"))
+    return MappingProxyType({key: checked_number(key, float, value, (0, 10**6)) for key, value in given.items()})
 
 
 def _methods(methods: object, chosen: object) -> Mapping:

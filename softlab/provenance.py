@@ -39,7 +39,7 @@ def results_path(notebook: str) -> Path:
         return Path(os.environ["SOFTLAB_RESULTS"])
     parent = Path(f"/proc/{os.getppid()}")
     try:
-        arguments = (parent / "cmdline").read_bytes().decode().split("\0")
+        arguments = os.fsdecode((parent / "cmdline").read_bytes()).split("\0")
         notebooks = [one for one in arguments if one.endswith(".ipynb")]
         if any(Path(one).name == "papermill" for one in arguments) and len(notebooks) == 2:
             return ((parent / "cwd").readlink() / notebooks[1]).with_suffix(".results.json")

@@ -24,15 +24,20 @@ from softlab.provenance import commit
 
 VERSIONS = ("torch", "torchvision", "numpy", "scipy", "matplotlib", "papermill")
 TIMEOUT = 3600  # seconds that one cell may take
+FULL = 2**20  # bytes: a disk with less space is why a notebook failed
 
 
 def main(notebook: Path, output: Path, log: Path, parameters: str) -> int:
-    output.parent.mkdir(parents=True, exist_ok=True)
     asked = time.time()
-    with FileLock(output.with_name(f".{output.stem}.lock")):
-        if output.exists() and output.stat().st_mtime >= asked:  # by a job whose engine was killed
-            return 0
-        return execute(notebook, output, log, parameters)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(output.with_name(f".{output.stem}.lock")):
+            if output.exists() and output.stat().st_mtime >= asked:  # by a job whose engine was killed
+                return 0
+            return execute(notebook, output, log, parameters)
+    except OSError as error:
+        print(f"{notebook} failed: {full_disk(output) or error}", flush=True)
+        return 1
 
 
 def execute(notebook: Path, output: Path, log: Path, parameters: str) -> int:
@@ -52,7 +57,7 @@ def execute(notebook: Path, output: Path, log: Path, parameters: str) -> int:
         given = {"env": environment, "stdout": lines, "stderr": subprocess.STDOUT, "preexec_fn": die_with_parent}
         status = subprocess.run([str(part) for part in command], **given).returncode
     if status:
-        print(f"{notebook} failed: {reason(partial, log)}", flush=True)
+        print(f"{notebook} failed: {reason(partial, log, status)}", flush=True)
         if partial.exists():
             partial.replace(failed)
             print(f"the notebook as far as it came: {failed} (log: {log})", flush=True)
@@ -78,8 +83,15 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def reason(notebook: Path, log: Path) -> str:
-    """The cell that failed and its error, in one line; where no cell could say, the last line of the log."""
+def full_disk(path: Path) -> str:
+    """That the disk of this path is full, in words; nothing if it is not."""
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    free = shutil.disk_usage(folder).free
+    return f"the disk is full ({free // 2**20} MiB free): {folder}" if free < FULL else ""
+
+
+def reason(notebook: Path, log: Path, status: int) -> str:
+    """The cell that failed and its error, in one line; where no cell could say, what is known of the process."""
     cells = []
     with contextlib.suppress(OSError, ValueError):  # never started, or cut off in the middle of writing
         cells = nbformat.read(notebook, as_version=4).cells
@@ -92,8 +104,12 @@ def reason(notebook: Path, log: Path) -> str:
                 return f"cell {cell.get('id')!r}: {output.ename}: {output.evalue}"
         if cell.get("metadata", {}).get("papermill", {}).get("status") == "running":
             running = f"in cell {cell.get('id')!r}"
+    if full := full_disk(log):
+        return full
     said = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return f"{running}: {said[-1] if said else 'it was killed'}"
+    if said and "DeadKernelError" in said[-1]:
+        return f"{running}: its kernel was killed, as the system does where memory runs out"
+    return f"{running}: {'it was killed' if status < 0 or not said else said[-1]}"
 
 
 if __name__ == "__main__":

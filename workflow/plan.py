@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from softlab.experiment import Experiment
+from softlab.files import write_json
 from softlab.profile import Profile
 from softlab.provenance import store_folder
 
@@ -55,11 +56,7 @@ def digest(content: object) -> str:
 
 def as_yaml(content: object) -> str:
     """Plain values as YAML. (JSON is nearly that, but YAML 1.1 takes its 1e-05 for text.)"""
-    return (
-        yaml.safe_dump(content, default_flow_style=True, allow_unicode=True, width=math.inf)
-        .removesuffix("...\n")
-        .strip()
-    )
+    return yaml.safe_dump(content, default_flow_style=True, width=math.inf).removesuffix("...\n").strip()
 
 
 def run_times() -> dict[tuple, float]:
@@ -112,7 +109,7 @@ def begin(out: Path, seconds: Mapping[str, float | None], parallel: int, dry_run
         print(f"{len(seconds)} jobs, up to {parallel} at once{left}", flush=True)
     if not dry_run:
         content = {"started": time.time(), "parallel": parallel, "seconds": dict(seconds)}
-        (out / "plan.json").write_text(json.dumps(content, indent=1))
+        write_json(out / "plan.json", content)
 
 
 def done(out: Path, output: str) -> None:

@@ -1,0 +1,354 @@
+"""Sweeps: their points by hand, the table and the page made from results, and a small one with the real engine."""
+
+import hashlib
+import html
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import nbformat
+import numpy as np
+import pandas
+import pytest
+from checkout import Checkout
+from test_plan import module
+
+from softlab import SoftlabError, load_profile
+from softlab.evidence import Ledger
+from softlab.provenance import PACKAGE
+
+sweep, sweep_report = module("sweep"), module("sweep_report")
+SCHEMA = json.loads((PACKAGE / "results.schema.json").read_bytes())
+
+
+@pytest.fixture
+def write(tmp_path):
+    """write(text) -> the sweep of a file with this text."""
+
+    def load(text, name="mine"):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(text)
+        return sweep.load_sweep.__wrapped__(str(path))  # past the cache: files of one name differ here
+
+    return load
+
+
+def parameters(found):
+    return [point.parameters for point in found.points]
+
+
+# Points
+
+
+def test_a_grid_has_every_combination_the_last_axis_fastest(write):
+    found = write("vary: {overrides.epochs: [1, 2], overrides.width: [4, 8]}")
+    expected = [(1, 4), (1, 8), (2, 4), (2, 8)]
+    assert parameters(found) == [{"overrides": {"epochs": e, "width": w}} for e, w in expected]
+    assert [tuple(point.values.values()) for point in found.points] == expected
+    assert found.axes == {"overrides.epochs": [1, 2], "overrides.width": [4, 8]}
+    assert found.notebooks == ("one_setting",)
+
+
+def test_zip_goes_along_all_axes_at_once(write):
+    found = write("combine: zip\nvary: {overrides.epochs: [1, 2], overrides.width: [4, 8]}")
+    assert parameters(found) == [{"overrides": {"epochs": 1, "width": 4}}, {"overrides": {"epochs": 2, "width": 8}}]
+    with pytest.raises(
+        SoftlabError, match=r"zip takes lists of one length, not overrides.epochs: 2, overrides.width: 1"
+    ):
+        write("combine: zip\nvary: {overrides.epochs: [1, 2], overrides.width: [4]}", "other")
+
+
+@pytest.mark.parametrize(
+    ("range_", "values"),
+    [
+        ("{from: 0, to: 1, count: 5}", [0, 0.25, 0.5, 0.75, 1]),
+        ("{from: 10, to: 4, count: 3}", [10, 7, 4]),
+        ("{from: 0.01, to: 1, count: 3, scale: log}", [0.01, 0.1, 1]),
+        ("{from: 1.0e-5, to: 0.1, count: 3, scale: log}", [1e-05, 1e-03, 0.1]),
+        ("{from: 1, to: 1000, count: 4, scale: log}", [1, 10, 100, 1000]),
+    ],
+)
+def test_ranges(write, range_, values):
+    found = write(f"vary: {{overrides.dropout: {range_}}}").axes["overrides.dropout"]
+    assert found == values
+    assert [type(one) for one in found] == [type(one) for one in values]  # whole numbers are whole
+
+
+def test_an_axis_may_set_several_parameters_deep_inside(write):
+    found = write(
+        "parameters: {seeds: 2, overrides: {methods: {maxsup: {}, mixup: {beta: 1}}}}\n"
+        "vary: {α: {sets: [overrides.methods.maxsup.alpha, overrides.dropout], values: [0, 0.2]}}"
+    )
+    for alpha, point in zip([0, 0.2], found.points, strict=True):
+        methods = {"maxsup": {"alpha": alpha}, "mixup": {"beta": 1}}
+        assert point.parameters == {"seeds": 2, "overrides": {"methods": methods, "dropout": alpha}}
+        assert point.values == {"α": alpha}
+        assert point.changes() == {"methods": methods, "dropout": alpha, "seeds": 2}
+        assert point.settings("smoke").experiment.dropout == alpha
+
+
+def test_an_axis_may_set_something_inside_another_s_value(write):
+    found = write("vary: {overrides.methods: [{maxsup: {}}], overrides.methods.maxsup.alpha: [0.1, 0.2]}")
+    assert parameters(found) == [{"overrides": {"methods": {"maxsup": {"alpha": alpha}}}} for alpha in (0.1, 0.2)]
+    assert found.points[0].values["overrides.methods"] == {"maxsup": {}}
+
+
+def test_a_point_is_named_by_its_parameters_and_nothing_else(write):
+    one = write("parameters: {seeds: 2, overrides: {width: 4}}\nvary: {overrides.epochs: [1, 3]}", "one")
+    other = write(
+        "title: Another\nparameters: {overrides: {width: 4}, seeds: 2}\n"
+        "vary: {how long: {sets: [overrides.epochs], values: [3, 1]}}\nshow: [ECE]",
+        "other",
+    )
+    assert [point.name for point in one.points] == [point.name for point in reversed(other.points)]
+    content = b'{"overrides": {"epochs": 1, "width": 4}, "seeds": 2}'
+    assert one.points[0].name == hashlib.sha256(content).hexdigest()[:10]
+    more = write("parameters: {seeds: 2, overrides: {width: 4}}\nvary: {overrides.epochs: [0, 1, 2, 3]}", "more")
+    assert {point.name for point in one.points} < {point.name for point in more.points}
+
+
+def test_a_notebook_of_the_book_can_be_swept_over_its_own_parameters(write):
+    for path in sorted((PACKAGE.parent / "notebooks").glob("*.ipynb")):
+        own = sweep.parameters_of(path.stem)
+        assert {"profile", "seeds", "overrides"} <= set(own), path
+        found = write(f"notebooks: [{path.stem}]\nvary: {{{own[-1]}: [1, 2]}}")
+        assert [point.parameters[own[-1]] for point in found.points] == [1, 2]
+    both = "notebooks: [04_cosines, one_setting]\nvary: {"
+    assert len(write(both + "seeds: [1, 2]}").points) == 2
+    with pytest.raises(SoftlabError, match=r"unknown parameter of 04_cosines and one_setting 'sedes'.*'seeds'"):
+        write(both + "sedes: [1, 2]}")
+    with pytest.raises(SoftlabError, match="unknown parameter of one_setting 'profile'"):
+        write("vary: {profile: [quick, smoke]}")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("very: {seeds: [1]}", "unknown entry of sweep mine.yaml 'very'; did you mean 'vary'"),
+        ("vary: {overides.epochs: [1]}", "unknown parameter of one_setting 'overides'; did you mean 'overrides'"),
+        ("notebooks: [one_seting]\nvary: {seeds: [1]}", "unknown notebook 'one_seting'; did you mean 'one_setting'"),
+        ("combine: grit\nvary: {seeds: [1]}", "unknown combine 'grit'; did you mean 'grid'"),
+        ("vary: {seeds: {value: [1]}}", "unknown entry of seeds 'value'; did you mean 'values'"),
+        ("vary: {seeds: {from: 1, to: 2, count: 2, scale: logg}}", "unknown scale of seeds 'logg'; did you mean 'log'"),
+        ("vary: {seed: {sets: [seeds], values: [1]}}", "nothing that varies can be called 'seed'"),
+        ("vary: {seeds: [1, 1]}", "a value is given twice"),
+    ],
+)
+def test_a_wrong_sweep_is_told_what_was_meant(write, text, words):
+    with pytest.raises(SoftlabError) as caught:
+        write(text)
+    assert words in str(caught.value)
+
+
+def test_every_sweep_of_the_book_is_sound(capsys):
+    for name in sweep.known():
+        sweep.check(sweep.load_sweep(name), "smoke")
+    assert sweep.main([]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == sweep.known()
+
+
+# The report
+
+
+def leave_results(folder, found, measure):
+    """What every point of a sweep left: measure(values of the point, seed) for seeds 0 and 1 of one method."""
+    for point in found.points:
+        settings = load_profile("smoke")
+        ledger = Ledger("one_setting", settings)
+        ledger.record({"maxsup": {seed: measure(point.values, seed) for seed in settings.seeds}})
+        ledger.save(folder / "points" / point.name / "one_setting.results.json")
+
+
+def tables(parts):
+    return [part for part in parts if isinstance(part, pandas.DataFrame)]
+
+
+def test_the_table_has_a_row_for_each_number(write, tmp_path):
+    found = write("vary: {epochs: {sets: [overrides.epochs], values: [1, 2]}}\nshow: [depth]")
+    leave_results(tmp_path, found, lambda values, seed: {"depth": 10 * values["epochs"] + seed, "hole": np.nan})
+    table, about = sweep_report.collect(found, tmp_path)
+    assert list(table.columns) == ["epochs", "notebook", "method", "seed", "quantity", "value"]
+    depth = table[table["quantity"] == "depth"]
+    assert depth[["epochs", "seed", "value"]].to_numpy().tolist() == [[1, 0, 10], [1, 1, 11], [2, 0, 20], [2, 1, 21]]
+    assert set(table["notebook"] + table["method"]) == {"one_settingmaxsup"}
+    assert table[table["quantity"] == "hole"]["value"].isna().all()
+    assert (about["axes"], about["profile"], about["show"]) == ({"epochs": 2}, "smoke", ["depth"])
+
+
+def test_means_and_changes_by_hand(write, tmp_path):
+    """At 1: 1 and 3, at 2: 2 and 6. Differences 1 and 3: 2 ± t(0.975, 1) · √2 / √2 = 2 ± 12.706."""
+    found = write("vary: {epochs: {sets: [overrides.epochs], values: [1, 2]}}\nshow: [depth]")
+    leave_results(tmp_path, found, lambda values, seed: {"depth": values["epochs"] * (1 + 2 * seed)})
+    changes, means = tables(sweep_report.report(*sweep_report.collect(found, tmp_path)))
+    assert changes.to_dict() == {"MaxSup": {"depth": "+2.000 ± 12.706 (undecided)"}}
+    assert means["depth"].to_dict() == {("MaxSup", 1): "2.000 ± 12.706", ("MaxSup", 2): "4.000 ± 25.412"}
+
+
+def test_two_axes_give_a_figure_for_each_value_of_the_second(write, tmp_path):
+    found = write("vary: {overrides.epochs: [1, 2, 3], overrides.width: [4, 8]}\nshow: [depth, ECE]")
+    leave_results(tmp_path, found, lambda values, seed: {"depth": values["overrides.width"] + seed, "ECE": 0.01})
+    parts = sweep_report.report(*sweep_report.collect(found, tmp_path))
+    figures = [part for part in parts if isinstance(part, tuple)]
+    assert [len(figure.axes) for figure, _ in figures] == [2, 2]  # a panel for each quantity
+    said = [part for part in parts if isinstance(part, str)]
+    assert said[-2:] == ["With overrides.width = 4:", "With overrides.width = 8:"]
+    assert "depth, MaxSup: from 8.500 to 8.500" in figures[1][1]
+    assert "ECE (%), MaxSup: from 1.0 to 1.0" in figures[1][1]
+
+
+def test_axes_that_move_together_share_a_figure(write, tmp_path):
+    found = write("combine: zip\nvary: {overrides.epochs: [1, 2], overrides.width: [4, 8]}\nshow: [depth]")
+    leave_results(tmp_path, found, lambda values, seed: {"depth": seed})
+    assert sum(isinstance(part, tuple) for part in sweep_report.report(*sweep_report.collect(found, tmp_path))) == 1
+
+
+@pytest.mark.parametrize(
+    ("axis", "shown"),
+    [
+        ("overrides.model: [resnet8, resnet20]", ["resnet8", "resnet20"]),
+        ("overrides.train_size: [100, null]", [100, "null"]),
+        ("overrides.methods: [{maxsup: {}}, {mixup: {}}]", ['{"maxsup": {}}', '{"mixup": {}}']),
+        ("seeds: [[0, 1], [2, 3]]", ["[0, 1]", "[2, 3]"]),
+        ("overrides.compiled: [false, true]", [False, True]),
+    ],
+)
+def test_an_axis_may_hold_anything_that_a_parameter_can_be(write, tmp_path, axis, shown):
+    found = write(f"vary: {{{axis}}}\nshow: [depth]")
+    leave_results(tmp_path, found, lambda values, seed: {"depth": 1.0 + seed})
+    table, about = sweep_report.collect(found, tmp_path)
+    assert table[axis.partition(":")[0]].unique().tolist() == shown
+    table.to_csv(tmp_path / "table.csv", index=False)
+    (tmp_path / "about.json").write_text(json.dumps(about))
+    page = sweep_report.page(tmp_path)  # the same again from the file
+    assert all(html.escape(str(one), quote=False) in page for one in shown)
+    assert page.startswith("# mine\n")
+
+
+def test_one_value_and_one_seed_change_nothing_and_say_so(write, tmp_path):
+    found = write("vary: {overrides.epochs: [1]}\nshow: [depth]")
+    leave_results(tmp_path, found, lambda values, seed: {"depth": 1.0 + seed})
+    table, about = sweep_report.collect(found, tmp_path)
+    assert len(tables(sweep_report.report(table, about))) == 1  # means only
+    parts = sweep_report.report(table[table["seed"] == 0], about)
+    assert any("With one seed there are no intervals" in part for part in parts if isinstance(part, str))
+    assert tables(parts)[0]["depth"].to_dict() == {("MaxSup", 1): "1.000"}
+
+
+def test_a_quantity_without_value_at_some_points_is_shown_where_it_has_one(write, tmp_path):
+    found = write("vary: {epochs: {sets: [overrides.epochs], values: [1, 2]}}\nshow: [depth]")
+    leave_results(tmp_path, found, lambda values, seed: {"depth": np.nan if values["epochs"] == 1 else 3.0})
+    (means,) = tables(sweep_report.report(*sweep_report.collect(found, tmp_path)))
+    assert means["depth"].to_dict() == {("MaxSup", 2): "3.000 ± 0.000"}
+
+
+# Results files
+
+
+def results(tmp_path):
+    ledger = Ledger("01_soft_labels", load_profile("smoke"))
+    values = {"baseline": {0: 0.5, 1: 0.6}, "mixup": {0: 0.6, 1: 0.8}, "cutmix": {0: 0.4}}
+    ledger.judge("accuracy-improves", values)
+    ledger.judge("accuracy-improves", values, "with one seed", methods=["cutmix"])
+    ledger.record({"mixup": {0: {"ECE": 0.1, "hole": np.nan}}})
+    return json.loads(ledger.save(tmp_path / "01_soft_labels.results.json").read_bytes())
+
+
+def test_results_are_as_their_schema_says(tmp_path):
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(results(tmp_path), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (["schema"], 1),
+        (["seeds"], []),
+        (["date"], "yesterday"),
+        (["data_digest"], "abc"),
+        (["verdicts", 0, "verdict"], "proved"),
+        (["verdicts", 0, "differences", "mixup", "n"], 0),
+        (["verdicts", 0, "differences", "mixup", "p"], 1.5),
+        (["evidence", 0, "value"], "0.5"),
+        (["measurements", 0, "seed"], -1),
+        (["more"], 1),
+    ],
+)
+def test_other_content_is_not(tmp_path, where, value):
+    record = results(tmp_path)
+    place = record
+    for step in where[:-1]:
+        place = place[step]
+    place[where[-1]] = value
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(record, SCHEMA)
+
+
+TINY = """
+from softlab.provenance import results_path
+path = results_path("tiny")
+path.write_text("{}")
+"""
+
+
+@pytest.mark.slow
+def test_results_lie_beside_what_papermill_writes(tmp_path, monkeypatch):
+    monkeypatch.delenv("SOFTLAB_RESULTS")
+    (tmp_path / "some where" / "öut").mkdir(parents=True)
+    (tmp_path / "in").mkdir()
+    cells = [nbformat.v4.new_code_cell(TINY)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), tmp_path / "in" / "tiny.ipynb")
+    command = [Path(sys.executable).with_name("papermill"), "../in/tiny.ipynb", "öut/made.ipynb"]
+    done = subprocess.run(command, cwd=tmp_path / "some where", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "some where" / "öut" / "made.results.json").read_text() == "{}"
+    assert not list((tmp_path / "in").glob("*.json"))
+
+
+# With the real engine
+
+SMALL = """
+parameters: {seeds: 1, overrides: {methods: {maxsup: {}}, epochs: 1, train_size: 100, snapshot_epochs: []}}
+vary: {α: {sets: [overrides.methods.maxsup.alpha], values: [1.0e-05, 0.2]}}
+show: [accuracy, ECE]
+"""
+
+
+@pytest.mark.slow
+def test_a_small_sweep_with_the_real_engine(tmp_path):
+    (tmp_path / "checkout").mkdir()
+    checkout = Checkout(tmp_path / "checkout", chapters=1)
+    small, folder = tmp_path / "small.yaml", checkout.build / "sweeps" / "small"
+    small.write_text(SMALL)
+
+    def run(*options):
+        command = [sys.executable, "workflow/sweep.py", str(small), "--profile", "smoke", *options]
+        given = {"cwd": checkout.folder, "env": checkout.environment, "capture_output": True, "text": True}
+        done = subprocess.run(command, **given, timeout=600)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    planned = run("--dry-run")
+    assert "5 jobs, up to" in planned
+    assert len(re.findall(r"(?m)^ +not known +_build/smoke/", planned)) == 5
+    assert not (checkout.folder / "runs").exists()
+    assert not list(checkout.build.rglob("*.ipynb"))
+
+    said = run()
+    assert (said.count("trained maxsup-seed0"), said.count("executed one_setting")) == (2, 2)
+    table = pandas.read_csv(folder / "table.csv")
+    assert table["α"].unique().tolist() == [1e-05, 0.2]
+    assert table[table["quantity"] == "accuracy"].shape[0] == 2
+    assert "With one seed there are no intervals" in (folder / "report.html").read_text()
+    for path in folder.rglob("*.results.json"):
+        jsonschema.validate(json.loads(path.read_bytes()), SCHEMA)
+
+    assert not re.search("trained|executed|numbers of", run())
+
+    small.write_text(SMALL.replace("0.2]", "0.2, 0.4]"))
+    said = run()
+    assert (said.count("trained maxsup-seed0"), said.count("executed one_setting")) == (1, 1)
+    assert pandas.read_csv(folder / "table.csv")["α"].unique().tolist() == [1e-05, 0.2, 0.4]
