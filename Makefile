@@ -13,7 +13,7 @@ SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --profile workflow/p
 	--config profile=$(PROFILE) build=$(BUILD) sweeps="$(SWEEPS)"
 ENGINE := $(VENV)/$(if $(filter local,$(ON)),book,cluster).stamp
 
-.PHONY: book plan sweep test test-browser test-cluster lint format bench publish repository clean help
+.PHONY: book plan sweep test test-faults test-browser test-cluster lint format bench publish repository clean help
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -26,6 +26,9 @@ plan: $(ENGINE) ## list what `make book` would do, and how long it takes
 
 test: $(VENV)/test.stamp lint ## everything that needs no system package
 	@$(BIN)/python -m pytest
+
+test-faults: $(VENV)/test.stamp ## kill what a build is made of, 50 times, at random moments (make test: 15 times)
+	@SOFTLAB_KILLS=$${SOFTLAB_KILLS:-50} $(BIN)/python -m pytest tests/faults -rs
 
 test-browser: $(VENV)/test.stamp ## the pages in a browser; needs Chromium (SOFTLAB_SITE=DIR: the pages built there)
 	@$(BIN)/python -m pytest tests/browser -rs
