@@ -3,6 +3,7 @@
 import functools
 import http.server
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -102,7 +103,7 @@ def tab(chromium, served):
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
         context.set_default_timeout(60_000)  # a busy machine is no failure
         made = Tab(context.new_page(), home)
-        context.route(lambda url: not url.startswith((home, "data:", "blob:")), made.refuse)
+        context.route(re.compile(f"^(?!{re.escape(home)}|data:|blob:)"), made.refuse)
         made.page.on("console", made.hear)
         made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
         made.page.on("requestfailed", lambda request: made.complaints.append(f"not loaded: {request.url}"))
