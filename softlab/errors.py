@@ -8,6 +8,12 @@ class SoftlabError(ValueError):
     """Wrong input or a failed run, described in one line for the person who can mend it."""
 
 
+def check_known(kind: str, given: object, allowed: Iterable[str]) -> None:
+    """Raise the error of `unknown` unless `given` is one of the allowed names."""
+    if not isinstance(given, str) or given not in allowed:
+        raise unknown(kind, given, allowed)
+
+
 def unknown(kind: str, given: object, allowed: Iterable[str]) -> SoftlabError:
     """The error for a name that is not in `allowed`, with the nearest name that is."""
     allowed = sorted(allowed)

@@ -13,36 +13,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from softlab.errors import SoftlabError, unknown
+from softlab.errors import SoftlabError, check_known
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")  # names that may become part of a file's name
 MODELS = ("resnet8", "resnet20", "resnet18", "resnet50")
-CHOICES = {
-    "model": MODELS,
-    "head": ("linear", "two_layers"),
-    "head_bias": ("default", "zero"),
-    "schedule": ("linear", "cosine"),
-    "augmentation": ("none", "flip_shift"),
-    "precision": ("auto", "bf16", "fp32"),
-}
-# Allowed range of every numeric field, both ends included.
-RANGES = {
-    "train_size": (1, 10**9),
-    "label_noise": (0.0, 1.0),
-    "class_count": (2, 10**6),
-    "feature_dimension": (1, 10**6),
-    "dropout": (0.0, 0.99),
-    "width": (1, 4096),
-    "stem_stride": (1, 2),
-    "seed": (0, 2**31 - 1),
-    "epochs": (1, 10_000),
-    "batch_size": (1, 10**6),
-    "learning_rate": (1e-12, 1e3),
-    "momentum": (0.0, 0.9999),
-    "weight_decay": (0.0, 10.0),
-    "warmup": (0.0, 1.0),
-    "threads": (1, 1024),
-}
+SEEDS, EPOCHS = (0, 2**31 - 1), (1, 10_000)  # the smallest and the largest
+
+
+def _number(default: float | None, low: float, high: float):
+    """A field that holds a number from low to high."""
+    return field(default=default, metadata={"range": (low, high)})
+
+
+def _choice(default: str, *others: str):
+    """A field that holds one of these names."""
+    return field(default=default, metadata={"choices": (default, *others)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,35 +40,37 @@ class Experiment:
     """
 
     data: str = "fashion-mini"  # a name that softlab.data.load knows, or folder:PATH
-    train_size: int | None = None  # training images, as many of each class; None: all
-    label_noise: float = 0.0  # share of the training labels that are drawn anew from all classes, the true one included
-    class_count: int | None = None  # the first so many classes; None: all
-    model: str = "resnet8"
-    width: int = 16  # channels of the first stage
-    stem_stride: int = 1  # 2 halves the resolution at once: four times as fast
-    feature_dimension: int | None = None  # a linear layer to so many features (of any sign); None: as the body gives
-    head: str = "linear"  # or two layers with a ReLU between, for which regions need have no common apex
-    head_bias: str = "default"  # its initial value: torch's random one, or zero
-    dropout: float = 0.0  # of the features, in training, before the head
+    train_size: int | None = _number(None, 1, 10**9)  # training images, as many of each class; None: all
+    # Share of the training labels that are drawn anew from all classes, the true one included.
+    label_noise: float = _number(0.0, 0.0, 1.0)
+    class_count: int | None = _number(None, 2, 10**6)  # the first so many classes; None: all
+    model: str = _choice(*MODELS)
+    width: int = _number(16, 1, 4096)  # channels of the first stage
+    stem_stride: int = _number(1, 1, 2)  # 2 halves the resolution at once: four times as fast
+    # A linear layer to so many features (of any sign); None: as the body gives.
+    feature_dimension: int | None = _number(None, 1, 10**6)
+    head: str = _choice("linear", "two_layers")  # two, with a ReLU between: regions need have no common apex
+    head_bias: str = _choice("default", "zero")  # its initial value: torch's random one, or zero
+    dropout: float = _number(0.0, 0.0, 0.99)  # of the features, in training, before the head
     method: str = "baseline"
     method_parameters: Mapping[str, object] = field(default_factory=dict)
-    seed: int = 0
-    epochs: int = 45
-    batch_size: int = 128
-    learning_rate: float = 0.1  # its peak
-    momentum: float = 0.9
-    weight_decay: float = 5e-4  # of convolutions and head; never of biases and normalisations
-    warmup: float = 0.2  # share of all steps in which the learning rate rises
-    schedule: str = "linear"  # how it falls to zero afterwards
-    augmentation: str = "none"
-    precision: str = "auto"  # resolved to bf16 or fp32 before hashing
-    threads: int = 1  # of the CPU; they change rounding, so they are part of the run id
+    seed: int = _number(0, *SEEDS)
+    epochs: int = _number(45, *EPOCHS)
+    batch_size: int = _number(128, 1, 10**6)
+    learning_rate: float = _number(0.1, 1e-12, 1e3)  # its peak
+    momentum: float = _number(0.9, 0.0, 0.9999)
+    weight_decay: float = _number(5e-4, 0.0, 10.0)  # of convolutions and head; never of biases and normalisations
+    warmup: float = _number(0.2, 0.0, 1.0)  # share of all steps in which the learning rate rises
+    schedule: str = _choice("linear", "cosine")  # how it falls to zero afterwards
+    augmentation: str = _choice("none", "flip_shift")
+    precision: str = _choice("auto", "bf16", "fp32")  # resolved to bf16 or fp32 before hashing
+    threads: int = _number(1, 1, 1024)  # of the CPU; they change rounding, so they are part of the run id
     compiled: bool = False  # torch.compile, on CUDA only
     snapshot_epochs: tuple[int, ...] = ()  # epochs after which the weights are kept; 0: before training
 
     def __post_init__(self):
         for spec in dataclasses.fields(self):
-            object.__setattr__(self, spec.name, _checked(spec.name, spec.type, getattr(self, spec.name)))
+            object.__setattr__(self, spec.name, _checked(spec, getattr(self, spec.name)))
         late = [epoch for epoch in self.snapshot_epochs if epoch > self.epochs]
         if late:
             raise SoftlabError(f"snapshot_epochs has {late[0]}, but training ends after epoch {self.epochs}")
@@ -101,10 +88,8 @@ class Experiment:
     def as_dict(self) -> dict:
         """All fields as plain values for JSON."""
         values = {spec.name: getattr(self, spec.name) for spec in dataclasses.fields(self)}
-        return values | {
-            "method_parameters": dict(self.method_parameters),
-            "snapshot_epochs": list(self.snapshot_epochs),
-        }
+        plain = {"method_parameters": dict(self.method_parameters), "snapshot_epochs": list(self.snapshot_epochs)}
+        return values | plain
 
 
 FIELDS = tuple(spec.name for spec in dataclasses.fields(Experiment))
@@ -121,12 +106,12 @@ def run_id(experiment: Experiment, data_digest: str, code_digest: str) -> str:
 def check_fields(fields: Mapping[str, object]) -> None:
     """Raise SoftlabError if a key is no field of Experiment."""
     for key in fields:
-        if not isinstance(key, str) or key not in FIELDS:
-            raise unknown("field", key, FIELDS)
+        check_known("field", key, FIELDS)
 
 
-def _checked(name: str, kind: object, value: object):
+def _checked(spec: dataclasses.Field, value: object):
     """The value of a field in its own type, or a SoftlabError that says what is allowed."""
+    name = spec.name
     if name == "method_parameters":
         plain = (str, int, float, bool, type(None), list)
         entries = value.items() if isinstance(value, Mapping) else [(None, None)]
@@ -136,20 +121,19 @@ def _checked(name: str, kind: object, value: object):
     if name == "snapshot_epochs":
         if isinstance(value, str) or not hasattr(value, "__iter__"):
             raise SoftlabError(f"snapshot_epochs must be a list of epochs, not {value!r}")
-        last = RANGES["epochs"][1]
-        return tuple(sorted({checked_number("snapshot_epochs", int, epoch, (0, last)) for epoch in value}))
-    if name in ("train_size", "class_count", "feature_dimension") and value is None:
-        return None
-    if name in RANGES:
-        return checked_number(name, float if kind is float else int, value, RANGES[name])
-    if kind is bool:
+        return tuple(sorted({checked_number("snapshot_epochs", int, epoch, (0, EPOCHS[1])) for epoch in value}))
+    if "range" in spec.metadata:
+        if value is None and spec.default is None:
+            return None
+        return checked_number(name, float if spec.type is float else int, value, spec.metadata["range"])
+    if spec.type is bool:
         if not isinstance(value, bool):
             raise SoftlabError(f"{name} must be true or false, not {value!r}")
         return value
     if not isinstance(value, str):
         raise SoftlabError(f"{name} must be a name, not {value!r}")
-    if name in CHOICES and value not in CHOICES[name]:
-        raise unknown(name, value, CHOICES[name])
+    if "choices" in spec.metadata:
+        check_known(name, value, spec.metadata["choices"])
     if name == "method" and not NAME.fullmatch(value):
         raise SoftlabError(f"method {value!r} is not a name: small letters, digits and _ only, a letter first")
     return value

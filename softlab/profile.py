@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from softlab.errors import SoftlabError, unknown
-from softlab.experiment import RANGES, Experiment, check_fields, checked_number
+from softlab.errors import SoftlabError, check_known
+from softlab.experiment import SEEDS, Experiment, check_fields, checked_number
 from softlab.files import read_yaml
 from softlab.provenance import PACKAGE
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # it becomes that of a folder
 ENTRIES = ("description", "experiment", "methods", "seeds", "first_seed")  # of a profile's file
 ENTRIES += ("evaluation", "seconds_per_network", "resources")
+SECONDS = {"cpu": (0, 10**6), "gpu": (0, 10**6)}  # that one network may take, on one CPU core and on one GPU
+RESOURCES = {"gpus": (0, 64), "memory_gb": (1, 10**5), "minutes": (1, 10**6)}  # that a cluster may be asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +64,13 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         known = sorted(file.stem for file in (PACKAGE / "profiles").glob("*.yaml"))
-        if str(name) not in known:
-            raise unknown("profile", str(name), known)
+        check_known("profile", str(name), known)
         path = PACKAGE / "profiles" / f"{name}.yaml"
     if not FILE_NAME.fullmatch(path.stem):
         raise SoftlabError(f"{path.name!r}: a profile's file is named with letters, digits, _ - and ., no . first")
     content = read_yaml(path)
     for key in content:
-        if key not in ENTRIES:
-            raise unknown(f"entry of profile {path.name}", key, ENTRIES)
+        check_known(f"entry of profile {path.name}", key, ENTRIES)
     for key in ("experiment", "evaluation", "seconds_per_network"):
         if not isinstance(content.setdefault(key, {}), dict):
             raise SoftlabError(f"{key} of profile {path.name} must map names to values, not {content[key]!r}")
@@ -84,6 +84,9 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
     experiment = Experiment(**content["experiment"])
     if "epochs" in overrides and "snapshot_epochs" not in overrides:
         experiment = experiment.shortened(overrides.pop("epochs"))
+    resources = {"gpus": 0, "memory_gb": 4, "minutes": 60}
+    resources |= _numbers("resources", content.get("resources") or {}, RESOURCES)
+    seconds = _numbers("seconds_per_network", content["seconds_per_network"], SECONDS, float)
     return Profile(
         name=path.stem,
         description=str(content.get("description", "")),
@@ -91,8 +94,8 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
         methods=_methods(content.get("methods", {"baseline": {}}), settings.get("methods")),
         seeds=_seeds(settings.get("seeds", content.get("seeds", 1)), content.get("first_seed", 0)),
         evaluation=_evaluation(content["evaluation"], settings.get("evaluation", {})),
-        resources=_resources(content.get("resources") or {}),
-        seconds_per_network=_seconds(content["seconds_per_network"]),
+        resources=MappingProxyType(resources),
+        seconds_per_network=MappingProxyType(seconds),
     )
 
 
@@ -104,8 +107,7 @@ def chapters() -> dict[str, list[str]]:
 def study_profile(profile: Profile, study: str = "core") -> Profile:
     """The profile as the named study of softlab/chapters.yaml changes it (`core` changes nothing)."""
     studies = read_yaml(PACKAGE / "chapters.yaml")["studies"]
-    if study not in studies:
-        raise unknown("study", study, studies)
+    check_known("study", study, studies)
     changes = dict(studies[study] or {})
     seeds = profile.seeds[: changes.pop("seeds", len(profile.seeds))]
     methods = changes.pop("methods", None)
@@ -120,12 +122,12 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
 
 def _seeds(seeds: object, first_seed: object) -> tuple[int, ...]:
     if isinstance(seeds, (list, tuple)):
-        numbers = tuple(checked_number("seed", int, seed, RANGES["seed"]) for seed in seeds)
+        numbers = tuple(checked_number("seed", int, seed, SEEDS) for seed in seeds)
         if not numbers or len(set(numbers)) < len(numbers):
             raise SoftlabError(f"seeds must be a count or a list of different seeds, not {list(seeds)!r}")
         return numbers
     count = checked_number("seeds", int, seeds, (1, 10_000))
-    first = checked_number("first_seed", int, first_seed, RANGES["seed"])
+    first = checked_number("first_seed", int, first_seed, SEEDS)
     return tuple(range(first, first + count))
 
 
@@ -135,35 +137,22 @@ def _evaluation(*given: object) -> Mapping[str, object]:
     `attack_steps`: of the strongest attack by gradients.
     """
     found: dict[str, object] = {"test_size": None, "attack_size": 200, "attack_steps": 20}
+    sizes = dict.fromkeys(found, (1, 10**9))
     for entries in given:
-        if not isinstance(entries, Mapping):
-            raise SoftlabError(f"evaluation must map names to values, not {entries!r}")
-        for key, value in entries.items():
-            if key not in found:
-                raise unknown("entry of evaluation", key, found)
-            every = value is None and key != "attack_steps"
-            found[key] = None if every else checked_number(key, int, value, (1, 10**9))
+        found |= _numbers("evaluation", entries, sizes, optional=("test_size", "attack_size"))
     return MappingProxyType(found)
 
 
-def _resources(given: object) -> Mapping[str, int]:
-    """What a cluster is asked for, for each job: GPUs, GiB of memory, minutes."""
-    found, allowed = {"gpus": 0, "memory_gb": 4, "minutes": 60}, {"gpus": (0, 64), "memory_gb": (1, 10**5)}
+def _numbers(what: str, given: object, allowed: Mapping, kind: type = int, optional: tuple[str, ...] = ()) -> dict:
+    """Numbers by name, of which each must be known and in its range; only the optional ones may be None."""
     if not isinstance(given, Mapping):
-        raise SoftlabError(f"resources must map names to values, not {given!r}")
-    for key, value in given.items():
-        if key not in found:
-            raise unknown("resource", key, found)
-        found[key] = checked_number(key, int, value, allowed.get(key, (1, 10**6)))
-    return MappingProxyType(found)
-
-
-def _seconds(given: Mapping) -> Mapping[str, float]:
-    """How long one network takes: on one CPU core, on one GPU."""
-    for key in given:
-        if key not in ("cpu", "gpu"):
-            raise unknown("entry of seconds_per_network", key, ("cpu", "gpu"))
-    return MappingProxyType({key: checked_number(key, float, value, (0, 10**6)) for key, value in given.items()})
+        raise SoftlabError(f"{what} must map names to values, not {given!r}")
+    found = dict(given)
+    for name, value in given.items():
+        check_known(f"entry of {what}", name, allowed)
+        if value is not None or name not in optional:
+            found[name] = checked_number(name, kind, value, allowed[name])
+    return found
 
 
 def _methods(methods: object, chosen: object) -> Mapping:
@@ -172,8 +161,7 @@ def _methods(methods: object, chosen: object) -> Mapping:
         for name in chosen:
             if not isinstance(methods, Mapping):
                 raise SoftlabError(f"methods of a profile must map names to parameters, not {methods!r}")
-            if not isinstance(name, str) or name not in methods:
-                raise unknown("method of this profile", name, methods)
+            check_known("method of this profile", name, methods)
         methods = {name: methods[name] for name in chosen}
     elif chosen is not None:
         methods = chosen
