@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin
 from urllib.request import urlopen
 
+import nbformat
 import pytest
 from checkout import ROOT, Checkout, built
 
@@ -116,6 +117,18 @@ def page_with(book, name, figures, tables, sliders):
         assert (html / image["src"]).stat().st_size > 5000
     assert "{glue" not in page.text
     return page
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_checked_cells_print_what_the_committed_notebook_shows(book, path):
+    def printed(notebook):
+        cells = nbformat.read(notebook, as_version=4).cells
+        checked = [cell for cell in cells if "nbval-check-output" in cell.metadata.get("tags", [])]
+        return {
+            cell.id: "".join(one.get("text", "") or str(one.get("data")) for one in cell.outputs) for cell in checked
+        }
+
+    assert printed(book.build / "notebooks" / path.name) == printed(path)
 
 
 def test_the_first_chapter_has_its_table_and_its_numbers(checkout):
