@@ -1,7 +1,6 @@
 """The notebooks as they are committed: clean, in short cells, running alone in any folder, right where checked."""
 
 import json
-import os
 import re
 import subprocess
 import sys
