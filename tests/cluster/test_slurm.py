@@ -177,6 +177,7 @@ def test_a_notebook_that_raises_is_told_with_its_cell_and_the_others_go_on(site)
 
 def test_ctrl_c_takes_the_jobs_out_of_the_queue(site, drained):
     engine, waiting = site.start_and_wait_for("PENDING", 1)
+    time.sleep(2)  # Slurm knows of a job a moment before the engine knows its number
     os.killpg(engine.pid, signal.SIGINT)
     engine.communicate(timeout=120)
     assert engine.returncode != 0
