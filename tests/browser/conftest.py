@@ -57,10 +57,14 @@ class Files(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 100  # a page asks for thirty files at once; by default five may wait, the others come again
+
+
 @pytest.fixture(scope="session")
 def served(site) -> Iterator[str]:
     """The address of the site on a server of its own."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=site)) as server:
+    with Server(("127.0.0.1", 0), functools.partial(Files, directory=site)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
