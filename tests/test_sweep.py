@@ -175,7 +175,7 @@ def test_the_table_has_a_row_for_each_number(write, tmp_path):
     assert depth[["epochs", "seed", "value"]].to_numpy().tolist() == [[1, 0, 10], [1, 1, 11], [2, 0, 20], [2, 1, 21]]
     assert set(table["notebook"] + table["method"]) == {"one_settingmaxsup"}
     assert table[table["quantity"] == "hole"]["value"].isna().all()
-    assert (about["axes"], about["profile"], about["show"]) == ({"epochs": 2}, "smoke", ["depth"])
+    assert (about["axes"], about["profile"], about["show"]) == (["epochs"], "smoke", ["depth"])
 
 
 def test_means_and_changes_by_hand(write, tmp_path):
@@ -185,6 +185,16 @@ def test_means_and_changes_by_hand(write, tmp_path):
     changes, means = tables(sweep_report.report(*sweep_report.collect(found, tmp_path)))
     assert changes.to_dict() == {"MaxSup": {"depth": "+2.000 ± 12.706 (undecided)"}}
     assert means["depth"].to_dict() == {("MaxSup", 1): "2.000 ± 12.706", ("MaxSup", 2): "4.000 ± 25.412"}
+
+
+def test_gains_over_the_baseline_by_hand(write, tmp_path):
+    """MaxSup minus baseline: at 1: 1 and 3, at 2: 0 and 0."""
+    found = write("vary: {epochs: {sets: [overrides.epochs], values: [1, 2]}}\nshow: [depth]")
+    leave_results(tmp_path, found, lambda values, seed: {"depth": (2 - values["epochs"]) * (1 + 2 * seed)})
+    table, about = sweep_report.collect(found, tmp_path)
+    plain = table.assign(method="baseline", value=0.0)
+    _, gains, _ = tables(sweep_report.report(pandas.concat([plain, table]), about))
+    assert gains["MaxSup"].loc["depth"].to_dict() == {1: "+2.000 ± 12.706", 2: "+0.000 ± 0.000"}
 
 
 def test_two_axes_give_a_figure_for_each_value_of_the_second(write, tmp_path):
@@ -200,9 +210,11 @@ def test_two_axes_give_a_figure_for_each_value_of_the_second(write, tmp_path):
 
 
 def test_axes_that_move_together_share_a_figure(write, tmp_path):
-    found = write("combine: zip\nvary: {overrides.epochs: [1, 2], overrides.width: [4, 8]}\nshow: [depth]")
+    found = write("combine: zip\nvary: {overrides.width: [4, 8], overrides.epochs: [1, 2]}\nshow: [depth]")
     leave_results(tmp_path, found, lambda values, seed: {"depth": seed})
-    assert sum(isinstance(part, tuple) for part in sweep_report.report(*sweep_report.collect(found, tmp_path))) == 1
+    table, about = sweep_report.collect(found, tmp_path)
+    assert json.loads(json.dumps(about, sort_keys=True))["axes"] == ["overrides.width", "overrides.epochs"]
+    assert sum(isinstance(part, tuple) for part in sweep_report.report(table, about)) == 1
 
 
 @pytest.mark.parametrize(

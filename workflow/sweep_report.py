@@ -38,7 +38,7 @@ def collect(sweep: Sweep, folder: Path) -> tuple[pandas.DataFrame, dict]:
                 found = {"notebook": name, "method": one["method"], "seed": one["seed"]}
                 rows.append({**where, **found, "quantity": quantity, "value": one["value"]})
     about |= {"sweep": sweep.name, "title": sweep.title, "about": sweep.about, "show": list(sweep.show)}
-    return pandas.DataFrame(rows), about | {"axes": {label: len(values) for label, values in sweep.axes.items()}}
+    return pandas.DataFrame(rows), about | {"axes": list(sweep.axes)}
 
 
 def _cell(value: object) -> object:
@@ -69,8 +69,7 @@ def report(table: pandas.DataFrame, about: Mapping) -> list[Part]:
         if where:
             parts.append(f"With {where}:")
         parts.append((draw(shown, first), _seen(shown, first, where)))
-        moved = changes(shown, first)
-        parts += [] if moved.empty else [moved]
+        parts += [found for found in (changes(shown, first), gains(shown, first)) if not found.empty]
         parts.append(means(shown, first))
     return parts
 
@@ -150,6 +149,20 @@ def changes(shown: Mapping[str, Values], axis: str) -> pandas.DataFrame:
             moved = between({"first": by_value[first], "last": by_value[last]}, "last", "first").scaled(written.factor)
             found.setdefault(f"{written.label}", {})[style(method).label] = _in_words(moved, written.digits)
     return pandas.DataFrame(found).T.fillna("").rename_axis(f"change over {axis}")
+
+
+def gains(shown: Mapping[str, Values], axis: str) -> pandas.DataFrame:
+    """What each method gains over the baseline at the first value and at the last, paired by seed."""
+    found: dict = {}
+    for name, by_method in shown.items():
+        written, plain = unit(name), by_method.get("baseline", {})
+        for method, by_value in by_method.items():
+            for value in (next(iter(by_value)), next(reversed(by_value))) if method != "baseline" else ():
+                if set(by_value[value]) & set(plain.get(value, {})):
+                    gain = between({"it": by_value[value], "plain": plain[value]}, "it", "plain")
+                    text = gain.scaled(written.factor).text(written.digits, sign=True)
+                    found.setdefault((style(method).label, value), {})[written.label] = text
+    return pandas.DataFrame(found).T.T.rename_axis(["method minus baseline", axis], axis=1)
 
 
 def _in_words(moved: Interval, digits: int) -> str:
