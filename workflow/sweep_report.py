@@ -162,7 +162,7 @@ def gains(shown: Mapping[str, Values], axis: str) -> pandas.DataFrame:
                     gain = between({"it": by_value[value], "plain": plain[value]}, "it", "plain")
                     text = gain.scaled(written.factor).text(written.digits, sign=True)
                     found.setdefault((style(method).label, value), {})[written.label] = text
-    return pandas.DataFrame(found).T.T.rename_axis(["method minus baseline", axis], axis=1)
+    return pandas.DataFrame(found).rename_axis(columns=["method minus baseline", axis] if found else None)
 
 
 def _in_words(moved: Interval, digits: int) -> str:
