@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from softlab.intervals import Interval
+from softlab.intervals import Interval, Values
 
 
 @dataclass(frozen=True)
@@ -152,9 +152,8 @@ def intervals(
     for row, (method, interval) in enumerate(values.items()):
         look = style(method)
         half = interval.half_width if interval.n > 1 else 0
-        ax.errorbar(
-            interval.mean, row, xerr=half, color=look.color, marker=look.marker, capsize=4, ms=7, fillstyle=fill
-        )
+        marker = {"marker": look.marker, "ms": 7, "fillstyle": fill}
+        ax.errorbar(interval.mean, row, xerr=half, color=look.color, capsize=4, **marker)
     ax.set_yticks(range(len(values)), [style(method).label for method in values])
     ax.set(xlabel=label, ylim=(len(values) - 0.5, -0.5))
     if zero:
@@ -178,11 +177,7 @@ def panels(values: Mapping[str, Mapping[str, Interval]], columns: int = 4) -> Fi
 
 
 def dots(
-    x: Mapping[str, Mapping[int, float]],
-    y: Mapping[str, Mapping[int, float]],
-    labels: Sequence[str],
-    factors: Sequence[float] = (1, 1),
-    ax: Axes | None = None,
+    x: Values, y: Values, labels: Sequence[str], factors: Sequence[float] = (1, 1), ax: Axes | None = None
 ) -> Axes:
     """One dot for each network: x against y. x, y: method -> {seed: value}.  labels, factors: of x and of y."""
     ax = ax or plt.subplots(figsize=(4, 3.4), layout="constrained")[1]

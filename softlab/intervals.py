@@ -10,6 +10,8 @@ from scipy import optimize, stats
 
 from softlab.errors import SoftlabError
 
+Values = Mapping[str, Mapping[int, float]]  # {method: {seed: value}}
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -39,16 +41,12 @@ class Interval:
 
     def p_value(self, null: float = 0.0) -> float:
         """Two-sided p of Student's t test of mean = null, from the interval; NaN with one seed."""
-        if self.n == 1:
-            return math.nan
         if self.half_width == 0:
             return float(self.mean == null)
         return float(2 * stats.t.sf(abs(self.mean - null) / self._standard_error, self.n - 1))
 
     def p_within(self, margin: float) -> float:
         """p of "the mean is not within ± margin": the larger of two one-sided tests; NaN with one seed."""
-        if self.n == 1:
-            return math.nan
         if self.half_width == 0:
             return float(abs(self.mean) >= margin)
         return float(stats.t.sf((margin - abs(self.mean)) / self._standard_error, self.n - 1))
@@ -62,6 +60,7 @@ class Interval:
 
     @property
     def _standard_error(self) -> float:
+        """NaN with one seed."""
         return self.half_width / float(stats.t.ppf(0.975, self.n - 1))
 
 
@@ -102,7 +101,7 @@ def paired_interval(values: Sequence[float], baseline: Sequence[float]) -> Inter
     return t_interval(np.asarray(values, dtype=float) - np.asarray(baseline, dtype=float))
 
 
-def between(values: Mapping[str, Mapping[int, float]], method: str, other: str) -> Interval:
+def between(values: Values, method: str, other: str) -> Interval:
     """Interval of one method minus another over the seeds that both have. values: method -> {seed: value}."""
     seeds = [seed for seed in values[method] if seed in values[other]]
     return paired_interval(*([values[name][seed] for seed in seeds] for name in (method, other)))
@@ -110,10 +109,8 @@ def between(values: Mapping[str, Mapping[int, float]], method: str, other: str) 
 
 def means(values: Mapping[str, Sequence[float] | Mapping[int, float]]) -> dict[str, Interval]:
     """Mean and interval over seeds of every method. values: method -> one number per seed, or {seed: number}."""
-    return {
-        method: t_interval(list(numbers.values()) if isinstance(numbers, Mapping) else numbers)
-        for method, numbers in values.items()
-    }
+    listed = {name: list(of.values()) if isinstance(of, Mapping) else of for name, of in values.items()}
+    return {name: t_interval(numbers) for name, numbers in listed.items()}
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -33,13 +33,8 @@ class Quantity:
     variant: str = ""
 
 
-CONES, MAGNITUDES, COSINES, CALIBRATION, ROBUSTNESS = (
-    "02_cones",
-    "03_magnitudes",
-    "04_cosines",
-    "05_calibration",
-    "06_robustness",
-)
+CONES, MAGNITUDES, COSINES = "02_cones", "03_magnitudes", "04_cosines"
+CALIBRATION, ROBUSTNESS = "05_calibration", "06_robustness"
 RADII = (1, 2, 4)  # in 255ths
 CORRUPTED = 500  # test images that meet corruptions
 KEPT = 2**21  # pixels: of no more, corrupted images stay in memory for the next network
@@ -83,7 +78,8 @@ class Samples:
     """What a network is measured on; each part is images (N, C, H, W), uint8 or in [0, 1], and labels (N,) int64.
 
     reference: for class means and radii, usually the training images.  fit: for the temperature.  test: scored, of
-    which the first `attacked` meet attacks of `steps` steps, and the first CORRUPTED corruptions.
+    which the first `attacked` meet attacks of `steps` steps, and the first CORRUPTED corruptions.  kept: corrupted
+    images, filled as they are made; samples with the same test images may share it.
     """
 
     reference: tuple[Tensor, Tensor]
@@ -91,17 +87,17 @@ class Samples:
     test: tuple[Tensor, Tensor]
     attacked: int = 200
     steps: int = 20
-    _kept: dict[tuple[str, int], Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
+    kept: dict[tuple[str, int], Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     def corrupted(self) -> Iterator[Tensor]:
         """The first test images in each corruption at severities 1, 3 and 5, one at a time; small ones are kept."""
         images = self.test[0][:CORRUPTED]
         for setting in itertools.product(corruptions.SEVERITIES, (1, 3, 5)):
-            worse = self._kept.get(setting)
+            worse = self.kept.get(setting)
             if worse is None:
                 worse = corruptions.corrupt(images, *setting, torch.Generator().manual_seed(0))
             if images.numel() <= KEPT:
-                self._kept[setting] = worse
+                self.kept[setting] = worse
             yield worse
 
 

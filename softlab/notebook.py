@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from softlab.errors import SoftlabError, unknown
+from softlab.errors import SoftlabError, check_known
 from softlab.experiment import Experiment
-from softlab.intervals import Interval, means
+from softlab.intervals import Interval, Values, means
 from softlab.profile import Profile, chapters, load_profile, study_profile
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from softlab.measure import Samples
     from softlab.runs import Run
 
 DEFAULT_PROFILE = "quick"
@@ -78,20 +79,32 @@ def test_part(settings: Profile) -> tuple[Tensor, Tensor]:
     return dataset.test_images[:size], dataset.test_labels[:size]
 
 
-def measured(run: Run, settings: Profile) -> dict[str, float]:
-    """Every number of the book for a run, on its profile's test part: measure.measure, by its quantities' names.
-
-    Class means and radii are those of the images that it was trained on, with their true labels.
+def samples_of(experiment: Experiment, settings: Profile) -> Samples:
+    """What a network of this experiment is measured on: the test part of the profile, and as reference the images
+    that it was trained on, with their true labels.
     """
-    from softlab.measure import Samples, measure
+    from softlab.measure import Samples
     from softlab.runs import dataset_of
     from softlab.training import training_set
 
-    dataset = dataset_of(run.experiment)
-    seen = training_set(run.experiment.replace(label_noise=0.0), dataset, "cpu")
-    sizes = settings.evaluation["attack_size"], settings.evaluation["attack_steps"]
-    samples = Samples(seen, (dataset.fit_images, dataset.fit_labels), test_part(settings), *sizes)
-    return measure(run.model, samples)
+    dataset, evaluation = dataset_of(experiment), settings.evaluation
+    seen = training_set(experiment.replace(label_noise=0.0), dataset, "cpu")
+    parts = seen, (dataset.fit_images, dataset.fit_labels), test_part(settings)
+    kept = _corrupted(settings.experiment.data, settings.experiment.class_count, evaluation["test_size"])
+    return Samples(*parts, evaluation["attack_size"], evaluation["attack_steps"], kept)
+
+
+@functools.lru_cache(maxsize=1)
+def _corrupted(*test_part: object) -> dict:
+    """Where the corrupted images of a test part are kept, so that they are made once for all networks of a study."""
+    return {}
+
+
+def measured(run: Run, settings: Profile) -> dict[str, float]:
+    """Every number of the book for a run, on its profile's test part: measure.measure, by its quantities' names."""
+    from softlab.measure import measure
+
+    return measure(run.model, samples_of(run.experiment, settings))
 
 
 def by_seed(runs: Mapping, statistic: Callable) -> dict[str, dict[int, object]]:
@@ -107,7 +120,7 @@ def each(statistic: Callable, *values: Mapping) -> dict[str, dict[int, object]]:
     }
 
 
-def known(values: Mapping[str, Mapping[int, float]]) -> dict[str, dict[int, float]]:
+def known(values: Values) -> dict[str, dict[int, float]]:
     """The same without seeds that have no finite value (of too few samples, say), and methods without any seed."""
     finite = {name: {seed: v for seed, v in group.items() if math.isfinite(v)} for name, group in values.items()}
     return {name: group for name, group in finite.items() if group}
@@ -132,9 +145,7 @@ def table(columns: Mapping[str, Mapping[str, object]], corner: str = "method"):
 
     from softlab.figures import style
 
-    frame = pandas.DataFrame(
-        {heading: pandas.Series(dict(column), dtype=object) for heading, column in columns.items()}
-    )
+    frame = pandas.DataFrame({name: pandas.Series(dict(one), dtype=object) for name, one in columns.items()})
     order = [method for column in columns.values() for method in column]
     frame = frame.reindex(dict.fromkeys(order)).rename(index=lambda method: style(method).label)
     return frame.fillna("").rename_axis(columns=corner)
@@ -147,9 +158,7 @@ def as_text(
     return {method: interval.scaled(factor).text(digits, sign) for method, interval in intervals.items()}
 
 
-def summary(
-    values: Mapping[str, Mapping[int, float]], factor: float = 100, digits: int = 1, sign: bool = False
-) -> dict[str, str]:
+def summary(values: Values, factor: float = 100, digits: int = 1, sign: bool = False) -> dict[str, str]:
     """Mean and interval over seeds of {method: {seed: value}} as text, in percent unless told otherwise."""
     return as_text(means(values), factor, digits, sign)
 
@@ -163,7 +172,9 @@ def say(text: str) -> None:
 
 def _refuse_unknown_parameters() -> None:
     """Papermill lets a misspelt parameter pass: it assigns a name that nothing reads. Here it is an error."""
-    shell = _shell()
+    from IPython import get_ipython
+
+    shell = get_ipython()
     if shell is None:
         return
     cells = [source for source in shell.user_ns.get("In", []) if isinstance(source, str)]
@@ -171,8 +182,7 @@ def _refuse_unknown_parameters() -> None:
     if injected:
         known = _assigned(cells[injected - 1])
         for name in _assigned(cells[injected]):
-            if name not in known:
-                raise unknown("parameter", name, known)
+            check_known("parameter", name, known)
 
 
 def _assigned(source: str) -> list[str]:
@@ -181,18 +191,11 @@ def _assigned(source: str) -> list[str]:
     return [target.id for line in lines for target in line.targets if isinstance(target, ast.Name)]
 
 
-def _shell():
-    """The running IPython, or None."""
-    if "IPython" not in sys.modules:
-        return None
-    from IPython import get_ipython
-
-    return get_ipython()
-
-
 def _prepare_kernel() -> None:
     """Sharp figures with readable type, and a SoftlabError as its one line, without the way it took to get here."""
-    shell = _shell()
+    from IPython import get_ipython
+
+    shell = get_ipython()
     if shell is None:
         return
 
@@ -203,6 +206,5 @@ def _prepare_kernel() -> None:
 
     import matplotlib
 
-    matplotlib.rcParams.update(
-        {"figure.dpi": 160, "font.size": 10, "axes.spines.top": False, "axes.spines.right": False}
-    )
+    look = {"figure.dpi": 160, "font.size": 10, "axes.spines.top": False, "axes.spines.right": False}
+    matplotlib.rcParams.update(look)

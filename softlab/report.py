@@ -19,9 +19,9 @@ from tqdm import tqdm
 from softlab import figures, findings, pages, provenance, regularizers, runs, training
 from softlab.errors import SoftlabError
 from softlab.evidence import Ledger
-from softlab.intervals import Interval, between, means
+from softlab.intervals import Interval, Values, between, means
 from softlab.measure import QUANTITIES, Samples, measure
-from softlab.notebook import known, table, test_part
+from softlab.notebook import known, samples_of, table
 from softlab.profile import Profile, load_profile
 
 MAIN = ("accuracy", "log magnitude", "log logit scale", "cosine, row space")
@@ -43,7 +43,7 @@ class ReportCard:
 
     method: str
     profile: Profile
-    values: Mapping[str, Mapping[str, Mapping[int, float]]]
+    values: Mapping[str, Values]
     ledger: Ledger
     problems: Mapping[str, str] = field(default_factory=dict)
 
@@ -142,9 +142,7 @@ def report_card(
     Raises SoftlabError for wrong input, with the nearest valid name, or if training fails.
     """
     profile = _setting(method, profile, parameters, seeds, overrides)
-    dataset, device = runs.dataset_of(profile.experiment), training.choose_device(device)
-    scored = (dataset.fit_images, dataset.fit_labels), test_part(profile)
-    attacks = profile.evaluation["attack_size"], profile.evaluation["attack_steps"]
+    device = training.choose_device(device)
     values = {name: {one: {} for one in profile.methods} for name in QUANTITIES}
     problems: dict[str, str] = {}
     # The reader's method first: if it is wrong, that is known at once. All methods of a seed share its samples.
@@ -152,7 +150,7 @@ def report_card(
     with tqdm(total=len(order) * len(profile.seeds), unit="network", leave=False, delay=2) as bar:
         for seed in profile.seeds:
             own = profile.experiment.replace(seed=seed)
-            samples = Samples(training.training_set(own, dataset, device), *scored, *attacks)
+            samples = samples_of(own, profile)
             for name in order:
                 bar.set_description(f"{name}, seed {seed}", refresh=False)
                 setting = own.replace(method=name, method_parameters=profile.methods[name])
@@ -166,10 +164,7 @@ def report_card(
 
 
 def card_of(
-    method: str,
-    profile: Profile,
-    values: Mapping[str, Mapping[str, Mapping[int, float]]],
-    problems: Mapping[str, str] | None = None,
+    method: str, profile: Profile, values: Mapping[str, Values], problems: Mapping[str, str] | None = None
 ) -> ReportCard:
     """The card of numbers that were measured already: judges every claim. Arguments: as of ReportCard."""
     values = {name: finite for name in QUANTITIES if (finite := known(values.get(name, {})))}

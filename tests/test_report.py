@@ -332,4 +332,4 @@ def test_corrupted_images_are_made_once_if_small_and_one_at_a_time_if_not(monkey
     monkeypatch.setattr(measuring, "KEPT", part[0].numel() - 1)
     samples = measuring.Samples(part, part, part)
     assert all(torch.equal(one, other) for one, other in zip(first, samples.corrupted(), strict=True))
-    assert not samples._kept
+    assert not samples.kept
