@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import os
+import statistics
 import sys
 import time
 import warnings
@@ -10,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from softlab import __version__
-from softlab.errors import SoftlabError
+from softlab.errors import SoftlabError, check_known
 from softlab.provenance import PACKAGE
 
 
@@ -43,9 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     setting.add_argument("--device", help="cpu, cuda, cuda:1, mps (a GPU if there is one)")
 
     train = commands.add_parser("train", parents=[setting], help="train networks that the store does not have yet")
-    train.add_argument(
-        "--study", nargs="+", default=["core"], help="of softlab/chapters.yaml (core: the profile itself)"
-    )
+    train.add_argument("--study", nargs="+", default=["core"], help="of chapters.yaml (core: the profile itself)")
     train.add_argument("--method", action="append", help="a method of the study (all); may be given again")
     train.add_argument("--seed", type=int, nargs="+", action="extend", help="seeds (all of the study)")
     train.add_argument("--manifest", type=Path, help="write the ids of the runs to this file")
@@ -129,14 +128,13 @@ def _train(options) -> None:
     device = training.choose_device(options.device)
     ids = []
     for position, experiment in enumerate(experiments):
-        tell = _Teller(experiment)
-        run = runs.fit_or_load(experiment, store=options.store, device=device, on_epoch=tell)
+        new = runs.missing([experiment], device, options.store)
+        run = runs.fit_or_load(experiment, store=options.store, device=device, on_epoch=_teller(experiment))
         ids.append(run.id)
-        if tell.first is not None:
-            seconds = time.monotonic() - tell.started
+        if new:
+            seconds = run.provenance["wall_seconds"]
             waiting = len(runs.missing(experiments[position + 1 :], device, options.store))
-            minutes = waiting * seconds / 60
-            left = f"; {waiting} more to train, about {minutes:.1f} min" if waiting else ""
+            left = f"; {waiting} more to train, about {waiting * seconds / 60:.1f} min" if waiting else ""
             accuracy = run.history["accuracy"][-1]
             print(f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f}{left}", flush=True)
     if options.manifest:
@@ -145,22 +143,19 @@ def _train(options) -> None:
         print(f"{len(ids)} runs in {runs.store_folder(options.store)}")
 
 
-class _Teller:
-    """A callback that says every 30 s how far a training is; `first`: the epoch it began after (None: none trained)."""
+def _teller(experiment):
+    """A callback that says every 30 s how far the training of one network is."""
+    last = time.monotonic()
 
-    def __init__(self, experiment):
-        self.experiment, self.first = experiment, None
-        self.started = self.last = time.monotonic()
+    def tell(state) -> None:
+        nonlocal last
+        if time.monotonic() - last >= 30:
+            last = time.monotonic()
+            minutes = statistics.mean(state.history["seconds"]) * (experiment.epochs - state.epoch) / 60
+            progress = f"epoch {state.epoch} of {experiment.epochs}, {minutes:.1f} min to go"
+            print(f"{experiment.method}, seed {experiment.seed}: {progress}", flush=True)
 
-    def __call__(self, state) -> None:
-        self.first = state.epoch - 1 if self.first is None else self.first
-        now, total = time.monotonic(), self.experiment.epochs
-        if now - self.last < 30:
-            return
-        self.last = now
-        minutes = (now - self.started) / (state.epoch - self.first) * (total - state.epoch) / 60
-        name = f"{self.experiment.method}, seed {self.experiment.seed}"
-        print(f"{name}: epoch {state.epoch} of {total}, {minutes:.1f} min to go", flush=True)
+    return tell
 
 
 def _run_methods_file(path: Path) -> None:
@@ -208,13 +203,11 @@ def _examine(options) -> None:
 
 
 def _claims(options) -> None:
-    from softlab.errors import unknown
     from softlab.evidence import claims, read_results
 
     results = read_results(options.results)
     for name in options.names:
-        if name not in claims():
-            raise unknown("claim", name, claims())
+        check_known("claim", name, claims())
     for name, claim in claims().items():
         judged = [one for record in results.values() for one in record["verdicts"] if one["claim"] == name]
         if not options.names:
