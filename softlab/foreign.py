@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import safetensors
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from softlab import data
 from softlab.attacks.ascent import device_of
 from softlab.batches import as_pixels
-from softlab.errors import SoftlabError, unknown
+from softlab.errors import SoftlabError, check_known
 from softlab.representation import tap
 
 
@@ -73,27 +74,22 @@ def one_line(error: Exception) -> str:
 def _head_name(network: Subject, images: Tensor, wanted: str | None) -> str:
     """The layer that is wanted, or whose output is the model's, if its logits are W f + b, one row for each image."""
     layers = {name: module for name, module in network.model.named_modules() if isinstance(module, nn.Linear)}
-    if wanted is not None and wanted not in layers:
-        raise unknown("linear layer", wanted, layers)
-    calls: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in layers}
-    handles = [
-        layer.register_forward_hook(lambda _, given, made, name=name: calls[name].append((given[0], made)))
-        for name, layer in layers.items()
-    ]
-    try:
-        output = network.model((images - network.mean) / network.std)
-    except Exception as error:  # whatever the model's parts raise
-        raise SoftlabError(f"the model fails on images {tuple(images.shape[1:])}: {one_line(error)}") from error
-    finally:
-        for handle in handles:
-            handle.remove()
+    if wanted is not None:
+        check_known("linear layer", wanted, layers)
+    with ExitStack() as taps:
+        seen = {name: taps.enter_context(tap(layer)) for name, layer in layers.items()}
+        try:
+            output = network.model((images - network.mean) / network.std)
+        except Exception as error:  # whatever the model's parts raise
+            raise SoftlabError(f"the model fails on images {tuple(images.shape[1:])}: {one_line(error)}") from error
     able = {}  # name of a layer -> is its output the model's?
-    for name, layer in layers.items():
-        for given, made in calls[name][-1:]:  # none if the layer is not used
+    for name, one in seen.items():
+        if one.input is not None:  # else the layer is not used
+            layer, made = layers[name], one.output
             is_output = isinstance(output, Tensor) and (made is output or torch.equal(made, output))
-            once = is_output or len(calls[name]) == 1  # else: which of its outputs would count?
-            rows = given.ndim == 2 and made.shape == (len(images), layer.out_features) and layer.out_features > 1
-            affine = functional.linear(given, layer.weight, layer.bias)
+            once = is_output or one.calls == 1  # else: which of its outputs would count?
+            rows = one.input.ndim == 2 and made.shape == (len(images), layer.out_features) and layer.out_features > 1
+            affine = functional.linear(one.input, layer.weight, layer.bias)
             if once and rows and torch.allclose(made, affine, rtol=1e-3, atol=1e-4, equal_nan=True):
                 able[name] = is_output
     name = wanted or next(filter(able.get, able), None)
@@ -115,8 +111,7 @@ def from_files(
     """
     path, folder = Path(weights).expanduser(), Path(folder).expanduser().resolve()
     names = torchvision.models.list_models(module=torchvision.models)
-    if architecture not in names:
-        raise unknown("architecture", architecture, names)
+    check_known("architecture", architecture, names)
     files = data.class_files(folder.parent, folder.name)
     try:
         given = load_file(path)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from softlab.batches import as_pixels
 from softlab.errors import SoftlabError
@@ -30,10 +31,13 @@ def layout(model: nn.Module) -> torch.memory_format:
 
 @dataclass
 class Tap:
-    """What last went through a tapped module: `input` (its first positional argument) and `output`."""
+    """What last went through a tapped module: `input` (its first positional argument) and `output`; after how many
+    calls.
+    """
 
     input: Tensor | None = None
     output: Tensor | None = None
+    calls: int = 0
 
 
 @contextmanager
@@ -47,7 +51,7 @@ def tap(module: nn.Module) -> Iterator[Tap]:
     seen = Tap()
 
     def look(_, inputs, output):
-        seen.input, seen.output = inputs[0] if inputs else None, output
+        seen.input, seen.output, seen.calls = inputs[0] if inputs else None, output, seen.calls + 1
 
     handle = module.register_forward_hook(look)
     try:
@@ -109,16 +113,8 @@ def refresh_statistics(model: nn.Module, images: Tensor, batch_size: int = 250) 
     A network that was not trained, or only for an epoch, has none to speak of: without this, what its features look
     like would be decided by their initial values 0 and 1.  images: (N, C, H, W), uint8 or float in [0, 1].
     """
-    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain average over the batches
-        norm.train()
-    for batch in images.split(batch_size):
-        model(as_pixels(batch.to(next(model.parameters()).device)))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+    device = next(model.parameters()).device
+    update_bn((as_pixels(batch.to(device)) for batch in images.split(batch_size)), model)
     return model.eval()
 
 
