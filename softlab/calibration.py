@@ -59,8 +59,8 @@ class Reliability:
         """Clopper and Pearson's exact interval of each bin's accuracy: low, high (B,); 0 and 1 for an empty bin."""
         right = (self.accuracy.nan_to_num(0.0) * self.count).round().numpy()
         wrong = self.count.numpy() - right
-        low = np.where(right > 0, stats.beta.ppf((1 - level) / 2, np.maximum(right, 0.5), wrong + 1), 0.0)
-        high = np.where(wrong > 0, stats.beta.ppf((1 + level) / 2, right + 1, np.maximum(wrong, 0.5)), 1.0)
+        low = np.nan_to_num(stats.beta.ppf((1 - level) / 2, right, wrong + 1), nan=0.0)
+        high = np.nan_to_num(stats.beta.ppf((1 + level) / 2, right + 1, wrong), nan=1.0)
         return torch.from_numpy(low), torch.from_numpy(high)
 
 
@@ -219,14 +219,11 @@ def confidence_and_correct(probs: Tensor, labels: Tensor) -> tuple[Tensor, Tenso
         confidence, predicted = probs.max(1)
         return _full(confidence), _full(predicted == labels)
     if probs.ndim != 1 or probs.shape != labels.shape or len(probs) == 0:
-        raise SoftlabError(
-            "give probabilities (N, K) with labels (N,), or confidence (N,) with correctness (N,), N > 0, "
-            f"not {tuple(probs.shape)} and {tuple(labels.shape)}"
-        )
+        wanted = "probabilities (N, K) with labels (N,), or confidence (N,) with correctness (N,), N > 0"
+        raise SoftlabError(f"give {wanted}, not {tuple(probs.shape)} and {tuple(labels.shape)}")
     low, high = probs.aminmax()
     if not (low >= 0 and high <= 1):  # also where one is NaN
-        row = int((~((probs >= 0) & (probs <= 1))).nonzero()[0])
-        raise SoftlabError(f"confidence {row} is {float(probs[row]):g}, not from 0 to 1")
+        refuse(~((probs >= 0) & (probs <= 1)), lambda row: f"confidence {row} is {probs[row]:g}, not from 0 to 1")
     check_correct(labels)
     return _full(probs), labels.float()
 
@@ -238,27 +235,24 @@ def _full(values: Tensor) -> Tensor:
 
 def check_probabilities(probs: Tensor, labels: Tensor | None = None) -> None:
     """Rows (N, K) from 0 to 1 that sum to 1; and labels (N,) that fit, if given."""
-    if probs.ndim != 2 or len(probs) == 0 or probs.shape[1] < 2:
-        raise SoftlabError(
-            f"probabilities must be (N, K) with N > 0 and at least two classes, not {tuple(probs.shape)}"
-        )
+    _check_table(probs, "probabilities")
     total = probs.sum(1, dtype=torch.float64)
     bad = ~(((probs >= 0) & (probs <= 1 + 1e-6)).all(1) & ((total - 1).abs() < 1e-2))
-    if bad.any():
-        row = int(bad.nonzero()[0])
-        raise SoftlabError(
-            f"row {row} is no distribution: from {float(probs[row].min()):g} to {float(probs[row].max()):g}, "
-            f"sum {float(total[row]):g} (of logits, take the softmax first)"
-        )
+    said = "row {} is no distribution: from {:g} to {:g}, sum {:g} (of logits, take the softmax first)"
+    refuse(bad, lambda row: said.format(row, *probs[row].aminmax(), total[row]))
     if labels is not None:
         check_labels(labels, probs, probs.shape[1])
 
 
 def check_logits(logits: Tensor, labels: Tensor) -> None:
     """Finite logits (N, K) that are no probabilities, and labels (N,) that fit."""
-    if logits.ndim != 2 or len(logits) == 0 or logits.shape[1] < 2:
-        raise SoftlabError(f"logits must be (N, K) with N > 0 and at least two classes, not {tuple(logits.shape)}")
+    _check_table(logits, "logits")
     refuse(~torch.isfinite(logits).all(1), lambda row: f"row {row} of logits is not finite")
     if ((logits >= 0) & (logits <= 1)).all() and ((logits.sum(1) - 1).abs() < 1e-5).all():
         raise SoftlabError("row 0 and all others sum to 1: these are probabilities, give logits (or their logarithm)")
     check_labels(labels, logits, logits.shape[1])
+
+
+def _check_table(values: Tensor, what: str) -> None:
+    if values.ndim != 2 or len(values) == 0 or values.shape[1] < 2:
+        raise SoftlabError(f"{what} must be (N, K) with N > 0 and at least two classes, not {tuple(values.shape)}")

@@ -11,7 +11,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 from softlab.batches import as_pixels
-from softlab.errors import SoftlabError, unknown
+from softlab.errors import SoftlabError, check_known
+from softlab.geometry.checks import check_pixels
 
 SEVERITIES = {
     "noise": (0.04, 0.06, 0.08, 0.09, 0.10),  # standard deviation, of pixels in [0, 1]
@@ -27,17 +28,14 @@ def corrupt(images: Tensor, kind: str, severity: int, generator: torch.Generator
     images: uint8, or float in [0, 1].  kind: a key of SEVERITIES.  severity: 1 to 5.  generator: for noise.
     Raises SoftlabError for anything else; the first image that is out of range is named.
     """
-    if kind not in SEVERITIES:
-        raise unknown("corruption", kind, SEVERITIES)
+    check_known("corruption", kind, SEVERITIES)
     if isinstance(severity, bool) or not isinstance(severity, int) or severity not in range(1, 6):
         raise SoftlabError(f"severity must be 1, 2, 3, 4 or 5, not {severity!r}")
-    if images.ndim != 4 or (kind == "jpeg" and images.shape[1] not in (1, 3)):
-        raise SoftlabError(f"images must be (N, C, H, W), C = 1 or 3 for jpeg, not {tuple(images.shape)}")
     amount, pixels = SEVERITIES[kind][severity - 1], as_pixels(images)
-    outside = ~((pixels >= 0) & (pixels <= 1)).flatten(1).all(1)
-    if outside.any():
-        raise SoftlabError(f"image {int(outside.nonzero()[0])} has pixels outside [0, 1]")
+    check_pixels(pixels)
     if kind == "jpeg":
+        if pixels.shape[1] not in (1, 3):
+            raise SoftlabError(f"images must be (N, C, H, W), C = 1 or 3 for jpeg, not {tuple(images.shape)}")
         return torch.stack([_jpeg(image, amount) for image in pixels])
     if kind == "noise":
         return (pixels + amount * torch.randn(pixels.shape, generator=generator)).clamp(0, 1)

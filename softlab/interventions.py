@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from softlab.errors import SoftlabError, unknown
+from softlab.errors import SoftlabError, check_known
 from softlab.geometry.checks import check_head, check_rows
 from softlab.geometry.head import centered
 
@@ -18,8 +18,7 @@ SIZES = ("norm", "gauged norm", "logit norm")
 
 def size_of(features: Tensor, weight: Tensor, size: str) -> Tensor:
     """The size (N,) of each feature (N, D) under a head's weight (K, D), in the sense of SIZES; none may be zero."""
-    if size not in SIZES:
-        raise unknown("size", size, SIZES)
+    check_known("size", size, SIZES)
     check_head(weight, features=features)
     rows = centered(weight).to(features.dtype)
     values = (features @ rows.T).norm(dim=1) if size == "logit norm" else features.norm(dim=1)

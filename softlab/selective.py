@@ -19,9 +19,8 @@ def risk_coverage(confidence: Tensor, correct: Tensor) -> tuple[Tensor, Tensor]:
     confidence: (N,), any finite score; ties keep the given order.  correct: (N,) bool, or 0 and 1.
     """
     if confidence.ndim != 1 or confidence.shape != correct.shape or len(confidence) == 0:
-        raise SoftlabError(
-            f"confidence and correctness must be (N,), N > 0, not {tuple(confidence.shape)} and {tuple(correct.shape)}"
-        )
+        shapes = f"{tuple(confidence.shape)} and {tuple(correct.shape)}"
+        raise SoftlabError(f"confidence and correctness must be (N,), N > 0, not {shapes}")
     check_rows(confidence, "confidence")
     check_correct(correct)
     order = confidence.argsort(descending=True, stable=True)

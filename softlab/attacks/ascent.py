@@ -13,8 +13,8 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from softlab.attacks import balls
-from softlab.errors import SoftlabError, unknown
-from softlab.geometry.checks import check_labels, refuse
+from softlab.errors import SoftlabError, check_known
+from softlab.geometry.checks import check_labels, check_pixels, refuse
 from softlab.representation import at_once, layout
 
 BATCH = 250  # images at once, at most: stays near a CPU's cache
@@ -71,17 +71,8 @@ def prepare(
     Raises SoftlabError for whatever is out of range; see attacks.pgd.  Warns if the model gives other logits when it
     is asked again.
     """
-    if norm not in balls.NORMS:
-        raise unknown("norm", norm, balls.NORMS)
-    if images.ndim != 4 or len(images) == 0:
-        raise SoftlabError(f"images must be (N, C, H, W) with N > 0, not {tuple(images.shape)}")
-    if not images.is_floating_point():
-        raise SoftlabError(f"images must be floats in [0, 1], not {images.dtype}: divide by 255")
-    outside = ~((images >= 0) & (images <= 1)).flatten(1).all(1)  # NaN is outside too
-    if outside.any():
-        first = int(outside.nonzero()[0])
-        low, high = images[first].aminmax()
-        raise SoftlabError(f"pixels must be in [0, 1], but those of image {first} reach from {low:g} to {high:g}")
+    check_known("norm", norm, balls.NORMS)
+    check_pixels(images)
     images, labels, radii = images.detach().float(), labels.to(images.device), per_sample("epsilon", epsilon, images)
     model = copy.deepcopy(model).float().eval().requires_grad_(False).to(memory_format=layout(model))
     logits = all_logits(model, images)
@@ -92,9 +83,8 @@ def prepare(
     if (first - again).abs().max() > 1e-3 * first.abs().max():
         warnings.warn("the model gives other logits when asked again: one attack is not enough", UntrustedAttack, 3)
     subject = Subject(model, images, labels, radii, logits, torch.full_like(labels, -1)[:, None])
-    if targets <= 0:
-        return subject
-    return dataclasses.replace(subject, targets=torch.cat([subject.targets, _nearest(subject, norm, targets)], 1))
+    nearest = [_nearest(subject, norm, targets)] if targets > 0 else []
+    return dataclasses.replace(subject, targets=torch.cat([subject.targets, *nearest], 1))
 
 
 def _nearest(subject: Subject, norm: str, count: int) -> Tensor:

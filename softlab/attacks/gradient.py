@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from softlab.attacks import ascent, balls
 from softlab.attacks.ascent import Subject, prepare
 from softlab.attacks.result import AttackResult, Health, warn
-from softlab.errors import SoftlabError, unknown
+from softlab.errors import SoftlabError, check_known
 from softlab.geometry.checks import check_features, check_labels
 from softlab.representation import at_once
 
@@ -122,8 +122,7 @@ def _search(
     subject, generator, *, norm, steps, restarts, loss, step=None, random_start=True, early_stop=True, weaker=None
 ) -> AttackResult:
     """Walks from `restarts` starts, for all samples to attack that no walk before has fooled."""
-    if loss not in ascent.LOSSES:
-        raise unknown("loss", loss, ascent.LOSSES)
+    check_known("loss", loss, ascent.LOSSES)
     if steps < 1 or restarts < 1:
         raise SoftlabError(f"an attack needs at least one step and one restart, not {steps} and {restarts}")
     lengths = 2.5 * subject.radii / steps if step is None else ascent.per_sample("step", step, subject.images)

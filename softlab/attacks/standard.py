@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from softlab.attacks import ascent, balls
 from softlab.attacks.ascent import UntrustedAttack, prepare
 from softlab.attacks.result import AttackResult, Health, warn
-from softlab.errors import SoftlabError, unknown
+from softlab.errors import SoftlabError, check_known
 from softlab.representation import at_once
 
 AUTOATTACKS = ("apgd-ce", "apgd-t", "fab-t", "square")
@@ -33,8 +33,8 @@ def autoattack(
     A sample that survives keeps its image. What AutoAttack has to say against the model becomes a warning.
     Raises SoftlabError if pyautoattack is not installed, or for "apgd-t" with fewer than four classes.
     """
-    for name in set(attacks) - set(AUTOATTACKS):
-        raise unknown("attack", name, AUTOATTACKS)
+    for name in attacks:
+        check_known("attack", name, AUTOATTACKS)
     if torch.as_tensor(epsilon).ndim > 0:
         raise SoftlabError("autoattack takes one epsilon for all samples")
     try:

@@ -56,6 +56,17 @@ def check_rows(values: Tensor, what: str = "feature", zero_allowed: bool = True)
         refuse((rows == 0).all(1), lambda row: f"{what} {row} is zero: it has no direction")
 
 
+def check_pixels(images: Tensor) -> None:
+    """Images (N, C, H, W), floats in [0, 1], at least one; the first that is not is named."""
+    if images.ndim != 4 or len(images) == 0:
+        raise SoftlabError(f"images must be (N, C, H, W) with N > 0, not {tuple(images.shape)}")
+    if not images.is_floating_point():
+        raise SoftlabError(f"images must be floats in [0, 1], not {images.dtype}: divide by 255")
+    outside = ~((images >= 0) & (images <= 1)).flatten(1).all(1)  # NaN is outside too
+    ends = "pixels must be in [0, 1], but image {} has pixels outside: they reach from {:g} to {:g}"
+    refuse(outside, lambda row: ends.format(row, *images[row].aminmax()))
+
+
 def check_correct(correct: Tensor) -> None:
     """Correctness (N,), bool or a number: every entry is 0 or 1; the first that is not is named."""
     if correct.dtype != torch.bool:

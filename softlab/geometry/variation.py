@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from softlab.errors import SoftlabError
-from softlab.geometry.checks import check_features, check_head, check_labels
+from softlab.geometry.checks import check_features, check_head, check_labels, refuse
 from softlab.geometry.head import centered, row_space
 
 CHUNK = 1024  # features at once: they stay in the cache
@@ -35,9 +35,7 @@ class ClassSums:
             batch = batch.to(torch.promote_types(batch.dtype, torch.float32))
             norm = batch.norm(dim=1)
             bad = ~(norm.isfinite() & (norm > 0))
-            if bad.any():
-                index = start + int(bad.nonzero()[0])
-                raise SoftlabError(f"feature {index} is zero or not finite: it has no direction")
+            refuse(bad, lambda row, start=start: f"feature {start + row} is zero or not finite: it has no direction")
             unit = (batch / norm[:, None]).double()  # as 1 - ‖mean‖² cancels where classes are tight
             for whole, part in ((total, batch), (unit_total, unit)):
                 whole += part.new_zeros(whole.shape).index_add_(0, which, part).cpu()
