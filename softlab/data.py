@@ -150,10 +150,9 @@ def _from_torchvision(name: str, root: Path) -> Dataset:
         try:
             part = reader(str(root), train=train, download=True)
         except (RuntimeError, OSError) as error:
-            raise SoftlabError(
-                f"{name} could not be downloaded to {root}: {' '.join(str(error).split())} "
-                f"(fashion-mini needs no download; SOFTLAB_DATA names a folder that has the files)"
-            ) from error
+            advice = "(fashion-mini needs no download; SOFTLAB_DATA names a folder that has the files)"
+            why = f"{' '.join(str(error).split())} {advice}"
+            raise SoftlabError(f"{name} could not be downloaded to {root}: {why}") from error
         images = torch.as_tensor(part.data)
         images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
         arrays += [images, torch.as_tensor(part.targets)]
@@ -226,9 +225,8 @@ def decode(
                 pixels = np.atleast_3d(pixels).transpose(2, 0, 1)
                 shape = shape or pixels.shape
                 if pixels.shape != shape:
-                    raise SoftlabError(
-                        f"{path} is {pixels.shape} (channels, height, width), but the images before it are {shape}"
-                    )
+                    given = f"{path} is {pixels.shape} (channels, height, width)"
+                    raise SoftlabError(f"{given}, but the images before it are {shape}")
                 images.append(pixels)
                 bar.update()
             labels = [np.full(len(paths), label) for label, paths in enumerate(classes.values())]

@@ -14,14 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from softlab.errors import SoftlabError, unknown
+from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
-from softlab.intervals import Interval, between, holm, means, paired_interval, t_interval  # noqa: F401 (for chapters)
+from softlab.intervals import Interval, Values, between, holm, means, paired_interval, t_interval  # noqa: F401 (for chapters)
 from softlab.profile import Profile
 from softlab.provenance import PACKAGE
 
 SCHEMA = 2  # of the file that Ledger.save writes
-Values = Mapping[str, Mapping[int, float]]  # {method: {seed: value}}
 
 
 @dataclass(frozen=True)
@@ -139,8 +138,7 @@ class Ledger:
         Raises SoftlabError for an unknown claim, with the nearest one.
         """
         if isinstance(claim, str):
-            if claim not in claims():
-                raise unknown("claim", claim, claims())
+            check_known("claim", claim, claims())
             claim = claims()[claim]
         if against is None:
             if "baseline" not in values:
@@ -196,12 +194,8 @@ class Ledger:
             | {"differences": {name: _record(one, name, p) for name in one.intervals}}
             for one, p in zip(self.judgements, self.adjusted(), strict=True)
         ]
-        evidence = [
-            {"claim": one.claim, "variant": one.variant, **row} for one in self.judgements for row in _rows(one.values)
-        ]
-        measurements = [
-            {"quantity": name, **row} for name, values in self.measurements.items() for row in _rows(values)
-        ]
+        evidence = [row for one in self.judgements for row in _rows(one.values, claim=one.claim, variant=one.variant)]
+        measurements = [row for name, values in self.measurements.items() for row in _rows(values, quantity=name)]
         record = {"schema": SCHEMA, "chapter": self.chapter, "profile": self.settings.name}
         record |= {"standing": self.settings.standing, "seeds": list(self.settings.seeds)}
         record |= {"data": self.settings.experiment.data.partition(":")[0]}
@@ -211,10 +205,10 @@ class Ledger:
         return path
 
 
-def _rows(values: Values) -> list[dict]:
-    """One entry for each method and seed, for JSON."""
+def _rows(values: Values, **what: str) -> list[dict]:
+    """One entry for each method and seed, for JSON, that says of what it is."""
     return [
-        {"method": method, "seed": seed, "value": _finite(float(value))}
+        {**what, "method": method, "seed": seed, "value": _finite(float(value))}
         for method, by_seed in values.items()
         for seed, value in by_seed.items()
     ]

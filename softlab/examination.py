@@ -120,9 +120,8 @@ def examine(
         classes = subject.head.out_features
         strange = set(torch.cat([labels, samples.reference[1]]).tolist()) - set(range(classes))
         if strange:
-            raise SoftlabError(
-                f"the network's classes are 0 to {classes - 1}, but there are labels {sorted(strange)[:3]}"
-            )
+            there = f"there are labels {sorted(strange)[:3]}"
+            raise SoftlabError(f"the network's classes are 0 to {classes - 1}, but {there}")
         tested, problems = extract(subject, *samples.test), {}
         if not tested.logits.isfinite().all():
             raise SoftlabError("the network is broken: some of its logits are not finite")

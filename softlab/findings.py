@@ -44,10 +44,8 @@ def of_method(card) -> list[str]:
     """Eight sentences, or a few at a time, on a method; and one for each lens that failed."""
     parameters = dataclasses.asdict(regularizers.get(card.method, **card.profile.methods[card.method]))
     given = ", ".join(f"{name} = {value}" for name, value in parameters.items())
-    first = (
-        style(card.method).label + f" ({given})" * bool(given) + f" beside the baseline: {card.profile.description}; "
-    )
-    first += f"networks are paired by seed, n = {len(card.profile.seeds)}."
+    first = style(card.method).label + f" ({given})" * bool(given) + " beside the baseline: "
+    first += f"{card.profile.description}; networks are paired by seed, n = {len(card.profile.seeds)}."
     if len(card.profile.seeds) == 1:
         first += " One seed gives no verdict: the differences below may be chance."
     chapters = itertools.groupby(SUBJECTS, lambda quantity: QUANTITIES[quantity].chapter)
