@@ -1,0 +1,417 @@
+"""Malformed parameters, profiles and sweeps: one line that says what was given, exit code 2, no file left behind."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_plan import module
+
+from softlab import SoftlabError, begin, cli, load_profile
+
+ROOT = Path(__file__).parent.parent
+sweep = module("sweep")
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
+    for before, name in zip("abcdefghi", "bcdefghij", strict=True)
+)
+
+# What no file may hold, whatever it is of: content, and a word of the answer.
+FILES = {
+    "empty": (b"", "must hold a mapping"),
+    "a comment": (b"# nothing\n", "must hold a mapping"),
+    "a list": (b"[1, 2]", "must hold a mapping"),
+    "a word": (b"quick", "must hold a mapping"),
+    "no value": (b"null", "must hold a mapping"),
+    "a number": (b"1.5", "must hold a mapping"),
+    "binary": (bytes(range(256)), "not valid YAML"),
+    "an image": (b"\x89PNG\r\n\x1a\n" + bytes(64), "not valid YAML"),
+    "not UTF-8": ("title: größer".encode("latin-1"), "not valid YAML"),
+    "UTF-16": ("title: x".encode("utf-16"), "not valid YAML"),
+    "torn": (b"vary: {a: [1, 2", "not valid YAML"),
+    "tabs": (b"vary:\n\tseeds: [1]", "not valid YAML"),
+    "two documents": (b"vary: {}\n---\nvary: {}", "not valid YAML"),
+    "a key given twice": (b"title: a\ntitle: b", "'title' is given twice, line 1"),
+    "a key given twice inside": (b"vary:\n  x: 1\n  x: 2", "'x' is given twice, line 2"),
+    "code": (b"!!python/object/apply:os.system [touch pwned]", "not valid YAML"),
+    "code inside": (b"title: !!python/object/new:os.system [touch pwned]", "not valid YAML"),
+    "a Python name": (b"title: !!python/name:os.system ''", "not valid YAML"),
+    "a module": (b"title: !!python/module:os ''", "not valid YAML"),
+    "a tag of its own": (b"title: !mine 3", "not valid YAML"),
+    "a tuple": (b"title: !!python/tuple [1]", "not valid YAML"),
+    "billion laughs": (LAUGHS.encode(), "the reference *a, line 2, is not read"),
+    "a reference to itself": (b"title: &a [*a]", "the reference *a, line 1"),
+    "a merge": (b"x: &x {a: 1}\ny: {<<: *x}", "the reference *x"),
+    "an undefined reference": (b"title: *nothing", "the reference *nothing"),
+    "a list as key": (b"? [1, 2]\n: 3", "not valid YAML"),
+    "a mapping as key": (b"{{a: 1}: 2}", "not valid YAML"),
+    "deep": (b"[" * 5000, "not valid YAML"),
+    "deep mappings": (b"{a: " * 5000, "not valid YAML"),
+    "a date that is none": (b"title: 2024-13-45", "not valid YAML"),
+    "a yes that is none": (b"title: !!bool perhaps", "not valid YAML"),
+    "a number that is none": (b"title: !!int ''", "not valid YAML"),
+    "a moment that is none": (b"title: !!timestamp soon", "not valid YAML"),
+    "many digits": (b"title: " + b"9" * 5000, "not valid YAML"),
+    "many digits in base 16": (b"title: 0x" + b"f" * 5000, "more than 64 bits, line 1"),
+    "huge": (b"#" * (2**20 + 1), "is no file of at most 1024 KiB"),
+}
+PROFILES = {
+    "an unknown entry": ("metods: {}", "did you mean 'methods'"),
+    "a number as entry": ("1: 2", "unknown entry of profile mine.yaml 1"),
+    "no entry": ("null: 2", "unknown entry of profile mine.yaml None"),
+    "an experiment that is a list": ("experiment: [1]", "experiment of profile mine.yaml must map"),
+    "an unknown field": ("experiment: {epoch: 3}", "did you mean 'epochs'"),
+    "a method as field": ("experiment: {method: mixup}", "change `methods` or `seeds`"),
+    "epochs as text": ("experiment: {epochs: many}", "epochs must be a whole number from 1 to 10000, not 'many'"),
+    "epochs as a list": ("experiment: {epochs: [1]}", "epochs must be a whole number"),
+    "epochs that are true": ("experiment: {epochs: true}", "epochs must be a whole number"),
+    "half an epoch": ("experiment: {epochs: 2.5}", "epochs must be a whole number"),
+    "no epochs": ("experiment: {epochs: 0}", "from 1 to 10000, not 0"),
+    "null epochs": ("experiment: {epochs: null}", "epochs must be a whole number"),
+    "endless epochs": ("experiment: {epochs: .inf}", "epochs must be a whole number"),
+    "a rate that is no number": ("experiment: {learning_rate: .nan}", "learning_rate must be a number"),
+    "a rate below zero": ("experiment: {learning_rate: -0.1}", "learning_rate must be a number from"),
+    "a huge width": ("experiment: {width: 18446744073709551615}", "width must be a whole number from 1 to 4096"),
+    "a path as data": ("experiment: {data: ../../etc/passwd}", "unknown data set '../../etc/passwd'"),
+    "a number as data": ("experiment: {data: 3}", "data must be a name"),
+    "an unknown network": ("experiment: {model: resnet9}", "did you mean 'resnet8'"),
+    "a snapshot too late": ("experiment: {epochs: 2, snapshot_epochs: [3]}", "training ends after epoch 2"),
+    "snapshots as text": ("experiment: {snapshot_epochs: all}", "snapshot_epochs must be a list"),
+    "seeds as text": ("seeds: many", "seeds must be a whole number"),
+    "no seeds": ("seeds: []", "seeds must be a count or a list of different seeds"),
+    "seeds twice": ("seeds: [1, 1]", "seeds must be a count or a list of different seeds"),
+    "seeds below zero": ("seeds: [-1]", "seed must be a whole number from 0"),
+    "too many seeds": ("seeds: 1000000000000", "seeds must be a whole number from 1 to 10000"),
+    "a mapping as seeds": ("seeds: {a: 1}", "seeds must be a whole number"),
+    "a first seed too late": ("{first_seed: 2147483647, seeds: 2}", "seed must be a whole number from 0"),
+    "methods as text": ("methods: mixup", "methods must be a list of names or map names"),
+    "no methods": ("methods: {}", "methods must be a list of names or map names"),
+    "methods as a list": ("methods: [mixup]", "methods must be a list of names or map names"),
+    "a path as method": ("methods: {../../x: {}}", "is not a name"),
+    "a number as method": ("methods: {3: {}}", "method 3 must map parameters"),
+    "an unknown method": ("methods: {mixap: {}}", "did you mean 'mixup'"),
+    "an unknown parameter": ("methods: {mixup: {bta: 1}}", "did you mean 'beta'"),
+    "too much smoothing": ("methods: {label_smoothing: {alpha: 1.1}}", "alpha must be a number from 0 to 1"),
+    "a mapping as parameter": ("methods: {mixup: {beta: {x: 1}}}", "method_parameters must map"),
+    "a date as parameter": ("methods: {mixup: {beta: 2024-01-01}}", "method_parameters must map"),
+    "evaluation as a number": ("evaluation: 3", "evaluation of profile mine.yaml must map"),
+    "an unknown size": ("evaluation: {test_sise: 3}", "did you mean 'test_size'"),
+    "no steps": ("evaluation: {attack_steps: null}", "attack_steps must be a whole number"),
+    "unknown times": ("seconds_per_network: {cup: 3}", "did you mean 'cpu'"),
+    "times as text": ("seconds_per_network: {cpu: fast}", "cpu must be a number from 0"),
+    "unknown resources": ("resources: {gpu: 1}", "did you mean 'gpus'"),
+    "resources as a list": ("resources: [1]", "resources must map names to values"),
+    "too many GPUs": ("resources: {gpus: 1000}", "gpus must be a whole number from 0 to 64"),
+}
+SWEEPS = {
+    "nothing varies": ("title: x", "`vary` maps what changes to its values"),
+    "an empty vary": ("vary: {}", "`vary` maps what changes to its values"),
+    "vary as a list": ("vary: [seeds]", "`vary` maps what changes to its values"),
+    "parameters as a list": ("{parameters: [1], vary: {seeds: [1]}}", "`parameters` what does not"),
+    "an unknown entry": ("very: {seeds: [1]}", "did you mean 'vary'"),
+    "a number as entry": ("{1: 2, vary: {seeds: [1]}}", "unknown entry of sweep mine.yaml 1"),
+    "an unknown parameter": ("vary: {sedes: [1]}", "did you mean 'seeds'"),
+    "a number as parameter": ("vary: {1: [1]}", "unknown parameter of one_setting '1'"),
+    "an unknown fixed parameter": ("{parameters: {overide: {}}, vary: {seeds: [1]}}", "did you mean 'overrides'"),
+    "the profile varies": ("vary: {profile: [smoke]}", "unknown parameter of one_setting 'profile'"),
+    "an unknown notebook": ("{notebooks: [one_seting], vary: {seeds: [1]}}", "did you mean 'one_setting'"),
+    "a path as notebook": ("{notebooks: [../../x], vary: {seeds: [1]}}", "unknown notebook '../../x'"),
+    "a notebook as text": ("{notebooks: one_setting, vary: {seeds: [1]}}", "notebooks must be a list of names"),
+    "a number as notebook": ("{notebooks: [1], vary: {seeds: [1]}}", "notebooks must be a list of names"),
+    "an unknown combination": ("{combine: gird, vary: {seeds: [1]}}", "did you mean 'grid'"),
+    "a list as combination": ("{combine: [grid], vary: {seeds: [1]}}", "unknown combine ['grid']"),
+    "no values": ("vary: {seeds: []}", "seeds takes a list of values"),
+    "one value": ("vary: {seeds: {values: 3}}", "seeds takes a list of values"),
+    "text as values": ("vary: {seeds: abc}", "seeds takes a list of values"),
+    "null": ("vary: {seeds: null}", "seeds takes a list of values"),
+    "an unknown entry of an axis": ("vary: {seeds: {valus: [1]}}", "did you mean 'values'"),
+    "values and a range": ("vary: {seeds: {values: [1], from: 1}}", "seeds takes a list of values, or from, to"),
+    "half a range": ("vary: {seeds: {from: 1}}", "a range has from, to"),
+    "an empty axis": ("vary: {seeds: {}}", "a range has from, to"),
+    "a range of one": ("vary: {seeds: {from: 1, to: 2, count: 1}}", "a count from 2"),
+    "a range of text": ("vary: {seeds: {from: a, to: b, count: 2}}", "a range has from, to (numbers"),
+    "a range to nowhere": ("vary: {seeds: {from: 1, to: .inf, count: 2}}", "a range has from, to (numbers"),
+    "a range of no numbers": ("vary: {seeds: {from: .nan, to: 1, count: 2}}", "a range has from, to (numbers"),
+    "logarithms of zero": ("vary: {seeds: {from: 0, to: 1, count: 3, scale: log}}", "above 0 if log"),
+    "an unknown scale": ("vary: {seeds: {from: 1, to: 2, count: 2, scale: lag}}", "did you mean 'log'"),
+    "a huge range": ("vary: {seeds: {from: 1, to: 2, count: 1000000000}}", "a count from 2"),
+    "a huge grid": (
+        "vary: {overrides.a: {from: 1, to: 9, count: 9999}, overrides.b: {from: 1, to: 9, count: 9999}}",
+        "99980001 points are more than 100000",
+    ),
+    "lists of two lengths": ("{combine: zip, vary: {seeds: [1], overrides.epochs: [1, 2]}}", "lists of one length"),
+    "a value twice": ("vary: {seeds: [1, 2, 1]}", "a value is given twice"),
+    "a date": ("vary: {overrides.epochs: [2024-01-01]}", "numbers, text, lists and mappings"),
+    "a value that is no number": ("vary: {overrides.dropout: [.nan]}", "numbers, text, lists and mappings"),
+    "bytes": ("vary: {overrides.data: [!!binary aGFsbG8=]}", "numbers, text, lists and mappings"),
+    "a set": ("vary: {overrides.data: [!!set {a, b}]}", "numbers, text, lists and mappings"),
+    "a way through a number": ("vary: {seeds.x: [1]}\nparameters: {seeds: 3}", "something on its way is no mapping"),
+    "overrides that are a number": ("vary: {overrides: [3]}", "overrides must map fields to values"),
+    "an unknown field": ("vary: {overrides.epoch: [1]}", "did you mean 'epochs'"),
+    "a field out of range": ("vary: {overrides.epochs: [1, 0]}", "overrides.epochs = 0: epochs must be a whole number"),
+    "seeds as text": ("vary: {seeds: [many]}", "seeds = many: seeds must be a whole number"),
+    "an unknown method": ("vary: {overrides.methods: [{mixap: {}}]}", "did you mean 'mixup'"),
+    "a strength out of range": (
+        "vary: {α: {sets: [overrides.methods.maxsup.alpha], values: [0, 2]}}",
+        "alpha must be a number from 0 to 1, not 2",
+    ),
+    "a column's name": ("vary: {value: {sets: [seeds], values: [1]}}", "the table has a column of that name"),
+    "an unknown quantity": ("{show: [acuracy], vary: {seeds: [1]}}", "did you mean 'accuracy'"),
+    "a quantity as text": ("{show: ECE, vary: {seeds: [1]}}", "show must be a list of names"),
+}
+
+
+@pytest.fixture
+def nothing_left(tmp_path, monkeypatch):
+    """A folder to work in; afterwards it and the places of builds hold the files that they held."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOFTLAB_PROFILE", "smoke")
+
+    def listing():
+        mine = {
+            path
+            for path in tmp_path.rglob("*")
+            if path.name not in ("mine.yaml", "cache") and "cache" not in path.parts
+        }
+        return mine | set((ROOT / "_build").glob("mine*"))
+
+    before = listing()
+    yield tmp_path
+    assert listing() - before == set()
+
+
+def answer(capsys, call, *arguments):
+    """What a command says on its one line."""
+    with pytest.raises(SystemExit) as ended:
+        sys.exit(call(list(map(str, arguments))))
+    said = capsys.readouterr()
+    assert ended.value.code == 2, said
+    assert said.err.count("\n") == 1, said.err
+    assert "Traceback" not in said.err + said.out
+    assert len(said.err) < 2000
+    return said.err
+
+
+def check_sweep(capsys, path):
+    return answer(capsys, sweep.main, path, "--profile", "smoke", "--dry-run")
+
+
+def check_profile(capsys, path):
+    return answer(capsys, cli.main, "train", "--profile", path)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_holds_no_settings(name, nothing_left, capsys):
+    content, words = FILES[name]
+    (nothing_left / "mine.yaml").write_bytes(content)
+    assert words in check_sweep(capsys, nothing_left / "mine.yaml")
+    assert words in check_profile(capsys, "mine.yaml")
+    with pytest.raises(SoftlabError) as caught:
+        begin("04_cosines", "mine.yaml")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_that_cannot_be(name, nothing_left, capsys):
+    content, words = PROFILES[name]
+    (nothing_left / "mine.yaml").write_text(content)
+    assert words in check_profile(capsys, "mine.yaml")
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_sweep_that_cannot_be(name, nothing_left, capsys):
+    content, words = SWEEPS[name]
+    (nothing_left / "mine.yaml").write_text(content)
+    assert words in check_sweep(capsys, nothing_left / "mine.yaml")
+
+
+@pytest.mark.parametrize("name", ["...yaml", "a b.yaml", "{x}.yaml", "-x.yaml", "a;b.yaml", "größe.yaml", "x\ny.yaml"])
+def test_a_file_s_name_that_could_not_be_a_folder_s(name, nothing_left, capsys):
+    (nothing_left / name).write_text("vary: {seeds: [1]}")
+    assert "is named with small letters" in check_sweep(capsys, nothing_left / name)
+    (nothing_left / name).write_text("methods: {baseline: {}}")
+    assert "is named with letters" in check_profile(capsys, nothing_left / name)
+    (nothing_left / name).unlink()
+
+
+@pytest.mark.parametrize(
+    "what", ["nowhere.yaml", "folder.yaml", "pipe.yaml", "nul\0.yaml", "quik", "../quick", "", "quick.txt"]
+)
+def test_a_name_of_nothing(what, nothing_left, capsys):
+    (nothing_left / "folder.yaml").mkdir()
+    os.mkfifo(nothing_left / "pipe.yaml")
+    try:
+        assert check_sweep(capsys, what)
+        assert check_profile(capsys, what)
+    finally:
+        (nothing_left / "folder.yaml").rmdir()
+        (nothing_left / "pipe.yaml").unlink()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"profile": 3}, "a profile is given by its name"),
+        ({"profile": None}, "a profile is given by its name"),
+        ({"profile": ["quick"]}, "a profile is given by its name"),
+        ({"profile": "smok"}, "did you mean 'smoke'"),
+        ({"profile": "../profiles/smoke"}, "unknown profile"),
+        ({"profile": "x" * 300}, "unknown profile"),
+        ({"seeds": "many"}, "seeds must be a whole number"),
+        ({"seeds": 0}, "seeds must be a whole number from 1"),
+        ({"seeds": 2.5}, "seeds must be a whole number"),
+        ({"seeds": float("nan")}, "seeds must be a whole number"),
+        ({"seeds": True}, "seeds must be a whole number"),
+        ({"seeds": []}, "seeds must be a count"),
+        ({"seeds": [0, "a"]}, "seed must be a whole number"),
+        ({"overrides": 3}, "overrides must map fields"),
+        ({"overrides": "epochs=3"}, "overrides must map fields"),
+        ({"overrides": [("epochs", 3)]}, "overrides must map fields"),
+        ({"overrides": {"epoch": 3}}, "did you mean 'epochs'"),
+        ({"overrides": {3: 3}}, "unknown field '3'"),
+        ({"overrides": {"": 3}}, "unknown field ''"),
+        ({"overrides": {"__class__": 3}}, "unknown field '__class__'"),
+        ({"overrides": {"epochs": {}}}, "epochs must be a whole number"),
+        ({"overrides": {"epochs": 10**400}}, "epochs must be a whole number"),
+        ({"overrides": {"learning_rate": float("inf")}}, "learning_rate must be a number"),
+        ({"overrides": {"data": "folder:"}}, "folder"),
+        ({"overrides": {"data": "folder:/dev/null"}}, "/dev/null is not a folder"),
+        ({"overrides": {"methods": ["mixap"]}}, "did you mean 'mixup'"),
+        ({"overrides": {"methods": [["mixup"]]}}, "unknown method of this profile ['mixup']"),
+        ({"overrides": {"methods": {"mixup": [1]}}}, "must map parameters to values"),
+        ({"overrides": {"methods": {"mixup": {"beta": "1"}}}}, "beta must be a number above 0"),
+        ({"overrides": {"evaluation": {"test_size": "all"}}}, "test_size must be a whole number"),
+        ({"overrides": {"seed": 3}}, "change `methods` or `seeds`"),
+    ],
+)
+def test_parameters_of_a_notebook_that_cannot_be(parameters, words, nothing_left, capsys):
+    with pytest.raises(SoftlabError) as caught:
+        begin("04_cosines", **{"profile": "smoke"} | parameters)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("epochs", "--set takes FIELD=VALUE"),
+        ("=3", "unknown field ''"),
+        ("epochs=", "epochs must be a whole number"),
+        ("epochs=[", "is no value"),
+        ("epochs=!!python/object/apply:os.system [touch pwned]", "is no value"),
+        ("epochs=*a", "is no value"),
+        ("épochs=3", "did you mean 'epochs'"),
+        ("epochs=.inf", "epochs must be a whole number"),
+        ("epochs=1e400", "epochs must be a whole number"),
+        ("methods=[mixup, mixap]", "did you mean 'mixup'"),
+        ("methods={../x: {}}", "is not a name"),
+        ("seeds=-3", "seeds must be a whole number"),
+        ("data=../../etc", "unknown data set"),
+        ("snapshot_epochs=0", "snapshot_epochs must be a list"),
+        ("compiled=2", "compiled must be true or false"),
+        ("__init__=3", "unknown field '__init__'"),
+    ],
+)
+def test_changes_on_the_command_line_that_cannot_be(given, words, nothing_left, capsys):
+    assert words in answer(capsys, cli.main, "train", "--profile", "smoke", "--set", given)
+
+
+def test_a_few_through_real_commands(nothing_left):
+    (nothing_left / "mine.yaml").write_text(LAUGHS)
+    program = Path(sys.executable).with_name("softlab")
+    for arguments in (
+        ["sweep", "mine.yaml", "--dry-run"],
+        ["sweep", "alpha", "--on", "slum"],
+        ["train", "--profile", "mine.yaml"],
+    ):
+        done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=300)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+
+
+def refusal(call):
+    """What a call says that refuses what it was given; nothing if it takes it."""
+    try:
+        call()
+    except SoftlabError as error:
+        return str(error)
+    return ""
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8) | st.integers(), inner, max_size=3),
+    max_leaves=6,
+)
+FEW = settings(derandomize=True, max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+entry = st.sampled_from(
+    ["experiment", "methods", "seeds", "evaluation", "resources", "seconds_per_network", "first_seed"]
+)
+field = st.sampled_from(
+    ["epochs", "data", "width", "snapshot_epochs", "learning_rate", "head", "compiled", "train_size"]
+)
+
+
+@FEW
+@given(
+    st.dictionaries(entry, anything, min_size=1)
+    | st.dictionaries(field, anything, min_size=1).map(lambda e: {"experiment": e})
+)
+def test_any_profile_is_read_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("any") / "mine.yaml"
+    path.write_text(yaml.safe_dump(content))
+    assert "\n" not in refusal(lambda: load_profile(path).experiments())
+
+
+key = st.sampled_from(sweep.KEYS)
+axis = st.dictionaries(
+    st.sampled_from(["seeds", "overrides.epochs"]), anything | st.fixed_dictionaries({"values": anything})
+)
+
+
+@FEW
+@given(
+    st.dictionaries(key, anything)
+    | st.fixed_dictionaries({"vary": axis}, optional={"combine": anything, "parameters": anything})
+)
+def test_any_sweep_is_read_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("any") / "mine.yaml"
+    path.write_text(yaml.safe_dump(content))
+    assert "\n" not in refusal(lambda: sweep.check(sweep.load_sweep(str(path)), "smoke"))
+
+
+# Notebooks
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["-p", "profil", "smoke"], "unknown parameter 'profil'; did you mean 'profile'? (allowed: "),
+        (["-p", "profile", "smok"], "unknown profile 'smok'; did you mean 'smoke'? (allowed: "),
+        (["-y", "{overrides: {epoch: 3}}"], "unknown field 'epoch'; did you mean 'epochs'? (allowed: "),
+    ],
+)
+def test_papermill_stops_at_the_first_cells_of_a_notebook_that_was_given_nonsense(
+    options, words, tmp_path, monkeypatch
+):
+    notebook, made = ROOT / "workflow" / "sweeps" / "one_setting.ipynb", tmp_path / "made.ipynb"
+    command = [Path(sys.executable).with_name("papermill"), "--no-progress-bar", notebook, made, *options]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode != 0
+    cells = [cell for cell in nbformat.read(made, as_version=4).cells if cell.cell_type == "code"]
+    errors = [(cell.id, one) for cell in cells for one in cell.outputs if one.output_type == "error"]
+    ((where, error),) = errors
+    assert where == "begin"
+    assert error.ename == "SoftlabError"
+    assert error.evalue.startswith(words)
+    assert len(error.traceback) == 1
+    assert words in done.stderr
+    assert not json.loads(cells[-1].execution_count or "0")
+    assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == ["made.ipynb"]
