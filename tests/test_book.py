@@ -103,6 +103,8 @@ def test_an_appendix_has_its_figures_and_tables(book, appendix, figures, tables,
     page = page_with(book, appendix, figures, tables, 0)
     for part in words:
         assert part.lower() in page.text.lower()
+    found = json.loads((book.build / "notebooks" / f"{appendix}.results.json").read_text())
+    assert found["measurements"]
 
 
 def page_with(book, name, figures, tables, sliders):
