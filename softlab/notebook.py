@@ -80,8 +80,9 @@ def test_part(settings: Profile) -> tuple[Tensor, Tensor]:
 
 
 def samples_of(experiment: Experiment, settings: Profile) -> Samples:
-    """What a network of this experiment is measured on: the test part of the profile, and as reference the images
-    that it was trained on, with their true labels.
+    """What a network of this experiment is measured on: the profile's test part, and as reference its training images.
+
+    These have their true labels, also where it was trained on noisy ones.
     """
     from softlab.measure import Samples
     from softlab.runs import dataset_of

@@ -31,9 +31,7 @@ def layout(model: nn.Module) -> torch.memory_format:
 
 @dataclass
 class Tap:
-    """What last went through a tapped module: `input` (its first positional argument) and `output`; after how many
-    calls.
-    """
+    """What last went through a tapped module, `input` (its first positional argument) and `output`; and its calls."""
 
     input: Tensor | None = None
     output: Tensor | None = None
