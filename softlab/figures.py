@@ -32,12 +32,16 @@ STYLES = {
     "cutmix": Style("CutMix", "#009E73", "D"),
     "maxsup": Style("MaxSup", "#CC79A7", "v"),
 }
-OTHERS = (("#D55E00", "P"), ("#56B4E9", "X"), ("#7F7F7F", "*"), ("#8C564B", "p"))
+# The book's other methods: a marker for each, in the colours that are left.
+OTHERS = ("weight_decay", "dropout", "feature_penalty", "logit_penalty", "scale_penalty", "cosine_penalty", "steady")
+OTHERS += ("fixed_scale", "unseen_penalty", "confidence_penalty", "regularization_only", "amplification_only", "focal")
+COLORS, MARKERS = ("#D55E00", "#56B4E9", "#7F7F7F", "#8C564B"), "PX*ph<>8+x123"
 
 
 def style(method: str) -> Style:
-    """The style of a method; one that the book does not know gets a spare colour, always the same for its name."""
-    color, marker = OTHERS[sum(method.encode()) % len(OTHERS)]
+    """The style of a method; one that the book does not know gets a spare one, always the same for its name."""
+    place = OTHERS.index(method) if method in OTHERS else sum(method.encode())
+    color, marker = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
     return STYLES.get(method, Style(method.replace("_", " "), color, marker))
 
 

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from softlab.figures import OTHERS, STYLES
+from softlab.figures import OTHERS, STYLES, style
 
 # Linear RGB as it is seen without one kind of cone. Machado, Oliveira and Fernandes 2009, doi:10.1109/TVCG.2009.113,
 # the table of matrices at severity 1.
@@ -37,11 +37,11 @@ def test_lab_of_white_black_and_red():
 
 @pytest.mark.parametrize("kind", SEEN)
 def test_the_colors_of_any_two_methods_are_told_apart(kind):
-    seen = {style.label: lab(style.color, SEEN[kind]) for style in STYLES.values()}
+    seen = {look.label: lab(look.color, SEEN[kind]) for look in STYLES.values()}
     for (one, first), (other, second) in combinations(seen.items(), 2):
         assert np.linalg.norm(first - second) > APART, f"{one} and {other}"
 
 
 def test_no_two_methods_share_a_marker():
-    markers = [style.marker for style in STYLES.values()] + [marker for _, marker in OTHERS]
+    markers = [style(method).marker for method in (*STYLES, *OTHERS)]
     assert len(set(markers)) == len(markers)

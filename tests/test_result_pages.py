@@ -48,7 +48,7 @@ def test_places_are_filled_from_results(pages, results):
     text += "[[change accuracy-improves; ; mixup; 100]] [[mean accuracy-improves; baseline; 100]] "
     text += "[[verdicts accuracy-improves]] [[see accuracy-improves]]"
     assert pages.filled(text, results) == (
-        "{bdg-success}`supported` {bdg-muted}`undecided` same +2.0 ± 0.1 81.0 {bdg-success}`supported` × 1, "
+        "{bdg-success}`supported` {bdg-muted}`undecided` same +2.0\u00a0±\u00a00.1 81.0 {bdg-success}`supported` × 1, "
         '{bdg-muted}`undecided` × 1 <a href="../notebooks/01_soft_labels.html#on-all-seeds">soft labels</a>'
     )
 
@@ -81,7 +81,7 @@ def test_the_overview_has_every_claim_and_every_variant(pages, results):
     page = pages.glance(results)
     assert all(claim.statement in page for claim in claims().values())
     assert page.count("dropdown") == 1
-    assert "| kept apart | undecided | Mixup | +0.000 ± 0.000 |" in page
+    assert "| kept apart | undecided | Mixup | +0.000\u00a0±\u00a00.000 |" in page
     assert "Of\n1 claims: 1 supported." in page
 
 

@@ -80,7 +80,7 @@ def add_sweeps(site: Path, build: Path, names: list[str]) -> None:
     titles = {name: json.loads((folder / "about.json").read_bytes())["title"] for name, folder in found.items()}
     page = site / "book" / "sweeps.md"
     listed = "\n".join(f"- [{title}](sweeps/{name}.md)" for name, title in titles.items())
-    page.write_text(page.read_text().replace("[[sweeps]]", listed or "*There are none yet.*"))
+    page.write_text(page.read_text().replace("<!-- the list of sweeps -->", listed or "*There are none yet.*"))
     contents = yaml.safe_load((site / "_toc.yml").read_text())
     part = {"caption": "Sweeps", "chapters": [{"file": f"book/sweeps/{name}"} for name in found]}
     contents["parts"][-1:-1] = [part] if found else []

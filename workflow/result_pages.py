@@ -79,7 +79,7 @@ def interval(found: dict, factor: float = 1, digits: int = 1) -> str:
     mean = f"{factor * found['mean']:+.{digits}f}"
     if found["low"] is None:
         return f"{mean} (one seed)"
-    return f"{mean} ± {factor * (found['high'] - found['mean']):.{digits}f}"
+    return f"{mean}\u00a0±\u00a0{factor * (found['high'] - found['mean']):.{digits}f}"  # on one line
 
 
 def _sections(notebook: Path) -> list[tuple[str, str]]:
@@ -103,7 +103,7 @@ def number(value: float | None) -> str:
     """Three digits, short for small ones; a dash where there is none."""
     if value is None:
         return "–"
-    return f"{value:.3f}" if abs(value) >= 0.001 else f"{value:.0e}"
+    return f"{value:.3f}" if abs(value) >= 0.001 or value == 0 else f"{value:.0e}"
 
 
 def glance(results: Results) -> str:
