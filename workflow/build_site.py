@@ -54,6 +54,8 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(site), "-W", "--keep-going", "-n"]
     with log.open("w") as lines:
         built = subprocess.run([*command, "--path-output", str(rendered)], stdout=lines, stderr=subprocess.STDOUT)
+    if built.returncode < 0:
+        sys.exit(f"the site was not built: jupyter-book was killed (log: {log})")
     if built.returncode:
         said = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text())
         complaints = [line for line in said.splitlines() if re.search(r": (WARNING|ERROR|CRITICAL): |Error: ", line)]
