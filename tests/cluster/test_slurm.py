@@ -229,7 +229,11 @@ def test_the_commands_of_the_page_run(tmp_path):
     command = ["bash", "-euo", "pipefail", "-c", page]
     done = subprocess.run(command, cwd=made.folder, env=made.environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    for left in ("html/index.html", "tiny/notebooks/01_soft_labels.results.json", "tiny/sweeps/strength/report.html"):
+    for left in (
+        "html/book/intro.html",
+        "tiny/notebooks/01_soft_labels.results.json",
+        "tiny/sweeps/strength/report.html",
+    ):
         assert (made.folder / "_build" / left).stat().st_size > 500, left
 
 
