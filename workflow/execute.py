@@ -102,7 +102,7 @@ def reason(notebook: Path, log: Path, status: int) -> str:
         for output in cell.outputs:
             if output.output_type == "error":
                 return f"cell {cell.get('id')!r}: {output.ename}: {output.evalue}"
-        if cell.get("metadata", {}).get("papermill", {}).get("status") == "running":
+        if cell.get("metadata", {}).get("papermill", {}).get("start_time"):  # the last one that was begun
             running = f"in cell {cell.get('id')!r}"
     if full := full_disk(log):
         return full
