@@ -34,7 +34,7 @@ def checkout(tmp_path_factory):
 @pytest.mark.parametrize(
     ("page", "left"),
     [
-        ("batch.md", ["calibration.results.json", "elsewhere/out.results.json", "_build/html/index.html"]),
+        ("batch.md", ["calibration.results.json", "elsewhere/out.results.json", "_build/html/book/intro.html"]),
         ("sweeps.md", ["_build/smoke/sweeps/alpha/report.html", "_build/smoke/sweeps/widths/table.csv"]),
     ],
 )
