@@ -398,9 +398,7 @@ def test_any_sweep_is_read_or_refused(tmp_path_factory, content):
         (["-y", "{overrides: {epoch: 3}}"], "unknown field 'epoch'; did you mean 'epochs'? (allowed: "),
     ],
 )
-def test_papermill_stops_at_the_first_cells_of_a_notebook_that_was_given_nonsense(
-    options, words, tmp_path, monkeypatch
-):
+def test_papermill_stops_at_the_first_cells_of_a_notebook_that_was_given_nonsense(options, words, tmp_path):
     notebook, made = ROOT / "workflow" / "sweeps" / "one_setting.ipynb", tmp_path / "made.ipynb"
     command = [Path(sys.executable).with_name("papermill"), "--no-progress-bar", notebook, made, *options]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
@@ -411,7 +409,7 @@ def test_papermill_stops_at_the_first_cells_of_a_notebook_that_was_given_nonsens
     assert where == "begin"
     assert error.ename == "SoftlabError"
     assert error.evalue.startswith(words)
-    assert len(error.traceback) == 1
+    assert not [line for line in error.traceback if "File " in line or "Cell In" in line]  # the line, no way to it
     assert words in done.stderr
     assert not json.loads(cells[-1].execution_count or "0")
     assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == ["made.ipynb"]
