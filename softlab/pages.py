@@ -41,7 +41,8 @@ def to_html(parts: Sequence[Part]) -> str:
         elif isinstance(part, pandas.DataFrame):
             with pandas.option_context("display.max_colwidth", None):  # else pandas 2 cuts long entries
                 table = part.to_html(escape=True, border=0)
-            found.append(f'<div class="scroll" tabindex="0" role="region" aria-label="table">{table}</div>')
+            label = f"table {1 + sum('<table' in one for one in found)}"  # landmarks are told apart by their names
+            found.append(f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">{table}</div>')
         else:
             (figure, shown), image = part, io.BytesIO()
             figure.savefig(image, format="png", dpi=160, bbox_inches="tight", facecolor="white")

@@ -7,3 +7,8 @@
   page.mode = "auto";
   page.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 })();
+
+// Sphinx gives the entries of a bibliography a role that a list must not have.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const entry of document.querySelectorAll(".citation-list > .citation")) entry.setAttribute("role", "listitem");
+});
