@@ -1,0 +1,325 @@
+"""The engine under real faults: kills at any moment, two at once, notebooks that raise, kernels that die, full disks.
+
+The book is a small one: two short notebooks, six networks at smoke scale.
+"""
+
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+from checkout import Checkout
+from filelock import FileLock
+
+pytestmark = pytest.mark.slow
+KILLS = int(os.environ.get("SOFTLAB_KILLS", "15"))
+KINDS = ("engine", "worker", "papermill", "kernel", "site")
+CELLS = {
+    "parameters": 'profile = "quick"\nseeds = None\noverrides = {}',
+    "begin": """
+from softlab import begin, evidence, study
+from softlab.notebook import by_seed, glue, summary, table
+settings = begin("NAME", profile, seeds, overrides)
+ledger = evidence.Ledger("NAME", settings)
+""",
+    "train": 'runs = study(settings)\naccuracy = by_seed(runs, lambda run: run.history["accuracy"][-1])',
+    "judge": """
+ledger.judge("accuracy-improves", accuracy)
+glue("networks", sum(map(len, runs.values())))
+table({"accuracy": summary(accuracy)})
+""",
+    "draw": 'import matplotlib.pyplot as plt\nplt.plot([accuracy["mixup"][0], 1.0]);',
+    "save": 'print("numbers are in", ledger.save().name)',
+}
+CHAPTERS = ("01_soft_labels", "04_cosines")
+
+
+def write_notebook(checkout, name, **changed):
+    cells = [nbformat.v4.new_markdown_cell(f"# {name}", id="title")]
+    for key, source in (CELLS | changed).items():
+        cells.append(nbformat.v4.new_code_cell(source.replace("NAME", name).strip(), id=key))
+    cells[1].metadata["tags"] = ["parameters"]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    path = checkout.folder / "notebooks" / f"{name}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    """A checkout with a small book, built once without a fault."""
+    made = Checkout(tmp_path_factory.mktemp("book"), chapters=1)
+    for page in (made.folder / "book").glob("*.md"):
+        page.unlink()
+    (made.folder / "book" / "intro.md").write_text(
+        "# A small book\n\nOf {glue:text}`../notebooks/04_cosines.ipynb::networks:` networks.\n"
+    )
+    for page in ("questions", "sweeps"):  # which the site's job fills
+        (made.folder / "book" / f"{page}.md").write_text(f"# {page}\n")
+    shutil.rmtree(made.folder / "editions")
+    files = "".join(
+        f"      - file: {name}\n" for name in ("book/this_build", *(f"notebooks/{one}" for one in CHAPTERS))
+    )
+    (made.folder / "_toc.yml").write_text(f"format: jb-book\nroot: book/intro\nparts:\n  - chapters:\n{files}")
+    for path in (made.folder / "notebooks").glob("*.ipynb"):
+        path.unlink()
+    for name in CHAPTERS:
+        write_notebook(made, name)
+    profile = made.folder / "softlab" / "profiles" / "smoke.yaml"
+    profile.write_text(re.sub(r"(?m)^  (cutmix|maxsup): .*\n", "", profile.read_text()))
+    code, said = made.make()
+    assert code == 0, said
+    assert said.count("trained ") == 6
+    return made
+
+
+def start(checkout, log, *options, **environment):
+    """The engine, in a session of its own; what it and its jobs say goes to a file, which outlives it."""
+    with log.open("a") as lines:
+        given = {"cwd": checkout.folder, "env": checkout.environment | environment, "start_new_session": True}
+        return subprocess.Popen([*checkout.command(), *options], stdout=lines, stderr=subprocess.STDOUT, **given)
+
+
+def run(checkout, log, *options, **environment):
+    """Exit code and what was said."""
+    before = len(log.read_text()) if log.exists() else 0
+    code = start(checkout, log, *options, **environment).wait(timeout=900)
+    return code, log.read_text()[before:]
+
+
+def at_work(checkout):
+    """Every process that works in the checkout: {process: its command}."""
+    found = {}
+    for process in psutil.process_iter():
+        try:
+            if Path(process.cwd()).is_relative_to(checkout.folder) and process.status() != psutil.STATUS_ZOMBIE:
+                found[process] = process.cmdline()
+        except (psutil.Error, OSError):  # it ended meanwhile, or is another user's
+            continue
+    return found
+
+
+def is_kind(kind, command):
+    program = Path(command[1]).name if len(command) > 1 else ""
+    return {
+        "worker": command[1:4] == ["-m", "softlab", "train"],
+        "papermill": command[1:3] == ["-m", "papermill"],
+        "kernel": "ipykernel_launcher" in command,
+        "site": program == "jupyter-book",
+    }[kind]
+
+
+def wait_until(condition, seconds=300):
+    """The first true value of condition(), or None after so many seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    return None
+
+
+def runs_of(checkout):
+    """The store: each run, and the file that holds its weights."""
+    weights = (checkout.folder / "runs").glob("*-seed*/weights.safetensors")
+    return {path.parent.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in weights}
+
+
+def results(checkout):
+    """All that a build leaves, without times, dates and what is numbered by their order."""
+    found = {}
+    for path in (checkout.folder / "runs").glob("*-seed*/*"):
+        if path.suffix == ".safetensors" or path.name == "experiment.json":
+            found[f"{path.parent.name}/{path.name}"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    for path in (checkout.folder / "runs").glob("*-seed*/history.json"):
+        found[path.parent.name] = {**json.loads(path.read_bytes()), "seconds": None}
+    for name in CHAPTERS:
+        written = checkout.build / "notebooks" / f"{name}.results.json"
+        found[written.name] = {**json.loads(written.read_bytes()), "date": None, "commit": None}
+        executed = nbformat.read(checkout.build / "notebooks" / f"{name}.ipynb", as_version=4)
+        found[name] = [cell.get("outputs") for cell in executed.cells]
+        page = (checkout.folder / "_build" / "html" / "notebooks" / f"{name}.html").read_text()
+        found[f"{name}.html"] = re.sub(r"<[^>]*>|\s+", " ", page)
+    return found
+
+
+def other_files(checkout):
+    """Files that a build has no business with."""
+    made = {"_build", "runs", ".snakemake", "home", "__pycache__"}
+    return {path for path in checkout.folder.rglob("*") if path.is_file() and not made & set(path.parts)}
+
+
+def undo(checkout, kind, chance, removed):
+    """Take away something that was made, so that there is work for a process of that kind to be killed in."""
+    kind = chance.choice(KINDS[1:]) if kind == "engine" else kind
+    if kind == "worker":
+        for name in chance.sample(there := sorted(runs_of(checkout)), min(1, len(there))):
+            removed[name] += 1
+            shutil.rmtree(checkout.folder / "runs" / name)
+    else:
+        (checkout.build / "html" / "index.html").unlink(missing_ok=True)
+    if kind in ("papermill", "kernel"):
+        (checkout.build / "notebooks" / f"{chance.choice(CHAPTERS)}.ipynb").unlink(missing_ok=True)
+
+
+def kill_one(checkout, kind, chance, log):
+    """Start the engine, kill a process of that kind at some moment, and wait for the engine's end. Was it killed?"""
+    engine = start(checkout, log)
+    target = psutil.Process(engine.pid)
+    if kind != "engine":
+
+        def look():
+            found = [process for process, command in at_work(checkout).items() if is_kind(kind, command)]
+            return found or ([None] if engine.poll() is not None else [])
+
+        target = (wait_until(look) or [None])[0]
+    time.sleep(chance.uniform(0, 10 if kind == "engine" else 4))
+    try:
+        target.kill()
+        killed = True
+    except (AttributeError, psutil.NoSuchProcess):
+        killed = False
+    code = engine.wait(timeout=900)
+    assert (code != 0) or not killed or kind == "papermill", log.read_text()[-3000:]
+    return killed
+
+
+def test_kills_at_any_moment_are_followed_by_the_same_command(book, tmp_path):
+    expected, files, log = results(book), other_files(book), tmp_path / "said.txt"
+    for place in ("_build", "runs", ".snakemake"):
+        shutil.rmtree(book.folder / place)
+    chance, removed, kept, done = random.Random(KILLS), Counter(), {}, Counter()
+    kinds = [kind for kind in KINDS for _ in range(KILLS // len(KINDS))]
+    chance.shuffle(kinds)
+    left = 3 * KILLS  # tries
+    while kinds and (left := left - 1):
+        kind = kinds[-1]
+        if chance.random() < 0.7:  # else while jobs of a killed engine are still at work
+            assert wait_until(lambda: not at_work(book)), at_work(book)
+            before = Counter(removed)
+            undo(book, kind, chance, removed)
+            kept = {name: file for name, file in runs_of(book).items() if removed[name] == before[name]}
+        if kill_one(book, kind, chance, log):
+            done[kinds.pop()] += 1
+        now = runs_of(book)
+        assert {name: now.get(name) for name in kept} == kept  # what is trained stays as it is
+        kept = now
+    assert not kinds, (kinds, done)
+    code, said = run(book, log)
+    assert code == 0, said
+    assert book.make()[0] == 0  # nothing is left to do but to put the site in its place
+    assert results(book) == expected
+
+    trained = Counter(re.findall(r"trained ([\w-]+-seed\d+-\w+)", log.read_text()))
+    assert all(count <= 1 + removed[name] for name, count in trained.items()), (trained, removed)
+    assert wait_until(lambda: not at_work(book), 60), at_work(book)
+    assert other_files(book) == files
+    assert not [*(book.folder / "runs" / ".partial").iterdir(), *book.build.glob(".site-*")]
+    assert not [*book.build.rglob(".*.work"), *book.build.rglob("*.failed.ipynb")]
+    for path in [*(book.folder / "runs" / ".locks").iterdir(), book.build / ".engine.lock"]:
+        with FileLock(path, timeout=0):
+            pass
+    assert "Traceback" not in said
+
+
+def test_a_second_engine_says_so_and_leaves_the_first_alone(book, tmp_path):
+    for made in ("html/index.html", "notebooks/01_soft_labels.ipynb"):
+        (book.build / made).unlink()
+    first = start(book, tmp_path / "first.txt")
+    assert wait_until(lambda: "executing 01_soft_labels" in (tmp_path / "first.txt").read_text())
+    code, said = run(book, tmp_path / "second.txt")
+    assert code != 0
+    assert said.splitlines()[1:] == ["another build of _build/smoke is running: wait for it, or stop it"]
+    assert first.wait(timeout=600) == 0
+    assert (tmp_path / "first.txt").read_text().count("executed 01_soft_labels") == 1
+
+
+def test_a_notebook_that_fails_stops_no_other_and_is_named_with_its_cell(book, tmp_path):
+    kill_itself = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    write_notebook(book, "04_cosines", judge="accuracy['nothing']")
+    write_notebook(book, "06_robustness", draw=kill_itself)
+    write_notebook(book, "01_soft_labels", draw="pass")
+    folder = book.build / "notebooks"
+    try:
+        code, said = run(book, tmp_path / "said.txt")
+        assert code != 0
+        assert "notebooks/04_cosines.ipynb failed: cell 'judge': KeyError: 'nothing'" in said
+        assert "notebooks/06_robustness.ipynb failed: in cell 'draw': its kernel was killed" in said
+        assert "executed 01_soft_labels" in said
+        failed = nbformat.read(folder / "04_cosines.failed.ipynb", as_version=4)
+        assert [bool(cell.get("execution_count")) for cell in failed.cells[-4:]] == [True, True, False, False]
+        assert (folder / "06_robustness.failed.ipynb").exists()
+        write_notebook(book, "04_cosines")
+        (book.folder / "notebooks" / "06_robustness.ipynb").unlink()
+        code, said = run(book, tmp_path / "said.txt")
+        assert code == 0, said
+        assert re.findall(r"executed (\w+)", said) == ["04_cosines"]
+        assert not (folder / "04_cosines.failed.ipynb").exists()
+    finally:
+        (book.folder / "notebooks" / "06_robustness.ipynb").unlink(missing_ok=True)
+        for path in folder.glob("06_robustness.*"):
+            path.unlink()
+        for name in CHAPTERS:
+            write_notebook(book, name)
+
+
+@pytest.fixture
+def small_disk(book, request):
+    """A file system of so many KiB in the checkout, if this user may mount one."""
+    place = book.folder / "_build" / "disk"
+    place.mkdir(parents=True, exist_ok=True)
+    options = f"size={request.param}k"
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", place], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting a small file system needs root")
+    yield place
+    wait_until(lambda: not at_work(book), 60)
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def free_space(disk):
+    subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+
+
+@pytest.mark.parametrize("small_disk", [900], indirect=True)
+def test_a_disk_that_is_full_in_training_ends_in_one_line_and_goes_on_with_space(book, small_disk, tmp_path):
+    options, store = ("build=_build/other", "--until", "train"), {"SOFTLAB_STORE": str(small_disk / "runs")}
+    code, said = run(book, tmp_path / "said.txt", *options, **store)
+    assert code != 0
+    assert "softlab: the disk is full" in said
+    assert "finished runs are untouched" in said
+    assert "Traceback" not in said
+    finished = {path: path.read_bytes() for path in (small_disk / "runs").glob("*-seed*/*.safetensors")}
+    free_space(small_disk)
+    code, said = run(book, tmp_path / "said.txt", *options, **store)
+    assert code == 0, said
+    assert len(list((small_disk / "runs").glob("*-seed*"))) == 6
+    assert all(path.read_bytes() == content for path, content in finished.items())
+    assert not any(f"trained {path.parent.name}" in said for path in finished)
+
+
+@pytest.mark.parametrize("small_disk", [400], indirect=True)
+def test_a_disk_that_is_full_while_a_notebook_is_executed_is_said_in_one_line(book, small_disk, tmp_path):
+    options = ("build=_build/disk", "--until", "notebook")
+    code, said = run(book, tmp_path / "said.txt", "build=_build/disk", "--until", "train")
+    assert code == 0, said
+    (small_disk / "filler").write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 20_000))
+    code, said = run(book, tmp_path / "said.txt", *options)
+    assert code != 0
+    for name in CHAPTERS:
+        assert re.search(rf"notebooks/{name}.ipynb failed: the disk is full \(\d+ MiB free\)", said)
+    assert "Traceback" not in said
+    free_space(small_disk)
+    code, said = run(book, tmp_path / "said.txt", *options)
+    assert code == 0, said
+    assert said.count("executed ") == 2
