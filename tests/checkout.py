@@ -54,7 +54,7 @@ class Checkout:
     def make(self):
         """Exit code and everything printed by the engine and by the last step of `make book`."""
         process = self.start()
-        said = process.communicate(timeout=600)[0]
+        said = process.communicate(timeout=1800)[0]
         if process.returncode == 0:
             last = [sys.executable, "workflow/summary.py", "_build/smoke"]
             done = subprocess.run(last, cwd=self.folder, env=self.environment, capture_output=True, text=True)
