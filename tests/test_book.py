@@ -224,12 +224,12 @@ def test_an_unknown_profile_is_named(checkout):
 
 
 def test_a_page_that_does_not_come_out_is_an_error(checkout):
-    checkout.edit("book/intro.md", "Start with [](../notebooks/01_soft_labels.ipynb)", "Start with [](nowhere.md)")
+    checkout.edit("book/intro.md", "start with [](../notebooks/01_soft_labels.ipynb)", "start with [](nowhere.md)")
     code, said = checkout.make()
     assert code != 0
     assert "nowhere.md" in said
     index = checkout.build / "html" / "index.html"
-    checkout.edit("book/intro.md", "Start with [](nowhere.md)", "Start with [](../notebooks/01_soft_labels.ipynb)")
+    checkout.edit("book/intro.md", "start with [](nowhere.md)", "start with [](../notebooks/01_soft_labels.ipynb)")
     assert checkout.make()[0] == 0
     index.write_text("")
     last = [sys.executable, "workflow/summary.py", "_build/smoke"]
