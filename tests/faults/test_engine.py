@@ -256,7 +256,8 @@ def test_a_notebook_that_fails_stops_no_other_and_is_named_with_its_cell(book, t
         assert "notebooks/06_robustness.ipynb failed: in cell 'draw': its kernel was killed" in said
         assert "executed 01_soft_labels" in said
         failed = nbformat.read(folder / "04_cosines.failed.ipynb", as_version=4)
-        assert [bool(cell.get("execution_count")) for cell in failed.cells[-4:]] == [True, True, False, False]
+        executed = [cell.id for cell in failed.cells if cell.get("execution_count")]
+        assert executed[-2:] == ["train", "judge"]
         assert (folder / "06_robustness.failed.ipynb").exists()
         write_notebook(book, "04_cosines")
         (book.folder / "notebooks" / "06_robustness.ipynb").unlink()
