@@ -88,4 +88,6 @@ def test_the_two_commands_of_the_readme_are_make_targets():
     makefile, readme = (ROOT / "Makefile").read_text(), (ROOT / "README.md").read_text()
     for target in re.findall(r"`make ([a-z-]+)", readme):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
-    assert re.search(r"^make .*\btest test-browser test-cluster$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    run = (ROOT / ".ci" / "run").read_text()
+    assert "make test " in run
+    assert "test-browser test-cluster" in run
