@@ -56,6 +56,12 @@ def as_pixels(images: Tensor) -> Tensor:
     return images.float().div_(255) if images.dtype == torch.uint8 else images
 
 
+def sent(drawn: Tensor, device: str | torch.device) -> Tensor:
+    """What was drawn on the CPU, on that device: to a GPU through pinned memory, so that nobody waits for it."""
+    gpu = torch.device(device).type == "cuda"
+    return drawn.pin_memory().to(device, non_blocking=True) if gpu else drawn.to(device)
+
+
 def flip_shift(images: Tensor, generator: torch.Generator, reach: int = 4) -> Tensor:
     """Mirror each image with probability ½ and shift it by up to `reach` pixels, the border reflected."""
     count, channels, height, width = images.shape
@@ -64,7 +70,7 @@ def flip_shift(images: Tensor, generator: torch.Generator, reach: int = 4) -> Te
     rows = offsets[:, 0, None] + torch.arange(height)
     columns = offsets[:, 1, None] + torch.arange(width)
     columns = torch.where(mirrored[:, None], columns.flip(1), columns)
-    rows, columns = rows.to(images.device), columns.to(images.device)
+    rows, columns = sent(rows, images.device), sent(columns, images.device)
     padded = functional.pad(images, (reach,) * 4, mode="reflect")
     which = torch.arange(count, device=images.device)[:, None, None, None]
     channel = torch.arange(channels, device=images.device)[None, :, None, None]

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from softlab.errors import SoftlabError, check_known
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")  # names that may become part of a file's name
-MODELS = ("resnet8", "resnet20", "resnet18", "resnet50")
+MODELS = ("resnet8", "resnet20", "resnet18", "resnet50", "mobilenet_v2", "swin_t", "convnext_t", "vit_s")
 SEEDS, EPOCHS = (0, 2**31 - 1), (1, 10_000)  # the smallest and the largest
 
 
@@ -45,7 +45,7 @@ class Experiment:
     label_noise: float = _number(0.0, 0.0, 1.0)
     class_count: int | None = _number(None, 2, 10**6)  # the first so many classes; None: all
     model: str = _choice(*MODELS)
-    width: int = _number(16, 1, 4096)  # channels of the first stage
+    width: int | None = _number(None, 1, 4096)  # channels of the first stage; None: the architecture's own
     stem_stride: int = _number(1, 1, 2)  # 2 halves the resolution at once: four times as fast
     # A linear layer to so many features (of any sign); None: as the body gives.
     feature_dimension: int | None = _number(None, 1, 10**6)
@@ -57,8 +57,9 @@ class Experiment:
     seed: int = _number(0, *SEEDS)
     epochs: int = _number(45, *EPOCHS)
     batch_size: int = _number(128, 1, 10**6)
+    optimizer: str = _choice("sgd", "adamw")  # SGD with Nesterov momentum, or AdamW, as transformers want it
     learning_rate: float = _number(0.1, 1e-12, 1e3)  # its peak
-    momentum: float = _number(0.9, 0.0, 0.9999)
+    momentum: float = _number(0.9, 0.0, 0.9999)  # of SGD, or the first of AdamW's two averages
     weight_decay: float = _number(5e-4, 0.0, 10.0)  # of convolutions and head; never of biases and normalisations
     warmup: float = _number(0.2, 0.0, 1.0)  # share of all steps in which the learning rate rises
     schedule: str = _choice("linear", "cosine")  # how it falls to zero afterwards

@@ -4,8 +4,12 @@ A network owns its normalisation: it takes images in [0, 1], so that an attack a
 something rescaled.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
+from torchvision.models import ConvNeXt, MobileNetV2, SwinTransformer, VisionTransformer
+from torchvision.models.convnext import CNBlockConfig
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from softlab.errors import SoftlabError, unknown
@@ -20,9 +24,10 @@ RESNETS = {
 
 
 class Network(nn.Module):
-    """head(features(x)): normalisation, a body that ends in global average pooling, and a head, linear unless asked.
+    """head(features(x)): normalisation, a body that ends in one vector an image, and a head, linear unless asked.
 
-    Images are (N, C, H, W) in [0, 1]; features (N, D), never negative after the body's last ReLU; logits (N, K).
+    Images are (N, C, H, W) in [0, 1]; logits (N, K); features (N, D), never negative where the body ends in a ReLU and
+    global average pooling (ResNets, MobileNetV2), of any sign where it ends in a layer normalisation.
     """
 
     def __init__(self, body: nn.Module, head: nn.Module, mean: Tensor, std: Tensor):
@@ -46,6 +51,7 @@ def build(
     *,
     width: int | None = None,
     stem_stride: int = 1,
+    image_size: int = 32,
     feature_dimension: int | None = None,
     head: str = "linear",
     head_bias: str = "default",
@@ -54,23 +60,28 @@ def build(
 ) -> Network:
     """A new network, initialised from torch's global generator.
 
-    width: channels of the first stage (None: the architecture's own). stem_stride: of the 3×3 stem; there is no
-    max-pooling. feature_dimension: append a linear layer to that many features, of any sign. head: `linear`, or
-    `two_layers` with a ReLU between. head_bias: `zero` sets the initial bias of the (last) layer to zero.
+    width: channels of the first stage (None: the architecture's own). stem_stride: 2 halves the resolution at once;
+    at 1 the stem is that of small images: 3×3 without max-pooling, or patches of 2 (Swin, ConvNeXt) or 4 pixels (ViT).
+    image_size: height and width in pixels, for networks that learn positions. feature_dimension: append a linear layer
+    to that many features, of any sign. head: `linear`, or `two_layers` with a ReLU between. head_bias: `zero` sets the
+    initial bias of the (last) layer to zero.
     mean, std: (C,), of the training images in [0, 1] (None: 0 and 1).
-    Raises SoftlabError for an unknown name.
+    Raises SoftlabError for an unknown name, or an image size that does not divide into patches.
     """
-    if name not in RESNETS:
-        raise unknown("model", name, RESNETS)
+    if name not in NETWORKS:
+        raise unknown("model", name, NETWORKS)
     if num_classes < 2:
         raise SoftlabError(f"a classifier needs at least two classes, not {num_classes}")
-    block, stages, usual_width = RESNETS[name]
-    width = width or usual_width
-    body, dimension = _resnet_body(block, stages, width, in_channels, stem_stride)
+    if name in RESNETS:
+        block, stages, usual_width = RESNETS[name]
+        body, dimension = _resnet_body(block, stages, width or usual_width, in_channels, stem_stride)
+    else:
+        make, usual_width = OTHERS[name]
+        body, dimension = make(width or usual_width, in_channels, stem_stride, image_size)
     mean = torch.zeros(in_channels) if mean is None else mean
     std = torch.ones(in_channels) if std is None else std
     if feature_dimension is not None:
-        body.append(nn.Linear(dimension, feature_dimension))
+        body = nn.Sequential(body, nn.Linear(dimension, feature_dimension))
         dimension = feature_dimension
     last = nn.Linear(dimension, num_classes)
     if head_bias == "zero":
@@ -99,3 +110,74 @@ def _resnet_body(block, stages, width, in_channels, stem_stride) -> tuple[nn.Seq
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     return body, channels
+
+
+def _mobilenet_v2(width, in_channels, stem_stride, image_size) -> tuple[nn.Module, int]:
+    """Sandler 2018. Stem and second stage keep the resolution, as usual on CIFAR; the features' dropout is off."""
+    expansions, channels = (1, 6, 6, 6, 6, 6, 6), (16, 24, 32, 64, 96, 160, 320)
+    blocks, strides = (1, 2, 3, 4, 3, 3, 1), (1, 1, 2, 2, 1, 2, 1)
+    stages = [list(stage) for stage in zip(expansions, channels, blocks, strides, strict=True)]
+    body = MobileNetV2(width_mult=width / 32, inverted_residual_setting=stages, dropout=0.0)
+    usual = body.features[0][0]
+    body.features[0][0] = nn.Conv2d(in_channels, usual.out_channels, 3, stem_stride, padding=1, bias=False)
+    nn.init.kaiming_normal_(body.features[0][0].weight, mode="fan_out")
+    return _without_head(body, "classifier")
+
+
+def _swin_t(width, in_channels, stem_stride, image_size) -> tuple[nn.Module, int]:
+    """Liu 2021, tiny, with windows of 4×4 patches; no stochastic depth, so that every draw has its own stream."""
+    heads = [_divisor(width * 2**stage, 32) for stage in range(4)]
+    body = SwinTransformer([2, 2], width, [2, 2, 6, 2], heads, [4, 4], stochastic_depth_prob=0.0)
+    body.features[0][0] = _patches(in_channels, width, 2 * stem_stride)
+    return _without_head(body, "head")
+
+
+def _convnext_t(width, in_channels, stem_stride, image_size) -> tuple[nn.Module, int]:
+    """Liu 2022, tiny."""
+    least = 16 * stem_stride
+    if image_size < least:
+        raise SoftlabError(f"convnext_t takes images of at least {least}×{least} pixels here: {image_size} is less")
+    stages = [CNBlockConfig(width * 2**stage, width * 2 ** (stage + 1), (3, 3, 9)[stage]) for stage in range(3)]
+    body = ConvNeXt([*stages, CNBlockConfig(8 * width, None, 3)])
+    body.features[0][0] = _patches(in_channels, width, 2 * stem_stride)
+    return _without_head(body, "classifier")
+
+
+def _vit_s(width, in_channels, stem_stride, image_size) -> tuple[nn.Module, int]:
+    """Dosovitskiy 2021; small (twelve layers of width 384, six heads), as DeiT-S; features are the class token's."""
+    patch = 4 * stem_stride
+    if image_size % patch:
+        raise SoftlabError(f"vit_s cuts images into patches of {patch} pixels: {image_size} is no multiple of that")
+    body = VisionTransformer(image_size, patch, 12, _divisor(width, 64), width, 4 * width)
+    body.conv_proj = _patches(in_channels, width, patch)
+    return _without_head(body, "heads")
+
+
+def _patches(in_channels: int, width: int, size: int) -> nn.Conv2d:
+    convolution = nn.Conv2d(in_channels, width, size, size)
+    nn.init.trunc_normal_(convolution.weight, std=0.02)
+    nn.init.zeros_(convolution.bias)
+    return convolution
+
+
+def _divisor(width: int, per_head: int) -> int:
+    """How many attention heads: one per so many channels, or the next number below that divides the width."""
+    return next(count for count in range(max(1, width // per_head), 0, -1) if width % count == 0)
+
+
+def _without_head(body: nn.Module, name: str) -> tuple[nn.Module, int]:
+    """torchvision's network without its last linear layer, and the number of features that it would have taken."""
+    part = getattr(body, name)
+    linear = part if isinstance(part, nn.Linear) else part[-1]
+    setattr(body, name, nn.Identity() if linear is part else part[:-1])
+    return body, linear.in_features
+
+
+# What makes the body, and the usual width: torchvision's own networks behind a stem for small images.
+OTHERS: dict[str, tuple[Callable, int]] = {
+    "mobilenet_v2": (_mobilenet_v2, 32),
+    "swin_t": (_swin_t, 96),
+    "convnext_t": (_convnext_t, 96),
+    "vit_s": (_vit_s, 384),
+}
+NETWORKS = (*RESNETS, *OTHERS)

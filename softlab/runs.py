@@ -66,9 +66,8 @@ class Run:
         return self._with_weights(_snapshot_name(epoch))
 
     def _with_weights(self, name: str) -> models.Network:
-        shape = self.provenance["network"]
         with torch.random.fork_rng(devices=[]):  # its initial weights are overwritten
-            model = training.build_network(self.experiment, shape["num_classes"], shape["in_channels"])
+            model = training.build_network(self.experiment, **self.provenance["network"])
         model.load_state_dict(safetensors.torch.load_file(self.folder / name))
         return model.to(training.choose_device()).eval()
 
@@ -217,8 +216,12 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
     write_tensors(partial / "weights.safetensors", state.model.state_dict())
     write_json(partial / "experiment.json", experiment.as_dict())
     write_json(partial / "history.json", state.history)
-    network = {"num_classes": len(dataset.classes), "in_channels": dataset.train_images.shape[1]}
-    record = {"network": network, "data_digest": dataset.digest, "data_source": dataset.source, "softlab": 1}
+    record = {
+        "network": training.network_shape(dataset),
+        "data_digest": dataset.digest,
+        "data_source": dataset.source,
+        "softlab": 1,
+    }
     record |= {"trained": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     record |= {"seconds": round(sum(state.history["seconds"]), 3), "wall_seconds": round(time.monotonic() - started, 3)}
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
@@ -234,9 +237,9 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
 
 
 def _keep(checkpoint: Path, state: training.TrainingState) -> None:
-    """One file, so that weights, momentum and history can never be of different epochs."""
+    """One file, so that weights, averages and history can never be of different epochs."""
     tensors = {f"weights/{name}": tensor for name, tensor in state.model.state_dict().items()}
-    tensors |= {f"momentum/{name}": tensor for name, tensor in state.momentum.items()}
+    tensors |= {f"averages/{name}": tensor for name, tensor in state.averages.items()}
     write_tensors(checkpoint, tensors, {"epoch": str(state.epoch), "history": json.dumps(state.history)})
 
 
@@ -244,7 +247,7 @@ def _resume(checkpoint: Path, experiment: Experiment, dataset: Dataset) -> train
     """The state that a killed process left, or None if there is none or it cannot be read."""
     try:
         with safetensors.safe_open(checkpoint, "pt") as file:
-            metadata, parts = file.metadata(), {"weights": {}, "momentum": {}}
+            metadata, parts = file.metadata(), {"weights": {}, "averages": {}}
             for name in file.keys():  # noqa: SIM118 (no mapping)
                 part, _, parameter = name.partition("/")
                 parts[part][parameter] = file.get_tensor(name)
@@ -256,7 +259,7 @@ def _resume(checkpoint: Path, experiment: Experiment, dataset: Dataset) -> train
     model = training.build_model(experiment, dataset)
     model.load_state_dict(parts["weights"])
     history = json.loads(metadata["history"])
-    return training.TrainingState(int(metadata["epoch"]), model, parts["momentum"], history)
+    return training.TrainingState(int(metadata["epoch"]), model, parts["averages"], history)
 
 
 def _load(folder: Path) -> Run | None:

@@ -14,7 +14,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from softlab import models, regularizers
-from softlab.batches import as_pixels, balanced_subset, flip_shift, resampled, stream, stream_seed
+from softlab.batches import as_pixels, balanced_subset, flip_shift, resampled, sent, stream, stream_seed
 from softlab.data import Dataset
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment
@@ -36,7 +36,7 @@ class TrainingState:
 
     epoch: int
     model: models.Network
-    momentum: dict[str, Tensor]
+    averages: dict[str, Tensor]  # the optimizer's own state
     history: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in HISTORY})
 
 
@@ -56,10 +56,11 @@ def resolve(experiment: Experiment, device: str | torch.device) -> Experiment:
 
 
 def choose_device(name: str | None = None) -> torch.device:
-    """The device of that name; by default a GPU if there is one, else the CPU.
+    """The device of that name; by default a GPU if there is one, else the CPU. On a GPU, fp32 will mean fp32.
 
     Raises SoftlabError where the name is unknown or the machine has no such device.
     """
+    torch.backends.cudnn.allow_tf32 = False  # convolutions in fp32 would round to ten bits, and so would attacks
     available = ["cpu"] + ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
     if name is None:
         return torch.device(available[1] if len(available) > 1 else "cpu")
@@ -76,16 +77,21 @@ def build_model(experiment: Experiment, dataset: Dataset) -> models.Network:
     """The experiment's network before training: the same initial weights for every method."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(stream_seed(experiment.seed, "weights"))
-        channels = dataset.train_images.shape[1]
-        return build_network(experiment, len(dataset.classes), channels, mean=dataset.mean, std=dataset.std)
+        return build_network(experiment, **network_shape(dataset), mean=dataset.mean, std=dataset.std)
 
 
-def build_network(experiment: Experiment, num_classes: int, in_channels: int, **normalisation) -> models.Network:
+def network_shape(dataset: Dataset) -> dict[str, int]:
+    """What a network's shape takes from the data: num_classes, in_channels, image_size."""
+    channels, *_, size = dataset.train_images.shape[1:]
+    return {"num_classes": len(dataset.classes), "in_channels": channels, "image_size": size}
+
+
+def build_network(experiment: Experiment, num_classes: int, in_channels: int, **given) -> models.Network:
     """The network that an experiment names, as its method prepares it, drawn from torch's global generator."""
     shape = {
         key: getattr(experiment, key) for key in ("width", "stem_stride", "feature_dimension", "head", "head_bias")
     }
-    model = models.build(experiment.model, num_classes, in_channels, **shape, **normalisation)
+    model = models.build(experiment.model, num_classes, in_channels, **shape, **given)
     regularizers.get(experiment.method, **experiment.method_parameters).prepare(model)
     return model
 
@@ -97,7 +103,8 @@ def epochs(
 
     The state is the same object each time: copy what must last. On the CPU, a run that is resumed from a state
     ends with the same bits as one that was not interrupted.
-    Raises SoftlabError if the method returns targets or a loss of the wrong kind, or the loss stops being finite.
+    Raises SoftlabError if the method returns targets or a loss of the wrong kind, the loss stops being finite, or a
+    batch does not fit into the GPU's memory.
     """
     experiment, device = resolve(experiment, device), torch.device(device)
     method = regularizers.get(experiment.method, **experiment.method_parameters)
@@ -109,7 +116,7 @@ def epochs(
         state = resume
         model = state.model
     model.to(device, memory_format=torch.channels_last)
-    optimizer = make_optimizer(model, experiment, state.momentum)
+    optimizer = make_optimizer(model, experiment, state.averages)
     half = experiment.precision == "bf16"
     network = _WithFeatures(model)
     if experiment.compiled and device.type == "cuda":
@@ -118,7 +125,7 @@ def epochs(
     per_epoch = math.ceil(len(images) / experiment.batch_size)
     total_steps = per_epoch * experiment.epochs
 
-    with cpu_threads(experiment.threads):
+    with cpu_threads(experiment.threads), _out_of_memory_explained(experiment.batch_size, device):
         yield state
         for epoch in range(state.epoch, experiment.epochs):
             started = perf_counter()
@@ -161,7 +168,7 @@ def epochs(
             for name, value in zip(HISTORY, [*means, rate, perf_counter() - started], strict=True):
                 state.history[name].append(value)
             state.epoch = epoch + 1
-            state.momentum = momentum_of(model, optimizer)
+            state.averages = averages_of(model, optimizer)
             yield state
 
 
@@ -185,28 +192,31 @@ def schedule(progress: float, experiment: Experiment) -> float:
     return left if experiment.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2
 
 
-def make_optimizer(model: nn.Module, experiment: Experiment, momentum: dict[str, Tensor]) -> torch.optim.SGD:
-    """SGD with Nesterov momentum; weight decay on matrices and convolutions only. `momentum` resumes its buffers."""
+def make_optimizer(model: nn.Module, experiment: Experiment, averages: dict[str, Tensor]) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum, or AdamW; weight decay on matrices and convolutions only. `averages` resumes it."""
     parameters = dict(model.named_parameters())
     decayed = [parameter for parameter in parameters.values() if parameter.ndim > 1]
     free = [parameter for parameter in parameters.values() if parameter.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": experiment.weight_decay}, {"params": free, "weight_decay": 0.0}]
-    optimizer = torch.optim.SGD(
-        groups,
-        lr=experiment.learning_rate,
-        momentum=experiment.momentum,
-        nesterov=experiment.momentum > 0,
-        fused=next(model.parameters()).device.type in ("cpu", "cuda"),
-    )
-    for name, buffer in momentum.items():  # in the parameter's own memory layout, which the fused step relies on
-        optimizer.state[parameters[name]]["momentum_buffer"] = torch.empty_like(parameters[name]).copy_(buffer)
+    fused = next(model.parameters()).device.type in ("cpu", "cuda")
+    if experiment.optimizer == "sgd":
+        moving = {"momentum": experiment.momentum, "nesterov": experiment.momentum > 0}
+        optimizer = torch.optim.SGD(groups, lr=experiment.learning_rate, fused=fused, **moving)
+    else:
+        moving = {"betas": (experiment.momentum, 0.999)}
+        optimizer = torch.optim.AdamW(groups, lr=experiment.learning_rate, fused=fused, **moving)
+    for name, kept in averages.items():  # in the parameter's own memory layout, which the fused step relies on
+        kind, _, parameter = name.partition("/")
+        like = parameters[parameter] if kept.ndim else kept.to(parameters[parameter].device)  # or a count of steps
+        optimizer.state[parameters[parameter]][kind] = torch.empty_like(like).copy_(kept)
     return optimizer
 
 
-def momentum_of(model: nn.Module, optimizer: torch.optim.SGD) -> dict[str, Tensor]:
-    """The optimizer's buffers by the name of their parameter: with the weights, all that resuming needs."""
+def averages_of(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's tensors as {kind/parameter: tensor}: with the weights, all that resuming needs."""
     state = {name: optimizer.state.get(parameter, {}) for name, parameter in model.named_parameters()}
-    return {name: kept["momentum_buffer"] for name, kept in state.items() if kept.get("momentum_buffer") is not None}
+    found = {f"{kind}/{name}": value for name, kept in state.items() for kind, value in kept.items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 @torch.no_grad()
@@ -225,7 +235,7 @@ def dropout_mask(count: int, model: models.Network, experiment: Experiment, epoc
         return None
     dimension = next(module.in_features for module in model.head.modules() if isinstance(module, nn.Linear))
     drawn = torch.rand(count, dimension, generator=stream(experiment.seed, "dropout", epoch, step))
-    return ((drawn >= experiment.dropout) / (1 - experiment.dropout)).to(device)
+    return sent((drawn >= experiment.dropout) / (1 - experiment.dropout), device)
 
 
 @contextmanager
@@ -237,6 +247,17 @@ def cpu_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _out_of_memory_explained(batch_size: int, device: torch.device) -> Iterator[None]:
+    """Turn the GPU's refusal into one line with the batch size to try."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+        advice = f"try batch_size={batch_size // 2}" if batch_size > 1 else "try a narrower network"
+        raise SoftlabError(f"batch_size={batch_size} does not fit into the memory of {name}: {advice}") from None
 
 
 class _WithFeatures(nn.Module):

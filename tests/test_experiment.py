@@ -72,6 +72,8 @@ def test_every_field_changes_the_run_id():
         "compiled": True,
         "snapshot_epochs": [1],
         "stem_stride": 2,
+        "width": 8,
+        "optimizer": "adamw",
         "momentum": 0.5,
         "warmup": 0.5,
         "class_count": 3,

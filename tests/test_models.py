@@ -4,21 +4,56 @@ import pytest
 import torch
 import torchvision
 
-from softlab import SoftlabError, data, models
+from softlab import SoftlabError, data, models, training
 from softlab.experiment import MODELS
 from softlab.representation import head_of
 from softlab.training import build_model
 
 
-@pytest.mark.parametrize("name", models.RESNETS)
-@pytest.mark.parametrize("stem_stride", [1, 2])
-def test_the_head_on_the_features_gives_the_logits(name, stem_stride):
-    model = models.build(name, 7, 3, width=8, stem_stride=stem_stride).eval()
-    images = torch.rand(2, 3, 32, 32)
+@pytest.mark.parametrize("name", models.NETWORKS)
+@pytest.mark.parametrize(("channels", "size", "stem_stride"), [(3, 32, 1), (3, 32, 2), (1, 28, 1)])
+def test_the_head_on_the_features_gives_the_logits(name, channels, size, stem_stride):
+    model = models.build(name, 7, channels, width=8, stem_stride=stem_stride, image_size=size).eval()
+    images = torch.rand(2, channels, size, size)
     features = model.features(images)
     assert features.shape == (2, model.head.in_features)
-    assert (features >= 0).all()  # after the last ReLU and averaging
+    of_any_sign = name in ("swin_t", "convnext_t", "vit_s")  # these end in a layer normalisation
+    assert (features >= 0).all() != of_any_sign
     assert torch.equal(model.head(features), model(images))
+
+
+@pytest.mark.parametrize("name", models.NETWORKS)
+def test_every_network_learns_and_resumes_with_the_same_bits(name, tiny):
+    mini = data.load("fashion-mini")
+    transformer = name in ("swin_t", "convnext_t", "vit_s")
+    recipe = {"optimizer": "adamw", "learning_rate": 1e-3} if transformer else {"learning_rate": 0.01}
+    experiment = tiny.replace(model=name, width=16, stem_stride=1, epochs=3, precision="fp32", **recipe)
+    for state in training.epochs(experiment, mini):
+        if state.epoch == 1:
+            kept = {key: value.clone() for key, value in state.model.state_dict().items()}
+            averages = {key: value.clone() for key, value in state.averages.items()}
+            history = {key: list(values) for key, values in state.history.items()}
+    assert state.history["loss"][-1] < state.history["loss"][0]
+    fresh = training.build_model(experiment, mini)
+    fresh.load_state_dict(kept)
+    *_, again = training.epochs(experiment, mini, resume=training.TrainingState(1, fresh, averages, history))
+    for key, value in state.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[key]), key
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs", "stem"),
+    [
+        ("mobilenet_v2", "mobilenet_v2", 0),
+        ("swin_t", "swin_t", (4 * 4 - 2 * 2) * 3 * 96),
+        ("convnext_t", "convnext_tiny", (4 * 4 - 2 * 2) * 3 * 96),
+    ],
+)
+def test_torchvisions_networks_have_its_weights_but_for_the_stem(name, theirs, stem):
+    ours = sum(parameter.numel() for parameter in models.build(name, 1000, 3).parameters())
+    whole = sum(parameter.numel() for parameter in torchvision.models.get_model(theirs).parameters())
+    windows = 3 * (13 * 13 - 7 * 7) * sum((3 * 2, 6 * 2, 12 * 6, 24 * 2)) // 3 if name == "swin_t" else 0
+    assert whole - ours == stem + windows  # Swin: a table of relative positions, (2 · 7 - 1)² against (2 · 4 - 1)²
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
@@ -66,7 +101,7 @@ def test_every_method_starts_from_the_same_weights_and_other_seeds_do_not(tiny):
 
 
 def test_the_names_that_an_experiment_knows_are_those_that_can_be_built():
-    assert set(MODELS) == set(models.RESNETS)
+    assert set(MODELS) == set(models.NETWORKS)
 
 
 def test_misuse_is_named():
@@ -74,3 +109,7 @@ def test_misuse_is_named():
         models.build("resnet16", 10, 3)
     with pytest.raises(SoftlabError, match="at least two classes"):
         models.build("resnet8", 1, 3)
+    with pytest.raises(SoftlabError, match="patches of 8 pixels: 28 is no multiple"):
+        models.build("vit_s", 10, 1, stem_stride=2, image_size=28)
+    with pytest.raises(SoftlabError, match="28 is less"):
+        models.build("convnext_t", 10, 1, stem_stride=2, image_size=28)

@@ -47,7 +47,7 @@ def test_resuming_from_any_epoch_ends_with_the_same_bits(tiny, mini, method, pre
                 break
         fresh = training.build_model(tiny, mini)
         fresh.load_state_dict(weights(state))
-        momentum = {name: buffer.clone().contiguous() for name, buffer in state.momentum.items()}
+        momentum = {name: buffer.clone().contiguous() for name, buffer in state.averages.items()}
         again = training.TrainingState(stop, fresh, momentum, {k: list(v) for k, v in state.history.items()})
         resumed = train(tiny, mini, resume=again)
         assert_same_bits(weights(whole), weights(resumed))
@@ -326,3 +326,14 @@ def test_quick_is_overconfident_at_the_end_as_its_chapters_need():
     quick = load_profile("quick").experiment
     assert quick.augmentation == "none"
     assert quick.train_size == 1000
+
+
+def test_a_gpu_without_room_is_one_line_with_the_batch_size_to_try(tiny, mini, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    monkeypatch.setattr(training, "batch_sums", full)
+    with pytest.raises(SoftlabError, match=r"batch_size=50 does not fit into the memory of cpu: try batch_size=25"):
+        train(tiny, mini)
+    with pytest.raises(SoftlabError, match="narrower network"):
+        train(tiny.replace(batch_size=1), mini)

@@ -8,6 +8,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from softlab.batches import sent
 from softlab.regularizers.base import Regularizer, check_positive, check_share, cross_entropy, register
 
 
@@ -151,4 +152,4 @@ class Steady(ScalePenalty):
 
     def transform(self, images, targets, generator):
         signs = 2.0 * torch.randint(2, images.shape, generator=generator) - 1
-        return (images + self.epsilon * signs.to(images.device)).clamp(0, 1), targets
+        return (images + self.epsilon * sent(signs, images.device)).clamp(0, 1), targets
