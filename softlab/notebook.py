@@ -6,7 +6,7 @@ import ast
 import functools
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,7 @@ def begin(
     from softlab.training import choose_device
 
     def needed() -> list[Experiment]:
-        studies = [study_profile(settings, study) for study in chapters().get(chapter, [])]
+        studies = [study_profile(settings, study) for study in chapters(settings).get(chapter, [])]
         return [experiment for study in studies for experiment in study.experiments()]
 
     device = choose_device()
@@ -69,6 +69,11 @@ def begin(
     stored = f"{len(networks) - untrained} of {len(networks)} networks are in the store{cost}"
     print(f"{settings.description} · {size} · {device.type} · {stored}")
     return settings
+
+
+def trained(settings: Profile, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of these studies that the profile trains; an edition may leave some out."""
+    return tuple(name for name in names if name in settings.studies)
 
 
 def test_part(settings: Profile) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ This module imports no torch.
 """
 
 import dataclasses
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from softlab.provenance import PACKAGE
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # it becomes that of a folder
 ENTRIES = ("description", "experiment", "methods", "seeds", "first_seed")  # of a profile's file
-ENTRIES += ("evaluation", "seconds_per_network", "resources")
+ENTRIES += ("evaluation", "seconds_per_network", "resources", "studies")
 SECONDS = {"cpu": (0, 10**6), "gpu": (0, 10**6)}  # that one network may take, on one CPU core and on one GPU
 RESOURCES = {"gpus": (0, 64), "memory_gb": (1, 10**5), "minutes": (1, 10**6)}  # that a cluster may be asked for
 
@@ -37,6 +38,7 @@ class Profile:
     evaluation: Mapping[str, object]
     seconds_per_network: Mapping[str, float]
     resources: Mapping[str, int]  # of one job on a cluster: gpus, memory_gb, minutes
+    studies: tuple[str, ...]  # of chapters.yaml, that it trains: all, or what its hardware allows
 
     @property
     def standing(self) -> str:
@@ -84,6 +86,11 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
     experiment = Experiment(**content["experiment"])
     if "epochs" in overrides and "snapshot_epochs" not in overrides:
         experiment = experiment.shortened(overrides.pop("epochs"))
+    studies = content.get("studies") or list(_chapters_file()["studies"])
+    if not isinstance(studies, list):
+        raise SoftlabError(f"studies of profile {path.name} must be a list of names, not {studies!r}")
+    for study in studies:
+        check_known("study", study, _chapters_file()["studies"])
     resources = {"gpus": 0, "memory_gb": 4, "minutes": 60}
     resources |= _numbers("resources", content.get("resources") or {}, RESOURCES)
     seconds = _numbers("seconds_per_network", content["seconds_per_network"], SECONDS, float)
@@ -95,19 +102,25 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
         seeds=_seeds(settings.get("seeds", content.get("seeds", 1)), content.get("first_seed", 0)),
         evaluation=_evaluation(content["evaluation"], settings.get("evaluation", {})),
         resources=MappingProxyType(resources),
+        studies=tuple(studies),
         seconds_per_network=MappingProxyType(seconds),
     )
 
 
-def chapters() -> dict[str, list[str]]:
-    """Which studies each chapter needs: {name of the notebook: [study, …]}, from softlab/chapters.yaml."""
-    return read_yaml(PACKAGE / "chapters.yaml")["chapters"]
+def chapters(profile: Profile | None = None) -> dict[str, list[str]]:
+    """Which studies each chapter needs: {name of the notebook: [study, …]}; with a profile only those it trains."""
+    found = _chapters_file()["chapters"]
+    if profile is None:
+        return found
+    return {name: [study for study in needed if study in profile.studies] for name, needed in found.items()}
 
 
 def study_profile(profile: Profile, study: str = "core") -> Profile:
     """The profile as the named study of softlab/chapters.yaml changes it (`core` changes nothing)."""
-    studies = read_yaml(PACKAGE / "chapters.yaml")["studies"]
+    studies = _chapters_file()["studies"]
     check_known("study", study, studies)
+    if study not in profile.studies:
+        raise SoftlabError(f"profile {profile.name} leaves out the study {study} (it has {', '.join(profile.studies)})")
     changes = dict(studies[study] or {})
     seeds = profile.seeds[: changes.pop("seeds", len(profile.seeds))]
     methods = changes.pop("methods", None)
@@ -118,6 +131,11 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
     if "shorten" in changes:
         experiment = experiment.shortened(max(1, experiment.epochs // changes.pop("shorten")))
     return dataclasses.replace(profile, seeds=seeds, methods=methods, experiment=experiment.replace(**changes))
+
+
+@functools.cache
+def _chapters_file() -> dict:
+    return read_yaml(PACKAGE / "chapters.yaml")
 
 
 def _seeds(seeds: object, first_seed: object) -> tuple[int, ...]:

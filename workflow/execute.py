@@ -17,9 +17,12 @@ import time
 from importlib import metadata
 from pathlib import Path
 
+import left_out
 import nbformat
+import yaml
 from filelock import FileLock
 
+from softlab.errors import SoftlabError
 from softlab.provenance import commit
 
 VERSIONS = ("torch", "torchvision", "numpy", "scipy", "matplotlib", "papermill")
@@ -35,7 +38,7 @@ def main(notebook: Path, output: Path, log: Path, parameters: str) -> int:
             if output.exists() and output.stat().st_mtime >= asked:  # by a job whose engine was killed
                 return 0
             return execute(notebook, output, log, parameters)
-    except OSError as error:
+    except (OSError, SoftlabError) as error:
         print(f"{notebook} failed: {full_disk(output) or error}", flush=True)
         return 1
 
@@ -48,8 +51,9 @@ def execute(notebook: Path, output: Path, log: Path, parameters: str) -> int:
     shutil.rmtree(work, ignore_errors=True)  # of a job that was killed
     work.mkdir()
     partial, results = work / notebook.name, work / "results.json"
+    shown = left_out.prepared(notebook, work / f"source-{notebook.name}", yaml.safe_load(parameters))
     command = [sys.executable, "-m", "papermill", "--log-output", "--no-progress-bar", "--execution-timeout", TIMEOUT]
-    command += [notebook, partial, "--parameters_yaml", parameters]
+    command += [shown, partial, "--parameters_yaml", parameters]
     environment = os.environ | {"IPYTHONDIR": str(work / "ipython"), "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("SOFTLAB_PROFILE", None)  # the profile is given
     environment["SOFTLAB_RESULTS"] = str(results.resolve())
