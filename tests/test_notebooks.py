@@ -50,6 +50,13 @@ def test_a_committed_notebook_is_clean(path):
             assert cell.outputs, f"cell {cell.id} is compared with an output that it does not have"
 
 
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *OTHERS], ids=lambda path: path.stem)
+def test_a_cell_needs_only_studies_of_its_chapter(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        needed = {tag.removeprefix("needs-") for tag in tags(cell) if tag.startswith("needs-")}
+        assert needed <= set(chapters()[path.stem]) - {"core"}, f"cell {cell.id}: see softlab/chapters.yaml"
+
+
 def prose(path):
     return "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
 
