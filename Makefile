@@ -17,9 +17,13 @@ ENGINE := $(VENV)/$(if $(filter local,$(ON)),book,cluster).stamp
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-book: $(ENGINE) ## execute the notebooks and build the site at _build/html (PROFILE=quick)
+book: $(ENGINE) ## execute the notebooks and build the site at _build/html (PROFILE=quick; EDITION=NAME: only render)
+ifdef EDITION
+	@$(BIN)/softlab edition render $(EDITION) --build $(BUILD)
+else
 	@$(SNAKEMAKE)
 	@$(BIN)/python workflow/summary.py $(BUILD)/$(notdir $(basename $(PROFILE)))
+endif
 
 plan: $(ENGINE) ## list what `make book` would do, and how long it takes
 	@$(SNAKEMAKE) dry_run=1

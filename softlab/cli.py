@@ -74,9 +74,13 @@ def _parser() -> argparse.ArgumentParser:
     claims.add_argument("--results", type=Path, default=folder, help=f"folder of results files ({folder})")
     claims.set_defaults(run=_claims)
 
-    sweep = commands.add_parser("sweep", add_help=False, help="execute notebooks over a grid of parameters, and report")
-    sweep.add_argument("arguments", nargs=argparse.REMAINDER)
-    sweep.set_defaults(run=_sweep)
+    for name, about in (
+        ("sweep", "execute notebooks over a grid of parameters, and report"),
+        ("edition", "make, verify and list committed results of larger runs"),
+    ):
+        command = commands.add_parser(name, add_help=False, help=about)
+        command.add_argument("arguments", nargs=argparse.REMAINDER)
+        command.set_defaults(run=_workflow, workflow=name)
 
     runs = commands.add_parser("runs", help="list, show or prune trained networks, or mark one as failed")
     runs.add_argument("action", nargs="?", choices=("list", "show", "prune", "fail"), default="list")
@@ -224,13 +228,14 @@ def _claims(options) -> None:
         print(f"no results in {options.results}: make book, or name a folder with --results")
 
 
-def _sweep(options) -> None:
+def _workflow(options) -> None:
+    """Hand everything that follows `softlab sweep` or `softlab edition` to that file of the checkout."""
     import subprocess
 
-    workflow = PACKAGE.parent / "workflow" / "sweep.py"
-    if not workflow.exists():
-        raise SoftlabError("sweeps run in a checkout of the repository: the installed package has no workflow")
-    sys.exit(subprocess.run([sys.executable, workflow, *options.arguments]).returncode)
+    file = PACKAGE.parent / "workflow" / f"{options.workflow}.py"
+    if not file.exists():
+        raise SoftlabError(f"{options.workflow}s need a checkout of the repository: the installed package has none")
+    sys.exit(subprocess.run([sys.executable, file, *options.arguments]).returncode)
 
 
 def _runs(options) -> None:

@@ -181,6 +181,17 @@ class Ledger:
                 found[index][method] = p
         return found
 
+    def as_dict(self) -> dict[str, list[dict]]:
+        """Everything that was judged and recorded, as plain values for JSON."""
+        verdicts = [
+            {"claim": one.claim, "variant": one.variant, "verdict": one.verdict, "judged": list(one.judged)}
+            | {"differences": {name: _record(one, name, p) for name in one.intervals}}
+            for one, p in zip(self.judgements, self.adjusted(), strict=True)
+        ]
+        evidence = [row for one in self.judgements for row in _rows(one.values, claim=one.claim, variant=one.variant)]
+        measurements = [row for name, values in self.measurements.items() for row in _rows(values, quantity=name)]
+        return {"verdicts": verdicts, "evidence": evidence, "measurements": measurements}
+
     def save(self, path: str | Path | None = None) -> Path:
         """Write everything as JSON (results.schema.json): to `path`, else where provenance.results_path says."""
         from softlab.files import write_json
@@ -189,19 +200,12 @@ class Ledger:
         from softlab.training import choose_device
 
         path = Path(path or results_path(self.chapter))
-        verdicts = [
-            {"claim": one.claim, "variant": one.variant, "verdict": one.verdict, "judged": list(one.judged)}
-            | {"differences": {name: _record(one, name, p) for name in one.intervals}}
-            for one, p in zip(self.judgements, self.adjusted(), strict=True)
-        ]
-        evidence = [row for one in self.judgements for row in _rows(one.values, claim=one.claim, variant=one.variant)]
-        measurements = [row for name, values in self.measurements.items() for row in _rows(values, quantity=name)]
         record = {"schema": SCHEMA, "chapter": self.chapter, "profile": self.settings.name}
         record |= {"standing": self.settings.standing, "seeds": list(self.settings.seeds)}
         record |= {"data": self.settings.experiment.data.partition(":")[0]}
         record |= {"data_digest": dataset_of(self.settings.experiment).digest}
         record |= {"date": time.strftime("%Y-%m-%d"), **environment(choose_device().type)}
-        write_json(path, record | {"verdicts": verdicts, "evidence": evidence, "measurements": measurements})
+        write_json(path, record | self.as_dict())
         return path
 
 

@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+import edition_pages
 import nbformat
 import sweep_report
 import yaml
@@ -25,7 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 MINUTE = 60
 
 
-def main(build: Path, log: Path, sweeps: list[str]) -> None:
+def main(build: Path, log: Path, sweeps: list[str], edition: edition_pages.Edition | None = None) -> None:
+    """edition: whose executed notebooks lie in BUILD; chapters that it does not have become a line that says so."""
     started = time.monotonic()
     for stale in build.glob(".site-*"):  # of a build that was killed, and whose children may still write there
         shutil.rmtree(stale, ignore_errors=True)
@@ -43,16 +45,21 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
                 shutil.copy(results, site / "notebooks")
             shown = for_the_page(nbformat.read(executed, as_version=4), executed.stem, repository, results.exists())
             nbformat.write(shown, site / "notebooks" / executed.name)
-    (site / "book" / "this_build.md").write_text(this_build(build))
+    if edition:
+        add_missing(site, edition)
+    (site / "book" / "this_build.md").write_text(this_build(build, edition))
     results = Results(build / "notebooks")
     (site / "book" / "results.md").write_text(glance(results))
     add_sweeps(site, build, sweeps)
+    page = site / "book" / "editions.md"
+    page.write_text(page.read_text().replace("<!-- the editions -->", edition_pages.page(build)))
     add_cover(site, build)
     page = site / "book" / "questions.md"
     page.write_text(filled(page.read_text(), results))
     (site / "_config.yml").write_text(yaml.safe_dump(configuration(repository), allow_unicode=True))
 
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(site), "-W", "--keep-going", "-n"]
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(site), "-n"]
+    command += [] if edition else ["-W", "--keep-going"]  # its notes may stand where other pages point to
     with log.open("w") as lines:
         built = subprocess.run([*command, "--path-output", str(rendered)], stdout=lines, stderr=subprocess.STDOUT)
     if built.returncode < 0:
@@ -167,14 +174,26 @@ def repository_address() -> str | None:
     return github_address(address)
 
 
-def this_build(build: Path) -> str:
+def add_missing(site: Path, edition: edition_pages.Edition) -> None:
+    """A page for every notebook of the table of contents that the edition does not have."""
+    for page in pages(site):
+        place, committed = site / page, ROOT / f"{page}.ipynb"
+        if committed.exists() and not place.with_suffix(".ipynb").exists():
+            title = nbformat.read(committed, as_version=4).cells[0].source.partition("\n")[0]
+            place.with_suffix(".md").write_text(f"{title}\n\nThis is not part of the edition `{edition.name}`.\n")
+
+
+def this_build(build: Path, edition: edition_pages.Edition | None = None) -> str:
     """The page that says what this build ran on: how long each notebook took, and with which commit and versions."""
     executed = {path.stem: json.loads(path.read_text()) for path in notebook_records(build)}
-    columns = ["seconds", "commit", *next(iter(executed.values()))["versions"]]
+    columns = ["seconds", "commit", *next(iter(executed.values()), {"versions": ()})["versions"]]
+    profile = f"Profile `{build.name}`, executed on {os.cpu_count()} CPU cores."
+    if edition:
+        profile = f"Edition `{edition.name}` ({edition.profile.description}), rendered as it was executed."
     rows = [[name, f"{one['seconds']:.0f}", one["commit"], *one["versions"].values()] for name, one in executed.items()]
     return f"""# This build
 
-Profile `{build.name}`, executed on {os.cpu_count()} CPU cores. A commit with a + had local changes. Times and
+{profile} A commit with a + had local changes. Times and
 versions of the trained networks are part of each run's record (`softlab runs show`).
 
 {table(["notebook", *columns], rows)}

@@ -13,8 +13,9 @@ from build_site import notebook_records
 from softlab.provenance import store_folder
 
 
-def main(build: Path) -> None:
-    made, shown = build / "html" / "index.html", build.parent / "html"
+def main(build: Path, shown: Path | None = None) -> None:
+    """shown: where the site goes (None: html/ beside BUILD)."""
+    made, shown = build / "html" / "index.html", shown or build.parent / "html"
     if not made.is_file() or made.stat().st_size == 0:
         sys.exit(f"no page came out: {made} is missing or empty")
     mark = f"{build.name} {made.stat().st_mtime_ns}\n"

@@ -1,0 +1,250 @@
+"""What editions hold, read from their files, and the page of the book that sets them beside each other.
+
+No number is typed: verdicts come from the results of executed chapters, or, where a chapter was not executed, from
+the numbers on record for each network, by the same rules.
+"""
+
+import functools
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from result_pages import Results, badge, interval, number, table
+
+from softlab.errors import SoftlabError
+from softlab.evidence import Ledger, claims
+from softlab.figures import style
+from softlab.files import read_yaml
+from softlab.profile import Profile, load_profile, study_profile
+
+ROOT = Path(__file__).resolve().parent.parent
+METHODS = ("baseline", "label_smoothing", "mixup", "cutmix", "maxsup")
+FROM_RECORDS = "from the networks' records"
+
+
+@dataclass(frozen=True)
+class Edition:
+    """A folder of editions/: see workflow/edition.py."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def profile_file(self) -> Path:
+        found = sorted(self.folder.glob("*.yaml"))
+        if len(found) != 1:
+            raise SoftlabError(f"{self.folder} must hold one profile, not {len(found)}")
+        return found[0]
+
+    @functools.cached_property
+    def profile(self) -> Profile:
+        return load_profile(self.profile_file)
+
+    def wanted(self) -> list[tuple[str, str, int]]:
+        """Study, method and seed of every network that belongs to it."""
+        studies = [study_profile(self.profile, study) for study in self.profile.studies]
+        named = zip(self.profile.studies, studies, strict=True)
+        return [(study, one.method, one.seed) for study, settings in named for one in settings.experiments()]
+
+    def records(self) -> list[Path]:
+        """The file of every network that belongs to it, also of those that are not there yet."""
+        return [self.folder / "networks" / f"{study}-{method}-seed{seed}.json" for study, method, seed in self.wanted()]
+
+    def found(self) -> list[dict]:
+        """The records that are there."""
+        return [json.loads(path.read_bytes()) for path in self.records() if path.exists()]
+
+    def notebook(self, chapter: str) -> Path:
+        return self.folder / "notebooks" / f"{chapter}.ipynb"
+
+    def by_seed(self, study: str, quantity: str) -> dict[str, dict[int, float]]:
+        """A number of every network of a study, {method: {seed: value}}."""
+        values: dict[str, dict[int, float]] = {}
+        for record in self.found():
+            if record["study"] == study and quantity in record["numbers"]:
+                values.setdefault(record["method"], {})[record["seed"]] = record["numbers"][quantity]
+        return values
+
+    def values(self, study: str, method: str, quantity: str) -> list[float]:
+        """The same for one method."""
+        return list(self.by_seed(study, quantity).get(method, {}).values())
+
+    def rows(self) -> list[dict]:
+        """One row per network, for runs.csv."""
+        rows = []
+        for one in self.found():
+            about, environment = one["experiment"], one["trained"]
+            row = {key: one[key] for key in ("study", "method", "seed", "run")}
+            row |= {key: about[key] for key in ("data", "model", "epochs", "precision")}
+            row |= {key: environment[key] for key in ("device", "cpu", "torch", "commit", "trained", "seconds")}
+            rows.append(row | {key: f"{one['numbers'][key]:.4f}" for key in ("accuracy", "ECE", "NLL")})
+        return rows
+
+    def verified(self) -> list[dict]:
+        path = self.folder / "verified.json"
+        return json.loads(path.read_bytes()) if path.exists() else []
+
+    def judged(self) -> dict[str, list[dict]]:
+        """Every judgement by claim: of the chapters, else of the records (`how` says which)."""
+        found = dict(Results(self.folder / "notebooks").judged)
+        for claim, judgements in self.from_records().items():
+            found.setdefault(claim, judgements)
+        return found
+
+    def from_records(self) -> dict[str, list[dict]]:
+        """What the numbers of the five methods say about the claims that they are the statistics of."""
+        from softlab.measure import QUANTITIES
+
+        ledger, kept = Ledger(self.name, self.profile), {}
+        for name, quantity in QUANTITIES.items():
+            values = self.by_seed("core", name)
+            if quantity.claim and "baseline" in values and len(values) > 1:
+                ledger.judge(quantity.claim, values, quantity.variant)
+        for one in ledger.as_dict()["verdicts"]:
+            kept.setdefault(one["claim"], []).append(one | {"how": FROM_RECORDS})
+        return kept
+
+
+def all_editions() -> list[Edition]:
+    return [Edition(path.parent.parent) for path in sorted((ROOT / "editions").glob("*/networks/.keep"))]
+
+
+def readme(edition: Edition) -> str:
+    """The page of an edition's folder."""
+    records, wanted = edition.found(), edition.wanted()
+    have = {(one["study"], one["method"], one["seed"]) for one in records}
+    lost = [f"{study}: {method}, seed {seed}" for study, method, seed in wanted if (study, method, seed) not in have]
+    chapters = sorted(path.stem for path in (edition.folder / "notebooks").glob("*.ipynb"))
+    minutes = sum(one["trained"]["wall_seconds"] for one in records) / 60
+    machines = ", ".join(dict.fromkeys(f"{one['trained']['device']} ({one['trained']['cpu']})" for one in records))
+    rows = []
+    for method in edition.by_seed("core", "accuracy"):
+        values = edition.by_seed("core", "accuracy")[method]
+        rows.append([style(method).label, *(f"{100 * values[seed]:.1f}" for seed in sorted(values))])
+    seeds = [f"seed {seed}" for seed in edition.profile.seeds]
+    rows = [row + ["–"] * (len(seeds) + 1 - len(row)) for row in rows]
+    checks = [
+        f"- {one['date']}, {one['network']}, commit {one['commit']}: **{one['result']}**\n"
+        + "".join(f"  - {line.strip()}\n" for line in one["said"])
+        for one in edition.verified()
+    ]
+    profile, standing = edition.profile_file.name, edition.profile.standing
+    return f"""# {edition.name}
+
+{edition.profile.description}. Profile: [{profile}]({profile}), {standing}.
+Written by `softlab edition make`; nothing here is edited by hand.
+
+- networks: {len(records)} of {len(wanted)}, {minutes:.0f} minutes of training on {machines or "no machine yet"}
+- chapters executed: {", ".join(chapters) or "none"}
+- not trained yet: {"; ".join(lost) or "nothing"}
+
+Test accuracy in percent, by seed:
+
+{table(["method", *seeds], rows)}
+
+| file | what it is |
+| --- | --- |
+| `networks/` | one file per network: experiment, every number of the book, digest of the weights, machine |
+| `notebooks/` | the executed chapters, their results and versions |
+| `runs.csv` | one row per network |
+
+To go on with it, to check it, and to read the book with its notebooks:
+
+    softlab edition make {edition.name}
+    softlab edition verify {edition.name}
+    make book EDITION={edition.name}
+
+## Checked
+
+{"".join(checks) or "Not yet."}
+"""
+
+
+def page(build: Path) -> str:
+    """What the page about editions lists: the editions, the claims at every scale, reported numbers beside ours."""
+    editions = all_editions()
+    if not editions:
+        return "*There is no edition yet: `softlab edition make NAME --profile P`.*"
+    columns: dict[str, Mapping[str, list[dict]]] = {"this build": Results(build / "notebooks").judged}
+    columns |= {edition.name: edition.judged() for edition in editions}
+    return f"""{_listed(editions)}
+
+## The claims at every scale
+
+A dash: the edition cannot say. Under each claim, all that its verdict rests on.
+
+{_matrix(columns)}
+
+{chr(10).join(_details(name, columns) for name in claims() if any(name in one for one in columns.values()))}
+
+## What papers report, and what we find
+
+Their data, networks and schedules are other ones, so a number may differ for many reasons: what should agree is the
+sign of a difference. Papers' values are theirs; ours are means over the seeds of an edition.
+
+{_reported(editions)}
+"""
+
+
+def _listed(editions: Iterable[Edition]) -> str:
+    rows = []
+    for edition in editions:
+        done, wanted = len(edition.found()), len(edition.wanted())
+        results = [one["result"] for one in edition.verified()]
+        rows.append(
+            [
+                f"`{edition.name}`",
+                edition.profile.description,
+                f"{done} of {wanted}",
+                f"{len(list((edition.folder / 'notebooks').glob('*.ipynb')))} of 8",
+                str(len(edition.profile.seeds)),
+                edition.profile.standing,
+                ", ".join(dict.fromkeys(results)) or "not yet",
+            ]
+        )
+    return table(["edition", "what", "networks", "chapters", "seeds", "standing", "verified"], rows)
+
+
+def _matrix(columns: Mapping[str, Mapping[str, list[dict]]]) -> str:
+    rows = []
+    for name, claim in claims().items():
+        cells = [badge(one[name][0]["verdict"]) if name in one else "–" for one in columns.values()]
+        if set(cells) != {"–"}:
+            rows.append([claim.statement, claim.source, *cells])
+    return table(["claim", "source", *columns], rows)
+
+
+def _details(name: str, columns: Mapping[str, Mapping[str, list[dict]]]) -> str:
+    """The claim's own statistic at every scale, method by method."""
+    rows = []
+    for scale, judged in columns.items():
+        for one in judged.get(name, [])[:1]:
+            for method in one["judged"]:
+                found = one["differences"][method]
+                numbers = [interval(found, digits=3), str(found["n"]), number(found["p_holm"])]
+                about = [scale, one["verdict"] + ("*" if "how" in one else ""), style(method).label]
+                rows.append([*about, *numbers, number(found["detectable"])])
+    claim = claims()[name]
+    headings = ["scale", "verdict", "method", "difference", "n", "p (Holm)", "detectable"]
+    about = f"{claim.statement} *{claim.statistic}; {claim.rule.text()}.* An asterisk: {FROM_RECORDS}, no chapter."
+    return f":::{{dropdown}} {name}\n{about}\n\n{table(headings, rows)}\n:::\n"
+
+
+def _reported(editions: Iterable[Edition]) -> str:
+    rows = []
+    for entry in read_yaml(ROOT / "workflow" / "reported.yaml")["numbers"]:
+        theirs = ", ".join(f"{style(method).label} {value}" for method, value in entry["values"].items())
+        rows.append([entry["what"], f"{{footcite:t}}`{entry['source']}`", entry["setting"], theirs])
+        for edition in editions:
+            means, factor = [], entry.get("factor", 1)
+            for method in entry["values"]:
+                values = edition.values("core", method, entry["quantity"])
+                if values:
+                    means.append(f"{style(method).label} {factor * sum(values) / len(values):.{entry['digits']}f}")
+            if means:
+                rows.append(["", f"`{edition.name}`", edition.profile.description, ", ".join(means)])
+    return table(["what", "who", "setting", "values"], rows)
