@@ -11,9 +11,14 @@ ON ?= local
 SWEEPS ?=
 SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(ON) \
 	--config profile=$(PROFILE) build=$(BUILD) sweeps="$(SWEEPS)"
+BENCHMARKS = $(shell grep -l '^def main' benchmarks/*.py)
+# Studies of chapters.yaml that the zoo has one seed of; one that has no room is left out.
+ZOO = core zero_bias two_features two_layer_head three_classes narrow weight_decay dropout feature_penalty \
+	logit_penalty noise scale_penalty cosine_penalty steady smoothing_weak smoothing_less smoothing_more \
+	fixed_scale unseen_penalty confidence_penalty short
 ENGINE := $(VENV)/$(if $(filter local,$(ON)),book,cluster).stamp
 
-.PHONY: book plan sweep test test-faults test-browser test-cluster lint format bench publish repository clean help
+.PHONY: book plan sweep test test-faults test-browser test-cluster lint format bench zoo publish repository clean help
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -49,8 +54,14 @@ lint: $(VENV)/test.stamp ## ruff: rules and format
 format: $(VENV)/test.stamp ## let ruff mend what it can, and strip the notebooks' outputs
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/nbstripout --keep-count --keep-id notebooks/*.ipynb
 
-bench: $(VENV)/bench.stamp ## speed beside peers; tables go to benchmarks/results
-	@for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+bench: $(VENV)/bench.stamp ## speed beside peers, and on a GPU if there is one; ends with one table
+	@$(BIN)/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("torchattacks"))' \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(PIP_ARGS) torchattacks
+	@for file in $(BENCHMARKS); do $(BIN)/python $$file || exit 1; done
+	@$(BIN)/python benchmarks/table.py
+
+zoo: $(VENV)/book.stamp ## fill softlab/zoo, the networks that come along, from the store (after a change of what trains)
+	@OMP_NUM_THREADS=1 $(BIN)/python workflow/make_zoo.py quick softlab/zoo 5 $(ZOO)
 
 publish: book ## leave the book at _build/publish, for any static host
 	@$(BIN)/python workflow/publish.py $(BUILD)/html $(BUILD)/publish

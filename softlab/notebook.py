@@ -43,6 +43,7 @@ def begin(
     changes = {str(key): value for key, value in (overrides or {}).items()}
     settings = load_profile(profile, **changes | ({} if seeds is None else {"seeds": seeds}))
 
+    from softlab import zoo
     from softlab.runs import failed_seeds, missing
     from softlab.training import choose_device
 
@@ -66,7 +67,8 @@ def begin(
     if not networks:
         print(f"{settings.description} · {device.type} · none of the book's networks is needed")
         return settings
-    stored = f"{len(networks) - untrained} of {len(networks)} networks are in the store{cost}"
+    places = "the store" if zoo.folder() is None else "the store or the zoo (half precision)"
+    stored = f"{len(networks) - untrained} of {len(networks)} networks are in {places}{cost}"
     print(f"{settings.description} · {size} · {device.type} · {stored}")
     return settings
 

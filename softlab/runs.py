@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 from filelock import FileLock, Timeout
 
-from softlab import fingerprint, models, provenance, regularizers, training
+from softlab import fingerprint, models, provenance, regularizers, training, zoo
 from softlab.data import Dataset, load
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment, run_id
@@ -63,6 +63,8 @@ class Run:
         kept = self.experiment.snapshot_epochs
         if epoch not in kept:
             raise SoftlabError(f"no snapshot of epoch {epoch}; there are: {', '.join(map(str, kept))}")
+        if not (self.folder / _snapshot_name(epoch)).exists():  # a zoo has none
+            return fit_or_load(self.experiment.replace(precision="auto"), use_zoo=False).snapshot(epoch)
         return self._with_weights(_snapshot_name(epoch))
 
     def _with_weights(self, name: str) -> models.Network:
@@ -78,10 +80,12 @@ def fit_or_load(
     store: str | Path | None = None,
     device: str | torch.device | None = None,
     on_epoch: Callable[[training.TrainingState], None] | None = None,
+    use_zoo: bool = True,
 ) -> Run:
     """The run of this experiment: from the store if it is there and whole, else trained now and kept.
 
-    device: where to train (None: a GPU if there is one). on_epoch: called with the state after each epoch.
+    device: where to train (None: a GPU if there is one). on_epoch: called with the state after each epoch. use_zoo:
+    take a network that is not in the store from the zoo that SOFTLAB_ZOO names.
     Raises SoftlabError if the store cannot be written, the disk is full, or training diverges.
     """
     device = training.choose_device(device) if not isinstance(device, torch.device) else device
@@ -93,6 +97,8 @@ def fit_or_load(
             return run
     except DamagedRun as damage:
         print(f"{name} is damaged ({damage}): it is set aside in {store / '.damaged'} and trained again")
+    if use_zoo and (animal := zoo.find(experiment, dataset.digest)):
+        return _load(animal)
     with _alone(store, name):
         try:
             if run := _load(store / name):  # another process may have trained it meanwhile
@@ -117,8 +123,9 @@ def identify(experiment: Experiment, dataset: Dataset) -> str:
 
 
 def missing(experiments: list[Experiment], device: torch.device, store: str | Path | None = None) -> list[Experiment]:
-    """Those experiments that have no run in the store yet (a look at names only: nothing is verified)."""
-    return [one for one in experiments if not _folder_of(one, device, store).is_dir()]
+    """Those experiments that have no run in store or zoo yet (a look at names only: nothing is verified)."""
+    lacking = [one for one in experiments if not _folder_of(one, device, store).is_dir()]
+    return [one for one in lacking if zoo.folder() is None or not zoo.find(one, dataset_of(one).digest)]
 
 
 def _folder_of(experiment: Experiment, device: torch.device, store: str | Path | None) -> Path:

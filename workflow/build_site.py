@@ -17,6 +17,7 @@ from pathlib import Path
 
 import edition_pages
 import nbformat
+import speed
 import sweep_report
 import yaml
 from result_pages import Results, filled, glance, table
@@ -51,6 +52,8 @@ def main(build: Path, log: Path, sweeps: list[str], edition: edition_pages.Editi
     results = Results(build / "notebooks")
     (site / "book" / "results.md").write_text(glance(results))
     add_sweeps(site, build, sweeps)
+    page = site / "book" / "speed.md"
+    page.write_text(speed.filled(page.read_text()))
     page = site / "book" / "editions.md"
     page.write_text(page.read_text().replace("<!-- the editions -->", edition_pages.page(build)))
     add_cover(site, build)
@@ -179,8 +182,11 @@ def add_missing(site: Path, edition: edition_pages.Edition) -> None:
     for page in pages(site):
         place, committed = site / page, ROOT / f"{page}.ipynb"
         if committed.exists() and not place.with_suffix(".ipynb").exists():
-            title = nbformat.read(committed, as_version=4).cells[0].source.partition("\n")[0]
-            place.with_suffix(".md").write_text(f"{title}\n\nThis is not part of the edition `{edition.name}`.\n")
+            notebook = nbformat.read(committed, as_version=4)
+            title = notebook.cells[0].source.partition("\n")[0]
+            notebook.cells = notebook.cells[:1]
+            notebook.cells[0].source = f"{title}\n\nThis is not part of the edition `{edition.name}`."
+            nbformat.write(notebook, place.with_suffix(".ipynb"))
 
 
 def this_build(build: Path, edition: edition_pages.Edition | None = None) -> str:

@@ -1,0 +1,60 @@
+"""Fill a zoo from the store: python make_zoo.py PROFILE FOLDER MEGABYTES [STUDY ...]
+
+One seed of every network that the chapters need at this profile (or of these studies), in the order of the chapters,
+as long as the zoo stays below its size; weights in half precision. What the store does not have is trained.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from softlab import fingerprint, runs
+from softlab.experiment import Experiment
+from softlab.files import write_json, write_tensors
+from softlab.profile import chapters, load_profile, study_profile
+
+PARTS = ("experiment.json", "history.json", "provenance.json")
+
+
+def main(profile: str, folder: Path, megabytes: float, studies: list[str]) -> None:
+    settings = load_profile(profile)
+    needed = studies or [study for some in chapters(settings).values() for study in some]
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    kept, left = 0, 0
+    for study in dict.fromkeys(needed):
+        for experiment in study_profile(settings, study).experiments():
+            if experiment.seed == settings.seeds[0]:
+                fits = put(experiment, folder, megabytes * 10**6)
+                kept, left = kept + fits, left + (not fits)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    print(f"{kept} networks, {size / 1e6:.1f} MB in {folder}; {left} had no room")
+
+
+def put(experiment: Experiment, folder: Path, room: float) -> bool:
+    """Copy one run into the zoo, unless that would be more than there is room for."""
+    run = runs.fit_or_load(experiment, use_zoo=False)
+    weights = safetensors.torch.load_file(run.folder / "weights.safetensors")
+    weights = {name: one.half() if one.is_floating_point() else one for name, one in weights.items()}
+    used = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if used + sum(one.nbytes for one in weights.values()) + 15_000 > room:
+        return False
+    target = folder / run.id
+    target.mkdir(exist_ok=True)
+    for name in PARTS:
+        shutil.copy(run.folder / name, target / name)
+    record = json.loads((target / "provenance.json").read_bytes())
+    write_json(target / "provenance.json", record | {"training_code": fingerprint.training_code_digest()})
+    write_tensors(target / "weights.safetensors", weights)
+    digests = {name: runs._digest(target / name) for name in (*PARTS, "weights.safetensors")}
+    write_json(target / "manifest.json", digests)
+    return True
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]), sys.argv[4:])
