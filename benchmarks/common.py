@@ -1,18 +1,72 @@
-"""What the benchmarks share: timing side by side, so that a busy machine slows both sides alike, and a table."""
+"""What the benchmarks share: timing side by side, so that a busy machine slows both sides alike, memory, a record."""
 
 import json
+import os
 import platform
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
+from softlab import SoftlabError, data
 from softlab.provenance import commit
 
 RESULTS = Path(__file__).parent / "results"
+PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes
+CIFAR = ("cifar10", "cifar10-jpeg")
+
+
+def gpu_or_none(name: str) -> torch.device | None:
+    """The CUDA device; without one, a line that says what is left out."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    print(f"{name}: skipped, this machine has no CUDA GPU")
+    return None
+
+
+def cifar_here() -> str:
+    """The first of the CIFAR data sets that loads, by download or from the cache; ends with one line if none does."""
+    said = []
+    for name in CIFAR:
+        try:
+            return data.load(name).name
+        except SoftlabError as error:
+            said.append(str(error))
+    sys.exit("no CIFAR data here (--data NAME takes others): " + "; ".join(said))
+
+
+def peak_memory(run: Callable[[], object], device: str | torch.device = "cpu") -> float:
+    """By how many MB memory grows at most while `run` runs: the process's resident set, or what torch holds on a GPU.
+
+    Memory that the process has freed before is used again without growth: measure first, or in a new process.
+    """
+    if torch.device(device).type == "cuda":
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        run()
+        torch.cuda.synchronize()
+        return (torch.cuda.max_memory_allocated() - before) / 1e6
+    statm, done, peak = Path("/proc/self/statm"), threading.Event(), 0
+
+    def resident() -> int:
+        return int(statm.read_text().split()[1]) * PAGE
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.is_set():
+            peak = max(peak, resident())
+            time.sleep(0.0005)
+
+    before, watcher = resident(), threading.Thread(target=watch)
+    watcher.start()
+    run()
+    done.set()
+    watcher.join()
+    return max(peak - before, 0) / 1e6
 
 
 def side_by_side(contestants: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
@@ -28,11 +82,16 @@ def side_by_side(contestants: dict[str, Callable[[], None]], rounds: int) -> dic
 
 
 def report(
-    name: str, reference: str, seconds: dict[str, list[float]], setting: str, notes: dict[str, object] | None = None
+    name: str,
+    reference: str,
+    seconds: dict[str, list[float]],
+    setting: str,
+    notes: dict[str, object] | None = None,
+    device: str | torch.device = "cpu",
 ) -> None:
     """Print the medians as ratios to the reference (median of the ratios round by round), and keep them as JSON.
 
-    notes: what else was measured, or was to be reached.
+    notes: what else was measured, or was to be reached.  device: where it ran, whatever else the machine has.
     """
     rows = {}
     for contestant, times in seconds.items():
@@ -50,7 +109,8 @@ def report(
         print(f"  {contestant:<44} {row['median_seconds'] * 1e3:9.1f} ms  {spread}")
     for note, value in (notes or {}).items():
         print(f"  {note}: {value}")
-    hardware = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {platform.machine()}"
+    gpu = torch.device(device).type == "cuda"
+    hardware = torch.cuda.get_device_name() if gpu else f"CPU, {platform.machine()}"
     record = {
         "benchmark": name,
         "setting": setting,
@@ -64,5 +124,4 @@ def report(
         "torch": torch.__version__,
     }
     RESULTS.mkdir(exist_ok=True)
-    kind = "gpu" if torch.cuda.is_available() else "cpu"
-    (RESULTS / f"{name}.{kind}.json").write_text(json.dumps(record, indent=1) + "\n")
+    (RESULTS / f"{name}.{'gpu' if gpu else 'cpu'}.json").write_text(json.dumps(record, indent=1) + "\n")

@@ -7,48 +7,21 @@ One thread, everything in turns:
 - the cone onset of 100,000 features against the matrix product that makes their logits.
 """
 
-import os
 import statistics
-import threading
-import time
-from collections.abc import Callable
-from pathlib import Path
 
 import cvxpy
 import torch
-from common import report, side_by_side
+from common import peak_memory, report, side_by_side
 
 from softlab.geometry import class_centers, cone_onset, within_class_variation
 
 ROUNDS = 9
 TOLERANCE = 1e-6  # gap, of both solvers
-PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes
 
 
 def random_head(classes: int, dimension: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows of norm about 1, as trained heads have them."""
     return torch.randn(classes, dimension) * dimension**-0.5, torch.randn(classes) * 0.05
-
-
-def peak_memory(run: Callable[[], object]) -> float:
-    """By how many MB the resident memory grows at most while `run` runs."""
-    statm, done, peak = Path("/proc/self/statm"), threading.Event(), 0
-
-    def resident() -> int:
-        return int(statm.read_text().split()[1]) * PAGE
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.is_set():
-            peak = max(peak, resident())
-            time.sleep(0.0005)
-
-    before, watcher = resident(), threading.Thread(target=watch)
-    watcher.start()
-    run()
-    done.set()
-    watcher.join()
-    return max(peak - before, 0) / 1e6
 
 
 def ratio(seconds: dict[str, list[float]], name: str, reference: str) -> float:

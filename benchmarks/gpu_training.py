@@ -1,47 +1,32 @@
-"""Training on a GPU: python benchmarks/gpu_training.py [--data folder:PATH]
+"""Training on a GPU: python benchmarks/gpu_training.py [--data NAME] [--profile FILE]
 
-- images per second of softlab's training, by batch size, eager and compiled, beside an ordinary loop: a data set of
-  PIL images, torchvision's transforms in eight workers of a DataLoader, autocast to bf16, the same network, optimizer;
+- images per second of softlab's training, by batch size, eager, compiled, and with cuDNN searching its algorithms,
+  beside an ordinary loop (plain_loop.py): eight workers of a DataLoader, the same network, precision and optimizer;
 - how many images per second several trainings reach together that share the GPU as processes side by side;
 - how far the losses of the first steps are from the CPU's, in fp32 with TF32 off, beside how far they are if the CPU
-  starts from weights that differ by a ten-millionth: training itself makes small differences large.
-Every contestant is a process of its own, ready before the clock starts; the others wait idle.
+  starts from weights that differ by a ten-millionth: training itself makes small differences large;
+- memory at its peak, and the share of the device's bf16 peak that the network's operations use, counted on the CPU.
+Every contestant is a process of its own, ready before the clock starts; the others wait idle. With --profile FILE,
+only a table of kernels of ten eager steps is made. Without a CUDA GPU there is nothing to do.
 """
 
 import argparse
 import itertools
 import multiprocessing
 import time
+from pathlib import Path
 
+import flops
+import plain_loop
 import torch
-import torch.nn.functional as functional
-from common import report
-from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
-from torchvision.transforms.functional import to_pil_image
+from common import cifar_here, gpu_or_none, report
 
 from softlab import data, load_profile, training
 
 STEPS = 40  # of an epoch here: enough that its end does not count
+PROFILED = 10  # steps
 AGREEMENT = 20, 64  # steps and batch size of the comparison with the CPU
 WORKERS = 8  # of the ordinary loop
-
-
-class Pictures(Dataset):
-    """An ordinary data set: PIL images, augmented, transformed and normalised one by one."""
-
-    def __init__(self, images, labels, mean, std):
-        self.images = [to_pil_image(image) for image in images]
-        self.labels = labels.tolist()
-        augment = [v2.RandomCrop(images.shape[-1], padding=4), v2.RandomHorizontalFlip()]
-        tensor = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
-        self.transform = v2.Compose([*augment, *tensor, v2.Normalize(mean.tolist(), std.tolist())])
-
-    def __len__(self):
-        return len(self.images)
-
-    def __getitem__(self, index):
-        return self.transform(self.images[index]), self.labels[index]
 
 
 def settings(options, **changes):
@@ -50,12 +35,14 @@ def settings(options, **changes):
     return profile.experiment.replace(**shape | {"epochs": 10_000, "snapshot_epochs": []} | changes)
 
 
-def softlab_epoch(options, batch_size, compiled, equal=False):
+def softlab_epoch(options, batch_size, compiled, equal=False, search=False, steps=STEPS):
     """A function that trains one short epoch and returns how many images that were.
 
     equal: all batches of one size; else of two that differ by one image, as 50,000 images give at 256.
+    search: cuDNN tries its algorithms for each new shape, and takes the fastest.
     """
-    size = STEPS * batch_size - (0 if equal else STEPS * 3 // 4)
+    torch.backends.cudnn.benchmark = search
+    size = steps * batch_size - (0 if equal else steps * 3 // 4)
     experiment = settings(options, batch_size=batch_size, compiled=compiled, train_size=size)
     run = training.epochs(experiment, data.load(experiment.data), training.choose_device())
     next(run)
@@ -72,29 +59,28 @@ def ordinary_epoch(options, batch_size):
     device, dataset = training.choose_device(), data.load(options.data)
     size = min(4 * STEPS * batch_size, len(dataset.train_labels))
     experiment = settings(options, batch_size=batch_size, train_size=size)
-    images, labels = training.training_set(experiment, dataset, torch.device("cpu"))
-    model = training.build_model(experiment, dataset).train().to(device, memory_format=torch.channels_last)
-    model.mean.zero_()
-    model.std.fill_(1)  # the transform normalises
-    optimizer = training.make_optimizer(model, experiment, {})
-    pictures = Pictures(images, labels, dataset.mean, dataset.std)
-    options = {"shuffle": True, "num_workers": WORKERS, "persistent_workers": True, "pin_memory": True}
-    batches = DataLoader(pictures, batch_size=batch_size, **options)
+    run = plain_loop.epochs(experiment, dataset, device, WORKERS)
+    next(run)
 
     def epoch():
-        total = 0.0
-        for batch, targets in batches:
-            batch = batch.to(device, memory_format=torch.channels_last, non_blocking=True)
-            with torch.autocast(device.type, torch.bfloat16):
-                logits = model(batch)
-            loss = functional.cross_entropy(logits.float(), targets.to(device, non_blocking=True))
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            total += loss.item() * len(batch)
-        return len(pictures)
+        next(run)
+        return size
 
     return epoch
+
+
+def profile(options, file: Path):
+    """Write torch's table of what ten steps spend their time on, kernel by kernel."""
+    epoch = softlab_epoch(options, options.batches[0], compiled=False, equal=True, steps=PROFILED)
+    for _ in range(2):
+        epoch()
+    kinds = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+    gpu = torch.cuda.is_available()
+    with torch.profiler.profile(activities=kinds[: 1 + gpu]) as seen:
+        epoch()
+    order = f"self_{'cuda' if gpu else 'cpu'}_time_total"
+    file.write_text(seen.key_averages().table(sort_by=order, row_limit=60, max_name_column_width=90))
+    print(f"{PROFILED} steps of batches of {options.batches[0]}: {file}")
 
 
 def losses(options, device, nudge=0.0):
@@ -131,7 +117,7 @@ def losses(options, device, nudge=0.0):
 
 
 def contestant(pipe, options, make, arguments):
-    """A process: get ready, then train for as many seconds as the pipe says, until it says 0."""
+    """A process: get ready, train for as many seconds as the pipe says, until it says 0; then say the peak memory."""
     torch.set_num_threads(1)
     epoch = make(options, *arguments)
     for _ in range(2):
@@ -142,6 +128,7 @@ def contestant(pipe, options, make, arguments):
         while time.perf_counter() - started < seconds:
             count += epoch()
         pipe.send((count, time.perf_counter() - started))
+    pipe.send(torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0)
 
 
 def compare_losses(pipe, options):
@@ -169,7 +156,8 @@ def together(processes, seconds):
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--data", default="cifar10")
+    parser.add_argument("--data", help="default: CIFAR data that are here")
+    parser.add_argument("--profile", type=Path)
     parser.add_argument("--model", default="resnet18")
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=5.0)
@@ -177,14 +165,21 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs=2, default=[256, 1024])
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4, 8])
     options = parser.parse_args()
+    device = gpu_or_none("gpu_training")
+    if device is None:
+        return
+    options.data = options.data or cifar_here()
+    if options.profile:
+        return profile(options, options.profile)
     began = time.perf_counter()
     small, large = options.batches
-    data.load(options.data)  # decoded once, not by every process
+    dataset = data.load(options.data)  # decoded once, not by every process
 
     wanted = {
         f"softlab, batches of {small}, eager": (softlab_epoch, (small, False)),
         f"softlab, batches of {small}, compiled": (softlab_epoch, (small, True)),
         f"softlab, batches of {small}, all equal, compiled": (softlab_epoch, (small, True, True)),
+        f"softlab, batches of {small}, all equal, eager, cudnn.benchmark": (softlab_epoch, (small, False, True, True)),
         f"softlab, batches of {large}, eager": (softlab_epoch, (large, False)),
         f"softlab, batches of {large}, compiled": (softlab_epoch, (large, True)),
         f"DataLoader loop, batches of {small}, {WORKERS} workers": (ordinary_epoch, (small,)),
@@ -214,9 +209,18 @@ def main() -> None:
             shared[f"{name}, {count} side by side"] = round(sum(found))
     for one in (*singles.values(), *itertools.chain(*groups.values())):
         one.pipe.send(0)
+    memory = {name: round(one.get() / 1e6) for name, one in singles.items()}
+    for one in itertools.chain(*groups.values()):
+        one.get()
     cpu, *others = both
     notes = {"images per second": {name: round(max(values)) for name, values in rates.items()}}
     notes |= {"images per second in all": shared}
+    model = training.build_model(settings(options), dataset)
+    each = flops.operations(model, dataset.train_images.shape[1:])
+    best = {name: max(values) for name, values in rates.items()} | shared
+    notes |= {"peak memory, MB": memory, "operations an image, forward and backward": each}
+    if used := flops.shares(best, each, torch.cuda.get_device_name()):
+        notes["share of the device's bf16 peak"] = used
     for name, found in zip(("here", "CPU, weights nudged by 1e-7"), others, strict=True):
         differences = [float(f"{abs(a - b):.1e}") for a, b in zip(cpu, found, strict=True)]
         notes[f"losses, distance to the CPU's by step: {name}"] = differences
@@ -225,7 +229,7 @@ def main() -> None:
         f"seconds for 50,000 images; losses: {AGREEMENT[0]} steps of {AGREEMENT[1]}, fp32"
     )
     seconds = {name: [50_000 / rate for rate in values] for name, values in rates.items()}
-    report("gpu_training", eager[0], seconds, setting, notes)
+    report("gpu_training", eager[0], seconds, setting, notes, device)
     print(f"whole benchmark: {time.perf_counter() - began:.0f} s")
 
 

@@ -1,0 +1,171 @@
+"""The benchmarks' own parts: the table, the peers' loop and files, counted operations; never how fast anything is."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from softlab import Experiment, data, training
+
+ROOT = Path(__file__).parent.parent
+
+
+def module(name):
+    """A module of a folder that is no package."""
+    for folder in ("benchmarks", "workflow"):
+        if str(ROOT / folder) not in sys.path:
+            sys.path.append(str(ROOT / folder))
+    return importlib.import_module(name)
+
+
+def record(ratios, *, reference="bare", **others):
+    """A record as common.report writes it; ratios: {contestant: (ratio, low, high)}."""
+    rows = {name: {"ratio": one, "ratio_quartiles": [low, high]} for name, (one, low, high) in ratios.items()}
+    given = {"setting": "tiny", "date": "2026-01-02", "hardware": "CPU, x", "commit": "abc"} | others
+    return {"reference": reference, "rows": {reference: {"ratio": 1.0, "ratio_quartiles": [1.0, 1.0]}, **rows}} | given
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Two benchmarks: one on the CPU alone, one on both, where each has a contestant that the other has not."""
+    both = {"ours": (1.25, 1.2, 1.5), "peer": (2, 1.75, 3)}
+    written = {
+        "attacks.cpu": record({"pgd": (1.104, 1.0, 1.2)}, notes={"target": "fast", "target met": True}),
+        "training_overhead.cpu": record(both, notes={"peak memory, MB": {"ours": 1500}}),
+        "training_overhead.gpu": record({"ours": (1.5, 1.5, 1.5)}, date="2026-02-03", hardware="GPU", commit="def"),
+        "planning.cpu": record({"many": (20, 19, 21)}),
+    }
+    for name, content in written.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+def test_the_table_has_a_row_for_each_pair_and_a_dash_where_nothing_was_measured(results):
+    speed = module("speed")
+    found = speed.records(results)
+    here = ["2026-01-02", "CPU, x", "abc"]
+    two = ["2026-01-02 / 2026-02-03", "CPU, x / GPU", "abc / def"]
+    assert speed.pairs(found) == [
+        ["An epoch of training", "ours", "bare", "1.25 × (1.20 to 1.50)", "1.50 ×", *two],
+        ["", "peer", "bare", "2.00 × (1.75 to 3.00)", "–", *here],
+        ["Attacks", "pgd", "bare", "1.10 × (1.00 to 1.20)", "–", *here],
+    ]
+    assert speed.rates(found) == [["An epoch of training", "peak memory, MB", "ours", "1,500", "–"]]
+    assert ["Attacks", "CPU", "tiny", "fast: met"] in speed.settings(found)
+    head, line, *rows = speed.terminal(found).splitlines()
+    assert head.split() == speed.HEADINGS
+    assert set(line) == {"-"}
+    assert [row.index("bare") for row in rows] == [head.index("beside")] * 3
+
+
+def test_the_page_says_what_is_missing_and_what_is_of_older_code(results):
+    speed, page = module("speed"), (ROOT / "book" / "speed.md").read_text()
+    (results / "feature_extraction.gpu.json").write_text(json.dumps(record({"ours": (1, 1, 1)})))
+    gap = "Not measured on a GPU yet: Training to a test accuracy; Training, images per second."
+    assert gap in speed.filled(page, results)
+    assert "Before a change" not in speed.filled(page, results)
+    commit = next(iter(speed.SINCE))
+    (results / "gpu_training.gpu.json").write_text(json.dumps(record({"ours": (1, 1, 1)}, commit=commit)))
+    assert f"commit {commit}): {speed.SINCE[commit]}." in speed.filled(page, results)
+    assert "<!--" not in speed.filled(page, results)
+
+
+def test_a_copy_without_results_has_a_page_that_says_so(tmp_path):
+    page = module("speed").filled((ROOT / "book" / "speed.md").read_text(), tmp_path)
+    assert "Nothing has been measured here" in page
+    assert "<!--" not in page
+
+
+def test_airbench_finds_our_arrays_where_it_looks(tmp_path):
+    airbench_data = module("airbench_data")
+    images = torch.randint(256, (20, 3, 32, 32), dtype=torch.uint8)
+    labels, classes = torch.arange(20) % 10, tuple("abcdefghij")
+    parts = {"train_images": images[:12], "train_labels": labels[:12], "test_images": images[12:]}
+    dataset = SimpleNamespace(**parts, test_labels=labels[12:], classes=classes)
+    assert airbench_data.fits(dataset)
+    assert not airbench_data.fits(data.load("fashion-mini"))
+    before = Path.cwd()
+    with airbench_data.planted(dataset):
+        for part, rows in (("train", slice(12)), ("test", slice(12, 20))):
+            found = torch.load(f"cifar10/{part}.pt", weights_only=True)
+            assert found["images"].dtype == torch.uint8
+            assert found["images"].shape == (len(labels[rows]), 32, 32, 3)
+            assert torch.equal(found["images"].permute(0, 3, 1, 2), images[rows])
+            assert torch.equal(found["labels"], labels[rows])
+            assert found["classes"] == list(classes)
+    assert Path.cwd() == before
+
+
+def test_the_recipe_of_airbench_is_one_that_aims_higher():
+    recipe = module("airbench_data").recipe
+    assert [recipe(target) for target in (0.8, 0.93, 0.94, 0.955, 0.96)] == ["93", "94", "95", "96", None]
+
+
+def test_operations_are_counted_forward_and_backward():
+    flops = module("flops")
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3, 2))
+    assert flops.operations(network, (3, 1, 1), training=False) == 2 * 3 * 2
+    assert flops.operations(network, (3, 1, 1)) == 2 * (2 * 3 * 2)  # and for the weights; images need no gradient
+    given = {"num_classes": 10, "in_channels": 3, "image_size": 32, "mean": torch.zeros(3), "std": torch.ones(3)}
+    resnet = training.build_network(Experiment(model="resnet18", width=64), **given)
+    assert flops.operations(resnet, (3, 32, 32), training=False) == pytest.approx(1.11e9, rel=0.01)
+
+
+def test_the_share_of_the_peak_is_known_for_listed_devices_only():
+    flops = module("flops")
+    assert flops.peak_of("NVIDIA H100 80GB HBM3") == 989e12
+    assert flops.peak_of("NVIDIA A100-SXM4-80GB") == 312e12
+    assert flops.peak_of("NVIDIA L40S") is None
+    assert flops.shares({"ours": 1e5}, 3_120_000_000, "NVIDIA A100-SXM4-80GB") == {"ours": 1.0}
+    assert flops.shares({"ours": 1e5}, 3_120_000_000, "Tensor Unit") == {}
+
+
+def test_the_ordinary_loop_trains_the_same_network_in_the_same_way(tiny):
+    # One batch, so its order does not matter, and small steps, so that rounding stays small.
+    experiment = tiny.replace(batch_size=100, epochs=3, learning_rate=0.0005, precision="fp32")
+    dataset = data.load("fashion-mini")
+    before = training.build_model(experiment, dataset)
+    *_, ours = training.epochs(experiment, dataset)
+    *_, theirs = module("plain_loop").epochs(experiment, dataset, "cpu", workers=0)
+    for first, one, other in zip(*(net.parameters() for net in (before, ours.model, theirs)), strict=True):
+        assert (one - other).norm() < 0.01 * (one - first).norm()
+
+
+def test_seconds_count_until_the_target_is_reached(monkeypatch):
+    benchmark = module("time_to_accuracy")
+    accuracies, clock = iter([0.5, 0.7, 0.9]), iter(range(100))
+    monkeypatch.setattr(benchmark, "accuracy", lambda *_: next(accuracies))
+    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: next(clock))
+    networks = (network for network in [torch.nn.Identity()] * 10)
+    assert benchmark.reach(networks, None, None, target=0.7) == (2.0, 0.7, 2)
+    assert list(networks) == []  # it was closed
+
+
+def test_training_to_an_accuracy_leaves_a_record(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(module("common"), "RESULTS", tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    small = ["--data", "fashion-mini", "--epochs", "1", "--target", "0.01", "--rounds", "1", "--workers", "0"]
+    module("time_to_accuracy").main(small)
+    found = json.loads((tmp_path / "time_to_accuracy.cpu.json").read_text())
+    assert list(found["rows"]) == ["softlab, baseline", "DataLoader loop, no workers"]
+    assert found["notes"]["epochs needed"] == {name: [1] for name in found["rows"]}
+    assert "1% test accuracy" in capsys.readouterr().out
+
+
+def test_extract_and_torchvision_find_the_same_features():
+    benchmark = module("feature_extraction")
+    runs = benchmark.contestants("cpu", 6)
+    for one, other in zip(runs[benchmark.OURS](), runs[benchmark.PEER](), strict=True):
+        assert len(one) == 6
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_without_a_gpu_its_benchmark_says_that_it_is_skipped(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["gpu_training.py"])
+    module("gpu_training").main()
+    assert capsys.readouterr().out == "gpu_training: skipped, this machine has no CUDA GPU\n"
