@@ -57,7 +57,7 @@ def test_a_snapshot_that_the_zoo_lacks_is_trained(experiment, monkeypatch, tmp_p
     run = runs.fit_or_load(experiment)
     with pytest.raises(KeyError):
         run.snapshot(0)
-    assert asked[0].seed == experiment.seed and asked[0].method == experiment.method
+    assert (asked[0].seed, asked[0].method) == (experiment.seed, experiment.method)
 
 
 def test_misuse_is_named(experiment, monkeypatch, tmp_path):

@@ -20,6 +20,7 @@ import nbformat
 import speed
 import sweep_report
 import yaml
+from conclusion import concluded
 from result_pages import Results, filled, glance, table
 from set_repository import colab_link, github_address
 
@@ -54,8 +55,11 @@ def main(build: Path, log: Path, sweeps: list[str], edition: edition_pages.Editi
     add_sweeps(site, build, sweeps)
     page = site / "book" / "speed.md"
     page.write_text(speed.filled(page.read_text()))
+    scales = edition_pages.by_scale(results, edition and edition.name)
     page = site / "book" / "editions.md"
-    page.write_text(page.read_text().replace("<!-- the editions -->", edition_pages.page(build)))
+    page.write_text(page.read_text().replace("<!-- the editions -->", edition_pages.page(scales)))
+    page = site / "book" / "conclusion.md"
+    page.write_text(concluded(page.read_text(), scales))
     add_cover(site, build)
     page = site / "book" / "questions.md"
     page.write_text(filled(page.read_text(), results))

@@ -164,13 +164,17 @@ To go on with it, to check it, and to read the book with its notebooks:
 """
 
 
-def page(build: Path) -> str:
+def by_scale(results: Results, shown: str | None = None) -> dict[str, Mapping[str, list[dict]]]:
+    """What was judged, by claim, in this build and in every edition; `shown` is the edition that is the build."""
+    columns = {} if shown else {"this build": results.judged}
+    return columns | {edition.name: edition.judged() for edition in all_editions()}
+
+
+def page(columns: Mapping[str, Mapping[str, list[dict]]]) -> str:
     """What the page about editions lists: the editions, the claims at every scale, reported numbers beside ours."""
     editions = all_editions()
     if not editions:
         return "*There is no edition yet: `softlab edition make NAME --profile P`.*"
-    columns: dict[str, Mapping[str, list[dict]]] = {"this build": Results(build / "notebooks").judged}
-    columns |= {edition.name: edition.judged() for edition in editions}
     return f"""{_listed(editions)}
 
 ## The claims at every scale

@@ -1,0 +1,173 @@
+"""Editions: what is missing, what is compared, what pages say of it. (Made for real: faults/test_editions.py)"""
+
+import base64
+import io
+import json
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from PIL import Image
+
+from softlab import SoftlabError
+from softlab.evidence import Ledger
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "workflow"))
+import conclusion  # noqa: E402
+import edition as editions  # noqa: E402
+import edition_pages  # noqa: E402
+import keep_notebook  # noqa: E402
+
+PROFILE = """
+description: three seeds of two methods
+experiment: {train_size: 100, width: 4, stem_stride: 2, epochs: 1}
+methods: {baseline: {}, label_smoothing: {alpha: 0.1}}
+seeds: 3
+first_seed: 100
+studies: [core]
+"""
+
+
+def record(method, seed, accuracy, **changes):
+    trained = {"wall_seconds": 60.0, "device": "cpu", "cpu": "AVX2", "torch": "2", "commit": "c", "trained": "t"}
+    about = {"data": "fashion-mini", "model": "resnet8", "epochs": 1, "precision": "fp32"}
+    numbers = {"accuracy": accuracy, "ECE": 0.1, "NLL": 1.0}
+    found = {"network": f"core-{method}-seed{seed}", "study": "core", "method": method, "seed": seed, "run": "r"}
+    found |= {"experiment": about, "trained": trained | {"seconds": 59.0}, "numbers": numbers}
+    return found | {"weights": "w", "data_digest": "d", "training_code": "t"} | changes
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """An edition with five of its six networks."""
+    monkeypatch.setattr(editions, "EDITIONS", tmp_path / "editions")
+    monkeypatch.setattr(edition_pages, "ROOT", tmp_path)
+    (tmp_path / "workflow").mkdir()
+    (tmp_path / "workflow" / "reported.yaml").write_text((ROOT / "workflow" / "reported.yaml").read_text())
+    (tmp_path / "small.yaml").write_text(PROFILE)
+    one = editions.begun("small", str(tmp_path / "small.yaml"))
+    for seed in (100, 101, 102):
+        for method, lift in (("baseline", 0), ("label_smoothing", 0.02 + 0.001 * (seed % 2))):
+            if (method, seed) != ("label_smoothing", 102):
+                path = one.folder / "networks" / f"core-{method}-seed{seed}.json"
+                path.write_text(json.dumps(record(method, seed, 0.8 + 0.01 * (seed - 100) + lift)))
+    return one
+
+
+def test_what_is_missing_is_known_and_said(made):
+    assert len(made.wanted()) == 6
+    assert [path.name for path in made.records() if not path.exists()] == ["core-label_smoothing-seed102.json"]
+    text = edition_pages.readme(made)
+    assert "networks: 5 of 6, 5 minutes of training on cpu (AVX2)" in text
+    assert "not trained yet: core: label_smoothing, seed 102" in text
+    assert "| label smoothing | 82.0 | 83.1 | – |" in text
+
+
+def test_verdicts_come_from_records_where_no_chapter_was_executed(made):
+    (one,) = made.judged()["accuracy-improves"]
+    assert one["verdict"] == "supported"  # +.020 and +.021, only the seeds that both have
+    assert one["differences"]["label_smoothing"]["n"] == 2
+    assert one["how"] == edition_pages.FROM_RECORDS
+    assert list(made.judged()) == ["accuracy-improves", "calibration-improves"]
+
+
+def test_a_chapters_own_verdict_comes_first(made):
+    ledger = Ledger("01_soft_labels", made.profile)
+    ledger.judge("accuracy-improves", {"baseline": {100: 0.9, 101: 0.91}, "mixup": {100: 0.8, 101: 0.809}})
+    (made.folder / "notebooks").mkdir()
+    ledger.save(made.folder / "notebooks" / "01_soft_labels.results.json")
+    (one,) = made.judged()["accuracy-improves"]
+    assert one["verdict"] == "contradicted"
+    assert "how" not in one
+
+
+def test_the_page_sets_scales_and_papers_beside_each_other(made):
+    text = edition_pages.page({"this build": {}} | {"small": made.judged()})
+    assert "| `small` | three seeds of two methods | 5 of 6 | 0 of 8 | 3 | confirmatory | not yet |" in text
+    assert "| P, M | – | {bdg-success}`supported` |" in text
+    assert "supported*" in text  # from the records
+    assert "baseline 76.16, label smoothing 77.05, MaxSup 77.82" in text
+    assert "baseline 81.00, label smoothing 82.55" in text
+
+
+def test_the_same_bits_the_seed_spread_and_neither(made):
+    old = record("baseline", 100, 0.80)
+    assert editions.compared(old, record("baseline", 100, 0.80), made)["result"] == "bit-equal"
+    other = editions.compared(old, record("baseline", 100, 0.83, weights="x"), made)  # the seeds span .02
+    assert other["result"] == "within the seed spread"
+    far = editions.compared(old, record("baseline", 100, 0.85, weights="x", training_code="y"), made)
+    assert far["result"] == "differs"  # one of three numbers
+    assert "the code that trains has changed since" in far["lines"]
+    with pytest.raises(SoftlabError, match="not those that the edition was made with"):
+        editions.compared(old, record("baseline", 100, 0.8, data_digest="other"), made)
+
+
+def test_misuse_is_named(made, tmp_path, capsys):
+    with pytest.raises(SoftlabError, match="cannot be an edition's name"):
+        editions.begun("../small", "smoke")
+    with pytest.raises(SoftlabError, match="is of another profile"):
+        editions.begun("small", "smoke")
+    with pytest.raises(SoftlabError, match="no edition 'new' yet"):
+        editions.begun("new", None)
+    assert editions.main(["verify", "smal"]) == 2
+    assert "did you mean 'small'" in capsys.readouterr().err
+    assert editions.main(["make", "small", "--chapters", "09"]) == 2
+    assert editions.main(["verify", "small", "--network", "core-mixup-seed100"]) == 2
+    assert editions.main(["list"]) == 0
+    assert "5 of 6 networks, 0 chapters" in capsys.readouterr().out
+
+
+def test_the_table_of_networks_has_one_row_each(made):
+    editions.refresh(made)
+    header, *rows = (made.folder / "runs.csv").read_text().splitlines()
+    assert header.startswith("study,method,seed,run,data")
+    assert len(rows) == 5
+    assert rows[0].endswith("59.0,0.8000,0.1000,1.0000")
+
+
+def test_claims_are_grouped_by_what_the_scales_say():
+    def scale(verdict):
+        return {"accuracy-improves": [{"verdict": verdict}]}
+
+    def group(*verdicts):
+        columns = {str(index): scale(one) for index, one in enumerate(verdicts)}
+        return conclusion.group("accuracy-improves", columns)
+
+    assert group("supported", "undecided") == "stands"
+    assert group("contradicted", "contradicted") == "falls"
+    assert group("supported", "contradicted") == group("mixed", "supported") == "depends"
+    assert group("mixed", "undecided") == "differs"
+    assert group("undecided") == "open"
+    assert group("no verdict") is None
+    text = "<!-- stands -->\n\n<!-- falls -->\n\n[[across accuracy-improves]] [[across cones-form]]"
+    said = conclusion.concluded(text, {"small": scale("supported")})
+    assert (
+        "- Label smoothing, Mixup, CutMix and MaxSup raise test accuracy. (P, M) {bdg-success}`supported` (small)"
+        in said
+    )
+    assert "*None.*" in said
+    assert "*no scale can say*" in said
+    with pytest.raises(SystemExit, match="names no claim"):
+        conclusion.concluded("[[across nonsense]]", {})
+
+
+def test_a_kept_notebook_has_smaller_pictures_and_no_paths(tmp_path):
+    picture, target = io.BytesIO(), tmp_path / "kept" / "01.ipynb"
+    drawn = Image.effect_noise((200, 200), 50).convert("RGB")
+    drawn.save(picture, "PNG")
+    before = base64.b64encode(picture.getvalue()).decode()
+    cell = nbformat.v4.new_code_cell("plt.show()", metadata={"papermill": {"exception": False}})
+    cell.outputs = [nbformat.v4.new_output("display_data", {"image/png": before})]
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"papermill": {"output_path": str(tmp_path)}})
+    nbformat.write(notebook, tmp_path / "01.ipynb")
+    (tmp_path / "01.results.json").write_text("{}")
+    keep_notebook.main(tmp_path / "01.ipynb", target)
+    kept = nbformat.read(target, as_version=4)
+    assert str(tmp_path) not in target.read_text()
+    after = kept.cells[0].outputs[0].data["image/png"]
+    assert len(after) < len(before)
+    assert Image.open(io.BytesIO(base64.b64decode(after))).size == (200, 200)
+    assert (tmp_path / "kept" / "01.results.json").read_text() == "{}"
+    assert sorted(path.name for path in target.parent.iterdir()) == ["01.ipynb", "01.results.json"]
