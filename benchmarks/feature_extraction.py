@@ -5,8 +5,8 @@ On the same network and images, in turns:
 - torchvision's create_feature_extractor, asked for the same two tensors, in the loop that one writes around it;
 - what neither can do without: the network's forward pass over the same batches, ready on the device.
 On the CPU the quick profile's ResNet-8 and Fashion-MNIST's shape, one thread; on a GPU also CIFAR's ResNet-18. Weights
-and pixels are random: they do not change the time. Memory is measured once, each contestant in a new process: on the
-CPU the growth of the resident set, on a GPU what torch holds at most.
+and pixels are random: they do not change the time. Memory is the median of three new processes for each contestant:
+on the CPU the growth of the resident set, on a GPU what torch holds at most.
 """
 
 import functools
@@ -85,8 +85,9 @@ def measure(device: str) -> None:
     seconds = side_by_side(runs, ROUNDS)
     memory = {}
     for name in (OURS, PEER):
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
-            memory[name] = alone.submit(memory_of, name, device, number).result()
+        new = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1)
+        with new as alone:  # a process for each task
+            memory[name] = statistics.median(alone.map(memory_of, [name] * 3, [device] * 3, [number] * 3))
     notes = {
         "images per second": {name: round(number / statistics.median(times)) for name, times in seconds.items()},
         "peak memory beyond images and network, MB": memory,

@@ -8,6 +8,7 @@ import functools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 
 from result_pages import Results, badge, interval, number, table
@@ -81,7 +82,7 @@ class Edition:
             row = {key: one[key] for key in ("study", "method", "seed", "run")}
             row |= {key: about[key] for key in ("data", "model", "epochs", "precision")}
             row |= {key: environment[key] for key in ("device", "cpu", "torch", "commit", "trained", "seconds")}
-            rows.append(row | {key: f"{one['numbers'][key]:.4f}" for key in ("accuracy", "ECE", "NLL")})
+            rows.append(row | {key: f"{one['numbers'].get(key, nan):.4f}" for key in ("accuracy", "ECE", "NLL")})
         return rows
 
     def verified(self) -> list[dict]:
@@ -120,7 +121,7 @@ def readme(edition: Edition) -> str:
     lost = [f"{study}: {method}, seed {seed}" for study, method, seed in wanted if (study, method, seed) not in have]
     chapters = sorted(path.stem for path in (edition.folder / "notebooks").glob("*.ipynb"))
     minutes = sum(one["trained"]["wall_seconds"] for one in records) / 60
-    machines = ", ".join(dict.fromkeys(f"{one['trained']['device']} ({one['trained']['cpu']})" for one in records))
+    machines = ", ".join(dict.fromkeys(_machine(one["trained"]) for one in records))
     rows = []
     for method in edition.by_seed("core", "accuracy"):
         values = edition.by_seed("core", "accuracy")[method]
@@ -132,11 +133,13 @@ def readme(edition: Edition) -> str:
         + "".join(f"  - {line.strip()}\n" for line in one["said"])
         for one in edition.verified()
     ]
+    file = edition.folder / "notes.md"  # what no file can tell: written by whoever made it
+    notes = f"\n## Notes\n\n{file.read_text()}" if file.exists() else ""
     profile, standing = edition.profile_file.name, edition.profile.standing
     return f"""# {edition.name}
 
 {edition.profile.description}. Profile: [{profile}]({profile}), {standing}.
-Written by `softlab edition make`; nothing here is edited by hand.
+Written by `softlab edition make` from the files beside it, but for notes at the end, where there are any.
 
 - networks: {len(records)} of {len(wanted)}, {minutes:.0f} minutes of training on {machines or "no machine yet"}
 - chapters executed: {", ".join(chapters) or "none"}
@@ -161,7 +164,11 @@ To go on with it, to check it, and to read the book with its notebooks:
 ## Checked
 
 {"".join(checks) or "Not yet."}
-"""
+{notes}"""
+
+
+def _machine(trained: Mapping[str, str]) -> str:
+    return f"{trained['device']} ({trained['cpu']})" if trained["cpu"] else trained["device"]
 
 
 def by_scale(results: Results, shown: str | None = None) -> dict[str, Mapping[str, list[dict]]]:
