@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("_config.yml", "_toc.yml", "book", "editions", "notebooks", "softlab", "workflow")
+PARTS = ("_config.yml", "_toc.yml", "benchmarks", "book", "editions", "notebooks", "softlab", "workflow")
 
 
 class Checkout:
