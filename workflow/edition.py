@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from math import inf, nan
 from pathlib import Path
 
 from edition_pages import Edition, readme
@@ -135,8 +136,8 @@ def compared(record: dict, again: dict, edition: Edition) -> dict:
     for key, value in old.items():
         values = edition.values(record["study"], record["method"], key) or edition.values("core", "baseline", key)
         spread = max(values) - min(values) if len(values) > 1 else 0.0
-        if abs(new[key] - value) > 2 * spread:
-            outside.append(f"  {key}: {value:.4g}, now {new[key]:.4g}; the seeds spread over {spread:.2g}")
+        if abs(new.get(key, inf) - value) > 2 * spread:
+            outside.append(f"  {key}: {value:.4g}, now {new.get(key, nan):.4g}; the seeds spread over {spread:.2g}")
     lines += [f"outside twice the spread of the seeds: {len(outside)}", *outside]
     within = len(outside) <= OUTSIDE * len(old)
     return {"result": "within the seed spread" if within else "differs", "lines": lines}

@@ -7,6 +7,7 @@ it is whole.
 import json
 import sys
 import time
+from math import isfinite
 from pathlib import Path
 
 import torch
@@ -14,7 +15,8 @@ import torch
 from softlab import fingerprint, runs
 from softlab.errors import SoftlabError
 from softlab.files import write_json
-from softlab.notebook import measured
+from softlab.measure import measure
+from softlab.notebook import samples_of
 from softlab.profile import Profile, load_profile, study_profile
 from softlab.provenance import commit
 
@@ -24,12 +26,14 @@ SCHEMA = 1
 def recorded(profile: Profile, study: str, method: str, seed: int, store: str | Path | None = None) -> dict:
     """The record of one network, trained now if the store does not have it. Raises SoftlabError if there is none."""
     wanted = (method, seed)
-    found = [one for one in study_profile(profile, study).experiments() if (one.method, one.seed) == wanted]
-    if not found:
+    wished = [one for one in study_profile(profile, study).experiments() if (one.method, one.seed) == wanted]
+    if not wished:
         raise SoftlabError(f"study {study} of profile {profile.name} trains no {method} with seed {seed}")
-    run = runs.fit_or_load(found[0], store=store)
+    run = runs.fit_or_load(wished[0], store=store, use_zoo=False)
     started = time.monotonic()
-    numbers = {name: float(value) for name, value in measured(run, profile).items()}
+    problems: dict[str, str] = {}  # lenses that cannot be applied to this network, by their chapter
+    found = measure(run.model, samples_of(run.experiment, profile), problems=problems)
+    numbers = {name: float(value) for name, value in found.items() if isfinite(value)}
     manifest = json.loads((run.folder / "manifest.json").read_bytes())
     return {
         "schema": SCHEMA,
@@ -47,6 +51,7 @@ def recorded(profile: Profile, study: str, method: str, seed: int, store: str | 
         "trained": {**run.provenance, "cpu": torch.backends.cpu.get_cpu_capability()},
         "measured": {"commit": commit(), "seconds": round(time.monotonic() - started, 1)},
         "numbers": numbers,
+        "problems": problems,
     }
 
 

@@ -17,7 +17,8 @@ VARIANTS = ("ball", "orthant", "class mean", "centred mean", "row", "row space",
 class Centers:
     """What a class's direction can mean, from the training features and the head; all (K, D) but `mean` (D,).
 
-    ball, orthant: minimal-loss points in the ball of the class's mean feature norm, without and with c >= 0.
+    ball, orthant: minimal-loss points in the ball of the class's mean feature norm, without and with c >= 0; the same
+    where features are of any sign, as no network like that is bound to the orthant.
     means: class means.  mean: mean of the class means.  rows: the head's rows.
     """
 
@@ -38,7 +39,8 @@ class Centers:
         means, present = sums.means.to(features), sums.count > 0
         radius = torch.stack([norms[labels == label].mean() for label in range(len(weight))])
         radius = torch.where(present, radius, radius[present].mean())
-        ball, orthant = (class_centers(weight, bias, radius, sign)[0].to(features) for sign in (False, True))
+        bound = bool((features >= 0).all())
+        ball, orthant = (class_centers(weight, bias, radius, sign)[0].to(features) for sign in (False, bound))
         return cls(ball, orthant, means, means[present].mean(0), weight)
 
 

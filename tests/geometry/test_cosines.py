@@ -131,3 +131,13 @@ def test_misuse_is_named():
     features[7, 2] = math.nan
     with pytest.raises(SoftlabError, match="feature 7 "):
         Centers.of(features, labels, weight, bias)
+
+
+def test_the_orthant_binds_only_networks_that_end_in_a_relu():
+    torch.manual_seed(0)
+    features, labels, weight = torch.rand(60, 6), torch.arange(60) % 3, torch.randn(3, 6)
+    bound = Centers.of(features, labels, weight, torch.zeros(3))
+    assert (bound.orthant >= 0).all()
+    assert not torch.equal(bound.ball, bound.orthant)
+    free = Centers.of(features - 0.5, labels, weight, torch.zeros(3))
+    assert torch.equal(free.ball, free.orthant)
