@@ -257,5 +257,6 @@ def _reported(editions: Iterable[Edition]) -> str:
                 if values:
                     means.append(f"{style(method).label} {factor * sum(values) / len(values):.{entry['digits']}f}")
             if means:
-                rows.append(["", f"`{edition.name}`", edition.profile.description, ", ".join(means)])
+                setting = f"{edition.profile.description}, {edition.profile.experiment.epochs} epochs"
+                rows.append(["", f"`{edition.name}`", setting, ", ".join(means)])
     return table(["what", "who", "setting", "values"], rows)
