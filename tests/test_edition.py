@@ -60,7 +60,7 @@ def test_what_is_missing_is_known_and_said(made):
     assert len(made.wanted()) == 6
     assert [path.name for path in made.records() if not path.exists()] == ["core-label_smoothing-seed102.json"]
     text = edition_pages.readme(made)
-    assert "networks: 5 of 6, 5 minutes of training on cpu (AVX2)" in text
+    assert "networks: 5 of 6, 5 minutes of training in all on cpu (AVX2)" in text
     assert "not trained yet: core: label_smoothing, seed 102" in text
     assert "| label smoothing | 82.0 | 83.1 | – |" in text
 
@@ -100,6 +100,9 @@ def test_the_same_bits_the_seed_spread_and_neither(made):
     far = editions.compared(old, record("baseline", 100, 0.85, weights="x", training_code="y"), made)
     assert far["result"] == "differs"  # one of three numbers
     assert "the code that trains has changed since" in far["lines"]
+    empty = record("baseline", 100, 0.8, weights=None) | {"numbers": {}}
+    with pytest.raises(SoftlabError, match="holds no numbers and no digest"):
+        editions.compared(empty, old, made)
     with pytest.raises(SoftlabError, match="not those that the edition was made with"):
         editions.compared(old, record("baseline", 100, 0.8, data_digest="other"), made)
 
@@ -128,29 +131,47 @@ def test_the_table_of_networks_has_one_row_each(made):
 
 
 def test_claims_are_grouped_by_what_the_scales_say():
-    def scale(verdict):
-        return {"accuracy-improves": [{"verdict": verdict}]}
+    def scale(verdict, variant=""):
+        return {"accuracy-improves": [{"verdict": verdict, "variant": variant}]}
 
     def group(*verdicts):
         columns = {str(index): scale(one) for index, one in enumerate(verdicts)}
         return conclusion.group("accuracy-improves", columns)
 
-    assert group("supported", "undecided") == "stands"
-    assert group("contradicted", "contradicted") == "falls"
-    assert group("supported", "contradicted") == group("mixed", "supported") == "depends"
-    assert group("mixed", "undecided") == "differs"
+    assert group("supported", "undecided") == "supported"
+    assert group("contradicted", "contradicted") == "contradicted"
+    assert group("supported", "contradicted") == group("mixed", "supported") == "scales differ"
+    assert group("mixed", "undecided") == "methods differ"
     assert group("undecided") == "open"
     assert group("no verdict") is None
-    text = "<!-- stands -->\n\n<!-- falls -->\n\n[[across accuracy-improves]] [[across cones-form]]"
+    text = "<!-- supported -->\n\n<!-- contradicted -->\n\n[[across accuracy-improves]] [[across cones-form]]"
     said = conclusion.concluded(text, {"small": scale("supported")})
-    assert (
-        "- Label smoothing, Mixup, CutMix and MaxSup raise test accuracy. (P, M) {bdg-success}`supported` (small)"
-        in said
+    line = (
+        "- Label smoothing, Mixup, CutMix and MaxSup raise test accuracy. (P, M; as claimed) {bdg-success}`supported`"
     )
+    assert line in said
     assert "*None.*" in said
-    assert "*no scale can say*" in said
+    assert "*nothing here can say*" in said
     with pytest.raises(SystemExit, match="names no claim"):
         conclusion.concluded("[[across nonsense]]", {})
+
+
+def test_a_scale_counts_only_for_the_variant_that_it_judged():
+    columns = {
+        "one": {"accuracy-improves": [{"verdict": "supported", "variant": "a"}]},
+        "two": {
+            "accuracy-improves": [{"verdict": "mixed", "variant": "b"}, {"verdict": "undecided", "variant": "a"}],
+        },
+    }
+    assert conclusion.verdicts("accuracy-improves", columns) == {"one": "supported", "two": "undecided"}
+    assert conclusion.across("accuracy-improves", columns, "b") == "{bdg-warning}`mixed` (two)"
+
+
+def test_every_place_of_the_page_is_one_that_can_be_filled():
+    page = (ROOT / "book" / "conclusion.md").read_text()
+    filled = conclusion.concluded(page, {})
+    assert "[[" not in filled
+    assert "<!--" not in filled
 
 
 def test_a_kept_notebook_has_smaller_pictures_and_no_paths(tmp_path):

@@ -125,6 +125,8 @@ def compared(record: dict, again: dict, edition: Edition) -> dict:
     if record["data_digest"] != again["data_digest"]:
         raise SoftlabError("the images here are not those that the edition was made with: nothing can be compared")
     old, new = record["numbers"], again["numbers"]
+    if not old and not record["weights"]:
+        raise SoftlabError(f"the record of {record['network']} holds no numbers and no digest: nothing can be compared")
     equal = sum(old[key] == new.get(key) for key in old)
     lines = [f"weights: {'the same bits' if record['weights'] == again['weights'] else 'not the same bits'}"]
     lines += [f"numbers: {equal} of {len(old)} are equal to the last digit"]

@@ -122,6 +122,9 @@ def readme(edition: Edition) -> str:
     chapters = sorted(path.stem for path in (edition.folder / "notebooks").glob("*.ipynb"))
     minutes = sum(one["trained"]["wall_seconds"] for one in records) / 60
     machines = ", ".join(dict.fromkeys(_machine(one["trained"]) for one in records))
+    counts = [len(one["numbers"]) for one in records]
+    fewest, most = min(counts, default=0), max(counts, default=0)
+    digests = sum(bool(one["weights"]) for one in records)
     rows = []
     for method in edition.by_seed("core", "accuracy"):
         values = edition.by_seed("core", "accuracy")[method]
@@ -141,17 +144,16 @@ def readme(edition: Edition) -> str:
 {edition.profile.description}. Profile: [{profile}]({profile}), {standing}.
 Written by `softlab edition make` from the files beside it, but for notes at the end, where there are any.
 
-- networks: {len(records)} of {len(wanted)}, {minutes:.0f} minutes of training on {machines or "no machine yet"}
+- networks: {len(records)} of {len(wanted)}, {minutes:.0f} minutes of training in all on {machines or "no machine yet"}
 - chapters executed: {", ".join(chapters) or "none"}
 - not trained yet: {"; ".join(lost) or "nothing"}
+- numbers on record for each network: {fewest} to {most}; digests of weights: {digests} of {len(records)}
 
-Test accuracy in percent, by seed:
-
-{table(["method", *seeds], rows)}
+{f"Test accuracy in percent, by seed:{chr(10)}{chr(10)}{table(['method', *seeds], rows)}" if rows else ""}
 
 | file | what it is |
 | --- | --- |
-| `networks/` | one file per network: experiment, every number of the book, digest of the weights, machine |
+| `networks/` | one file per network: experiment, numbers, digest of the weights, machine |
 | `notebooks/` | the executed chapters, their results and versions |
 | `runs.csv` | one row per network |
 
@@ -186,7 +188,8 @@ def page(columns: Mapping[str, Mapping[str, list[dict]]]) -> str:
 
 ## The claims at every scale
 
-A dash: the edition cannot say. Under each claim, all that its verdict rests on.
+A dash: the edition cannot say. Verdicts are those of the variant that is judged first; under
+each claim stands what they rest on, with p values corrected for all tests of the claim at that scale (Holm's method).
 
 {_matrix(columns)}
 
