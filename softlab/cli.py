@@ -235,7 +235,10 @@ def _workflow(options) -> None:
     file = PACKAGE.parent / "workflow" / f"{options.workflow}.py"
     if not file.exists():
         raise SoftlabError(f"{options.workflow}s need a checkout of the repository: the installed package has none")
-    sys.exit(subprocess.run([sys.executable, file, *options.arguments]).returncode)
+    command = [sys.executable, str(file), *options.arguments]
+    if os.name == "posix":
+        os.execv(sys.executable, command)  # the same process: who stops it stops all of it
+    sys.exit(subprocess.run(command).returncode)
 
 
 def _runs(options) -> None:

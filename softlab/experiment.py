@@ -60,7 +60,7 @@ class Experiment:
     optimizer: str = _choice("sgd", "adamw")  # SGD with Nesterov momentum, or AdamW, as transformers want it
     learning_rate: float = _number(0.1, 1e-12, 1e3)  # its peak
     momentum: float = _number(0.9, 0.0, 0.9999)  # of SGD, or the first of AdamW's two averages
-    weight_decay: float = _number(5e-4, 0.0, 10.0)  # of convolutions and head; never of biases and normalisations
+    weight_decay: float = _number(5e-4, 0.0, 10.0)  # of what has two dimensions and more
     warmup: float = _number(0.2, 0.0, 1.0)  # share of all steps in which the learning rate rises
     schedule: str = _choice("linear", "cosine")  # how it falls to zero afterwards
     augmentation: str = _choice("none", "flip_shift")

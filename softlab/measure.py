@@ -110,12 +110,15 @@ def measure(
     leaves its numbers out and its error here, under its chapter; otherwise the error is raised.
     """
     tested = extract(model, *samples.test, head=head)
-    layer = head_of(model, head)
     found = {"accuracy": tested.accuracy}
+
+    def layer() -> tuple[Tensor, Tensor]:
+        return head_of(model, head)  # some networks have no single one
+
     lenses: list[tuple[str, Callable[[], dict[str, float]]]] = [
-        (CONES, lambda: _cones(tested, layer)),
-        (MAGNITUDES, lambda: _magnitudes(tested, layer)),
-        (COSINES, lambda: _cosines(tested, extract(model, *samples.reference, head=head), layer)),
+        (CONES, lambda: _cones(tested, layer())),
+        (MAGNITUDES, lambda: _magnitudes(tested, layer())),
+        (COSINES, lambda: _cosines(tested, extract(model, *samples.reference, head=head), layer())),
         (CALIBRATION, lambda: _calibration(tested, extract(model, *samples.fit, head=head))),
         (ROBUSTNESS, lambda: _robustness(model, samples, head)),
     ]

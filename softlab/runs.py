@@ -6,6 +6,7 @@ trains a run while others that want it wait.
 """
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import json
@@ -64,7 +65,7 @@ class Run:
         if epoch not in kept:
             raise SoftlabError(f"no snapshot of epoch {epoch}; there are: {', '.join(map(str, kept))}")
         if not (self.folder / _snapshot_name(epoch)).exists():  # a zoo has none
-            return fit_or_load(self.experiment.replace(precision="auto"), use_zoo=False).snapshot(epoch)
+            return fit_or_load(self.experiment, use_zoo=False).snapshot(epoch)
         return self._with_weights(_snapshot_name(epoch))
 
     def _with_weights(self, name: str) -> models.Network:
@@ -89,7 +90,7 @@ def fit_or_load(
     Raises SoftlabError if the store cannot be written, the disk is full, or training diverges.
     """
     device = training.choose_device(device) if not isinstance(device, torch.device) else device
-    experiment = training.resolve(experiment, device)
+    asked, experiment = experiment, training.resolve(experiment, device)
     dataset = dataset_of(experiment)
     store, name = store_folder(store), identify(experiment, dataset)
     try:
@@ -97,8 +98,10 @@ def fit_or_load(
             return run
     except DamagedRun as damage:
         print(f"{name} is damaged ({damage}): it is set aside in {store / '.damaged'} and trained again")
-    if use_zoo and (animal := zoo.find(experiment, dataset.digest)):
-        return _load(animal)
+    else:
+        if use_zoo and (animal := zoo.find(experiment, dataset.digest, code_digest(experiment))):
+            with contextlib.suppress(DamagedRun):  # then it is trained
+                return dataclasses.replace(_load(animal), experiment=asked)
     with _alone(store, name):
         try:
             if run := _load(store / name):  # another process may have trained it meanwhile
@@ -106,7 +109,10 @@ def fit_or_load(
         except DamagedRun:
             (store / ".damaged").mkdir(exist_ok=True)
             (store / name).rename(store / ".damaged" / f"{name}-{time.time_ns()}")
-        _train(experiment, dataset, store, name, device, on_epoch)
+        try:
+            _train(experiment, dataset, store, name, device, on_epoch)
+        except torch.OutOfMemoryError:  # before the first batch
+            raise SoftlabError(f"network or images do not fit into the memory of {device}") from None
         return _load(store / name)
 
 
@@ -117,15 +123,21 @@ def dataset_of(experiment: Experiment) -> Dataset:
 
 def identify(experiment: Experiment, dataset: Dataset) -> str:
     """The run id of a resolved experiment: changes with its fields, the images, the training code and its method's."""
+    return run_id(experiment, dataset.digest, code_digest(experiment))
+
+
+def code_digest(experiment: Experiment) -> str:
+    """Of the code that trains, and of the method's own."""
     method = type(regularizers.get(experiment.method, **experiment.method_parameters))
-    code = fingerprint.training_code_digest() + fingerprint.code_digest(method)
-    return run_id(experiment, dataset.digest, code)
+    return fingerprint.training_code_digest() + fingerprint.code_digest(method)
 
 
 def missing(experiments: list[Experiment], device: torch.device, store: str | Path | None = None) -> list[Experiment]:
     """Those experiments that have no run in store or zoo yet (a look at names only: nothing is verified)."""
     lacking = [one for one in experiments if not _folder_of(one, device, store).is_dir()]
-    return [one for one in lacking if zoo.folder() is None or not zoo.find(one, dataset_of(one).digest)]
+    if zoo.folder() is None:
+        return lacking
+    return [one for one in lacking if not zoo.find(one, dataset_of(one).digest, code_digest(one))]
 
 
 def _folder_of(experiment: Experiment, device: torch.device, store: str | Path | None) -> Path:
@@ -232,6 +244,7 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
     record |= {"trained": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     record |= {"seconds": round(sum(state.history["seconds"]), 3), "wall_seconds": round(time.monotonic() - started, 3)}
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    record |= {"cpu": torch.backends.cpu.get_cpu_capability()}
     write_json(partial / "provenance.json", record | provenance.environment(kind))
     for torn in partial.glob(".*"):  # what a kill left in the middle of writing
         torn.unlink()

@@ -193,7 +193,7 @@ def schedule(progress: float, experiment: Experiment) -> float:
 
 
 def make_optimizer(model: nn.Module, experiment: Experiment, averages: dict[str, Tensor]) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum, or AdamW; weight decay on matrices and convolutions only. `averages` resumes it."""
+    """SGD with Nesterov momentum, or AdamW; decays what has two dimensions and more. `averages` resumes it."""
     parameters = dict(model.named_parameters())
     decayed = [parameter for parameter in parameters.values() if parameter.ndim > 1]
     free = [parameter for parameter in parameters.values() if parameter.ndim <= 1]

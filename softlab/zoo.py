@@ -2,7 +2,7 @@
 
 A zoo is a store whose weights have half precision and which holds no snapshots. Nothing is taken from it unless it is
 asked for. A network counts as the one asked for whatever precision and threads it was trained with, if images and
-training code are the same.
+code are the same.
 """
 
 import functools
@@ -10,7 +10,6 @@ import json
 import os
 from pathlib import Path
 
-from softlab import fingerprint
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment
 from softlab.provenance import PACKAGE
@@ -30,12 +29,12 @@ def folder() -> Path | None:
     return place
 
 
-def find(experiment: Experiment, data_digest: str) -> Path | None:
-    """The folder of this experiment's network in the zoo in use, or None."""
+def find(experiment: Experiment, data_digest: str, code_digest: str) -> Path | None:
+    """The folder of this experiment's network in the zoo in use, or None. Digests: of images, and of what trains."""
     place = folder()
     if place is None:
         return None
-    return _index(place).get(_key(experiment.as_dict(), data_digest, fingerprint.training_code_digest()))
+    return _index(place).get(_key(experiment.as_dict(), data_digest, code_digest))
 
 
 @functools.cache
@@ -44,7 +43,7 @@ def _index(place: Path) -> dict[str, Path]:
     for run in sorted(place.glob("*-seed*")):
         try:
             fields, record = (json.loads((run / f"{part}.json").read_bytes()) for part in ("experiment", "provenance"))
-            found[_key(fields, record["data_digest"], record["training_code"])] = run
+            found[_key(fields, record["data_digest"], record["code"])] = run
         except (OSError, ValueError, KeyError, TypeError):
             raise SoftlabError(f"{run} is no network of a zoo") from None
     return found

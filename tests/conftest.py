@@ -15,6 +15,7 @@ def own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("SOFTLAB_RESULTS", str(tmp_path / "results.json"))
     monkeypatch.delenv("SOFTLAB_PROFILE", raising=False)
     monkeypatch.delenv("SOFTLAB_DATA", raising=False)
+    monkeypatch.delenv("SOFTLAB_ZOO", raising=False)
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_nothing_waits_for_the_gpu_inside_an_epoch(method):
 def test_a_batch_that_does_not_fit_is_one_line_with_the_size_to_try():
     torch.cuda.set_per_process_memory_fraction(0.02)
     try:
-        wide = GENTLE.replace(model="resnet50", width=512, train_size=6000, batch_size=6000, stem_stride=1)
+        wide = GENTLE.replace(width=64, train_size=6000, batch_size=6000, stem_stride=1)
         with pytest.raises(SoftlabError, match=r"batch_size=6000 does not fit .*: try batch_size=3000"):
             list(training.epochs(wide, data.load("fashion-mini"), "cuda"))
     finally:

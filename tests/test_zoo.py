@@ -1,9 +1,11 @@
 """Networks that come along: taken only where asked for, the same as trained ones but for rounding, and up to date."""
 
+import json
+
 import pytest
 import torch
 
-from softlab import SoftlabError, data, fingerprint, load_profile, runs, zoo
+from softlab import Experiment, SoftlabError, data, load_profile, runs, zoo
 from softlab.representation import extract
 
 
@@ -13,15 +15,15 @@ def experiment():
 
 
 def test_nothing_comes_from_the_zoo_unless_asked_for(experiment, monkeypatch):
-    digest = data.load("fashion-mini").digest
+    digest, code = data.load("fashion-mini").digest, runs.code_digest(experiment)
     monkeypatch.delenv("SOFTLAB_ZOO", raising=False)
-    assert zoo.find(experiment, digest) is None
+    assert zoo.find(experiment, digest, code) is None
     monkeypatch.setenv("SOFTLAB_ZOO", "0")
-    assert zoo.find(experiment, digest) is None
+    assert zoo.find(experiment, digest, code) is None
     monkeypatch.setenv("SOFTLAB_ZOO", "1")
-    assert zoo.find(experiment, digest).name.startswith("baseline-seed0-")
-    assert zoo.find(experiment, "of other images") is None
-    assert zoo.find(experiment.replace(learning_rate=0.2), digest) is None
+    assert zoo.find(experiment, digest, code).name.startswith("baseline-seed0-")
+    assert zoo.find(experiment, "of other images", code) is None
+    assert zoo.find(experiment.replace(learning_rate=0.2), digest, code) is None
 
 
 def test_a_network_of_the_zoo_is_loaded_in_no_time_and_knows_its_images(experiment, monkeypatch, tmp_path):
@@ -37,7 +39,8 @@ def test_a_network_of_the_zoo_is_loaded_in_no_time_and_knows_its_images(experime
 def test_the_zoo_was_trained_with_the_code_that_trains_now():
     """After a change of the training code: make zoo."""
     for path in zoo.OWN.glob("*-seed*"):
-        assert f'"training_code": "{fingerprint.training_code_digest()}"' in (path / "provenance.json").read_text()
+        experiment = Experiment(**json.loads((path / "experiment.json").read_bytes()))
+        assert json.loads((path / "provenance.json").read_bytes())["code"] == runs.code_digest(experiment)
     assert sum(path.stat().st_size for path in zoo.OWN.rglob("*")) < 5.3e6
 
 
@@ -58,6 +61,15 @@ def test_a_snapshot_that_the_zoo_lacks_is_trained(experiment, monkeypatch, tmp_p
     with pytest.raises(KeyError):
         run.snapshot(0)
     assert (asked[0].seed, asked[0].method) == (experiment.seed, experiment.method)
+
+
+def test_a_damaged_network_of_the_zoo_is_trained_instead(tiny, monkeypatch, tmp_path):
+    run = runs.fit_or_load(tiny, store=tmp_path / "zoo")
+    record = json.loads((run.folder / "provenance.json").read_bytes())
+    (run.folder / "provenance.json").write_text(json.dumps(record | {"code": runs.code_digest(tiny)}))  # not as listed
+    monkeypatch.setenv("SOFTLAB_ZOO", str(tmp_path / "zoo"))
+    assert zoo.find(tiny, record["data_digest"], runs.code_digest(tiny)) == run.folder
+    assert runs.fit_or_load(tiny).folder.parent == tmp_path / "store"
 
 
 def test_misuse_is_named(experiment, monkeypatch, tmp_path):

@@ -7,7 +7,10 @@ it stopped: only what is missing is trained, measured or executed.
 
 import argparse
 import csv
+import io
+import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -16,31 +19,43 @@ import time
 from math import inf, nan
 from pathlib import Path
 
+import edition_pages
 from edition_pages import Edition, readme
 from execute import die_with_parent
 
 from softlab.errors import SoftlabError, check_known
+from softlab.experiment import Experiment
 from softlab.files import write_json, write_whole
-from softlab.profile import FILE_NAME, PACKAGE, load_profile
+from softlab.profile import PACKAGE, load_profile
 from softlab.provenance import commit
 
 ROOT = Path(__file__).resolve().parent.parent
-EDITIONS = ROOT / "editions"
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
+RESERVED = (
+    "sweeps",
+    "true",
+    "false",
+    "none",
+    "inf",
+    "nan",
+    "infinity",
+)  # a folder; and what Snakemake takes for no text
 MAIN = ("01_soft_labels", "02_cones", "03_magnitudes", "04_cosines")
 MAIN += ("05_calibration", "06_robustness", "07_maxsup", "08_causes")
+TIED = {"preexec_fn": die_with_parent} if os.name == "posix" else {}  # the engine to this process
 OUTSIDE = 0.1  # share of a network's numbers that may lie outside the seed spread by chance
 
 
 def editions() -> dict[str, Edition]:
     """Every edition of the repository, by its name."""
-    return {path.parent.parent.name: Edition(path.parent.parent) for path in sorted(EDITIONS.glob("*/networks/.keep"))}
+    return {edition.name: edition for edition in edition_pages.all_editions()}
 
 
 def begun(name: str, profile: str | None) -> Edition:
     """The edition of that name, with the profile that it is made at; begins one if there is none."""
-    if not FILE_NAME.fullmatch(name) or name == "sweeps":
-        raise SoftlabError(f"{name!r} cannot be an edition's name: letters, digits, _ - and ., no . first")
-    folder = EDITIONS / name
+    if not NAME.fullmatch(name) or name.lower() in RESERVED:
+        raise SoftlabError(f"{name!r} cannot be an edition's name: letters, digits, _ - and ., a letter first")
+    folder = edition_pages.ROOT / "editions" / name
     kept = next(folder.glob("*.yaml"), None)
     if profile is None:
         if kept is None:
@@ -50,26 +65,45 @@ def begun(name: str, profile: str | None) -> Edition:
     source = Path(profile) if profile.endswith((".yaml", ".yml")) else PACKAGE / "profiles" / f"{profile}.yaml"
     if kept is not None and (kept.stem != settings.name or kept.read_bytes() != source.read_bytes()):
         raise SoftlabError(f"edition {name!r} is of another profile ({kept}): give the new one another name")
-    (folder / "networks").mkdir(parents=True, exist_ok=True)
-    (folder / "networks" / ".keep").touch()
     if kept is None:
+        (folder / "networks").mkdir(parents=True, exist_ok=True)
         content = source.read_bytes()
         write_whole(folder / f"{settings.name}.yaml", lambda file: file.write(content))
+    (folder / "networks" / ".keep").touch()  # last: with it there is an edition
     return Edition(folder)
 
 
 def make(options: argparse.Namespace) -> int:
     """Train, measure and execute what is missing, then bring runs.csv and README.md up to date."""
-    edition = begun(options.name, options.profile)
     for chapter in options.chapters:
         check_known("chapter", chapter, MAIN)
+    check_known("place to run", options.on, sorted(path.name for path in (ROOT / "workflow/profiles").iterdir()))
+    edition = begun(options.name, options.profile)
+    check_comparable(edition)
     chapters = () if options.networks_only else options.chapters or MAIN
     missing = [path for path in edition.records() if not path.exists()]
     missing += [path for path in (edition.notebook(chapter) for chapter in chapters) if not path.exists()]
     print(f"edition {edition.name}: {len(missing)} files are missing", flush=True)
     status = engine(edition, missing, options.on, options.cores) if missing else 0
-    refresh(edition)
+    refresh(Edition(edition.folder))
     return status
+
+
+def check_comparable(edition: Edition) -> None:
+    """Raise SoftlabError if networks on record were trained by other code, or on other images, than new ones."""
+    if not edition.found:
+        return
+    from softlab import runs
+
+    digest = runs.dataset_of(edition.profile.experiment).digest
+    for record in edition.found:
+        same_code = record["code"] == runs.code_digest(Experiment(**record["experiment"]))
+        if not same_code or (record["study"] == "core" and record["data_digest"] != digest):
+            what = "images" if same_code else "code"
+            raise SoftlabError(
+                f"{record['network']} of edition {edition.name!r} was trained with other {what}: networks made now "
+                f"could not be compared with it; begin a new edition"
+            )
 
 
 def engine(edition: Edition, targets: list[Path], on: str, cores: int | None) -> int:
@@ -79,7 +113,7 @@ def engine(edition: Edition, targets: list[Path], on: str, cores: int | None) ->
     command += ["--cores", str(cores)] if cores else []
     command += ["--config", f"profile={edition.profile_file}", f"edition={edition.name}", "runs_per_job=1"]
     try:
-        return min(1, subprocess.run(command, cwd=ROOT, preexec_fn=die_with_parent).returncode)
+        return 1 if subprocess.run(command, cwd=ROOT, **TIED).returncode else 0
     except KeyboardInterrupt:
         return 130
 
@@ -88,29 +122,35 @@ def refresh(edition: Edition) -> None:
     """Write what can be told from the files: one row per network, and the page about the edition."""
     rows = edition.rows()
     if rows:
-        with tempfile.NamedTemporaryFile("w", newline="", dir=edition.folder, delete=False) as file:
-            table = csv.DictWriter(file, rows[0], lineterminator="\n")
-            table.writeheader()
-            table.writerows(rows)
-        Path(file.name).replace(edition.folder / "runs.csv")
-        (edition.folder / "runs.csv").chmod(0o644)
+        text = io.StringIO()
+        table = csv.DictWriter(text, rows[0], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+        write_whole(edition.folder / "runs.csv", lambda file: file.write(text.getvalue().encode()))
     write_whole(edition.folder / "README.md", lambda file: file.write(readme(edition).encode()))
 
 
 def verify(options: argparse.Namespace) -> int:
     """Train a network again, from nothing, and compare: 0 if it is the same, or within the spread of the seeds."""
     edition = known(options.name)
-    records = {record["network"]: record for record in edition.found()}
+    records = {record["network"]: record for record in edition.found}
     if not records:
         raise SoftlabError(f"edition {edition.name!r} has no network yet")
     name = options.network or random.choice(sorted(records))
     check_known("network", name, records)
+    record = records[name]
+    if not record["numbers"] and not record["weights"]:
+        raise SoftlabError(f"the record of {name} holds no numbers and no digest: nothing can be compared")
     from edition_record import recorded
 
+    from softlab import runs
+
+    experiment = Experiment(**record["experiment"])
+    if runs.dataset_of(experiment).digest != record["data_digest"]:
+        raise SoftlabError("the images here are not those that the edition was made with: nothing can be compared")
     with tempfile.TemporaryDirectory() as store:
         print(f"training {name} of edition {edition.name} again", flush=True)
-        record = records[name]
-        again = recorded(edition.profile, record["study"], record["method"], record["seed"], store)
+        again = recorded(edition.profile, record["study"], experiment, store)
     told = compared(record, again, edition)
     print("\n".join(told["lines"]))
     found = {"network": name, "date": time.strftime("%Y-%m-%d"), "commit": commit(), "result": told["result"]}
@@ -121,25 +161,26 @@ def verify(options: argparse.Namespace) -> int:
 
 
 def compared(record: dict, again: dict, edition: Edition) -> dict:
-    """{result: bit-equal, within the seed spread, differs; lines: what to tell}. Raises SoftlabError for other data."""
-    if record["data_digest"] != again["data_digest"]:
-        raise SoftlabError("the images here are not those that the edition was made with: nothing can be compared")
+    """{result: bit-equal, within the seed spread, differs; lines: what to tell}."""
     old, new = record["numbers"], again["numbers"]
-    if not old and not record["weights"]:
-        raise SoftlabError(f"the record of {record['network']} holds no numbers and no digest: nothing can be compared")
     equal = sum(old[key] == new.get(key) for key in old)
-    lines = [f"weights: {'the same bits' if record['weights'] == again['weights'] else 'not the same bits'}"]
+    same = "the same bits" if record["weights"] == again["weights"] else "not the same bits"
+    lines = [f"weights: {same if record['weights'] else 'not on record'}"]
     lines += [f"numbers: {equal} of {len(old)} are equal to the last digit"]
-    if record["training_code"] != again["training_code"]:
-        lines += ["the code that trains has changed since"]
+    if record["code"] != again["code"]:
+        lines += [
+            "the code that trains has changed since" if record["code"] else "the code that trained is not on record"
+        ]
     if equal == len(old) and record["weights"] == again["weights"]:
         return {"result": "bit-equal", "lines": lines}
     outside = []
     for key, value in old.items():
-        values = edition.values(record["study"], record["method"], key) or edition.values("core", "baseline", key)
-        spread = max(values) - min(values) if len(values) > 1 else 0.0
+        values = edition.values(record["study"], record["method"], key)
+        values = values if len(values) > 1 else edition.values("core", "baseline", key)
+        spread = max(values, default=0.0) - min(values, default=0.0)
         if abs(new.get(key, inf) - value) > 2 * spread:
-            outside.append(f"  {key}: {value:.4g}, now {new.get(key, nan):.4g}; the seeds spread over {spread:.2g}")
+            now = f"{new.get(key, nan):.4g}"
+            outside.append(f"  {key}: {value:.4g}, now {now}; the seeds spread over {spread:.2g}")
     lines += [f"outside twice the spread of the seeds: {len(outside)}", *outside]
     within = len(outside) <= OUTSIDE * len(old)
     return {"result": "within the seed spread" if within else "differs", "lines": lines}
@@ -151,7 +192,7 @@ def render(options: argparse.Namespace) -> int:
     import summary
 
     edition = known(options.name)
-    build = ROOT / options.build / "editions" / edition.name
+    build = ROOT / options.build / "rendered" / edition.name  # not where an edition is made
     shutil.rmtree(build / "notebooks", ignore_errors=True)
     (build / "notebooks").mkdir(parents=True)
     for path in sorted((edition.folder / "notebooks").glob("*")):
@@ -162,13 +203,14 @@ def render(options: argparse.Namespace) -> int:
 
 
 def known(name: str) -> Edition:
-    check_known("edition", name, editions())
-    return editions()[name]
+    found = editions()
+    check_known("edition", name, found)
+    return found[name]
 
 
 def listed(options: argparse.Namespace) -> int:
     for name, edition in editions().items():
-        done, wanted = len(edition.found()), len(edition.records())
+        done, wanted = len(edition.found), len(edition.records())
         chapters = len(list((edition.folder / "notebooks").glob("*.ipynb")))
         print(f"{name:24} {done} of {wanted} networks, {chapters} chapters  {edition.profile.description}")
     if not editions():

@@ -55,18 +55,20 @@ class Edition:
         """The file of every network that belongs to it, also of those that are not there yet."""
         return [self.folder / "networks" / f"{study}-{method}-seed{seed}.json" for study, method, seed in self.wanted()]
 
+    @functools.cached_property
     def found(self) -> list[dict]:
-        """The records that are there."""
+        """The records that were there when this was first asked."""
         return [json.loads(path.read_bytes()) for path in self.records() if path.exists()]
 
     def notebook(self, chapter: str) -> Path:
         return self.folder / "notebooks" / f"{chapter}.ipynb"
 
     def by_seed(self, study: str, quantity: str) -> dict[str, dict[int, float]]:
-        """A number of every network of a study, {method: {seed: value}}."""
+        """A number of every network of a study, {method: {seed: value}}; no seed of which a network failed."""
         values: dict[str, dict[int, float]] = {}
-        for record in self.found():
-            if record["study"] == study and quantity in record["numbers"]:
+        failed = {one["seed"] for one in self.found if one["study"] == study and one.get("failure")}
+        for record in self.found:
+            if record["study"] == study and record["seed"] not in failed and quantity in record["numbers"]:
                 values.setdefault(record["method"], {})[record["seed"]] = record["numbers"][quantity]
         return values
 
@@ -77,7 +79,7 @@ class Edition:
     def rows(self) -> list[dict]:
         """One row per network, for runs.csv."""
         rows = []
-        for one in self.found():
+        for one in self.found:
             about, environment = one["experiment"], one["trained"]
             row = {key: one[key] for key in ("study", "method", "seed", "run")}
             row |= {key: about[key] for key in ("data", "model", "epochs", "precision")}
@@ -91,16 +93,22 @@ class Edition:
 
     def judged(self) -> dict[str, list[dict]]:
         """Every judgement by claim: of the chapters, else of the records (`how` says which)."""
-        found = dict(Results(self.folder / "notebooks").judged)
+        found = own(Results(self.folder / "notebooks"))
         for claim, judgements in self.from_records().items():
             found.setdefault(claim, judgements)
         return found
 
     def from_records(self) -> dict[str, list[dict]]:
-        """What the numbers of the five methods say about the claims that they are the statistics of."""
+        """What the numbers of the five methods say about the claims that they are the statistics of.
+
+        Nothing before the last network of the core is there: who stops when a claim looks good has no verdict.
+        """
         from softlab.measure import QUANTITIES
 
         ledger, kept = Ledger(self.name, self.profile), {}
+        have = {(one["study"], one["method"], one["seed"]) for one in self.found}
+        if any(one not in have for one in self.wanted() if one[0] == "core"):
+            return kept
         for name, quantity in QUANTITIES.items():
             values = self.by_seed("core", name)
             if quantity.claim and "baseline" in values and len(values) > 1:
@@ -110,17 +118,27 @@ class Edition:
         return kept
 
 
+def own(results: Results) -> dict[str, list[dict]]:
+    """Judgements by claim, of the chapter that the claim belongs to: others judge it too, for their own methods."""
+    found: dict[str, list[dict]] = {}
+    for record in results.records.values():
+        for one in record["verdicts"]:
+            if claims()[one["claim"]].chapter == record["chapter"]:
+                found.setdefault(one["claim"], []).append(one)
+    return found
+
+
 def all_editions() -> list[Edition]:
     return [Edition(path.parent.parent) for path in sorted((ROOT / "editions").glob("*/networks/.keep"))]
 
 
 def readme(edition: Edition) -> str:
     """The page of an edition's folder."""
-    records, wanted = edition.found(), edition.wanted()
+    records, wanted = edition.found, edition.wanted()
     have = {(one["study"], one["method"], one["seed"]) for one in records}
     lost = [f"{study}: {method}, seed {seed}" for study, method, seed in wanted if (study, method, seed) not in have]
     chapters = sorted(path.stem for path in (edition.folder / "notebooks").glob("*.ipynb"))
-    minutes = sum(one["trained"]["wall_seconds"] for one in records) / 60
+    minutes = sum(one["trained"]["seconds"] for one in records) / 60
     machines = ", ".join(dict.fromkeys(_machine(one["trained"]) for one in records))
     counts = [len(one["numbers"]) for one in records]
     fewest, most = min(counts, default=0), max(counts, default=0)
@@ -128,9 +146,9 @@ def readme(edition: Edition) -> str:
     rows = []
     for method in edition.by_seed("core", "accuracy"):
         values = edition.by_seed("core", "accuracy")[method]
-        rows.append([style(method).label, *(f"{100 * values[seed]:.1f}" for seed in sorted(values))])
+        cells = [f"{100 * values[seed]:.1f}" if seed in values else "–" for seed in edition.profile.seeds]
+        rows.append([style(method).label, *cells])
     seeds = [f"seed {seed}" for seed in edition.profile.seeds]
-    rows = [row + ["–"] * (len(seeds) + 1 - len(row)) for row in rows]
     checks = [
         f"- {one['date']}, {one['network']}, commit {one['commit']}: **{one['result']}**\n"
         + "".join(f"  - {line.strip()}\n" for line in one["said"])
@@ -175,7 +193,7 @@ def _machine(trained: Mapping[str, str]) -> str:
 
 def by_scale(results: Results, shown: str | None = None) -> dict[str, Mapping[str, list[dict]]]:
     """What was judged, by claim, in this build and in every edition; `shown` is the edition that is the build."""
-    columns = {} if shown else {"this build": results.judged}
+    columns = {} if shown else {"this build": own(results)}
     return columns | {edition.name: edition.judged() for edition in all_editions()}
 
 
@@ -207,7 +225,7 @@ sign of a difference. Papers' values are theirs; ours are means over the seeds o
 def _listed(editions: Iterable[Edition]) -> str:
     rows = []
     for edition in editions:
-        done, wanted = len(edition.found()), len(edition.wanted())
+        done, wanted = len(edition.found), len(edition.wanted())
         results = [one["result"] for one in edition.verified()]
         rows.append(
             [

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from softlab import fingerprint, runs
-from softlab.errors import SoftlabError
+from softlab import runs
+from softlab.experiment import Experiment
 from softlab.files import write_json
 from softlab.measure import measure
 from softlab.notebook import samples_of
@@ -23,16 +23,12 @@ from softlab.provenance import commit
 SCHEMA = 1
 
 
-def recorded(profile: Profile, study: str, method: str, seed: int, store: str | Path | None = None) -> dict:
-    """The record of one network, trained now if the store does not have it. Raises SoftlabError if there is none."""
-    wanted = (method, seed)
-    wished = [one for one in study_profile(profile, study).experiments() if (one.method, one.seed) == wanted]
-    if not wished:
-        raise SoftlabError(f"study {study} of profile {profile.name} trains no {method} with seed {seed}")
-    run = runs.fit_or_load(wished[0], store=store, use_zoo=False)
-    started = time.monotonic()
+def recorded(profile: Profile, study: str, experiment: Experiment, store: str | Path | None = None) -> dict:
+    """The record of one network of a study, trained now if the store does not have it."""
+    run = runs.fit_or_load(experiment, store=store, use_zoo=False)
+    method, seed, started = experiment.method, experiment.seed, time.monotonic()
     problems: dict[str, str] = {}  # lenses that cannot be applied to this network, by their chapter
-    found = measure(run.model, samples_of(run.experiment, profile), problems=problems)
+    found = measure(run.model, samples_of(run.experiment, study_profile(profile, study)), problems=problems)
     numbers = {name: float(value) for name, value in found.items() if isfinite(value)}
     manifest = json.loads((run.folder / "manifest.json").read_bytes())
     return {
@@ -45,17 +41,23 @@ def recorded(profile: Profile, study: str, method: str, seed: int, store: str | 
         "experiment": run.experiment.as_dict(),
         "data_digest": run.provenance["data_digest"],
         "data_source": run.provenance["data_source"],
-        "training_code": fingerprint.training_code_digest(),
+        "code": runs.code_digest(run.experiment),
         "weights": manifest["weights.safetensors"],
         "last_epoch": {name: values[-1] for name, values in run.history.items()},
-        "trained": {**run.provenance, "cpu": torch.backends.cpu.get_cpu_capability()},
+        "trained": {"cpu": torch.backends.cpu.get_cpu_capability(), **run.provenance},
+        "failure": run.failure,
         "measured": {"commit": commit(), "seconds": round(time.monotonic() - started, 1)},
         "numbers": numbers,
         "problems": problems,
     }
 
 
+def main(profile: Profile, study: str, method: str, seed: int, output: Path) -> None:
+    (wanted,) = (one for one in study_profile(profile, study).experiments() if (one.method, one.seed) == (method, seed))
+    write_json(output, recorded(profile, study, wanted))
+
+
 if __name__ == "__main__":
     profile, study, method, seed, output = sys.argv[1:]
-    write_json(Path(output), recorded(load_profile(profile), study, method, int(seed)))
+    main(load_profile(profile), study, method, int(seed), Path(output))
     print(f"recorded {Path(output).stem}", flush=True)

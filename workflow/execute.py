@@ -56,6 +56,7 @@ def execute(notebook: Path, output: Path, log: Path, parameters: str) -> int:
     command += [shown, partial, "--parameters_yaml", parameters]
     environment = os.environ | {"IPYTHONDIR": str(work / "ipython"), "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("SOFTLAB_PROFILE", None)  # the profile is given
+    environment.pop("SOFTLAB_ZOO", None)  # a build rests on networks that it trains
     environment["SOFTLAB_RESULTS"] = str(results.resolve())
     with log.open("w") as lines:
         given = {"env": environment, "stdout": lines, "stderr": subprocess.STDOUT, "preexec_fn": die_with_parent}

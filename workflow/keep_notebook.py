@@ -6,12 +6,13 @@ show and a repository does; papermill's metadata, which has paths of this machin
 
 import base64
 import io
-import shutil
 import sys
 from pathlib import Path
 
 import nbformat
 from PIL import Image
+
+from softlab.files import write_whole
 
 COLOURS = 256
 
@@ -27,10 +28,12 @@ def main(executed: Path, kept: Path) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
     for suffix in (".json", ".results.json"):
         if executed.with_suffix(suffix).exists():
-            shutil.copy(executed.with_suffix(suffix), kept.with_suffix(suffix))
-    work = kept.with_name(f".{kept.name}")
-    nbformat.write(notebook, work)
-    work.replace(kept)  # last: with it the chapter is kept
+            put(kept.with_suffix(suffix), executed.with_suffix(suffix).read_bytes())
+    put(kept, nbformat.writes(notebook).encode())  # last: with it the chapter is kept
+
+
+def put(path: Path, content: bytes) -> None:
+    write_whole(path, lambda file: file.write(content))
 
 
 def reduced(picture: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from softlab import fingerprint, runs
+from softlab import runs
 from softlab.experiment import Experiment
 from softlab.files import write_json, write_tensors
 from softlab.profile import chapters, load_profile, study_profile
@@ -23,14 +23,19 @@ PARTS = ("experiment.json", "history.json", "provenance.json")
 def main(profile: str, folder: Path, megabytes: float, studies: list[str]) -> None:
     settings = load_profile(profile)
     needed = studies or [study for some in chapters(settings).values() for study in some]
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    if any(not path.is_dir() or "-seed" not in path.name for path in folder.glob("*")):
+        sys.exit(f"{folder} holds more than a zoo: it is not replaced")
+    work = folder.with_name(f".{folder.name}")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
     kept, left = 0, 0
     for study in dict.fromkeys(needed):
         for experiment in study_profile(settings, study).experiments():
             if experiment.seed == settings.seeds[0]:
-                fits = put(experiment, folder, megabytes * 10**6)
+                fits = put(experiment, work, megabytes * 10**6)
                 kept, left = kept + fits, left + (not fits)
+    shutil.rmtree(folder, ignore_errors=True)
+    work.rename(folder)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"{kept} networks, {size / 1e6:.1f} MB in {folder}; {left} had no room")
 
@@ -48,7 +53,7 @@ def put(experiment: Experiment, folder: Path, room: float) -> bool:
     for name in PARTS:
         shutil.copy(run.folder / name, target / name)
     record = json.loads((target / "provenance.json").read_bytes())
-    write_json(target / "provenance.json", record | {"training_code": fingerprint.training_code_digest()})
+    write_json(target / "provenance.json", record | {"code": runs.code_digest(run.experiment)})
     write_tensors(target / "weights.safetensors", weights)
     digests = {name: runs._digest(target / name) for name in (*PARTS, "weights.safetensors")}
     write_json(target / "manifest.json", digests)
