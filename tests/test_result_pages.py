@@ -92,5 +92,5 @@ def test_pages_and_overview_can_be_written_without_any_result(pages, tmp_path):
 
 
 def test_every_place_of_the_book_is_well_formed(pages, results):
-    for path in (ROOT / "book").glob("*.md"):
+    for path in set((ROOT / "book").glob("*.md")) - {ROOT / "book" / "conclusion.md"}:  # test_edition.py
         assert "[[" not in pages.filled(path.read_text(), results), path
