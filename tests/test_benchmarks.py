@@ -55,7 +55,9 @@ def test_the_table_has_a_row_for_each_pair_and_a_dash_where_nothing_was_measured
         ["Attacks", "pgd", "bare", "1.10 × (1.00 to 1.20)", "–", *here],
     ]
     assert speed.rates(found) == [["An epoch of training", "peak memory, MB", "ours", "1,500", "–"]]
-    assert ["Attacks", "CPU", "tiny", "fast: met"] in speed.settings(found)
+    assert [one[:2] + one[3:] for one in speed.settings(found) if one[0] == "Attacks"] == [
+        ["Attacks", "CPU", "tiny", "fast: met"]
+    ]
     head, line, *rows = speed.terminal(found).splitlines()
     assert head.split() == speed.HEADINGS
     assert set(line) == {"-"}

@@ -11,6 +11,7 @@ from result_pages import table
 RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
 KINDS = ("cpu", "gpu")
 DASH = "–"
+TOGETHER = "\u00a0"  # a space at which no line ends
 HEADINGS = ["what", "measured", "beside", "CPU", "GPU", "date", "hardware", "commit"]
 TITLES = {  # in the table's order
     "training_overhead": "An epoch of training",
@@ -87,7 +88,8 @@ def settings(found: Records) -> list[list[str]]:
             met = {True: "met", False: "not met", None: ""}[notes.get("target met")]
             aim = ": ".join(one for one in (notes.get("target", ""), met) if one)
             how = notes.get("how", "")
-            rows.append([TITLES.get(name, name), kind.upper(), f"{record['setting']}{how and '. '}{how}", aim])
+            where = f"{record['date']}, {record['hardware']}, {record['commit']}"
+            rows.append([TITLES.get(name, name), kind.upper(), where, f"{record['setting']}{how and '. '}{how}", aim])
     return rows
 
 
@@ -133,10 +135,11 @@ def filled(page: str, folder: Path = RESULTS) -> str:
     missing = [TITLES[name] for name in ON_GPU if "gpu" not in found.get(name, {})]
     gaps += [f"- Not measured on a GPU yet: {'; '.join(missing)}."] if missing else []
     gaps += ["- What else stands here is measured on the CPU only."]
+    ratios = [[*row[:3], *(cell.replace(" ", TOGETHER) for cell in row[3:5])] for row in pairs(found)]
     places = {
-        "speed beside peers": table(HEADINGS, pairs(found)),
+        "speed beside peers": table(HEADINGS[:5], ratios),
         "rates and memory": table(["what", "quantity", "of", "CPU", "GPU"], rates(found)),
-        "how speed was measured": table(["what", "on", "setting", "aim"], settings(found)),
+        "how speed was measured": table(["what", "on", "date, hardware, commit", "setting", "aim"], settings(found)),
         "what is missing about speed": "\n".join(gaps),
     }
     for place, text in places.items():
