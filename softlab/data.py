@@ -89,6 +89,9 @@ def _load(name: str, root: Path) -> Dataset:
     if name in TORCHVISION:
         return _from_torchvision(name, root)
     if name == "cifar10-jpeg":
+        if not (root / name).is_dir():
+            advice = "it is an image folder of your own, in SOFTLAB_DATA; cifar10 downloads the original"
+            raise SoftlabError(f"{name}: {root / name} is not a folder ({advice})")
         found = _from_folder(name, root / name)
         return dataclasses.replace(found, source="CIFAR-10, re-encoded as JPEG: labels are right, pixels are not equal")
     if name.startswith("folder:"):

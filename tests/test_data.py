@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import itertools
 import pickle
 import tarfile
 import threading
@@ -230,3 +231,17 @@ def test_digits_are_of_another_kind_whole_and_the_same_each_time():
     assert digits.digest == data._digits().digest
     flat = torch.cat([digits.train_images, digits.fit_images, digits.test_images]).flatten(1)
     assert len(flat.unique(dim=0)) == 1797  # no image twice, so none in two parts
+
+
+def test_the_folder_of_compressed_images_is_found_by_its_name_and_labelled(tmp_path):
+    from PIL import Image
+
+    with pytest.raises(SoftlabError, match="an image folder of your own, in SOFTLAB_DATA; cifar10 downloads"):
+        data.load("cifar10-jpeg", tmp_path)
+    for part, label, number in itertools.product(("train", "test"), ("cat", "dog"), range(4)):
+        path = tmp_path / "cifar10-jpeg" / part / label / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (10 * number, 50, 100)).save(path)
+    found = data.load("cifar10-jpeg", tmp_path)
+    assert found.source.startswith("CIFAR-10, re-encoded as JPEG")
+    assert (found.classes, tuple(found.train_images.shape)) == (("cat", "dog"), (8, 3, 32, 32))
