@@ -69,3 +69,4 @@ def test_killed_ten_times_it_is_the_same_edition(tmp_path):
     readme = (killed / "editions" / "small" / "README.md").read_text()
     assert "networks: 4 of 4" in readme
     assert "**bit-equal**" in readme
+    assert not [path for path in (killed / "editions" / "small").rglob("*.*") if str(tmp_path) in path.read_text()]
