@@ -111,7 +111,8 @@ def engine(edition: Edition, targets: list[Path], on: str, cores: int | None) ->
     command = [sys.executable, "-m", "snakemake", *(str(path.relative_to(ROOT)) for path in targets)]
     command += ["--snakefile", "workflow/Snakefile", "--profile", f"workflow/profiles/{on}"]
     command += ["--cores", str(cores)] if cores else []
-    command += ["--config", f"profile={edition.profile_file.relative_to(ROOT)}", f"edition={edition.name}", "runs_per_job=1"]
+    profile = edition.profile_file.relative_to(ROOT)  # no path of this machine
+    command += ["--config", f"profile={profile}", f"edition={edition.name}", "runs_per_job=1"]
     try:
         return 1 if subprocess.run(command, cwd=ROOT, **TIED).returncode else 0
     except KeyboardInterrupt:
