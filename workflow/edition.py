@@ -210,11 +210,12 @@ def known(name: str) -> Edition:
 
 
 def listed(options: argparse.Namespace) -> int:
-    for name, edition in editions().items():
+    found = editions()
+    for name, edition in found.items():
         done, wanted = len(edition.found), len(edition.records())
         chapters = len(list((edition.folder / "notebooks").glob("*.ipynb")))
         print(f"{name:24} {done} of {wanted} networks, {chapters} chapters  {edition.profile.description}")
-    if not editions():
+    if not found:
         print("there is no edition yet: softlab edition make NAME --profile P")
     return 0
 

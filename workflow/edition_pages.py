@@ -20,7 +20,6 @@ from softlab.files import read_yaml
 from softlab.profile import Profile, load_profile, study_profile
 
 ROOT = Path(__file__).resolve().parent.parent
-METHODS = ("baseline", "label_smoothing", "mixup", "cutmix", "maxsup")
 FROM_RECORDS = "from the networks' records"
 
 
@@ -54,6 +53,11 @@ class Edition:
     def records(self) -> list[Path]:
         """The file of every network that belongs to it, also of those that are not there yet."""
         return [self.folder / "networks" / f"{study}-{method}-seed{seed}.json" for study, method, seed in self.wanted()]
+
+    def missing(self) -> list[tuple[str, str, int]]:
+        """Study, method and seed of every network that has no record yet."""
+        have = {(one["study"], one["method"], one["seed"]) for one in self.found}
+        return [one for one in self.wanted() if one not in have]
 
     @functools.cached_property
     def found(self) -> list[dict]:
@@ -106,8 +110,7 @@ class Edition:
         from softlab.measure import QUANTITIES
 
         ledger, kept = Ledger(self.name, self.profile), {}
-        have = {(one["study"], one["method"], one["seed"]) for one in self.found}
-        if any(one not in have for one in self.wanted() if one[0] == "core"):
+        if any(study == "core" for study, _, _ in self.missing()):
             return kept
         for name, quantity in QUANTITIES.items():
             values = self.by_seed("core", name)
@@ -135,8 +138,7 @@ def all_editions() -> list[Edition]:
 def readme(edition: Edition) -> str:
     """The page of an edition's folder."""
     records, wanted = edition.found, edition.wanted()
-    have = {(one["study"], one["method"], one["seed"]) for one in records}
-    lost = [f"{study}: {method}, seed {seed}" for study, method, seed in wanted if (study, method, seed) not in have]
+    lost = [f"{study}: {method}, seed {seed}" for study, method, seed in edition.missing()]
     chapters = sorted(path.stem for path in (edition.folder / "notebooks").glob("*.ipynb"))
     minutes = sum(one["trained"]["seconds"] for one in records) / 60
     machines = ", ".join(dict.fromkeys(_machine(one["trained"]) for one in records))
@@ -144,8 +146,7 @@ def readme(edition: Edition) -> str:
     fewest, most = min(counts, default=0), max(counts, default=0)
     digests = sum(bool(one["weights"]) for one in records)
     rows = []
-    for method in edition.by_seed("core", "accuracy"):
-        values = edition.by_seed("core", "accuracy")[method]
+    for method, values in edition.by_seed("core", "accuracy").items():
         cells = [f"{100 * values[seed]:.1f}" if seed in values else "–" for seed in edition.profile.seeds]
         rows.append([style(method).label, *cells])
     seeds = [f"seed {seed}" for seed in edition.profile.seeds]
