@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import errno
 import functools
+import hashlib
 import json
 import os
 import shutil
@@ -59,6 +60,12 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
     content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata)
     write_whole(path, lambda file: file.write(content))
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

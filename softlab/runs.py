@@ -8,7 +8,6 @@ trains a run while others that want it wait.
 import contextlib
 import dataclasses
 import functools
-import hashlib
 import json
 import re
 import shutil
@@ -25,7 +24,7 @@ from softlab import fingerprint, models, provenance, regularizers, training, zoo
 from softlab.data import Dataset, load
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment, run_id
-from softlab.files import sync_folder, write_json, write_tensors, write_whole
+from softlab.files import file_digest, sync_folder, write_json, write_tensors, write_whole
 from softlab.profile import Profile, study_profile
 from softlab.provenance import store_folder
 
@@ -249,7 +248,7 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
     for torn in partial.glob(".*"):  # what a kill left in the middle of writing
         torn.unlink()
     whole = [path for path in partial.iterdir() if path not in (checkpoint, partial / "manifest.json")]
-    write_json(partial / "manifest.json", {path.name: _digest(path) for path in whole})
+    write_json(partial / "manifest.json", {path.name: file_digest(path) for path in whole})
     sync_folder(partial)
     partial.replace(store / name)
     sync_folder(store)
@@ -289,7 +288,7 @@ def _load(folder: Path) -> Run | None:
     try:
         manifest = json.loads((folder / "manifest.json").read_bytes())
         for name, digest in manifest.items():
-            if _digest(folder / name) != digest:
+            if file_digest(folder / name) != digest:
                 raise DamagedRun(f"{name} does not have the digest on record")
         experiment, history, record = (
             json.loads((folder / f"{part}.json").read_bytes()) for part in ("experiment", "history", "provenance")
@@ -325,8 +324,3 @@ def _lock_file(store: Path, name: str) -> Path:
 
 def _snapshot_name(epoch: int) -> str:
     return f"snapshot-{epoch:05d}.safetensors"
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import nan
 from pathlib import Path
 
+from plan import network_name
 from result_pages import Results, badge, interval, number, table
 
 from softlab.errors import SoftlabError
@@ -52,7 +53,7 @@ class Edition:
 
     def records(self) -> list[Path]:
         """The file of every network that belongs to it, also of those that are not there yet."""
-        return [self.folder / "networks" / f"{study}-{method}-seed{seed}.json" for study, method, seed in self.wanted()]
+        return [self.folder / "networks" / f"{network_name(*one)}.json" for one in self.wanted()]
 
     def missing(self) -> list[tuple[str, str, int]]:
         """Study, method and seed of every network that has no record yet."""

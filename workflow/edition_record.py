@@ -11,6 +11,7 @@ from math import isfinite
 from pathlib import Path
 
 import torch
+from plan import network_name
 
 from softlab import runs
 from softlab.experiment import Experiment
@@ -33,7 +34,7 @@ def recorded(profile: Profile, study: str, experiment: Experiment, store: str | 
     manifest = json.loads((run.folder / "manifest.json").read_bytes())
     return {
         "schema": SCHEMA,
-        "network": f"{study}-{method}-seed{seed}",
+        "network": network_name(study, method, seed),
         "study": study,
         "method": method,
         "seed": seed,

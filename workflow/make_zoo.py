@@ -14,7 +14,7 @@ import torch
 
 from softlab import runs
 from softlab.experiment import Experiment
-from softlab.files import write_json, write_tensors
+from softlab.files import file_digest, write_json, write_tensors
 from softlab.profile import chapters, load_profile, study_profile
 
 PARTS = ("experiment.json", "history.json", "provenance.json")
@@ -55,7 +55,7 @@ def put(experiment: Experiment, folder: Path, room: float) -> bool:
     record = json.loads((target / "provenance.json").read_bytes())
     write_json(target / "provenance.json", record | {"code": runs.code_digest(run.experiment)})
     write_tensors(target / "weights.safetensors", weights)
-    digests = {name: runs._digest(target / name) for name in (*PARTS, "weights.safetensors")}
+    digests = {name: file_digest(target / name) for name in (*PARTS, "weights.safetensors")}
     write_json(target / "manifest.json", digests)
     return True
 

@@ -49,6 +49,11 @@ def training_jobs(profile: Profile, study: str, per_job: int, changes: tuple[str
             yield Training(name, (*given, *changes), tuple(some))
 
 
+def network_name(study: str, method: str, seed: int) -> str:
+    """How an edition names a network of a study, and the file that holds its record."""
+    return f"{study}-{method}-seed{seed}"
+
+
 def digest(content: object) -> str:
     """A short name for plain values: equal for equal content."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]

@@ -63,7 +63,7 @@ def book(tmp_path_factory):
     (made.folder / "book" / "intro.md").write_text(
         "# A small book\n\nOf {glue:text}`../notebooks/04_cosines.ipynb::networks:` networks.\n"
     )
-    for page in ("questions", "sweeps"):  # which the site's job fills
+    for page in ("conclusion", "editions", "questions", "speed", "sweeps"):  # which the site's job fills
         (made.folder / "book" / f"{page}.md").write_text(f"# {page}\n")
     shutil.rmtree(made.folder / "editions")
     files = "".join(
