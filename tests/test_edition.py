@@ -19,6 +19,7 @@ import conclusion  # noqa: E402
 import edition as editions  # noqa: E402
 import edition_pages  # noqa: E402
 import keep_notebook  # noqa: E402
+from result_pages import Results  # noqa: E402
 
 BASELINE = next(path.name for path in (ROOT / "softlab" / "zoo").glob("baseline-seed0-*"))
 PROFILE = """
@@ -113,6 +114,23 @@ def test_the_page_sets_scales_and_papers_beside_each_other(made):
     assert "supported*" in text  # from the records
     assert "baseline 76.16, label smoothing 77.05, MaxSup 77.82" in text
     assert "baseline 81.00, label smoothing 83.03" in text
+
+
+def test_scales_are_ordered_by_what_their_baseline_leaves_to_mend(made, tmp_path):
+    """The gap of an edition is in its records, that of a build in the results of chapter 5."""
+    columns = {"this build": {"calibration-improves": made.judged()["calibration-improves"]}, "small": made.judged()}
+    for path in (made.folder / "networks").glob("core-baseline-*.json"):
+        kept = json.loads(path.read_bytes())
+        path.write_text(json.dumps(kept | {"numbers": kept["numbers"] | {"gap": 0.05}}))
+    assert edition_pages.overconfidence(Results(tmp_path), columns).splitlines()[2:] == [
+        "| small | +5.0 | +0.0\u00a0±\u00a00.0 | – | – | – |"
+    ]
+    ledger = Ledger("05_calibration", made.profile)
+    ledger.record({"baseline": {100: {"gap": 0.07}, 101: {"gap": 0.09}}, "mixup": {100: {"gap": 0.5}}})
+    ledger.save(tmp_path / "05_calibration.results.json")
+    rows = edition_pages.overconfidence(Results(tmp_path), columns).splitlines()[2:]
+    assert [row.split(" | ")[:2] for row in rows] == [["| this build", "+8.0"], ["| small", "+5.0"]]
+    assert edition_pages.overconfidence(Results(tmp_path), {}) == "*Nothing here can say.*"
 
 
 def test_the_same_bits_the_seed_spread_and_neither(made):

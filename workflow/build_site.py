@@ -59,7 +59,7 @@ def main(build: Path, log: Path, sweeps: list[str], edition: edition_pages.Editi
     page = site / "book" / "editions.md"
     page.write_text(page.read_text().replace("<!-- the editions -->", edition_pages.page(scales)))
     page = site / "book" / "conclusion.md"
-    page.write_text(concluded(page.read_text(), scales))
+    page.write_text(concluded(page.read_text(), scales, edition_pages.overconfidence(results, scales)))
     add_cover(site, build)
     page = site / "book" / "questions.md"
     page.write_text(filled(page.read_text(), results))

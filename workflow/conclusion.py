@@ -1,7 +1,7 @@
 """The book's conclusion, put together from this build and all editions: at which scales claims are supported or not.
 
 In book/conclusion.md a place is [[across CLAIM; VARIANT]] (the verdict at every scale; without a variant, of the first
-that was judged), or <!-- GROUP --> with a name of GROUPS.
+that was judged), <!-- GROUP --> with a name of GROUPS, or <!-- overconfidence --> for the table of that name.
 """
 
 import re
@@ -70,7 +70,7 @@ def listed(wanted: str, columns: Columns) -> str:
     return "\n".join(lines) or "*None.*"
 
 
-def concluded(text: str, columns: Columns) -> str:
+def concluded(text: str, columns: Columns, overconfidence: str = "") -> str:
     """The page with its places filled; a place that asks for what there is not is an error."""
 
     def fill(place: re.Match) -> str:
@@ -79,6 +79,7 @@ def concluded(text: str, columns: Columns) -> str:
             sys.exit(f"[[across {place[1]}]] names no claim")
         return across(name, columns, variant or None)
 
+    text = text.replace("<!-- overconfidence -->", overconfidence)
     for name in GROUPS:
         text = text.replace(f"<!-- {name} -->", listed(name, columns))
     return re.sub(r"\[\[across ([^\]]+)\]\]", fill, text)
