@@ -38,7 +38,7 @@ class Profile:
     evaluation: Mapping[str, object]
     seconds_per_network: Mapping[str, float]
     resources: Mapping[str, int]  # of one job on a cluster: gpus, memory_gb, minutes
-    studies: tuple[str, ...]  # of chapters.yaml, that it trains: all, or what its hardware allows
+    studies: Mapping[str, Mapping[str, object]]  # that it trains, with what each changes: chapters.yaml's, or its own
 
     @property
     def standing(self) -> str:
@@ -86,11 +86,6 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
     experiment = Experiment(**content["experiment"])
     if "epochs" in overrides and "snapshot_epochs" not in overrides:
         experiment = experiment.shortened(overrides.pop("epochs"))
-    studies = content.get("studies") or list(_chapters_file()["studies"])
-    if not isinstance(studies, list):
-        raise SoftlabError(f"studies of profile {path.name} must be a list of names, not {studies!r}")
-    for study in studies:
-        check_known("study", study, _chapters_file()["studies"])
     resources = {"gpus": 0, "memory_gb": 4, "minutes": 60}
     resources |= _numbers("resources", content.get("resources") or {}, RESOURCES)
     seconds = _numbers("seconds_per_network", content["seconds_per_network"], SECONDS, float)
@@ -102,7 +97,7 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
         seeds=_seeds(settings.get("seeds", content.get("seeds", 1)), content.get("first_seed", 0)),
         evaluation=_evaluation(content["evaluation"], settings.get("evaluation", {})),
         resources=MappingProxyType(resources),
-        studies=tuple(studies),
+        studies=_studies(content.get("studies") or _chapters_file()["studies"]),
         seconds_per_network=MappingProxyType(seconds),
     )
 
@@ -116,13 +111,12 @@ def chapters(profile: Profile | None = None) -> dict[str, list[str]]:
 
 
 def study_profile(profile: Profile, study: str = "core") -> Profile:
-    """The profile as the named study of softlab/chapters.yaml changes it (`core` changes nothing)."""
-    studies = _chapters_file()["studies"]
-    check_known("study", study, studies)
+    """The profile as the named study changes it (`core` changes nothing): see softlab/chapters.yaml."""
+    check_known("study", study, _chapters_file()["studies"])
     if study not in profile.studies:
         raise SoftlabError(f"profile {profile.name} leaves out the study {study} (it has {', '.join(profile.studies)})")
-    changes = dict(studies[study] or {})
-    seeds = profile.seeds[: changes.pop("seeds", len(profile.seeds))]
+    changes = dict(profile.studies[study])
+    seeds = profile.seeds[: checked_number("seeds", int, changes.pop("seeds", len(profile.seeds)), (1, 10_000))]
     methods = changes.pop("methods", None)
     if isinstance(methods, list):  # with the profile's parameters, or a method's own if the profile leaves it out
         methods = {name: profile.methods.get(name, {}) for name in methods}
@@ -136,6 +130,21 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
 @functools.cache
 def _chapters_file() -> dict:
     return read_yaml(PACKAGE / "chapters.yaml")
+
+
+def _studies(given: object) -> Mapping[str, Mapping[str, object]]:
+    """The studies of chapters.yaml in a list, or in a mapping to what the profile changes in them."""
+    known = _chapters_file()["studies"]
+    if not isinstance(given, (list, Mapping)):
+        raise SoftlabError(f"studies must be a list of names, or map names to changes, not {given!r}")
+    found = {}
+    for study in given:
+        check_known("study", study, known)
+        changes = given[study] if isinstance(given, Mapping) else None
+        if not isinstance(changes or {}, Mapping):
+            raise SoftlabError(f"study {study} must map entries to values ({{seeds: 3}}), not {changes!r}")
+        found[study] = MappingProxyType({**(known[study] or {}), **(changes or {})})
+    return MappingProxyType(found)
 
 
 def _seeds(seeds: object, first_seed: object) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """Experiments and profiles: what is valid, what is said about what is not, and what a run id depends on."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -174,6 +175,50 @@ def test_every_chapter_names_known_studies():
         assert all(study_profile(profile, study).experiments() for study in studies)
     with pytest.raises(SoftlabError, match="did you mean 'core'"):
         study_profile(profile, "cor")
+
+
+def test_a_profile_may_change_a_study(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text("seeds: 6\nstudies: {core: {}, noise: {seeds: 5, label_noise: 0.2}, steady: }")
+    own = load_profile(path)
+    assert list(own.studies) == ["core", "noise", "steady"]
+    noise = study_profile(own, "noise")
+    assert (noise.seeds, noise.experiment.label_noise) == ((0, 1, 2, 3, 4), 0.2)
+    assert list(noise.methods) == ["baseline", "label_smoothing", "maxsup"]  # as chapters.yaml has it
+    assert study_profile(own, "steady").seeds == (0, 1, 2)
+    with pytest.raises(SoftlabError, match="profile own leaves out the study narrow"):
+        study_profile(own, "narrow")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("core", "studies must be a list of names, or map names to changes, not 'core'"),
+        ("{cor: {}}", "unknown study 'cor'; did you mean 'core'"),
+        ("[{core: {}}]", "unknown study {'core': {}}"),
+        ("{core: 3}", "study core must map entries to values ({seeds: 3}), not 3"),
+        ("{core: {seeds: many}}", "seeds must be a whole number"),
+        ("{core: {sede: 3}}", "unknown field 'sede'; did you mean 'seed'"),
+    ],
+)
+def test_changes_of_studies_that_cannot_be(tmp_path, given, message):
+    path = tmp_path / "own.yaml"
+    path.write_text(f"studies: {given}")
+    with pytest.raises(SoftlabError, match=re.escape(message)):
+        study_profile(load_profile(path), "core")
+
+
+def test_fresh_seeds_change_nothing_but_the_seeds():
+    """Of quick, so that what the book found there is put to the test."""
+    quick, fresh = load_profile("quick"), load_profile("quick-fresh")
+    assert set(fresh.studies) == set(quick.studies)
+    assert (fresh.methods, fresh.evaluation) == (quick.methods, quick.evaluation)
+    assert not set(fresh.seeds) & set(quick.seeds)
+    for study in quick.studies:
+        settings = [study_profile(one, study) for one in (quick, fresh)]
+        assert settings[0].experiment == settings[1].experiment
+        assert settings[0].methods == settings[1].methods
+        assert len(settings[0].seeds) <= len(settings[1].seeds)
 
 
 def test_a_shortened_study_keeps_the_snapshots_that_it_reaches():
