@@ -65,8 +65,7 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
         raise SoftlabError(f"a profile is given by its name or the path of a .yaml file, not {name!r}")
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
-        known = sorted(file.stem for file in (PACKAGE / "profiles").glob("*.yaml"))
-        check_known("profile", str(name), known)
+        check_known("profile", str(name), packaged_profiles())
         path = PACKAGE / "profiles" / f"{name}.yaml"
     if not FILE_NAME.fullmatch(path.stem):
         raise SoftlabError(f"{path.name!r}: a profile's file is named with letters, digits, _ - and ., no . first")
@@ -100,6 +99,11 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
         studies=_studies(content.get("studies") or _chapters_file()["studies"]),
         seconds_per_network=MappingProxyType(seconds),
     )
+
+
+def packaged_profiles() -> list[str]:
+    """The names of the profiles that come with softlab."""
+    return sorted(file.stem for file in (PACKAGE / "profiles").glob("*.yaml"))
 
 
 def chapters(profile: Profile | None = None) -> dict[str, list[str]]:

@@ -10,11 +10,12 @@ import nbformat
 import pytest
 from PIL import Image
 
-from softlab import SoftlabError
+from softlab import SoftlabError, load_profile
 from softlab.evidence import Ledger
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "workflow"))
+import build_site  # noqa: E402
 import conclusion  # noqa: E402
 import edition as editions  # noqa: E402
 import edition_pages  # noqa: E402
@@ -122,15 +123,15 @@ def test_scales_are_ordered_by_what_their_baseline_leaves_to_mend(made, tmp_path
     for path in (made.folder / "networks").glob("core-baseline-*.json"):
         kept = json.loads(path.read_bytes())
         path.write_text(json.dumps(kept | {"numbers": kept["numbers"] | {"gap": 0.05}}))
-    assert edition_pages.overconfidence(Results(tmp_path), columns).splitlines()[2:] == [
+    assert conclusion.overconfidence(Results(tmp_path), columns).splitlines()[2:] == [
         "| small | +5.0 | +0.0\u00a0±\u00a00.0 | – | – | – |"
     ]
     ledger = Ledger("05_calibration", made.profile)
     ledger.record({"baseline": {100: {"gap": 0.07}, 101: {"gap": 0.09}}, "mixup": {100: {"gap": 0.5}}})
     ledger.save(tmp_path / "05_calibration.results.json")
-    rows = edition_pages.overconfidence(Results(tmp_path), columns).splitlines()[2:]
+    rows = conclusion.overconfidence(Results(tmp_path), columns).splitlines()[2:]
     assert [row.split(" | ")[:2] for row in rows] == [["| this build", "+8.0"], ["| small", "+5.0"]]
-    assert edition_pages.overconfidence(Results(tmp_path), {}) == "*Nothing here can say.*"
+    assert conclusion.overconfidence(Results(tmp_path), {}) == "*Nothing here can say.*"
 
 
 def test_the_same_bits_the_seed_spread_and_neither(made):
@@ -226,7 +227,8 @@ def test_a_scale_counts_only_for_the_variant_that_it_judged():
 
 def test_every_place_of_the_page_is_one_that_can_be_filled():
     page = (ROOT / "book" / "conclusion.md").read_text()
-    filled = conclusion.concluded(page, {})
+    tables = dict.fromkeys(("overconfidence", "fresh seeds"), "a table")
+    filled = conclusion.concluded(build_site.with_tables(page, tables), {})
     assert "[[" not in filled
     assert "<!--" not in filled
 
@@ -249,3 +251,32 @@ def test_a_kept_notebook_has_smaller_pictures_and_no_paths(tmp_path):
     assert Image.open(io.BytesIO(base64.b64decode(after))).size == (200, 200)
     assert (tmp_path / "kept" / "01.results.json").read_text() == "{}"
     assert sorted(path.name for path in target.parent.iterdir()) == ["01.ipynb", "01.results.json"]
+
+
+def test_verdicts_with_fresh_seeds_are_set_beside_those_of_the_build(made, tmp_path):
+    """Of the same setting only; the edition's come from its records: accuracy rises, nothing else is decided."""
+    build = tmp_path / "build"
+    build.mkdir()
+    none = "*No edition repeats the setting of this build with other seeds.*"
+    assert conclusion.with_fresh_seeds(Results(build)) == none
+    ledger = Ledger("01_soft_labels", load_profile("quick"))
+    ledger.judge("accuracy-improves", {"baseline": {0: 0.9, 1: 0.91}, "mixup": {0: 0.8, 1: 0.809}})
+    ledger.save(build / "01_soft_labels.results.json")
+    assert conclusion.with_fresh_seeds(Results(build)) == none
+    quick = (ROOT / "softlab" / "profiles" / "quick.yaml").read_text()
+    (made.folder / "small.yaml").write_text(quick.replace("first_seed: 0", "first_seed: 200"))
+    assert conclusion.with_fresh_seeds(Results(build)).startswith("`small`: 5 seeds, confirmatory.\n\n- 0 of 0")
+    (made.folder / "small.yaml").write_text(quick)
+    assert conclusion.with_fresh_seeds(Results(build)) == none  # the same seeds
+
+
+def test_a_verdict_repeats_or_turns_or_opens():
+    def judged(*verdicts):
+        return {"accuracy-improves": [{"verdict": one, "variant": str(i)} for i, one in enumerate(verdicts)]}
+
+    before = judged("supported", "supported", "mixed", "undecided", "contradicted", "no verdict")
+    after = judged("supported", "contradicted", "undecided", "supported", "no verdict", "supported")
+    lines = conclusion.repeated(before, after | {"cones-form": []}).splitlines()
+    assert [line.rpartition(" ")[2] for line in lines if not line.startswith("  ")] == ["same.", "1.", "1.", "1."]
+    assert lines[0] == "- 1 of 4 verdicts are the same."
+    assert lines[2].endswith("(1) {bdg-success}`supported`, then {bdg-danger}`contradicted`")

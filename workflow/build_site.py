@@ -15,12 +15,12 @@ import sys
 import time
 from pathlib import Path
 
+import conclusion
 import edition_pages
 import nbformat
 import speed
 import sweep_report
 import yaml
-from conclusion import concluded
 from result_pages import Results, filled, glance, table
 from set_repository import colab_link, github_address
 
@@ -53,16 +53,22 @@ def main(build: Path, log: Path, sweeps: list[str], edition: edition_pages.Editi
     results = Results(build / "notebooks")
     (site / "book" / "results.md").write_text(glance(results))
     add_sweeps(site, build, sweeps)
-    page = site / "book" / "speed.md"
-    page.write_text(speed.filled(page.read_text()))
-    scales = edition_pages.by_scale(results, edition and edition.name)
-    page = site / "book" / "editions.md"
-    page.write_text(page.read_text().replace("<!-- the editions -->", edition_pages.page(scales)))
-    page = site / "book" / "conclusion.md"
-    page.write_text(concluded(page.read_text(), scales, edition_pages.overconfidence(results, scales)))
     add_cover(site, build)
-    page = site / "book" / "questions.md"
-    page.write_text(filled(page.read_text(), results))
+    scales = edition_pages.by_scale(results, edition and edition.name)
+    tables = {
+        "the editions": edition_pages.page(scales),
+        "overconfidence": conclusion.overconfidence(results, scales),
+        "fresh seeds": conclusion.with_fresh_seeds(results),
+    }
+    places = {
+        "speed": speed.filled,
+        "editions": lambda text: with_tables(text, tables),
+        "conclusion": lambda text: conclusion.concluded(with_tables(text, tables), scales),
+        "questions": lambda text: filled(text, results),
+    }
+    for name, fill in places.items():
+        page = site / "book" / f"{name}.md"
+        page.write_text(fill(page.read_text()))
     (site / "_config.yml").write_text(yaml.safe_dump(configuration(repository), allow_unicode=True))
 
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(site), "-n"]
@@ -84,6 +90,13 @@ def main(build: Path, log: Path, sweeps: list[str], edition: edition_pages.Editi
     html.replace(build / "html")
     shutil.rmtree(work)
     (build / "index.json").write_text(json.dumps({"seconds": round(time.monotonic() - started, 1)}))
+
+
+def with_tables(text: str, tables: dict[str, str]) -> str:
+    """A page with tables in the places <!-- NAME -->."""
+    for name, content in tables.items():
+        text = text.replace(f"<!-- {name} -->", content)
+    return text
 
 
 def add_sweeps(site: Path, build: Path, names: list[str]) -> None:

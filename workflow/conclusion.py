@@ -1,18 +1,22 @@
 """The book's conclusion, put together from this build and all editions: at which scales claims are supported or not.
 
 In book/conclusion.md a place is [[across CLAIM; VARIANT]] (the verdict at every scale; without a variant, of the first
-that was judged), <!-- GROUP --> with a name of GROUPS, or <!-- overconfidence --> for the table of that name.
+that was judged), or <!-- GROUP --> with a name of GROUPS.
 """
 
 import re
 import sys
 from collections.abc import Mapping
 
-from result_pages import badge
+from edition_pages import all_editions, own
+from result_pages import Results, badge, interval, table
 
 from softlab.evidence import claims
+from softlab.figures import style
+from softlab.profile import load_profile, packaged_profiles
 
 Columns = Mapping[str, Mapping[str, list[dict]]]  # scale -> claim -> its judgements, that of its own statistic first
+METHODS = ("label_smoothing", "mixup", "cutmix", "maxsup")
 GROUPS = {
     "supported": "supported at every scale that decides them",
     "contradicted": "contradicted at every scale that decides them",
@@ -70,7 +74,7 @@ def listed(wanted: str, columns: Columns) -> str:
     return "\n".join(lines) or "*None.*"
 
 
-def concluded(text: str, columns: Columns, overconfidence: str = "") -> str:
+def concluded(text: str, columns: Columns) -> str:
     """The page with its places filled; a place that asks for what there is not is an error."""
 
     def fill(place: re.Match) -> str:
@@ -79,7 +83,62 @@ def concluded(text: str, columns: Columns, overconfidence: str = "") -> str:
             sys.exit(f"[[across {place[1]}]] names no claim")
         return across(name, columns, variant or None)
 
-    text = text.replace("<!-- overconfidence -->", overconfidence)
     for name in GROUPS:
         text = text.replace(f"<!-- {name} -->", listed(name, columns))
     return re.sub(r"\[\[across ([^\]]+)\]\]", fill, text)
+
+
+def overconfidence(results: Results, columns: Columns) -> str:
+    """How overconfident the baseline is at every scale, beside what the methods change in its calibration error.
+
+    Scales in the order of the baseline's gap (mean confidence minus accuracy), the most overconfident first.
+    """
+    gaps = {edition.name: edition.values("core", "baseline", "gap") for edition in all_editions()}
+    kept = results.records.get("05_calibration", {}).get("measurements", [])
+    gaps["this build"] = [one["value"] for one in kept if (one["quantity"], one["method"]) == ("gap", "baseline")]
+    rows = []
+    for scale, judged in columns.items():
+        if "calibration-improves" in judged and gaps[scale]:
+            (found, *_), mean = judged["calibration-improves"], sum(gaps[scale]) / len(gaps[scale])
+            changes = [interval(one, 100) if one else "–" for one in map(found["differences"].get, METHODS)]
+            rows.append((mean, [scale, f"{100 * mean:+.1f}", *changes]))
+    headings = ["scale", "gap of the baseline", *(f"ECE, {style(method).label}" for method in METHODS)]
+    return table(headings, [row for _, row in sorted(rows, reverse=True)]) if rows else "*Nothing here can say.*"
+
+
+def with_fresh_seeds(results: Results) -> str:
+    """What became of this build's verdicts in the edition that has the same setting and other seeds."""
+    names = {record["profile"] for record in results.records.values()}
+    settings = load_profile(names.pop()) if len(names) == 1 and names <= set(packaged_profiles()) else None
+    for edition in all_editions() if settings else []:
+        same = (edition.profile.experiment, edition.profile.methods) == (settings.experiment, settings.methods)
+        if same and not set(edition.profile.seeds) & set(settings.seeds):
+            about = f"`{edition.name}`: {len(edition.profile.seeds)} seeds, {edition.profile.standing}."
+            return f"{about}\n\n{repeated(own(results), edition.judged())}"
+    return "*No edition repeats the setting of this build with other seeds.*"
+
+
+def repeated(before: Mapping[str, list[dict]], after: Mapping[str, list[dict]]) -> str:
+    """Which verdicts are the same with other seeds, and which are not."""
+    kinds: dict[str, list[str]] = {"the same": [], "other": [], "open now": [], "decided now": []}
+    for name, claim in claims().items():
+        for one in before.get(name, []) if claim.kind == "empirical" else []:
+            again = [two["verdict"] for two in after.get(name, []) if two["variant"] == one["variant"]][:1]
+            pair = [one["verdict"], *again]
+            if len(pair) < 2 or "no verdict" in pair:
+                continue
+            kind = "the same" if pair[0] == pair[1] else "other"
+            if kind == "other" and "undecided" in pair:
+                kind = "open now" if pair[1] == "undecided" else "decided now"
+            about = f"{claim.statement} ({one['variant'] or 'as claimed'})"
+            kinds[kind].append(f"  - {about} {badge(pair[0])}, then {badge(pair[1])}")
+    lines = [
+        f"- {len(kinds['the same'])} of {sum(map(len, kinds.values()))} verdicts are the same.",
+        f"- Decided both times, and differently: {len(kinds['other'])}.",
+        *kinds["other"],
+        f"- Decided at first, and open with fresh seeds: {len(kinds['open now'])}.",
+        *kinds["open now"],
+        f"- Open at first, and decided with fresh seeds: {len(kinds['decided now'])}.",
+        *kinds["decided now"],
+    ]
+    return "\n".join(lines)

@@ -21,7 +21,6 @@ from softlab.files import read_yaml
 from softlab.profile import Profile, load_profile, study_profile
 
 ROOT = Path(__file__).resolve().parent.parent
-METHODS = ("label_smoothing", "mixup", "cutmix", "maxsup")
 FROM_RECORDS = "from the networks' records"
 
 
@@ -198,24 +197,6 @@ def by_scale(results: Results, shown: str | None = None) -> dict[str, Mapping[st
     """What was judged, by claim, in this build and in every edition; `shown` is the edition that is the build."""
     columns = {} if shown else {"this build": own(results)}
     return columns | {edition.name: edition.judged() for edition in all_editions()}
-
-
-def overconfidence(results: Results, columns: Mapping[str, Mapping[str, list[dict]]]) -> str:
-    """How overconfident the baseline is at every scale, beside what the methods change in its calibration error.
-
-    Scales in the order of the baseline's gap (mean confidence minus accuracy), the most overconfident first.
-    """
-    gaps = {edition.name: edition.values("core", "baseline", "gap") for edition in all_editions()}
-    kept = results.records.get("05_calibration", {}).get("measurements", [])
-    gaps["this build"] = [one["value"] for one in kept if (one["quantity"], one["method"]) == ("gap", "baseline")]
-    rows = []
-    for scale, judged in columns.items():
-        if "calibration-improves" in judged and gaps[scale]:
-            (found, *_), mean = judged["calibration-improves"], sum(gaps[scale]) / len(gaps[scale])
-            changes = [interval(one, 100) if one else "–" for one in map(found["differences"].get, METHODS)]
-            rows.append((mean, [scale, f"{100 * mean:+.1f}", *changes]))
-    headings = ["scale", "gap of the baseline", *(f"ECE, {style(method).label}" for method in METHODS)]
-    return table(headings, [row for _, row in sorted(rows, reverse=True)]) if rows else "*Nothing here can say.*"
 
 
 def page(columns: Mapping[str, Mapping[str, list[dict]]]) -> str:
