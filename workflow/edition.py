@@ -20,7 +20,7 @@ from math import inf, nan
 from pathlib import Path
 
 import edition_pages
-from edition_pages import Edition, readme
+from edition_pages import CHAPTERS, Edition, readme
 from execute import die_with_parent
 
 from softlab.errors import SoftlabError, check_known
@@ -40,8 +40,6 @@ RESERVED = (
     "nan",
     "infinity",
 )  # a folder; and what Snakemake takes for no text
-MAIN = ("01_soft_labels", "02_cones", "03_magnitudes", "04_cosines")
-MAIN += ("05_calibration", "06_robustness", "07_maxsup", "08_causes")
 TIED = {"preexec_fn": die_with_parent} if os.name == "posix" else {}  # the engine to this process
 OUTSIDE = 0.1  # share of a network's numbers that may lie outside the seed spread by chance
 
@@ -76,11 +74,11 @@ def begun(name: str, profile: str | None) -> Edition:
 def make(options: argparse.Namespace) -> int:
     """Train, measure and execute what is missing, then bring runs.csv and README.md up to date."""
     for chapter in options.chapters:
-        check_known("chapter", chapter, MAIN)
+        check_known("chapter", chapter, CHAPTERS)
     check_known("place to run", options.on, sorted(path.name for path in (ROOT / "workflow/profiles").iterdir()))
     edition = begun(options.name, options.profile)
     check_comparable(edition)
-    chapters = () if options.networks_only else options.chapters or MAIN
+    chapters = () if options.networks_only else options.chapters or CHAPTERS
     missing = [path for path in edition.records() if not path.exists()]
     missing += [path for path in (edition.notebook(chapter) for chapter in chapters) if not path.exists()]
     print(f"edition {edition.name}: {len(missing)} files are missing", flush=True)
@@ -213,7 +211,7 @@ def listed(options: argparse.Namespace) -> int:
     found = editions()
     for name, edition in found.items():
         done, wanted = len(edition.found), len(edition.records())
-        chapters = len(list((edition.folder / "notebooks").glob("*.ipynb")))
+        chapters = len(edition.executed())
         print(f"{name:24} {done} of {wanted} networks, {chapters} chapters  {edition.profile.description}")
     if not found:
         print("there is no edition yet: softlab edition make NAME --profile P")

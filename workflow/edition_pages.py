@@ -21,6 +21,8 @@ from softlab.files import read_yaml
 from softlab.profile import Profile, load_profile, study_profile
 
 ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = ("01_soft_labels", "02_cones", "03_magnitudes", "04_cosines")
+CHAPTERS += ("05_calibration", "06_robustness", "07_maxsup", "08_causes")
 FROM_RECORDS = "from the networks' records"
 
 
@@ -67,6 +69,10 @@ class Edition:
 
     def notebook(self, chapter: str) -> Path:
         return self.folder / "notebooks" / f"{chapter}.ipynb"
+
+    def executed(self) -> list[str]:
+        """The chapters that were executed."""
+        return [chapter for chapter in CHAPTERS if self.notebook(chapter).exists()]
 
     def by_seed(self, study: str, quantity: str) -> dict[str, dict[int, float]]:
         """A number of every network of a study, {method: {seed: value}}; no seed of which a network failed."""
@@ -140,7 +146,6 @@ def readme(edition: Edition) -> str:
     """The page of an edition's folder."""
     records, wanted = edition.found, edition.wanted()
     lost = [f"{study}: {method}, seed {seed}" for study, method, seed in edition.missing()]
-    chapters = sorted(path.stem for path in (edition.folder / "notebooks").glob("*.ipynb"))
     minutes = sum(one["trained"]["seconds"] for one in records) / 60
     machines = ", ".join(dict.fromkeys(_machine(one["trained"]) for one in records))
     counts = [len(one["numbers"]) for one in records]
@@ -165,7 +170,7 @@ def readme(edition: Edition) -> str:
 Written by `softlab edition make` from the files beside it, but for notes at the end, where there are any.
 
 - networks: {len(records)} of {len(wanted)}, {minutes:.0f} minutes of training in all on {machines or "no machine yet"}
-- chapters executed: {", ".join(chapters) or "none"}
+- chapters executed: {", ".join(edition.executed()) or "none"}
 - not trained yet: {"; ".join(lost) or "nothing"}
 - numbers on record for each network: {fewest} to {most}; digests of weights: {digests} of {len(records)}
 
@@ -234,7 +239,7 @@ def _listed(editions: Iterable[Edition]) -> str:
                 f"`{edition.name}`",
                 edition.profile.description,
                 f"{done} of {wanted}",
-                f"{len(list((edition.folder / 'notebooks').glob('*.ipynb')))} of 8",
+                f"{len(edition.executed())} of {len(CHAPTERS)}",
                 str(len(edition.profile.seeds)),
                 edition.profile.standing,
                 ", ".join(dict.fromkeys(results)) or "not yet",
