@@ -1,11 +1,12 @@
 """Digests of code: they change with what a method does, and with nothing else."""
 
 import importlib.util
+import subprocess
 from dataclasses import dataclass
 
 import pytest
 
-from softlab import SoftlabError, fingerprint, regularizers
+from softlab import SoftlabError, fingerprint, provenance, regularizers
 from softlab.fingerprint import code_digest, training_code_digest
 from softlab.provenance import commit
 
@@ -164,3 +165,21 @@ def test_source_that_cannot_be_read_is_an_error():
 
 def test_the_commit_is_a_hash_or_unknown():
     assert commit() == "unknown" or len(commit().rstrip("+")) >= 7
+
+
+def test_a_commit_is_marked_where_code_differs_and_not_where_results_do(tmp_path, monkeypatch):
+    package = tmp_path / "softlab"
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+    assert commit.__wrapped__() == "unknown"  # no checkout
+    for part in ("softlab", "editions"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "file.txt").write_text("as committed")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *command], check=True)
+    clean = commit.__wrapped__()
+    assert len(clean) == 10
+    (tmp_path / "editions" / "file.txt").write_text("grown")
+    assert commit.__wrapped__() == clean
+    (package / "file.txt").write_text("edited")
+    assert commit.__wrapped__() == f"{clean}+"
