@@ -265,7 +265,7 @@ def test_verdicts_with_fresh_seeds_are_set_beside_those_of_the_build(made, tmp_p
     assert conclusion.with_fresh_seeds(Results(build)) == none
     quick = (ROOT / "softlab" / "profiles" / "quick.yaml").read_text()
     (made.folder / "small.yaml").write_text(quick.replace("first_seed: 0", "first_seed: 200"))
-    assert conclusion.with_fresh_seeds(Results(build)).startswith("`small`: 5 seeds, confirmatory.\n\n- 0 of 0")
+    assert conclusion.with_fresh_seeds(Results(build)).startswith("`small`: 5 seeds, confirmatory.\n\n0 of 0")
     (made.folder / "small.yaml").write_text(quick)
     assert conclusion.with_fresh_seeds(Results(build)) == none  # the same seeds
 
@@ -277,6 +277,6 @@ def test_a_verdict_repeats_or_turns_or_opens():
     before = judged("supported", "supported", "mixed", "undecided", "contradicted", "no verdict")
     after = judged("supported", "contradicted", "undecided", "supported", "no verdict", "supported")
     lines = conclusion.repeated(before, after | {"cones-form": []}).splitlines()
-    assert [line.rpartition(" ")[2] for line in lines if not line.startswith("  ")] == ["same.", "1.", "1.", "1."]
-    assert lines[0] == "- 1 of 4 verdicts are the same."
-    assert lines[2].endswith("(1) {bdg-success}`supported`, then {bdg-danger}`contradicted`")
+    assert [line.rpartition(": ")[2] for line in lines if line.startswith(":::{")] == ["1", "1", "1"]
+    assert lines[0] == "1 of 4 verdicts are the same."
+    assert lines[3].endswith("(1) {bdg-success}`supported`, then {bdg-danger}`contradicted`")

@@ -131,14 +131,15 @@ def repeated(before: Mapping[str, list[dict]], after: Mapping[str, list[dict]]) 
             if kind == "other" and "undecided" in pair:
                 kind = "open now" if pair[1] == "undecided" else "decided now"
             about = f"{claim.statement} ({one['variant'] or 'as claimed'})"
-            kinds[kind].append(f"  - {about} {badge(pair[0])}, then {badge(pair[1])}")
-    lines = [
-        f"- {len(kinds['the same'])} of {sum(map(len, kinds.values()))} verdicts are the same.",
-        f"- Decided both times, and differently: {len(kinds['other'])}.",
-        *kinds["other"],
-        f"- Decided at first, and open with fresh seeds: {len(kinds['open now'])}.",
-        *kinds["open now"],
-        f"- Open at first, and decided with fresh seeds: {len(kinds['decided now'])}.",
-        *kinds["decided now"],
+            kinds[kind].append(f"- {about} {badge(pair[0])}, then {badge(pair[1])}")
+    titles = {
+        "other": "Decided both times, and differently",
+        "open now": "Decided at first, and open with fresh seeds",
+        "decided now": "Open at first, and decided with fresh seeds",
+    }
+    counted = f"{len(kinds['the same'])} of {sum(map(len, kinds.values()))} verdicts are the same."
+    folded = [
+        f":::{{dropdown}} {title}: {len(kinds[kind])}\n{chr(10).join(kinds[kind]) or '*None.*'}\n:::"
+        for kind, title in titles.items()
     ]
-    return "\n".join(lines)
+    return "\n\n".join([counted, *folded])

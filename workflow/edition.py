@@ -212,7 +212,9 @@ def listed(options: argparse.Namespace) -> int:
     for name, edition in found.items():
         done, wanted = len(edition.found), len(edition.records())
         chapters = len(edition.executed())
-        print(f"{name:{max(map(len, found))}}  {done} of {wanted} networks, {chapters} chapters  {edition.profile.description}")
+        print(
+            f"{name:{max(map(len, found))}}  {done} of {wanted} networks, {chapters} chapters  {edition.profile.description}"
+        )
     if not found:
         print("there is no edition yet: softlab edition make NAME --profile P")
     return 0
