@@ -211,10 +211,8 @@ def listed(options: argparse.Namespace) -> int:
     found = editions()
     for name, edition in found.items():
         done, wanted = len(edition.found), len(edition.records())
-        chapters = len(edition.executed())
-        print(
-            f"{name:{max(map(len, found))}}  {done} of {wanted} networks, {chapters} chapters  {edition.profile.description}"
-        )
+        have = f"{done} of {wanted} networks, {len(edition.executed())} chapters"
+        print(f"{name:{max(map(len, found))}}  {have}  {edition.profile.description}")
     if not found:
         print("there is no edition yet: softlab edition make NAME --profile P")
     return 0
