@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from checkout import CHAPTERS, write_notebook
+from checkout import CHAPTERS
 
 
 def page(checkout, name):
@@ -58,20 +58,6 @@ def test_a_changed_method_trains_its_own_runs_again(small_book):
     assert code == 0, said
     assert sorted(re.findall(r"trained (\w+-seed\d)", said)) == ["label_smoothing-seed0", "label_smoothing-seed1"]
     assert len(small_book.runs()) == 8
-
-
-@pytest.mark.slow
-def test_a_notebook_that_raises_is_named_with_its_cell_and_kept(small_book):
-    failed = small_book.build / "notebooks" / "01_soft_labels.failed.ipynb"
-    write_notebook(small_book, "01_soft_labels", train="runs = study(settings) / 0")
-    code, _, executed, said = made(small_book)
-    assert code != 0
-    assert "notebooks/01_soft_labels.ipynb failed: cell 'train': TypeError" in said
-    assert failed.exists()
-    write_notebook(small_book, "01_soft_labels")
-    code, trained, executed, said = made(small_book)
-    assert (code, trained, executed) == (0, 0, 1), said
-    assert not failed.exists()
 
 
 @pytest.mark.slow
