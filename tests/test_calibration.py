@@ -3,12 +3,15 @@
 import math
 import warnings
 
+import netcal.metrics
 import numpy as np
 import pytest
+import sklearn.metrics
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, special, stats
+from torchmetrics.classification import MulticlassCalibrationError
 
 from softlab import SoftlabError
 from softlab.calibration import (
@@ -27,7 +30,6 @@ from softlab.calibration import (
 )
 
 FEW = settings(derandomize=True, max_examples=40, deadline=None, database=None)
-NO_BENCH = "the extra `bench` is not installed"
 MEASURES = (reliability, expected_calibration_error, adaptive_calibration_error, confidence_gap)
 
 
@@ -222,10 +224,9 @@ def test_probabilities_and_their_top_confidence_give_the_same(measure, dtype):
 @pytest.mark.parametrize("bins", [1, 10, 15, 40])
 @pytest.mark.parametrize("sharpness", [0.3, 1, 8])
 def test_torchmetrics_agrees(bins, sharpness):
-    classification = pytest.importorskip("torchmetrics.classification", reason=NO_BENCH)
     logits, labels = random_logits(3000, 10, 2)
     probs = (sharpness * logits).softmax(1).float()
-    peer = classification.MulticlassCalibrationError(10, n_bins=bins, norm="l1")
+    peer = MulticlassCalibrationError(10, n_bins=bins, norm="l1")
     # It puts a confidence of exactly 1 into a bin of its own: none is given to it.
     expected = float(peer(probs.clamp(max=1 - 1e-7), labels))
     assert expected_calibration_error(probs, labels, bins) == pytest.approx(expected, abs=5e-6)  # it sums in float32
@@ -233,29 +234,27 @@ def test_torchmetrics_agrees(bins, sharpness):
 
 
 def test_netcal_agrees_on_ece():
-    metrics = pytest.importorskip("netcal.metrics", reason=NO_BENCH)
     logits, labels = random_logits(3000, 10, 3)
     probs = (2 * logits).softmax(1)
     confidence, correct = probs.amax(1).numpy(), (probs.argmax(1) == labels).long().numpy()
     for bins in (1, 10, 15):
         ours = expected_calibration_error(probs, labels, bins)
-        assert ours == pytest.approx(metrics.ECE(bins).measure(probs.numpy(), labels.numpy()), abs=1e-9)
-        assert ours == pytest.approx(metrics.ECE(bins).measure(confidence, correct), abs=1e-9)
-        equal_mass = metrics.ECE(bins, equal_intervals=False).measure(confidence, correct)  # bins divide 3000
+        assert ours == pytest.approx(netcal.metrics.ECE(bins).measure(probs.numpy(), labels.numpy()), abs=1e-9)
+        assert ours == pytest.approx(netcal.metrics.ECE(bins).measure(confidence, correct), abs=1e-9)
+        equal_mass = netcal.metrics.ECE(bins, equal_intervals=False).measure(confidence, correct)  # bins divide 3000
         assert adaptive_calibration_error(probs, labels, bins) == pytest.approx(equal_mass, abs=1e-9)
 
 
 def test_netcal_calls_another_number_ace():
     """Its ACE is the plain mean over bins that hold a sample: the same as ours only where all hold equally many."""
-    metrics = pytest.importorskip("netcal.metrics", reason=NO_BENCH)
     confidence, correct = random_pairs(600, 4)
     confidence, targets = 0.3 + 0.7 * confidence.square(), correct.long().numpy()
     found = reliability(confidence, correct, 10)
     assert found.count[:3].tolist() == [0, 0, 0]
     plain = float((found.confidence - found.accuracy)[3:].abs().mean())
-    assert metrics.ACE(10).measure(confidence.numpy(), targets) == pytest.approx(plain, abs=1e-9)
+    assert netcal.metrics.ACE(10).measure(confidence.numpy(), targets) == pytest.approx(plain, abs=1e-9)
     assert plain != pytest.approx(found.error, abs=1e-3)
-    peer = metrics.ACE(10, equal_intervals=False).measure(confidence.numpy(), targets)
+    peer = netcal.metrics.ACE(10, equal_intervals=False).measure(confidence.numpy(), targets)
     assert adaptive_calibration_error(confidence, correct, 10) == pytest.approx(peer, abs=1e-9)
 
 
@@ -293,12 +292,13 @@ def test_proper_scores_against_plain_formulas():
 
 
 def test_proper_scores_against_sklearn():
-    metrics = pytest.importorskip("sklearn.metrics", reason=NO_BENCH)
     logits, labels = random_logits(400, 2, 6)
     probs = logits.softmax(1)
-    assert nll(logits, labels) == pytest.approx(metrics.log_loss(labels, probs.numpy()), rel=1e-9)
+    assert nll(logits, labels) == pytest.approx(sklearn.metrics.log_loss(labels, probs.numpy()), rel=1e-9)
     # Of two classes it counts one.
-    assert brier(probs, labels) == pytest.approx(2 * metrics.brier_score_loss(labels, probs[:, 1].numpy()), rel=1e-9)
+    assert brier(probs, labels) == pytest.approx(
+        2 * sklearn.metrics.brier_score_loss(labels, probs[:, 1].numpy()), rel=1e-9
+    )
 
 
 # The noise floor

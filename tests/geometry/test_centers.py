@@ -3,6 +3,7 @@
 import math
 import warnings
 
+import cvxpy
 import numpy as np
 import pytest
 import torch
@@ -69,7 +70,6 @@ def test_no_other_solver_finds_a_smaller_loss(classes, dimension, radius, nonneg
 
 @pytest.mark.parametrize("nonnegative", [False, True])
 def test_a_conic_solver_agrees(nonnegative):
-    cvxpy = pytest.importorskip("cvxpy")
     weight, bias = random_head(8, 12, 0)
     centers, _ = class_centers(weight, bias, 3.0, nonnegative)
     for label in (0, 5):
