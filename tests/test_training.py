@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from softlab import SoftlabError, data, load_profile, training
+from softlab import SoftlabError, data, training
 from softlab.batches import flip_shift, resampled, stream
 from softlab.regularizers import label_smoothing_terms
 
@@ -319,13 +319,6 @@ def test_a_device_that_is_not_there_is_named():
         training.choose_device("gpu")
     with pytest.raises(SoftlabError, match="not on this machine"):
         training.choose_device("cuda:77")
-
-
-def test_quick_is_overconfident_at_the_end_as_its_chapters_need():
-    """The quick profile is meant to learn its images by heart: long training, no augmentation, few images."""
-    quick = load_profile("quick").experiment
-    assert quick.augmentation == "none"
-    assert quick.train_size == 1000
 
 
 def test_a_gpu_without_room_is_one_line_with_the_batch_size_to_try(tiny, mini, monkeypatch):
