@@ -8,6 +8,11 @@ from checkout import copy_of, make_small, shared
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: tests compare bits
 
 
+def pytest_collection_modifyitems(items):
+    """Tests of books come first, as they take longest: so no worker waits for them at the end."""
+    items.sort(key=lambda item: not {"book", "small_book"} & set(item.fixturenames))
+
+
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path, monkeypatch):
     """No test sees the user's runs or cache, nor settings from the environment."""

@@ -22,9 +22,7 @@ def test_the_head_on_the_features_gives_the_logits(name, channels, size, stem_st
     assert torch.equal(model.head(features), model(images))
 
 
-@pytest.mark.parametrize(
-    "name", [name if name == "resnet8" else pytest.param(name, marks=pytest.mark.slow) for name in models.NETWORKS]
-)
+@pytest.mark.parametrize("name", models.NETWORKS)
 def test_every_network_learns_and_resumes_with_the_same_bits(name, tiny):
     mini = data.load("fashion-mini")
     transformer = name in ("swin_t", "convnext_t", "vit_s")
