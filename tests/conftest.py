@@ -1,11 +1,15 @@
 """Shared by all tests: a store and a cache of their own, one CPU thread, a tiny experiment, and books of the engine."""
 
 import os
+import signal
 
 import pytest
 from checkout import copy_of, make_small, shared
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: tests compare bits
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # a job in the background ignores it, and so would its children
 
 
 def pytest_collection_modifyitems(items):
