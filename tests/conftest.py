@@ -7,9 +7,8 @@ import pytest
 from checkout import copy_of, make_small, shared
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: tests compare bits
-signal.signal(
-    signal.SIGINT, signal.default_int_handler
-)  # a job in the background ignores it, and so would its children
+# A shell's job in the background ignores Ctrl-C, and so would the processes that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

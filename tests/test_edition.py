@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import nbformat
 import pytest
 from PIL import Image
 
-from softlab import SoftlabError, load_profile
+from softlab import SoftlabError
 from softlab.evidence import Ledger
 
 ROOT = Path(__file__).parent.parent
@@ -112,15 +113,11 @@ def test_scales_are_ordered_by_what_their_baseline_leaves_to_mend(made, tmp_path
     for path in (made.folder / "networks").glob("core-baseline-*.json"):
         kept = json.loads(path.read_bytes())
         path.write_text(json.dumps(kept | {"numbers": kept["numbers"] | {"gap": 0.05}}))
-    assert conclusion.overconfidence(Results(tmp_path), columns).splitlines()[2:] == [
-        "| small | +5.0 | +0.0\u00a0±\u00a00.0 | – | – | – |"
-    ]
+    assert "this build" not in conclusion.overconfidence(Results(tmp_path), columns)
     ledger = Ledger("05_calibration", made.profile)
     ledger.record({"baseline": {100: {"gap": 0.07}, 101: {"gap": 0.09}}, "mixup": {100: {"gap": 0.5}}})
     ledger.save(tmp_path / "05_calibration.results.json")
-    rows = conclusion.overconfidence(Results(tmp_path), columns).splitlines()[2:]
-    assert [row.split(" | ")[:2] for row in rows] == [["| this build", "+8.0"], ["| small", "+5.0"]]
-    assert conclusion.overconfidence(Results(tmp_path), {}) == "*Nothing here can say.*"
+    assert re.search("this build.*8.0.*\n.*small.*5.0", conclusion.overconfidence(Results(tmp_path), columns))
 
 
 def test_the_same_bits_the_seed_spread_and_neither(made):
@@ -224,20 +221,3 @@ def test_a_kept_notebook_has_smaller_pictures_and_no_paths(tmp_path):
     assert Image.open(io.BytesIO(base64.b64decode(after))).size == (200, 200)
     assert (tmp_path / "kept" / "01.results.json").read_text() == "{}"
     assert sorted(path.name for path in target.parent.iterdir()) == ["01.ipynb", "01.results.json"]
-
-
-def test_verdicts_with_fresh_seeds_are_set_beside_those_of_the_build(made, tmp_path):
-    """Of the same setting only; the edition's come from its records: accuracy rises, nothing else is decided."""
-    build = tmp_path / "build"
-    build.mkdir()
-    none = "*No edition repeats the setting of this build with other seeds.*"
-    assert conclusion.with_fresh_seeds(Results(build)) == none
-    ledger = Ledger("01_soft_labels", load_profile("quick"))
-    ledger.judge("accuracy-improves", {"baseline": {0: 0.9, 1: 0.91}, "mixup": {0: 0.8, 1: 0.809}})
-    ledger.save(build / "01_soft_labels.results.json")
-    assert conclusion.with_fresh_seeds(Results(build)) == none
-    quick = (ROOT / "softlab" / "profiles" / "quick.yaml").read_text()
-    (made.folder / "small.yaml").write_text(quick.replace("first_seed: 0", "first_seed: 200"))
-    assert conclusion.with_fresh_seeds(Results(build)).startswith("`small`: 5 seeds, confirmatory.\n\n0 of 0")
-    (made.folder / "small.yaml").write_text(quick)
-    assert conclusion.with_fresh_seeds(Results(build)) == none  # the same seeds

@@ -293,11 +293,6 @@ def test_label_noise_of_one_leaves_no_label_to_rely_on():
     assert int((resampled(labels + 7, 0.5, 3, torch.Generator()) == 7).sum()) == 4500  # exactly half are drawn anew
 
 
-def test_more_images_than_there_are_is_an_error(tiny, mini):
-    with pytest.raises(SoftlabError, match="7000 images were asked for"):
-        train(tiny.replace(train_size=7000), mini)
-
-
 def test_threads_are_those_of_the_experiment_and_then_as_before(tiny, mini):
     before = torch.get_num_threads()
     for _ in training.epochs(tiny.replace(threads=before + 1), mini):

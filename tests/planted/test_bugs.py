@@ -28,7 +28,7 @@ def planted(folder, bug=None):
     return folder
 
 
-def tested(folder, files):
+def outcome(folder, files):
     """Run the fast tests of these files on the package in a folder: exit code, and what was said."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     environment |= {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
@@ -39,11 +39,11 @@ def tested(folder, files):
 
 
 def test_without_a_bug_they_pass(tmp_path):
-    code, said = tested(planted(tmp_path), dict.fromkeys(file for bug in BUGS for file in bug["tests"]))
+    code, said = outcome(planted(tmp_path), dict.fromkeys(file for bug in BUGS for file in bug["tests"]))
     assert code == 0, said
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug["breaks"])
 def test_they_notice_that(bug, tmp_path):
-    code, said = tested(planted(tmp_path, bug), bug["tests"])
+    code, said = outcome(planted(tmp_path, bug), bug["tests"])
     assert code == FAILED, said
