@@ -98,7 +98,7 @@ def fit_or_load(
     except DamagedRun as damage:
         print(f"{name} is damaged ({damage}): it is set aside in {store / '.damaged'} and trained again")
     else:
-        if use_zoo and (animal := zoo.find(experiment, dataset.digest, code_digest(experiment))):
+        if use_zoo and (animal := _in_zoo(experiment)):
             with contextlib.suppress(DamagedRun):  # then it is trained
                 return dataclasses.replace(_load(animal), experiment=asked)
     with _alone(store, name):
@@ -121,22 +121,42 @@ def dataset_of(experiment: Experiment) -> Dataset:
 
 
 def identify(experiment: Experiment, dataset: Dataset) -> str:
-    """The run id of a resolved experiment: changes with its fields, the images, the training code and its method's."""
-    return run_id(experiment, dataset.digest, code_digest(experiment))
+    """The run id of a resolved experiment on these images, with the code that trains now."""
+    return name_of(experiment, dataset.digest)
 
 
-def code_digest(experiment: Experiment) -> str:
-    """Of the code that trains, and of the method's own."""
-    method = type(regularizers.get(experiment.method, **experiment.method_parameters))
-    return fingerprint.training_code_digest() + fingerprint.code_digest(method)
+def name_of(experiment: Experiment, data_digest: str) -> str:
+    """The run id on images of this digest. Parameters of the method count where they differ from its defaults."""
+    method = _method_of(experiment)
+    plain = {spec.name: spec.default for spec in dataclasses.fields(method)}
+    given = {name: value for name, value in experiment.method_parameters.items() if value != plain[name]}
+    return run_id(experiment.replace(method_parameters=given), data_digest, versions(experiment))
+
+
+def versions(experiment: Experiment) -> dict[str, int | str]:
+    """Of all code that a network depends on: what trains, the network's architecture, the method (a user's: sha256)."""
+    return {
+        "training": training.TRAINING,
+        "model": models.ARCHITECTURES[experiment.model].version,
+        "method": fingerprint.version_of(_method_of(experiment)),
+    }
+
+
+def _method_of(experiment: Experiment) -> type[regularizers.Regularizer]:
+    """The class of its method, parameters checked."""
+    return type(regularizers.get(experiment.method, **experiment.method_parameters))
+
+
+def _in_zoo(experiment: Experiment) -> Path | None:
+    """The folder of this experiment's network in the zoo in use."""
+    if zoo.folder() is None:
+        return None
+    return zoo.find(identify(zoo.asked(experiment), dataset_of(experiment)))
 
 
 def missing(experiments: list[Experiment], device: torch.device, store: str | Path | None = None) -> list[Experiment]:
     """Those experiments that have no run in store or zoo yet (a look at names only: nothing is verified)."""
-    lacking = [one for one in experiments if not _folder_of(one, device, store).is_dir()]
-    if zoo.folder() is None:
-        return lacking
-    return [one for one in lacking if not zoo.find(one, dataset_of(one).digest, code_digest(one))]
+    return [one for one in experiments if not (_folder_of(one, device, store).is_dir() or _in_zoo(one))]
 
 
 def _folder_of(experiment: Experiment, device: torch.device, store: str | Path | None) -> Path:
@@ -238,7 +258,7 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
         "network": training.network_shape(dataset),
         "data_digest": dataset.digest,
         "data_source": dataset.source,
-        "softlab": 1,
+        "versions": versions(experiment),
     }
     record |= {"trained": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     record |= {"seconds": round(sum(state.history["seconds"]), 3), "wall_seconds": round(time.monotonic() - started, 3)}
