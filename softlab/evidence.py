@@ -20,7 +20,8 @@ from softlab.intervals import Interval, Values, between, holm, means, paired_int
 from softlab.profile import Profile
 from softlab.provenance import PACKAGE
 
-SCHEMA = 2  # of the file that Ledger.save writes
+SCHEMA = 3  # of the file that Ledger.save writes
+READABLE = (2, 3)  # 2 had no runs and no lacking
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,10 @@ def verdict(differences: Mapping[str, Interval], rule: Rule = Rule()) -> str:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the evidence says about a claim. intervals: of all differences; judged: methods that the verdict is of."""
+    """What the evidence says about a claim. intervals: of all differences; judged: methods that the verdict is of.
+
+    lacking: methods that it should be of and that have no values to compare; with one of them there is no verdict.
+    """
 
     claim: str
     variant: str
@@ -107,6 +111,7 @@ class Judgement:
     judged: tuple[str, ...]
     rule: Rule
     values: Values
+    lacking: tuple[str, ...] = ()
 
     def text(self, factor: float = 1, digits: int = 1) -> dict[str, str]:
         """Differences by method as `mean ± half width`, in other units if factor is given (100: points)."""
@@ -134,7 +139,8 @@ class Ledger:
 
         values: method -> {seed: value}.  variant: which version of the statistic.  against: what each method is
         compared with, values or one number (None: `baseline` of values); only the seeds that both have count.
-        methods: those that the verdict is about (None: those that the claim names); others are recorded.
+        methods: those that the verdict is about (None: those that the claim names, or all); others are recorded.
+        A claim about a method without values is not judged on the rest: there is no verdict then.
         Raises SoftlabError for an unknown claim, with the nearest one.
         """
         if isinstance(claim, str):
@@ -151,10 +157,12 @@ class Ledger:
             seeds = [seed for seed in values.get(method, {}) if seed in other]
             if seeds:
                 intervals[method] = paired_interval([values[method][s] for s in seeds], [other[s] for s in seeds])
-        named = claim.methods or tuple(intervals) if methods is None else methods
+        named = claim.methods or tuple(against) if methods is None else methods
         judged = {name: intervals[name] for name in named if name in intervals}
-        found = verdict(judged, claim.rule)
-        self.judgements.append(Judgement(claim.id, variant, found, intervals, tuple(judged), claim.rule, values))
+        lacking = tuple(name for name in named if name not in intervals)
+        found = "no verdict" if lacking else verdict(judged, claim.rule)
+        told = Judgement(claim.id, variant, found, intervals, tuple(judged), claim.rule, values, lacking)
+        self.judgements.append(told)
         return self.judgements[-1]
 
     def record(self, numbers: Mapping[str, Mapping[int, Mapping[str, float]]]) -> None:
@@ -185,6 +193,7 @@ class Ledger:
         """Everything that was judged and recorded, as plain values for JSON."""
         verdicts = [
             {"claim": one.claim, "variant": one.variant, "verdict": one.verdict, "judged": list(one.judged)}
+            | {"lacking": list(one.lacking)}
             | {"differences": {name: _record(one, name, p) for name in one.intervals}}
             for one, p in zip(self.judgements, self.adjusted(), strict=True)
         ]
@@ -195,8 +204,9 @@ class Ledger:
     def save(self, path: str | Path | None = None) -> Path:
         """Write everything as JSON (results.schema.json): to `path`, else where provenance.results_path says."""
         from softlab.files import write_json
+        from softlab.profile import chapters, study_profile
         from softlab.provenance import environment, results_path
-        from softlab.runs import dataset_of
+        from softlab.runs import dataset_of, trained
         from softlab.training import choose_device
 
         path = Path(path or results_path(self.chapter))
@@ -205,6 +215,8 @@ class Ledger:
         record |= {"data": self.settings.experiment.data.partition(":")[0]}
         record |= {"data_digest": dataset_of(self.settings.experiment).digest}
         record |= {"date": time.strftime("%Y-%m-%d"), **environment(choose_device().type)}
+        studies = chapters(self.settings).get(self.chapter, ["core"])
+        record |= {"runs": [row for name in studies for row in trained(study_profile(self.settings, name), name)]}
         write_json(path, record | self.as_dict())
         return path
 
@@ -238,6 +250,6 @@ def read_results(folder: str | Path) -> dict[str, dict]:
             record = json.loads(path.read_bytes())
         except (OSError, ValueError):
             raise SoftlabError(f"{path} is no results file") from None
-        if isinstance(record, dict) and record.get("schema") == SCHEMA and "chapter" in record:
+        if isinstance(record, dict) and record.get("schema") in READABLE and "chapter" in record:
             found[record["chapter"]] = record
     return found

@@ -183,7 +183,28 @@ def study(
             runs.setdefault(experiment.method, []).append(fit_or_load(experiment, store=store, device=device))
     if not runs:
         raise SoftlabError(f"no seed of study {name} is left: {'; '.join(lost.values())}")
+    if mixture := mixed([run.provenance for group in runs.values() for run in group]):
+        print(f"study {name} mixes networks of {mixture}: a difference between methods may be one between these")
     return runs
+
+
+def mixed(origins: list[Mapping[str, object]]) -> str:
+    """`torch 2.6 and 2.7, device cpu and cuda` where records of networks differ in what changes bits; else nothing."""
+    found = {name: sorted({str(one.get(name)) for one in origins}) for name in ("torch", "device")}
+    return ", ".join(f"{name} {' and '.join(values)}" for name, values in found.items() if len(values) > 1)
+
+
+def trained(profile: Profile, study: str, store: str | Path | None = None) -> list[dict[str, object]]:
+    """Which networks a study's numbers are of, as far as they are in store or zoo: one row for each, for JSON."""
+    rows, device = [], training.choose_device()
+    for one in profile.experiments():
+        folder = _folder_of(one, device, store)
+        folder = folder if folder.is_dir() else _in_zoo(one)
+        if folder is not None:
+            record = json.loads((folder / "provenance.json").read_bytes())
+            row = {"study": study, "method": one.method, "seed": one.seed, "run": folder.name}
+            rows.append(row | {name: record[name] for name in ("torch", "device")})
+    return rows
 
 
 def failed_seeds(

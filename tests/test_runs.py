@@ -277,3 +277,22 @@ def test_a_chapter_begins_without_the_seeds_that_failed(monkeypatch, capsys):
     settings = begin("04_cosines", overrides=changes)
     assert settings.seeds == (1,)
     assert "left out, for all methods: seed 0, as cutmix-seed0-" in capsys.readouterr().out
+
+
+def test_a_study_lists_its_networks_and_says_where_they_mix_versions(store, capsys, monkeypatch):
+    profile = load_profile("smoke", methods=["baseline"], seeds=2, train_size=50, width=4, epochs=1)
+    assert runs.trained(profile, "core") == []
+    found = runs.study(profile)["baseline"]
+    assert "mixes" not in capsys.readouterr().out
+    rows = runs.trained(profile, "core")
+    assert [row["run"] for row in rows] == [run.id for run in found]
+    assert rows[1] == {"study": "core", "method": "baseline", "seed": 1, "run": found[1].id} | {
+        "torch": found[1].provenance["torch"],
+        "device": "cpu",
+    }
+    shutil.rmtree(found[1].folder)
+    here = runs.provenance.environment
+    monkeypatch.setattr(runs.provenance, "environment", lambda device: here(device) | {"torch": "1.0", "device": "tpu"})
+    runs.study(profile)
+    said = capsys.readouterr().out
+    assert f"study core mixes networks of torch 1.0 and {rows[0]['torch']}, device cpu and tpu" in said
