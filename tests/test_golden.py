@@ -8,6 +8,10 @@ ones. After a change that is meant: raise the version, then record what is new w
 
 import dataclasses
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,6 +90,33 @@ def test_ids_on_record_are_the_ids_of_today():
     """With all versions at 1: these ids stay for ever, whatever is moved, reworded or added."""
     found = {f"{one.method} {one.seed}": runs.name_of(one, "images") for one in load_profile("quick").experiments()}
     assert found == golden()["ids"]
+
+
+EDITS = [
+    ("training.py", "training diverged:", "it diverged:"),
+    ("training.py", "finite_steps", "still_finite"),
+    ("models.py", "ARCHITECTURES = {", 'ARCHITECTURES = {\n    "resnet14": Architecture(_mobilenet_v2, 8),'),
+    ("experiment.py", "class Experiment:", "class Experiment:\n    temperature: float = _number(1.0, 0.0, 9.0)"),
+    ("regularizers/base.py", "def check_share", "def unused():\n    'Moved here.'\n\n\ndef check_share"),
+]
+NAMES = """
+import json
+from softlab import load_profile, runs
+print(json.dumps({f"{one.method} {one.seed}": runs.name_of(one, "images") for one in load_profile("quick").experiments()}))
+"""
+
+
+def test_an_edit_that_changes_no_result_changes_no_id(tmp_path):
+    """An error reworded, a local renamed, an architecture added, a neutral field added, a function added."""
+    shutil.copytree(Path(training.__file__).parent, tmp_path / "softlab", ignore=shutil.ignore_patterns("zoo", "*.pyc"))
+    for name, old, new in EDITS:
+        path = tmp_path / "softlab" / name
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", NAMES], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == golden()["ids"]
 
 
 def record() -> None:
