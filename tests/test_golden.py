@@ -102,7 +102,8 @@ EDITS = [
 NAMES = """
 import json
 from softlab import load_profile, runs
-print(json.dumps({f"{one.method} {one.seed}": runs.name_of(one, "images") for one in load_profile("quick").experiments()}))
+found = {f"{one.method} {one.seed}": runs.name_of(one, "images") for one in load_profile("quick").experiments()}
+print(json.dumps(found))
 """
 
 
