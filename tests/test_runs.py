@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from softlab import SoftlabError, begin, cli, fit_or_load, load_profile, runs, study, training
+from softlab import store as runs_store
 from softlab.evidence import Ledger
 from softlab.files import write_json, write_whole
 from softlab.notebook import by_seed
@@ -132,7 +133,7 @@ def test_a_kill_between_the_last_epoch_and_the_end_trains_nothing_again(tiny, st
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "sync_folder", killed)
+        patch.setattr(runs_store, "sync_folder", killed)
         with pytest.raises(KeyboardInterrupt):
             fit_or_load(tiny)
     seen = []
@@ -181,13 +182,13 @@ def test_listing_and_pruning(tiny, store):
     (store / "notes").mkdir()
     assert [run.id for run in runs.stored()] == [first.id, second.id]
     (store / ".partial" / "left").mkdir()
-    assert runs.prune([first.id]) == 1
+    assert runs_store.prune([first.id]) == 1
     assert [run.id for run in runs.stored()] == [second.id]
     assert not (store / ".partial" / "left").exists()
     assert (store / "notes").exists()
     for name in ("notes", "..", "../store", "baseline-seed9-0123456789ab"):
         with pytest.raises(SoftlabError, match="is no run of"):
-            runs.prune([name])
+            runs_store.prune([name])
 
 
 def test_a_store_that_cannot_be_written_is_named(tiny, tmp_path):
@@ -273,7 +274,7 @@ def test_a_run_marked_as_failed_leaves_its_seed_out_and_is_not_trained_again(cap
 def test_a_chapter_begins_without_the_seeds_that_failed(monkeypatch, capsys):
     monkeypatch.setenv("SOFTLAB_PROFILE", "smoke")
     changes = {"epochs": 1, "train_size": 50, "snapshot_epochs": []}
-    runs.mark_as_failed(study(load_profile("smoke", **changes))["cutmix"][0].id, "it was stopped")
+    runs_store.mark_as_failed(study(load_profile("smoke", **changes))["cutmix"][0].id, "it was stopped")
     settings = begin("04_cosines", overrides=changes)
     assert settings.seeds == (1,)
     assert "left out, for all methods: seed 0, as cutmix-seed0-" in capsys.readouterr().out
