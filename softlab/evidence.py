@@ -62,7 +62,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Claim:
-    """One entry of claims.yml. methods: those that it names (none: all that are compared)."""
+    """One entry of claims.yml. methods: those that it names (none: all that are compared).
+
+    variant: how the variants of its statistic begin, where an earlier statistic is on record (read_results).
+    """
 
     id: str
     source: str
@@ -72,6 +75,7 @@ class Claim:
     rule: Rule = Rule()
     methods: tuple[str, ...] = ()
     kind: str = "empirical"  # or theorem, identity: checked, and not a finding
+    variant: str = ""
 
 
 @functools.cache
@@ -231,7 +235,10 @@ def _finite(value: float) -> float | None:
 
 
 def read_results(folder: str | Path) -> dict[str, dict]:
-    """What the chapters of a build found, chapter -> its results file; files of another schema are left out."""
+    """What the chapters of a build found, chapter -> its results file; files of another schema are left out.
+
+    So are judgements of a claim by a statistic that it had earlier: they say nothing about the claim as it stands.
+    """
     found = {}
     for path in sorted(Path(folder).glob("*.results.json")):
         try:
@@ -239,5 +246,12 @@ def read_results(folder: str | Path) -> dict[str, dict]:
         except (OSError, ValueError):
             raise SoftlabError(f"{path} is no results file") from None
         if isinstance(record, dict) and record.get("schema") == SCHEMA and "chapter" in record:
-            found[record["chapter"]] = record
+            found[record["chapter"]] = record | {
+                kind: [one for one in record[kind] if _of_today(one)] for kind in ("verdicts", "evidence")
+            }
     return found
+
+
+def _of_today(one: Mapping[str, str]) -> bool:
+    """Is this judgement, or row of evidence, of the statistic that its claim has now?"""
+    return one["claim"] not in claims() or one["variant"].startswith(claims()[one["claim"]].variant)

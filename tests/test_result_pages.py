@@ -1,6 +1,7 @@
 """Pages written from results: places in pages, the overview, and what they say when a result or a seed is missing."""
 
 import importlib.util
+import json
 import re
 import sys
 from pathlib import Path
@@ -89,6 +90,20 @@ def test_pages_and_overview_can_be_written_without_any_result(pages, tmp_path):
     empty = pages.Results(tmp_path)
     assert "No chapter" in pages.glance(empty)
     assert pages.filled((ROOT / "book" / "questions.md").read_text(), empty).count(pages.UNKNOWN) > 20
+
+
+def test_what_was_judged_by_an_earlier_statistic_is_not_read_as_the_claims(pages, tmp_path):
+    leave_results(tmp_path)
+    path = tmp_path / "01_soft_labels.results.json"
+    record = json.loads(path.read_text())
+    for name, variant in (("cones-invariant", ""), ("cones-invariant", "two-sided"), ("cones-form", "")):
+        record["verdicts"].append(record["verdicts"][0] | {"claim": name, "variant": variant})
+        record["evidence"].append(record["evidence"][0] | {"claim": name, "variant": variant})
+    path.write_text(json.dumps(record))
+    results = pages.Results(tmp_path)
+    assert [one["variant"] for one in results.judged["cones-invariant"]] == ["two-sided"]
+    assert {one["variant"] for one in results.records["01_soft_labels"]["evidence"]} == {"", "kept apart", "two-sided"}
+    assert len(results.judged["cones-form"]) == 1
 
 
 def test_every_place_of_the_book_is_well_formed(pages, results):

@@ -213,7 +213,8 @@ def page(columns: Mapping[str, Mapping[str, list[dict]]]) -> str:
 
 ## The claims at every scale
 
-A dash: the edition cannot say. Verdicts are those of the variant that is judged first; under
+A dash: the edition cannot say, for instance because it was recorded before the claim was
+judged by today's statistic. Verdicts are those of the variant that is judged first; under
 each claim stands what they rest on, with p values corrected for all tests of the claim at that scale (Holm's method).
 
 {_matrix(columns)}

@@ -6,6 +6,7 @@ cones around one point, the `apex`: moving the origin there removes the bias. So
 how close it brings the apex to the origin.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -40,6 +41,22 @@ def cone_onset(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 def settled_share(features: Tensor, weight: Tensor, bias: Tensor) -> float:
     """Share of features (N, D) with onset below 1: their class is already that of all that lies further out."""
     return float((cone_onset(features, weight, bias) < 1).double().mean())
+
+
+def constant_share(features: Tensor, weight: Tensor, bias: Tensor, low: float = 0.1, high: float = 10.0) -> float:
+    """Share of features (N, D) whose class is the same at low and at high times their length, 0 <= low <= high.
+
+    weight: (K, D), bias: (K,).  As logits are affine in t, a class that leads at both ends leads everywhere between:
+    this is the share whose class is constant on [low, high]. Unlike `settled_share`, it looks both ways.
+    Raises SoftlabError if shapes do not fit or a logit is not finite.
+    """
+    check_head(weight, bias, features)
+    if not 0 <= low <= high < math.inf:
+        raise SoftlabError(f"a part of a ray has 0 <= low <= high, not {low} and {high}")
+    slope = features @ weight.T
+    check_rows(slope)
+    near, far = ((t * slope + bias).argmax(1) for t in (low, high))
+    return float((near == far).double().mean())
 
 
 @torch.no_grad()
