@@ -103,7 +103,7 @@ def of_network(seen) -> list[str]:
         texts.append(_calibration(seen, confidence, correct))
     if 0 < seen.numbers["accuracy"] < 1:
         texts.append(_selective(confidence, correct))
-    percent = {name: f"{100 * value:.1f} %" for name, value in seen.numbers.items()}
+    percent = {name: f"{100 * value:z.1f} %" for name, value in seen.numbers.items()}
     if "apex ratio" in percent:
         texts.append(
             f"From a tenth of a feature's length to ten times it, the class of {percent['constant class']} of images "

@@ -101,7 +101,7 @@ def overconfidence(results: Results, columns: Columns) -> str:
         if "calibration-improves" in judged and gaps[scale]:
             (found, *_), mean = judged["calibration-improves"], sum(gaps[scale]) / len(gaps[scale])
             changes = [interval(one, 100) if one else "–" for one in map(found["differences"].get, METHODS)]
-            rows.append((mean, [scale, f"{100 * mean:+.1f}", *changes]))
+            rows.append((mean, [scale, f"{100 * mean:+z.1f}", *changes]))
     headings = ["scale", "gap of the baseline", *(f"ECE, {style(method).label}" for method in METHODS)]
     return table(headings, [row for _, row in sorted(rows, reverse=True)]) if rows else "*Nothing here can say.*"
 

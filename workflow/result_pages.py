@@ -60,7 +60,7 @@ class Results:
             for one in record["evidence"]
             if (one["claim"], one["variant"], one["method"]) == (claim, variant, method)
         ]
-        return f"{float(factor) * sum(values) / len(values):.1f}"
+        return f"{float(factor) * sum(values) / len(values):z.1f}"
 
     def see(self, claim: str) -> str:
         """A link to the section whose cells judge the claim."""
@@ -76,7 +76,7 @@ def badge(verdict: str) -> str:
 
 
 def interval(found: dict, factor: float = 1, digits: int = 1) -> str:
-    mean = f"{factor * found['mean']:+.{digits}f}"
+    mean = f"{factor * found['mean']:+z.{digits}f}"
     if found["low"] is None:
         return f"{mean} (one seed)"
     return f"{mean}\u00a0±\u00a0{factor * (found['high'] - found['mean']):.{digits}f}"  # on one line
