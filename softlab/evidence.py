@@ -10,6 +10,7 @@ import functools
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +66,7 @@ class Claim:
     """One entry of claims.yml. methods: those that it names (none: all that are compared).
 
     variant: how the variants of its statistic begin, where an earlier statistic is on record (read_results).
+    checks: claims that must be supported for this one to be judged at all.
     """
 
     id: str
@@ -76,6 +78,7 @@ class Claim:
     methods: tuple[str, ...] = ()
     kind: str = "empirical"  # or theorem, identity: checked, and not a finding
     variant: str = ""
+    checks: tuple[str, ...] = ()
 
 
 @functools.cache
@@ -83,7 +86,8 @@ def claims() -> dict[str, Claim]:
     """Every claim that the book tests, from softlab/claims.yml."""
     found = {}
     for name, entry in read_yaml(PACKAGE / "claims.yml").items():
-        entry = entry | {"rule": Rule.of(entry.get("rule", "rises")), "methods": tuple(entry.get("methods", ()))}
+        entry |= {"rule": Rule.of(entry.get("rule", "rises"))}
+        entry |= {field: tuple(entry.get(field, ())) for field in ("methods", "checks")}
         found[name] = Claim(name, **entry)
     return found
 
@@ -211,6 +215,30 @@ class Ledger:
         record |= {"date": time.strftime("%Y-%m-%d"), **environment(choose_device().type)}
         write_json(path, record | self.as_dict())
         return path
+
+
+def caveat(claim: str, judged: Sequence[Mapping], variant: str | None = None, versions: bool = True) -> str:
+    """What must stand behind the word of a verdict: versions of the statistic that say otherwise, and Holm's p.
+
+    judged: the claim's judgements, as in Ledger.as_dict.  variant: the one that the word is of (None: the first).
+    versions: is the word said of the claim, so that other variants matter?  Empty for theorems and where all is well.
+    """
+    about = claims()[claim]
+    chosen = next((one for one in judged if variant in (None, one["variant"])), None)
+    if chosen is None or chosen["verdict"] == "no verdict" or about.kind != "empirical":
+        return ""
+    word, said = chosen["verdict"], ""
+    counts = Counter(one["verdict"] for one in judged)
+    if versions and len(counts) > 1:
+        others = ", ".join(f"{other} in {count}" for other, count in counts.items() if other != word)
+        said = f" in {counts[word]} of {counts.total()} versions ({others})"
+    within = about.rule.kind == "within"
+    adjusted = [chosen["differences"][method]["p_holm"] for method in chosen["judged"]]
+    worst = max((p for p in adjusted if p is not None), default=0.0)
+    tested = word == "supported" or (word == "contradicted" and not within)  # by what p is of
+    if tested and worst >= (0.025 if within else 0.05):
+        said += f", but not after Holm's correction (p = {worst:.2g})"
+    return said
 
 
 def _rows(values: Values, **what: str) -> list[dict]:

@@ -59,6 +59,7 @@ def main(build: Path, log: Path, sweeps: list[str], edition: edition_pages.Editi
         "the editions": edition_pages.page(scales),
         "overconfidence": conclusion.overconfidence(results, scales),
         "fresh seeds": conclusion.with_fresh_seeds(results),
+        "how many verdicts": conclusion.counted(scales),
     }
     places = {
         "speed": speed.filled,

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Mapping
 
 from edition_pages import all_editions, own
-from result_pages import Results, badge, interval, table
+from result_pages import FAILED, Results, badge, interval, table, unjudged
 
-from softlab.evidence import claims
+from softlab.evidence import caveat, claims
 from softlab.figures import style
 from softlab.profile import load_profile, packaged_profiles
 
@@ -20,6 +20,7 @@ METHODS = ("label_smoothing", "mixup", "cutmix", "maxsup")
 GROUPS = {
     "supported": "supported at every scale that decides them",
     "contradicted": "contradicted at every scale that decides them",
+    "checks failed": "decided at some scales, while at others their check failed",
     "scales differ": "decided differently at different scales",
     "methods differ": "contradicted for some methods and not for others",
     "open": "undecided at every scale",
@@ -39,6 +40,8 @@ def verdicts(name: str, columns: Columns, variant: str | None = None) -> dict[st
         same = [one["verdict"] for one in judged.get(name, []) if one["variant"] == variant]
         if same and same[0] != "no verdict":
             found[scale] = same[0]
+        elif not judged.get(name) and unjudged(name, judged):
+            found[scale] = FAILED
     return found
 
 
@@ -47,20 +50,24 @@ def group(name: str, columns: Columns) -> str | None:
     kinds = set(verdicts(name, columns).values())
     if not kinds:
         return None
-    decided = kinds - {"undecided"}
+    decided = kinds - {"undecided", FAILED}
     if not decided:
-        return "open"
+        return "open" if "undecided" in kinds else None
     if len(decided) > 1:
         return "scales differ"
+    if FAILED in kinds:
+        return "checks failed"
     return "methods differ" if decided == {"mixed"} else decided.pop()
 
 
 def across(name: str, columns: Columns, variant: str | None = None) -> str:
-    """The verdicts with the scales that gave them."""
+    """The verdicts with the scales that gave them, and what limits them there."""
     by_verdict: dict[str, list[str]] = {}
+    shown = headline(name, columns) if variant is None else variant
     for scale, one in verdicts(name, columns, variant).items():
-        by_verdict.setdefault(one, []).append(scale)
-    parts = [f"{badge(one)} ({', '.join(scales)})" for one, scales in by_verdict.items()]
+        said = badge(one) + caveat(name, columns[scale].get(name, []), shown, variant is None)
+        by_verdict.setdefault(said, []).append(scale)
+    parts = [f"{said} ({', '.join(scales)})" for said, scales in by_verdict.items()]
     return ", ".join(parts) or "*nothing here can say*"
 
 
@@ -86,6 +93,13 @@ def concluded(text: str, columns: Columns) -> str:
     for name in GROUPS:
         text = text.replace(f"<!-- {name} -->", listed(name, columns))
     return re.sub(r"\[\[across ([^\]]+)\]\]", fill, text)
+
+
+def counted(columns: Columns) -> str:
+    """How many verdicts there are at a scale, of all variants."""
+    counts = [sum(map(len, judged.values())) for judged in columns.values()]
+    ends = dict.fromkeys((min(counts), max(counts))) if counts else ["no"]
+    return f"{' to '.join(map(str, ends))} verdicts a scale, all variants of all claims"
 
 
 def overconfidence(results: Results, columns: Columns) -> str:
