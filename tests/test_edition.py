@@ -238,7 +238,7 @@ def test_a_failed_check_is_shown_as_such():
     assert conclusion.group(name, {"b": failed}) is None
     assert conclusion.across(name, columns) == "{bdg-success}`supported` (a), {bdg-light}`check failed` (b)"
     assert "{bdg-light}`check failed` | – | – |" in edition_pages._matrix(columns)
-    assert conclusion.counted(columns) == "0 to 2 verdicts a scale, all variants of all claims"
+    assert conclusion.counted(columns) == "up to 2 verdicts a scale, all variants of all claims"
 
 
 def test_every_place_of_the_page_is_one_that_can_be_filled():

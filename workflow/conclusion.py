@@ -97,9 +97,8 @@ def concluded(text: str, columns: Columns) -> str:
 
 def counted(columns: Columns) -> str:
     """How many verdicts there are at a scale, of all variants."""
-    counts = [sum(map(len, judged.values())) for judged in columns.values()]
-    ends = dict.fromkeys((min(counts), max(counts))) if counts else ["no"]
-    return f"{' to '.join(map(str, ends))} verdicts a scale, all variants of all claims"
+    most = max((sum(map(len, judged.values())) for judged in columns.values()), default=0)
+    return f"up to {most} verdicts a scale, all variants of all claims"
 
 
 def overconfidence(results: Results, columns: Columns) -> str:
