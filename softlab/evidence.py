@@ -223,12 +223,10 @@ def caveat(claim: str, judged: Sequence[Mapping], variant: str | None = None, ve
     judged: the claim's judgements, as in Ledger.as_dict.  variant: the one that the word is of (None: the first).
     versions: is the word said of the claim, so that other variants matter?  Empty for theorems and where all is well.
     """
-    about = claims()[claim]
-    chosen = next((one for one in judged if variant in (None, one["variant"])), None)
-    if chosen is None or chosen["verdict"] == "no verdict" or about.kind != "empirical":
+    about, counts, said = claims()[claim], Counter(one["verdict"] for one in judged), ""
+    chosen = next((one for one in judged if variant in (None, one["variant"])), {"verdict": "no verdict"})
+    if (word := chosen["verdict"]) == "no verdict" or about.kind != "empirical":
         return ""
-    word, said = chosen["verdict"], ""
-    counts = Counter(one["verdict"] for one in judged)
     if versions and len(counts) > 1:
         others = ", ".join(f"{other} in {count}" for other, count in counts.items() if other != word)
         said = f" in {counts[word]} of {counts.total()} versions ({others})"

@@ -6,7 +6,6 @@ cones around one point, the `apex`: moving the origin there removes the bias. So
 how close it brings the apex to the origin.
 """
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -51,8 +50,6 @@ def constant_share(features: Tensor, weight: Tensor, bias: Tensor, low: float = 
     Raises SoftlabError if shapes do not fit or a logit is not finite.
     """
     check_head(weight, bias, features)
-    if not 0 <= low <= high < math.inf:
-        raise SoftlabError(f"a part of a ray has 0 <= low <= high, not {low} and {high}")
     slope = features @ weight.T
     check_rows(slope)
     near, far = ((t * slope + bias).argmax(1) for t in (low, high))
