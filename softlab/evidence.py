@@ -10,6 +10,7 @@ import functools
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +64,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Claim:
-    """One entry of claims.yml. methods: those that it names (none: all that are compared)."""
+    """One entry of claims.yml. methods: those that it names (none: all that are compared).
+
+    variant: how the variants of its statistic begin, where an earlier statistic is on record (read_results).
+    checks: claims that must be supported for this one to be judged at all.
+    """
 
     id: str
     source: str
@@ -73,6 +78,8 @@ class Claim:
     rule: Rule = Rule()
     methods: tuple[str, ...] = ()
     kind: str = "empirical"  # or theorem, identity: checked, and not a finding
+    variant: str = ""
+    checks: tuple[str, ...] = ()
 
 
 @functools.cache
@@ -80,7 +87,8 @@ def claims() -> dict[str, Claim]:
     """Every claim that the book tests, from softlab/claims.yml."""
     found = {}
     for name, entry in read_yaml(PACKAGE / "claims.yml").items():
-        entry = entry | {"rule": Rule.of(entry.get("rule", "rises")), "methods": tuple(entry.get("methods", ()))}
+        entry |= {"rule": Rule.of(entry.get("rule", "rises"))}
+        entry |= {field: tuple(entry.get(field, ())) for field in ("methods", "checks")}
         found[name] = Claim(name, **entry)
     return found
 
@@ -221,6 +229,28 @@ class Ledger:
         return path
 
 
+def caveat(claim: str, judged: Sequence[Mapping], variant: str | None = None, versions: bool = True) -> str:
+    """What must stand behind the word of a verdict: versions of the statistic that say otherwise, and Holm's p.
+
+    judged: the claim's judgements, as in Ledger.as_dict.  variant: the one that the word is of (None: the first).
+    versions: is the word said of the claim, so that other variants matter?  Empty for theorems and where all is well.
+    """
+    about, counts, said = claims()[claim], Counter(one["verdict"] for one in judged), ""
+    chosen = next((one for one in judged if variant in (None, one["variant"])), {"verdict": "no verdict"})
+    if (word := chosen["verdict"]) == "no verdict" or about.kind != "empirical":
+        return ""
+    if versions and len(counts) > 1:
+        others = ", ".join(f"{other} in {count}" for other, count in counts.items() if other != word)
+        said = f" in {counts[word]} of {counts.total()} versions ({others})"
+    within = about.rule.kind == "within"
+    adjusted = [chosen["differences"][method]["p_holm"] for method in chosen["judged"]]
+    worst = max((p for p in adjusted if p is not None), default=0.0)
+    tested = word == "supported" or (word == "contradicted" and not within)  # by what p is of
+    if tested and worst >= (0.025 if within else 0.05):
+        said += f", but not after Holm's correction (p = {worst:.2g})"
+    return said
+
+
 def _rows(values: Values, **what: str) -> list[dict]:
     """One entry for each method and seed, for JSON, that says of what it is."""
     return [
@@ -243,7 +273,10 @@ def _finite(value: float) -> float | None:
 
 
 def read_results(folder: str | Path) -> dict[str, dict]:
-    """What the chapters of a build found, chapter -> its results file; files of another schema are left out."""
+    """What the chapters of a build found, chapter -> its results file; files of another schema are left out.
+
+    So are judgements of a claim by a statistic that it had earlier: they say nothing about the claim as it stands.
+    """
     found = {}
     for path in sorted(Path(folder).glob("*.results.json")):
         try:
@@ -251,5 +284,12 @@ def read_results(folder: str | Path) -> dict[str, dict]:
         except (OSError, ValueError):
             raise SoftlabError(f"{path} is no results file") from None
         if isinstance(record, dict) and record.get("schema") in READABLE and "chapter" in record:
-            found[record["chapter"]] = record
+            found[record["chapter"]] = record | {
+                kind: [one for one in record[kind] if _of_today(one)] for kind in ("verdicts", "evidence")
+            }
     return found
+
+
+def _of_today(one: Mapping[str, str]) -> bool:
+    """Is this judgement, or row of evidence, of the statistic that its claim has now?"""
+    return one["claim"] not in claims() or one["variant"].startswith(claims()[one["claim"]].variant)

@@ -1,4 +1,4 @@
-"""Methods that move one thing at a time: penalties on lengths, logits, angles and confidence, and a fixed scale."""
+"""Methods that take hold of one thing each: penalties on lengths, logits, angles and confidence, and a fixed scale."""
 
 import math
 from dataclasses import dataclass
@@ -62,9 +62,10 @@ class ConfidencePenalty(Regularizer):
 @register("scale_penalty")
 @dataclass(frozen=True)
 class ScalePenalty(Regularizer):
-    """Cross-entropy + strength · (‖W_c f‖ - s)² where the logit scale is above s; directions are left alone.
+    """Cross-entropy + strength · (‖W_c f‖ - s)² where the logit scale is above s: bounds the scale of the logits.
 
     s = √(1 - 1/K) log(1 + K (1 - alpha)/alpha) is the scale at which label smoothing with this alpha is content.
+    The penalty pulls W_c f along itself, but by way of features and weights, which turn: directions change too.
     """
 
     version = 1

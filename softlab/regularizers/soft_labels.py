@@ -38,8 +38,8 @@ def label_smoothing_terms(logits: Tensor, labels: Tensor, alpha: float = 1.0) ->
 
     logits: (N, K).  labels: (N,) int64.
     regularization = alpha/K Σ over z_m < z_y of (z_y - z_m) >= 0 pulls the true class down to those below it;
-    error amplification = alpha/K Σ over z_n > z_y of (z_y - z_n) <= 0 rewards a wrong class above it, and is zero
-    exactly where y is an argmax. Zhou et al. 2025 (2502.15798).
+    error amplification = alpha/K Σ over z_n > z_y of (z_y - z_n) <= 0 falls as a wrong class above it rises (the whole
+    loss does not: cross-entropy rises by more), and is zero exactly where y is an argmax. Zhou et al. 2025.
     """
     difference = logits.gather(1, labels[:, None]) - logits
     scale = alpha / logits.shape[1]
@@ -141,7 +141,7 @@ class RegularizationOnly(Regularizer):
 @register("amplification_only")
 @dataclass(frozen=True)
 class AmplificationOnly(Regularizer):
-    """Cross-entropy + the part of label smoothing that rewards wrong classes above the true one."""
+    """Cross-entropy + the part of label smoothing that falls as wrong classes rise above the true one."""
 
     version = 1
     alpha: float = 0.1
