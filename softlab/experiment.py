@@ -1,7 +1,8 @@
 """What to train: one validated, frozen `Experiment`.
 
-An experiment says everything that a trained network depends on. Its run id is a hash of the experiment, of the
-images and of the code that trains, so that a result is never taken for another. This module imports no torch.
+An experiment says everything that a trained network depends on. Its run id is a hash of what it changes, of the
+images and of versions of the code that trains, so that a result is never taken for another. This module imports no
+torch.
 """
 
 import dataclasses
@@ -96,11 +97,18 @@ class Experiment:
 FIELDS = tuple(spec.name for spec in dataclasses.fields(Experiment))
 
 
-def run_id(experiment: Experiment, data_digest: str, code_digest: str) -> str:
-    """`method-seedN-hash`: names the network that this experiment gives on these images with this code."""
-    fields = experiment.as_dict()
-    fields["data"] = fields["data"].partition(":")[0]  # where a folder lies does not matter: its digest counts
-    content = json.dumps([fields, data_digest, code_digest], sort_keys=True)
+def run_id(experiment: Experiment, data_digest: str, versions: Mapping[str, int | str]) -> str:
+    """`method-seedN-hash`: names the network that this experiment gives on these images with code of these versions.
+
+    Only fields that differ from their default count, so that a new field with a neutral default changes no id; a
+    changed default needs a new version.
+    """
+    plain = {spec.name: spec.default for spec in dataclasses.fields(Experiment)}
+    plain |= {"method_parameters": {}, "snapshot_epochs": []}
+    changed = {name: value for name, value in experiment.as_dict().items() if value != plain[name]}
+    if "data" in changed:
+        changed["data"] = changed["data"].partition(":")[0]  # where a folder lies does not matter: its digest counts
+    content = json.dumps([changed, data_digest, dict(versions)], sort_keys=True)
     return f"{experiment.method}-seed{experiment.seed}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 

@@ -36,7 +36,7 @@ class Interval:
 
     def text(self, digits: int = 1, sign: bool = False) -> str:
         """`mean ± half width`; just the mean where n = 1."""
-        mean = f"{self.mean:{'+' if sign else ''}.{digits}f}"
+        mean = f"{self.mean:{'+' if sign else ''}z.{digits}f}"  # z: no negative zero
         return mean if self.n == 1 else f"{mean} ± {self.half_width:.{digits}f}"
 
     def p_value(self, null: float = 0.0) -> float:

@@ -19,6 +19,9 @@ from softlab.data import Dataset
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment
 
+# Part of every run id. Raise it when the same experiment gives another network: what is drawn, seen or stepped, here
+# or in batches.py, or the default of a field. tests/test_golden.py fails until that is done.
+TRAINING = 1
 HISTORY = (
     "loss",  # mean of what was minimised
     "accuracy",  # share of images whose largest logit is the class with the most target

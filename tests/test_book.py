@@ -149,6 +149,11 @@ def test_the_cover_and_the_page_about_the_build_have_their_numbers(checkout):
     assert build.tables == 1
 
 
+def test_what_is_said_of_the_cover_is_computed(book):
+    (cover,) = (one for one in Page(book.folder / "_build/html/book/intro.html").images if "cover" in one["src"])
+    assert re.search(r"Of \d+ regions \d+ on the left and \d+ on the right are closed all around\.$", cover["alt"])
+
+
 def test_no_page_asks_another_host_for_anything(book):
     for path in (book.folder / "_build" / "html").rglob("*.html"):
         text = path.read_text()

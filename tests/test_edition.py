@@ -39,7 +39,7 @@ def record(method, seed, accuracy, **changes):
     numbers = {"accuracy": accuracy, "ECE": 0.1, "NLL": 1.0}
     found = {"network": f"core-{method}-seed{seed}", "study": "core", "method": method, "seed": seed, "run": "r"}
     found |= {"experiment": about, "trained": trained | {"seconds": 59.0}, "numbers": numbers}
-    return found | {"weights": "w", "data_digest": "d", "code": "t", "failure": None} | changes
+    return found | {"weights": "w", "data_digest": "d", "failure": None} | changes
 
 
 @pytest.fixture
@@ -139,10 +139,10 @@ def test_the_same_bits_the_seed_spread_and_neither(made):
     assert editions.compared(old, record("baseline", 100, 0.80), made)["result"] == "bit-equal"
     other = editions.compared(old, record("baseline", 100, 0.83, weights="x"), made)  # the seeds span .02
     assert other["result"] == "within the seed spread"
-    far = editions.compared(old, record("baseline", 100, 0.85, weights="x", code="y"), made)
+    far = editions.compared(old, record("baseline", 100, 0.85, weights="x", run="other"), made)
     assert far["result"] == "differs"  # one of three numbers
-    assert "the code that trains has changed since" in far["lines"]
-    alone = record("steady", 100, 0.80, study="steady", weights=None, code="")
+    assert any(line.startswith("another version of the code") for line in far["lines"])
+    alone = record("steady", 100, 0.80, study="steady", weights=None)
     again = editions.compared(alone, alone | {"numbers": alone["numbers"] | {"accuracy": 0.81}, "weights": "x"}, made)
     assert again["result"] == "within the seed spread"  # of the baseline, as it has one seed only
     assert again["lines"][0] == "weights: not on record"
@@ -190,7 +190,7 @@ def test_the_table_of_networks_has_one_row_each(made):
 
 def test_claims_are_grouped_by_what_the_scales_say():
     def scale(verdict, variant=""):
-        return {"accuracy-improves": [{"verdict": verdict, "variant": variant}]}
+        return {"accuracy-improves": [{"verdict": verdict, "variant": variant, "judged": []}]}
 
     def group(*verdicts):
         columns = {str(index): scale(one) for index, one in enumerate(verdicts)}
@@ -215,19 +215,35 @@ def test_claims_are_grouped_by_what_the_scales_say():
 
 
 def test_a_scale_counts_only_for_the_variant_that_it_judged():
+    a, b = ({"variant": variant, "judged": []} for variant in "ab")
     columns = {
-        "one": {"accuracy-improves": [{"verdict": "supported", "variant": "a"}]},
-        "two": {
-            "accuracy-improves": [{"verdict": "mixed", "variant": "b"}, {"verdict": "undecided", "variant": "a"}],
-        },
+        "one": {"accuracy-improves": [a | {"verdict": "supported"}]},
+        "two": {"accuracy-improves": [b | {"verdict": "mixed"}, a | {"verdict": "undecided"}]},
     }
     assert conclusion.verdicts("accuracy-improves", columns) == {"one": "supported", "two": "undecided"}
     assert conclusion.across("accuracy-improves", columns, "b") == "{bdg-warning}`mixed` (two)"
+    assert conclusion.across("accuracy-improves", columns) == (
+        "{bdg-success}`supported` (one), {bdg-muted}`undecided` in 1 of 2 versions (mixed in 1) (two)"
+    )
+
+
+def test_a_failed_check_is_shown_as_such():
+    """Chapter 8 does not judge what a pair of methods that fails its check would show."""
+    name, found = "cosine-makes-robust", {"variant": "", "judged": []}
+    check = {"contrast-raises-cosine": [found | {"verdict": "supported"}]}
+    failed = check | {"contrast-keeps-scale": [found | {"verdict": "contradicted"}]}
+    columns = {"a": check | {name: [found | {"verdict": "supported"}]}, "b": failed, "c": check, "d": {}}
+    assert conclusion.verdicts(name, columns) == {"a": "supported", "b": "check failed"}
+    assert conclusion.group(name, columns) == "checks failed"
+    assert conclusion.group(name, {"b": failed}) is None
+    assert conclusion.across(name, columns) == "{bdg-success}`supported` (a), {bdg-light}`check failed` (b)"
+    assert "{bdg-light}`check failed` | – | – |" in edition_pages._matrix(columns)
+    assert conclusion.counted(columns) == "up to 2 verdicts a scale, all variants of all claims"
 
 
 def test_every_place_of_the_page_is_one_that_can_be_filled():
     page = (ROOT / "book" / "conclusion.md").read_text()
-    tables = dict.fromkeys(("overconfidence", "fresh seeds"), "a table")
+    tables = dict.fromkeys(("overconfidence", "fresh seeds", "how many verdicts"), "a table")
     filled = conclusion.concluded(build_site.with_tables(page, tables), {})
     assert "[[" not in filled
     assert "<!--" not in filled

@@ -7,6 +7,7 @@ it stopped: only what is missing is trained, measured or executed.
 
 import argparse
 import csv
+import functools
 import io
 import os
 import random
@@ -95,13 +96,25 @@ def check_comparable(edition: Edition) -> None:
 
     digest = runs.dataset_of(edition.profile.experiment).digest
     for record in edition.found:
-        same_code = record["code"] == runs.code_digest(Experiment(**record["experiment"]))
+        same_code = lasting_id(record) == runs.name_of(Experiment(**record["experiment"]), record["data_digest"])
         if not same_code or (record["study"] == "core" and record["data_digest"] != digest):
             what = "images" if same_code else "code"
             raise SoftlabError(
                 f"{record['network']} of edition {edition.name!r} was trained with other {what}: networks made now "
                 f"could not be compared with it; begin a new edition"
             )
+
+
+def lasting_id(record: dict) -> str:
+    """A network's run id; of one trained while ids held digests of the code, the id that it has now."""
+    return equivalent_ids().get(record["run"], record["run"])
+
+
+@functools.cache
+def equivalent_ids() -> dict[str, str]:
+    """editions/equivalent_ids.csv: the same networks under their old and their present ids."""
+    with (ROOT / "editions" / "equivalent_ids.csv").open(newline="") as file:
+        return {row["was"]: row["is"] for row in csv.DictReader(file)}
 
 
 def engine(edition: Edition, targets: list[Path], on: str, cores: int | None) -> int:
@@ -166,10 +179,8 @@ def compared(record: dict, again: dict, edition: Edition) -> dict:
     same = "the same bits" if record["weights"] == again["weights"] else "not the same bits"
     lines = [f"weights: {same if record['weights'] else 'not on record'}"]
     lines += [f"numbers: {equal} of {len(old)} are equal to the last digit"]
-    if record["code"] != again["code"]:
-        lines += [
-            "the code that trains has changed since" if record["code"] else "the code that trained is not on record"
-        ]
+    if lasting_id(record) != lasting_id(again):
+        lines += ["another version of the code trained it, or one that is not on record"]
     if equal == len(old) and record["weights"] == again["weights"]:
         return {"result": "bit-equal", "lines": lines}
     outside = []
