@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
@@ -33,11 +34,11 @@ class Rule:
     limit: float = 0.0
 
     @classmethod
-    def of(cls, text: object) -> "Rule":
+    def of(cls, text: Any) -> "Rule":
         """From a claim's `rule`: rises, falls, or {above|below|within: limit}."""
         if text in ("rises", "falls"):
             return cls("above" if text == "rises" else "below")
-        kind, limit = next(iter(text.items())) if isinstance(text, Mapping) and len(text) == 1 else (text, None)
+        kind, limit = next(iter(text.items())) if isinstance(text, Mapping) and len(text) == 1 else (text, math.nan)
         number = isinstance(limit, (int, float)) and not isinstance(limit, bool) and math.isfinite(limit)
         if kind not in ("above", "below", "within") or not number or (kind == "within" and limit <= 0):
             raise SoftlabError(f"a rule is rises, falls, above or below a number, or within one > 0, not {text!r}")
@@ -133,7 +134,8 @@ class Ledger:
     chapter: str
     settings: Profile
     judgements: list[Judgement] = field(default_factory=list)
-    measurements: dict[str, Values] = field(default_factory=dict)  # by quantity: what is not judged
+    # By quantity, what is not judged: {method: {seed: value}}.
+    measurements: dict[str, dict[str, dict[int, float]]] = field(default_factory=dict)
 
     def judge(
         self,
@@ -236,8 +238,8 @@ def caveat(claim: str, judged: Sequence[Mapping], variant: str | None = None, ve
     versions: is the word said of the claim, so that other variants matter?  Empty for theorems and where all is well.
     """
     about, counts, said = claims()[claim], Counter(one["verdict"] for one in judged), ""
-    chosen = next((one for one in judged if variant in (None, one["variant"])), {"verdict": "no verdict"})
-    if (word := chosen["verdict"]) == "no verdict" or about.kind != "empirical":
+    chosen = next((one for one in judged if variant in (None, one["variant"])), None)
+    if chosen is None or (word := chosen["verdict"]) == "no verdict" or about.kind != "empirical":
         return ""
     if versions and len(counts) > 1:
         others = ", ".join(f"{other} in {count}" for other, count in counts.items() if other != word)

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from softlab.errors import SoftlabError, check_known
 
@@ -21,7 +22,7 @@ MODELS = ("resnet8", "resnet20", "resnet18", "resnet50", "mobilenet_v2", "swin_t
 SEEDS, EPOCHS = (0, 2**31 - 1), (1, 10_000)  # the smallest and the largest
 
 
-def _number(default: float | None, low: float, high: float):
+def _number(default: float | None, low: float, high: float) -> Any:
     """A field that holds a number from low to high."""
     return field(default=default, metadata={"range": (low, high)})
 
@@ -118,7 +119,7 @@ def check_fields(fields: Mapping[str, object]) -> None:
         check_known("field", key, FIELDS)
 
 
-def _checked(spec: dataclasses.Field, value: object):
+def _checked(spec: dataclasses.Field, value: Any):
     """The value of a field in its own type, or a SoftlabError that says what is allowed."""
     name = spec.name
     if name == "method_parameters":
@@ -148,7 +149,7 @@ def _checked(spec: dataclasses.Field, value: object):
     return value
 
 
-def checked_number(name: str, kind: type, value: object, allowed: tuple) -> int | float:
+def checked_number(name: str, kind: type, value: Any, allowed: tuple) -> Any:
     try:
         number = kind(value)  # YAML reads 5e-4 as text
         exact = not isinstance(value, bool) and math.isfinite(number) and (kind is float or number == float(value))

@@ -15,6 +15,7 @@ import inspect
 import textwrap
 import types
 from collections.abc import Iterator
+from typing import Any
 
 from softlab.errors import SoftlabError
 
@@ -119,7 +120,7 @@ def _globals_of(code: types.CodeType) -> set[str]:
     return loaded.union(*map(_globals_of, inner))
 
 
-def _content(name: str, value: object) -> str:
+def _content(name: str, value: Any) -> str:
     """A value as text that changes with it."""
     if isinstance(value, PLAIN):
         return repr(value)
@@ -177,5 +178,6 @@ def _walked(node: object) -> str:
 
 def _says_nothing(statement: object) -> bool:
     """`pass`, or text that stands alone, as a docstring does."""
-    alone = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    return isinstance(statement, ast.Pass) or (alone and isinstance(statement.value.value, str))
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        return isinstance(statement.value.value, str)
+    return isinstance(statement, ast.Pass)

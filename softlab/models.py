@@ -7,6 +7,7 @@ something rescaled.
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,10 @@ class Network(nn.Module):
     Images are (N, C, H, W) in [0, 1]; logits (N, K); features (N, D), never negative where the body ends in a ReLU and
     global average pooling (ResNets, MobileNetV2), of any sign where it ends in a layer normalisation.
     """
+
+    mean: Tensor
+    std: Tensor
+    head: Any  # nn.Linear, or what ends in one
 
     def __init__(self, body: nn.Module, head: nn.Module, mean: Tensor, std: Tensor):
         super().__init__()
@@ -146,7 +151,7 @@ def _vit_s(width, in_channels, stem_stride, image_size) -> tuple[nn.Module, int]
 def _patches(in_channels: int, width: int, size: int) -> nn.Conv2d:
     convolution = nn.Conv2d(in_channels, width, size, size)
     nn.init.trunc_normal_(convolution.weight, std=0.02)
-    nn.init.zeros_(convolution.bias)
+    nn.init.zeros_(convolution.get_parameter("bias"))
     return convolution
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -45,7 +46,7 @@ class Run:
     folder: Path
     experiment: Experiment
     history: Mapping[str, list[float]]  # one number per epoch; its keys: training.HISTORY
-    provenance: Mapping[str, object]
+    provenance: Mapping[str, Any]
 
     @functools.cached_property
     def model(self) -> models.Network:
@@ -100,7 +101,8 @@ def fit_or_load(
     else:
         if use_zoo and (animal := _in_zoo(experiment)):
             with contextlib.suppress(DamagedRun):  # then it is trained
-                return dataclasses.replace(_loaded(animal), experiment=asked)
+                if run := _loaded(animal):
+                    return dataclasses.replace(run, experiment=asked)
     with alone(store, name):
         try:
             if run := _loaded(store / name):  # another process may have trained it meanwhile
@@ -111,7 +113,7 @@ def fit_or_load(
             _train(experiment, dataset, store, name, device, on_epoch)
         except torch.OutOfMemoryError:  # before the first batch
             raise SoftlabError(f"network or images do not fit into the memory of {device}") from None
-        return _loaded(store / name)
+        return _loaded(store / name)  # pyright: ignore[reportReturnType] (there is one: it has just been written)
 
 
 def dataset_of(experiment: Experiment) -> Dataset:

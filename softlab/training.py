@@ -118,7 +118,7 @@ def epochs(
     else:
         state = resume
         model = state.model
-    model.to(device, memory_format=torch.channels_last)
+    model.to(device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model, experiment, state.averages)
     half = experiment.precision == "bf16"
     network = _WithFeatures(model)
@@ -175,7 +175,7 @@ def epochs(
             yield state
 
 
-def training_set(experiment: Experiment, dataset: Dataset, device: torch.device) -> tuple[Tensor, Tensor]:
+def training_set(experiment: Experiment, dataset: Dataset, device: torch.device | str) -> tuple[Tensor, Tensor]:
     """Images (uint8) and labels, noise included, that this experiment trains on, on its device."""
     images, labels = dataset.train_images, dataset.train_labels
     if experiment.train_size is not None:
@@ -206,8 +206,8 @@ def make_optimizer(model: nn.Module, experiment: Experiment, averages: dict[str,
         moving = {"momentum": experiment.momentum, "nesterov": experiment.momentum > 0}
         optimizer = torch.optim.SGD(groups, lr=experiment.learning_rate, fused=fused, **moving)
     else:
-        moving = {"betas": (experiment.momentum, 0.999)}
-        optimizer = torch.optim.AdamW(groups, lr=experiment.learning_rate, fused=fused, **moving)
+        betas = (experiment.momentum, 0.999)
+        optimizer = torch.optim.AdamW(groups, lr=experiment.learning_rate, fused=fused, betas=betas)
     for name, kept in averages.items():  # in the parameter's own memory layout, which the fused step relies on
         kind, _, parameter = name.partition("/")
         like = parameters[parameter] if kept.ndim else kept.to(parameters[parameter].device)  # or a count of steps

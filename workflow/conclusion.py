@@ -122,12 +122,13 @@ def overconfidence(results: Results, columns: Columns) -> str:
 def with_fresh_seeds(results: Results) -> str:
     """What became of this build's verdicts in the edition that has the same setting and other seeds."""
     names = {record["profile"] for record in results.records.values()}
-    settings = load_profile(names.pop()) if len(names) == 1 and names <= set(packaged_profiles()) else None
-    for edition in all_editions() if settings else []:
-        same = (edition.profile.experiment, edition.profile.methods) == (settings.experiment, settings.methods)
-        if same and not set(edition.profile.seeds) & set(settings.seeds):
-            about = f"`{edition.name}`: {len(edition.profile.seeds)} seeds, {edition.profile.standing}."
-            return f"{about}\n\n{repeated(own(results), edition.judged())}"
+    if len(names) == 1 and names <= set(packaged_profiles()):
+        settings = load_profile(names.pop())
+        for edition in all_editions():
+            same = (edition.profile.experiment, edition.profile.methods) == (settings.experiment, settings.methods)
+            if same and not set(edition.profile.seeds) & set(settings.seeds):
+                about = f"`{edition.name}`: {len(edition.profile.seeds)} seeds, {edition.profile.standing}."
+                return f"{about}\n\n{repeated(own(results), edition.judged())}"
     return "*No edition repeats the setting of this build with other seeds.*"
 
 
