@@ -169,6 +169,8 @@ def _run_methods_file(path: Path) -> None:
     if not path.is_file() or path.suffix != ".py":
         raise SoftlabError(f"--methods-file {path}: there is no such Python file")
     spec = importlib.util.spec_from_file_location("softlab_user_methods", path)
+    assert spec is not None
+    assert spec.loader is not None  # as the suffix is .py
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:

@@ -60,8 +60,8 @@ def _change(card, quantity: str) -> str:
     if one is None:
         return ""
     if quantity.startswith("log "):  # the change of what the logarithm is of, in percent; exp would overflow beyond 700
-        ends = (100 * math.expm1(min(end, 700)) for end in (one.mean, one.low, one.high))
-        told = amount(Interval(*ends, one.n), 1, "%")
+        mean, low, high = (100 * math.expm1(min(end, 700)) for end in (one.mean, one.low, one.high))
+        told = amount(Interval(mean, low, high, one.n), 1, "%")
     else:
         told = amount(one.scaled(what.factor), what.digits)
     return f"{SUBJECTS[quantity]}: {told}, {WORDS[what.better][1 + one.side()]}."

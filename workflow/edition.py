@@ -19,6 +19,7 @@ import tempfile
 import time
 from math import inf, nan
 from pathlib import Path
+from typing import Any
 
 import edition_pages
 from edition_pages import CHAPTERS, Edition, readme
@@ -41,7 +42,7 @@ RESERVED = (
     "nan",
     "infinity",
 )  # a folder; and what Snakemake takes for no text
-TIED = {"preexec_fn": die_with_parent} if os.name == "posix" else {}  # the engine to this process
+TIED: dict[str, Any] = {"preexec_fn": die_with_parent} if os.name == "posix" else {}  # the engine to this process
 OUTSIDE = 0.1  # share of a network's numbers that may lie outside the seed spread by chance
 
 
@@ -107,7 +108,8 @@ def check_comparable(edition: Edition) -> None:
 
 def lasting_id(record: dict) -> str:
     """A network's run id; of one trained while ids held digests of the code, the id that it has now."""
-    return equivalent_ids().get(record["run"], record["run"])
+    run: str = record["run"]
+    return equivalent_ids().get(run, run)
 
 
 @functools.cache
@@ -231,7 +233,7 @@ def listed(options: argparse.Namespace) -> int:
 
 def main(arguments: list[str]) -> int:
     """0, 1 if something failed or differs, 2 for wrong input."""
-    parser = argparse.ArgumentParser(prog="softlab edition", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="softlab edition", description=str(__doc__).splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     one = commands.add_parser("make", help="train, measure and execute what is missing of an edition")
     one.add_argument("name")

@@ -200,7 +200,7 @@ def _machine(trained: Mapping[str, str]) -> str:
 
 def by_scale(results: Results, shown: str | None = None) -> dict[str, Mapping[str, list[dict]]]:
     """What was judged, by claim, in this build and in every edition; `shown` is the edition that is the build."""
-    columns = {} if shown else {"this build": own(results)}
+    columns: dict[str, Mapping[str, list[dict]]] = {} if shown else {"this build": own(results)}
     return columns | {edition.name: edition.judged() for edition in all_editions()}
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as functional
@@ -95,7 +96,7 @@ class FixedScale(Regularizer):
     def __post_init__(self):
         check_positive("scale", self.scale)
 
-    def prepare(self, model):
+    def prepare(self, model: Any):
         head = nn.Linear(model.head.in_features, model.head.out_features, bias=False)
         head.weight = model.head.weight
         model.body.append(_OfLength(self.scale))
