@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
@@ -34,7 +33,7 @@ class Rule:
     limit: float = 0.0
 
     @classmethod
-    def of(cls, text: Any) -> "Rule":
+    def of(cls, text: object) -> "Rule":
         """From a claim's `rule`: rises, falls, or {above|below|within: limit}."""
         if text in ("rises", "falls"):
             return cls("above" if text == "rises" else "below")

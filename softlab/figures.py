@@ -6,7 +6,6 @@ Every function takes matplotlib axes, or makes them, and returns them.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -80,7 +79,7 @@ def decision_plane(logits: np.ndarray, extent: float, ax: Axes | None = None, co
     """
     ax = ax or plt.subplots(figsize=(4.2, 4.2), layout="constrained")[1]
     logits = np.asarray(logits)
-    shown = ListedColormap(matplotlib.color_sequences["tab10"][: logits.shape[-1]])
+    shown = ListedColormap(plt.get_cmap("tab10")(range(10))[: logits.shape[-1]])
     box = (-extent, extent, -extent, extent)
     ax.imshow(logits.argmax(-1), origin="lower", extent=box, cmap=shown, vmin=0, vmax=logits.shape[-1] - 1, alpha=0.35)
     if confidence:

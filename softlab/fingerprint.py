@@ -178,6 +178,5 @@ def _walked(node: object) -> str:
 
 def _says_nothing(statement: object) -> bool:
     """`pass`, or text that stands alone, as a docstring does."""
-    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-        return isinstance(statement.value.value, str)
-    return isinstance(statement, ast.Pass)
+    alone = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(statement, ast.Pass) or (isinstance(alone, ast.Constant) and isinstance(alone.value, str))

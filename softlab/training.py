@@ -204,10 +204,9 @@ def make_optimizer(model: nn.Module, experiment: Experiment, averages: dict[str,
     fused = next(model.parameters()).device.type in ("cpu", "cuda")
     if experiment.optimizer == "sgd":
         moving = {"momentum": experiment.momentum, "nesterov": experiment.momentum > 0}
-        optimizer = torch.optim.SGD(groups, lr=experiment.learning_rate, fused=fused, **moving)
+        optimizer = torch.optim.SGD(groups, experiment.learning_rate, fused=fused, **moving)
     else:
-        betas = (experiment.momentum, 0.999)
-        optimizer = torch.optim.AdamW(groups, lr=experiment.learning_rate, fused=fused, betas=betas)
+        optimizer = torch.optim.AdamW(groups, experiment.learning_rate, (experiment.momentum, 0.999), fused=fused)
     for name, kept in averages.items():  # in the parameter's own memory layout, which the fused step relies on
         kind, _, parameter = name.partition("/")
         like = parameters[parameter] if kept.ndim else kept.to(parameters[parameter].device)  # or a count of steps
