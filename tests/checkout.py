@@ -1,4 +1,7 @@
-"""A copy of the repository in which the real engine builds the smoke book; for tests of the book and of its pages."""
+"""Copies of the repository in which the real engine builds books: the smoke book, and a small one made in a minute.
+
+A book is built once for all tests and all workers of pytest-xdist; a test that changes it works on a copy.
+"""
 
 import os
 import re
@@ -7,33 +10,60 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
+from filelock import FileLock
+
 ROOT = Path(__file__).parent.parent
 PARTS = ("_config.yml", "_toc.yml", "benchmarks", "book", "editions", "notebooks", "softlab", "workflow")
+# The small book: these two notebooks, each of these cells, and six networks.
+CHAPTERS = ("01_soft_labels", "04_cosines")
+CELLS = {
+    "parameters": 'profile = "quick"\nseeds = None\noverrides = {}',
+    "begin": """
+from softlab import begin, evidence, study
+from softlab.notebook import by_seed, glue, summary, table
+settings = begin("NAME", profile, seeds, overrides)
+ledger = evidence.Ledger("NAME", settings)
+""",
+    "train": 'runs = study(settings)\naccuracy = by_seed(runs, lambda run: run.history["accuracy"][-1])',
+    "judge": """
+ledger.judge("accuracy-improves", accuracy)
+glue("networks", sum(map(len, runs.values())))
+table({"accuracy": summary(accuracy)})
+""",
+    "draw": 'import matplotlib.pyplot as plt\nplt.plot([accuracy["mixup"][0], 1.0]);',
+    "save": 'print("numbers are in", ledger.save().name)',
+}
 
 
 class Checkout:
     """A copy of the repository with a store of its own."""
 
-    def __init__(self, folder: Path, chapters: int | None = None):
+    def __init__(self, folder: Path, chapters: int | None = None, fill: bool = True):
+        """chapters: with only so many notebooks.  fill=False: the copy is there already."""
         self.folder, self.build = folder, folder / "_build" / "smoke"
-        ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
-        for part in PARTS:
-            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-            copy(ROOT / part, folder / part, **({"ignore": ignore} if (ROOT / part).is_dir() else {}))
-        for notebook in sorted((folder / "notebooks").glob("*.ipynb"))[chapters:] if chapters else ():
-            notebook.unlink()
-            self.edit("_toc.yml", f"      - file: notebooks/{notebook.stem}\n", "")
-            for page in (folder / "book").glob("*.md"):  # nor links to it
-                page.write_text(re.sub(rf"\]\(\S*{notebook.name}\)", "]", page.read_text()))
-        contents = (folder / "_toc.yml").read_text()  # nor parts of the book without any page
-        (folder / "_toc.yml").write_text(re.sub(r"  - caption: .*\n    chapters:\n(?=  - |\Z)", "", contents))
-        (folder / "home").mkdir()
+        if fill:
+            self.fill(chapters)
         self.environment = os.environ | {
             "PYTHONPATH": str(folder),
             "SOFTLAB_STORE": str(folder / "runs"),
             "XDG_CACHE_HOME": str(folder / "home"),
         }
         self.environment.pop("SOFTLAB_REPOSITORY", None)
+
+    def fill(self, chapters):
+        ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+        for part in PARTS:
+            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+            copy(ROOT / part, self.folder / part, **({"ignore": ignore} if (ROOT / part).is_dir() else {}))
+        for notebook in sorted((self.folder / "notebooks").glob("*.ipynb"))[chapters:] if chapters else ():
+            notebook.unlink()
+            self.edit("_toc.yml", f"      - file: notebooks/{notebook.stem}\n", "")
+            for page in (self.folder / "book").glob("*.md"):  # nor links to it
+                page.write_text(re.sub(rf"\]\(\S*{notebook.name}\)", "]", page.read_text()))
+        contents = (self.folder / "_toc.yml").read_text()  # nor parts of the book without any page
+        (self.folder / "_toc.yml").write_text(re.sub(r"  - caption: .*\n    chapters:\n(?=  - |\Z)", "", contents))
+        (self.folder / "home").mkdir()
 
     def command(self):
         snakemake = str(Path(sys.executable).with_name("snakemake"))
@@ -67,10 +97,71 @@ class Checkout:
         assert old in text
         path.write_text(text.replace(old, new))
 
+    def runs(self):
+        """The names of the networks in its store."""
+        return {path.name for path in (self.folder / "runs").glob("*-seed*")}
 
-def built(folder, chapters=None):
+
+def built(folder, chapters=None, prepare=None):
+    """A checkout with its book, which `prepare` may have changed before."""
     made = Checkout(folder, chapters)
-    code, said = made.make()
-    assert code == 0, said
-    made.said = said
+    if prepare:
+        prepare(made)
+    code, made.said = made.make()
+    assert code == 0, made.said
     return made
+
+
+def write_notebook(checkout, name, **changed):
+    """A notebook of the small book, with some cells changed."""
+    cells = [nbformat.v4.new_markdown_cell(f"# {name}", id="title")]
+    for key, source in (CELLS | changed).items():
+        cells.append(nbformat.v4.new_code_cell(source.replace("NAME", name).strip(), id=key))
+    cells[1].metadata["tags"] = ["parameters"]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    path = checkout.folder / "notebooks" / f"{name}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+
+
+def make_small(checkout):
+    """Leave two short notebooks and three methods of a checkout, and one page of prose."""
+    for page in (checkout.folder / "book").glob("*.md"):
+        page.unlink()
+    (checkout.folder / "book" / "intro.md").write_text(
+        "# A small book\n\nOf {glue:text}`../notebooks/04_cosines.ipynb::networks:` networks.\n"
+    )
+    for page in ("conclusion", "editions", "questions", "speed", "sweeps"):  # which the site's job fills
+        (checkout.folder / "book" / f"{page}.md").write_text(f"# {page}\n")
+    shutil.rmtree(checkout.folder / "editions")
+    pages = ("book/this_build", *(f"notebooks/{name}" for name in CHAPTERS))
+    files = "".join(f"      - file: {name}\n" for name in pages)
+    (checkout.folder / "_toc.yml").write_text(f"format: jb-book\nroot: book/intro\nparts:\n  - chapters:\n{files}")
+    for path in (checkout.folder / "notebooks").glob("*.ipynb"):
+        path.unlink()
+    for name in CHAPTERS:
+        write_notebook(checkout, name)
+    profile = checkout.folder / "softlab" / "profiles" / "smoke.yaml"
+    profile.write_text(re.sub(r"(?m)^  (cutmix|maxsup): .*\n", "", profile.read_text()))
+
+
+def shared(factory, name, **options):
+    """A book that is built once and looked at by all tests; what the build said is in `said`."""
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    place = (factory.getbasetemp() if alone else factory.getbasetemp().parent) / name
+    said = place.with_suffix(".txt")
+    with FileLock(place.with_suffix(".lock")):  # another worker may be building it
+        if not said.exists():
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir()
+            said.write_text(built(place, **options).said)
+    made = Checkout(place, fill=False)
+    made.said = said.read_text()
+    return made
+
+
+def copy_of(made, folder):
+    """The same book to work on."""
+    shutil.copytree(made.folder, folder, dirs_exist_ok=True)
+    copy = Checkout(folder, fill=False)
+    copy.said = made.said
+    return copy

@@ -1,10 +1,19 @@
-"""Shared by all tests: a store and a cache of their own, one CPU thread, and a tiny experiment."""
+"""Shared by all tests: a store and a cache of their own, one CPU thread, a tiny experiment, and books of the engine."""
 
 import os
+import signal
 
 import pytest
+from checkout import copy_of, make_small, shared
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: tests compare bits
+# A shell's job in the background ignores Ctrl-C, and so would the processes that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    """Tests of books come first, as they take longest: so no worker waits for them at the end."""
+    items.sort(key=lambda item: not {"book", "small_book"} & set(item.fixturenames))
 
 
 @pytest.fixture(autouse=True)
@@ -24,3 +33,16 @@ def tiny():
     from softlab import Experiment
 
     return Experiment(train_size=100, width=4, stem_stride=2, epochs=2, batch_size=50, learning_rate=0.05)
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory):
+    """The whole book at smoke scale, to look at."""
+    return shared(tmp_path_factory, "book")
+
+
+@pytest.fixture(scope="module")
+def small_book(tmp_path_factory):
+    """The small book, to work on; the tests of a module change it one after the other."""
+    made = shared(tmp_path_factory, "small", chapters=1, prepare=make_small)
+    return copy_of(made, tmp_path_factory.mktemp("copy"))

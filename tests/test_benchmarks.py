@@ -55,25 +55,7 @@ def test_the_table_has_a_row_for_each_pair_and_a_dash_where_nothing_was_measured
         ["Attacks", "pgd", "bare", "1.10 × (1.00 to 1.20)", "–", *here],
     ]
     assert speed.rates(found) == [["An epoch of training", "peak memory, MB", "ours", "1,500", "–"]]
-    assert [one[:2] + one[3:] for one in speed.settings(found) if one[0] == "Attacks"] == [
-        ["Attacks", "CPU", "tiny", "fast: met"]
-    ]
-    head, line, *rows = speed.terminal(found).splitlines()
-    assert head.split() == speed.HEADINGS
-    assert set(line) == {"-"}
-    assert [row.index("bare") for row in rows] == [head.index("beside")] * 3
-
-
-def test_the_page_says_what_is_missing_and_what_is_of_older_code(results):
-    speed, page = module("speed"), (ROOT / "book" / "speed.md").read_text()
-    (results / "feature_extraction.gpu.json").write_text(json.dumps(record({"ours": (1, 1, 1)})))
-    gap = "Not measured on a GPU yet: Training to a test accuracy; Training, images per second."
-    assert gap in speed.filled(page, results)
-    assert "Before a change" not in speed.filled(page, results)
-    commit = next(iter(speed.SINCE))
-    (results / "gpu_training.gpu.json").write_text(json.dumps(record({"ours": (1, 1, 1)}, commit=commit)))
-    assert f"commit {commit}): {speed.SINCE[commit]}." in speed.filled(page, results)
-    assert "<!--" not in speed.filled(page, results)
+    assert len(speed.terminal(found).splitlines()) == 2 + 3
 
 
 def test_a_copy_without_results_has_a_page_that_says_so(tmp_path):
@@ -117,15 +99,6 @@ def test_operations_are_counted_forward_and_backward():
     assert flops.operations(resnet, (3, 32, 32), training=False) == pytest.approx(1.11e9, rel=0.01)
 
 
-def test_the_share_of_the_peak_is_known_for_listed_devices_only():
-    flops = module("flops")
-    assert flops.peak_of("NVIDIA H100 80GB HBM3") == 989e12
-    assert flops.peak_of("NVIDIA A100-SXM4-80GB") == 312e12
-    assert flops.peak_of("NVIDIA L40S") is None
-    assert flops.shares({"ours": 1e5}, 3_120_000_000, "NVIDIA A100-SXM4-80GB") == {"ours": 1.0}
-    assert flops.shares({"ours": 1e5}, 3_120_000_000, "Tensor Unit") == {}
-
-
 def test_the_ordinary_loop_trains_the_same_network_in_the_same_way(tiny):
     # One batch, so its order does not matter, and small steps, so that rounding stays small.
     experiment = tiny.replace(batch_size=100, epochs=3, learning_rate=0.0005, precision="fp32")
@@ -164,10 +137,3 @@ def test_extract_and_torchvision_find_the_same_features():
     for one, other in zip(runs[benchmark.OURS](), runs[benchmark.PEER](), strict=True):
         assert len(one) == 6
         assert torch.allclose(one, other, atol=1e-6)
-
-
-def test_without_a_gpu_its_benchmark_says_that_it_is_skipped(monkeypatch, capsys):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(sys, "argv", ["gpu_training.py"])
-    module("gpu_training").main()
-    assert capsys.readouterr().out == "gpu_training: skipped, this machine has no CUDA GPU\n"

@@ -1,4 +1,4 @@
-"""The commands that the how-to pages offer for copying, executed as they stand, in a copy of the checkout."""
+"""The commands that the how-to pages offer for copying, executed as they stand, in a copy of the built smoke book."""
 
 import re
 import subprocess
@@ -6,21 +6,19 @@ import sys
 from pathlib import Path
 
 import pytest
-from checkout import ROOT, Checkout
+from checkout import ROOT, copy_of
 
 pytestmark = pytest.mark.slow
-
-
-def commands(page):
-    return "\n".join(re.findall(r"```bash\n(.*?)```", (ROOT / "book" / page).read_text(), re.DOTALL))
+MADE = {  # by the commands of a page
+    "batch": ["calibration.results.json", "elsewhere/out.results.json", "_build/html/book/intro.html"],
+    "sweeps": ["_build/smoke/sweeps/alpha/report.html", "_build/smoke/sweeps/widths/table.csv"],
+}
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    """A copy with a `.venv` that is this environment, so that `make` installs nothing."""
-    made = Checkout(tmp_path_factory.mktemp("commands"), chapters=1)
-    for name in ("03_magnitudes", "05_calibration"):  # executed alone, and no part of this small book
-        (made.folder / "notebooks" / f"{name}.ipynb").write_bytes((ROOT / "notebooks" / f"{name}.ipynb").read_bytes())
+def checkout(book, tmp_path_factory):
+    """With a `.venv` that is this environment, so that `make` installs nothing."""
+    made = copy_of(book, tmp_path_factory.mktemp("commands"))
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         (made.folder / name).write_bytes((ROOT / name).read_bytes())
     (made.folder / ".venv").mkdir()
@@ -31,16 +29,11 @@ def checkout(tmp_path_factory):
     return made
 
 
-@pytest.mark.parametrize(
-    ("page", "left"),
-    [
-        ("batch.md", ["calibration.results.json", "elsewhere/out.results.json", "_build/html/book/intro.html"]),
-        ("sweeps.md", ["_build/smoke/sweeps/alpha/report.html", "_build/smoke/sweeps/widths/table.csv"]),
-    ],
-)
-def test_the_commands_of_a_page_run(checkout, page, left):
-    command = ["bash", "-euo", "pipefail", "-c", commands(page)]
+@pytest.mark.parametrize("page", MADE)
+def test_the_commands_of_a_page_run(checkout, page):
+    commands = "\n".join(re.findall(r"```bash\n(.*?)```", (ROOT / "book" / f"{page}.md").read_text(), re.DOTALL))
+    command = ["bash", "-euo", "pipefail", "-c", commands]
     done = subprocess.run(command, cwd=checkout.folder, env=checkout.environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    for path in left:
+    for path in MADE[page]:
         assert (checkout.folder / path).stat().st_size > 500, path

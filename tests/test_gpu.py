@@ -31,6 +31,7 @@ def losses(experiment, device, nudge=0.0):
     return torch.tensor(state.history["loss"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "method"), PAIRS)
 def test_small_differences_stay_small_at_the_rate_of_this_comparison(method, model):
     experiment = GENTLE.replace(method=method, model=model, width=16, stem_stride=1)

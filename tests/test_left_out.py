@@ -46,28 +46,22 @@ def prepared(notebook, studies):
     return nbformat.read(path, as_version=4).cells, path
 
 
-def test_one_note_takes_the_place_of_a_run_of_cells(notebook):
-    cells, path = prepared(notebook, ["core", "narrow"])
-    assert path != notebook
-    assert [cell.id for cell in cells] == ["title", "zero-text", "between", "zero-again", "end"]
-    assert [cell.cell_type for cell in cells] == ["code", "markdown", "code", "markdown", "code"]
-    for note in (cells[1], cells[3]):
-        assert note.source == "*Not run here: it needs networks (`zero_bias`) that the profile `mine` does not train.*"
-
-
-def test_a_note_names_only_what_is_missing_and_cells_that_lack_something_else_get_their_own(notebook):
-    cells, _ = prepared(notebook, ["core"])
-    assert [cell.id for cell in cells] == ["title", "zero-text", "between", "zero-again", "both", "end"]
-    assert "(`zero_bias`)" in cells[3].source
-    assert "(`zero_bias`, `narrow`)" in cells[4].source
-    cells, _ = prepared(notebook, ["core", "zero_bias"])
-    assert [cell.id for cell in cells] == [name for name, _ in PARTS]
-    assert "(`narrow`)" in cells[5].source
-
-
-def test_the_notebook_itself_is_never_changed(notebook):
+@pytest.mark.parametrize(
+    ("studies", "left", "notes"),
+    [
+        (["core", "narrow"], ["title", "zero-text", "between", "zero-again", "end"], {1: "zero_bias", 3: "zero_bias"}),
+        (["core"], ["title", "zero-text", "between", "zero-again", "both", "end"], {3: "zero_bias", 4: "narrow"}),
+        (["core", "zero_bias"], [name for name, _ in PARTS], {5: "narrow"}),
+    ],
+)
+def test_one_note_takes_the_place_of_a_run_of_cells_and_names_what_is_missing(notebook, studies, left, notes):
     before = notebook.read_bytes()
-    prepared(notebook, ["core"])
+    cells, path = prepared(notebook, studies)
+    assert [cell.id for cell in cells] == left
+    for place, missing in notes.items():
+        assert cells[place].cell_type == "markdown"
+        assert f"`{missing}`" in cells[place].source
+    nbformat.validate(nbformat.read(path, as_version=4))
     assert notebook.read_bytes() == before
 
 
@@ -82,11 +76,6 @@ def test_without_a_profile_the_notebook_itself_is_executed(notebook):
     target = notebook.with_name("shown.ipynb")
     assert left_out.prepared(notebook, target, {}) == notebook
     assert left_out.prepared(notebook, target, {"profile": "smoke"}) == notebook
-
-
-def test_what_is_left_of_a_notebook_is_a_valid_one(notebook):
-    _, path = prepared(notebook, ["core"])
-    nbformat.validate(nbformat.read(path, as_version=4))
 
 
 def test_only_tags_that_name_a_study_count():

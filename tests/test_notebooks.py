@@ -57,37 +57,12 @@ def test_a_cell_needs_only_studies_of_its_chapter(path):
         assert needed <= set(chapters()[path.stem]) - {"core"}, f"cell {cell.id}: see softlab/chapters.yaml"
 
 
-def prose(path):
-    return "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
-
-
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
-def test_a_chapter_keeps_to_the_template(path):
-    text = prose(path)
-    places = [text.index(part) for part in ("**Question.**", "**Prediction.**", "## Reading", "## What would change")]
-    assert places == sorted(places)
-
-
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_chapters_and_appendices_ask_a_question_and_say_what_their_figures_show(path):
-    text = prose(path)
-    assert text.index("**Question.**") < text.index("## Exercises") < text.index("## References")
+def test_figures_have_an_alt_text_and_solutions_are_folded(path):
     for cell in code_cells(path):
         if "plt.show()" in cell.source:
             assert cell.metadata["mystnb"]["image"]["alt"], f"figure {cell.id} has no alt text"
             assert cell.metadata["mystnb"]["figure"]["caption"], f"figure {cell.id} has no caption"
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_every_exercise_is_followed_by_its_folded_solution(path):
-    cells = nbformat.read(path, as_version=4).cells
-    exercises = [index for index, cell in enumerate(cells) if cell.id.startswith("exercise-")]
-    assert 2 <= len(exercises) <= 4
-    for number, index in enumerate(exercises, 1):
-        assert cells[index].id == f"exercise-{number}"
-        assert cells[index].source.startswith(f"{number}. ")
-        assert cells[index + 1].id.startswith(f"solution-{number}")
-    for cell in code_cells(path):
         assert ("solution" in tags(cell)) == cell.id.startswith("solution-")
         if "solution" in tags(cell):  # on the page, in JupyterLab, and in Colab
             assert "hide-cell" in tags(cell), cell.id
@@ -135,44 +110,16 @@ def test_nothing_tells_anybody_to_install_the_unrelated_package():
 
 
 @pytest.mark.slow
-def test_one_notebook_alone_from_an_empty_folder(tmp_path):
+def test_one_notebook_alone_from_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("SOFTLAB_RESULTS")
     notebook = ROOT / "notebooks" / "01_soft_labels.ipynb"
     command = [sys.executable, "-m", "papermill", "--no-progress-bar", str(notebook), "out.ipynb"]
     command += ["-p", "profile", "smoke", "-p", "seeds", "1", "-y", "{overrides: {epochs: 1}}"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     outputs = [output for cell in code_cells(tmp_path / "out.ipynb") for output in cell.outputs]
-    text = json.dumps(outputs, ensure_ascii=False)
-    assert "5 methods × 1 seeds" in text
-    assert "no verdict" in text  # one seed gives none
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == 4
-
-
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        ("profile: quik", "unknown profile 'quik'; did you mean 'quick'?"),
-        ("seeds: 0", "seeds must be a whole number from 1"),
-        ("overrides: {epoch: 1}", "unknown field 'epoch'; did you mean 'epochs'?"),
-        ("overrides: [1]", "overrides must map fields to values"),
-    ],
-)
-@pytest.mark.slow
-def test_a_wrong_parameter_stops_the_notebook_in_its_second_cell_with_one_line(tmp_path, parameters, message):
-    notebook = ROOT / "notebooks" / "01_soft_labels.ipynb"
-    command = [
-        sys.executable,
-        "-m",
-        "papermill",
-        "--no-progress-bar",
-        str(notebook),
-        "out.ipynb",
-        "-y",
-        f"{{{parameters}}}",
-    ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode != 0
-    assert f"SoftlabError: {message}" in done.stderr
-    assert "softlab/experiment.py" not in done.stderr  # the error, not the way it took
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    results = json.loads((tmp_path / "out.results.json").read_text())
+    assert {one["verdict"] for one in results["verdicts"]} == {"no verdict"}  # one seed gives none
 
 
 OWN_METHOD = [

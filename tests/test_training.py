@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from softlab import SoftlabError, data, load_profile, training
+from softlab import SoftlabError, data, training
 from softlab.batches import flip_shift, resampled, stream
 from softlab.regularizers import label_smoothing_terms
 
@@ -293,11 +293,6 @@ def test_label_noise_of_one_leaves_no_label_to_rely_on():
     assert int((resampled(labels + 7, 0.5, 3, torch.Generator()) == 7).sum()) == 4500  # exactly half are drawn anew
 
 
-def test_more_images_than_there_are_is_an_error(tiny, mini):
-    with pytest.raises(SoftlabError, match="7000 images were asked for"):
-        train(tiny.replace(train_size=7000), mini)
-
-
 def test_threads_are_those_of_the_experiment_and_then_as_before(tiny, mini):
     before = torch.get_num_threads()
     for _ in training.epochs(tiny.replace(threads=before + 1), mini):
@@ -319,13 +314,6 @@ def test_a_device_that_is_not_there_is_named():
         training.choose_device("gpu")
     with pytest.raises(SoftlabError, match="not on this machine"):
         training.choose_device("cuda:77")
-
-
-def test_quick_is_overconfident_at_the_end_as_its_chapters_need():
-    """The quick profile is meant to learn its images by heart: long training, no augmentation, few images."""
-    quick = load_profile("quick").experiment
-    assert quick.augmentation == "none"
-    assert quick.train_size == 1000
 
 
 def test_a_gpu_without_room_is_one_line_with_the_batch_size_to_try(tiny, mini, monkeypatch):

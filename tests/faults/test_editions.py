@@ -1,4 +1,4 @@
-"""An edition that is killed ten times at random moments ends with the same numbers as one that is made in one go."""
+"""An edition that is killed six times at random moments ends with the same numbers as one that is made in one go."""
 
 import contextlib
 import json
@@ -39,7 +39,7 @@ def numbers(checkout, name):
 
 
 @pytest.mark.slow
-def test_killed_ten_times_it_is_the_same_edition(tmp_path):
+def test_killed_six_times_it_is_the_same_edition(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     checkouts = []
     for folder in (whole, killed):
@@ -52,14 +52,14 @@ def test_killed_ten_times_it_is_the_same_edition(tmp_path):
     assert process.returncode == 0, said
     expected, chance, kills = numbers(checkouts[0], "small"), random.Random(1), 0
     assert len(expected) == 4
-    for _ in range(10):
+    for _ in range(6):
         process = start(checkouts[1], *make)
         time.sleep(chance.uniform(1, 12))
         kills += process.poll() is None
         with contextlib.suppress(ProcessLookupError):  # it was done just before
             os.killpg(process.pid, signal.SIGKILL) if chance.random() < 0.5 else process.kill()
         process.communicate(timeout=60)  # its engine ends with it
-    assert kills >= 5
+    assert kills >= 3
     process = start(checkouts[1], *make)
     said = process.communicate(timeout=600)[0]
     assert process.returncode == 0, said

@@ -1,11 +1,10 @@
 """The engine under real faults: kills at any moment, two at once, notebooks that raise, kernels that die, full disks.
 
-The book is a small one: two short notebooks, six networks at smoke scale.
+On the small book: two short notebooks, six networks at smoke scale.
 """
 
 import hashlib
 import json
-import os
 import random
 import re
 import shutil
@@ -17,69 +16,12 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-from checkout import Checkout
+from checkout import CHAPTERS, write_notebook
 from filelock import FileLock
 
 pytestmark = pytest.mark.slow
-KILLS = int(os.environ.get("SOFTLAB_KILLS", "15"))
+KILLS = 15
 KINDS = ("engine", "worker", "papermill", "kernel", "site")
-CELLS = {
-    "parameters": 'profile = "quick"\nseeds = None\noverrides = {}',
-    "begin": """
-from softlab import begin, evidence, study
-from softlab.notebook import by_seed, glue, summary, table
-settings = begin("NAME", profile, seeds, overrides)
-ledger = evidence.Ledger("NAME", settings)
-""",
-    "train": 'runs = study(settings)\naccuracy = by_seed(runs, lambda run: run.history["accuracy"][-1])',
-    "judge": """
-ledger.judge("accuracy-improves", accuracy)
-glue("networks", sum(map(len, runs.values())))
-table({"accuracy": summary(accuracy)})
-""",
-    "draw": 'import matplotlib.pyplot as plt\nplt.plot([accuracy["mixup"][0], 1.0]);',
-    "save": 'print("numbers are in", ledger.save().name)',
-}
-CHAPTERS = ("01_soft_labels", "04_cosines")
-
-
-def write_notebook(checkout, name, **changed):
-    cells = [nbformat.v4.new_markdown_cell(f"# {name}", id="title")]
-    for key, source in (CELLS | changed).items():
-        cells.append(nbformat.v4.new_code_cell(source.replace("NAME", name).strip(), id=key))
-    cells[1].metadata["tags"] = ["parameters"]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    path = checkout.folder / "notebooks" / f"{name}.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def book(tmp_path_factory):
-    """A checkout with a small book, built once without a fault."""
-    made = Checkout(tmp_path_factory.mktemp("book"), chapters=1)
-    for page in (made.folder / "book").glob("*.md"):
-        page.unlink()
-    (made.folder / "book" / "intro.md").write_text(
-        "# A small book\n\nOf {glue:text}`../notebooks/04_cosines.ipynb::networks:` networks.\n"
-    )
-    for page in ("conclusion", "editions", "questions", "speed", "sweeps"):  # which the site's job fills
-        (made.folder / "book" / f"{page}.md").write_text(f"# {page}\n")
-    shutil.rmtree(made.folder / "editions")
-    files = "".join(
-        f"      - file: {name}\n" for name in ("book/this_build", *(f"notebooks/{one}" for one in CHAPTERS))
-    )
-    (made.folder / "_toc.yml").write_text(f"format: jb-book\nroot: book/intro\nparts:\n  - chapters:\n{files}")
-    for path in (made.folder / "notebooks").glob("*.ipynb"):
-        path.unlink()
-    for name in CHAPTERS:
-        write_notebook(made, name)
-    profile = made.folder / "softlab" / "profiles" / "smoke.yaml"
-    profile.write_text(re.sub(r"(?m)^  (cutmix|maxsup): .*\n", "", profile.read_text()))
-    code, said = made.make()
-    assert code == 0, said
-    assert said.count("trained ") == 6
-    return made
 
 
 def start(checkout, log, *options, **environment):
@@ -193,10 +135,10 @@ def kill_one(checkout, kind, chance, log):
     return killed
 
 
-def test_kills_at_any_moment_are_followed_by_the_same_command(book, tmp_path):
-    expected, files, log = results(book), other_files(book), tmp_path / "said.txt"
+def test_kills_at_any_moment_are_followed_by_the_same_command(small_book, tmp_path):
+    expected, files, log = results(small_book), other_files(small_book), tmp_path / "said.txt"
     for place in ("_build", "runs", ".snakemake"):
-        shutil.rmtree(book.folder / place)
+        shutil.rmtree(small_book.folder / place)
     chance, removed, kept, done = random.Random(KILLS), Counter(), {}, Counter()
     kinds = [kind for kind in KINDS for _ in range(KILLS // len(KINDS))]
     chance.shuffle(kinds)
@@ -204,53 +146,53 @@ def test_kills_at_any_moment_are_followed_by_the_same_command(book, tmp_path):
     while kinds and (left := left - 1):
         kind = kinds[-1]
         if chance.random() < 0.7:  # else while jobs of a killed engine are still at work
-            assert wait_until(lambda: not at_work(book)), at_work(book)
+            assert wait_until(lambda: not at_work(small_book)), at_work(small_book)
             before = Counter(removed)
-            undo(book, kind, chance, removed)
-            kept = {name: file for name, file in runs_of(book).items() if removed[name] == before[name]}
-        if kill_one(book, kind, chance, log):
+            undo(small_book, kind, chance, removed)
+            kept = {name: file for name, file in runs_of(small_book).items() if removed[name] == before[name]}
+        if kill_one(small_book, kind, chance, log):
             done[kinds.pop()] += 1
-        now = runs_of(book)
+        now = runs_of(small_book)
         assert {name: now.get(name) for name in kept} == kept  # what is trained stays as it is
         kept = now
     assert not kinds, (kinds, done)
-    code, said = run(book, log)
+    code, said = run(small_book, log)
     assert code == 0, said
-    assert book.make()[0] == 0  # nothing is left to do but to put the site in its place
-    assert results(book) == expected
+    assert small_book.make()[0] == 0  # nothing is left to do but to put the site in its place
+    assert results(small_book) == expected
 
     trained = Counter(re.findall(r"trained ([\w-]+-seed\d+-\w+)", log.read_text()))
     assert all(count <= 1 + removed[name] for name, count in trained.items()), (trained, removed)
-    assert wait_until(lambda: not at_work(book), 60), at_work(book)
-    assert other_files(book) == files
-    assert not [*(book.folder / "runs" / ".partial").iterdir(), *book.build.glob(".site-*")]
-    assert not [*book.build.rglob(".*.work"), *book.build.rglob("*.failed.ipynb")]
-    for path in [*(book.folder / "runs" / ".locks").iterdir(), book.build / ".engine.lock"]:
+    assert wait_until(lambda: not at_work(small_book), 60), at_work(small_book)
+    assert other_files(small_book) == files
+    assert not [*(small_book.folder / "runs" / ".partial").iterdir(), *small_book.build.glob(".site-*")]
+    assert not [*small_book.build.rglob(".*.work"), *small_book.build.rglob("*.failed.ipynb")]
+    for path in [*(small_book.folder / "runs" / ".locks").iterdir(), small_book.build / ".engine.lock"]:
         with FileLock(path, timeout=0):
             pass
     assert "Traceback" not in said
 
 
-def test_a_second_engine_says_so_and_leaves_the_first_alone(book, tmp_path):
+def test_a_second_engine_says_so_and_leaves_the_first_alone(small_book, tmp_path):
     for made in ("html/index.html", "notebooks/01_soft_labels.ipynb"):
-        (book.build / made).unlink()
-    first = start(book, tmp_path / "first.txt")
+        (small_book.build / made).unlink()
+    first = start(small_book, tmp_path / "first.txt")
     assert wait_until(lambda: "executing 01_soft_labels" in (tmp_path / "first.txt").read_text())
-    code, said = run(book, tmp_path / "second.txt")
+    code, said = run(small_book, tmp_path / "second.txt")
     assert code != 0
     assert said.splitlines()[1:] == ["another build of _build/smoke is running: wait for it, or stop it"]
     assert first.wait(timeout=600) == 0
     assert (tmp_path / "first.txt").read_text().count("executed 01_soft_labels") == 1
 
 
-def test_a_notebook_that_fails_stops_no_other_and_is_named_with_its_cell(book, tmp_path):
+def test_a_notebook_that_fails_stops_no_other_and_is_named_with_its_cell(small_book, tmp_path):
     kill_itself = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
-    write_notebook(book, "04_cosines", judge="accuracy['nothing']")
-    write_notebook(book, "06_robustness", draw=kill_itself)
-    write_notebook(book, "01_soft_labels", draw="pass")
-    folder = book.build / "notebooks"
+    write_notebook(small_book, "04_cosines", judge="accuracy['nothing']")
+    write_notebook(small_book, "06_robustness", draw=kill_itself)
+    write_notebook(small_book, "01_soft_labels", draw="pass")
+    folder = small_book.build / "notebooks"
     try:
-        code, said = run(book, tmp_path / "said.txt")
+        code, said = run(small_book, tmp_path / "said.txt")
         assert code != 0
         assert "notebooks/04_cosines.ipynb failed: cell 'judge': KeyError: 'nothing'" in said
         assert "notebooks/06_robustness.ipynb failed: in cell 'draw': its kernel was killed" in said
@@ -259,24 +201,24 @@ def test_a_notebook_that_fails_stops_no_other_and_is_named_with_its_cell(book, t
         executed = [cell.id for cell in failed.cells if cell.get("execution_count")]
         assert executed[-2:] == ["train", "judge"]
         assert (folder / "06_robustness.failed.ipynb").exists()
-        write_notebook(book, "04_cosines")
-        (book.folder / "notebooks" / "06_robustness.ipynb").unlink()
-        code, said = run(book, tmp_path / "said.txt")
+        write_notebook(small_book, "04_cosines")
+        (small_book.folder / "notebooks" / "06_robustness.ipynb").unlink()
+        code, said = run(small_book, tmp_path / "said.txt")
         assert code == 0, said
         assert re.findall(r"executed (\w+)", said) == ["04_cosines"]
         assert not (folder / "04_cosines.failed.ipynb").exists()
     finally:
-        (book.folder / "notebooks" / "06_robustness.ipynb").unlink(missing_ok=True)
+        (small_book.folder / "notebooks" / "06_robustness.ipynb").unlink(missing_ok=True)
         for path in folder.glob("06_robustness.*"):
             path.unlink()
         for name in CHAPTERS:
-            write_notebook(book, name)
+            write_notebook(small_book, name)
 
 
 @pytest.fixture
-def small_disk(book, request):
+def small_disk(small_book, request):
     """A file system of so many KiB in the checkout, if this user may mount one."""
-    place = book.folder / "_build" / "disk"
+    place = small_book.folder / "_build" / "disk"
     place.mkdir(parents=True, exist_ok=True)
     options = f"size={request.param}k"
     try:
@@ -284,7 +226,7 @@ def small_disk(book, request):
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("mounting a small file system needs root")
     yield place
-    wait_until(lambda: not at_work(book), 60)
+    wait_until(lambda: not at_work(small_book), 60)
     subprocess.run(["umount", "--lazy", place], check=True)
 
 
@@ -293,16 +235,16 @@ def free_space(disk):
 
 
 @pytest.mark.parametrize("small_disk", [900], indirect=True)
-def test_a_disk_that_is_full_in_training_ends_in_one_line_and_goes_on_with_space(book, small_disk, tmp_path):
+def test_a_disk_that_is_full_in_training_ends_in_one_line_and_goes_on_with_space(small_book, small_disk, tmp_path):
     options, store = ("build=_build/other", "--until", "train"), {"SOFTLAB_STORE": str(small_disk / "runs")}
-    code, said = run(book, tmp_path / "said.txt", *options, **store)
+    code, said = run(small_book, tmp_path / "said.txt", *options, **store)
     assert code != 0
     assert "softlab: the disk is full" in said
     assert "finished runs are untouched" in said
     assert "Traceback" not in said
     finished = {path: path.read_bytes() for path in (small_disk / "runs").glob("*-seed*/*.safetensors")}
     free_space(small_disk)
-    code, said = run(book, tmp_path / "said.txt", *options, **store)
+    code, said = run(small_book, tmp_path / "said.txt", *options, **store)
     assert code == 0, said
     assert len(list((small_disk / "runs").glob("*-seed*"))) == 6
     assert all(path.read_bytes() == content for path, content in finished.items())
@@ -310,17 +252,17 @@ def test_a_disk_that_is_full_in_training_ends_in_one_line_and_goes_on_with_space
 
 
 @pytest.mark.parametrize("small_disk", [400], indirect=True)
-def test_a_disk_that_is_full_while_a_notebook_is_executed_is_said_in_one_line(book, small_disk, tmp_path):
+def test_a_disk_that_is_full_while_a_notebook_is_executed_is_said_in_one_line(small_book, small_disk, tmp_path):
     options = ("build=_build/disk", "--until", "notebook")
-    code, said = run(book, tmp_path / "said.txt", "build=_build/disk", "--until", "train")
+    code, said = run(small_book, tmp_path / "said.txt", "build=_build/disk", "--until", "train")
     assert code == 0, said
     (small_disk / "filler").write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 20_000))
-    code, said = run(book, tmp_path / "said.txt", *options)
+    code, said = run(small_book, tmp_path / "said.txt", *options)
     assert code != 0
     for name in CHAPTERS:
         assert re.search(rf"notebooks/{name}.ipynb failed: the disk is full \(\d+ MiB free\)", said)
     assert "Traceback" not in said
     free_space(small_disk)
-    code, said = run(book, tmp_path / "said.txt", *options)
+    code, said = run(small_book, tmp_path / "said.txt", *options)
     assert code == 0, said
     assert said.count("executed ") == 2

@@ -1,15 +1,17 @@
-"""Real faults: processes that are killed without warning, and many that want the same run."""
+"""Real faults: processes that are killed without warning, and several that want the same run."""
 
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
+from filelock import FileLock
 
-from softlab import runs
+from softlab import runs, training
 
 # The command `softlab`, with a checkpoint after every epoch and a line when an epoch ends.
 TRAIN = """
@@ -59,6 +61,19 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bits(tmp_path):
     assert last.returncode == 0, said
     assert bits(tmp_path / "killed") == expected
     assert not list((tmp_path / "killed" / ".partial").iterdir())
+
+
+def test_nobody_trains_what_somebody_else_is_training(tiny, tmp_path, monkeypatch):
+    name = runs.identify(training.resolve(tiny, "cpu"), runs.dataset_of(tiny))
+    (tmp_path / "store" / ".locks").mkdir(parents=True)
+    begun, real = threading.Event(), training.epochs
+    monkeypatch.setattr(training, "epochs", lambda *given: begun.set() or real(*given))
+    waiting = threading.Thread(target=runs.fit_or_load, args=(tiny,), daemon=True)
+    with FileLock(tmp_path / "store" / ".locks" / f"{name}.lock"):
+        waiting.start()
+        assert not begun.wait(2)
+    waiting.join(60)
+    assert (tmp_path / "store" / name).is_dir()
 
 
 @pytest.mark.slow

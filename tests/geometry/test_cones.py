@@ -1,14 +1,11 @@
 """Onsets along rays against dense grids, the apex by its definition, invariances, and misuse."""
 
-import math
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_heads import random_features, random_head
 
-from softlab import SoftlabError
 from softlab.geometry import (
     apex,
     apex_ratio,
@@ -159,35 +156,3 @@ def test_with_a_smaller_rank_the_residual_says_that_no_apex_exists(kind):
     least = torch.linalg.lstsq(rows, -offsets[:, None], rcond=1e-5, driver="gelsd").solution[:, 0]
     torch.testing.assert_close(apex(weight, bias), least, rtol=1e-5, atol=1e-8)
     assert residual == pytest.approx(float((rows @ least + offsets).norm() / offsets.norm()))
-
-
-@pytest.mark.parametrize("function", [cone_onset, apex_ratio, constant_share])
-def test_misuse_is_named(function):
-    weight, bias = torch.eye(3), torch.zeros(3)
-    features = torch.ones(5, 3)
-    with pytest.raises(SoftlabError, match=r"\(5, 4\).*\(3, 3\)"):
-        function(torch.ones(5, 4), weight, bias)
-    with pytest.raises(SoftlabError, match=r"not \(3,\)"):
-        function(torch.ones(3), weight, bias)
-    with pytest.raises(SoftlabError, match=r"not \(0, 3\)"):
-        function(features[:0], weight, bias)
-    with pytest.raises(SoftlabError, match=r"two classes, not \(1, 3\)"):
-        function(features, weight[:1], bias[:1])
-    with pytest.raises(SoftlabError, match=r"not \(3,\)"):
-        function(features, weight[0], bias)
-    with pytest.raises(SoftlabError, match=r"not \(2,\)"):
-        function(features, weight, bias[:2])
-    with pytest.raises(SoftlabError, match="row of weight 1 is not finite"):
-        function(features, weight * torch.tensor([[1.0], [math.inf], [1]]), bias)
-    with pytest.raises(SoftlabError, match="entry of bias 2 is not finite"):
-        function(features, weight, torch.tensor([0.0, 0, math.nan]))
-    for wrong in (math.nan, math.inf):
-        features[3, 1] = wrong
-        with pytest.raises(SoftlabError, match="feature 3 is not finite"):
-            function(features, weight, bias)
-
-
-def test_an_apex_ratio_of_unseen_features_is_refused():
-    weight, bias = torch.eye(3), torch.zeros(3)
-    with pytest.raises(SoftlabError, match="sees nothing"):
-        apex_ratio(torch.zeros(4, 3), weight, bias)

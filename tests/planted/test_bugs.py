@@ -1,0 +1,49 @@
+"""Do the fast tests find mistakes? Each of bugs.yaml is planted in a copy of the package, where they have to fail."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.slow
+TESTS = Path(__file__).parent.parent
+BUGS = yaml.safe_load(Path(__file__).with_name("bugs.yaml").read_text())
+FAILED = 1  # pytest's exit code where tests ran and failed; others: nothing could be run
+
+
+def planted(folder, bug=None):
+    """A folder with a copy of the package, with the bug in it."""
+    source, copy = TESTS.parent / "softlab", folder / "softlab"
+    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "zoo", "datasets"))
+    for data in ("zoo", "datasets"):
+        (copy / data).symlink_to(source / data)
+    if bug:
+        text = (copy / bug["file"]).read_text()
+        assert text.count(bug["old"]) == 1, f"{bug['old']!r} is not once in {bug['file']}: plant it elsewhere"
+        (copy / bug["file"]).write_text(text.replace(bug["old"], bug["new"]))
+    return folder
+
+
+def outcome(folder, files):
+    """Run the fast tests of these files on the package in a folder: exit code, and what was said."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    environment |= {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+    options = ["-x", "-q", "-m", "not slow", "--basetemp", folder / "temporary"]
+    command = [sys.executable, "-m", "pytest", *options, *(TESTS / file for file in files)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_without_a_bug_they_pass(tmp_path):
+    code, said = outcome(planted(tmp_path), dict.fromkeys(file for bug in BUGS for file in bug["tests"]))
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug["breaks"])
+def test_they_notice_that(bug, tmp_path):
+    code, said = outcome(planted(tmp_path, bug), bug["tests"])
+    assert code == FAILED, said

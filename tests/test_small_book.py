@@ -1,0 +1,108 @@
+"""From notebooks to pages with the real engine: what is made again after a change, and what a fault leaves."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+from checkout import CHAPTERS
+
+
+def page(checkout, name):
+    """The text of a page."""
+    text = (checkout.folder / "_build" / "html" / f"{name}.html").read_text()
+    return " ".join(re.sub(r"<[^>]*>", " ", text).split())
+
+
+def made(checkout):
+    """What an engine did: (the exit code, how many networks and how many notebooks it made)."""
+    code, said = checkout.make()
+    return code, said.count("trained "), said.count("executed "), said
+
+
+def test_the_first_build_trains_executes_and_renders(small_book):
+    assert small_book.said.count("trained ") == 6
+    assert len(small_book.runs()) == 6
+    for name in CHAPTERS:
+        assert small_book.said.count(f"executed {name}") == 1
+    assert "_build/html/index.html" in small_book.said
+    assert re.search(r"training, 6 networks .* \d+\.\d s", small_book.said)
+    assert "Of 6 networks" in page(small_book, "book/intro")  # a number from one page on another
+
+
+def test_with_nothing_changed_nothing_runs(small_book):
+    before = {path: path.stat().st_mtime_ns for path in small_book.build.rglob("*.ipynb")}
+    assert made(small_book)[:3] == (0, 0, 0)
+    assert before == {path: path.stat().st_mtime_ns for path in small_book.build.rglob("*.ipynb")}
+
+
+def test_an_edited_page_renders_and_a_run_that_left_the_store_is_trained_again(small_book):
+    small_book.edit("book/intro.md", "A small book", "An edited book")
+    code, trained, executed, said = made(small_book)
+    assert (code, trained, executed) == (0, 0, 0), said
+    assert "An edited book" in page(small_book, "book/intro")
+    gone = sorted(small_book.runs())[0]
+    shutil.rmtree(small_book.folder / "runs" / gone)
+    code, trained, _, said = made(small_book)
+    assert (code, trained) == (0, 1), said
+    assert f"trained {gone}" in said
+
+
+@pytest.mark.slow
+def test_a_new_version_of_a_method_trains_its_own_runs_again(small_book):
+    path = small_book.folder / "softlab" / "regularizers" / "soft_labels.py"
+    head, own, rest = path.read_text().partition("class LabelSmoothing(Regularizer):")
+    path.write_text(head + own + rest.replace("version = 1", "version = 2", 1))
+    code, _, _, said = made(small_book)
+    assert code == 0, said
+    assert sorted(re.findall(r"trained (\w+-seed\d)", said)) == ["label_smoothing-seed0", "label_smoothing-seed1"]
+    assert len(small_book.runs()) == 8
+
+
+@pytest.mark.slow
+def test_a_page_that_does_not_come_out_is_an_error(small_book):
+    before = (small_book.folder / "book" / "intro.md").read_text()
+    (small_book.folder / "book" / "intro.md").write_text(f"{before}\nSee [](nowhere.md).\n")
+    code, *_, said = made(small_book)
+    assert code != 0
+    assert "nowhere.md" in said
+    (small_book.folder / "book" / "intro.md").write_text(before)
+    assert made(small_book)[0] == 0
+    (small_book.build / "html" / "index.html").write_text("")
+    last = [sys.executable, "workflow/summary.py", "_build/smoke"]
+    done = subprocess.run(last, cwd=small_book.folder, env=small_book.environment, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "no page came out" in done.stderr
+
+
+@pytest.mark.slow
+def test_an_unknown_profile_is_named(small_book):
+    command = [*small_book.command()[:-1], "profile=nonsense"]
+    done = subprocess.run(command, cwd=small_book.folder, env=small_book.environment, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "unknown profile 'nonsense'" in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_training_is_followed_by_the_same_command(small_book):
+    for place in ("_build", "runs", ".snakemake"):
+        shutil.rmtree(small_book.folder / place)
+    process = small_book.start()
+    said = ""
+    while "trained " not in said:
+        line = process.stdout.readline()
+        assert line, said
+        said += line
+    os.killpg(process.pid, signal.SIGINT)
+    said += process.communicate(timeout=120)[0]
+    assert process.returncode != 0
+    finished = small_book.runs()
+    assert 0 < len(finished) < 6
+    code, _, _, later = made(small_book)
+    assert code == 0, later
+    again = set(re.findall(r"trained ([\w-]+-seed\d-\w+)", later))
+    assert not finished & again
+    assert len(finished | again) == 6
