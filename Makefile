@@ -4,13 +4,23 @@ PROFILE ?= quick
 BUILD ?= _build
 VENV := .venv
 BIN := $(VENV)/bin
-# Options for pip, for instance an index that has CPU-only builds of torch AND torchvision.
+# Options for pip or uv, for instance an index that has CPU-only builds of torch AND torchvision.
 PIP_ARGS ?=
+# uv, where there is one, installs in seconds what takes pip minutes; the versions are the same.
+ifneq ($(shell command -v uv 2> /dev/null),)
+CREATE = uv venv --quiet --seed --allow-existing --python $(PYTHON)
+INSTALL = uv pip install --quiet --python $(BIN)/python $(PIP_ARGS)
+else
+CREATE = $(PYTHON) -m venv
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
+endif
 # Where jobs run (a folder of workflow/profiles: local, slurm, yours), and sweeps whose pages the book is to have.
 ON ?= local
 SWEEPS ?=
 SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(ON) \
 	--config profile=$(PROFILE) build=$(BUILD) sweeps="$(SWEEPS)"
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile
+NOTEBOOKS = notebooks/03_magnitudes.ipynb notebooks/A1_your_regularizer.ipynb
 BENCHMARKS = $(shell grep -l '^def main' benchmarks/*.py)
 # Studies of chapters.yaml that the zoo has one seed of; one that has no room is left out.
 ZOO = core zero_bias two_features two_layer_head three_classes narrow weight_decay dropout feature_penalty \
@@ -18,7 +28,7 @@ ZOO = core zero_bias two_features two_layer_head three_classes narrow weight_dec
 	fixed_scale unseen_penalty confidence_penalty short
 ENGINE := $(VENV)/$(if $(filter local,$(ON)),book,cluster).stamp
 
-.PHONY: book plan sweep test test-faults test-browser test-cluster lint format bench zoo publish repository clean help
+.PHONY: book plan sweep test test-all test-browser test-cluster lint format bench zoo publish repository clean help
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -33,11 +43,13 @@ endif
 plan: $(ENGINE) ## list what `make book` would do, and how long it takes
 	@$(SNAKEMAKE) dry_run=1
 
-test: $(VENV)/test.stamp lint ## everything that needs no system package
-	@$(BIN)/python -m pytest
+test: $(VENV)/test.stamp lint ## ruff, pyright, the fast tests, and two notebooks from end to end
+	@$(PYTEST) -m "not slow"
+	@export SOFTLAB_STORE=$$(mktemp -d) && trap 'rm -rf "$$SOFTLAB_STORE"' EXIT && \
+		SOFTLAB_PROFILE=smoke SOFTLAB_RESULTS=$$SOFTLAB_STORE/results.json $(PYTEST) --nbval-lax $(NOTEBOOKS)
 
-test-faults: $(VENV)/test.stamp ## kill what a build is made of, 50 times, at random moments (make test: 15 times)
-	@SOFTLAB_KILLS=$${SOFTLAB_KILLS:-50} $(BIN)/python -m pytest tests/faults -rs
+test-all: $(VENV)/test.stamp ## the slow ones: whole builds, kills, Colab, other Pythons (SOFTLAB_KILLS=50: more kills)
+	@$(PYTEST) -m slow
 
 test-browser: $(VENV)/test.stamp ## the pages in a browser; needs Chromium (SOFTLAB_SITE=DIR: the pages built there)
 	@$(BIN)/python -m pytest tests/browser -rs
@@ -48,15 +60,15 @@ test-cluster: $(VENV)/test.stamp $(VENV)/cluster.stamp ## a Slurm of one node on
 sweep: $(ENGINE) ## notebooks over a grid of parameters: make sweep NAME=alpha (no NAME: list them)
 	@$(BIN)/softlab sweep $(NAME) --profile $(PROFILE) --on $(ON)
 
-lint: $(VENV)/test.stamp ## ruff: rules and format
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+lint: $(VENV)/test.stamp ## ruff: rules and format; pyright: types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 
 format: $(VENV)/test.stamp ## let ruff mend what it can, and strip the notebooks' outputs
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/nbstripout --keep-count --keep-id notebooks/*.ipynb
 
 bench: $(VENV)/bench.stamp ## speed beside peers, and on a GPU if there is one; ends with one table
 	@$(BIN)/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("torchattacks"))' \
-		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(PIP_ARGS) torchattacks
+		|| $(INSTALL) --no-deps torchattacks
 	@for file in $(BENCHMARKS); do $(BIN)/python $$file || exit 1; done
 	@$(BIN)/python benchmarks/table.py
 
@@ -75,11 +87,11 @@ clean: ## delete what `make book` made; never a trained run
 # One environment; each stamp says which extras are in it.
 $(VENV)/book.stamp: EXTRAS = book,attacks
 $(VENV)/cluster.stamp: EXTRAS = book,attacks,cluster
-$(VENV)/test.stamp: EXTRAS = book,attacks,test
-$(VENV)/bench.stamp: EXTRAS = book,attacks,test,bench
+$(VENV)/test.stamp: EXTRAS = book,attacks,test,peers
+$(VENV)/bench.stamp: EXTRAS = book,attacks,test,peers,bench
 $(VENV)/%.stamp: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, not {sys.version.split()[0]}: make PYTHON=python3.12 ...")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(CREATE) $(VENV)
 	@echo "installing softlab-book[$(EXTRAS)] into $(VENV) (the first time this downloads torch: some minutes)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS) -e ".[$(EXTRAS)]"
+	@$(INSTALL) -c constraints.txt -e ".[$(EXTRAS)]"
 	@touch $@

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from softlab.errors import SoftlabError
 
-PURPOSES = ("subset", "weights", "order", "augmentation", "method", "dropout", "label_noise")
+PURPOSES = ("subset", "weights", "order", "augmentation", "method", "dropout", "label_noise", "attack")
 
 
 def stream(seed: int, purpose: str, epoch: int = 0, step: int = 0) -> torch.Generator:

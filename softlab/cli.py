@@ -169,6 +169,8 @@ def _run_methods_file(path: Path) -> None:
     if not path.is_file() or path.suffix != ".py":
         raise SoftlabError(f"--methods-file {path}: there is no such Python file")
     spec = importlib.util.spec_from_file_location("softlab_user_methods", path)
+    assert spec is not None
+    assert spec.loader is not None  # as the suffix is .py
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
@@ -244,17 +246,17 @@ def _workflow(options) -> None:
 def _runs(options) -> None:
     import json
 
-    from softlab import runs
+    from softlab import runs, store
 
     found = {run.id: run for run in runs.stored(options.store)}
     chosen = [] if options.names else list(found)
     for name in options.names:
         matching = [one for one in found if one.startswith(name)]
         if not matching:
-            raise SoftlabError(f"no run in {runs.store_folder(options.store)} begins with {name!r}")
+            raise SoftlabError(f"no run in {store.store_folder(options.store)} begins with {name!r}")
         chosen += matching
     if options.action == "prune":
-        count = runs.prune(chosen if options.names else [], options.store)
+        count = store.prune(chosen if options.names else [], options.store)
         print(f"deleted {count} runs and everything unfinished or damaged")
         return
     if options.action == "fail" and (options.reason is None or not options.names):
@@ -262,7 +264,7 @@ def _runs(options) -> None:
     for name in chosen:
         run = found[name]
         if options.action == "fail":
-            runs.mark_as_failed(name, options.reason, options.store)
+            store.mark_as_failed(name, options.reason, options.store)
         if options.action == "show":
             record = {"id": name, "experiment": run.experiment.as_dict(), "provenance": dict(run.provenance)}
             print(json.dumps(record | {"last_epoch": {key: one[-1] for key, one in run.history.items()}}, indent=1))
@@ -271,7 +273,7 @@ def _runs(options) -> None:
             failed = f"  failed: {run.failure}" if run.failure else ""
             print(f"{name}  {setting}  {run.provenance['trained']}  {run.provenance['seconds']:.0f} s{failed}")
     if not chosen:
-        print(f"no runs in {runs.store_folder(options.store)}")
+        print(f"no runs in {store.store_folder(options.store)}")
 
 
 def _name_foreign_package() -> None:

@@ -14,6 +14,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -123,7 +124,7 @@ def _digest(parts: dict[str, Tensor], classes: tuple[str, ...], mean: Tensor, st
     digest = hashlib.sha256(repr((classes, mean.tolist(), std.tolist())).encode())
     for key in sorted(parts):
         digest.update(f"{key} {tuple(parts[key].shape)}".encode())
-        digest.update(parts[key].contiguous().numpy())
+        digest.update(parts[key].contiguous().numpy().data)
     return digest.hexdigest()
 
 
@@ -138,7 +139,7 @@ def _digits() -> Dataset:
     """1,797 handwritten digits of 8×8 pixels, enlarged to 28×28: small, and of another kind than clothes."""
     from sklearn.datasets import load_digits
 
-    found = load_digits()
+    found: Any = load_digits()
     images = torch.from_numpy(found.images).float()[:, None] * (255 / 16)
     images = torch.nn.functional.interpolate(images, size=(28, 28), mode="bilinear").round().to(torch.uint8)
     labels = torch.from_numpy(found.target).long()
@@ -181,7 +182,7 @@ def _from_folder(name: str, folder: Path) -> Dataset:
         status = path.stat()
         state.update(f"{path.relative_to(folder)} {status.st_size} {status.st_mtime_ns}\n".encode())
     cached = cache_folder() / "folders" / f"{state.hexdigest()[:24]}.npz"
-    arrays = {}
+    arrays: dict[str, Any] = {}
     with contextlib.suppress(Exception), np.load(cached, allow_pickle=False) as kept:  # damaged: decode again
         arrays = dict(kept)
     if not arrays:

@@ -10,6 +10,7 @@ import functools
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,8 @@ from softlab.intervals import Interval, Values, between, holm, means, paired_int
 from softlab.profile import Profile
 from softlab.provenance import PACKAGE
 
-SCHEMA = 2  # of the file that Ledger.save writes
+SCHEMA = 3  # of the file that Ledger.save writes
+READABLE = (2, 3)  # 2 had no runs and no lacking
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Rule:
         """From a claim's `rule`: rises, falls, or {above|below|within: limit}."""
         if text in ("rises", "falls"):
             return cls("above" if text == "rises" else "below")
-        kind, limit = next(iter(text.items())) if isinstance(text, Mapping) and len(text) == 1 else (text, None)
+        kind, limit = next(iter(text.items())) if isinstance(text, Mapping) and len(text) == 1 else (text, math.nan)
         number = isinstance(limit, (int, float)) and not isinstance(limit, bool) and math.isfinite(limit)
         if kind not in ("above", "below", "within") or not number or (kind == "within" and limit <= 0):
             raise SoftlabError(f"a rule is rises, falls, above or below a number, or within one > 0, not {text!r}")
@@ -62,7 +64,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Claim:
-    """One entry of claims.yml. methods: those that it names (none: all that are compared)."""
+    """One entry of claims.yml. methods: those that it names (none: all that are compared).
+
+    variant: how the variants of its statistic begin, where an earlier statistic is on record (read_results).
+    checks: claims that must be supported for this one to be judged at all.
+    """
 
     id: str
     source: str
@@ -72,6 +78,8 @@ class Claim:
     rule: Rule = Rule()
     methods: tuple[str, ...] = ()
     kind: str = "empirical"  # or theorem, identity: checked, and not a finding
+    variant: str = ""
+    checks: tuple[str, ...] = ()
 
 
 @functools.cache
@@ -79,7 +87,8 @@ def claims() -> dict[str, Claim]:
     """Every claim that the book tests, from softlab/claims.yml."""
     found = {}
     for name, entry in read_yaml(PACKAGE / "claims.yml").items():
-        entry = entry | {"rule": Rule.of(entry.get("rule", "rises")), "methods": tuple(entry.get("methods", ()))}
+        entry |= {"rule": Rule.of(entry.get("rule", "rises"))}
+        entry |= {field: tuple(entry.get(field, ())) for field in ("methods", "checks")}
         found[name] = Claim(name, **entry)
     return found
 
@@ -98,7 +107,10 @@ def verdict(differences: Mapping[str, Interval], rule: Rule = Rule()) -> str:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the evidence says about a claim. intervals: of all differences; judged: methods that the verdict is of."""
+    """What the evidence says about a claim. intervals: of all differences; judged: methods that the verdict is of.
+
+    lacking: methods that it should be of and that have no values to compare; with one of them there is no verdict.
+    """
 
     claim: str
     variant: str
@@ -107,6 +119,7 @@ class Judgement:
     judged: tuple[str, ...]
     rule: Rule
     values: Values
+    lacking: tuple[str, ...] = ()
 
     def text(self, factor: float = 1, digits: int = 1) -> dict[str, str]:
         """Differences by method as `mean ± half width`, in other units if factor is given (100: points)."""
@@ -120,7 +133,8 @@ class Ledger:
     chapter: str
     settings: Profile
     judgements: list[Judgement] = field(default_factory=list)
-    measurements: dict[str, Values] = field(default_factory=dict)  # by quantity: what is not judged
+    # By quantity, what is not judged: {method: {seed: value}}.
+    measurements: dict[str, dict[str, dict[int, float]]] = field(default_factory=dict)
 
     def judge(
         self,
@@ -134,7 +148,8 @@ class Ledger:
 
         values: method -> {seed: value}.  variant: which version of the statistic.  against: what each method is
         compared with, values or one number (None: `baseline` of values); only the seeds that both have count.
-        methods: those that the verdict is about (None: those that the claim names); others are recorded.
+        methods: those that the verdict is about (None: those that the claim names, or all); others are recorded.
+        A claim about a method without values is not judged on the rest: there is no verdict then.
         Raises SoftlabError for an unknown claim, with the nearest one.
         """
         if isinstance(claim, str):
@@ -151,10 +166,12 @@ class Ledger:
             seeds = [seed for seed in values.get(method, {}) if seed in other]
             if seeds:
                 intervals[method] = paired_interval([values[method][s] for s in seeds], [other[s] for s in seeds])
-        named = claim.methods or tuple(intervals) if methods is None else methods
+        named = claim.methods or tuple(against) if methods is None else methods
         judged = {name: intervals[name] for name in named if name in intervals}
-        found = verdict(judged, claim.rule)
-        self.judgements.append(Judgement(claim.id, variant, found, intervals, tuple(judged), claim.rule, values))
+        lacking = tuple(name for name in named if name not in intervals)
+        found = "no verdict" if lacking else verdict(judged, claim.rule)
+        told = Judgement(claim.id, variant, found, intervals, tuple(judged), claim.rule, values, lacking)
+        self.judgements.append(told)
         return self.judgements[-1]
 
     def record(self, numbers: Mapping[str, Mapping[int, Mapping[str, float]]]) -> None:
@@ -185,6 +202,7 @@ class Ledger:
         """Everything that was judged and recorded, as plain values for JSON."""
         verdicts = [
             {"claim": one.claim, "variant": one.variant, "verdict": one.verdict, "judged": list(one.judged)}
+            | {"lacking": list(one.lacking)}
             | {"differences": {name: _record(one, name, p) for name in one.intervals}}
             for one, p in zip(self.judgements, self.adjusted(), strict=True)
         ]
@@ -195,8 +213,9 @@ class Ledger:
     def save(self, path: str | Path | None = None) -> Path:
         """Write everything as JSON (results.schema.json): to `path`, else where provenance.results_path says."""
         from softlab.files import write_json
+        from softlab.profile import chapters, study_profile
         from softlab.provenance import environment, results_path
-        from softlab.runs import dataset_of
+        from softlab.runs import dataset_of, trained
         from softlab.training import choose_device
 
         path = Path(path or results_path(self.chapter))
@@ -205,8 +224,32 @@ class Ledger:
         record |= {"data": self.settings.experiment.data.partition(":")[0]}
         record |= {"data_digest": dataset_of(self.settings.experiment).digest}
         record |= {"date": time.strftime("%Y-%m-%d"), **environment(choose_device().type)}
+        studies = chapters(self.settings).get(self.chapter, ["core"])
+        record |= {"runs": [row for name in studies for row in trained(study_profile(self.settings, name), name)]}
         write_json(path, record | self.as_dict())
         return path
+
+
+def caveat(claim: str, judged: Sequence[Mapping], variant: str | None = None, versions: bool = True) -> str:
+    """What must stand behind the word of a verdict: versions of the statistic that say otherwise, and Holm's p.
+
+    judged: the claim's judgements, as in Ledger.as_dict.  variant: the one that the word is of (None: the first).
+    versions: is the word said of the claim, so that other variants matter?  Empty for theorems and where all is well.
+    """
+    about, counts, said = claims()[claim], Counter(one["verdict"] for one in judged), ""
+    chosen = next((one for one in judged if variant in (None, one["variant"])), None)
+    if chosen is None or (word := chosen["verdict"]) == "no verdict" or about.kind != "empirical":
+        return ""
+    if versions and len(counts) > 1:
+        others = ", ".join(f"{other} in {count}" for other, count in counts.items() if other != word)
+        said = f" in {counts[word]} of {counts.total()} versions ({others})"
+    within = about.rule.kind == "within"
+    adjusted = [chosen["differences"][method]["p_holm"] for method in chosen["judged"]]
+    worst = max((p for p in adjusted if p is not None), default=0.0)
+    tested = word == "supported" or (word == "contradicted" and not within)  # by what p is of
+    if tested and worst >= (0.025 if within else 0.05):
+        said += f", but not after Holm's correction (p = {worst:.2g})"
+    return said
 
 
 def _rows(values: Values, **what: str) -> list[dict]:
@@ -231,13 +274,23 @@ def _finite(value: float) -> float | None:
 
 
 def read_results(folder: str | Path) -> dict[str, dict]:
-    """What the chapters of a build found, chapter -> its results file; files of another schema are left out."""
+    """What the chapters of a build found, chapter -> its results file; files of another schema are left out.
+
+    So are judgements of a claim by a statistic that it had earlier: they say nothing about the claim as it stands.
+    """
     found = {}
     for path in sorted(Path(folder).glob("*.results.json")):
         try:
             record = json.loads(path.read_bytes())
         except (OSError, ValueError):
             raise SoftlabError(f"{path} is no results file") from None
-        if isinstance(record, dict) and record.get("schema") == SCHEMA and "chapter" in record:
-            found[record["chapter"]] = record
+        if isinstance(record, dict) and record.get("schema") in READABLE and "chapter" in record:
+            found[record["chapter"]] = record | {
+                kind: [one for one in record[kind] if _of_today(one)] for kind in ("verdicts", "evidence")
+            }
     return found
+
+
+def _of_today(one: Mapping[str, str]) -> bool:
+    """Is this judgement, or row of evidence, of the statistic that its claim has now?"""
+    return one["claim"] not in claims() or one["variant"].startswith(claims()[one["claim"]].variant)

@@ -60,8 +60,8 @@ class Examination:
         """A reliability diagram, and accuracy against the radius of attacks."""
         figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3.3), layout="constrained")
         curve = calibration.reliability(self.tested.logits.softmax(1), self.tested.labels)
-        share = (curve.count / curve.count.sum()).numpy()
-        figures.reliability(curve.confidence, curve.accuracy, curve.accuracy_interval(), share, self.name, left)
+        share, reached = (curve.count / curve.count.sum()).numpy(), (curve.confidence.numpy(), curve.accuracy.numpy())
+        figures.reliability(*reached, curve.accuracy_interval(), share, self.name, left)
         under = [self.numbers.get(name, np.nan) for name in ("accuracy", *(f"robust, {r}/255" for r in RADII))]
         figures.curves({self.name: 100 * np.array([under])}, [0, *RADII], "accuracy (%)", right, marked=True)
         right.set(xlabel="radius of the attack (255ths)", ylim=(-2, 102), title="under attack")
@@ -111,12 +111,12 @@ def examine(
         warnings.catch_warnings(record=True) as warned,
     ):
         warnings.simplefilter("always")
-        torch.random.default_generator.manual_seed(0)  # for a network that draws in evaluation mode too
+        torch.default_generator.manual_seed(0)  # for a network that draws in evaluation mode too
         images, labels = _checked(images, labels)
         subject = foreign.subject(model, images, head, mean, std)
         fit, scored = split_test(labels)
-        parts = [(images[rows], labels[rows]) for rows in (fit, scored)]
-        samples = Samples(parts[0] if reference is None else _checked(*reference), *parts, attacked, steps)
+        fitting, scoring = ((images[rows], labels[rows]) for rows in (fit, scored))
+        samples = Samples(fitting if reference is None else _checked(*reference), fitting, scoring, attacked, steps)
         classes = subject.head.out_features
         strange = set(torch.cat([labels, samples.reference[1]]).tolist()) - set(range(classes))
         if strange:

@@ -1,7 +1,8 @@
 """What to train: one validated, frozen `Experiment`.
 
-An experiment says everything that a trained network depends on. Its run id is a hash of the experiment, of the
-images and of the code that trains, so that a result is never taken for another. This module imports no torch.
+An experiment says everything that a trained network depends on. Its run id is a hash of what it changes, of the
+images and of versions of the code that trains, so that a result is never taken for another. This module imports no
+torch.
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from softlab.errors import SoftlabError, check_known
 
@@ -20,7 +22,7 @@ MODELS = ("resnet8", "resnet20", "resnet18", "resnet50", "mobilenet_v2", "swin_t
 SEEDS, EPOCHS = (0, 2**31 - 1), (1, 10_000)  # the smallest and the largest
 
 
-def _number(default: float | None, low: float, high: float):
+def _number(default: float | None, low: float, high: float) -> Any:
     """A field that holds a number from low to high."""
     return field(default=default, metadata={"range": (low, high)})
 
@@ -96,11 +98,18 @@ class Experiment:
 FIELDS = tuple(spec.name for spec in dataclasses.fields(Experiment))
 
 
-def run_id(experiment: Experiment, data_digest: str, code_digest: str) -> str:
-    """`method-seedN-hash`: names the network that this experiment gives on these images with this code."""
-    fields = experiment.as_dict()
-    fields["data"] = fields["data"].partition(":")[0]  # where a folder lies does not matter: its digest counts
-    content = json.dumps([fields, data_digest, code_digest], sort_keys=True)
+def run_id(experiment: Experiment, data_digest: str, versions: Mapping[str, int | str]) -> str:
+    """`method-seedN-hash`: names the network that this experiment gives on these images with code of these versions.
+
+    Only fields that differ from their default count, so that a new field with a neutral default changes no id; a
+    changed default needs a new version.
+    """
+    plain = {spec.name: spec.default for spec in dataclasses.fields(Experiment)}
+    plain |= {"method_parameters": {}, "snapshot_epochs": []}
+    changed = {name: value for name, value in experiment.as_dict().items() if value != plain[name]}
+    if "data" in changed:
+        changed["data"] = changed["data"].partition(":")[0]  # where a folder lies does not matter: its digest counts
+    content = json.dumps([changed, data_digest, dict(versions)], sort_keys=True)
     return f"{experiment.method}-seed{experiment.seed}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
@@ -110,7 +119,7 @@ def check_fields(fields: Mapping[str, object]) -> None:
         check_known("field", key, FIELDS)
 
 
-def _checked(spec: dataclasses.Field, value: object):
+def _checked(spec: dataclasses.Field, value: Any):
     """The value of a field in its own type, or a SoftlabError that says what is allowed."""
     name = spec.name
     if name == "method_parameters":
@@ -140,7 +149,7 @@ def _checked(spec: dataclasses.Field, value: object):
     return value
 
 
-def checked_number(name: str, kind: type, value: object, allowed: tuple) -> int | float:
+def checked_number(name: str, kind: type, value: Any, allowed: tuple) -> Any:
     try:
         number = kind(value)  # YAML reads 5e-4 as text
         exact = not isinstance(value, bool) and math.isfinite(number) and (kind is float or number == float(value))

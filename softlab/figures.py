@@ -55,7 +55,7 @@ def soft_labels(
     images, targets = np.asarray(images), np.asarray(targets)
     rows = -(-len(images) // columns)
     figure = plt.figure(figsize=(8.5, 3.9 * rows), layout="constrained")
-    blocks = figure.subfigures(rows, columns).reshape(-1)
+    blocks = figure.subfigures(rows, columns, squeeze=False).reshape(-1)
     bars = []
     for block, image, target, title in zip(blocks, images, targets, titles, strict=False):
         picture, bar = block.subplots(2, 1, height_ratios=[1, 1.2])
@@ -79,7 +79,7 @@ def decision_plane(logits: np.ndarray, extent: float, ax: Axes | None = None, co
     """
     ax = ax or plt.subplots(figsize=(4.2, 4.2), layout="constrained")[1]
     logits = np.asarray(logits)
-    shown = ListedColormap(plt.get_cmap("tab10").colors[: logits.shape[-1]])
+    shown = ListedColormap(plt.get_cmap("tab10")(range(10))[: logits.shape[-1]])
     box = (-extent, extent, -extent, extent)
     ax.imshow(logits.argmax(-1), origin="lower", extent=box, cmap=shown, vmin=0, vmax=logits.shape[-1] - 1, alpha=0.35)
     if confidence:

@@ -54,7 +54,7 @@ def write_json(path: Path, content: object) -> None:
     write_whole(path, lambda file: file.write(json.dumps(content, indent=1, sort_keys=True).encode()))
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Tensors as safetensors: a format that cannot hold code."""
     from safetensors.torch import save
 

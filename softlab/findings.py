@@ -60,8 +60,8 @@ def _change(card, quantity: str) -> str:
     if one is None:
         return ""
     if quantity.startswith("log "):  # the change of what the logarithm is of, in percent; exp would overflow beyond 700
-        ends = (100 * math.expm1(min(end, 700)) for end in (one.mean, one.low, one.high))
-        told = amount(Interval(*ends, one.n), 1, "%")
+        mean, low, high = (100 * math.expm1(min(end, 700)) for end in (one.mean, one.low, one.high))
+        told = amount(Interval(mean, low, high, one.n), 1, "%")
     else:
         told = amount(one.scaled(what.factor), what.digits)
     return f"{SUBJECTS[quantity]}: {told}, {WORDS[what.better][1 + one.side()]}."
@@ -103,11 +103,12 @@ def of_network(seen) -> list[str]:
         texts.append(_calibration(seen, confidence, correct))
     if 0 < seen.numbers["accuracy"] < 1:
         texts.append(_selective(confidence, correct))
-    percent = {name: f"{100 * value:.1f} %" for name, value in seen.numbers.items()}
+    percent = {name: f"{100 * value:z.1f} %" for name, value in seen.numbers.items()}
     if "apex ratio" in percent:
         texts.append(
-            f"Making a feature longer keeps the class of {percent['settled share']} of images: class regions are cones "
-            f"from where the logits are most alike, {seen.numbers['apex ratio']:.3f} feature lengths from the origin."
+            f"From a tenth of a feature's length to ten times it, the class of {percent['constant class']} of images "
+            f"stays the same; made longer only, that of {percent['settled share']}. Class regions are cones from where "
+            f"the logits are most alike, {seen.numbers['apex ratio']:.3f} feature lengths from the origin."
         )
     if "corrupted" in percent:
         under = ", ".join(f"{percent[f'robust, {radius}/255']} up to {radius}/255" for radius in RADII)

@@ -1,7 +1,9 @@
-"""Digests of the code that makes a result, so that changed code never reuses an old run.
+"""What tells one method's code from another's, for run ids.
 
-Comments, docstrings and layout do not count. For the book's own code whole modules are hashed; for a method, its
-class and everything of its module that it names: helpers, other classes, constants, defaults, closures.
+The book's own methods have a version, which somebody raises. A method that a user defines has none: all that it does
+counts, its class and everything of its module that it names (helpers, other classes, constants, defaults, closures),
+by a walk of the syntax tree that gives the same on every Python from 3.11 on. Comments, docstrings and layout do not
+count.
 """
 
 import ast
@@ -11,37 +13,51 @@ import functools
 import hashlib
 import inspect
 import textwrap
-import time
 import types
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 from softlab.errors import SoftlabError
 
-PACKAGE = Path(__file__).parent
 METHODS = "softlab.regularizers"
-TRAINING_CODE = ("batches.py", "models.py", "training.py")
-IMPORTED = time.time()
-# What the decorator `dataclass` writes itself; fields and their defaults are recorded apart.
+# What the decorator `dataclass` writes itself (fields and defaults are recorded apart), and what Python 3.14 does.
 GENERATED = ("__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__", "__replace__")
+ANNOTATIONS = ("__annotate__", "__annotate_func__")
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
+IGNORED = ("ctx", "kind", "type_comment")  # fields of a syntax tree that change nothing
 
 
-def training_code_digest() -> str:
-    """sha256 of the modules that decide what a network sees and how it is trained."""
-    return _digest(*(_meaning(_unchanged(PACKAGE / name).read_text(encoding="utf-8")) for name in TRAINING_CODE))
+def version_of(method: type) -> str:
+    """What a run id holds of a method's code: versions of a built-in one and its parents, or sha256 of a user's.
+
+    Raises SoftlabError as `code_digest` does.
+    """
+    return _own_versions(method) if _built_in(method.__module__) else code_digest(method)
 
 
 def code_digest(method: type) -> str:
     """sha256 of all that a method does. Works for classes defined in a notebook.
 
-    What comes from another module is not followed, but for softlab.regularizers and the classes inherited from.
+    Of the book's own methods that it is derived from, their versions count. What comes from another module than the
+    method's is not followed.
     Raises SoftlabError if a source cannot be read, or the method names a value that cannot be told apart by content.
     """
     found: dict[str, str] = {}
     for base in method.__mro__[:-1]:
-        _follow(base.__name__, base, base.__module__, found)
-    return _digest(*(f"{name}\n{text}" for name, text in sorted(found.items())))
+        if _built_in(base.__module__):
+            found[base.__name__] = f"version {_own_versions(base)}"
+        else:
+            _follow(base.__name__, base, base.__module__, found)
+    return hashlib.sha256("\0".join(f"{name}\n{text}" for name, text in sorted(found.items())).encode()).hexdigest()
+
+
+def _built_in(module: str) -> bool:
+    return module.startswith(METHODS)
+
+
+def _own_versions(method: type) -> str:
+    """`1`, or `2.1` for version 2 of a method that is derived from version 1 of another."""
+    return ".".join(str(vars(base)["version"]) for base in method.__mro__ if "version" in vars(base))
 
 
 def _follow(name: str, value: object, module: str, found: dict[str, str]) -> None:
@@ -54,12 +70,12 @@ def _follow(name: str, value: object, module: str, found: dict[str, str]) -> Non
         for part, content in (("function", value.func), ("arguments", value.args), ("keywords", value.keywords)):
             _follow(f"{name}.{part}", content, module, found)
     elif isinstance(value, types.FunctionType):
-        if _followed(value.__module__, module):
+        if value.__module__ in (module, None):
             found[name] = _source(value)
             for used, content in _named(value):
                 _follow(used, content, module, found)
     elif isinstance(value, type):
-        if _followed(value.__module__, module):
+        if value.__module__ == module:
             found[name] = "class " + ", ".join(base.__name__ for base in value.__bases__)
             for member, content in _members(value):
                 _follow(f"{name}.{member}", content, module, found)
@@ -67,14 +83,11 @@ def _follow(name: str, value: object, module: str, found: dict[str, str]) -> Non
         found[name] = _content(name, value)
 
 
-def _followed(module: str | None, of: str) -> bool:
-    """Is this code part of a method? That of its own module is, and all that softlab has for methods."""
-    return module in (of, None) or module.startswith(METHODS)
-
-
 def _members(kind: type) -> Iterator[tuple[str, object]]:
     """Functions, constants and fields of a class, by name."""
     for name, member in vars(kind).items():
+        if name in ANNOTATIONS:
+            continue
         if isinstance(member, property):
             yield from ((f"{name}.{part}", getattr(member, part)) for part in ("fget", "fset") if getattr(member, part))
             continue
@@ -107,7 +120,7 @@ def _globals_of(code: types.CodeType) -> set[str]:
     return loaded.union(*map(_globals_of, inner))
 
 
-def _content(name: str, value: object) -> str:
+def _content(name: str, value: Any) -> str:
     """A value as text that changes with it."""
     if isinstance(value, PLAIN):
         return repr(value)
@@ -130,9 +143,8 @@ def _content(name: str, value: object) -> str:
 
 
 def _source(function: types.FunctionType) -> str:
-    _unchanged(Path(function.__code__.co_filename))
     try:
-        return _meaning(textwrap.dedent(inspect.getsource(function)))
+        return canonical(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
         raise SoftlabError(
             f"the source of {function.__qualname__} cannot be read, so its runs could not be told apart: "
@@ -140,25 +152,31 @@ def _source(function: types.FunctionType) -> str:
         ) from None
 
 
-def _unchanged(path: Path) -> Path:
-    """A file of this package must be what was imported: a digest of newer code would name the wrong network."""
-    if path.is_relative_to(PACKAGE) and path.stat().st_mtime > IMPORTED:
-        raise SoftlabError(f"softlab/{path.name} has changed since it was imported: restart this process or kernel")
-    return path
-
-
 @functools.lru_cache(maxsize=256)
-def _meaning(source: str) -> str:
-    """Source text without comments, docstrings and layout, so that only what changes results changes a digest."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            value = body[0].value
-            if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                body[0] = ast.Pass()
-    return ast.unparse(tree)
+def canonical(source: str) -> str:
+    """Types and values of a source's syntax tree, without docstrings: only what changes results changes this text.
+
+    Nothing of it is Python's own wording (`ast.dump` and `ast.unparse` differ between its releases).
+    """
+    return _walked(ast.parse(source))
 
 
-def _digest(*texts: str) -> str:
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+def _walked(node: object) -> str:
+    if isinstance(node, ast.Constant):
+        return ascii(node.value)
+    if isinstance(node, ast.JoinedStr):  # some Pythons put empty text behind a field
+        parts = (_walked(part) for part in node.values)
+        return f"JoinedStr({';'.join(part for part in parts if part != ascii(''))})"
+    if isinstance(node, ast.AST):
+        fields = {name: _walked(value) for name, value in ast.iter_fields(node) if name not in IGNORED}
+        # What is absent is left out, so that a field that a later Python adds to its trees changes nothing.
+        return f"{type(node).__name__}({','.join(f'{name}={text}' for name, text in fields.items() if text)})"
+    if isinstance(node, list):
+        return ";".join(_walked(entry) or "-" for entry in node if not _says_nothing(entry))
+    return "" if node is None else ascii(node)
+
+
+def _says_nothing(statement: object) -> bool:
+    """`pass`, or text that stands alone, as a docstring does."""
+    alone = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(statement, ast.Pass) or (isinstance(alone, ast.Constant) and isinstance(alone.value, str))

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 import safetensors
 import torch
@@ -25,6 +26,9 @@ class Subject(nn.Module):
     It is in evaluation mode and float32, and owns the normalisation.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, model: nn.Module, mean: Tensor, std: Tensor):
         super().__init__()
         self.model, self.name = copy.deepcopy(model), ""
@@ -35,7 +39,7 @@ class Subject(nn.Module):
     @property
     def head(self) -> nn.Linear:
         """The layer that gives the logits; looked up by name, so that a copy of this network has its own."""
-        return self.model.get_submodule(self.name)
+        return cast(nn.Linear, self.model.get_submodule(self.name))
 
     def forward(self, images: Tensor) -> Tensor:
         with tap(self.head) as seen:
@@ -82,7 +86,7 @@ def _head_name(network: Subject, images: Tensor, wanted: str | None) -> str:
             output = network.model((images - network.mean) / network.std)
         except Exception as error:  # whatever the model's parts raise
             raise SoftlabError(f"the model fails on images {tuple(images.shape[1:])}: {one_line(error)}") from error
-    able = {}  # name of a layer -> is its output the model's?
+    able: dict[str, bool] = {}  # name of a layer -> is its output the model's?
     for name, one in seen.items():
         if one.input is not None:  # else the layer is not used
             layer, made = layers[name], one.output

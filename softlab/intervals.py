@@ -36,7 +36,7 @@ class Interval:
 
     def text(self, digits: int = 1, sign: bool = False) -> str:
         """`mean ± half width`; just the mean where n = 1."""
-        mean = f"{self.mean:{'+' if sign else ''}.{digits}f}"
+        mean = f"{self.mean:{'+' if sign else ''}z.{digits}f}"  # z: no negative zero
         return mean if self.n == 1 else f"{mean} ± {self.half_width:.{digits}f}"
 
     def p_value(self, null: float = 0.0) -> float:
@@ -73,10 +73,10 @@ def _detectable_errors(n: int, power: float = 0.8) -> float:
         """The chance to find it, minus what is wanted; the wrong side counts for nothing."""
         return float(stats.nct.sf(critical, n - 1, effect)) - power
 
-    return float(optimize.brentq(missing, 0.1, 60))
+    return optimize.root_scalar(missing, bracket=(0.1, 60), method="brentq").root
 
 
-def t_interval(values: Sequence[float]) -> Interval:
+def t_interval(values: Sequence[float] | np.ndarray) -> Interval:
     """Mean and Student's 95 % interval over seeds.
 
     values: (n,), one per seed.  Raises SoftlabError if there is none or one is not finite.

@@ -42,7 +42,10 @@ VERSIONS = ("raw", "centred", "row space")  # of the within-class variation
 QUANTITIES = {
     "accuracy": Quantity("accuracy (%)", "01_soft_labels", 100, 1, 1, "accuracy-improves"),
     "apex ratio": Quantity("distance of the apex / ‖Qf‖", CONES, 1, 3),
-    "settled share": Quantity("class settled below t = 1 (%)", CONES, 100, 1, claim="cones-invariant"),
+    "constant class": Quantity(
+        "class the same at t = 0.1 and 10 (%)", CONES, 100, 1, claim="cones-invariant", variant="two-sided"
+    ),
+    "settled share": Quantity("class settled below t = 1 (%)", CONES, 100, 1),
     "onset": Quantity("median onset t₀", CONES, 1, 3),
     "log magnitude": Quantity("log magnitude", MAGNITUDES, claim="magnitude-shrinks"),
     "log logit scale": Quantity("log logit scale ‖W_c f‖", MAGNITUDES, claim="logit-scale-shrinks"),
@@ -135,6 +138,7 @@ def measure(
 def _cones(tested: Representation, layer: tuple[Tensor, Tensor]) -> dict[str, float]:
     return {
         "apex ratio": geometry.apex_ratio(tested.features, *layer),
+        "constant class": geometry.constant_share(tested.features, *layer),
         "settled share": geometry.settled_share(tested.features, *layer),
         "onset": float(geometry.cone_onset(tested.features, *layer).median()),
     }

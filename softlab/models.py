@@ -4,7 +4,10 @@ A network owns its normalisation: it takes images in [0, 1], so that an attack a
 something rescaled.
 """
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,14 +17,6 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from softlab.errors import SoftlabError, unknown
 
-# Block, blocks per stage, the usual width. He et al. 2016; three stages on CIFAR, four on ImageNet.
-RESNETS = {
-    "resnet8": (BasicBlock, (1, 1, 1), 16),
-    "resnet20": (BasicBlock, (3, 3, 3), 16),
-    "resnet18": (BasicBlock, (2, 2, 2, 2), 64),
-    "resnet50": (Bottleneck, (3, 4, 6, 3), 64),
-}
-
 
 class Network(nn.Module):
     """head(features(x)): normalisation, a body that ends in one vector an image, and a head, linear unless asked.
@@ -29,6 +24,10 @@ class Network(nn.Module):
     Images are (N, C, H, W) in [0, 1]; logits (N, K); features (N, D), never negative where the body ends in a ReLU and
     global average pooling (ResNets, MobileNetV2), of any sign where it ends in a layer normalisation.
     """
+
+    mean: Tensor
+    std: Tensor
+    head: Any  # nn.Linear, or what ends in one
 
     def __init__(self, body: nn.Module, head: nn.Module, mean: Tensor, std: Tensor):
         super().__init__()
@@ -68,16 +67,12 @@ def build(
     mean, std: (C,), of the training images in [0, 1] (None: 0 and 1).
     Raises SoftlabError for an unknown name, or an image size that does not divide into patches.
     """
-    if name not in NETWORKS:
-        raise unknown("model", name, NETWORKS)
+    if name not in ARCHITECTURES:
+        raise unknown("model", name, ARCHITECTURES)
     if num_classes < 2:
         raise SoftlabError(f"a classifier needs at least two classes, not {num_classes}")
-    if name in RESNETS:
-        block, stages, usual_width = RESNETS[name]
-        body, dimension = _resnet_body(block, stages, width or usual_width, in_channels, stem_stride)
-    else:
-        make, usual_width = OTHERS[name]
-        body, dimension = make(width or usual_width, in_channels, stem_stride, image_size)
+    architecture = ARCHITECTURES[name]
+    body, dimension = architecture.body(width or architecture.width, in_channels, stem_stride, image_size)
     mean = torch.zeros(in_channels) if mean is None else mean
     std = torch.ones(in_channels) if std is None else std
     if feature_dimension is not None:
@@ -91,8 +86,8 @@ def build(
     return Network(body, last, mean, std)
 
 
-def _resnet_body(block, stages, width, in_channels, stem_stride) -> tuple[nn.Sequential, int]:
-    """Stem, stages of doubling width, global average pooling: torchvision's blocks behind a small-image stem."""
+def _resnet(width, in_channels, stem_stride, image_size, block, stages) -> tuple[nn.Module, int]:
+    """He 2016: torchvision's blocks behind a small-image stem, in stages of doubling width; global average pooling."""
     layers = [nn.Conv2d(in_channels, width, 3, stem_stride, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
     channels = width
     for stage, count in enumerate(stages):
@@ -156,7 +151,7 @@ def _vit_s(width, in_channels, stem_stride, image_size) -> tuple[nn.Module, int]
 def _patches(in_channels: int, width: int, size: int) -> nn.Conv2d:
     convolution = nn.Conv2d(in_channels, width, size, size)
     nn.init.trunc_normal_(convolution.weight, std=0.02)
-    nn.init.zeros_(convolution.bias)
+    nn.init.zeros_(convolution.get_parameter("bias"))
     return convolution
 
 
@@ -173,11 +168,26 @@ def _without_head(body: nn.Module, name: str) -> tuple[nn.Module, int]:
     return body, linear.in_features
 
 
-# What makes the body, and the usual width: torchvision's own networks behind a stem for small images.
-OTHERS: dict[str, tuple[Callable, int]] = {
-    "mobilenet_v2": (_mobilenet_v2, 32),
-    "swin_t": (_swin_t, 96),
-    "convnext_t": (_convnext_t, 96),
-    "vit_s": (_vit_s, 384),
+@dataclass(frozen=True)
+class Architecture:
+    """body: (width, in_channels, stem_stride, image_size) -> body, number of features.  width: the usual one.
+
+    version: part of the run id. Raise it when the same experiment would give another network.
+    """
+
+    body: Callable[[int, int, int, int], tuple[nn.Module, int]]
+    width: int
+    version: int = 1
+
+
+# ResNets by block and blocks per stage: three stages on CIFAR, four on ImageNet.
+ARCHITECTURES = {
+    "resnet8": Architecture(functools.partial(_resnet, block=BasicBlock, stages=(1, 1, 1)), 16),
+    "resnet20": Architecture(functools.partial(_resnet, block=BasicBlock, stages=(3, 3, 3)), 16),
+    "resnet18": Architecture(functools.partial(_resnet, block=BasicBlock, stages=(2, 2, 2, 2)), 64),
+    "resnet50": Architecture(functools.partial(_resnet, block=Bottleneck, stages=(3, 4, 6, 3)), 64),
+    "mobilenet_v2": Architecture(_mobilenet_v2, 32),
+    "swin_t": Architecture(_swin_t, 96),
+    "convnext_t": Architecture(_convnext_t, 96),
+    "vit_s": Architecture(_vit_s, 384),
 }
-NETWORKS = (*RESNETS, *OTHERS)

@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from softlab.errors import SoftlabError, check_known
 from softlab.experiment import Experiment
@@ -134,7 +134,7 @@ def known(values: Values) -> dict[str, dict[int, float]]:
     return {name: group for name, group in finite.items() if group}
 
 
-def glue(name: str, value: object) -> None:
+def glue(name: str, value: Any) -> None:
     """Give `value` a name that prose refers to as {glue:text}`name`, on this page and on others.
 
     Written as the MIME bundle that MyST-NB reads, so that a notebook needs no MyST-NB to run.
@@ -147,7 +147,7 @@ def glue(name: str, value: object) -> None:
     display({f"{prefix}text/plain": repr(value)}, metadata=metadata, raw=True)
 
 
-def table(columns: Mapping[str, Mapping[str, object]], corner: str = "method"):
+def table(columns: Mapping[Any, Mapping[str, object]], corner: str | list[str] = "method"):
     """A table with one row per method, called as in the book. columns: heading -> {method: what stands there}."""
     import pandas
 
@@ -214,5 +214,6 @@ def _prepare_kernel() -> None:
 
     import matplotlib
 
-    look = {"figure.dpi": 160, "font.size": 10, "axes.spines.top": False, "axes.spines.right": False}
-    matplotlib.rcParams.update(look)
+    matplotlib.rc("figure", dpi=160)
+    matplotlib.rc("font", size=10)
+    matplotlib.rc("axes.spines", top=False, right=False)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from softlab.errors import SoftlabError, check_known
 from softlab.experiment import SEEDS, Experiment, check_fields, checked_number
@@ -35,10 +36,10 @@ class Profile:
     experiment: Experiment
     methods: Mapping[str, Mapping[str, object]]
     seeds: tuple[int, ...]
-    evaluation: Mapping[str, object]
+    evaluation: Mapping[str, Any]
     seconds_per_network: Mapping[str, float]
     resources: Mapping[str, int]  # of one job on a cluster: gpus, memory_gb, minutes
-    studies: Mapping[str, Mapping[str, object]]  # that it trains, with what each changes: chapters.yaml's, or its own
+    studies: Mapping[str, Mapping[str, Any]]  # that it trains, with what each changes: chapters.yaml's, or its own
 
     @property
     def standing(self) -> str:
@@ -136,7 +137,7 @@ def _chapters_file() -> dict:
     return read_yaml(PACKAGE / "chapters.yaml")
 
 
-def _studies(given: object) -> Mapping[str, Mapping[str, object]]:
+def _studies(given: object) -> Mapping[str, Mapping[str, Any]]:
     """The studies of chapters.yaml in a list, or in a mapping to what the profile changes in them."""
     known = _chapters_file()["studies"]
     if not isinstance(given, (list, Mapping)):
@@ -162,7 +163,7 @@ def _seeds(seeds: object, first_seed: object) -> tuple[int, ...]:
     return tuple(range(first, first + count))
 
 
-def _evaluation(*given: object) -> Mapping[str, object]:
+def _evaluation(*given: object) -> Mapping[str, Any]:
     """How much is evaluated: `test_size` test images (None: all), of which `attack_size` are attacked.
 
     `attack_steps`: of the strongest attack by gradients.
@@ -186,7 +187,7 @@ def _numbers(what: str, given: object, allowed: Mapping, kind: type = int, optio
     return found
 
 
-def _methods(methods: object, chosen: object) -> Mapping:
+def _methods(methods: Any, chosen: object) -> Mapping:
     """The methods with their parameters: all, those chosen by name, or another mapping altogether."""
     if isinstance(chosen, (list, tuple)):
         for name in chosen:

@@ -142,7 +142,7 @@ def report_card(
     Raises SoftlabError for wrong input, with the nearest valid name, or if training fails.
     """
     profile = _setting(method, profile, parameters, seeds, overrides)
-    device = training.choose_device(device)
+    place = training.choose_device(device)
     values = {name: {one: {} for one in profile.methods} for name in QUANTITIES}
     problems: dict[str, str] = {}
     # The reader's method first: if it is wrong, that is known at once. All methods of a seed share its samples.
@@ -154,7 +154,7 @@ def report_card(
             for name in order:
                 bar.set_description(f"{name}, seed {seed}", refresh=False)
                 setting = own.replace(method=name, method_parameters=profile.methods[name])
-                run = runs.fit_or_load(setting, store=store, device=device)
+                run = runs.fit_or_load(setting, store=store, device=place)
                 found, failed = _measured(run, samples, profile)
                 problems |= {f"{run.id}, {chapter}": why for chapter, why in failed.items()}
                 for quantity, value in found.items():

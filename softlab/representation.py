@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,8 +34,8 @@ def layout(model: nn.Module) -> torch.memory_format:
 class Tap:
     """What last went through a tapped module, `input` (its first positional argument) and `output`; and its calls."""
 
-    input: Tensor | None = None
-    output: Tensor | None = None
+    input: Any = None
+    output: Any = None
     calls: int = 0
 
 
@@ -82,11 +83,11 @@ def head_of(model: nn.Module, head: nn.Linear | None = None) -> tuple[Tensor, Te
 
     head: the layer that gives the logits (None: model.head); one without bias has zeros.
     """
-    head = head if head is not None else model.head
-    if not isinstance(head, nn.Linear):
-        raise SoftlabError(f"this network's head is no linear layer but {type(head).__name__}")
-    weight = head.weight.detach().float().cpu()
-    return weight, weight.new_zeros(len(weight)) if head.bias is None else head.bias.detach().float().cpu()
+    layer = head if head is not None else model.head
+    if not isinstance(layer, nn.Linear):
+        raise SoftlabError(f"this network's head is no linear layer but {type(layer).__name__}")
+    weight = layer.weight.detach().float().cpu()
+    return weight, weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach().float().cpu()
 
 
 def linear_probe(train: Representation, test: Representation, strength: float = 1.0) -> float:
@@ -133,7 +134,7 @@ def extract(
     model.eval()
     features, logits = [], []
     try:
-        with tap(head if head is not None else model.head) as seen:
+        with tap(head if head is not None else model.get_submodule("head")) as seen:
             for batch in images.split(at_once(images, batch_size)):
                 model(as_pixels(batch.to(device)).contiguous(memory_format=layout(model)))
                 features.append(seen.input.float().cpu())

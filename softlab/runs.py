@@ -1,40 +1,41 @@
 """Runs: train once, load for ever. `fit_or_load(experiment) -> Run`, shared by processes and safe against crashes.
 
-A run is a folder of the store, named by its id: weights and snapshots as safetensors, everything else as JSON, and a
-manifest with the digest of each file. It is written under `.partial/` and renamed when it is whole. One process
-trains a run while others that want it wait.
+One process trains a run while others that want it wait. How runs lie in the store: softlab.store.
 """
 
 import contextlib
 import dataclasses
 import functools
 import json
-import re
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
-from filelock import FileLock, Timeout
 
 from softlab import fingerprint, models, provenance, regularizers, training, zoo
 from softlab.data import Dataset, load
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment, run_id
-from softlab.files import file_digest, sync_folder, write_json, write_tensors, write_whole
+from softlab.files import write_json, write_tensors
 from softlab.profile import Profile, study_profile
 from softlab.provenance import store_folder
+from softlab.store import (
+    FAILURE,
+    DamagedRun,
+    alone,
+    finish,
+    keep_checkpoint,
+    read,
+    read_checkpoint,
+    run_folders,
+    set_aside,
+)
 
 CHECKPOINT_SECONDS = 10.0  # a kill loses about as much of a run's training
-FAILURE = "failed.txt"  # in a run's folder: the mark, and the reason
-ID = re.compile(r"[a-z][a-z0-9_]*-seed[0-9]+-[0-9a-f]{12}")
-
-
-class DamagedRun(Exception):
-    """A run's files are not what its manifest says."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Run:
     folder: Path
     experiment: Experiment
     history: Mapping[str, list[float]]  # one number per epoch; its keys: training.HISTORY
-    provenance: Mapping[str, object]
+    provenance: Mapping[str, Any]
 
     @functools.cached_property
     def model(self) -> models.Network:
@@ -93,26 +94,26 @@ def fit_or_load(
     dataset = dataset_of(experiment)
     store, name = store_folder(store), identify(experiment, dataset)
     try:
-        if run := _load(store / name):
+        if run := _loaded(store / name):
             return run
     except DamagedRun as damage:
         print(f"{name} is damaged ({damage}): it is set aside in {store / '.damaged'} and trained again")
     else:
-        if use_zoo and (animal := zoo.find(experiment, dataset.digest, code_digest(experiment))):
+        if use_zoo and (animal := _in_zoo(experiment)):
             with contextlib.suppress(DamagedRun):  # then it is trained
-                return dataclasses.replace(_load(animal), experiment=asked)
-    with _alone(store, name):
+                if run := _loaded(animal):
+                    return dataclasses.replace(run, experiment=asked)
+    with alone(store, name):
         try:
-            if run := _load(store / name):  # another process may have trained it meanwhile
+            if run := _loaded(store / name):  # another process may have trained it meanwhile
                 return run
         except DamagedRun:
-            (store / ".damaged").mkdir(exist_ok=True)
-            (store / name).rename(store / ".damaged" / f"{name}-{time.time_ns()}")
+            set_aside(store / name)
         try:
             _train(experiment, dataset, store, name, device, on_epoch)
         except torch.OutOfMemoryError:  # before the first batch
             raise SoftlabError(f"network or images do not fit into the memory of {device}") from None
-        return _load(store / name)
+        return _loaded(store / name)  # pyright: ignore[reportReturnType] (there is one: it has just been written)
 
 
 def dataset_of(experiment: Experiment) -> Dataset:
@@ -121,22 +122,42 @@ def dataset_of(experiment: Experiment) -> Dataset:
 
 
 def identify(experiment: Experiment, dataset: Dataset) -> str:
-    """The run id of a resolved experiment: changes with its fields, the images, the training code and its method's."""
-    return run_id(experiment, dataset.digest, code_digest(experiment))
+    """The run id of a resolved experiment on these images, with the code that trains now."""
+    return name_of(experiment, dataset.digest)
 
 
-def code_digest(experiment: Experiment) -> str:
-    """Of the code that trains, and of the method's own."""
-    method = type(regularizers.get(experiment.method, **experiment.method_parameters))
-    return fingerprint.training_code_digest() + fingerprint.code_digest(method)
+def name_of(experiment: Experiment, data_digest: str) -> str:
+    """The run id on images of this digest. Parameters of the method count where they differ from its defaults."""
+    method = _method_of(experiment)
+    plain = {spec.name: spec.default for spec in dataclasses.fields(method)}
+    given = {name: value for name, value in experiment.method_parameters.items() if value != plain[name]}
+    return run_id(experiment.replace(method_parameters=given), data_digest, versions(experiment))
+
+
+def versions(experiment: Experiment) -> dict[str, int | str]:
+    """Of all code that a network depends on: what trains, the network's architecture, the method (a user's: sha256)."""
+    return {
+        "training": training.TRAINING,
+        "model": models.ARCHITECTURES[experiment.model].version,
+        "method": fingerprint.version_of(_method_of(experiment)),
+    }
+
+
+def _method_of(experiment: Experiment) -> type[regularizers.Regularizer]:
+    """The class of its method, parameters checked."""
+    return type(regularizers.get(experiment.method, **experiment.method_parameters))
+
+
+def _in_zoo(experiment: Experiment) -> Path | None:
+    """The folder of this experiment's network in the zoo in use."""
+    if zoo.folder() is None:
+        return None
+    return zoo.find(identify(zoo.asked(experiment), dataset_of(experiment)))
 
 
 def missing(experiments: list[Experiment], device: torch.device, store: str | Path | None = None) -> list[Experiment]:
     """Those experiments that have no run in store or zoo yet (a look at names only: nothing is verified)."""
-    lacking = [one for one in experiments if not _folder_of(one, device, store).is_dir()]
-    if zoo.folder() is None:
-        return lacking
-    return [one for one in lacking if not zoo.find(one, dataset_of(one).digest, code_digest(one))]
+    return [one for one in experiments if not (_folder_of(one, device, store).is_dir() or _in_zoo(one))]
 
 
 def _folder_of(experiment: Experiment, device: torch.device, store: str | Path | None) -> Path:
@@ -163,7 +184,28 @@ def study(
             runs.setdefault(experiment.method, []).append(fit_or_load(experiment, store=store, device=device))
     if not runs:
         raise SoftlabError(f"no seed of study {name} is left: {'; '.join(lost.values())}")
+    if mixture := mixed([run.provenance for group in runs.values() for run in group]):
+        print(f"study {name} mixes networks of {mixture}: a difference between methods may be one between these")
     return runs
+
+
+def mixed(origins: list[Mapping[str, object]]) -> str:
+    """`torch 2.6 and 2.7, device cpu and cuda` where records of networks differ in what changes bits; else nothing."""
+    found = {name: sorted({str(one.get(name)) for one in origins}) for name in ("torch", "device")}
+    return ", ".join(f"{name} {' and '.join(values)}" for name, values in found.items() if len(values) > 1)
+
+
+def trained(profile: Profile, study: str, store: str | Path | None = None) -> list[dict[str, object]]:
+    """Which networks a study's numbers are of, as far as they are in store or zoo: one row for each, for JSON."""
+    rows, device = [], training.choose_device()
+    for one in profile.experiments():
+        folder = _folder_of(one, device, store)
+        folder = folder if folder.is_dir() else _in_zoo(one)
+        if folder is not None:
+            record = json.loads((folder / "provenance.json").read_bytes())
+            row = {"study": study, "method": one.method, "seed": one.seed, "run": folder.name}
+            rows.append(row | {name: record[name] for name in ("torch", "device")})
+    return rows
 
 
 def failed_seeds(
@@ -178,58 +220,27 @@ def failed_seeds(
     return lost
 
 
-def mark_as_failed(name: str, reason: str, store: str | Path | None = None) -> None:
-    """Leave a run's seed out of studies from now on, without training it again. An empty reason takes the mark away."""
-    mark = store_folder(store) / name / FAILURE
-    write_whole(mark, lambda file: file.write(reason.encode())) if reason else mark.unlink(missing_ok=True)
-
-
 def stored(store: str | Path | None = None) -> Iterator[Run]:
     """Every whole run of the store, oldest first."""
-    for folder in sorted(_run_folders(store_folder(store)), key=lambda path: path.stat().st_mtime):
+    for folder in sorted(run_folders(store_folder(store)), key=lambda path: path.stat().st_mtime):
         with contextlib.suppress(DamagedRun):
-            if run := _load(folder):
+            if run := _loaded(folder):
                 yield run
-
-
-def _run_folders(store: Path) -> list[Path]:
-    return [path for path in store.glob("*-seed*") if ID.fullmatch(path.name)]
-
-
-def prune(names: list[str], store: str | Path | None = None) -> int:
-    """Delete these runs and everything unfinished or damaged; returns how many runs were deleted."""
-    root = store_folder(store)
-    names = list(dict.fromkeys(names))
-    for name in names:
-        if not ID.fullmatch(name) or not (root / name).is_dir():
-            raise SoftlabError(f"{name!r} is no run of {root}")
-    for name in names:
-        shutil.rmtree(root / name)
-    for folder in _run_folders(root):
-        try:
-            _load(folder)
-        except DamagedRun:
-            shutil.rmtree(folder)
-    for partial in (root / ".partial").glob("*"):
-        with contextlib.suppress(Timeout), FileLock(_lock_file(root, partial.name), timeout=0):  # else being trained
-            shutil.rmtree(partial)
-    shutil.rmtree(root / ".damaged", ignore_errors=True)
-    return len(names)
 
 
 def _train(experiment, dataset, store, name, device, on_epoch) -> None:
     """Train in .partial/, with snapshots and checkpoints, then rename into the store."""
     partial = store / ".partial" / name
-    checkpoint = partial / "checkpoint.safetensors"
     started = last_kept = time.monotonic()
-    resumed = _resume(checkpoint, experiment, dataset)
+    resumed = _resumed(partial, experiment, dataset)
     for state in training.epochs(experiment, dataset, device, resumed):
         if state.epoch in experiment.snapshot_epochs:
             write_tensors(partial / _snapshot_name(state.epoch), state.model.state_dict())
         if on_epoch and state.epoch:
             on_epoch(state)
         if state.epoch < experiment.epochs and time.monotonic() - last_kept >= CHECKPOINT_SECONDS:
-            _keep(checkpoint, state)
+            parts = {"weights": state.model.state_dict(), "averages": state.averages}
+            keep_checkpoint(partial, state.epoch, state.history, **parts)
             last_kept = time.monotonic()
     write_tensors(partial / "weights.safetensors", state.model.state_dict())
     write_json(partial / "experiment.json", experiment.as_dict())
@@ -238,88 +249,35 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
         "network": training.network_shape(dataset),
         "data_digest": dataset.digest,
         "data_source": dataset.source,
-        "softlab": 1,
+        "versions": versions(experiment),
     }
     record |= {"trained": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     record |= {"seconds": round(sum(state.history["seconds"]), 3), "wall_seconds": round(time.monotonic() - started, 3)}
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     record |= {"cpu": torch.backends.cpu.get_cpu_capability()}
     write_json(partial / "provenance.json", record | provenance.environment(kind))
-    for torn in partial.glob(".*"):  # what a kill left in the middle of writing
-        torn.unlink()
-    whole = [path for path in partial.iterdir() if path not in (checkpoint, partial / "manifest.json")]
-    write_json(partial / "manifest.json", {path.name: file_digest(path) for path in whole})
-    sync_folder(partial)
-    partial.replace(store / name)
-    sync_folder(store)
-    (store / name / checkpoint.name).unlink(missing_ok=True)
+    finish(partial, store / name)
 
 
-def _keep(checkpoint: Path, state: training.TrainingState) -> None:
-    """One file, so that weights, averages and history can never be of different epochs."""
-    tensors = {f"weights/{name}": tensor for name, tensor in state.model.state_dict().items()}
-    tensors |= {f"averages/{name}": tensor for name, tensor in state.averages.items()}
-    write_tensors(checkpoint, tensors, {"epoch": str(state.epoch), "history": json.dumps(state.history)})
-
-
-def _resume(checkpoint: Path, experiment: Experiment, dataset: Dataset) -> training.TrainingState | None:
-    """The state that a killed process left, or None if there is none or it cannot be read."""
-    try:
-        with safetensors.safe_open(checkpoint, "pt") as file:
-            metadata, parts = file.metadata(), {"weights": {}, "averages": {}}
-            for name in file.keys():  # noqa: SIM118 (no mapping)
-                part, _, parameter = name.partition("/")
-                parts[part][parameter] = file.get_tensor(name)
-    except FileNotFoundError:
+def _resumed(partial: Path, experiment: Experiment, dataset: Dataset) -> training.TrainingState | None:
+    """The state that a killed process left, or None."""
+    if (kept := read_checkpoint(partial, "weights", "averages")) is None:
         return None
-    except safetensors.SafetensorError:
-        checkpoint.unlink()
-        return None
+    epoch, history, (weights, averages) = kept
     model = training.build_model(experiment, dataset)
-    model.load_state_dict(parts["weights"])
-    history = json.loads(metadata["history"])
-    return training.TrainingState(int(metadata["epoch"]), model, parts["averages"], history)
+    model.load_state_dict(weights)
+    return training.TrainingState(epoch, model, averages, history)
 
 
-def _load(folder: Path) -> Run | None:
-    """Read and verify a run; None if there is none. Raises DamagedRun if it is not whole."""
-    if not folder.is_dir():
+def _loaded(folder: Path) -> Run | None:
+    """A run, verified; None if there is none. Raises DamagedRun if it is not whole."""
+    if (parts := read(folder)) is None:
         return None
+    experiment, history, record = parts
     try:
-        manifest = json.loads((folder / "manifest.json").read_bytes())
-        for name, digest in manifest.items():
-            if file_digest(folder / name) != digest:
-                raise DamagedRun(f"{name} does not have the digest on record")
-        experiment, history, record = (
-            json.loads((folder / f"{part}.json").read_bytes()) for part in ("experiment", "history", "provenance")
-        )
         return Run(folder.name, folder, Experiment(**experiment), history, record)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except TypeError as error:  # fields that this version does not have
         raise DamagedRun(str(error)) from error
-
-
-@contextlib.contextmanager
-def _alone(store: Path, name: str) -> Iterator[None]:
-    """Hold the lock of one run; say so if that means waiting. The system releases it if the process dies."""
-    path = _lock_file(store, name)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"waiting for another process that trains {name}", flush=True)
-            lock.acquire()
-    except OSError as error:
-        raise SoftlabError(f"cannot write to the store {store}: {error.strerror}") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _lock_file(store: Path, name: str) -> Path:
-    return store / ".locks" / f"{name}.lock"
 
 
 def _snapshot_name(epoch: int) -> str:

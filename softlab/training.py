@@ -19,6 +19,9 @@ from softlab.data import Dataset
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment
 
+# Part of every run id. Raise it when the same experiment gives another network: what is drawn, seen or stepped, here
+# or in batches.py, or the default of a field. tests/test_golden.py fails until that is done.
+TRAINING = 1
 HISTORY = (
     "loss",  # mean of what was minimised
     "accuracy",  # share of images whose largest logit is the class with the most target
@@ -115,7 +118,7 @@ def epochs(
     else:
         state = resume
         model = state.model
-    model.to(device, memory_format=torch.channels_last)
+    model.to(device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model, experiment, state.averages)
     half = experiment.precision == "bf16"
     network = _WithFeatures(model)
@@ -172,7 +175,7 @@ def epochs(
             yield state
 
 
-def training_set(experiment: Experiment, dataset: Dataset, device: torch.device) -> tuple[Tensor, Tensor]:
+def training_set(experiment: Experiment, dataset: Dataset, device: torch.device | str) -> tuple[Tensor, Tensor]:
     """Images (uint8) and labels, noise included, that this experiment trains on, on its device."""
     images, labels = dataset.train_images, dataset.train_labels
     if experiment.train_size is not None:
@@ -201,10 +204,9 @@ def make_optimizer(model: nn.Module, experiment: Experiment, averages: dict[str,
     fused = next(model.parameters()).device.type in ("cpu", "cuda")
     if experiment.optimizer == "sgd":
         moving = {"momentum": experiment.momentum, "nesterov": experiment.momentum > 0}
-        optimizer = torch.optim.SGD(groups, lr=experiment.learning_rate, fused=fused, **moving)
+        optimizer = torch.optim.SGD(groups, experiment.learning_rate, fused=fused, **moving)
     else:
-        moving = {"betas": (experiment.momentum, 0.999)}
-        optimizer = torch.optim.AdamW(groups, lr=experiment.learning_rate, fused=fused, **moving)
+        optimizer = torch.optim.AdamW(groups, experiment.learning_rate, (experiment.momentum, 0.999), fused=fused)
     for name, kept in averages.items():  # in the parameter's own memory layout, which the fused step relies on
         kind, _, parameter = name.partition("/")
         like = parameters[parameter] if kept.ndim else kept.to(parameters[parameter].device)  # or a count of steps

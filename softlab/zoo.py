@@ -2,11 +2,9 @@
 
 A zoo is a store whose weights have half precision and which holds no snapshots. Nothing is taken from it unless it is
 asked for. A network counts as the one asked for whatever precision and threads it was trained with, if images and
-code are the same.
+versions of the code are the same: its folder has the run id of the experiment without these (`asked`).
 """
 
-import functools
-import json
 import os
 from pathlib import Path
 
@@ -15,7 +13,13 @@ from softlab.experiment import Experiment
 from softlab.provenance import PACKAGE
 
 OWN = PACKAGE / "zoo"  # networks of the quick profile
-ASIDE = ("precision", "threads", "compiled", "snapshot_epochs")  # fields that may differ
+
+
+def asked(experiment: Experiment) -> Experiment:
+    """The experiment without what may differ in a zoo."""
+    plain = Experiment()
+    aside = {name: getattr(plain, name) for name in ("precision", "threads", "compiled", "snapshot_epochs")}
+    return experiment.replace(**aside)
 
 
 def folder() -> Path | None:
@@ -29,26 +33,7 @@ def folder() -> Path | None:
     return place
 
 
-def find(experiment: Experiment, data_digest: str, code_digest: str) -> Path | None:
-    """The folder of this experiment's network in the zoo in use, or None. Digests: of images, and of what trains."""
+def find(name: str) -> Path | None:
+    """The folder of a network in the zoo in use, or None. name: run id of `asked` its experiment."""
     place = folder()
-    if place is None:
-        return None
-    return _index(place).get(_key(experiment.as_dict(), data_digest, code_digest))
-
-
-@functools.cache
-def _index(place: Path) -> dict[str, Path]:
-    found = {}
-    for run in sorted(place.glob("*-seed*")):
-        try:
-            fields, record = (json.loads((run / f"{part}.json").read_bytes()) for part in ("experiment", "provenance"))
-            found[_key(fields, record["data_digest"], record["code"])] = run
-        except (OSError, ValueError, KeyError, TypeError):
-            raise SoftlabError(f"{run} is no network of a zoo") from None
-    return found
-
-
-def _key(fields: dict, data_digest: str, code_digest: str) -> str:
-    kept = {name: value for name, value in fields.items() if name not in ASIDE}
-    return json.dumps([kept, data_digest, code_digest], sort_keys=True)
+    return place / name if place and (place / name).is_dir() else None

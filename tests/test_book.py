@@ -50,6 +50,12 @@ def test_checked_cells_print_what_the_committed_notebook_shows(book, path):
 
 
 @pytest.mark.slow
+def test_what_is_said_of_the_cover_is_computed(book):
+    page = (book.folder / "_build" / "html" / "book" / "intro.html").read_text()
+    assert re.search(r'alt="[^"]*Of \d+ regions \d+ on the left and \d+ on the right are closed all around\."', page)
+
+
+@pytest.mark.slow
 def test_no_page_asks_another_host_for_anything(book):
     for path in (book.folder / "_build" / "html").rglob("*.html"):
         text = path.read_text()

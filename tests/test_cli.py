@@ -130,7 +130,8 @@ def test_claims_lists_all_and_shows_one_in_full(tmp_path, capsys):
     from softlab.evidence import Ledger, claims
 
     ledger = Ledger("01_soft_labels", load_profile("smoke"))
-    ledger.judge("accuracy-improves", {"baseline": {0: 0.1, 1: 0.2}, "mixup": {0: 0.4, 1: 0.51}})
+    gains = {name: {0: 0.4, 1: 0.51} for name in claims()["accuracy-improves"].methods}
+    ledger.judge("accuracy-improves", {"baseline": {0: 0.1, 1: 0.2}} | gains)
     ledger.save(tmp_path / "01_soft_labels.results.json")
     assert softlab("claims", "--results", tmp_path) == 0
     lines = capsys.readouterr().out.splitlines()

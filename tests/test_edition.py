@@ -25,9 +25,9 @@ from result_pages import Results  # noqa: E402
 
 BASELINE = next(path.name for path in (ROOT / "softlab" / "zoo").glob("baseline-seed0-*"))
 PROFILE = """
-description: three seeds of two methods
+description: three seeds of five methods
 experiment: {train_size: 100, width: 4, stem_stride: 2, epochs: 1}
-methods: {baseline: {}, label_smoothing: {alpha: 0.1}}
+methods: {baseline: {}, label_smoothing: {}, mixup: {}, cutmix: {}, maxsup: {}}
 seeds: 3
 first_seed: 100
 studies: [core]
@@ -40,19 +40,20 @@ def record(method, seed, accuracy, **changes):
     numbers = {"accuracy": accuracy, "ECE": 0.1, "NLL": 1.0}
     found = {"network": f"core-{method}-seed{seed}", "study": "core", "method": method, "seed": seed, "run": "r"}
     found |= {"experiment": about, "trained": trained | {"seconds": 59.0}, "numbers": numbers}
-    return found | {"weights": "w", "data_digest": "d", "code": "t", "failure": None} | changes
+    return found | {"weights": "w", "data_digest": "d", "failure": None} | changes
 
 
 @pytest.fixture
 def made(tmp_path, monkeypatch):
-    """An edition of six networks."""
+    """An edition of fifteen networks."""
     monkeypatch.setattr(edition_pages, "ROOT", tmp_path)
     (tmp_path / "workflow").mkdir()
     (tmp_path / "workflow" / "reported.yaml").write_text((ROOT / "workflow" / "reported.yaml").read_text())
     (tmp_path / "small.yaml").write_text(PROFILE)
     one = editions.begun("small", str(tmp_path / "small.yaml"))
     for seed in (100, 101, 102):
-        for method, lift in (("baseline", 0), ("label_smoothing", 0.02 + 0.001 * (seed % 2))):
+        for method in one.profile.methods:
+            lift = 0 if method == "baseline" else 0.02 + 0.001 * (seed % 2)
             found = record(method, seed, round(0.8 + 0.01 * (seed - 100) + lift, 3))
             (one.folder / "networks" / f"{found['network']}.json").write_text(json.dumps(found))
     return one
@@ -66,10 +67,10 @@ def without(made, network):
 
 def test_what_is_missing_is_known_and_said(made):
     made = without(made, "core-label_smoothing-seed100")
-    assert len(made.wanted()) == 6
+    assert len(made.wanted()) == 15
     assert [path.name for path in made.records() if not path.exists()] == ["core-label_smoothing-seed100.json"]
     text = edition_pages.readme(made)
-    assert "networks: 5 of 6" in text
+    assert "networks: 14 of 15" in text
     assert "label_smoothing, seed 100" in text
     assert made.judged() == {}  # nothing before the last network is there
 
@@ -99,7 +100,8 @@ def test_a_claim_is_judged_by_its_own_chapter(made):
 
 def test_a_chapters_own_verdict_comes_first(made):
     ledger = Ledger("01_soft_labels", made.profile)
-    ledger.judge("accuracy-improves", {"baseline": {100: 0.9, 101: 0.91}, "mixup": {100: 0.8, 101: 0.809}})
+    lower = {name: {100: 0.8, 101: 0.809} for name in made.profile.methods}
+    ledger.judge("accuracy-improves", lower | {"baseline": {100: 0.9, 101: 0.91}})
     (made.folder / "notebooks").mkdir()
     ledger.save(made.folder / "notebooks" / "01_soft_labels.results.json")
     (one,) = made.judged()["accuracy-improves"]
@@ -125,10 +127,10 @@ def test_the_same_bits_the_seed_spread_and_neither(made):
     assert editions.compared(old, record("baseline", 100, 0.80), made)["result"] == "bit-equal"
     other = editions.compared(old, record("baseline", 100, 0.83, weights="x"), made)  # the seeds span .02
     assert other["result"] == "within the seed spread"
-    far = editions.compared(old, record("baseline", 100, 0.85, weights="x", code="y"), made)
+    far = editions.compared(old, record("baseline", 100, 0.85, weights="x", run="other"), made)
     assert far["result"] == "differs"  # one of three numbers
-    assert "the code that trains has changed since" in far["lines"]
-    alone = record("steady", 100, 0.80, study="steady", weights=None, code="")
+    assert any(line.startswith("another version of the code") for line in far["lines"])
+    alone = record("steady", 100, 0.80, study="steady", weights=None)
     again = editions.compared(alone, alone | {"numbers": alone["numbers"] | {"accuracy": 0.81}, "weights": "x"}, made)
     assert again["result"] == "within the seed spread"  # of the baseline, as it has one seed only
     assert again["lines"][0] == "weights: not on record"
@@ -163,12 +165,12 @@ def test_misuse_is_named(made, tmp_path, capsys):
     assert editions.main(["make", "small", "--chapters", "09"]) == 2
     assert editions.main(["verify", "small", "--network", "core-mixup-seed100"]) == 2
     assert editions.main(["list"]) == 0
-    assert "6 of 6 networks, 0 chapters" in capsys.readouterr().out
+    assert "15 of 15 networks, 0 chapters" in capsys.readouterr().out
 
 
 def test_claims_are_grouped_by_what_the_scales_say():
     def scale(verdict, variant=""):
-        return {"accuracy-improves": [{"verdict": verdict, "variant": variant}]}
+        return {"accuracy-improves": [{"verdict": verdict, "variant": variant, "judged": []}]}
 
     def group(*verdicts):
         columns = {str(index): scale(one) for index, one in enumerate(verdicts)}
@@ -185,19 +187,32 @@ def test_claims_are_grouped_by_what_the_scales_say():
 
 
 def test_a_scale_counts_only_for_the_variant_that_it_judged():
+    a, b = ({"variant": variant, "judged": []} for variant in "ab")
     columns = {
-        "one": {"accuracy-improves": [{"verdict": "supported", "variant": "a"}]},
-        "two": {
-            "accuracy-improves": [{"verdict": "mixed", "variant": "b"}, {"verdict": "undecided", "variant": "a"}],
-        },
+        "one": {"accuracy-improves": [a | {"verdict": "supported"}]},
+        "two": {"accuracy-improves": [b | {"verdict": "mixed"}, a | {"verdict": "undecided"}]},
     }
     assert conclusion.verdicts("accuracy-improves", columns) == {"one": "supported", "two": "undecided"}
     assert "mixed" in conclusion.across("accuracy-improves", columns, "b")
 
 
+def test_a_failed_check_is_shown_as_such():
+    """Chapter 8 does not judge what a pair of methods that fails its check would show."""
+    name, found = "cosine-makes-robust", {"variant": "", "judged": []}
+    check = {"contrast-raises-cosine": [found | {"verdict": "supported"}]}
+    failed = check | {"contrast-keeps-scale": [found | {"verdict": "contradicted"}]}
+    columns = {"a": check | {name: [found | {"verdict": "supported"}]}, "b": failed, "c": check, "d": {}}
+    assert conclusion.verdicts(name, columns) == {"a": "supported", "b": "check failed"}
+    assert conclusion.group(name, columns) == "checks failed"
+    assert conclusion.group(name, {"b": failed}) is None
+    assert conclusion.across(name, columns) == "{bdg-success}`supported` (a), {bdg-light}`check failed` (b)"
+    assert "{bdg-light}`check failed` | – | – |" in edition_pages._matrix(columns)
+    assert conclusion.counted(columns) == "up to 2 verdicts a scale, all variants of all claims"
+
+
 def test_every_place_of_the_page_is_one_that_can_be_filled():
     page = (ROOT / "book" / "conclusion.md").read_text()
-    tables = dict.fromkeys(("overconfidence", "fresh seeds"), "a table")
+    tables = dict.fromkeys(("overconfidence", "fresh seeds", "how many verdicts"), "a table")
     filled = conclusion.concluded(build_site.with_tables(page, tables), {})
     assert "[[" not in filled
     assert "<!--" not in filled

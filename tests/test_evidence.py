@@ -171,8 +171,10 @@ def test_methods_are_compared_with_the_baseline_seed_by_seed(ledger, values):
     assert ledger.judge(GAIN, values | {"maxsup": by_seed(9.0, 19.1, 28.9, 39.0)}).verdict == "mixed"
     shuffled = ledger.judge(GAIN, values | {"baseline": dict(reversed(values["baseline"].items()))})
     assert shuffled.text() == found.text()
-    found = ledger.judge("magnitude-shrinks", values)  # the claim comes with its rule and methods: mixup, not maxsup
-    assert (found.rule, found.verdict, found.judged) == (Rule("below"), "contradicted", ("mixup",))
+    whole = values | {"label_smoothing": values["mixup"], "cutmix": values["mixup"]}
+    found = ledger.judge("magnitude-shrinks", whole)  # the claim comes with its rule and methods, not maxsup
+    assert (found.rule, found.verdict) == (Rule("below"), "contradicted")
+    assert found.judged == ("label_smoothing", "mixup", "cutmix")
     assert ledger.judge("magnitude-shrinks", values, methods=["maxsup"]).judged == ("maxsup",)
     with pytest.raises(SoftlabError, match="unknown claim 'magnitude-shrink'; did you mean 'magnitude-shrinks'"):
         ledger.judge("magnitude-shrink", values)
@@ -185,6 +187,7 @@ def test_failed_networks_are_left_out(ledger, values, tmp_path):
         kept = {name: {s: v for s, v in numbers.items() if (name, s) not in failed} for name, numbers in values.items()}
         found = ledger.judge(GAIN, kept)
         assert found.judged == tuple(found.intervals)
+        assert found.lacking == ("mixup",) * ("mixup" in kept and "mixup" not in found.intervals)
         one = found.intervals.get("mixup")
         return found.verdict, one and one.n, found.text().get("mixup")
 
@@ -194,12 +197,14 @@ def test_failed_networks_are_left_out(ledger, values, tmp_path):
     assert ledger.judgements[-1].intervals["mixup"] == paired_interval([11, 21.1, 41], [10, 20, 40])
     assert outcome(*failed[:2]) == ("supported", 2, "+1.1 ± 0.6")
     assert outcome(*failed[:3]) == ("no verdict", 1, "+1.0")
-    assert outcome(*failed[:4]) == outcome(*failed) == ("supported", None, None)  # by maxsup alone
+    assert outcome(*failed[:4]) == outcome(*failed) == ("no verdict", None, None)  # not by maxsup alone
     del values["mixup"]
-    assert outcome() == ("supported", None, None)
+    assert outcome() == ("supported", None, None)  # nobody spoke of it
+    named = dataclasses.replace(GAIN, methods=("mixup", "maxsup"))
+    assert (ledger.judge(named, values).verdict, ledger.judgements[-1].lacking) == ("no verdict", ("mixup",))
     assert ledger.judge(GAIN, values, methods=["mixup"]).verdict == "no verdict"
     assert ledger.judge(GAIN, {"baseline": values["baseline"]}).verdict == "no verdict"
-    assert len(json.loads(ledger.save(tmp_path / "some.json").read_bytes())["verdicts"]) == 9
+    assert len(json.loads(ledger.save(tmp_path / "some.json").read_bytes())["verdicts"]) == 10
     with pytest.raises(SoftlabError, match="the methods maxsup cannot be compared: no baseline among them"):
         ledger.judge(GAIN, {"maxsup": values["maxsup"]})
 
@@ -235,12 +240,14 @@ def test_a_saved_ledger_says_all_it_saw(ledger, values, tmp_path, monkeypatch):
     found = ledger.judge(GAIN, values, "first", methods=["mixup", "cutmix"])
     content = ledger.save(tmp_path / "here" / "gain.results.json").read_bytes()
     record = json.loads(content, parse_constant=pytest.fail)
-    assert (record["schema"], record["chapter"], record["profile"]) == (2, "a_chapter", "smoke")
+    assert (record["schema"], record["chapter"], record["profile"]) == (3, "a_chapter", "smoke")
     assert (record["standing"], record["seeds"], record["data"]) == ("exploratory", [0, 1], "fashion-mini")
     assert {"data_digest", "date", "torch", "python", "device", "commit"} <= set(record)
     (one,) = record["verdicts"]
     differences = one.pop("differences")
-    assert one == {"claim": "gain", "variant": "first", "verdict": "no verdict", "judged": ["mixup", "cutmix"]}
+    assert one == {"claim": "gain", "variant": "first", "verdict": "no verdict", "judged": ["mixup", "cutmix"]} | {
+        "lacking": []
+    }
     mixup, unjudged = found.intervals["mixup"], found.intervals["maxsup"]
     p = {"p": mixup.p_value(), "p_holm": mixup.p_value(), "detectable": mixup.detectable()}  # a family of one
     assert differences["mixup"] == {"mean": mixup.mean, "low": mixup.low, "high": mixup.high, "n": 4} | p

@@ -83,18 +83,18 @@ def test_every_field_changes_the_run_id():
         "head_bias": "zero",
         "dropout": 0.5,
     }
-    plain = Experiment()
-    ids = {run_id(plain, "data", "code"), run_id(plain, "other", "code"), run_id(plain, "data", "other")}
+    plain, code = Experiment(), {"training": 1}
+    ids = {run_id(plain, "data", code), run_id(plain, "other", code), run_id(plain, "data", {"training": 2})}
     for field in FIELDS:
         value = other.get(field) or getattr(plain, field) + 1
-        ids.add(run_id(plain.replace(**{field: value}), "data", "code"))
+        ids.add(run_id(plain.replace(**{field: value}), "data", code))
     assert len(ids) == len(FIELDS) + 3
 
 
 def test_the_order_of_method_parameters_does_not_change_the_run_id():
     one = Experiment(method_parameters={"alpha": 0.1, "beta": 1})
     two = Experiment(method_parameters={"beta": 1, "alpha": 0.1})
-    assert run_id(one, "", "") == run_id(two, "", "")
+    assert run_id(one, "", {}) == run_id(two, "", {})
 
 
 @pytest.mark.parametrize("name", ["smoke", "quick", "fashion", "cifar10", "cifar100"])

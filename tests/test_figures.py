@@ -45,3 +45,7 @@ def test_the_colors_of_any_two_methods_are_told_apart(kind):
 def test_no_two_methods_share_a_marker():
     markers = [style(method).marker for method in (*STYLES, *OTHERS)]
     assert len(set(markers)) == len(markers)
+
+
+def test_no_label_has_a_comma():
+    assert not [method for method in (*STYLES, *OTHERS) if "," in style(method).label], "labels stand in lists"

@@ -1,13 +1,16 @@
 """Digests of code: they change with what a method does, and with nothing else."""
 
 import importlib.util
+import json
+import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from softlab import SoftlabError, fingerprint, provenance, regularizers
-from softlab.fingerprint import code_digest, training_code_digest
+from softlab import SoftlabError, provenance, regularizers
+from softlab.fingerprint import canonical, code_digest, version_of
 from softlab.provenance import commit
 
 TEMPLATE = '''
@@ -130,14 +133,6 @@ def test_what_has_no_content_to_compare_is_refused(tmp_path):
         code_digest(kind)
 
 
-def test_code_that_changed_on_disk_after_its_import_is_refused(monkeypatch):
-    monkeypatch.setattr(fingerprint, "IMPORTED", 0)
-    with pytest.raises(SoftlabError, match="has changed since it was imported"):
-        code_digest(regularizers.REGISTRY["mixup"])
-    with pytest.raises(SoftlabError, match="has changed since it was imported"):
-        training_code_digest()
-
-
 @pytest.mark.parametrize("changes", [{"comment": "# another why"}, {"docstring": "Still mine."}])
 def test_comments_and_docstrings_do_not_count(digests, changes):
     assert digests(**changes) == digests()
@@ -150,10 +145,131 @@ def test_a_helper_of_another_method_does_not_count(digests):
     assert changed != other
 
 
-def test_built_in_methods_have_digests_of_their_own():
-    found = {name: code_digest(method) for name, method in regularizers.REGISTRY.items()}
-    assert len(set(found.values())) == len(found)
-    assert len(training_code_digest()) == 64
+def test_the_books_own_methods_count_by_their_versions(monkeypatch):
+    """A method derived from another changes with it; one that a user derives counts by its source as well."""
+    methods = {name: one for name, one in regularizers.REGISTRY.items() if one.__module__.startswith("softlab.")}
+    assert {version_of(method) for name, method in methods.items() if name != "steady"} == {"1"}
+    assert version_of(methods["steady"]) == "1.1"
+
+    @dataclass(frozen=True)
+    class Mine(methods["scale_penalty"]):
+        def transform(self, images, targets, generator):
+            return images, targets
+
+    before = version_of(Mine)
+    assert len(before) == 64
+    monkeypatch.setattr(methods["scale_penalty"], "version", 2)
+    assert version_of(methods["steady"]) == "1.2"
+    assert version_of(Mine) not in (before, version_of(methods["scale_penalty"]))
+
+
+def test_a_name_taken_over_by_a_user_is_not_the_books_own_any_more():
+    @dataclass(frozen=True)
+    class MaxSup(regularizers.Regularizer):
+        version = 1
+
+    assert len(version_of(MaxSup)) == 64
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("f(1)", "f(1.0)"),
+        ("f(1)", "f('1')"),
+        ("f('a', b)", "f(a, 'b')"),
+        ("-x", "~x"),
+        ("x < y < z", "x < (y < z)"),
+        ("{**a, 'b': 1}", "{'a': 1, **b}"),
+        ("f'{x!r:>{n}}'", "f'{x!s:>{n}}'"),
+        ("a[1:]", "a[:1]"),
+        ("[1, None]", "[1]"),
+        ("lambda x, /, y: x", "lambda x, y, /: x"),
+        ("if x:\n    pass\nelse:\n    y()", "if x:\n    y()"),
+        ("global x", "nonlocal x"),
+    ],
+)
+def test_what_means_something_else_reads_otherwise(one, other):
+    assert canonical(one) != canonical(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("def f(x):\n    'What it does.'\n    return x", "def f( x ):\n  return  x # so\n"),
+        ("f\"{a['k']}\"", "f'{a[\"k\"]}'"),
+        ("x = 'a' 'b'", "x = 'ab'"),
+        ("def f():\n    'Nothing.'", "def f():\n    pass"),
+        ("x = u'é'", "x = '\\u00e9'"),
+    ],
+)
+def test_layout_quotes_and_docstrings_read_the_same(one, other):
+    assert canonical(one) == canonical(other)
+
+
+ELSEWHERE = """
+import importlib.util, json, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from softlab.experiment import Experiment, run_id
+from softlab.fingerprint import canonical, code_digest
+spec = importlib.util.spec_from_file_location("made", sys.argv[2])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+trees = {path.name: canonical(path.read_text(encoding="utf-8")) for path in Path(sys.argv[1]).rglob("softlab/**/*.py")}
+changed = Experiment(method="mine", method_parameters={"strength": 0.3}, learning_rate=0.05, snapshot_epochs=[0, 2])
+print(json.dumps([trees, code_digest(module.Mine), run_id(changed, "images", {"method": code_digest(module.Mine)})]))
+"""
+USERS = r'''
+import functools
+from dataclasses import dataclass, field
+
+LIMITS = {"low": [0.1, None, -3], "high": (1e300, 2j, b"x", "é\\u2028")}
+
+@functools.cache
+def helper(logits, /, power=LIMITS["low"][0], *, name="a" "b"):
+    """Not counted."""
+    match logits:
+        case [first, *_] if first > 0:
+            return f"{first!r:>{power}} {name=} {'nested'}"
+        case {"k": value, **rest}:
+            return [x := value, *(y for y in rest if y)]
+    return lambda x: x @ power if x else ...
+
+@dataclass(frozen=True)
+class Mine:
+    """A stand-in for a method: no torch here."""
+    strength: float = 0.1
+    steps: list = field(default_factory=lambda: [1, 2])
+
+    @property
+    def scale(self) -> "float":
+        return self.strength ** 2
+
+    def loss(self, logits, targets, features, head, progress):
+        try:
+            with open(f"{self.scale:.3f}") as file:
+                return helper(logits)[0] * LIMITS["high"][0], file
+        except* (ValueError, OSError) as group:
+            raise group from None
+'''
+
+
+def test_ids_are_the_same_under_every_python_at_hand(tmp_path):
+    """The torch-free modules suffice for that; the whole package under other Pythons is what CONTRIBUTING.md tells."""
+    (tmp_path / "made.py").write_text(USERS)
+    given = [ELSEWHERE, str(Path(__file__).parent.parent), str(tmp_path / "made.py")]
+    pythons = {minor: [*Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python")] for minor in range(11, 15)}
+    pythons = {minor: [*found, shutil.which(f"python3.{minor}")][0] for minor, found in pythons.items()}
+    said = {}
+    for minor, python in pythons.items():
+        if python:
+            done = subprocess.run([python, "-c", *given], capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            said[minor] = json.loads(done.stdout)
+    if len(said) < 2:
+        pytest.skip("one Python only")
+    first = next(iter(said.values()))
+    assert all(one == first for one in said.values()), list(said)
 
 
 def test_source_that_cannot_be_read_is_an_error():

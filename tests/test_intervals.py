@@ -80,6 +80,7 @@ def test_sides_units_and_words():
     assert percent == Interval(100 * 0.0213, 100 * 0.0113, 100 * 0.0313, 5)
     assert (percent.p_value(), percent.detectable()) == pytest.approx((found.p_value(), 100 * found.detectable()))
     assert (percent.text(sign=True), found.text(3), ONE.text(2)) == ("+2.1 ± 1.0", "0.021 ± 0.010", "0.40")
+    assert [Interval(-0.001, -0.1, 0.098, 5).text(2, sign) for sign in (False, True)] == ["0.00 ± 0.10", "+0.00 ± 0.10"]
 
 
 def test_means_by_method_and_misuse():

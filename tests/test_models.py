@@ -10,7 +10,7 @@ from softlab.representation import head_of
 from softlab.training import build_model
 
 
-@pytest.mark.parametrize("name", models.NETWORKS)
+@pytest.mark.parametrize("name", models.ARCHITECTURES)
 @pytest.mark.parametrize(("channels", "size", "stem_stride"), [(3, 32, 1), (3, 32, 2), (1, 28, 1)])
 def test_the_head_on_the_features_gives_the_logits(name, channels, size, stem_stride):
     model = models.build(name, 7, channels, width=8, stem_stride=stem_stride, image_size=size).eval()
@@ -22,7 +22,7 @@ def test_the_head_on_the_features_gives_the_logits(name, channels, size, stem_st
     assert torch.equal(model.head(features), model(images))
 
 
-@pytest.mark.parametrize("name", models.NETWORKS)
+@pytest.mark.parametrize("name", models.ARCHITECTURES)
 def test_every_network_learns_and_resumes_with_the_same_bits(name, tiny):
     mini = data.load("fashion-mini")
     transformer = name in ("swin_t", "convnext_t", "vit_s")
@@ -96,7 +96,7 @@ def test_every_method_starts_from_the_same_weights_and_other_seeds_do_not(tiny):
 
 
 def test_the_names_that_an_experiment_knows_are_those_that_can_be_built():
-    assert set(MODELS) == set(models.NETWORKS)
+    assert set(MODELS) == set(models.ARCHITECTURES)
 
 
 def test_misuse_is_named():

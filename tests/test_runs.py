@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from softlab import SoftlabError, begin, cli, fit_or_load, load_profile, runs, study, training
+from softlab import store as runs_store
 from softlab.evidence import Ledger
 from softlab.files import write_json, write_whole
 from softlab.notebook import by_seed
@@ -132,7 +133,7 @@ def test_a_kill_between_the_last_epoch_and_the_end_trains_nothing_again(tiny, st
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "sync_folder", killed)
+        patch.setattr(runs_store, "sync_folder", killed)
         with pytest.raises(KeyboardInterrupt):
             fit_or_load(tiny)
     seen = []
@@ -181,13 +182,13 @@ def test_listing_and_pruning(tiny, store):
     (store / "notes").mkdir()
     assert [run.id for run in runs.stored()] == [first.id, second.id]
     (store / ".partial" / "left").mkdir()
-    assert runs.prune([first.id]) == 1
+    assert runs_store.prune([first.id]) == 1
     assert [run.id for run in runs.stored()] == [second.id]
     assert not (store / ".partial" / "left").exists()
     assert (store / "notes").exists()
     for name in ("notes", "..", "../store", "baseline-seed9-0123456789ab"):
         with pytest.raises(SoftlabError, match="is no run of"):
-            runs.prune([name])
+            runs_store.prune([name])
 
 
 def test_a_store_that_cannot_be_written_is_named(tiny, tmp_path):
@@ -273,7 +274,26 @@ def test_a_run_marked_as_failed_leaves_its_seed_out_and_is_not_trained_again(cap
 def test_a_chapter_begins_without_the_seeds_that_failed(monkeypatch, capsys):
     monkeypatch.setenv("SOFTLAB_PROFILE", "smoke")
     changes = {"epochs": 1, "train_size": 50, "snapshot_epochs": []}
-    runs.mark_as_failed(study(load_profile("smoke", **changes))["cutmix"][0].id, "it was stopped")
+    runs_store.mark_as_failed(study(load_profile("smoke", **changes))["cutmix"][0].id, "it was stopped")
     settings = begin("04_cosines", overrides=changes)
     assert settings.seeds == (1,)
     assert "left out, for all methods: seed 0, as cutmix-seed0-" in capsys.readouterr().out
+
+
+def test_a_study_lists_its_networks_and_says_where_they_mix_versions(store, capsys, monkeypatch):
+    profile = load_profile("smoke", methods=["baseline"], seeds=2, train_size=50, width=4, epochs=1)
+    assert runs.trained(profile, "core") == []
+    found = runs.study(profile)["baseline"]
+    assert "mixes" not in capsys.readouterr().out
+    rows = runs.trained(profile, "core")
+    assert [row["run"] for row in rows] == [run.id for run in found]
+    assert rows[1] == {"study": "core", "method": "baseline", "seed": 1, "run": found[1].id} | {
+        "torch": found[1].provenance["torch"],
+        "device": "cpu",
+    }
+    shutil.rmtree(found[1].folder)
+    here = runs.provenance.environment
+    monkeypatch.setattr(runs.provenance, "environment", lambda device: here(device) | {"torch": "1.0", "device": "tpu"})
+    runs.study(profile)
+    said = capsys.readouterr().out
+    assert f"study core mixes networks of torch 1.0 and {rows[0]['torch']}, device cpu and tpu" in said

@@ -59,6 +59,7 @@ def main(build: Path, log: Path, sweeps: list[str], edition: edition_pages.Editi
         "the editions": edition_pages.page(scales),
         "overconfidence": conclusion.overconfidence(results, scales),
         "fresh seeds": conclusion.with_fresh_seeds(results),
+        "how many verdicts": conclusion.counted(scales),
     }
     places = {
         "speed": speed.filled,
@@ -134,13 +135,18 @@ def planning() -> str:
 
 
 def add_cover(site: Path, build: Path) -> None:
-    """The picture on the cover: what the cell tagged `cover` draws. Without it, a cover without a picture."""
+    """The picture on the cover: what the cell tagged `cover` draws. Without it, a cover without a picture.
+
+    What the cell prints ends the picture's alternative text: what is to be seen depends on the build.
+    """
     cells = [cell for path in (build / "notebooks").glob("*.ipynb") for cell in nbformat.read(path, as_version=4).cells]
     drawn = [cell.outputs for cell in cells if "cover" in cell.metadata.get("tags", [])]
     pictures = [one.data["image/png"] for outputs in drawn for one in outputs if "image/png" in one.get("data", {})]
     page = site / "book" / "intro.md"
     if pictures:
         (site / "book" / "_static" / "cover.png").write_bytes(base64.b64decode(pictures[0]))
+        told = " ".join("".join(one.get("text", "") for outputs in drawn for one in outputs).split())
+        page.write_text(re.sub(r"(?m)^(:alt: .*)$", lambda found: f"{found[1]} {told}".rstrip(), page.read_text()))
     else:
         page.write_text(re.sub(r"(?s)```\{figure\} _static/cover\.png.*?```\n\n?", "", page.read_text()))
 

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Mapping
 
 from edition_pages import all_editions, own
-from result_pages import Results, badge, interval, table
+from result_pages import FAILED, Results, badge, interval, table, unjudged
 
-from softlab.evidence import claims
+from softlab.evidence import caveat, claims
 from softlab.figures import style
 from softlab.profile import load_profile, packaged_profiles
 
@@ -20,6 +20,7 @@ METHODS = ("label_smoothing", "mixup", "cutmix", "maxsup")
 GROUPS = {
     "supported": "supported at every scale that decides them",
     "contradicted": "contradicted at every scale that decides them",
+    "checks failed": "decided at some scales, while at others their check failed",
     "scales differ": "decided differently at different scales",
     "methods differ": "contradicted for some methods and not for others",
     "open": "undecided at every scale",
@@ -39,6 +40,8 @@ def verdicts(name: str, columns: Columns, variant: str | None = None) -> dict[st
         same = [one["verdict"] for one in judged.get(name, []) if one["variant"] == variant]
         if same and same[0] != "no verdict":
             found[scale] = same[0]
+        elif not judged.get(name) and unjudged(name, judged):
+            found[scale] = FAILED
     return found
 
 
@@ -47,20 +50,24 @@ def group(name: str, columns: Columns) -> str | None:
     kinds = set(verdicts(name, columns).values())
     if not kinds:
         return None
-    decided = kinds - {"undecided"}
+    decided = kinds - {"undecided", FAILED}
     if not decided:
-        return "open"
+        return "open" if "undecided" in kinds else None
     if len(decided) > 1:
         return "scales differ"
+    if FAILED in kinds:
+        return "checks failed"
     return "methods differ" if decided == {"mixed"} else decided.pop()
 
 
 def across(name: str, columns: Columns, variant: str | None = None) -> str:
-    """The verdicts with the scales that gave them."""
+    """The verdicts with the scales that gave them, and what limits them there."""
     by_verdict: dict[str, list[str]] = {}
+    shown = headline(name, columns) if variant is None else variant
     for scale, one in verdicts(name, columns, variant).items():
-        by_verdict.setdefault(one, []).append(scale)
-    parts = [f"{badge(one)} ({', '.join(scales)})" for one, scales in by_verdict.items()]
+        said = badge(one) + caveat(name, columns[scale].get(name, []), shown, variant is None)
+        by_verdict.setdefault(said, []).append(scale)
+    parts = [f"{said} ({', '.join(scales)})" for said, scales in by_verdict.items()]
     return ", ".join(parts) or "*nothing here can say*"
 
 
@@ -88,6 +95,12 @@ def concluded(text: str, columns: Columns) -> str:
     return re.sub(r"\[\[across ([^\]]+)\]\]", fill, text)
 
 
+def counted(columns: Columns) -> str:
+    """How many verdicts there are at a scale, of all variants."""
+    most = max((sum(map(len, judged.values())) for judged in columns.values()), default=0)
+    return f"up to {most} verdicts a scale, all variants of all claims"
+
+
 def overconfidence(results: Results, columns: Columns) -> str:
     """How overconfident the baseline is at every scale, beside what the methods change in its calibration error.
 
@@ -101,7 +114,7 @@ def overconfidence(results: Results, columns: Columns) -> str:
         if "calibration-improves" in judged and gaps[scale]:
             (found, *_), mean = judged["calibration-improves"], sum(gaps[scale]) / len(gaps[scale])
             changes = [interval(one, 100) if one else "–" for one in map(found["differences"].get, METHODS)]
-            rows.append((mean, [scale, f"{100 * mean:+.1f}", *changes]))
+            rows.append((mean, [scale, f"{100 * mean:+z.1f}", *changes]))
     headings = ["scale", "gap of the baseline", *(f"ECE, {style(method).label}" for method in METHODS)]
     return table(headings, [row for _, row in sorted(rows, reverse=True)]) if rows else "*Nothing here can say.*"
 
@@ -109,12 +122,13 @@ def overconfidence(results: Results, columns: Columns) -> str:
 def with_fresh_seeds(results: Results) -> str:
     """What became of this build's verdicts in the edition that has the same setting and other seeds."""
     names = {record["profile"] for record in results.records.values()}
-    settings = load_profile(names.pop()) if len(names) == 1 and names <= set(packaged_profiles()) else None
-    for edition in all_editions() if settings else []:
-        same = (edition.profile.experiment, edition.profile.methods) == (settings.experiment, settings.methods)
-        if same and not set(edition.profile.seeds) & set(settings.seeds):
-            about = f"`{edition.name}`: {len(edition.profile.seeds)} seeds, {edition.profile.standing}."
-            return f"{about}\n\n{repeated(own(results), edition.judged())}"
+    if len(names) == 1 and names <= set(packaged_profiles()):
+        settings = load_profile(names.pop())
+        for edition in all_editions():
+            same = (edition.profile.experiment, edition.profile.methods) == (settings.experiment, settings.methods)
+            if same and not set(edition.profile.seeds) & set(settings.seeds):
+                about = f"`{edition.name}`: {len(edition.profile.seeds)} seeds, {edition.profile.standing}."
+                return f"{about}\n\n{repeated(own(results), edition.judged())}"
     return "*No edition repeats the setting of this build with other seeds.*"
 
 

@@ -7,6 +7,7 @@ it stopped: only what is missing is trained, measured or executed.
 
 import argparse
 import csv
+import functools
 import io
 import os
 import random
@@ -18,6 +19,7 @@ import tempfile
 import time
 from math import inf, nan
 from pathlib import Path
+from typing import Any
 
 import edition_pages
 from edition_pages import CHAPTERS, Edition, readme
@@ -40,7 +42,7 @@ RESERVED = (
     "nan",
     "infinity",
 )  # a folder; and what Snakemake takes for no text
-TIED = {"preexec_fn": die_with_parent} if os.name == "posix" else {}  # the engine to this process
+TIED: dict[str, Any] = {"preexec_fn": die_with_parent} if os.name == "posix" else {}  # the engine to this process
 OUTSIDE = 0.1  # share of a network's numbers that may lie outside the seed spread by chance
 
 
@@ -95,13 +97,26 @@ def check_comparable(edition: Edition) -> None:
 
     digest = runs.dataset_of(edition.profile.experiment).digest
     for record in edition.found:
-        same_code = record["code"] == runs.code_digest(Experiment(**record["experiment"]))
+        same_code = lasting_id(record) == runs.name_of(Experiment(**record["experiment"]), record["data_digest"])
         if not same_code or (record["study"] == "core" and record["data_digest"] != digest):
             what = "images" if same_code else "code"
             raise SoftlabError(
                 f"{record['network']} of edition {edition.name!r} was trained with other {what}: networks made now "
                 f"could not be compared with it; begin a new edition"
             )
+
+
+def lasting_id(record: dict) -> str:
+    """A network's run id; of one trained while ids held digests of the code, the id that it has now."""
+    run: str = record["run"]
+    return equivalent_ids().get(run, run)
+
+
+@functools.cache
+def equivalent_ids() -> dict[str, str]:
+    """editions/equivalent_ids.csv: the same networks under their old and their present ids."""
+    with (ROOT / "editions" / "equivalent_ids.csv").open(newline="") as file:
+        return {row["was"]: row["is"] for row in csv.DictReader(file)}
 
 
 def engine(edition: Edition, targets: list[Path], on: str, cores: int | None) -> int:
@@ -166,10 +181,8 @@ def compared(record: dict, again: dict, edition: Edition) -> dict:
     same = "the same bits" if record["weights"] == again["weights"] else "not the same bits"
     lines = [f"weights: {same if record['weights'] else 'not on record'}"]
     lines += [f"numbers: {equal} of {len(old)} are equal to the last digit"]
-    if record["code"] != again["code"]:
-        lines += [
-            "the code that trains has changed since" if record["code"] else "the code that trained is not on record"
-        ]
+    if lasting_id(record) != lasting_id(again):
+        lines += ["another version of the code trained it, or one that is not on record"]
     if equal == len(old) and record["weights"] == again["weights"]:
         return {"result": "bit-equal", "lines": lines}
     outside = []
@@ -220,7 +233,7 @@ def listed(options: argparse.Namespace) -> int:
 
 def main(arguments: list[str]) -> int:
     """0, 1 if something failed or differs, 2 for wrong input."""
-    parser = argparse.ArgumentParser(prog="softlab edition", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="softlab edition", description=str(__doc__).splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     one = commands.add_parser("make", help="train, measure and execute what is missing of an edition")
     one.add_argument("name")

@@ -12,10 +12,10 @@ from math import nan
 from pathlib import Path
 
 from plan import network_name
-from result_pages import Results, badge, interval, number, table
+from result_pages import Results, badge, interval, number, table, unjudged
 
 from softlab.errors import SoftlabError
-from softlab.evidence import Ledger, claims
+from softlab.evidence import Ledger, caveat, claims
 from softlab.figures import style
 from softlab.files import read_yaml
 from softlab.profile import Profile, load_profile, study_profile
@@ -200,7 +200,7 @@ def _machine(trained: Mapping[str, str]) -> str:
 
 def by_scale(results: Results, shown: str | None = None) -> dict[str, Mapping[str, list[dict]]]:
     """What was judged, by claim, in this build and in every edition; `shown` is the edition that is the build."""
-    columns = {} if shown else {"this build": own(results)}
+    columns: dict[str, Mapping[str, list[dict]]] = {} if shown else {"this build": own(results)}
     return columns | {edition.name: edition.judged() for edition in all_editions()}
 
 
@@ -213,7 +213,8 @@ def page(columns: Mapping[str, Mapping[str, list[dict]]]) -> str:
 
 ## The claims at every scale
 
-A dash: the edition cannot say. Verdicts are those of the variant that is judged first; under
+A dash: the edition cannot say, for instance because it was recorded before the claim was
+judged by today's statistic. Verdicts are those of the variant that is judged first; under
 each claim stands what they rest on, with p values corrected for all tests of the claim at that scale (Holm's method).
 
 {_matrix(columns)}
@@ -251,10 +252,16 @@ def _listed(editions: Iterable[Edition]) -> str:
 def _matrix(columns: Mapping[str, Mapping[str, list[dict]]]) -> str:
     rows = []
     for name, claim in claims().items():
-        cells = [badge(one[name][0]["verdict"]) if name in one else "–" for one in columns.values()]
+        cells = [_cell(name, one) for one in columns.values()]
         if set(cells) != {"–"}:
             rows.append([claim.statement, claim.source, *cells])
     return table(["claim", "source", *columns], rows)
+
+
+def _cell(name: str, judged: Mapping[str, list[dict]]) -> str:
+    if name in judged:
+        return badge(judged[name][0]["verdict"]) + caveat(name, judged[name])
+    return badge(why) if (why := unjudged(name, judged)) else "–"
 
 
 def _details(name: str, columns: Mapping[str, Mapping[str, list[dict]]]) -> str:

@@ -42,7 +42,6 @@ def recorded(profile: Profile, study: str, experiment: Experiment, store: str | 
         "experiment": run.experiment.as_dict(),
         "data_digest": run.provenance["data_digest"],
         "data_source": run.provenance["data_source"],
-        "code": runs.code_digest(run.experiment),
         "weights": manifest["weights.safetensors"],
         "last_epoch": {name: values[-1] for name, values in run.history.items()},
         "trained": {"cpu": torch.backends.cpu.get_cpu_capability(), **run.provenance},

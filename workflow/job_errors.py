@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 # Lines of a job's log that say why: from our commands, from Python, from Slurm.
 TELLING = re.compile(r"\.ipynb failed: |^the notebook as far as it came: |^softlab: |^[\w.]+Error: |error: \*\*\* ")
@@ -15,7 +16,7 @@ TELLING = re.compile(r"\.ipynb failed: |^the notebook as far as it came: |^softl
 class Failures(logging.Handler):
     """Prints a few lines for each job error that Snakemake logs."""
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def emit(self, record: Any) -> None:
         if getattr(record, "event", None) == "job_error":
             print(failure(record.output, record.rule_msg or "", record.log), flush=True)
 

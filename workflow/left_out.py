@@ -1,5 +1,6 @@
 """Cells that need networks which a profile does not train (tag `needs-STUDY`) are left out, and a note says so."""
 
+from collections.abc import Container
 from itertools import groupby
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def prepared(notebook: Path, target: Path, parameters: dict) -> Path:
     return target
 
 
-def missing(cell: nbformat.NotebookNode, studies: tuple[str, ...]) -> tuple[str, ...]:
+def missing(cell: nbformat.NotebookNode, studies: Container[str]) -> tuple[str, ...]:
     """The studies that a cell needs and that are not among these."""
     needed = [tag.removeprefix(TAG) for tag in cell.metadata.get("tags", []) if tag.startswith(TAG)]
     return tuple(study for study in needed if study not in studies)

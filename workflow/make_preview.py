@@ -25,9 +25,9 @@ def main() -> None:
 
     plt.rcParams["savefig.bbox"] = None
     figure = plt.figure(figsize=(12, 6.3))
-    ax = figures.decision_plane(logits.numpy(), EXTENT, figure.add_axes([0, 0, 0.525, 1]), confidence=False)
+    ax = figures.decision_plane(logits.numpy(), EXTENT, figure.add_axes((0, 0, 0.525, 1)), confidence=False)
     generator = np.random.default_rng(0)
-    for direction, color in zip(weight, plt.get_cmap("tab10").colors, strict=False):
+    for direction, color in zip(weight, plt.get_cmap("tab10")(range(10)), strict=False):
         features = (APEX + 3.6 * direction).numpy() + 0.55 * generator.normal(size=(60, 2))
         ax.scatter(*features.T, s=36, color=color, linewidth=0)
     ax.scatter(*APEX, s=160, color="white", edgecolor="black", linewidth=2, zorder=3)

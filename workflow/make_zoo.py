@@ -4,7 +4,6 @@ One seed of every network that the chapters need at this profile (or of these st
 as long as the zoo stays below its size; weights in half precision. What the store does not have is trained.
 """
 
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from softlab import runs
+from softlab import runs, zoo
 from softlab.experiment import Experiment
 from softlab.files import file_digest, write_json, write_tensors
 from softlab.profile import chapters, load_profile, study_profile
@@ -48,12 +47,10 @@ def put(experiment: Experiment, folder: Path, room: float) -> bool:
     used = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if used + sum(one.nbytes for one in weights.values()) + 15_000 > room:
         return False
-    target = folder / run.id
+    target = folder / runs.identify(zoo.asked(experiment), runs.dataset_of(experiment))
     target.mkdir(exist_ok=True)
     for name in PARTS:
         shutil.copy(run.folder / name, target / name)
-    record = json.loads((target / "provenance.json").read_bytes())
-    write_json(target / "provenance.json", record | {"code": runs.code_digest(run.experiment)})
     write_tensors(target / "weights.safetensors", weights)
     digests = {name: file_digest(target / name) for name in (*PARTS, "weights.safetensors")}
     write_json(target / "manifest.json", digests)

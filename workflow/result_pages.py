@@ -8,16 +8,18 @@ page of book/, a place is [[verdict CLAIM; VARIANT]], [[verdicts CLAIM]] (all va
 import re
 import sys
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import nbformat
 from docutils.nodes import make_id
 
-from softlab.evidence import claims, read_results
+from softlab.evidence import caveat, claims, read_results
 from softlab.figures import style
 
 BADGES = {"supported": "success", "contradicted": "danger", "mixed": "warning", "undecided": "muted"}
 UNKNOWN = "*this build cannot say*"
+FAILED = "check failed"
 
 
 class Results:
@@ -29,14 +31,18 @@ class Results:
         self.judged: dict[str, list[dict]] = {}
         for record in self.records.values():
             for one in record["verdicts"]:
-                self.judged.setdefault(one["claim"], []).append(one)
+                self.judged.setdefault(one["claim"], []).append(one | {"chapter": record["chapter"]})
 
     def one(self, claim: str, variant: str | None = None) -> dict:
         """The judgement of a variant (None: the first, which is the claim's own statistic)."""
         return next(one for one in self.judged[claim] if variant in (None, one["variant"]))
 
     def verdict(self, claim: str, variant: str | None = None) -> str:
-        return badge(self.one(claim, variant)["verdict"])
+        return badge(self.one(claim, variant)["verdict"]) + caveat(claim, self.own(claim), variant, variant is None)
+
+    def own(self, claim: str) -> list[dict]:
+        """Its judgements by the chapter that it belongs to: others judge it too, for their own methods."""
+        return [one for one in self.judged.get(claim, []) if one["chapter"] == claims()[claim].chapter]
 
     def verdicts(self, claim: str) -> str:
         counts = Counter(one["verdict"] for one in self.judged[claim])
@@ -44,8 +50,9 @@ class Results:
 
     def outcome(self, claim: str) -> str:
         """Is a paper's experiment the same here, different, or open?"""
-        verdict = self.one(claim)["verdict"]
-        return {"supported": "same", "contradicted": "different"}.get(verdict, f"open ({verdict})")
+        verdict, more = self.one(claim)["verdict"], caveat(claim, self.own(claim))
+        word = {"supported": "same", "contradicted": "different"}.get(verdict, f"open ({verdict})")
+        return f"{word}: {verdict}{more}" if more else word
 
     def change(self, claim: str, variant: str, method: str, factor: str = "1") -> str:
         """The difference that was judged, with its interval."""
@@ -60,7 +67,7 @@ class Results:
             for one in record["evidence"]
             if (one["claim"], one["variant"], one["method"]) == (claim, variant, method)
         ]
-        return f"{float(factor) * sum(values) / len(values):.1f}"
+        return f"{float(factor) * sum(values) / len(values):z.1f}"
 
     def see(self, claim: str) -> str:
         """A link to the section whose cells judge the claim."""
@@ -75,8 +82,14 @@ def badge(verdict: str) -> str:
     return f"{{bdg-{BADGES.get(verdict, 'light')}}}`{verdict}`"
 
 
+def unjudged(claim: str, judged: Mapping[str, Sequence[dict]]) -> str:
+    """Why a claim was not judged: a check of it failed; empty if none did. judged: of the same scale, by claim."""
+    verdicts = [judged[check][0]["verdict"] for check in claims()[claim].checks if judged.get(check)]
+    return FAILED if set(verdicts) - {"supported", "no verdict"} else ""
+
+
 def interval(found: dict, factor: float = 1, digits: int = 1) -> str:
-    mean = f"{factor * found['mean']:+.{digits}f}"
+    mean = f"{factor * found['mean']:+z.{digits}f}"
     if found["low"] is None:
         return f"{mean} (one seed)"
     return f"{mean}\u00a0±\u00a0{factor * (found['high'] - found['mean']):.{digits}f}"  # on one line
@@ -115,7 +128,8 @@ def glance(results: Results) -> str:
     for name, claim in claims().items():
         judged = results.judged.get(name, [])
         if not judged:
-            rows.append([claim.statement, claim.source, UNKNOWN, "", "", results.see(name)])
+            why = unjudged(name, results.judged)
+            rows.append([claim.statement, claim.source, badge(why) if why else UNKNOWN, "", "", results.see(name)])
             continue
         first, others = judged[0], Counter(one["verdict"] for one in judged[1:])
         shown = [first["differences"][method] for method in first["judged"]]
@@ -123,9 +137,11 @@ def glance(results: Results) -> str:
         kind = "" if claim.kind == "empirical" else f" ({claim.kind}: checked, and not a finding)"
         seeds = sorted({one["n"] for one in shown})
         count = "–".join(map(str, dict.fromkeys([seeds[0], seeds[-1]]))) if seeds else ""
-        rows.append([claim.statement + kind, claim.source, badge(first["verdict"]), also, count, results.see(name)])
+        rows.append([claim.statement + kind, claim.source, results.verdict(name), also, count, results.see(name)])
         details.append(_details(name, claim, judged))
-    tally = Counter(one[0]["verdict"] for one in results.judged.values())
+    empirical = [name for name in results.judged if claims()[name].kind == "empirical"]
+    tally = Counter(results.judged[name][0]["verdict"] for name in empirical)
+    limited = sum(bool(caveat(name, results.own(name))) for name in empirical)
     told = ", ".join(f"{count} {verdict}" for verdict, count in tally.most_common())
     seeds = f"seeds {about['seeds'][0]} to {about['seeds'][-1]}" if len(about["seeds"]) > 1 else "one seed"
     headings = ["claim", "source", "verdict", "other variants", "n", "where"]
@@ -133,10 +149,12 @@ def glance(results: Results) -> str:
 
 Profile `{about["profile"]}` ({about["standing"]}), data `{about["data"]}` (digest `{about["data_digest"][:12]}`),
 {seeds}, commit `{about["commit"]}`, torch {about["torch"]}, {about["device"]}, {about["date"]}. Of
-{len(results.judged)} claims: {told}.
+{len(empirical)} empirical claims: {told}; {limited} of them with a limit that stands beside the word.
 
 The verdict is that of the claim's own statistic; a claim may have been judged in other variants too, which are counted
-beside it and listed below. P is {{footcite:t}}`park2024impact`, P2 its second version, S a summary of it by others, M
+beside it and listed below: where they say otherwise, or the verdict does not outlast Holm's correction for all tests of
+the claim, it says so. *Check failed*: the pair of networks that should show it does not differ as it should, so nothing
+follows. P is {{footcite:t}}`park2024impact`, P2 its second version, S a summary of it by others, M
 is {{footcite:t}}`zhou2025maxsup`, X is {{footcite:t}}`xia2025selective`. The rules are on [the first page](intro.md).
 "n" is how many seeds the verdict rests on.
 
@@ -179,6 +197,7 @@ def filled(text: str, results: Results) -> str:
         try:
             return getattr(results, kind)(*given)
         except (KeyError, StopIteration, ZeroDivisionError):
-            return UNKNOWN
+            why = unjudged(given[0], results.judged)
+            return badge(why) if why else UNKNOWN
 
     return re.sub(r"\[\[([^\]]+)\]\]", fill, text)

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import numpy as np
@@ -139,7 +140,7 @@ def _names(key: str, given: object) -> list[str]:
 
 def _axis(label: str, given: object) -> tuple[list, list[str]]:
     """The values of an axis, and the parameters that it sets (by default the one that it is named after)."""
-    entry = given if isinstance(given, Mapping) else {"values": given}
+    entry: Mapping[str, Any] = given if isinstance(given, Mapping) else {"values": given}
     for key in entry:
         if key not in AXIS:
             raise unknown(f"entry of {label}", key, AXIS)
@@ -149,15 +150,16 @@ def _axis(label: str, given: object) -> tuple[list, list[str]]:
         if not isinstance(values, list) or not values or {"from", "to", "count", "scale"} & set(entry):
             raise SoftlabError(f"{label} takes a list of values, or from, to and count, not {given!r}")
         return values, paths
-    ends = [entry.get("from"), entry.get("to")]
-    count, scale = entry.get("count"), entry.get("scale", "linear")
+    ends: list[Any] = [entry.get("from"), entry.get("to")]
+    count: Any = entry.get("count")
+    scale = entry.get("scale", "linear")
     if scale not in ("linear", "log"):
         raise unknown(f"scale of {label}", scale, ("linear", "log"))
     numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) and abs(end) < 1e300 for end in ends)
     whole = isinstance(count, int) and not isinstance(count, bool) and 2 <= count <= LARGEST
     if not numbers or not whole or (scale == "log" and min(ends) <= 0):
         raise SoftlabError(f"{label}: a range has from, to (numbers, above 0 if log) and a count from 2, not {given!r}")
-    steps = np.linspace(*ends, count) if scale == "linear" else np.geomspace(*ends, count)
+    steps = (np.linspace if scale == "linear" else np.geomspace)(ends[0], ends[1], count)
     rounded = [float(f"{value:.10g}") for value in steps]
     return [int(value) if value.is_integer() else value for value in rounded], paths
 

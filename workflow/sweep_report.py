@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas
@@ -50,17 +51,16 @@ def report(table: pandas.DataFrame, about: Mapping) -> list[Part]:
     """The page: sentences, figures, tables. The first axis runs along the figures, others make figures of their own."""
     first, *others = about["axes"]
     # Axes that move with the first one (zip) say nothing of their own.
-    others = [label for label in others if table.groupby(first)[label].nunique().max() > 1]
+    others = [label for label in others if any(table.groupby(first)[label].nunique() > 1)]
     seeds = sorted(table["seed"].unique())
+    once = " With one seed there are no intervals, and nothing is said about changes." if len(seeds) == 1 else ""
     parts: list[Part] = [about["about"]] if about["about"] else []
     parts.append(
         f"Profile {about['profile']} ({about['standing']}), data {about['data']} (digest {about['data_digest'][:12]}), "
         f"{len(seeds)} seeds from {seeds[0]}, commit {about['commit']}, torch {about['torch']}, {about['device']}, "
-        f"{about['date']}. Lines are means over seeds, bars 95 % intervals."
+        f"{about['date']}. Lines are means over seeds, bars 95 % intervals.{once}"
     )
-    if len(seeds) == 1:
-        parts[-1] += " With one seed there are no intervals, and nothing is said about changes."
-    groups = table.groupby(others, sort=False) if others else [((), table)]
+    groups: Any = table.groupby(others, sort=False) if others else [((), table)]
     for values, some in groups:
         where = ", ".join(f"{label} = {value}" for label, value in zip(others, values, strict=True))
         shown = {name: _values(some, name, first) for name in about["show"]}
@@ -76,7 +76,7 @@ def report(table: pandas.DataFrame, about: Mapping) -> list[Part]:
 
 def _values(table: pandas.DataFrame, quantity: str, axis: str) -> Values:
     found: dict = {}
-    for row in table[table["quantity"] == quantity].dropna(subset="value").to_dict("records"):
+    for row in table.loc[table["quantity"] == quantity].dropna(subset=["value"]).to_dict("records"):
         found.setdefault(row["method"], {}).setdefault(row[axis], {})[row["seed"]] = row["value"]
     return found
 
@@ -143,7 +143,8 @@ def changes(shown: Mapping[str, Values], axis: str) -> pandas.DataFrame:
     for name, by_method in shown.items():
         written = unit(name)
         for method, by_value in by_method.items():
-            first, last = next(iter(by_value)), next(reversed(by_value))
+            places = list(by_value)
+            first, last = places[0], places[-1]
             if first == last or not set(by_value[first]) & set(by_value[last]):
                 continue
             moved = between({"first": by_value[first], "last": by_value[last]}, "last", "first").scaled(written.factor)
@@ -157,7 +158,8 @@ def gains(shown: Mapping[str, Values], axis: str) -> pandas.DataFrame:
     for name, by_method in shown.items():
         written, plain = unit(name), by_method.get("baseline", {})
         for method, by_value in by_method.items():
-            for value in (next(iter(by_value)), next(reversed(by_value))) if method != "baseline" else ():
+            places = list(by_value)
+            for value in (places[0], places[-1]) if method != "baseline" else ():
                 if set(by_value[value]) & set(plain.get(value, {})):
                     gain = between({"it": by_value[value], "plain": plain[value]}, "it", "plain")
                     text = gain.scaled(written.factor).text(written.digits, sign=True)

@@ -2,8 +2,8 @@
 
 Every attack works on a copy of the model: in evaluation mode, float32, without autocast, its parameters without
 gradients. So the model that was given stays as it is, whatever happens. An image returned is inside the ball around
-the original and inside the box, and `success` is what the copy says of that very image. Draws come from a generator
-on the CPU (None: one seeded with 0).
+the original and inside the box, and `success` is what the copy says of that very image. Random starts are drawn on the
+CPU from a stream of their own, by the image's place (`Starts`).
 
 An attack finds an upper bound on robustness only. Where it fails for a reason that has nothing to do with
 robustness, such as gradients that vanish in float32, it says so with a warning, UntrustedAttack.
@@ -11,7 +11,7 @@ robustness, such as gradients that vanish in float32, it says so with a warning,
 
 # ruff: noqa: F401 (what the package offers)
 from softlab.attacks.ascent import UntrustedAttack
-from softlab.attacks.gradient import fgsm, gradient_shares, pgd, smallest_epsilon
+from softlab.attacks.gradient import Starts, fgsm, gradient_shares, pgd, smallest_epsilon
 from softlab.attacks.ladder import RobustnessCurve, robustness_curve, usual_ladder
 from softlab.attacks.result import AttackResult, Health
 from softlab.attacks.standard import AUTOATTACKS, autoattack

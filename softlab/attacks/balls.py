@@ -47,14 +47,12 @@ def project(points: Tensor, images: Tensor, radii: Tensor, norm: str) -> Tensor:
     return (images + scale * offset).clamp(0, 1)
 
 
-def random_point(images: Tensor, radii: Tensor, norm: str, generator: torch.Generator) -> Tensor:
-    """A point drawn uniformly from the ball around each image, then moved into the box."""
+def random_offset(shape: tuple[int, ...], norm: str, generator: torch.Generator) -> Tensor:
+    """Perturbations (N, C, H, W) drawn uniformly from the ball of radius 1."""
     if norm == "linf":
-        noise = 2 * torch.rand(images.shape, generator=generator) - 1
-    else:
-        noise = steepest(torch.randn(images.shape, generator=generator), norm)
-        noise *= across(torch.rand(len(images), generator=generator)) ** (1 / images[0].numel())
-    return project(images + across(radii) * noise.to(images.device), images, radii, norm)
+        return 2 * torch.rand(shape, generator=generator) - 1
+    offset = steepest(torch.randn(shape, generator=generator), norm)
+    return offset * across(torch.rand(shape[0], generator=generator)) ** (1 / offset[0].numel())
 
 
 def across(values: Tensor) -> Tensor:

@@ -1,7 +1,9 @@
 """Attacks along the gradient: FGSM, PGD, and the smallest perturbation that PGD finds."""
 
 import collections
+import dataclasses
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as functional
@@ -10,9 +12,36 @@ from torch import Tensor, nn
 from softlab.attacks import ascent, balls
 from softlab.attacks.ascent import Subject, prepare
 from softlab.attacks.result import AttackResult, Health, warn
+from softlab.batches import stream
 from softlab.errors import SoftlabError, check_known
 from softlab.geometry.checks import check_features, check_labels
 from softlab.representation import at_once
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Where walks begin: drawn from stream(seed, "attack", radius, restart) for all images that there are, by place.
+
+    So the start of an image does not depend on which others are attacked beside it, nor on which radii were before.
+    rows: (N,), on the CPU: places of the images given to an attack among all `count` of them (None: these are all).
+    """
+
+    seed: int = 0
+    rows: Tensor | None = None
+    count: int = 0
+
+    def offsets(self, images: Tensor, norm: str, radius: float, restart: int) -> Tensor:
+        """Perturbations of the unit ball, one for each of the images (N, C, H, W). radius: any number >= 0."""
+        generator = stream(self.seed, "attack", round(radius * 2**32), restart)
+        drawn = balls.random_offset(
+            (len(images) if self.rows is None else self.count, *images.shape[1:]), norm, generator
+        )
+        return (drawn if self.rows is None else drawn[self.rows.cpu()]).to(images.device)
+
+    def of(self, rows: Tensor, images: Tensor) -> "Starts":
+        """The same starts for some of these images (N, C, H, W)."""
+        places = torch.arange(len(images)) if self.rows is None else self.rows
+        return dataclasses.replace(self, rows=places[rows.cpu()], count=self.count or len(images))
 
 
 def fgsm(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | Tensor, norm: str = "linf") -> AttackResult:
@@ -32,7 +61,7 @@ def pgd(
     restarts: int = 1,
     random_start: bool = True,
     loss: str = "ce",
-    generator: torch.Generator | None = None,
+    starts: Starts = Starts(),
     early_stop: bool = True,
     weaker: AttackResult | None = None,
 ) -> AttackResult:
@@ -47,6 +76,7 @@ def pgd(
     is for measuring displacement and weaker as an attack.
     restarts: walks, each for the samples not fooled yet. With the margin, the first aims at whichever class is ahead,
     the next at the class that looks nearest, then the second nearest (after Gowal et al. 2019).
+    starts: which random points, Starts(seed). Radii that differ from image to image share theirs.
     weaker: result of a weaker attack on the same images, to compare with.
     Raises SoftlabError for input out of range, an unknown norm or loss, or a model without a gradient.
     """
@@ -54,7 +84,8 @@ def pgd(
     if weaker is not None and weaker.success.shape != labels.shape:
         raise SoftlabError(f"the weaker attack was on {len(weaker.success)} images, this one is on {len(images)}")
     options = {"norm": norm, "steps": steps, "loss": loss, "random_start": random_start, "early_stop": early_stop}
-    result = _search(subject, generator, restarts=restarts, step=step, weaker=weaker, **options)
+    radius = float(epsilon) if torch.as_tensor(epsilon).ndim == 0 else 0.0
+    result = _search(subject, starts, radius, restarts=restarts, step=step, weaker=weaker, **options)
     warn(result.health)
     return result
 
@@ -70,7 +101,7 @@ def smallest_epsilon(
     steps: int = 20,
     restarts: int = 4,
     loss: str = "margin",
-    generator: torch.Generator | None = None,
+    seed: int = 0,
 ) -> Tensor:
     """Size (N,) of the smallest perturbation found for each sample, by bisection with PGD between 0 and `upper`.
 
@@ -82,23 +113,23 @@ def smallest_epsilon(
     if not 0 < tolerance < math.inf:
         raise SoftlabError(f"tolerance must be above 0 and finite, not {tolerance}")
     subject = prepare(model, images, labels, upper, norm, targets=restarts - 1 if loss == "margin" else 0)
-    generator = generator or torch.Generator().manual_seed(0)
+    every = Starts(seed)
 
-    def attack(subject: Subject) -> tuple[AttackResult, Tensor]:
+    def attack(subject: Subject, starts: Starts, turn: int) -> tuple[AttackResult, Tensor]:
         # Twice pgd's usual length: at the same cost it comes closer, for l2 from 4 % above the smallest known to 1 %.
         options = {"step": 5 * subject.radii / steps, "steps": steps, "restarts": restarts, "loss": loss}
-        result = _search(subject, generator, norm=norm, **options)
+        result = _search(subject, starts, turn, norm=norm, **options)
         # What was found can lie well inside the ball, as a walk stops when it has won.
         return result, balls.size(result.images - subject.images, norm).masked_fill(~result.success, math.inf)
 
-    first, high = attack(subject)
+    first, high = attack(subject, every, 0)
     low = torch.zeros_like(high)
-    for _ in range(math.ceil(math.log2(max(upper / tolerance, 1)))):
+    for turn in range(1, 1 + math.ceil(math.log2(max(upper / tolerance, 1)))):
         rows = ((high - low > tolerance) & high.isfinite()).nonzero().squeeze(1)
         if len(rows) == 0:
             break
         middle = (low[rows] + high[rows]) / 2
-        result, size = attack(subject.part(rows, middle))
+        result, size = attack(subject.part(rows, middle), every.of(rows, subject.images), turn)
         low[rows] = torch.where(result.success, low[rows], middle)
         high[rows] = torch.minimum(high[rows], size)
     warn(first.health)
@@ -119,22 +150,24 @@ def gradient_shares(logits: Tensor, labels: Tensor) -> tuple[float, float]:
 
 
 def _search(
-    subject, generator, *, norm, steps, restarts, loss, step=None, random_start=True, early_stop=True, weaker=None
+    subject, starts, radius, *, norm, steps, restarts, loss, step=None, random_start=True, early_stop=True, weaker=None
 ) -> AttackResult:
     """Walks from `restarts` starts, for all samples to attack that no walk before has fooled."""
     check_known("loss", loss, ascent.LOSSES)
     if steps < 1 or restarts < 1:
         raise SoftlabError(f"an attack needs at least one step and one restart, not {steps} and {restarts}")
     lengths = 2.5 * subject.radii / steps if step is None else ascent.per_sample("step", step, subject.images)
-    generator = generator or torch.Generator().manual_seed(0)
     found, success = subject.images.clone(), (subject.logits.argmax(1) != subject.labels) & early_stop
     counts = collections.Counter(nan=ascent.not_finite(subject.logits))
-    for restart in range(restarts):  # outside the batches, so that one restart more leaves the first ones as they are
+    for restart in range(restarts):
+        offsets = starts.offsets(subject.images, norm, radius, restart) if random_start else None
         for rows in (~success).nonzero().squeeze(1).split(at_once(subject.images, ascent.BATCH)):
             if len(rows) == 0:
                 break
             part = subject.part(rows)
-            start = balls.random_point(part.images, part.radii, norm, generator) if random_start else part.images
+            start = part.images
+            if offsets is not None:
+                start = balls.project(start + balls.across(part.radii) * offsets[rows], start, part.radii, norm)
             targets, options = part.targets[:, restart % part.targets.shape[1]], (steps, norm, loss, early_stop)
             found[rows], success[rows] = ascent.walk(part, start, targets, lengths[rows], *options, counts)
     largest, zero = balls.size(found - subject.images, norm).max().item(), counts["zero"] / max(counts["all"], 1)

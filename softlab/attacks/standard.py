@@ -54,7 +54,8 @@ def autoattack(
         return False
 
     options = {"norm": norm.capitalize(), "eps": float(epsilon), "seed": seed, "device": device, "version": "custom"}
-    runner = AutoAttack(lambda points: ascent.logits_of(subject.model, points), attacks=list(attacks), **options)
+    options |= {"model": lambda points: ascent.logits_of(subject.model, points), "attacks": list(attacks)}
+    runner = AutoAttack(**options)
     runner.apgd.n_restarts = runner.fab.n_restarts = 1  # as in its version "standard"
     runner.apgd_targeted.n_target_classes = runner.fab.n_target_classes = min(9, classes - 1)
     logger.addFilter(overhear)

@@ -8,6 +8,7 @@ from softlab.geometry.cones import (
     apex_residual,
     cone_onset,
     constant_along_ray,
+    constant_share,
     plane_logits,
     settled_share,
 )

@@ -27,8 +27,8 @@ def check_head(
         check_rows(bias, "entry of bias")
     if features is not None:
         check_features(features, weight)
-    if labels is not None:
-        check_labels(labels, features, len(weight))
+        if labels is not None:
+            check_labels(labels, features, len(weight))
 
 
 def check_features(features: Tensor, weight: Tensor | None = None, what: str = "weight") -> None:

@@ -42,6 +42,20 @@ def settled_share(features: Tensor, weight: Tensor, bias: Tensor) -> float:
     return float((cone_onset(features, weight, bias) < 1).double().mean())
 
 
+def constant_share(features: Tensor, weight: Tensor, bias: Tensor, low: float = 0.1, high: float = 10.0) -> float:
+    """Share of features (N, D) whose class is the same at low and at high times their length, 0 <= low <= high.
+
+    weight: (K, D), bias: (K,).  As logits are affine in t, a class that leads at both ends leads everywhere between:
+    this is the share whose class is constant on [low, high]. Unlike `settled_share`, it looks both ways.
+    Raises SoftlabError if shapes do not fit or a logit is not finite.
+    """
+    check_head(weight, bias, features)
+    slope = features @ weight.T
+    check_rows(slope)
+    near, far = ((t * slope + bias).argmax(1) for t in (low, high))
+    return float((near == far).double().mean())
+
+
 @torch.no_grad()
 def constant_along_ray(head: Callable[[Tensor], Tensor], features: Tensor, reach: float = 10, steps: int = 21) -> float:
     """Share of features (N, D) whose class is the same from 1/reach to reach times their length.

@@ -1,7 +1,8 @@
-"""Methods that move one thing at a time: penalties on lengths, logits, angles and confidence, and a fixed scale."""
+"""Methods that take hold of one thing each: penalties on lengths, logits, angles and confidence, and a fixed scale."""
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as functional
@@ -17,6 +18,7 @@ from softlab.regularizers.base import Regularizer, check_positive, check_share, 
 class FeaturePenalty(Regularizer):
     """Cross-entropy + strength · ‖f‖²: shortens features, and leaves the head free to make up for it."""
 
+    version = 1
     strength: float = 0.01
 
     def __post_init__(self):
@@ -31,6 +33,7 @@ class FeaturePenalty(Regularizer):
 class LogitPenalty(Regularizer):
     """Cross-entropy + strength · ‖z - z̄‖²: bounds the logits themselves (Dauphin & Cubuk 2021)."""
 
+    version = 1
     strength: float = 0.01
 
     def __post_init__(self):
@@ -46,6 +49,7 @@ class LogitPenalty(Regularizer):
 class ConfidencePenalty(Regularizer):
     """Cross-entropy - strength · entropy of the prediction (Pereyra et al. 2017)."""
 
+    version = 1
     strength: float = 0.1
 
     def __post_init__(self):
@@ -59,11 +63,13 @@ class ConfidencePenalty(Regularizer):
 @register("scale_penalty")
 @dataclass(frozen=True)
 class ScalePenalty(Regularizer):
-    """Cross-entropy + strength · (‖W_c f‖ - s)² where the logit scale is above s; directions are left alone.
+    """Cross-entropy + strength · (‖W_c f‖ - s)² where the logit scale is above s: bounds the scale of the logits.
 
     s = √(1 - 1/K) log(1 + K (1 - alpha)/alpha) is the scale at which label smoothing with this alpha is content.
+    The penalty pulls W_c f along itself, but by way of features and weights, which turn: directions change too.
     """
 
+    version = 1
     alpha: float = 0.1
     strength: float = 1.0
 
@@ -84,12 +90,13 @@ class ScalePenalty(Regularizer):
 class FixedScale(Regularizer):
     """Logits = scale · cos(f, w_k): features and rows of the head have a constant length, and only directions learn."""
 
+    version = 1
     scale: float = 4.0
 
     def __post_init__(self):
         check_positive("scale", self.scale)
 
-    def prepare(self, model):
+    def prepare(self, model: Any):
         head = nn.Linear(model.head.in_features, model.head.out_features, bias=False)
         head.weight = model.head.weight
         model.body.append(_OfLength(self.scale))
@@ -112,6 +119,7 @@ class _OfLength(nn.Module):
 class CosinePenalty(Regularizer):
     """Cross-entropy + strength · (1 - cos(z - z̄, corner of the class)): turns what softmax sees, at any length."""
 
+    version = 1
     strength: float = 1.0
 
     def __post_init__(self):
@@ -127,6 +135,7 @@ class CosinePenalty(Regularizer):
 class UnseenPenalty(Regularizer):
     """Cross-entropy + strength · ‖the part of f that softmax does not see‖²: it cannot change a prediction directly."""
 
+    version = 1
     strength: float = 0.01
 
     def __post_init__(self):
@@ -147,6 +156,7 @@ class Steady(ScalePenalty):
     The book's own attempt (chapter 8): bounded logits, as calibration asks for, and less turning under small changes.
     """
 
+    version = 1
     alpha: float = 0.01
     epsilon: float = 0.05
 

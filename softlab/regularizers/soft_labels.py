@@ -38,8 +38,8 @@ def label_smoothing_terms(logits: Tensor, labels: Tensor, alpha: float = 1.0) ->
 
     logits: (N, K).  labels: (N,) int64.
     regularization = alpha/K Σ over z_m < z_y of (z_y - z_m) >= 0 pulls the true class down to those below it;
-    error amplification = alpha/K Σ over z_n > z_y of (z_y - z_n) <= 0 rewards a wrong class above it, and is zero
-    exactly where y is an argmax. Zhou et al. 2025 (2502.15798).
+    error amplification = alpha/K Σ over z_n > z_y of (z_y - z_n) <= 0 falls as a wrong class above it rises (the whole
+    loss does not: cross-entropy rises by more), and is zero exactly where y is an argmax. Zhou et al. 2025.
     """
     difference = logits.gather(1, labels[:, None]) - logits
     scale = alpha / logits.shape[1]
@@ -51,12 +51,15 @@ def label_smoothing_terms(logits: Tensor, labels: Tensor, alpha: float = 1.0) ->
 class Baseline(Regularizer):
     """Cross-entropy against one-hot labels, nothing else."""
 
+    version = 1
+
 
 @register("label_smoothing")
 @dataclass(frozen=True)
 class LabelSmoothing(Regularizer):
     """Every class gets alpha / K of the target (Szegedy et al. 2016)."""
 
+    version = 1
     alpha: float = 0.1
 
     def __post_init__(self):
@@ -71,6 +74,7 @@ class LabelSmoothing(Regularizer):
 class Mixup(Regularizer):
     """Convex mixtures of two images and of their labels, λ ~ Beta(beta, beta) (Zhang et al. 2018)."""
 
+    version = 1
     beta: float = 1.0
 
     def __post_init__(self):
@@ -85,6 +89,7 @@ class Mixup(Regularizer):
 class CutMix(Regularizer):
     """A rectangle of another image, labels mixed by area, λ ~ Beta(beta, beta) (Yun et al. 2019)."""
 
+    version = 1
     beta: float = 1.0
 
     def __post_init__(self):
@@ -102,6 +107,7 @@ class MaxSup(Regularizer):
     alpha: strength in [0, 1]; alpha_end: its value at the end of training if it grows linearly (None: constant).
     """
 
+    version = 1
     alpha: float = 0.1
     alpha_end: float | None = None
 
@@ -121,6 +127,7 @@ class MaxSup(Regularizer):
 class RegularizationOnly(Regularizer):
     """Cross-entropy + the part of label smoothing that pulls the true class down to those below it."""
 
+    version = 1
     alpha: float = 0.1
 
     def __post_init__(self):
@@ -134,8 +141,9 @@ class RegularizationOnly(Regularizer):
 @register("amplification_only")
 @dataclass(frozen=True)
 class AmplificationOnly(Regularizer):
-    """Cross-entropy + the part of label smoothing that rewards wrong classes above the true one."""
+    """Cross-entropy + the part of label smoothing that falls as wrong classes rise above the true one."""
 
+    version = 1
     alpha: float = 0.1
 
     def __post_init__(self):

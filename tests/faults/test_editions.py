@@ -34,7 +34,7 @@ def numbers(checkout, name):
     """Everything about its networks that does not depend on when and where they were made."""
     folder = checkout.folder / "editions" / name / "networks"
     records = {path.name: json.loads(path.read_bytes()) for path in folder.glob("*.json")}
-    same = ("run", "experiment", "weights", "numbers", "data_digest", "code")
+    same = ("run", "experiment", "weights", "numbers", "data_digest")
     return {name: {key: record[key] for key in same} for name, record in records.items()}
 
 

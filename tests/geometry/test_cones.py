@@ -6,7 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_heads import random_features, random_head
 
-from softlab.geometry import apex, apex_ratio, apex_residual, cone_onset, row_space, seen_part
+from softlab.geometry import (
+    apex,
+    apex_ratio,
+    apex_residual,
+    cone_onset,
+    constant_along_ray,
+    constant_share,
+    row_space,
+    seen_part,
+)
 
 GRID = torch.logspace(-4, 5, 4000, dtype=torch.float64)  # t: the onsets below lie well within
 
@@ -107,6 +116,29 @@ def test_the_apex_by_hand():
     assert apex_ratio(torch.tensor([[4.0, 100], [0, -7]]), weight, bias) == pytest.approx(0.5)  # mean ‖Qf‖ = 2
     assert apex_residual(weight, torch.zeros(2)) == 0
     assert apex(weight, torch.ones(2)).tolist() == [0, 0]
+
+
+def test_the_share_of_constant_classes_by_hand():
+    weight, bias = torch.tensor([[0.0, 5], [1, 5], [2, 5]]), torch.tensor([3.0, 2, 0])
+    # Along (1, 0) the class changes at 1 and 2 (see above), along (400, 0) before 0.1, along (0.05, 0) beyond 10, and
+    # along the others never.
+    features = torch.tensor([[1.0, 0], [400, 0], [0.05, 0], [-1, 0], [0, 1]])
+    assert constant_share(features, weight, bias) == pytest.approx(4 / 5)
+    assert constant_share(features, weight, bias, low=0.5, high=1.5) == pytest.approx(4 / 5)
+    assert constant_share(features, weight, bias, low=0.0) == pytest.approx(3 / 5)  # at t = 0 the bias decides
+    assert constant_share(features, weight, bias, low=1.0, high=1.0) == 1
+    assert constant_share(features, weight, 0 * bias) == 1  # cones around the origin
+
+
+def test_the_two_ends_of_a_ray_say_what_all_of_it_does():
+    weight, bias = random_head(10, 12, 7, bias_scale=3.0)
+    head, features = torch.nn.Linear(12, 10).double(), random_features(400, 12, 7)
+    head.weight.data, head.bias.data = weight, bias
+    share = constant_share(features, weight, bias)
+    assert 0.1 < share < 0.9
+    assert share == pytest.approx(constant_along_ray(head, features, steps=401))
+    turned = constant_share(3 * features, weight / 3, bias)
+    assert turned == share  # no change of gauge moves it
 
 
 @pytest.mark.parametrize("kind", ["few features", "duplicate rows", "product of thin matrices"])

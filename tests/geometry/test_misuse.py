@@ -12,6 +12,7 @@ from softlab.geometry import (
     apex_ratio,
     class_centers,
     cone_onset,
+    constant_share,
     cosine_to,
     logit_cosine,
     logit_scale_factors,
@@ -30,6 +31,7 @@ GOOD = {  # five features of three dimensions, three classes
 LENSES = {  # and what of it each takes, in order
     cone_onset: "fwb",
     apex_ratio: "fwb",
+    constant_share: "fwb",
     magnitude: "f",
     logit_scale_factors: "fw",
     logit_cosine: "fy",
@@ -40,7 +42,7 @@ LENSES = {  # and what of it each takes, in order
     within_class_variation: "fy",
     class_centers: "wbr",
 }
-LENGTHLESS = {cone_onset, apex_ratio, magnitude}  # that take a feature of length zero
+LENGTHLESS = {cone_onset, apex_ratio, constant_share, magnitude}  # that take a feature of length zero
 
 
 def broken(values, wrong):

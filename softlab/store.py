@@ -1,0 +1,145 @@
+"""The store's files: whole runs with their manifests, checkpoints, locks, marks. What a run means: softlab.runs.
+
+A run is a folder of the store, named by its id: weights and snapshots as safetensors, everything else as JSON, and a
+manifest with the digest of each file. It is written under `.partial/` and renamed when it is whole.
+"""
+
+import contextlib
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import safetensors
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from softlab.errors import SoftlabError
+from softlab.files import file_digest, sync_folder, write_json, write_tensors, write_whole
+from softlab.provenance import store_folder
+
+FAILURE = "failed.txt"  # in a run's folder: the mark, and the reason
+ID = re.compile(r"[a-z][a-z0-9_]*-seed[0-9]+-[0-9a-f]{12}")
+CHECKPOINT = "checkpoint.safetensors"
+
+
+class DamagedRun(Exception):
+    """A run's files are not what its manifest says."""
+
+
+def read(folder: Path) -> tuple[dict, dict, dict] | None:
+    """Experiment, history and provenance of a run, all its files verified; None if there is none.
+
+    Raises DamagedRun if it is not whole.
+    """
+    if not folder.is_dir():
+        return None
+    try:
+        manifest = json.loads((folder / "manifest.json").read_bytes())
+        for name, digest in manifest.items():
+            if file_digest(folder / name) != digest:
+                raise DamagedRun(f"{name} does not have the digest on record")
+        experiment, history, record = (
+            json.loads((folder / f"{part}.json").read_bytes()) for part in ("experiment", "history", "provenance")
+        )
+        return experiment, history, record
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise DamagedRun(str(error)) from error
+
+
+def finish(partial: Path, folder: Path) -> None:
+    """Turn everything in `partial` but its checkpoint into the whole run `folder`."""
+    for torn in partial.glob(".*"):  # what a kill left in the middle of writing
+        torn.unlink()
+    whole = [path for path in partial.iterdir() if path.name not in (CHECKPOINT, "manifest.json")]
+    write_json(partial / "manifest.json", {path.name: file_digest(path) for path in whole})
+    sync_folder(partial)
+    partial.replace(folder)
+    sync_folder(folder.parent)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def set_aside(folder: Path) -> None:
+    """Move a damaged run out of the way, into `.damaged/`."""
+    (folder.parent / ".damaged").mkdir(exist_ok=True)
+    folder.rename(folder.parent / ".damaged" / f"{folder.name}-{time.time_ns()}")
+
+
+def keep_checkpoint(partial: Path, epoch: int, history: dict, **parts: dict[str, Tensor]) -> None:
+    """Tensors by part and name, in one file, so that they can never be of different epochs."""
+    tensors = {f"{part}/{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+    write_tensors(partial / CHECKPOINT, tensors, {"epoch": str(epoch), "history": json.dumps(history)})
+
+
+def read_checkpoint(partial: Path, *parts: str) -> tuple[int, dict, list[dict[str, Tensor]]] | None:
+    """Epoch, history and the tensors of each part that a killed process left; None if there is none to be read."""
+    try:
+        with safetensors.safe_open(partial / CHECKPOINT, "pt") as file:
+            metadata, found = file.metadata(), {part: {} for part in parts}
+            for name in file.keys():  # noqa: SIM118 (no mapping)
+                part, _, tensor = name.partition("/")
+                found[part][tensor] = file.get_tensor(name)
+    except FileNotFoundError:
+        return None
+    except safetensors.SafetensorError:
+        (partial / CHECKPOINT).unlink()
+        return None
+    return int(metadata["epoch"]), json.loads(metadata["history"]), [found[part] for part in parts]
+
+
+def mark_as_failed(name: str, reason: str, store: str | Path | None = None) -> None:
+    """Leave a run's seed out of studies from now on, without training it again. An empty reason takes the mark away."""
+    mark = store_folder(store) / name / FAILURE
+    write_whole(mark, lambda file: file.write(reason.encode())) if reason else mark.unlink(missing_ok=True)
+
+
+def run_folders(store: Path) -> list[Path]:
+    """Folders that are named as a run is."""
+    return [path for path in store.glob("*-seed*") if ID.fullmatch(path.name)]
+
+
+def prune(names: list[str], store: str | Path | None = None) -> int:
+    """Delete these runs and everything unfinished or damaged; returns how many runs were deleted."""
+    root = store_folder(store)
+    names = list(dict.fromkeys(names))
+    for name in names:
+        if not ID.fullmatch(name) or not (root / name).is_dir():
+            raise SoftlabError(f"{name!r} is no run of {root}")
+    for name in names:
+        shutil.rmtree(root / name)
+    for folder in run_folders(root):
+        try:
+            read(folder)
+        except DamagedRun:
+            shutil.rmtree(folder)
+    for partial in (root / ".partial").glob("*"):
+        with contextlib.suppress(Timeout), FileLock(lock_file(root, partial.name), timeout=0):  # else being trained
+            shutil.rmtree(partial)
+    shutil.rmtree(root / ".damaged", ignore_errors=True)
+    return len(names)
+
+
+@contextlib.contextmanager
+def alone(store: Path, name: str) -> Iterator[None]:
+    """Hold the lock of one run; say so if that means waiting. The system releases it if the process dies."""
+    path = lock_file(store, name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"waiting for another process that trains {name}", flush=True)
+            lock.acquire()
+    except OSError as error:
+        raise SoftlabError(f"cannot write to the store {store}: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def lock_file(store: Path, name: str) -> Path:
+    return store / ".locks" / f"{name}.lock"
