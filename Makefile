@@ -48,7 +48,7 @@ test: $(VENV)/test.stamp lint ## ruff, pyright, the fast tests, and two notebook
 	@export SOFTLAB_STORE=$$(mktemp -d) && trap 'rm -rf "$$SOFTLAB_STORE"' EXIT && \
 		SOFTLAB_PROFILE=smoke SOFTLAB_RESULTS=$$SOFTLAB_STORE/results.json $(PYTEST) --nbval-lax $(NOTEBOOKS)
 
-test-all: $(VENV)/test.stamp ## the slow ones: whole builds, kills, Colab, other Pythons (SOFTLAB_KILLS=50: more kills)
+test-all: $(VENV)/test.stamp ## the slow ones: whole builds, kills, Colab, other Pythons
 	@$(PYTEST) -m slow
 
 test-browser: $(VENV)/test.stamp ## the pages in a browser; needs Chromium (SOFTLAB_SITE=DIR: the pages built there)
