@@ -19,7 +19,7 @@ ON ?= local
 SWEEPS ?=
 SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(ON) \
 	--config profile=$(PROFILE) build=$(BUILD) sweeps="$(SWEEPS)"
-PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder # in the order of tests/conftest.py
 NOTEBOOKS = notebooks/03_magnitudes.ipynb notebooks/A1_your_regularizer.ipynb
 BENCHMARKS = $(shell grep -l '^def main' benchmarks/*.py)
 # Studies of chapters.yaml that the zoo has one seed of; one that has no room is left out.
@@ -48,7 +48,7 @@ test: $(VENV)/test.stamp lint ## ruff, pyright, the fast tests, and two notebook
 	@export SOFTLAB_STORE=$$(mktemp -d) && trap 'rm -rf "$$SOFTLAB_STORE"' EXIT && \
 		SOFTLAB_PROFILE=smoke SOFTLAB_RESULTS=$$SOFTLAB_STORE/results.json $(PYTEST) --nbval-lax $(NOTEBOOKS)
 
-test-all: $(VENV)/test.stamp ## the slow ones: whole builds, kills, Colab, other Pythons
+test-all: $(VENV)/test.stamp ## the slow ones: whole builds, kills, planted bugs, Colab, the pins on each Python
 	@$(PYTEST) -m slow
 
 test-browser: $(VENV)/test.stamp ## the pages in a browser; needs Chromium (SOFTLAB_SITE=DIR: the pages built there)
@@ -67,8 +67,6 @@ format: $(VENV)/test.stamp ## let ruff mend what it can, and strip the notebooks
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/nbstripout --keep-count --keep-id notebooks/*.ipynb
 
 bench: $(VENV)/bench.stamp ## speed beside peers, and on a GPU if there is one; ends with one table
-	@$(BIN)/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("torchattacks"))' \
-		|| $(INSTALL) --no-deps torchattacks
 	@for file in $(BENCHMARKS); do $(BIN)/python $$file || exit 1; done
 	@$(BIN)/python benchmarks/table.py
 
@@ -94,4 +92,5 @@ $(VENV)/%.stamp: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(CREATE) $(VENV)
 	@echo "installing softlab-book[$(EXTRAS)] into $(VENV) (the first time this downloads torch: some minutes)"
 	@$(INSTALL) -c constraints.txt -e ".[$(EXTRAS)]"
+	@$(if $(findstring peers,$(EXTRAS)),$(INSTALL) --no-deps torchattacks) # it pins an old `requests`
 	@touch $@

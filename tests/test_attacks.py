@@ -1,13 +1,14 @@
 """Attacks against smallest perturbations known exactly, peer libraries, invariants, and models that mislead them."""
 
 import copy
-import importlib.util
+import importlib
 import itertools
 import math
 import sys
 import types
 import warnings
 
+import foolbox
 import pytest
 import torch
 from hypothesis import given, settings
@@ -463,8 +464,6 @@ class Breaks(nn.Module):
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_the_model_is_left_as_it_was_also_after_an_error(name, monkeypatch):
-    if name == "autoattack":
-        pytest.importorskip("pyautoattack", reason="the extra `attacks` is not installed")
     model, images, labels = network_problem()
     model = nn.Sequential(*model, Breaks())
     model.train()
@@ -565,8 +564,7 @@ def test_a_model_on_a_gpu_attacks_images_that_stay_on_the_cpu():
     assert on_gpu.images.is_cuda
     assert on_gpu.success.is_cuda
     state = torch.cuda.get_rng_state()
-    if importlib.util.find_spec("pyautoattack"):
-        assert autoattack(moved, images, labels, 0.05, attacks=("apgd-ce", "square")).success[1:].any()
+    assert autoattack(moved, images, labels, 0.05, attacks=("apgd-ce", "square")).success[1:].any()
     assert torch.equal(state, torch.cuda.get_rng_state())
 
 
@@ -696,7 +694,7 @@ def trained(tmp_path_factory):
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("peer", ["torchattacks", "foolbox"])
 def test_the_peers_walk_the_same_way(trained, peer, norm):
-    library = pytest.importorskip(peer, reason=f"{peer} is not installed (see the extra `bench`)")
+    library = importlib.import_module(peer)
     model, images, labels = trained
     images = 0.1 + 0.8 * images  # away from the box, where ours projects better for l2 (see the next test)
     epsilon, step, steps = (0.01, 0.002, 8) if norm == "linf" else (0.3, 0.06, 8)
@@ -718,7 +716,6 @@ def test_the_peers_walk_the_same_way(trained, peer, norm):
 
 
 def test_where_the_box_binds_ours_is_never_weaker_for_l2(trained):
-    foolbox = pytest.importorskip("foolbox", reason="foolbox is not installed (see the extra `bench`)")
     model, images, labels = trained  # more than a third of the pixels are black
     attack = foolbox.attacks.L2PGD(abs_stepsize=0.06, steps=20, random_start=False)
     theirs = attack(foolbox.PyTorchModel(model, bounds=(0, 1)), images, labels, epsilons=0.3)[1]
@@ -733,14 +730,9 @@ def test_where_the_box_binds_ours_is_never_weaker_for_l2(trained):
 # --- AutoAttack
 
 
-@pytest.fixture
-def installed():
-    return pytest.importorskip("pyautoattack", reason="the extra `attacks` is not installed")
-
-
 @pytest.mark.parametrize("attack", ["apgd-ce", "fab-t", "square"])
 @pytest.mark.parametrize("classes", [2, 3])
-def test_autoattack_on_a_linear_model(installed, attack, classes, capfd):
+def test_autoattack_on_a_linear_model(attack, classes, capfd):
     model, images, labels, weight = linear_problem(classes, count=8)
     exact = exact_linear(model, images, labels, weight, "linf")
     epsilon = (1.05 * exact.median()).item()
@@ -784,7 +776,7 @@ def test_what_autoattack_finds_is_cut_to_size_and_counted_again(monkeypatch):
     assert torch.equal(result.success, wrong(model, result.images, labels))
 
 
-def test_autoattack_is_repeatable_and_follows_its_seed(installed):
+def test_autoattack_is_repeatable_and_follows_its_seed():
     model, images, labels = network_problem(1, count=20)
     first, again, other = (
         autoattack(model, images, labels, 0.05, attacks=("apgd-ce",), seed=seed).images for seed in (1, 1, 2)
@@ -793,7 +785,7 @@ def test_autoattack_is_repeatable_and_follows_its_seed(installed):
     assert not torch.equal(first, other)
 
 
-def test_the_union_with_autoattack_is_never_above_pgd(installed, trained):
+def test_the_union_with_autoattack_is_never_above_pgd(trained):
     model, images, labels = trained
     ladder = {
         "pgd": lambda model, images, labels, epsilon, starts: pgd(model, images, labels, epsilon, steps=1),
@@ -810,7 +802,7 @@ def test_the_union_with_autoattack_is_never_above_pgd(installed, trained):
     assert torch.equal(~strong[left], alone.success)
 
 
-def test_autoattack_needs_no_gradient_with_square_and_l2_works(installed):
+def test_autoattack_needs_no_gradient_with_square_and_l2_works():
     model, images, labels = network_problem(1, count=20)
     blind = autoattack(Rounded(model), images, labels, 0.1, attacks=("square",))
     assert torch.equal(blind.success, autoattack(model, images, labels, 0.1, attacks=("square",)).success)
@@ -820,7 +812,7 @@ def test_autoattack_needs_no_gradient_with_square_and_l2_works(installed):
     assert 0.1 < within.health.largest_perturbation <= 0.5 + 1e-6
 
 
-def test_what_autoattack_complains_of_becomes_a_warning(installed):
+def test_what_autoattack_complains_of_becomes_a_warning():
     model, images, labels, _ = linear_problem(3, count=6)
     with pytest.warns(UntrustedAttack, match="AutoAttack: .*probability distribution"):
         autoattack(nn.Sequential(model, nn.Softmax(1)), images, labels, 0.001, attacks=("apgd-ce",))
@@ -837,7 +829,7 @@ def test_autoattack_misuse_is_named(monkeypatch):
         autoattack(model, images, labels, 0.1)
 
 
-def test_targets_need_enough_classes(installed):
+def test_targets_need_enough_classes():
     model, images, labels = network_problem()
     with pytest.raises(SoftlabError, match="four classes, but this model has 3"):
         autoattack(model, images, labels, 0.1)
