@@ -15,12 +15,16 @@ Values = Mapping[str, Mapping[int, float]]  # {method: {seed: value}}
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over n seeds and its 95 % confidence interval; with one seed the interval is infinite."""
+    """A mean over n seeds and its 95 % confidence interval; with one seed the interval is infinite.
+
+    degrees: of freedom of the t distribution behind it (None: n - 1).
+    """
 
     mean: float
     low: float
     high: float
     n: int
+    degrees: float | None = None
 
     @property
     def half_width(self) -> float:
@@ -32,7 +36,7 @@ class Interval:
 
     def scaled(self, factor: float) -> "Interval":
         """The interval in other units, for instance percent: factor > 0."""
-        return Interval(self.mean * factor, self.low * factor, self.high * factor, self.n)
+        return Interval(self.mean * factor, self.low * factor, self.high * factor, self.n, self.degrees)
 
     def text(self, digits: int = 1, sign: bool = False) -> str:
         """`mean ± half width`; just the mean where n = 1."""
@@ -43,35 +47,39 @@ class Interval:
         """Two-sided p of Student's t test of mean = null, from the interval; NaN with one seed."""
         if self.half_width == 0:
             return float(self.mean == null)
-        return float(2 * stats.t.sf(abs(self.mean - null) / self._standard_error, self.n - 1))
+        return float(2 * stats.t.sf(abs(self.mean - null) / self._standard_error, self._degrees))
 
     def p_within(self, margin: float) -> float:
         """p of "the mean is not within ± margin": the larger of two one-sided tests; NaN with one seed."""
         if self.half_width == 0:
             return float(abs(self.mean) >= margin)
-        return float(stats.t.sf((margin - abs(self.mean)) / self._standard_error, self.n - 1))
+        return float(stats.t.sf((margin - abs(self.mean)) / self._standard_error, self._degrees))
 
     def detectable(self) -> float:
         """The smallest effect that a test at 5 % finds in 80 % of repetitions, at this spread; infinite with one seed.
 
         An undecided difference says nothing about effects smaller than this.
         """
-        return math.inf if self.n == 1 else _detectable_errors(self.n) * self._standard_error
+        return math.inf if self.n == 1 else _detectable_errors(self._degrees) * self._standard_error
 
     @property
     def _standard_error(self) -> float:
         """NaN with one seed."""
-        return self.half_width / float(stats.t.ppf(0.975, self.n - 1))
+        return self.half_width / float(stats.t.ppf(0.975, self._degrees))
+
+    @property
+    def _degrees(self) -> float:
+        return self.n - 1 if self.degrees is None else self.degrees
 
 
 @functools.cache
-def _detectable_errors(n: int, power: float = 0.8) -> float:
+def _detectable_errors(degrees: float, power: float = 0.8) -> float:
     """The detectable effect in standard errors of the mean, from the noncentral t distribution."""
-    critical = stats.t.ppf(0.975, n - 1)
+    critical = stats.t.ppf(0.975, degrees)
 
     def missing(effect: float) -> float:
         """The chance to find it, minus what is wanted; the wrong side counts for nothing."""
-        return float(stats.nct.sf(critical, n - 1, effect)) - power
+        return float(stats.nct.sf(critical, degrees, effect)) - power
 
     return optimize.root_scalar(missing, bracket=(0.1, 60), method="brentq").root
 
@@ -99,6 +107,31 @@ def paired_interval(values: Sequence[float], baseline: Sequence[float]) -> Inter
     if len(values) != len(baseline):
         raise SoftlabError(f"paired values must be of the same seeds, not {len(values)} and {len(baseline)}")
     return t_interval(np.asarray(values, dtype=float) - np.asarray(baseline, dtype=float))
+
+
+def two_way_interval(values: Sequence[Sequence[float]] | np.ndarray) -> Interval:
+    """Mean and 95 % interval where seeds and images were both drawn: what holds for other networks on other images.
+
+    values: (n, N), a number for each of n >= 2 seeds and each of the same N >= 2 images; usually a paired difference.
+    Two-way random effects, degrees of freedom after Satterthwaite. Where seeds and images vary by less than chance
+    would have it, the rest's mean square takes the place of the three together, in both (else coverage falls).
+    Raises SoftlabError if there are fewer, or one is not finite.
+    """
+    table = np.asarray(values, dtype=float)
+    if table.ndim != 2 or min(table.shape) < 2 or not np.isfinite(table).all():
+        raise SoftlabError(f"an interval over seeds and images needs two of each and finite values, not {table.shape}")
+    (n, images), mean = table.shape, float(table.mean())
+    by_seed, by_image = table.mean(1, keepdims=True), table.mean(0, keepdims=True)
+    parts = (by_seed - mean, n - 1, images), (by_image - mean, images - 1, n)
+    seeds, pictures = (times * float((part**2).sum()) / free for part, free, times in parts)
+    rest = float(((table - by_seed - by_image + mean) ** 2).sum()) / ((n - 1) * (images - 1))
+    together = max(seeds + pictures - rest, rest)
+    if together == 0:
+        return Interval(mean, mean, mean, n)
+    spread = seeds**2 / (n - 1) + pictures**2 / (images - 1) + rest**2 / ((n - 1) * (images - 1))
+    degrees = together**2 / spread
+    half = float(stats.t.ppf(0.975, degrees)) * math.sqrt(together / table.size)
+    return Interval(mean, mean - half, mean + half, n, degrees)
 
 
 def between(values: Values, method: str, other: str) -> Interval:
