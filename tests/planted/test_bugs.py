@@ -21,6 +21,7 @@ def planted(folder, bug=None):
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "zoo", "datasets"))
     for data in ("zoo", "datasets"):
         (copy / data).symlink_to(source / data)
+    (folder / "_toc.yml").touch()  # by which the package knows a checkout
     if bug:
         text = (copy / bug["file"]).read_text()
         assert text.count(bug["old"]) == 1, f"{bug['old']!r} is not once in {bug['file']}: plant it elsewhere"
