@@ -92,5 +92,5 @@ $(VENV)/%.stamp: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(CREATE) $(VENV)
 	@echo "installing softlab-book[$(EXTRAS)] into $(VENV) (the first time this downloads torch: some minutes)"
 	@$(INSTALL) -c constraints.txt -e ".[$(EXTRAS)]"
-	@$(if $(findstring peers,$(EXTRAS)),$(INSTALL) --no-deps torchattacks) # it pins an old `requests`
+	@$(if $(findstring peers,$(EXTRAS)),$(INSTALL) --no-deps torchattacks==3.5.1) # it pins an old `requests`
 	@touch $@
