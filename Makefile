@@ -87,7 +87,7 @@ $(VENV)/book.stamp: EXTRAS = book,attacks
 $(VENV)/cluster.stamp: EXTRAS = book,attacks,cluster
 $(VENV)/test.stamp: EXTRAS = book,attacks,test,peers
 $(VENV)/bench.stamp: EXTRAS = book,attacks,test,peers,bench
-$(VENV)/%.stamp: pyproject.toml constraints.txt
+$(VENV)/%.stamp: pyproject.toml constraints.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, not {sys.version.split()[0]}: make PYTHON=python3.12 ...")'
 	@test -x $(BIN)/python || $(CREATE) $(VENV)
 	@echo "installing softlab-book[$(EXTRAS)] into $(VENV) (the first time this downloads torch: some minutes)"
