@@ -60,7 +60,7 @@ class Checkout:
             notebook.unlink()
             self.edit("_toc.yml", f"      - file: notebooks/{notebook.stem}\n", "")
             for page in (self.folder / "book").glob("*.md"):  # nor links to it
-                page.write_text(re.sub(rf"\]\(\S*{notebook.name}\)", "]", page.read_text()))
+                page.write_text(re.sub(rf"\]\(\S*{notebook.name}(#\S*)?\)", "]", page.read_text()))
         contents = (self.folder / "_toc.yml").read_text()  # nor parts of the book without any page
         (self.folder / "_toc.yml").write_text(re.sub(r"  - caption: .*\n    chapters:\n(?=  - |\Z)", "", contents))
         (self.folder / "home").mkdir()
