@@ -157,7 +157,13 @@ def _in_zoo(experiment: Experiment) -> Path | None:
 
 def missing(experiments: list[Experiment], device: torch.device, store: str | Path | None = None) -> list[Experiment]:
     """Those experiments that have no run in store or zoo yet (a look at names only: nothing is verified)."""
-    return [one for one in experiments if not (_folder_of(one, device, store).is_dir() or _in_zoo(one))]
+    return [one for one in experiments if _present(one, device, store) is None]
+
+
+def _present(experiment: Experiment, device: torch.device, store: str | Path | None) -> Path | None:
+    """The folder of this experiment's network in store or zoo; None if there is none."""
+    folder = _folder_of(experiment, device, store)
+    return folder if folder.is_dir() else _in_zoo(experiment)
 
 
 def _folder_of(experiment: Experiment, device: torch.device, store: str | Path | None) -> Path:
@@ -199,9 +205,7 @@ def trained(profile: Profile, study: str, store: str | Path | None = None) -> li
     """Which networks a study's numbers are of, as far as they are in store or zoo: one row for each, for JSON."""
     rows, device = [], training.choose_device()
     for one in profile.experiments():
-        folder = _folder_of(one, device, store)
-        folder = folder if folder.is_dir() else _in_zoo(one)
-        if folder is not None:
+        if (folder := _present(one, device, store)) is not None:
             record = json.loads((folder / "provenance.json").read_bytes())
             row = {"study": study, "method": one.method, "seed": one.seed, "run": folder.name}
             rows.append(row | {name: record[name] for name in ("torch", "device")})
