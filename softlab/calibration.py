@@ -15,7 +15,7 @@ from scipy import stats
 from torch import Tensor
 
 from softlab.errors import SoftlabError
-from softlab.geometry.checks import check_correct, check_labels, refuse
+from softlab.checks import check_correct, check_labels, refuse
 from softlab.intervals import Interval
 
 CHUNK, ROWS = 2**16, 2**10  # confidences, and rows of logits, worked on at a time: they stay in the processor's cache

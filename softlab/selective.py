@@ -5,7 +5,7 @@ from scipy import stats
 from torch import Tensor
 
 from softlab.errors import SoftlabError
-from softlab.geometry.checks import check_correct, check_rows
+from softlab.checks import check_correct, check_rows
 
 SCORES = {
     "largest probability": lambda logits: logits.softmax(1).amax(1),

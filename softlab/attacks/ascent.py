@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from softlab.attacks import balls
 from softlab.errors import SoftlabError, check_known
-from softlab.geometry.checks import check_labels, check_pixels, refuse
+from softlab.checks import check_labels, check_pixels, refuse
 from softlab.representation import at_once, layout
 
 BATCH = 250  # images at once, at most: stays near a CPU's cache

@@ -14,7 +14,7 @@ from softlab.attacks.ascent import Subject, prepare
 from softlab.attacks.result import AttackResult, Health, warn
 from softlab.batches import stream
 from softlab.errors import SoftlabError, check_known
-from softlab.geometry.checks import check_features, check_labels
+from softlab.checks import check_features, check_labels
 from softlab.representation import at_once
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from softlab.errors import SoftlabError
-from softlab.geometry.checks import check_head, refuse
+from softlab.checks import check_head, refuse
 from softlab.geometry.head import centered
 
 

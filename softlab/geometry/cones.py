@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from softlab.errors import SoftlabError
-from softlab.geometry.checks import check_head, check_rows
+from softlab.checks import check_head, check_rows
 from softlab.geometry.head import RANK_TOLERANCE, centered, row_space
 
 

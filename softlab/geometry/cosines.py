@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from softlab.geometry.centers import class_centers
-from softlab.geometry.checks import check_head
+from softlab.checks import check_head
 from softlab.geometry.head import cosine_to, logit_cosine, row_space
 from softlab.geometry.variation import ClassSums
 

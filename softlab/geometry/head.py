@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from softlab.geometry.checks import check_features, check_head, check_labels, check_rows
+from softlab.checks import check_features, check_head, check_labels, check_rows
 
 
 class LogitScale(NamedTuple):

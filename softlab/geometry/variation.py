@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from softlab.errors import SoftlabError
-from softlab.geometry.checks import check_features, check_head, check_labels, refuse
+from softlab.checks import check_features, check_head, check_labels, refuse
 from softlab.geometry.head import centered, row_space
 
 CHUNK = 1024  # features at once: they stay in the cache
