@@ -2,7 +2,7 @@
 
 The package carries the book's notebooks. The way of the data is
 
-    Experiment -> Run -> Representation -> lens -> Evidence -> page
+    Experiment -> Run -> Numbers -> table -> Effect -> page
 
 Importing it loads no torch: names below are fetched from their modules on first use.
 """
@@ -20,6 +20,7 @@ _HOME = {
     "dataset_of": "runs",
     "fit_or_load": "runs",
     "study": "runs",
+    "study_table": "records",
     "extract": "representation",
     "tap": "representation",
     "report_card": "report",

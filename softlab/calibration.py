@@ -14,8 +14,8 @@ import torch.nn.functional as functional
 from scipy import stats
 from torch import Tensor
 
-from softlab.errors import SoftlabError
 from softlab.checks import check_correct, check_labels, refuse
+from softlab.errors import SoftlabError
 from softlab.intervals import Interval
 
 CHUNK, ROWS = 2**16, 2**10  # confidences, and rows of logits, worked on at a time: they stay in the processor's cache

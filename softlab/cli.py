@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import math
 import os
 import statistics
 import sys
@@ -47,8 +48,19 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--study", nargs="+", default=["core"], help="of chapters.yaml (core: the profile itself)")
     train.add_argument("--method", action="append", help="a method of the study (all); may be given again")
     train.add_argument("--seed", type=int, nargs="+", action="extend", help="seeds (all of the study)")
-    train.add_argument("--manifest", type=Path, help="write the ids of the runs to this file")
+    train.add_argument("--manifest", type=Path, help="write id and numbers of each network to this file")
     train.set_defaults(run=_train)
+
+    for name, does, function in (
+        ("record", "write the numbers of a study for good: softlab/records", _record),
+        ("verify", "train some recorded networks again, and compare their numbers", _verify),
+    ):
+        command = commands.add_parser(name, help=does)
+        command.add_argument("study", metavar="STUDY", help="of chapters.yaml (core: the profile itself)")
+        command.add_argument("--profile", default="quick", help="a profile's name, or the path of a .yaml file (quick)")
+        command.add_argument("--store", help="where runs are kept (record: the store; verify: nowhere)")
+        command.set_defaults(run=function)
+    command.add_argument("--rows", type=_count, default=3, help="how many networks (3)")
 
     report = commands.add_parser("report", parents=[setting], help="every number for a method, beside the others")
     report.add_argument("method", metavar="METHOD", help="a method's name")
@@ -125,26 +137,52 @@ def _train(options) -> None:
     for study in options.study:
         profile = study_profile(load_profile(options.profile, **changes), study)
         methods = {name: profile.methods.get(name, {}) for name in options.method or profile.methods}
-        experiments += dataclasses.replace(profile, methods=methods, seeds=options.seed or profile.seeds).experiments()
+        chosen = dataclasses.replace(profile, methods=methods, seeds=options.seed or profile.seeds)
+        experiments += [(study, one) for one in chosen.experiments()]
 
-    from softlab import runs, training
+    from softlab import numbers, runs, training
 
-    device = training.choose_device(options.device)
-    ids = []
-    for position, experiment in enumerate(experiments):
+    device, rows = training.choose_device(options.device), []
+    for position, (study, experiment) in enumerate(experiments):
         new = runs.missing([experiment], device, options.store)
         run = runs.fit_or_load(experiment, store=options.store, device=device, on_epoch=_teller(experiment))
-        ids.append(run.id)
         if new:
             seconds = run.provenance["wall_seconds"]
-            waiting = len(runs.missing(experiments[position + 1 :], device, options.store))
+            waiting = len(runs.missing([one for _, one in experiments[position + 1 :]], device, options.store))
             left = f"; {waiting} more to train, about {waiting * seconds / 60:.1f} min" if waiting else ""
             accuracy = run.history["accuracy"][-1]
             print(f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f}{left}", flush=True)
+        found = numbers.of(run, profile.evaluation)
+        row = {"id": run.id, "study": study, "method": experiment.method, "seed": experiment.seed}
+        rows.append(
+            row | {"values": {name: value if math.isfinite(value) else None for name, value in found.values.items()}}
+        )
     if options.manifest:
-        write_json(options.manifest, ids)
+        write_json(options.manifest, rows)
     else:
-        print(f"{len(ids)} runs in {runs.store_folder(options.store)}")
+        print(f"{len(rows)} runs in {runs.store_folder(options.store)}")
+
+
+def _record(options) -> None:
+    from softlab import records
+    from softlab.profile import load_profile
+
+    path = records.record(options.study, load_profile(options.profile), options.store)
+    print(f"recorded: {path}")
+
+
+def _verify(options) -> None:
+    from softlab import records
+    from softlab.profile import load_profile
+
+    differ = 0
+    for name, word, quantities in records.verify(
+        options.study, load_profile(options.profile), options.rows, options.store
+    ):
+        print(f"{name}: {word}{': ' * bool(quantities)}{', '.join(quantities)}", flush=True)
+        differ += word == "differs"
+    if differ:
+        raise SoftlabError(f"{differ} of {options.rows} networks are not what the record says")
 
 
 def _teller(experiment):

@@ -11,8 +11,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 from softlab.batches import as_pixels
-from softlab.errors import SoftlabError, check_known
 from softlab.checks import check_pixels
+from softlab.errors import SoftlabError, check_known
 
 SEVERITIES = {
     "noise": (0.04, 0.06, 0.08, 0.09, 0.10),  # standard deviation, of pixels in [0, 1]

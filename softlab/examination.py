@@ -22,7 +22,7 @@ from softlab import calibration, figures, findings, foreign, notebook, pages, pr
 from softlab.attacks.ascent import device_of
 from softlab.data import split_test
 from softlab.errors import SoftlabError
-from softlab.measure import QUANTITIES, RADII, Samples, measure
+from softlab.quantities import QUANTITIES, RADII, Samples, measure
 from softlab.representation import Representation, extract
 
 PER_CLASS = 4  # images for each class that occurs: one for fitting, three to score
@@ -33,7 +33,7 @@ class Examination:
     """A network's numbers, in the units of QUANTITIES, and what they say.
 
     name: the network's class.  head: name of the layer that gives the logits.  tested: the images scored, of which
-    `attacked` met attacks; `fitted` others gave the temperature.  problems: chapter -> why its lens could not be
+    `attacked` met attacks; `fitted` others gave the temperature.  problems: name of a lens -> why it could not be
     applied.  warnings: what lenses and attacks warned of.
     """
 

@@ -16,7 +16,7 @@ from softlab import calibration, geometry, regularizers
 from softlab.calibration import bootstrap_interval
 from softlab.figures import style
 from softlab.intervals import Interval, means
-from softlab.measure import QUANTITIES, RADII
+from softlab.quantities import QUANTITIES, SAID
 
 # What is said of a method, and how it is called in a sentence; those of a chapter are said together.
 SUBJECTS = {
@@ -26,7 +26,7 @@ SUBJECTS = {
     "ECE": "Calibration error (ECE)",
     "ECE at T": "ECE at the best temperature",
     "AURC": "Risk of answering selectively (AURC)",
-    **{f"robust, {radius}/255": f"Accuracy under attacks of {radius}/255" for radius in RADII},
+    **{f"robust, {radius}/255": f"Accuracy under attacks of {radius}/255" for radius in SAID},
     "corrupted": "Accuracy on corrupted images",
 }
 WORDS = {0: ("lower", "undecided", "higher"), 1: ("worse", "undecided", "better"), -1: ("better", "undecided", "worse")}
@@ -111,7 +111,7 @@ def of_network(seen) -> list[str]:
             f"the logits are most alike, {seen.numbers['apex ratio']:.3f} feature lengths from the origin."
         )
     if "corrupted" in percent:
-        under = ", ".join(f"{percent[f'robust, {radius}/255']} up to {radius}/255" for radius in RADII)
+        under = ", ".join(f"{percent[f'robust, {radius}/255']} up to {radius}/255" for radius in SAID)
         texts.append(f"Under attacks, right on {under}, of {seen.attacked} images; corrupted: {percent['corrupted']}.")
     texts += [f"Not computed ({chapter}): {why}." for chapter, why in seen.problems.items()]
     return texts + [f"Warning: {text}." for text in seen.warnings]

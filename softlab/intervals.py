@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,6 +144,25 @@ def means(values: Mapping[str, Sequence[float] | Mapping[int, float]]) -> dict[s
     """Mean and interval over seeds of every method. values: method -> one number per seed, or {seed: number}."""
     listed = {name: list(of.values()) if isinstance(of, Mapping) else of for name, of in values.items()}
     return {name: t_interval(numbers) for name, numbers in listed.items()}
+
+
+def by_seed(runs: Mapping, statistic: Callable) -> dict[str, dict[int, object]]:
+    """statistic(run) of every run, as {method: {seed: value}}: what evidence.Ledger.judge takes."""
+    return {name: {run.experiment.seed: statistic(run) for run in group} for name, group in runs.items()}
+
+
+def each(statistic: Callable, *values: Mapping) -> dict[str, dict[int, object]]:
+    """statistic of every entry of {method: {seed: value}}, or of the same entry of several such mappings."""
+    return {
+        method: {seed: statistic(*(one[method][seed] for one in values)) for seed in group}
+        for method, group in values[0].items()
+    }
+
+
+def known(values: Values) -> dict[str, dict[int, float]]:
+    """The same without seeds that have no finite value (of too few samples, say), and methods without any seed."""
+    finite = {name: {seed: v for seed, v in group.items() if math.isfinite(v)} for name, group in values.items()}
+    return {name: group for name, group in finite.items() if group}
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from softlab.errors import SoftlabError, check_known
 from softlab.checks import check_head, check_rows
+from softlab.errors import SoftlabError, check_known
 from softlab.geometry.head import centered
 
 # norm: ‖f‖.  gauged norm: ‖f‖ ‖W_c‖, the norm where every head is rescaled to ‖W_c‖ = 1.  logit norm: ‖W_c f‖.

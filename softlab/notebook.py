@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import functools
-import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +16,6 @@ from softlab.profile import Profile, chapters, load_profile, study_profile
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from softlab.measure import Samples
-    from softlab.runs import Run
 
 DEFAULT_PROFILE = "quick"
 
@@ -86,52 +82,14 @@ def test_part(settings: Profile) -> tuple[Tensor, Tensor]:
     return dataset.test_images[:size], dataset.test_labels[:size]
 
 
-def samples_of(experiment: Experiment, settings: Profile) -> Samples:
-    """What a network of this experiment is measured on: the profile's test part, and as reference its training images.
+def tell(text: str, *, holds: bool, otherwise: str, **values: object) -> None:
+    """Say a sentence that a person wrote, if what it says holds; else another that says less.
 
-    These have their true labels, also where it was trained on noisy ones.
+    text: with {names} of values, which are formatted as they are: an effects.Effect as `-2.7 ± 0.5`.
+    holds: what must be true for the text to be said, from intervals; also what it says of the setting.
+    otherwise: neutral, true in any case; it may use the same values.
     """
-    from softlab.measure import Samples
-    from softlab.runs import dataset_of
-    from softlab.training import training_set
-
-    dataset, evaluation = dataset_of(experiment), settings.evaluation
-    seen = training_set(experiment.replace(label_noise=0.0), dataset, "cpu")
-    parts = seen, (dataset.fit_images, dataset.fit_labels), test_part(settings)
-    kept = _corrupted(settings.experiment.data, settings.experiment.class_count, evaluation["test_size"])
-    return Samples(*parts, evaluation["attack_size"], evaluation["attack_steps"], kept)
-
-
-@functools.lru_cache(maxsize=1)
-def _corrupted(*test_part: object) -> dict:
-    """Where the corrupted images of a test part are kept, so that they are made once for all networks of a study."""
-    return {}
-
-
-def measured(run: Run, settings: Profile) -> dict[str, float]:
-    """Every number of the book for a run, on its profile's test part: measure.measure, by its quantities' names."""
-    from softlab.measure import measure
-
-    return measure(run.model, samples_of(run.experiment, settings))
-
-
-def by_seed(runs: Mapping, statistic: Callable) -> dict[str, dict[int, object]]:
-    """statistic(run) of every run, as {method: {seed: value}}: what evidence.Ledger.judge takes."""
-    return {name: {run.experiment.seed: statistic(run) for run in group} for name, group in runs.items()}
-
-
-def each(statistic: Callable, *values: Mapping) -> dict[str, dict[int, object]]:
-    """statistic of every entry of {method: {seed: value}}, or of the same entry of several such mappings."""
-    return {
-        method: {seed: statistic(*(one[method][seed] for one in values)) for seed in group}
-        for method, group in values[0].items()
-    }
-
-
-def known(values: Values) -> dict[str, dict[int, float]]:
-    """The same without seeds that have no finite value (of too few samples, say), and methods without any seed."""
-    finite = {name: {seed: v for seed, v in group.items() if math.isfinite(v)} for name, group in values.items()}
-    return {name: group for name, group in finite.items() if group}
+    say((text if holds else otherwise).format(**values))
 
 
 def glue(name: str, value: Any) -> None:

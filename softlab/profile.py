@@ -5,15 +5,16 @@ This module imports no torch.
 
 import dataclasses
 import functools
+import itertools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from softlab.errors import SoftlabError, check_known
-from softlab.experiment import SEEDS, Experiment, check_fields, checked_number
+from softlab.experiment import FIELDS, SEEDS, Experiment, check_fields, checked_number
 from softlab.files import read_yaml
 from softlab.provenance import PACKAGE
 
@@ -40,6 +41,7 @@ class Profile:
     seconds_per_network: Mapping[str, float]
     resources: Mapping[str, int]  # of one job on a cluster: gpus, memory_gb, minutes
     studies: Mapping[str, Mapping[str, Any]]  # that it trains, with what each changes: chapters.yaml's, or its own
+    grid: Mapping[str, tuple] = field(default_factory=dict)  # of a study: field or parameter -> values
 
     @property
     def standing(self) -> str:
@@ -47,12 +49,22 @@ class Profile:
         return "confirmatory" if min(self.seeds) >= 100 else "exploratory"
 
     def experiments(self) -> list[Experiment]:
-        """One experiment for each method and seed, all seeds of a method together."""
-        return [
-            self.experiment.replace(method=method, method_parameters=parameters, seed=seed)
-            for method, parameters in self.methods.items()
-            for seed in self.seeds
-        ]
+        """One experiment for each method, point of the grid and seed, all seeds of a method and point together.
+
+        What the grid varies is a field of the experiment, or a parameter of those methods that have it.
+        """
+        found = []
+        for method, parameters in self.methods.items():
+            points: list[dict[str, Any]] = []
+            for values in itertools.product(*self.grid.values()):
+                point = dict(zip(self.grid, values, strict=True))
+                point = {name: point[name] for name in point if name in FIELDS or name in parameters}
+                points += [point] if point not in points else []
+            for point in points:
+                own = parameters | {name: point.pop(name) for name in [*point] if name not in FIELDS}
+                one = self.experiment.replace(method=method, method_parameters=own, **point)
+                found += [one.replace(seed=seed) for seed in self.seeds]
+        return found
 
 
 def load_profile(name: str | Path, /, **overrides) -> Profile:
@@ -122,14 +134,24 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
         raise SoftlabError(f"profile {profile.name} leaves out the study {study} (it has {', '.join(profile.studies)})")
     changes = dict(profile.studies[study])
     seeds = profile.seeds[: checked_number("seeds", int, changes.pop("seeds", len(profile.seeds)), (1, 10_000))]
-    methods = changes.pop("methods", None)
+    grid, methods = _grid(changes.pop("grid", {})), changes.pop("methods", None)
     if isinstance(methods, list):  # with the profile's parameters, or a method's own if the profile leaves it out
         methods = {name: profile.methods.get(name, {}) for name in methods}
     methods = _methods(profile.methods, methods)
     experiment = profile.experiment
     if "shorten" in changes:
         experiment = experiment.shortened(max(1, experiment.epochs // changes.pop("shorten")))
-    return dataclasses.replace(profile, seeds=seeds, methods=methods, experiment=experiment.replace(**changes))
+    experiment = experiment.replace(**changes)
+    for name in grid:
+        check_known("field or parameter", name, [*FIELDS, *(one for given in methods.values() for one in given)])
+    return dataclasses.replace(profile, seeds=seeds, methods=methods, experiment=experiment, grid=grid)
+
+
+def _grid(given: object) -> Mapping[str, tuple]:
+    """{what varies: its values}, each a list that is not empty."""
+    if not isinstance(given, Mapping) or not all(isinstance(values, list) and values for values in given.values()):
+        raise SoftlabError(f"a grid maps fields to lists of values, not {given!r}")
+    return MappingProxyType({str(name): tuple(values) for name, values in given.items()})
 
 
 @functools.cache

@@ -16,20 +16,18 @@ import pandas
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from softlab import figures, findings, pages, provenance, regularizers, runs, training
+from softlab import figures, findings, numbers, pages, provenance, regularizers, runs, training
 from softlab.errors import SoftlabError
 from softlab.evidence import Ledger
-from softlab.intervals import Interval, Values, between, means
-from softlab.measure import QUANTITIES, Samples, measure
-from softlab.notebook import known, samples_of, table
+from softlab.intervals import Interval, Values, between, known, means
+from softlab.notebook import table
 from softlab.profile import Profile, load_profile
+from softlab.quantities import QUANTITIES
 
 MAIN = ("accuracy", "log magnitude", "log logit scale", "cosine, row space")
 MAIN += ("ECE", "AURC", "robust, 2/255", "corrupted")
 # A property of the space of features, and a benefit that the papers derive from such.
 SHAPES = (("log logit scale", "gap"), ("cosine, row space", "ECE"), ("log magnitude", "robust, 2/255"))
-# Networks that this process has measured: a second card, of another method, measures only what is new.
-_MEASURED: dict[tuple, tuple[dict[str, float], dict[str, str]]] = {}
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,8 @@ class ReportCard:
     """What was measured of `method` and of those beside it, and what can be said of it.
 
     profile: with the methods compared, baseline first, then `method`.  values: quantity -> {method: {seed: value}} in
-    the units of measure.measure, without values that are not finite.  ledger: one judgement, of `method` alone, for
-    each claim that a quantity belongs to.  problems: lenses that failed, "run id, chapter" -> why.
+    the units of QUANTITIES, without values that are not finite.  ledger: one judgement, of `method` alone, for
+    each claim that a quantity belongs to.  problems: lenses that failed, "run id, lens" -> why.
     """
 
     method: str
@@ -145,19 +143,18 @@ def report_card(
     place = training.choose_device(device)
     values = {name: {one: {} for one in profile.methods} for name in QUANTITIES}
     problems: dict[str, str] = {}
-    # The reader's method first: if it is wrong, that is known at once. All methods of a seed share its samples.
+    # The reader's method first: if it is wrong, that is known at once.
     order = sorted(profile.methods, key=lambda name: name != method)
     with tqdm(total=len(order) * len(profile.seeds), unit="network", leave=False, delay=2) as bar:
         for seed in profile.seeds:
             own = profile.experiment.replace(seed=seed)
-            samples = samples_of(own, profile)
             for name in order:
                 bar.set_description(f"{name}, seed {seed}", refresh=False)
                 setting = own.replace(method=name, method_parameters=profile.methods[name])
                 run = runs.fit_or_load(setting, store=store, device=place)
-                found, failed = _measured(run, samples, profile)
-                problems |= {f"{run.id}, {chapter}": why for chapter, why in failed.items()}
-                for quantity, value in found.items():
+                found = numbers.of(run, profile.evaluation)
+                problems |= {f"{run.id}, {lens}": why for lens, why in found.problems.items()}
+                for quantity, value in found.values.items():
                     values[quantity][name][seed] = value
                 bar.update()
     return card_of(method, profile, values, problems)
@@ -190,13 +187,3 @@ def _setting(method, profile, parameters, seeds, overrides) -> Profile:
     regularizers.get(method, **chosen)
     methods = {"baseline": profile.methods["baseline"], method: chosen}
     return dataclasses.replace(profile, methods=methods | {k: v for k, v in profile.methods.items() if k != method})
-
-
-def _measured(run: runs.Run, samples: Samples, profile: Profile) -> tuple[dict[str, float], dict[str, str]]:
-    """Numbers and problems of a run; from memory if this process measured it before on as many images."""
-    key = (run.folder, *sorted(profile.evaluation.items()))
-    if key not in _MEASURED:
-        problems: dict[str, str] = {}
-        with training.cpu_threads(profile.experiment.threads):
-            _MEASURED[key] = (measure(run.model, samples, problems=problems), problems)
-    return _MEASURED[key]

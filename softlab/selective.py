@@ -4,8 +4,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from softlab.errors import SoftlabError
 from softlab.checks import check_correct, check_rows
+from softlab.errors import SoftlabError
 
 SCORES = {
     "largest probability": lambda logits: logits.softmax(1).amax(1),

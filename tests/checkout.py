@@ -21,7 +21,8 @@ CELLS = {
     "parameters": 'profile = "quick"\nseeds = None\noverrides = {}',
     "begin": """
 from softlab import begin, evidence, study
-from softlab.notebook import by_seed, glue, summary, table
+from softlab.intervals import by_seed
+from softlab.notebook import glue, summary, table
 settings = begin("NAME", profile, seeds, overrides)
 ledger = evidence.Ledger("NAME", settings)
 """,

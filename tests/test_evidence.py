@@ -14,8 +14,8 @@ import pytest
 
 from softlab import SoftlabError, load_profile, regularizers
 from softlab.evidence import Claim, Interval, Ledger, Rule, claims, paired_interval, read_results, verdict
-from softlab.measure import QUANTITIES
 from softlab.profile import chapters
+from softlab.quantities import QUANTITIES
 
 SEEDS = [3, 5, 10]
 PLANNED = ("08_causes",)

@@ -16,7 +16,7 @@ import softlab
 from softlab import SoftlabError, cli, examine, foreign, pages, representation
 from softlab.data import split_test
 from softlab.examination import Examination
-from softlab.measure import QUANTITIES, Samples, measure
+from softlab.quantities import QUANTITIES, Samples, measure
 from softlab.representation import Representation
 
 CLASSES, SIDE = 4, 6

@@ -3,7 +3,8 @@
 import math
 
 from softlab.evidence import means
-from softlab.notebook import as_text, each, known, table
+from softlab.intervals import each, known
+from softlab.notebook import as_text, table
 
 
 def test_each_goes_through_the_same_entries_of_all():

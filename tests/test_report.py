@@ -218,7 +218,7 @@ def test_a_lens_that_fails_is_named_and_the_rest_is_measured(monkeypatch):
     def fails(*_):
         raise SoftlabError("no attack today")
 
-    monkeypatch.setattr("softlab.measure._robustness", fails)
+    monkeypatch.setattr("softlab.quantities._robustness", fails)
     monkeypatch.setattr(report, "_MEASURED", {})
     card = report_card("mixup", small(), seeds=1)
     assert "accuracy" in card.values

@@ -12,7 +12,7 @@ from softlab import SoftlabError, begin, cli, fit_or_load, load_profile, runs, s
 from softlab import store as runs_store
 from softlab.evidence import Ledger
 from softlab.files import write_json, write_whole
-from softlab.notebook import by_seed
+from softlab.intervals import by_seed
 
 
 @pytest.fixture

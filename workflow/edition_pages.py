@@ -114,7 +114,7 @@ class Edition:
 
         Nothing before the last network of the core is there: who stops when a claim looks good has no verdict.
         """
-        from softlab.measure import QUANTITIES
+        from softlab.quantities import QUANTITIES
 
         ledger, kept = Ledger(self.name, self.profile), {}
         if any(study == "core" for study, _, _ in self.missing()):

@@ -13,8 +13,8 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from softlab.attacks import balls
-from softlab.errors import SoftlabError, check_known
 from softlab.checks import check_labels, check_pixels, refuse
+from softlab.errors import SoftlabError, check_known
 from softlab.representation import at_once, layout
 
 BATCH = 250  # images at once, at most: stays near a CPU's cache
@@ -92,11 +92,14 @@ def _nearest(subject: Subject, norm: str, count: int) -> Tensor:
     device, own = device_of(subject.model), subject.labels[:, None]
     others, likely = subject.logits.scatter(1, own, -math.inf).topk(min(CANDIDATES, subject.logits.shape[1] - 1))
     distances = (subject.logits.gather(1, own) - others).nan_to_num()
-    for column, targets in enumerate(likely.unbind(1)):
-        for rows in torch.arange(len(own), device=own.device).split(at_once(subject.images, BATCH)):
-            part = (values[rows].to(device) for values in (subject.images, subject.labels, targets))
-            speed = balls.dual_size(gradient_at(subject.model, "margin", *part)[0], norm).clamp(min=balls.TINY)
-            distances[rows, column] /= speed.to(own.device)
+    for rows in torch.arange(len(own), device=own.device).split(at_once(subject.images, BATCH)):
+        points = subject.images[rows].to(device).requires_grad_()
+        with torch.enable_grad(), torch.autocast(device.type, enabled=False):
+            logits, labels = logits_of(subject.model, points), subject.labels[rows].to(device)
+            for column, targets in enumerate(likely[rows].to(device).unbind(1)):
+                (gradient,) = torch.autograd.grad(margin(logits, labels, targets), points, retain_graph=True)
+                speed = balls.dual_size(gradient, norm).clamp(min=balls.TINY)
+                distances[rows, column] /= speed.to(own.device)
     return likely.gather(1, distances.argsort(1))[:, :count]
 
 

@@ -13,8 +13,8 @@ from softlab.attacks import ascent, balls
 from softlab.attacks.ascent import Subject, prepare
 from softlab.attacks.result import AttackResult, Health, warn
 from softlab.batches import stream
-from softlab.errors import SoftlabError, check_known
 from softlab.checks import check_features, check_labels
+from softlab.errors import SoftlabError, check_known
 from softlab.representation import at_once
 
 

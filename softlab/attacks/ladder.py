@@ -37,13 +37,14 @@ Attack = Callable[[nn.Module, Tensor, Tensor, float, Starts], AttackResult]
 def usual_ladder(steps: int) -> dict[str, Attack]:
     """The book's attacks, weakest first: one step, seven on cross-entropy (Park et al.'s), `steps` on the margin.
 
-    The last starts from five places, each restart aimed at another of the nearest classes, with half the steps.
+    The last walks half the steps from three random points: towards any class, then towards the two that look nearest.
+    (A fourth walk fooled no image more, of 500 on each of ten networks at 2/255 and 4/255.)
     """
     return {
         "FGSM": lambda model, images, labels, epsilon, _: fgsm(model, images, labels, epsilon),
         "PGD-7": lambda *given: pgd(*given[:4], step=given[3] / 2, steps=7, starts=given[4]),
         "PGD, margin": lambda *given: pgd(
-            *given[:4], steps=max(1, steps // 2), restarts=4, loss="margin", starts=given[4]
+            *given[:4], steps=max(1, steps // 2), restarts=3, loss="margin", starts=given[4]
         ),
     }
 

@@ -1,0 +1,143 @@
+"""Effects: what a method does to a quantity, as paired difference to the baseline with its 95 % interval.
+
+scale = effects(study_table(settings), "log logit scale")
+scale["mixup"]                      # an Effect: prints as `-0.64 ± 0.07`
+scale.falls("mixup", "cutmix")      # do the intervals say so, for each of them?
+
+Where a quantity is a mean over images, and the outcome on each image is at hand, the interval is over seeds and images
+(intervals.two_way_interval): what holds for other networks on other images. Else it is over seeds only.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas
+import torch
+
+from softlab import calibration
+from softlab.errors import SoftlabError, check_known
+from softlab.intervals import Interval, Values, paired_interval, two_way_interval
+from softlab.quantities import QUANTITIES
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The difference that a method makes to a quantity, in the units of its lens.
+
+    over: "seeds", or "seeds and images".  ids: of the networks compared, the method's and the others'.
+    """
+
+    quantity: str
+    interval: Interval
+    over: str
+    ids: tuple[str, ...]
+
+    @property
+    def shown(self) -> Interval:
+        """In the units in which the book writes the quantity."""
+        return self.interval.scaled(QUANTITIES[self.quantity].factor)
+
+    def __format__(self, sign: str) -> str:
+        """`-2.7 ± 0.5`, in the quantity's units; with "+", `+2.7`; with "abs", the size of the effect."""
+        shown, digits = self.shown, QUANTITIES[self.quantity].digits
+        if sign == "abs":
+            shown = Interval(
+                abs(shown.mean), abs(shown.mean) - shown.half_width, abs(shown.mean) + shown.half_width, shown.n
+            )
+        return shown.text(digits, sign=sign == "+")
+
+    def __str__(self) -> str:
+        return format(self, "+")
+
+
+class Effects(dict[str, Effect]):
+    """{method: Effect} on one quantity, and what their intervals say."""
+
+    def falls(self, *methods: str) -> bool:
+        """Is the whole interval below zero, for each of the methods (none named: all)? Not with a method missing."""
+        return self._all(methods, lambda one: one.high < 0)
+
+    def rises(self, *methods: str) -> bool:
+        """Is the whole interval above zero, for each of the methods (none named: all)?"""
+        return self._all(methods, lambda one: one.low > 0)
+
+    def within(self, margin: float, *methods: str) -> bool:
+        """Is the whole interval within ± margin (in the lens's units), for each of the methods (none named: all)?"""
+        return self._all(methods, lambda one: -margin < one.low and one.high < margin)
+
+    def _all(self, methods, holds) -> bool:
+        chosen = methods or tuple(self)
+        return bool(chosen) and all(name in self and holds(self[name].interval) for name in chosen)
+
+
+def effects(table: pandas.DataFrame, quantity: str, against: str | pandas.DataFrame = "baseline") -> Effects:
+    """What each method of a table does to a quantity: paired by seed, over seeds and images where that can be.
+
+    table: of records.study_table.  against: the method that others are compared with, or a table whose only method
+    they are compared with.  Seeds that only one of the two has are left out, and those without a finite value.
+    Raises SoftlabError for an unknown quantity, with the nearest one, and where there is nothing to compare with.
+    """
+    check_known("quantity", quantity, QUANTITIES)
+    reference = table[table["method"] == against] if isinstance(against, str) else against
+    if len(reference) == 0 or reference["method"].nunique() > 1 or not reference["seed"].is_unique:
+        raise SoftlabError(f"effects need one method to compare with, one network a seed, not {against!r}")
+    reference, found = reference.set_index("seed"), Effects()
+    for method, rows in table.groupby("method", sort=False):
+        if isinstance(against, str) and method == against:
+            continue
+        if not rows["seed"].is_unique:
+            raise SoftlabError(f"{method} has several networks of one seed: choose one point of the grid first")
+        rows = rows.set_index("seed")
+        seeds = [
+            s
+            for s in rows.index
+            if s in reference.index and np.isfinite([rows[quantity][s], reference[quantity][s]]).all()
+        ]
+        if seeds:
+            found[str(method)] = _effect(quantity, rows.loc[seeds], reference.loc[seeds])
+    return found
+
+
+def by_method(table: pandas.DataFrame, quantity: str) -> Values:
+    """One quantity of a table as {method: {seed: value}}, finite values only: what evidence.Ledger.judge takes."""
+    finite = table[np.isfinite(table[quantity])]
+    return {
+        str(name): dict(zip(rows["seed"], rows[quantity], strict=True))
+        for name, rows in finite.groupby("method", sort=False)
+    }
+
+
+def outcomes(table: pandas.DataFrame, outcome: str) -> dict[str, dict[int, np.ndarray]]:
+    """An outcome by image of every network, as {method: {seed: array whose last axis goes over images}}."""
+    found: dict[str, dict[int, np.ndarray]] = {}
+    for method, seed, images in zip(table["method"], table["seed"], table["images"], strict=True):
+        if outcome in images:
+            found.setdefault(method, {})[seed] = images[outcome]
+    return found
+
+
+def _effect(quantity: str, rows: pandas.DataFrame, reference: pandas.DataFrame) -> Effect:
+    ids = (*rows["id"], *reference["id"])
+    terms = [_terms(quantity, some) for some in (rows, reference)]
+    if len(rows) > 1 and terms[0] is not None and terms[1] is not None and terms[0].shape == terms[1].shape:
+        return Effect(quantity, two_way_interval(terms[0] - terms[1]), "seeds and images", ids)
+    return Effect(quantity, paired_interval(list(rows[quantity]), list(reference[quantity])), "seeds", ids)
+
+
+def _terms(quantity: str, rows: pandas.DataFrame) -> np.ndarray | None:
+    """(seeds, images): what the quantity is the mean of over images; None if it is no such mean, or none are kept."""
+    signed = quantity in ("gap", "ECE")
+    needed = ("confidence", "right") if signed else (QUANTITIES[quantity].images,)
+    if not all(name in images for images in rows["images"] for name in needed):
+        return None
+    parts = [np.stack([np.asarray(images[name], dtype=float) for images in rows["images"]]) for name in needed]
+    if not signed:
+        return parts[0]
+    confidence, right = parts
+    if quantity == "gap":
+        return confidence - right
+    # The sign of each bin is that of all seeds together: with it fixed, ECE is a mean over images.
+    diagram = calibration.reliability(torch.from_numpy(confidence.ravel()), torch.from_numpy(right.ravel()))
+    signs = np.sign((diagram.confidence - diagram.accuracy).nan_to_num().numpy())
+    bins = np.clip(np.ceil(confidence * len(signs)).astype(int) - 1, 0, len(signs) - 1)
+    return signs[bins] * (confidence - right)

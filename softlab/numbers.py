@@ -1,0 +1,139 @@
+"""Numbers: every quantity of one network, measured once and stored beside it. `of(run, evaluation) -> Numbers`.
+
+One file for each lens, named by its version and a digest of what it was measured on: a new lens, or a new version of
+one, measures its own quantities only. Weights are rounded to half precision first, so that a network from the store,
+from a zoo and from a record gives the same numbers. A file is written whole or not at all, and can be made again.
+"""
+
+import contextlib
+import copy
+import functools
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from softlab import zoo
+from softlab.data import Dataset
+from softlab.errors import SoftlabError
+from softlab.experiment import Experiment
+from softlab.files import write_whole
+from softlab.models import Network
+from softlab.provenance import store_folder
+from softlab.quantities import LENSES, Lens, Look, Samples
+from softlab.runs import Run, dataset_of
+from softlab.training import cpu_threads, training_set
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the lenses measured of one network.
+
+    values: quantity -> number, in the units of its lens (may be NaN).  images: outcome -> array whose last axis goes
+    over images (bool or float32).  problems: name of a lens that could not be applied -> why.
+    """
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    images: Mapping[str, np.ndarray] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+def of(run: Run, evaluation: Mapping[str, Any], epoch: int | None = None) -> Numbers:
+    """The numbers of a network: those on file, the others measured now and kept.
+
+    evaluation: of a profile, {test_size, attack_size, attack_steps}.  epoch: of a snapshot (0: before training), for
+    which only clean lenses are applied (None: as trained, all lenses).
+    """
+    dataset = dataset_of(run.experiment)
+    folder, digest = _folder(run, epoch), evaluation_digest(dataset, evaluation)
+    found, look = [], None
+    for lens in LENSES.values():
+        if epoch is not None and not lens.clean:
+            continue
+        path = folder / f"{lens.name}-{lens.version}-{digest}.npz"
+        if (numbers := _read(path)) is None:
+            look = look or _look(run, evaluation, epoch)
+            with cpu_threads(run.experiment.threads):
+                numbers = _measured(lens, look)
+            _write(path, numbers)
+        found.append(numbers)
+    return Numbers(*({key: value for one in found for key, value in getattr(one, part).items()} for part in _PARTS))
+
+
+def evaluation_digest(dataset: Dataset, evaluation: Mapping[str, Any]) -> str:
+    """A short name for what networks are measured on: these images, as many of them."""
+    return short_digest([dataset.digest, dict(evaluation)])
+
+
+def short_digest(content: object) -> str:
+    """A short name for plain values, equal for equal ones."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def samples_of(experiment: Experiment, evaluation: Mapping[str, Any]) -> Samples:
+    """What a network of this experiment is measured on: test images of its classes, its training images as reference.
+
+    These have their true labels, also where it was trained on noisy ones.
+    """
+    dataset, size = dataset_of(experiment), evaluation["test_size"]
+    reference = training_set(experiment.replace(label_noise=0.0), dataset, "cpu")
+    parts = (dataset.fit_images, dataset.fit_labels), (dataset.test_images[:size], dataset.test_labels[:size])
+    attacked, steps = evaluation["attack_size"], evaluation["attack_steps"]
+    return Samples(reference, *parts, attacked, steps, _corrupted(dataset.digest, size))
+
+
+_PARTS = ("values", "images", "problems")
+
+
+@functools.lru_cache(maxsize=1)
+def _corrupted(*test_part: object) -> dict:
+    """Where the corrupted images of a test part are kept, so that they are made once for all networks of a study."""
+    return {}
+
+
+def _folder(run: Run, epoch: int | None) -> Path:
+    """In the run's folder; beside the store for a network of a zoo, which is not ours to write to."""
+    own = run.folder.parent not in (zoo.OWN, zoo.folder())
+    place = run.folder / "numbers" if own else store_folder() / ".numbers" / run.folder.name
+    return place if epoch is None else place / f"epoch-{epoch:05d}"
+
+
+def _look(run: Run, evaluation: Mapping[str, Any], epoch: int | None) -> Look:
+    network: Network = copy.deepcopy(run.model) if epoch is None else run.snapshot(epoch)
+    with torch.no_grad():
+        for values in (*network.parameters(), *network.buffers()):
+            if values.is_floating_point():
+                values.copy_(values.half())
+    return Look(network, samples_of(run.experiment, evaluation))
+
+
+def _measured(lens: Lens, look: Look) -> Numbers:
+    try:
+        found = lens.measure(look)
+    except SoftlabError as error:
+        return Numbers(problems={lens.name: str(error)})
+    images = {name: value.cpu().numpy() for name, value in found.items() if isinstance(value, torch.Tensor)}
+    return Numbers({name: float(found[name]) for name in lens.quantities}, images)
+
+
+def _write(path: Path, numbers: Numbers) -> None:
+    arrays = {f"{part}/{name}": np.asarray(value) for part in _PARTS for name, value in getattr(numbers, part).items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, lambda file: np.savez_compressed(file, **arrays))  # pyright: ignore[reportArgumentType]
+
+
+def _read(path: Path) -> Numbers | None:
+    """Numbers on file; None where there are none, or the file is damaged."""
+    with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile), np.load(path) as file:
+        parts: dict[str, dict[str, Any]] = {part: {} for part in _PARTS}
+        for name in file.files:
+            part, _, what = name.partition("/")
+            parts[part][what] = file[name] if part == "images" else file[name].item()
+        return Numbers(**parts)
+    return None

@@ -1,0 +1,212 @@
+"""Tables of numbers, one row for each network: live where it is in the store, else recorded, else trained now.
+
+study_table(settings, "core")   # a DataFrame: what a chapter reads
+record("core", settings)        # softlab record: write rows for good, as they come
+verify("core", settings)        # softlab verify: train some rows again, and compare
+
+Recorded rows are softlab/records/<study>/<profile>.csv, with outcomes by image in .npz beside it. They are found by
+run id and evaluation digest, never by the names of study and profile: whatever changes a network, its images or what
+is measured changes these, and no foreign row is picked up.
+"""
+
+import functools
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+import torch
+
+from softlab import numbers, provenance, runs, training, zoo
+from softlab.errors import SoftlabError
+from softlab.experiment import Experiment
+from softlab.files import write_json, write_whole
+from softlab.numbers import Numbers
+from softlab.profile import Profile, study_profile
+from softlab.quantities import LENSES, QUANTITIES
+
+RECORDS = provenance.PACKAGE / "records"
+# Outcomes by image that are recorded: those that a quantity is the mean of, and what calibration is made of.
+OUTCOMES = {"right", "confidence"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
+
+
+def study_table(settings: Profile, study: str = "core", store: str | Path | None = None) -> pandas.DataFrame:
+    """The numbers of a study at this profile, one row for each network.
+
+    Columns: method, seed, what the study's grid varies, source ("live": from a network of the store, or "recorded"),
+    id, torch, device, cpu, every quantity (NaN where its lens could not be applied, or had another version when it was
+    recorded), and images: {outcome: array whose last axis goes over images}.  Networks that are neither in the store
+    nor recorded are trained. A seed of which a run is marked as failed is left out for all methods.
+    """
+    from tqdm import tqdm
+
+    profile, device, rows = study_profile(settings, study), training.choose_device(), []
+    experiments = profile.experiments()
+    lost = runs.failed_seeds(experiments, device, store)
+    with tqdm([one for one in experiments if one.seed not in lost], unit="network", leave=False, delay=2) as bar:
+        for experiment in bar:
+            row = None
+            if runs.missing([experiment], device, store):
+                row = recorded(experiment, profile.evaluation, device)
+            if row is None:
+                run = runs.fit_or_load(experiment, store=store, device=device)
+                row = {"source": "live", **_row(run, numbers.of(run, profile.evaluation))}
+            rows.append(_varied(profile, experiment) | row)
+    if not rows:
+        raise SoftlabError(f"no seed of study {study} is left: {'; '.join(lost.values())}")
+    table = pandas.DataFrame(rows)
+    if mixture := runs.mixed(table[["torch", "device"]].to_dict("records")):
+        print(f"study {study} mixes networks of {mixture}: a difference between methods may be one between these")
+    return table
+
+
+def recorded(experiment: Experiment, evaluation: Mapping[str, Any], device: torch.device) -> dict[str, Any] | None:
+    """The recorded row of an experiment, as in study_table; None if there is none.
+
+    Where precision is left to the device, it counts as little as in a zoo: the row says on what it was trained.
+    """
+    dataset = runs.dataset_of(experiment)
+    asked = zoo.asked(experiment) if experiment.precision == "auto" else experiment
+    key = runs.identify(asked, dataset), numbers.evaluation_digest(dataset, evaluation)
+    found = _index().get(key)
+    return None if found is None else {"source": "recorded", **found}
+
+
+def scales(study: str = "core") -> dict[str, pandas.DataFrame]:
+    """The recorded tables of a study, as of study_table: {profile: table}."""
+    paths = sorted((RECORDS / study).glob("*.csv"))
+    return {path.stem: _read(path).assign(source="recorded") for path in paths}
+
+
+def record(study: str, settings: Profile, store: str | Path | None = None, say: Callable = print) -> Path:
+    """Write a row for each network of a study at this profile that has none yet; returns the path of the table.
+
+    Networks that the store lacks are trained. A kill loses the row in work. Rows that were measured by other versions
+    of lenses, or on other images, are measured again; rows of networks that the study no longer has are dropped.
+    Raises SoftlabError where the code is not committed: a row says which code it is of.
+    """
+    if (commit := provenance.commit()).endswith("+") or commit == "unknown":
+        raise SoftlabError(f"the code is at commit {commit}: record from a checkout without changes (git worktree add)")
+    profile, device = study_profile(settings, study), training.choose_device()
+    path, versions = RECORDS / study / f"{settings.name}.csv", {name: lens.version for name, lens in LENSES.items()}
+    lenses = numbers.short_digest(versions)
+    _describe(path, profile, {lenses: versions})
+    experiments = {}
+    for one in profile.experiments():
+        known = training.resolve(one, device)
+        experiments[runs.identify(known, runs.dataset_of(known))] = one
+    kept = {} if not path.exists() else {row["id"]: row for row in _read(path, as_written=True).to_dict("records")}
+    for count, (name, one) in enumerate(experiments.items(), 1):
+        dataset = runs.dataset_of(one)
+        digest = numbers.evaluation_digest(dataset, profile.evaluation)
+        if name in kept and (kept[name]["evaluation"], kept[name]["lenses"]) == (digest, lenses):
+            continue
+        run = runs.fit_or_load(one, store=store, device=device, use_zoo=False)
+        row = _varied(profile, one) | _row(run, numbers.of(run, profile.evaluation))
+        row |= {"asked": runs.identify(zoo.asked(one), dataset), "evaluation": digest, "lenses": lenses}
+        kept[name] = row | {"date": run.provenance["trained"][:10], "commit": commit}
+        _write(path, [kept[name] for name in experiments if name in kept])
+        say(f"[{count} of {len(experiments)}] {run.id}")
+    _index.cache_clear()
+    return path
+
+
+def verify(
+    study: str, settings: Profile, count: int = 3, store: str | Path | None = None
+) -> Iterator[tuple[str, str, list[str]]]:
+    """Train some recorded rows again: for each its run id, `same bits`, `alike` or `differs`, and what differs.
+
+    count: how many, spread over the table.  store: where to train (None: a folder that is deleted afterwards).
+    Alike: every number is within three standard deviations of the method's recorded seeds, as where another processor
+    or another torch rounds differently.
+    """
+    profile, device = study_profile(settings, study), training.choose_device()
+    known = [(one, recorded(one, profile.evaluation, device)) for one in profile.experiments()]
+    known = [(one, row) for one, row in known if row is not None]
+    if not known:
+        raise SoftlabError(f"there is no record of study {study} at profile {settings.name}")
+    table = pandas.DataFrame([{"method": one.method, **row} for one, row in known])
+    spread = 3 * table.groupby("method")[list(QUANTITIES)].std()
+    with tempfile.TemporaryDirectory() as fresh:
+        for position in dict.fromkeys(np.linspace(0, len(known) - 1, min(count, len(known))).round().astype(int)):
+            one, row = known[position]
+            run = runs.fit_or_load(one, store=store or fresh, device=device, use_zoo=False)
+            values = numbers.of(run, profile.evaluation).values
+            other = {name: abs(value - row[name]) for name, value in values.items() if not _equal(value, row[name])}
+            far = [name for name, distance in other.items() if not distance <= spread[name][one.method]]
+            yield row["id"], "differs" if far else "alike" if other else "same bits", far or list(other)
+
+
+def _equal(value: float, other: float) -> bool:
+    return value == other or (np.isnan(value) and np.isnan(other))
+
+
+def _varied(profile: Profile, experiment: Experiment) -> dict[str, Any]:
+    """Method, seed, and what the study's grid sets; None for a parameter that the method does not have."""
+    fields = experiment.as_dict() | experiment.method_parameters
+    return {name: fields.get(name) for name in ("method", "seed", *profile.grid)}
+
+
+def _row(run: runs.Run, found: Numbers) -> dict[str, Any]:
+    origin = {"id": run.id} | {name: run.provenance[name] for name in ("torch", "device", "cpu")}
+    return origin | {name: found.values.get(name, np.nan) for name in QUANTITIES} | {"images": found.images}
+
+
+def _describe(path: Path, profile: Profile, lenses: Mapping[str, Mapping[str, int]]) -> None:
+    """about.json of a study: for each profile what it is, how it was measured, and versions of lenses by digest."""
+    file = path.with_name("about.json")
+    about = json.loads(file.read_bytes()) if file.exists() else {}
+    entry = {"description": profile.description, "standing": profile.standing, "evaluation": dict(profile.evaluation)}
+    entry |= {"experiment": profile.experiment.as_dict()}
+    about[path.stem] = entry | {"lenses": {**about.get(path.stem, {}).get("lenses", {}), **lenses}}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_json(file, dict(sorted(about.items())))
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Outcomes first: a row without them, after a kill in between, would not be missed."""
+    arrays = {}
+    for row in rows:
+        for outcome, values in row["images"].items():
+            if outcome in OUTCOMES:
+                arrays[f"{row['id']}/{outcome}"] = values if values.dtype == bool else values.astype(np.float16)
+    write_whole(path.with_suffix(".npz"), lambda file: np.savez_compressed(file, **arrays))  # pyright: ignore
+    text = pandas.DataFrame(rows).drop(columns="images").to_csv(index=False, lineterminator="\n")
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
+def _read(path: Path, as_written: bool = False) -> pandas.DataFrame:
+    """A recorded table; quantities that were measured by another version of their lens than today's are NaN.
+
+    as_written: all quantities as they are in the file.
+    """
+    text = ("id", "asked", "method", "torch", "device", "cpu", "evaluation", "lenses", "date", "commit")
+    table = pandas.read_csv(path, dtype=dict.fromkeys(text, str), float_precision="round_trip", keep_default_na=True)
+    table = table.reindex(columns=list(dict.fromkeys([*table.columns, *QUANTITIES])))
+    versions = json.loads(path.with_name("about.json").read_bytes())[path.stem]["lenses"]
+    for digest, rows in () if as_written else table.groupby("lenses").groups.items():
+        for lens in LENSES.values():
+            if versions[digest].get(lens.name) != lens.version:
+                table.loc[rows, list(lens.quantities)] = np.nan
+    images: dict[str, dict[str, np.ndarray]] = {}
+    with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
+        for key in file.files:
+            name, _, outcome = key.partition("/")
+            images.setdefault(name, {})[outcome] = file[key]
+    table["images"] = [images.get(name, {}) for name in table["id"]]
+    return table
+
+
+@functools.cache
+def _index() -> dict[tuple[str, str], dict[str, Any]]:
+    """Every recorded row by run id and evaluation digest, without method, seed and what its study varies."""
+    found, columns = {}, ["id", "torch", "device", "cpu", *QUANTITIES, "images"]
+    for path in sorted(RECORDS.glob("*/*.csv")):
+        table = _read(path)
+        for row, plain in zip(table.to_dict("records"), table[columns].to_dict("records"), strict=True):
+            for name in (row["id"], row["asked"]):
+                found[name, row["evaluation"]] = plain
+    return found
