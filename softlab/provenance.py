@@ -61,13 +61,13 @@ def environment(device: str) -> dict[str, str]:
 
 @functools.cache
 def commit() -> str:
-    """The checkout's commit, `+` if files differ from it, results in editions/ aside; `unknown` outside a checkout."""
+    """The checkout's commit, `+` if files differ from it, results aside; `unknown` outside a checkout."""
     if not (PACKAGE.parent / ".git").exists():
         return "unknown"
     asked = {"cwd": PACKAGE.parent, "capture_output": True, "text": True, "timeout": 20}
     try:
         said = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], check=True, **asked)
-        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", ":!editions"], **asked)
+        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", ":!editions", ":!softlab/records"], **asked)
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return said.stdout.strip() + "+" * (changed.returncode != 0)

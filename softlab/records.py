@@ -120,8 +120,8 @@ def verify(
     """Train some recorded rows again: for each its run id, `same bits`, `alike` or `differs`, and what differs.
 
     count: how many, spread over the table.  store: where to train (None: a folder that is deleted afterwards).
-    Alike: every number is within three standard deviations of the method's recorded seeds, as where another processor
-    or another torch rounds differently.
+    Alike: every number is within three standard deviations of the method's other seeds, as where another processor or
+    another torch rounds differently.
     """
     profile, device = study_profile(settings, study), training.choose_device()
     known = [(one, recorded(one, profile.evaluation, device)) for one in profile.experiments()]
@@ -129,14 +129,14 @@ def verify(
     if not known:
         raise SoftlabError(f"there is no record of study {study} at profile {settings.name}")
     table = pandas.DataFrame([{"method": one.method, **row} for one, row in known])
-    spread = 3 * table.groupby("method")[list(QUANTITIES)].std()
     with tempfile.TemporaryDirectory() as fresh:
         for position in dict.fromkeys(np.linspace(0, len(known) - 1, min(count, len(known))).round().astype(int)):
             one, row = known[position]
             run = runs.fit_or_load(one, store=store or fresh, device=device, use_zoo=False)
             values = numbers.of(run, profile.evaluation).values
             other = {name: abs(value - row[name]) for name, value in values.items() if not _equal(value, row[name])}
-            far = [name for name, distance in other.items() if not distance <= spread[name][one.method]]
+            seeds = table[(table["method"] == one.method) & (table["id"] != row["id"])]
+            far = [name for name, distance in other.items() if not distance <= 3 * seeds[name].std()]
             yield row["id"], "differs" if far else "alike" if other else "same bits", far or list(other)
 
 
@@ -174,7 +174,9 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
             if outcome in OUTCOMES:
                 arrays[f"{row['id']}/{outcome}"] = values if values.dtype == bool else values.astype(np.float16)
     write_whole(path.with_suffix(".npz"), lambda file: np.savez_compressed(file, **arrays))  # pyright: ignore
-    text = pandas.DataFrame(rows).drop(columns="images").to_csv(index=False, lineterminator="\n")
+    table = pandas.DataFrame(rows).drop(columns="images")
+    order = [name for name in table if name not in QUANTITIES] + list(QUANTITIES)
+    text = table[order].to_csv(index=False, lineterminator="\n")
     write_whole(path, lambda file: file.write(text.encode()))
 
 
