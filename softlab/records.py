@@ -29,6 +29,7 @@ from softlab.profile import Profile, study_profile
 from softlab.quantities import LENSES, QUANTITIES
 
 RECORDS = provenance.PACKAGE / "records"
+TEXT = ("method", "seed", "id", "asked", "torch", "device", "cpu", "evaluation", "lenses", "date", "commit")
 # Outcomes by image that are recorded: those that a quantity is the mean of, and what calibration is made of.
 OUTCOMES = {"right", "confidence"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
 
@@ -185,8 +186,11 @@ def _read(path: Path, as_written: bool = False) -> pandas.DataFrame:
 
     as_written: all quantities as they are in the file.
     """
-    text = ("id", "asked", "method", "torch", "device", "cpu", "evaluation", "lenses", "date", "commit")
-    table = pandas.read_csv(path, dtype=dict.fromkeys(text, str), float_precision="round_trip", keep_default_na=True)
+    table = pandas.read_csv(path, dtype=str)
+    exact = {name: table[name].astype(float) for name in table if name in QUANTITIES}  # text to the nearest float
+    table = table.assign(seed=table["seed"].astype(int), **exact)
+    for name in set(table) - {*QUANTITIES, *TEXT}:
+        table[name] = pandas.to_numeric(table[name], errors="coerce")
     table = table.reindex(columns=list(dict.fromkeys([*table.columns, *QUANTITIES])))
     versions = json.loads(path.with_name("about.json").read_bytes())[path.stem]["lenses"]
     for digest, rows in () if as_written else table.groupby("lenses").groups.items():
