@@ -15,8 +15,8 @@ import torch.nn.functional as functional
 from scipy import fft, optimize, stats
 from torch import Tensor
 
-from softlab.errors import SoftlabError
 from softlab.checks import check_correct, check_labels, refuse
+from softlab.errors import SoftlabError
 from softlab.intervals import Interval
 
 CHUNK, ROWS = 2**16, 2**10  # confidences, and rows of logits, worked on at a time: they stay in the processor's cache
@@ -83,10 +83,7 @@ def reliability(probs: Tensor, labels: Tensor, bins: int = 15, equal_mass: bool 
         edges = torch.arange(bins + 1, dtype=torch.float64) / bins
     sums = torch.zeros(3, bins, dtype=torch.float64)
     for values, right in zip(confidence.split(CHUNK), correct.split(CHUNK), strict=True):
-        if equal_mass:
-            index = torch.searchsorted(ends, values)
-        else:
-            index = _bin_of(values, bins)
+        index = torch.searchsorted(ends, values) if equal_mass else _bin_of(values, bins)
         values = values.double()
         sums[0] += torch.bincount(index, minlength=bins)
         sums[1] += torch.bincount(index, values, minlength=bins)
@@ -141,7 +138,7 @@ def classwise_calibration_error(probs: Tensor, labels: Tensor, bins: int = 15) -
 
 
 def smooth_calibration_error(probs: Tensor, labels: Tensor) -> float:
-    """smECE in [0, 1]: a calibration error without bins (Błasiok & Nakkiran 2023, 2309.12236). Arguments: `reliability`.
+    """smECE in [0, 1], without bins (Błasiok & Nakkiran 2023, 2309.12236). Arguments: those of `reliability`.
 
     smECE_σ is the integral over [0, 1] of |confidence - correct, smoothed by a Gaussian of width σ reflected at both
     ends|; it falls with σ, and smECE is where it equals σ. It moves continuously with every confidence, and is at least

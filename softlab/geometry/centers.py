@@ -14,8 +14,8 @@ import warnings
 import torch
 from torch import Tensor
 
-from softlab.errors import SoftlabError
 from softlab.checks import check_head, refuse
+from softlab.errors import SoftlabError
 from softlab.geometry.head import centered
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from softlab.errors import SoftlabError
 from softlab.checks import check_head, check_rows
+from softlab.errors import SoftlabError
 from softlab.geometry.head import RANK_TOLERANCE, centered, row_space
 
 

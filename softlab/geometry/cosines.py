@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from softlab.geometry.centers import class_centers
 from softlab.checks import check_head
+from softlab.geometry.centers import class_centers
 from softlab.geometry.head import cosine_to, logit_cosine, row_space
 from softlab.geometry.variation import ClassSums
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from softlab.errors import SoftlabError
 from softlab.checks import check_features, check_head, check_labels, refuse
+from softlab.errors import SoftlabError
 from softlab.geometry.head import centered, row_space
 
 CHUNK = 1024  # features at once: they stay in the cache
