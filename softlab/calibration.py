@@ -153,9 +153,10 @@ def smooth_calibration_error(probs: Tensor, labels: Tensor) -> float:
     series, frequencies = fft.dct(cells), np.pi * np.arange(GRID)
 
     def excess(width: float) -> float:
-        return np.abs(fft.idct(series * np.exp(-((width * frequencies) ** 2) / 2))).sum() - width
+        smoothed = fft.idct(series * np.exp(-((width * frequencies) ** 2) / 2))
+        return float(np.abs(np.asarray(smoothed)).sum()) - width
 
-    return float(optimize.brentq(excess, 0, 2, xtol=1e-9))
+    return optimize.root_scalar(excess, bracket=(0, 2), method="brentq", xtol=1e-9).root
 
 
 def confidence_gap(probs: Tensor, labels: Tensor) -> float:
