@@ -15,7 +15,7 @@ import torch.nn.functional as functional
 from scipy import fft, optimize, stats
 from torch import Tensor
 
-from softlab.checks import check_correct, check_labels, refuse
+from softlab.checks import check_correct, check_logits, check_probabilities, refuse
 from softlab.errors import SoftlabError
 from softlab.intervals import Interval
 
@@ -73,7 +73,8 @@ def reliability(probs: Tensor, labels: Tensor, bins: int = 15, equal_mass: bool 
     In equal-mass bins, samples of the same confidence share a bin, so that their order does not matter.
     Raises SoftlabError for N = 0, bins < 1, and names the first row that is no distribution or has no valid label.
     """
-    check_bins(bins)
+    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
+        raise SoftlabError(f"bins must be a whole number from 1 on, not {bins!r}")
     confidence, correct = confidence_and_correct(probs, labels)
     if equal_mass:
         ordered = confidence.sort().values
@@ -127,14 +128,9 @@ def classwise_calibration_error(probs: Tensor, labels: Tensor, bins: int = 15) -
     probs: (N, K), labels: (N,) int64.  Classwise ECE of Kull et al. 2019, static calibration error of Nixon et al.
     2019: equally wide bins of p_k.  Small by nature: most p_k are near 0, so compare it with nothing but itself.
     """
-    check_bins(bins)
     check_probabilities(probs, labels)
-    values, classes = _full(probs), probs.shape[1]
-    offset = torch.arange(classes, device=probs.device) * bins  # a row of bins for each class
-    residual = values.double() - functional.one_hot(labels, classes)
-    cells = (_bin_of(values, bins) + offset).flatten()
-    sums = torch.bincount(cells, residual.flatten(), minlength=classes * bins)
-    return float(sums.abs().sum() / probs.numel())
+    classes = enumerate(probs.clamp(max=1).unbind(1))  # rounding can take one above 1
+    return float(np.mean([reliability(values, labels == label, bins).error for label, values in classes]))
 
 
 def smooth_calibration_error(probs: Tensor, labels: Tensor) -> float:
@@ -317,41 +313,10 @@ def confidence_and_correct(probs: Tensor, labels: Tensor) -> tuple[Tensor, Tenso
 
 
 def _bin_of(values: Tensor, bins: int) -> Tensor:
-    """Numbers of the equally wide bins that values in [0, 1], of any shape, lie in: on an edge, the one below."""
+    """Which of the equally wide bins each value in [0, 1] is in: on an edge, the one below."""
     return (values * bins).ceil_().int().sub_(1).clamp_(0, bins - 1)
-
-
-def check_bins(bins: int) -> None:
-    """A whole number of bins, at least one."""
-    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
-        raise SoftlabError(f"bins must be a whole number from 1 on, not {bins!r}")
 
 
 def _full(values: Tensor) -> Tensor:
     """float32 or float64: half precision is too coarse to be sorted into bins."""
     return values if values.dtype == torch.float64 else values.float()
-
-
-def check_probabilities(probs: Tensor, labels: Tensor | None = None) -> None:
-    """Rows (N, K) from 0 to 1 that sum to 1; and labels (N,) that fit, if given."""
-    _check_table(probs, "probabilities")
-    total = probs.sum(1, dtype=torch.float64)
-    bad = ~(((probs >= 0) & (probs <= 1 + 1e-6)).all(1) & ((total - 1).abs() < 1e-2))
-    said = "row {} is no distribution: from {:g} to {:g}, sum {:g} (of logits, take the softmax first)"
-    refuse(bad, lambda row: said.format(row, *probs[row].aminmax(), total[row]))
-    if labels is not None:
-        check_labels(labels, probs, probs.shape[1])
-
-
-def check_logits(logits: Tensor, labels: Tensor) -> None:
-    """Finite logits (N, K) that are no probabilities, and labels (N,) that fit."""
-    _check_table(logits, "logits")
-    refuse(~torch.isfinite(logits).all(1), lambda row: f"row {row} of logits is not finite")
-    if ((logits >= 0) & (logits <= 1)).all() and ((logits.sum(1) - 1).abs() < 1e-5).all():
-        raise SoftlabError("row 0 and all others sum to 1: these are probabilities, give logits (or their logarithm)")
-    check_labels(labels, logits, logits.shape[1])
-
-
-def _check_table(values: Tensor, what: str) -> None:
-    if values.ndim != 2 or len(values) == 0 or values.shape[1] < 2:
-        raise SoftlabError(f"{what} must be (N, K) with N > 0 and at least two classes, not {tuple(values.shape)}")
