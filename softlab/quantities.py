@@ -153,6 +153,7 @@ CORRUPTED = 500  # test images that meet corruptions
 WALKED = 200  # attacked images whose way in the space of features is looked at
 KEPT = 2**21  # pixels: of no more, corrupted images stay in memory for the next network
 VERSIONS = ("raw", "centred", "row space", "logits")  # of the within-class variation; the last is invariant
+LEVELS = (0.5, 0.9, 0.99)  # of confidence, at which contours are looked for
 STEPS = ("gradient", "gradient at T", "attack, cross-entropy", "attack, margin")
 
 
@@ -170,7 +171,6 @@ def outcomes(look: Look) -> Found:
         "training accuracy": look.reference.accuracy,
         "right": tested.correct,
         "confidence": tested.logits.softmax(1).amax(1),
-        "loss": functional.cross_entropy(tested.logits, tested.labels, reduction="none"),
     }
 
 
@@ -183,6 +183,8 @@ def outcomes(look: Look) -> Found:
         ),
         "settled share": Quantity("class settled below t = 1 (%)", CONES, 100, 1),
         "onset": Quantity("median onset t₀", CONES, 1, 3),
+        "bounded classes": Quantity("classes with a bounded region", CONES, 1, 1),
+        **{f"contour, {level}": Quantity(f"median t where confidence is {level}", CONES, 1, 3) for level in LEVELS},
     },
 )
 def cones(look: Look) -> Found:
@@ -192,6 +194,11 @@ def cones(look: Look) -> Found:
         "constant class": geometry.constant_share(features, *look.layer),
         "settled share": geometry.settled_share(features, *look.layer),
         "onset": float(geometry.cone_onset(features, *look.layer).median()),
+        "bounded classes": float(geometry.bounded_regions(*look.layer).sum()),
+        **{
+            f"contour, {level}": float(geometry.confidence_contour(features, *look.layer, level).median())
+            for level in LEVELS
+        },
     }
 
 
@@ -223,15 +230,19 @@ def magnitudes(look: Look) -> Found:
 @lens(
     1,
     {
-        f"cosine, {variant}": Quantity(f"cosine, {variant}", COSINES, claim="cosine-rises", variant=variant)
-        for variant in geometry.VARIANTS
+        **{
+            f"cosine, {variant}": Quantity(f"cosine, {variant}", COSINES, claim="cosine-rises", variant=variant)
+            for variant in geometry.VARIANTS
+        },
+        "alignment": Quantity("cosine of the logits to their largest, without labels", COSINES),
     },
 )
 def cosines(look: Look) -> Found:
     tested, reference = look.tested, look.reference
     centers = geometry.Centers.of(reference.features, reference.labels, *look.layer)
     variants = geometry.cosine_variants(tested.features, tested.logits, tested.labels, centers)
-    return {f"cosine, {variant}": float(values.nanmean()) for variant, values in variants.items()}
+    found = {f"cosine, {variant}": float(values.nanmean()) for variant, values in variants.items()}
+    return found | {"alignment": float(geometry.alignment(tested.logits).mean())}
 
 
 @lens(
@@ -255,10 +266,12 @@ def variation(look: Look) -> Found:
     found, weight = {}, look.layer[0]
     for part, where in ((look.tested, ""), (look.reference, ", train")):
         parts = geometry.variation_variants(part.features, part.labels, weight)
-        parts["logits"] = geometry.within_class_variation(_centred(part.logits), part.labels)
+        parts["logits"] = geometry.within_class_variation(geometry.centered_logits(part.logits), part.labels)
         found |= {f"spread, {version}{where}": spread for version, (spread, _) in parts.items()}
         found |= {f"separation, {version}{where}": apart for version, (_, apart) in parts.items()}
-    predicted = geometry.within_class_variation(_centred(look.tested.logits), look.tested.logits.argmax(1))
+    predicted = geometry.within_class_variation(
+        geometry.centered_logits(look.tested.logits), look.tested.logits.argmax(1)
+    )
     loosening = found["spread, logits"] - found["spread, logits, train"]
     return found | {"loosening": loosening, "spread, predicted": predicted[0]}
 
@@ -272,9 +285,12 @@ def variation(look: Look) -> Found:
         "gap": Quantity("confidence − accuracy (points)", CALIBRATION, 100, 1),
         "floor": Quantity("ECE of a calibrated network (%)", CALIBRATION, 100, 1),
         "NLL": Quantity("NLL", CALIBRATION, 1, 3, -1, images="loss"),
-        "Brier": Quantity("Brier score", CALIBRATION, 1, 3, -1),
+        "smooth ECE": Quantity("smooth ECE (%)", CALIBRATION, 100, 1, -1),
+        "classwise ECE": Quantity("classwise ECE (%)", CALIBRATION, 100, 2, -1),
+        "Brier": Quantity("Brier score", CALIBRATION, 1, 3, -1, images="Brier score"),
         "temperature": Quantity("best temperature", CALIBRATION),
         "ECE at T": Quantity("ECE at that temperature (%)", CALIBRATION, 100, 1, -1),
+        # What no temperature mends: the refinement parts of the two scores.
         "NLL at T": Quantity("NLL at that temperature", CALIBRATION, 1, 3, -1, images="loss at T"),
         "Brier at T": Quantity("Brier score at that temperature", CALIBRATION, 1, 3, -1),
         "AURC": Quantity("AURC (%)", CALIBRATION, 100, 2, -1, "ls-hurts-selective"),
@@ -293,6 +309,8 @@ def calibrated(look: Look) -> Found:
         "gap": calibration.confidence_gap(probs, labels),
         "floor": calibration.ece_noise_floor(probs, generator=torch.Generator().manual_seed(0))[0],
         "NLL": calibration.nll(logits, labels),
+        "smooth ECE": calibration.smooth_calibration_error(probs, labels),
+        "classwise ECE": calibration.classwise_calibration_error(probs, labels),
         "Brier": calibration.brier(probs, labels),
         "temperature": temperature,
         "ECE at T": calibration.expected_calibration_error(cooled, labels),
@@ -300,8 +318,9 @@ def calibrated(look: Look) -> Found:
         "Brier at T": calibration.brier(cooled, labels),
         "AURC": selective.aurc(confidence, tested.correct),
         "excess AURC": selective.excess_aurc(confidence, tested.correct),
-        "loss": functional.cross_entropy(logits, labels, reduction="none"),
-        "loss at T": functional.cross_entropy(logits / temperature, labels, reduction="none"),
+        "loss": calibration.nll_terms(logits, labels).float(),
+        "loss at T": calibration.nll_terms(logits / temperature, labels).float(),
+        "Brier score": calibration.brier_terms(probs, labels).float(),
     }
 
 
@@ -370,8 +389,8 @@ def inward(look: Look) -> Found:
     basis, found = geometry.row_space(weight), {}
     for name, step in steps.items():
         for space, seen in (("", lambda rows: rows), (", row space", lambda rows: rows @ basis.T)):
-            share = functional.cosine_similarity(seen(step), -seen(features), dim=1)
-            found[f"inward, {name}{space}"] = float(share[right].mean())
+            cosine = geometry.inward_cosine(seen(step), seen(features))
+            found[f"inward, {name}{space}"] = float(cosine[right].nanmean())
     return found
 
 
@@ -392,7 +411,3 @@ def corrupted(look: Look) -> Found:
         by_kind.setdefault(kind, []).append(extract(look.model, worse, labels, head=look.head).accuracy)
     found = {f"corrupted, {kind}": sum(some) / len(some) for kind, some in by_kind.items()}
     return {"corrupted": sum(found.values()) / len(found), **found}
-
-
-def _centred(logits: Tensor) -> Tensor:
-    return logits - logits.mean(1, keepdim=True)
