@@ -24,9 +24,10 @@ from softlab.data import Dataset
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment
 from softlab.files import write_whole
+from softlab.lenses import Lens
 from softlab.models import Network
 from softlab.provenance import store_folder
-from softlab.quantities import LENSES, Lens, Look, Samples
+from softlab.quantities import LENSES, Look, Samples
 from softlab.runs import Run, dataset_of
 from softlab.training import cpu_threads, training_set
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from softlab import Experiment, SoftlabError, attacks, calibration, extract, fit_or_load, geometry, numbers, quantities
-from softlab.quantities import LENSES, QUANTITIES, Lens, Quantity
+from softlab.lenses import Lens
+from softlab.quantities import LENSES, QUANTITIES, Quantity
 
 EVALUATION = {"test_size": 200, "attack_size": 30, "attack_steps": 2}
 
