@@ -34,8 +34,10 @@ TEXT = ("method", "seed", "id", "asked", "torch", "device", "cpu", "evaluation",
 OUTCOMES = {"right", "confidence"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
 
 
-def study_table(settings: Profile, study: str = "core", store: str | Path | None = None) -> pandas.DataFrame:
-    """The numbers of a study at this profile, one row for each network.
+def study_table(
+    settings: Profile, study: str = "core", store: str | Path | None = None, along: bool = False
+) -> pandas.DataFrame:
+    """The numbers of a study at this profile, one row for each network; along: one for each of its snapshots.
 
     Columns: method, seed, what the study's grid varies, source ("live": from a network of the store, or "recorded"),
     id, torch, device, cpu, every quantity (NaN where its lens could not be applied, or had another version when it was
@@ -50,12 +52,16 @@ def study_table(settings: Profile, study: str = "core", store: str | Path | None
     with tqdm([one for one in experiments if one.seed not in lost], unit="network", leave=False, delay=2) as bar:
         for experiment in bar:
             row = None
-            if runs.missing([experiment], device, store):
+            if not along and runs.missing([experiment], device, store):
                 row = recorded(experiment, profile.evaluation, device)
-            if row is None:
-                run = runs.fit_or_load(experiment, store=store, device=device)
-                row = {"source": "live", **_row(run, numbers.of(run, profile.evaluation))}
-            rows.append(_varied(profile, experiment) | row)
+            if row is not None:
+                rows.append(_varied(profile, experiment) | row)
+                continue
+            run = runs.fit_or_load(experiment, store=store, device=device, use_zoo=not along)
+            for epoch in experiment.snapshot_epochs if along else (None,):
+                live = {"source": "live"} if epoch is None else {"source": "live", "epoch": epoch}
+                live |= _row(run, numbers.of(run, profile.evaluation, epoch))
+                rows.append(_varied(profile, experiment) | live)
     if not rows:
         raise SoftlabError(f"no seed of study {study} is left: {'; '.join(lost.values())}")
     table = pandas.DataFrame(rows)

@@ -154,6 +154,14 @@ def test_code_that_is_not_committed_records_nothing(settings, shelf, monkeypatch
     assert not shelf.exists()
 
 
+def test_a_table_along_training_has_a_row_for_each_snapshot(settings):
+    settings = load_profile("smoke", **SMALL | {"epochs": 2, "snapshot_epochs": [0, 2]}, methods=["baseline"], seeds=1)
+    along, trained = study_table(settings, along=True), study_table(settings)
+    assert list(along["epoch"]) == [0, 2]
+    assert along["accuracy"][1] == trained["accuracy"][0] != along["accuracy"][0]
+    assert along["robust, 4/255"].isna().all()
+
+
 def test_a_grid_is_part_of_the_table():
     settings = load_profile("smoke", **SMALL, seeds=1)
     table = study_table(settings, "dose")
