@@ -47,7 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--study", nargs="+", default=["core"], help="of chapters.yaml (core: the profile itself)")
     train.add_argument("--method", action="append", help="a method of the study (all); may be given again")
     train.add_argument("--seed", type=int, nargs="+", action="extend", help="seeds (all of the study)")
-    train.add_argument("--manifest", type=Path, help="write the ids of the runs to this file")
+    train.add_argument("--networks", type=Path, help="train these instead: a list that the workflow has written")
+    train.add_argument("--manifest", type=Path, help="write a row for each network to this file, with its numbers")
     train.set_defaults(run=_train)
 
     report = commands.add_parser("report", parents=[setting], help="every number for a method, beside the others")
@@ -75,8 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     claims.set_defaults(run=_claims)
 
     for name, about in (
-        ("sweep", "execute notebooks over a grid of parameters, and report"),
-        ("edition", "make, verify and list committed results of larger runs"),
+        ("sweep", "networks and notebooks over a grid of parameters, and a report"),
+        ("edition", "list and render committed results of larger runs"),
     ):
         command = commands.add_parser(name, add_help=False, help=about)
         command.add_argument("arguments", nargs=argparse.REMAINDER)
@@ -121,20 +122,22 @@ def _train(options) -> None:
     changes = _assignments(options.set, "--set", "FIELD")
     if options.methods_file:
         _run_methods_file(options.methods_file)
-    experiments = []
-    for study in options.study:
+    wanted = _listed(options.networks) if options.networks else []  # (study, what to train, what it is measured on)
+    for study in () if options.networks else options.study:
         profile = study_profile(load_profile(options.profile, **changes), study)
         methods = {name: profile.methods.get(name, {}) for name in options.method or profile.methods}
-        experiments += dataclasses.replace(profile, methods=methods, seeds=options.seed or profile.seeds).experiments()
+        chosen = dataclasses.replace(profile, methods=methods, seeds=options.seed or profile.seeds)
+        wanted += [(study, experiment, profile.evaluation) for experiment in chosen.experiments()]
 
     from softlab import runs, training
 
     device = training.choose_device(options.device)
-    ids = []
-    for position, experiment in enumerate(experiments):
+    rows, experiments = [], [experiment for _, experiment, _ in wanted]
+    for position, (study, experiment, evaluation) in enumerate(wanted):
         new = runs.missing([experiment], device, options.store)
         run = runs.fit_or_load(experiment, store=options.store, device=device, on_epoch=_teller(experiment))
-        ids.append(run.id)
+        row = {"id": run.id, "study": study, "method": experiment.method, "seed": experiment.seed}
+        rows.append(row | {"values": _numbers(run, evaluation) if options.manifest else {}})
         if new:
             seconds = run.provenance["wall_seconds"]
             waiting = len(runs.missing(experiments[position + 1 :], device, options.store))
@@ -142,9 +145,32 @@ def _train(options) -> None:
             accuracy = run.history["accuracy"][-1]
             print(f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f}{left}", flush=True)
     if options.manifest:
-        write_json(options.manifest, ids)
+        write_json(options.manifest, rows)
     else:
-        print(f"{len(ids)} runs in {runs.store_folder(options.store)}")
+        print(f"{len(rows)} runs in {runs.store_folder(options.store)}")
+
+
+def _listed(path: Path) -> list:
+    """The networks of a file that workflow/plan.py has written: [(study, experiment, evaluation), …]."""
+    import json
+
+    from softlab.experiment import Experiment
+
+    try:
+        listed = json.loads(path.read_bytes())
+        return [(one["study"], Experiment(**one["experiment"]), one["evaluation"]) for one in listed]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise SoftlabError(f"--networks {path}: this is no list of networks ({error})") from None
+
+
+def _numbers(run, evaluation) -> dict[str, float]:
+    """Every number of a network; lenses that it does not allow are left out."""
+    from softlab.measure import measure
+    from softlab.notebook import samples_of
+    from softlab.profile import load_profile
+
+    settings = dataclasses.replace(load_profile("quick"), experiment=run.experiment, evaluation=evaluation)
+    return measure(run.model, samples_of(run.experiment, settings), problems={})
 
 
 def _teller(experiment):
