@@ -101,7 +101,8 @@ class Checkout:
         command = [*self.command(), "--dry-run", "--quiet", "reason", "host", *options]
         done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-        return sorted(re.findall(r"(?m)^Job \d+: (.*)$", done.stdout + done.stderr))
+        steps = re.findall(r"(?m)^Job \d+: (.*)$", done.stdout + done.stderr)
+        return sorted(step for step in steps if not step.startswith("networks of "))
 
     def edit(self, file, old, new):
         path = self.folder / file

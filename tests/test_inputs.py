@@ -1,4 +1,4 @@
-"""What notebooks and training depend on: names followed through a small package made by hand, and through the book's."""
+"""What notebooks and training depend on: names followed through a small package, and through the book's."""
 
 import json
 from pathlib import Path
@@ -95,10 +95,12 @@ def test_chapters_read_the_lenses_that_they_use_and_training_reads_none():
     assert "softlab/geometry/cosines.py" in reads["04_cosines"]
     assert all("softlab/training.py" in one and "softlab/notebook.py" in one for one in reads.values())
     training = inputs.code(inputs.TRAINING)
-    assert {"softlab/regularizers/penalties.py", "softlab/store.py", "softlab/datasets/fashion_mini.npz"} < set(training)
+    assert {"softlab/regularizers/penalties.py", "softlab/store.py", "softlab/datasets/fashion_mini.npz"} < set(
+        training
+    )
     everything = {file for one in (training, *reads.values()) for file in one}
     assert not everything & {"softlab/cli.py", "softlab/claims.yml", "softlab/chapters.yaml"}
-    lenses = {"calibration", "attacks", "geometry", "corruptions", "selective", "evidence", "notebook", "representation"}
+    lenses = {"calibration", "attacks", "geometry", "corruptions", "selective", "evidence", "notebook"}
     assert not {Path(file).with_suffix("").parts[1] for file in training} & lenses
 
 

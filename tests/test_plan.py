@@ -80,7 +80,10 @@ def test_jobs_have_the_same_name_if_and_only_if_they_train_and_measure_the_same_
 def test_manifests_say_of_each_network_what_the_newest_does(tmp_path):
     networks = plan.networks(load_profile("smoke", methods=["baseline"], seeds=2), ["core"])
     for age, (name, some) in enumerate({"new": networks[:1], "old": networks}.items()):
-        for folder, content in (("jobs", some), ("training/book", [{"id": f"{name}{one}"} for one in range(len(some))])):
+        for folder, content in (
+            ("jobs", some),
+            ("training/book", [{"id": f"{name}{one}"} for one in range(len(some))]),
+        ):
             path = tmp_path / folder / f"{name}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(content))

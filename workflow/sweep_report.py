@@ -220,13 +220,17 @@ def page(folder: Path) -> str:
 """
 
 
+def write(folder: Path, table: pandas.DataFrame, about: Mapping) -> None:
+    write_json(folder / "about.json", about)
+    save_page(folder / "report.html", about["title"], report(table, about))
+    write_whole(folder / "table.csv", lambda file: file.write(table.to_csv(index=False).encode()))
+
+
 def main(out: Path, profile: str, name: str) -> None:
     sweep = load_sweep(name)
     folder = out / "sweeps" / sweep.name
     table, about = collect(sweep, out, profile)
-    write_json(folder / "about.json", about)
-    save_page(folder / "report.html", sweep.title, report(table, about))
-    write_whole(folder / "table.csv", lambda file: file.write(table.to_csv(index=False).encode()))
+    write(folder, table, about)
     print(f"{len(table)} numbers of {len(sweep.points)} points: {folder / 'table.csv'}, {folder / 'report.html'}")
 
 
