@@ -122,28 +122,31 @@ def _train(options) -> None:
     changes = _assignments(options.set, "--set", "FIELD")
     if options.methods_file:
         _run_methods_file(options.methods_file)
+    settings = load_profile(options.profile, **changes)
     wanted = _listed(options.networks) if options.networks else []  # (study, what to train, what it is measured on)
     for study in () if options.networks else options.study:
-        profile = study_profile(load_profile(options.profile, **changes), study)
+        profile = study_profile(settings, study)
         methods = {name: profile.methods.get(name, {}) for name in options.method or profile.methods}
         chosen = dataclasses.replace(profile, methods=methods, seeds=options.seed or profile.seeds)
         wanted += [(study, experiment, profile.evaluation) for experiment in chosen.experiments()]
 
-    from softlab import runs, training
+    from softlab import measure, notebook, runs, training
 
     device = training.choose_device(options.device)
-    rows, experiments = [], [experiment for _, experiment, _ in wanted]
-    for position, (study, experiment, evaluation) in enumerate(wanted):
+    rows = []
+    for study, experiment, evaluation in wanted:
         new = runs.missing([experiment], device, options.store)
         run = runs.fit_or_load(experiment, store=options.store, device=device, on_epoch=_teller(experiment))
-        row = {"id": run.id, "study": study, "method": experiment.method, "seed": experiment.seed}
-        rows.append(row | {"values": _numbers(run, evaluation) if options.manifest else {}})
+        rows.append({"id": run.id, "study": study, "method": experiment.method, "seed": experiment.seed})
+        if options.manifest:
+            samples = notebook.samples_of(
+                run.experiment, dataclasses.replace(settings, experiment=run.experiment, evaluation=evaluation)
+            )
+            rows[-1]["values"] = measure.measure(run.model, samples, problems={})
         if new:
-            seconds = run.provenance["wall_seconds"]
-            waiting = len(runs.missing(experiments[position + 1 :], device, options.store))
-            left = f"; {waiting} more to train, about {waiting * seconds / 60:.1f} min" if waiting else ""
-            accuracy = run.history["accuracy"][-1]
-            print(f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f}{left}", flush=True)
+            seconds, accuracy = run.provenance["wall_seconds"], run.history["accuracy"][-1]
+            place = f"({len(rows)} of {len(wanted)})"
+            print(f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f} {place}", flush=True)
     if options.manifest:
         write_json(options.manifest, rows)
     else:
@@ -161,16 +164,6 @@ def _listed(path: Path) -> list:
         return [(one["study"], Experiment(**one["experiment"]), one["evaluation"]) for one in listed]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise SoftlabError(f"--networks {path}: this is no list of networks ({error})") from None
-
-
-def _numbers(run, evaluation) -> dict[str, float]:
-    """Every number of a network; lenses that it does not allow are left out."""
-    from softlab.measure import measure
-    from softlab.notebook import samples_of
-    from softlab.profile import load_profile
-
-    settings = dataclasses.replace(load_profile("quick"), experiment=run.experiment, evaluation=evaluation)
-    return measure(run.model, samples_of(run.experiment, settings), problems={})
 
 
 def _teller(experiment):
