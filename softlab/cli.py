@@ -139,9 +139,8 @@ def _train(options) -> None:
         run = runs.fit_or_load(experiment, store=options.store, device=device, on_epoch=_teller(experiment))
         rows.append({"id": run.id, "study": study, "method": experiment.method, "seed": experiment.seed})
         if options.manifest:
-            samples = notebook.samples_of(
-                run.experiment, dataclasses.replace(settings, experiment=run.experiment, evaluation=evaluation)
-            )
+            of_it = dataclasses.replace(settings, experiment=run.experiment, evaluation=evaluation)
+            samples = notebook.samples_of(run.experiment, of_it)
             rows[-1]["values"] = measure.measure(run.model, samples, problems={})
         if new:
             seconds, accuracy = run.provenance["wall_seconds"], run.history["accuracy"][-1]
