@@ -9,6 +9,7 @@ import ast
 import functools
 import json
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -148,9 +149,12 @@ def _as_plain(value: object) -> dict:
 
 def write_changed(path: Path, text: str) -> str:
     """Write a file only if it would change, so that what depends on it runs only then. Returns its path."""
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    try:
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        sys.exit(f"cannot write {path}: {error.strerror}")
     return str(path)
 
 
