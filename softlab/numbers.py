@@ -48,14 +48,14 @@ class Numbers:
 def of(run: Run, evaluation: Mapping[str, Any], epoch: int | None = None) -> Numbers:
     """The numbers of a network: those on file, the others measured now and kept.
 
-    evaluation: of a profile, {test_size, attack_size, attack_steps}.  epoch: of a snapshot (0: before training), for
-    which only clean lenses are applied (None: as trained, all lenses).
+    evaluation: of a profile, {test_size, attack_size, attack_steps}; with attack_size 0 only clean lenses are applied,
+    as for a snapshot.  epoch: of a snapshot (0: before training; None: as trained).
     """
     dataset = dataset_of(run.experiment)
     folder, digest = _folder(run, epoch), evaluation_digest(dataset, evaluation)
     found, look = [], None
     for lens in LENSES.values():
-        if epoch is not None and not lens.clean:
+        if not lens.clean and (epoch is not None or evaluation["attack_size"] == 0):
             continue
         path = folder / f"{lens.name}-{lens.version}-{digest}.npz"
         if (numbers := _read(path)) is None:

@@ -134,6 +134,7 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
         raise SoftlabError(f"profile {profile.name} leaves out the study {study} (it has {', '.join(profile.studies)})")
     changes = dict(profile.studies[study])
     seeds = profile.seeds[: checked_number("seeds", int, changes.pop("seeds", len(profile.seeds)), (1, 10_000))]
+    evaluation = _evaluation(profile.evaluation, changes.pop("evaluation", {}))
     grid, methods = _grid(changes.pop("grid", {})), changes.pop("methods", None)
     if isinstance(methods, list):  # with the profile's parameters, or a method's own if the profile leaves it out
         methods = {name: profile.methods.get(name, {}) for name in methods}
@@ -144,7 +145,8 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
     experiment = experiment.replace(**changes)
     for name in grid:
         check_known("field or parameter", name, [*FIELDS, *(one for given in methods.values() for one in given)])
-    return dataclasses.replace(profile, seeds=seeds, methods=methods, experiment=experiment, grid=grid)
+    changed = {"seeds": seeds, "methods": methods, "experiment": experiment, "grid": grid, "evaluation": evaluation}
+    return dataclasses.replace(profile, **changed)
 
 
 def _grid(given: object) -> Mapping[str, tuple]:
@@ -188,10 +190,10 @@ def _seeds(seeds: object, first_seed: object) -> tuple[int, ...]:
 def _evaluation(*given: object) -> Mapping[str, Any]:
     """How much is evaluated: `test_size` test images (None: all), of which `attack_size` are attacked.
 
-    `attack_steps`: of the strongest attack by gradients.
+    No image is attacked, or corrupted, where that is 0.  `attack_steps`: of the strongest attack by gradients.
     """
     found: dict[str, object] = {"test_size": None, "attack_size": 200, "attack_steps": 20}
-    sizes = dict.fromkeys(found, (1, 10**9))
+    sizes = dict.fromkeys(found, (1, 10**9)) | {"attack_size": (0, 10**9)}
     for entries in given:
         found |= _numbers("evaluation", entries, sizes, optional=("test_size", "attack_size"))
     return MappingProxyType(found)

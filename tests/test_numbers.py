@@ -83,7 +83,7 @@ def test_a_new_version_of_a_lens_measures_its_own_quantities_only(run, monkeypat
     assert numbers.of(run, EVALUATION).values["onset"] == 7.0
 
 
-def refuse(look):
+def refuse(*given):
     raise AssertionError("this lens has been asked already")
 
 
@@ -109,6 +109,13 @@ def test_a_snapshot_is_seen_by_clean_lenses_only(tiny):
     assert "robust, 4/255" not in after.values
     assert {name: value for name, value in trained.values.items() if name in after.values} == after.values
     assert before.values["accuracy"] != after.values["accuracy"]
+
+
+def test_networks_that_nobody_asks_about_are_not_attacked(run, monkeypatch):
+    monkeypatch.setattr(attacks, "robustness_curve", refuse)
+    found = numbers.of(run, EVALUATION | {"attack_size": 0})
+    assert "ECE" in found.values
+    assert not [name for name in found.values if name.startswith(("robust", "inward", "corrupted"))]
 
 
 def test_a_damaged_file_is_made_again(run):
