@@ -7,6 +7,7 @@ version: numbers on record count for their version only (softlab.numbers).
 
 import functools
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -258,9 +259,12 @@ def variation(look: Look) -> Found:
         parts["logits"] = geometry.within_class_variation(_centred(part.logits), part.labels)
         found |= {f"spread, {version}{where}": spread for version, (spread, _) in parts.items()}
         found |= {f"separation, {version}{where}": apart for version, (_, apart) in parts.items()}
-    predicted = geometry.within_class_variation(_centred(look.tested.logits), look.tested.logits.argmax(1))
+    logits, predicted = look.tested.logits, look.tested.logits.argmax(1)
+    within = math.nan  # where one class is predicted for all images
+    if len(predicted.unique()) > 1:
+        within, _ = geometry.within_class_variation(_centred(logits), predicted)
     loosening = found["spread, logits"] - found["spread, logits, train"]
-    return found | {"loosening": loosening, "spread, predicted": predicted[0]}
+    return found | {"loosening": loosening, "spread, predicted": within}
 
 
 @lens(
