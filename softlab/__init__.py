@@ -20,6 +20,7 @@ _HOME = {
     "dataset_of": "runs",
     "fit_or_load": "runs",
     "study": "runs",
+    "specimens": "runs",
     "study_table": "records",
     "extract": "representation",
     "tap": "representation",

@@ -175,7 +175,7 @@ class Ledger:
         return self.judgements[-1]
 
     def record(self, numbers: Mapping[str, Mapping[int, Mapping[str, float]]]) -> None:
-        """Keep numbers that are not judged: method -> {seed: {quantity: value}}, as softlab.notebook.measured gives."""
+        """Keep numbers that are not judged: method -> {seed: {quantity: value}}."""
         for method, by_seed in numbers.items():
             for seed, found in by_seed.items():
                 for quantity, value in found.items():

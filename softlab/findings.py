@@ -113,7 +113,7 @@ def of_network(seen) -> list[str]:
     if "corrupted" in percent:
         under = ", ".join(f"{percent[f'robust, {radius}/255']} up to {radius}/255" for radius in SAID)
         texts.append(f"Under attacks, right on {under}, of {seen.attacked} images; corrupted: {percent['corrupted']}.")
-    texts += [f"Not computed ({chapter}): {why}." for chapter, why in seen.problems.items()]
+    texts += [f"Not computed ({lens}): {why}." for lens, why in seen.problems.items()]
     return texts + [f"Warning: {text}." for text in seen.warnings]
 
 

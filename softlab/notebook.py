@@ -40,6 +40,7 @@ def begin(
     settings = load_profile(profile, **changes | ({} if seeds is None else {"seeds": seeds}))
 
     from softlab import zoo
+    from softlab.records import recorded
     from softlab.runs import failed_seeds, missing
     from softlab.training import choose_device
 
@@ -55,16 +56,19 @@ def begin(
             raise SoftlabError("no seed is left")
         settings = replace(settings, seeds=tuple(seed for seed in settings.seeds if seed not in lost))
     networks = needed()
-    untrained = len(missing(networks, device))
+    untrained = missing(networks, device)
+    noted = len([one for one in untrained if recorded(one, settings.evaluation, device)])
+    awaited = len(untrained) - noted
     kind, place = ("gpu", "on one GPU") if device.type == "cuda" else ("cpu", "on one CPU core, half that on two")
     seconds = settings.seconds_per_network.get(kind)
-    cost = f", the others take about {untrained * seconds / 60:.1f} min {place}" if untrained and seconds else ""
+    cost = f", the others take about {awaited * seconds / 60:.1f} min {place}" if awaited and seconds else ""
     size = f"{len(settings.methods)} methods × {len(settings.seeds)} seeds, {settings.standing}"
     if not networks:
         print(f"{settings.description} · {device.type} · none of the book's networks is needed")
         return settings
     places = "the store" if zoo.folder() is None else "the store or the zoo (half precision)"
-    stored = f"{len(networks) - untrained} of {len(networks)} networks are in {places}{cost}"
+    stored = f"{len(networks) - len(untrained)} of {len(networks)} networks are in {places}"
+    stored += f", the numbers of {noted} more on record" * (noted > 0) + cost
     print(f"{settings.description} · {size} · {device.type} · {stored}")
     return settings
 

@@ -5,6 +5,8 @@ entry for each image where an effect needs an interval over images too. Whoever 
 version: numbers on record count for their version only (softlab.numbers).
 """
 
+import math
+
 import torch
 import torch.nn.functional as functional
 from torch import Tensor
@@ -137,11 +139,12 @@ def variation(look: Look) -> Found:
         parts["logits"] = geometry.within_class_variation(geometry.centered_logits(part.logits), part.labels)
         found |= {f"spread, {version}{where}": spread for version, (spread, _) in parts.items()}
         found |= {f"separation, {version}{where}": apart for version, (_, apart) in parts.items()}
-    predicted = geometry.within_class_variation(
-        geometry.centered_logits(look.tested.logits), look.tested.logits.argmax(1)
-    )
+    logits, predicted = look.tested.logits, look.tested.logits.argmax(1)
+    within = math.nan  # where one class is predicted for all images
+    if len(predicted.unique()) > 1:
+        within, _ = geometry.within_class_variation(geometry.centered_logits(logits), predicted)
     loosening = found["spread, logits"] - found["spread, logits, train"]
-    return found | {"loosening": loosening, "spread, predicted": predicted[0]}
+    return found | {"loosening": loosening, "spread, predicted": within}
 
 
 @lens(

@@ -30,8 +30,8 @@ from softlab.quantities import LENSES, QUANTITIES
 
 RECORDS = provenance.PACKAGE / "records"
 TEXT = ("method", "seed", "id", "asked", "torch", "device", "cpu", "evaluation", "lenses", "date", "commit")
-# Outcomes by image that are recorded: those that a quantity is the mean of, and what calibration is made of.
-OUTCOMES = {"right", "confidence"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
+# Outcomes by image that are recorded: those that a quantity is the mean of, what calibration is made of, and rungs.
+OUTCOMES = {"right", "confidence", "survived"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
 
 
 def study_table(

@@ -99,10 +99,8 @@ def fit_or_load(
     except DamagedRun as damage:
         print(f"{name} is damaged ({damage}): it is set aside in {store / '.damaged'} and trained again")
     else:
-        if use_zoo and (animal := _in_zoo(experiment)):
-            with contextlib.suppress(DamagedRun):  # then it is trained
-                if run := _loaded(animal):
-                    return dataclasses.replace(run, experiment=asked)
+        if use_zoo and (run := _from_zoo(asked, zoo.folder())):  # a damaged one is trained
+            return run
     with alone(store, name):
         try:
             if run := _loaded(store / name):  # another process may have trained it meanwhile
@@ -148,11 +146,18 @@ def _method_of(experiment: Experiment) -> type[regularizers.Regularizer]:
     return type(regularizers.get(experiment.method, **experiment.method_parameters))
 
 
-def _in_zoo(experiment: Experiment) -> Path | None:
-    """The folder of this experiment's network in the zoo in use."""
-    if zoo.folder() is None:
-        return None
-    return zoo.find(identify(zoo.asked(experiment), dataset_of(experiment)))
+def _in_zoo(experiment: Experiment, place: Path | None) -> Path | None:
+    """The folder of this experiment's network in a zoo; None if it has none, or there is no zoo."""
+    return None if place is None else zoo.find(identify(zoo.asked(experiment), dataset_of(experiment)), place)
+
+
+def _from_zoo(experiment: Experiment, place: Path | None) -> Run | None:
+    """The run of this experiment in a zoo; None if it is not there, or damaged."""
+    with contextlib.suppress(DamagedRun):
+        animal = _in_zoo(experiment, place)
+        if animal and (run := _loaded(animal)):
+            return dataclasses.replace(run, experiment=experiment)
+    return None
 
 
 def missing(experiments: list[Experiment], device: torch.device, store: str | Path | None = None) -> list[Experiment]:
@@ -163,7 +168,7 @@ def missing(experiments: list[Experiment], device: torch.device, store: str | Pa
 def _present(experiment: Experiment, device: torch.device, store: str | Path | None) -> Path | None:
     """The folder of this experiment's network in store or zoo; None if there is none."""
     folder = _folder_of(experiment, device, store)
-    return folder if folder.is_dir() else _in_zoo(experiment)
+    return folder if folder.is_dir() else _in_zoo(experiment, zoo.folder())
 
 
 def _folder_of(experiment: Experiment, device: torch.device, store: str | Path | None) -> Path:
@@ -193,6 +198,26 @@ def study(
     if mixture := mixed([run.provenance for group in runs.values() for run in group]):
         print(f"study {name} mixes networks of {mixture}: a difference between methods may be one between these")
     return runs
+
+
+def specimens(
+    profile: Profile, study: str = "core", seed: int | None = None, *, store: str | Path | None = None
+) -> dict[str, Run]:
+    """One network of each method of a study, to look into: {method: Run}, of this seed (None: the study's first).
+
+    From the store or the zoo in use, else from the zoo that comes along, which has half precision, else trained now.
+    """
+    experiments, device = study_profile(profile, study).experiments(), training.choose_device()
+    lost = failed_seeds(experiments, device, store)
+    seeds = list(dict.fromkeys(one.seed for one in experiments if one.seed not in lost))
+    if not seeds or seed not in (None, *seeds):
+        raise SoftlabError(f"study {study} has networks of the seeds {seeds}, not of {seed}")
+    found = {}
+    for experiment in experiments:
+        if experiment.seed == (seeds[0] if seed is None else seed):
+            own = _from_zoo(experiment, zoo.OWN) if missing([experiment], device, store) else None
+            found[experiment.method] = own or fit_or_load(experiment, store=store, device=device)
+    return found
 
 
 def mixed(origins: list[Mapping[str, object]]) -> str:

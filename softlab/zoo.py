@@ -1,8 +1,9 @@
 """Trained networks that come along, for those who want to look before they train: SOFTLAB_ZOO=1, or a folder.
 
 A zoo is a store whose weights have half precision and which holds no snapshots. Nothing is taken from it unless it is
-asked for. A network counts as the one asked for whatever precision and threads it was trained with, if images and
-versions of the code are the same: its folder has the run id of the experiment without these (`asked`).
+asked for, but the few networks that a chapter looks into (runs.specimens). A network counts as the one asked for
+whatever precision and threads it was trained with, if images and versions of the code are the same: its folder has the
+run id of the experiment without these (`asked`).
 """
 
 import os
@@ -33,7 +34,7 @@ def folder() -> Path | None:
     return place
 
 
-def find(name: str) -> Path | None:
-    """The folder of a network in the zoo in use, or None. name: run id of `asked` its experiment."""
-    place = folder()
+def find(name: str, place: Path | None = None) -> Path | None:
+    """The folder of a network in a zoo (None: the one in use), or None. name: run id of `asked` its experiment."""
+    place = place or folder()
     return place / name if place and (place / name).is_dir() else None

@@ -341,9 +341,9 @@ def test_a_network_that_is_always_right_and_one_that_says_always_the_same():
     nn.init.zeros_(constant[3].weight)
     found = examine(constant, images, labels, **FEW)
     assert "no better than chance" in found.findings()[0]
-    assert set(found.problems) == {"02_cones", "04_cosines"}
-    assert any(text.startswith("Not computed (02_cones)") for text in found.findings())
-    assert "Not computed (04_cosines)" in found._repr_html_()
+    assert set(found.problems) == {"cones", "cosines", "variation"}
+    assert any(text.startswith("Not computed (cones)") for text in found.findings())
+    assert "Not computed (cosines)" in found._repr_html_()
 
 
 # Findings

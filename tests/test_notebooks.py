@@ -81,7 +81,7 @@ DIGITS = {
     r"0\.5 is chance": "definition of AUROC",
     r"5 and 50 bins": "a setting of the cell below",
     r"leads by about 17": "rounding in float32, log(2^24)",
-    r"above 0\.2|within ± 0\.005": "margins, claims.yml",
+    r"within ± 0\.005": "margins, claims.yml",
     r"is exactly 1": "rounding in float32",
     r": 1 is straight|origin, 0 tangential": "range of a cosine",
     r"chapters 2 to 6": "chapter numbers",

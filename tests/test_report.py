@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from softlab import SoftlabError, cli, load_profile, regularizers, report
-from softlab import measure as measuring
+from softlab import SoftlabError, cli, load_profile, numbers, quantities, regularizers, report
 from softlab.report import card_of, report_card
 
 # Whole percents, so that accuracy + 0.02, + 0.03, + 0.04 has mean 3 and, with t = 4.303, half width 2.5.
@@ -113,14 +112,14 @@ def test_verdicts_are_of_this_method_alone_and_go_both_ways():
 def test_findings_follow_the_intervals():
     """What follows a number: which way it is better, or that nothing is decided."""
     said = "\n".join(made().findings())
-    for name, numbers, word in [
+    for name, written, word in [
         ("Accuracy", "+3.0 points (95 % interval +0.5 to +5.5)", "better"),
         ("Calibration error", "+3.0 points (95 % interval +0.5 to +5.5)", "worse"),
         ("Length of features", "-39.3 % (95 % interval -39.3 to -39.3)", "lower"),  # 1 - exp(-1/2)
         ("AURC", "+0.00 points (95 % interval -9.94 to +9.94)", "undecided"),
         ("Confidence minus accuracy", "-11.0 points (95 % interval -13.5 to -8.5)", "underconfident"),
     ]:
-        assert re.search(rf"{name}.*{re.escape(numbers)}, {word}", said), name
+        assert re.search(rf"{name}.*{re.escape(written)}, {word}", said), name
     one = made(first(1), seeds=1)
     assert not re.search("better|worse|higher|lower|confident", "\n".join(one.findings()))
     assert set(one.claims()["verdict"]) == {"no verdict"}
@@ -149,11 +148,8 @@ def test_the_page_is_one_file_that_asks_nobody_and_is_escaped(tmp_path):
 
 
 def test_a_card_trains_what_is_missing_and_a_second_one_measures_nothing_twice(registry, tmp_path, monkeypatch):
-    measured = []
-    real = report.measure
-    monkeypatch.setattr(
-        report, "measure", lambda model, *rest, **more: measured.append(1) or real(model, *rest, **more)
-    )
+    measured, real = [], numbers._look
+    monkeypatch.setattr(numbers, "_look", lambda *given: measured.append(1) or real(*given))
     own_method()
     card = report_card("own", small())
     assert list(card.profile.methods) == ["baseline", "own", "mixup"]
@@ -218,12 +214,13 @@ def test_a_lens_that_fails_is_named_and_the_rest_is_measured(monkeypatch):
     def fails(*_):
         raise SoftlabError("no attack today")
 
-    monkeypatch.setattr("softlab.quantities._robustness", fails)
-    monkeypatch.setattr(report, "_MEASURED", {})
+    broken = dataclasses.replace(quantities.LENSES["attacked"], measure=fails)
+    monkeypatch.setitem(quantities.LENSES, "attacked", broken)
     card = report_card("mixup", small(), seeds=1)
     assert "accuracy" in card.values
-    assert "corrupted" not in card.values
-    assert any(re.match(r"Not measured \(mixup-seed0-\w+, 06_robustness\): no attack", one) for one in card.findings())
+    assert "corrupted" in card.values
+    assert "robust, 2/255" not in card.values
+    assert any(re.match(r"Not measured \(mixup-seed0-\w+, attacked\): no attack", one) for one in card.findings())
 
 
 METHOD = """
@@ -298,11 +295,11 @@ def test_the_same_class_in_a_notebook_and_in_a_file_shares_its_networks(registry
 def test_corrupted_images_are_made_once_if_small_and_one_at_a_time_if_not(monkeypatch):
     """The second network meets the same images; large ones are not held in memory together."""
     part = (torch.randint(256, (20, 3, 8, 8), dtype=torch.uint8), torch.zeros(20).long())
-    samples = measuring.Samples(part, part, part)
+    samples = quantities.Samples(part, part, part)
     first = list(samples.corrupted())
     assert len(first) == 12
-    assert all(one is other for one, other in zip(first, samples.corrupted(), strict=True))
-    monkeypatch.setattr(measuring, "KEPT", part[0].numel() - 1)
-    samples = measuring.Samples(part, part, part)
-    assert all(torch.equal(one, other) for one, other in zip(first, samples.corrupted(), strict=True))
+    assert all(one is other for (_, one), (_, other) in zip(first, samples.corrupted(), strict=True))
+    monkeypatch.setattr(quantities, "KEPT", part[0].numel() - 1)
+    samples = quantities.Samples(part, part, part)
+    assert all(torch.equal(one, other) for (_, one), (_, other) in zip(first, samples.corrupted(), strict=True))
     assert not samples.kept

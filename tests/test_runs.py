@@ -177,6 +177,20 @@ def test_a_study_has_every_method_and_seed_in_order(count_training):
     assert runs.missing(profile.experiments(), torch.device("cpu")) == []
 
 
+def test_specimens_are_one_network_of_each_method(count_training):
+    profile = load_profile("smoke", methods=["baseline", "mixup"], epochs=1, train_size=50)
+    found = runs.specimens(profile)
+    assert {name: run.experiment.seed for name, run in found.items()} == {"baseline": 0, "mixup": 0}
+    assert len(count_training) == 2
+    cli.main(["runs", "fail", found["mixup"].id, "--reason", "the disk was full"])
+    other = runs.specimens(profile)
+    assert {name: run.experiment.seed for name, run in other.items()} == {"baseline": 1, "mixup": 1}
+    assert [run.id for run in runs.specimens(profile, seed=1).values()] == [run.id for run in other.values()]
+    assert len(count_training) == 4
+    with pytest.raises(SoftlabError, match=r"study core has networks of the seeds \[1\], not of 0"):
+        runs.specimens(profile, seed=0)
+
+
 def test_listing_and_pruning(tiny, store):
     first, second = fit_or_load(tiny), fit_or_load(tiny.replace(seed=1))
     (store / "notes").mkdir()
@@ -278,6 +292,20 @@ def test_a_chapter_begins_without_the_seeds_that_failed(monkeypatch, capsys):
     settings = begin("04_cosines", overrides=changes)
     assert settings.seeds == (1,)
     assert "left out, for all methods: seed 0, as cutmix-seed0-" in capsys.readouterr().out
+
+
+def test_a_chapter_says_which_networks_need_no_training(monkeypatch, capsys):
+    from softlab import records
+
+    begin("04_cosines", "quick")
+    assert "0 of 25 networks are in the store, the others take about" in capsys.readouterr().out
+    row = {"source": "recorded"}
+    monkeypatch.setattr(records, "recorded", lambda one, evaluation, device: row if one.method == "mixup" else None)
+    begin("04_cosines", "quick")
+    assert "0 of 25 networks are in the store, the numbers of 5 more on record, the others" in capsys.readouterr().out
+    monkeypatch.setattr(records, "recorded", lambda one, evaluation, device: row)
+    begin("04_cosines", "quick")
+    assert capsys.readouterr().out.endswith("in the store, the numbers of 25 more on record\n")
 
 
 def test_a_study_lists_its_networks_and_says_where_they_mix_versions(store, capsys, monkeypatch):

@@ -39,6 +39,18 @@ def test_a_network_of_the_zoo_is_loaded_in_no_time_and_knows_its_images(experime
     assert run.history["accuracy"][-1] > 0.99
 
 
+def test_what_a_chapter_looks_into_comes_along(monkeypatch, tmp_path):
+    """One network of each method, also where no zoo is asked for; one of the store goes first."""
+    profile = load_profile("quick")
+    found = runs.specimens(profile)
+    assert list(found) == list(profile.methods)
+    assert {run.folder.parent for run in found.values()} == {zoo.OWN}
+    assert not list((tmp_path / "store").glob("*-seed*"))
+    monkeypatch.setattr(runs, "missing", lambda *_: [])
+    monkeypatch.setattr(runs, "fit_or_load", lambda experiment, **_: experiment.method)
+    assert runs.specimens(profile)["mixup"] == "mixup"
+
+
 def test_every_network_of_the_zoo_is_found(monkeypatch):
     """After a new version of what trains: make zoo."""
     monkeypatch.setenv("SOFTLAB_ZOO", "1")
