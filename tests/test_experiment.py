@@ -214,7 +214,7 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
     assert set(fresh.studies) == set(quick.studies) - {"dose"}
     assert (fresh.methods, fresh.evaluation) == (quick.methods, quick.evaluation)
     assert not set(fresh.seeds) & set(quick.seeds)
-    for study in quick.studies:
+    for study in fresh.studies:
         settings = [study_profile(one, study) for one in (quick, fresh)]
         assert settings[0].experiment == settings[1].experiment
         assert settings[0].methods == settings[1].methods
