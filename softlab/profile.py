@@ -61,7 +61,7 @@ class Profile:
                 point = {name: point[name] for name in point if name in FIELDS or name in parameters}
                 points += [point] if point not in points else []
             for point in points:
-                own = parameters | {name: point.pop(name) for name in [*point] if name not in FIELDS}
+                own = {**parameters, **{name: point.pop(name) for name in [*point] if name not in FIELDS}}
                 one = self.experiment.replace(method=method, method_parameters=own, **point)
                 found += [one.replace(seed=seed) for seed in self.seeds]
         return found

@@ -65,7 +65,7 @@ def study_table(
     if not rows:
         raise SoftlabError(f"no seed of study {study} is left: {'; '.join(lost.values())}")
     table = pandas.DataFrame(rows)
-    if mixture := runs.mixed(table[["torch", "device"]].to_dict("records")):
+    if mixture := runs.mixed(rows):
         print(f"study {study} mixes networks of {mixture}: a difference between methods may be one between these")
     return table
 
@@ -105,14 +105,14 @@ def record(study: str, settings: Profile, store: str | Path | None = None, say: 
     for one in profile.experiments():
         known = training.resolve(one, device)
         experiments[runs.identify(known, runs.dataset_of(known))] = one
-    kept = {} if not path.exists() else {row["id"]: row for row in _read(path, as_written=True).to_dict("records")}
+    kept = {} if not path.exists() else {row["id"]: row for row in _rows(_read(path, as_written=True))}
     for count, (name, one) in enumerate(experiments.items(), 1):
         dataset = runs.dataset_of(one)
         digest = numbers.evaluation_digest(dataset, profile.evaluation)
         if name in kept and (kept[name]["evaluation"], kept[name]["lenses"]) == (digest, lenses):
             continue
         run = runs.fit_or_load(one, store=store, device=device, use_zoo=False)
-        row = _varied(profile, one) | _row(run, numbers.of(run, profile.evaluation))
+        row: dict[str, Any] = {**_varied(profile, one), **_row(run, numbers.of(run, profile.evaluation))}
         row |= {"asked": runs.identify(zoo.asked(one), dataset), "evaluation": digest, "lenses": lenses}
         kept[name] = row | {"date": run.provenance["trained"][:10], "commit": commit}
         _write(path, [kept[name] for name in experiments if name in kept])
@@ -212,13 +212,17 @@ def _read(path: Path, as_written: bool = False) -> pandas.DataFrame:
     return table
 
 
+def _rows(table: pandas.DataFrame) -> list[dict[str, Any]]:
+    return table.to_dict("records")  # pyright: ignore[reportCallIssue]
+
+
 @functools.cache
 def _index() -> dict[tuple[str, str], dict[str, Any]]:
     """Every recorded row by run id and evaluation digest, without method, seed and what its study varies."""
     found, columns = {}, ["id", "torch", "device", "cpu", *QUANTITIES, "images"]
     for path in sorted(RECORDS.glob("*/*.csv")):
         table = _read(path)
-        for row, plain in zip(table.to_dict("records"), table[columns].to_dict("records"), strict=True):
+        for row, plain in zip(_rows(table), _rows(table.loc[:, columns]), strict=True):
             for name in (row["id"], row["asked"]):
                 found[name, row["evaluation"]] = plain
     return found
