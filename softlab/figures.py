@@ -3,16 +3,22 @@
 Every function takes matplotlib axes, or makes them, and returns them.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from softlab.intervals import Interval, Values
+
+if TYPE_CHECKING:
+    from softlab.effects import Effects
 
 
 @dataclass(frozen=True)
@@ -178,6 +184,57 @@ def panels(values: Mapping[str, Mapping[str, Interval]], columns: int = 4) -> Fi
         if not ax.get_subplotspec().is_first_col():
             ax.set_yticklabels([])
     return figure
+
+
+def at_scales(scales: "Mapping[str, Effects]", ax: Axes | None = None) -> Axes:
+    """What methods do to one quantity at several scales: a row for each, an effect with its interval for each method.
+
+    scales: what a scale is called -> effects on the same quantity, at least one.  A method with one network there has
+    an open marker and no interval. Where an interval is much wider than all effects lie apart, an arrow at the edge
+    says that it goes on.
+    """
+    methods = list(dict.fromkeys(method for found in scales.values() for method in found))
+    row = 0.2 * len(methods) + 0.35  # inches; half a row's room is for the legend and the axis
+    ax = ax or plt.subplots(figsize=(6.4, row * len(scales) + 1.1), layout="constrained")[1]
+    some = [effect.shown for found in scales.values() for effect in found.values()]
+    low, high = _limits([(one.mean, *((one.low, one.high) if one.n > 1 else ())) for one in some])
+    for place, found in enumerate(scales.values()):
+        for method, effect in found.items():
+            shown, look = effect.shown, style(method)
+            y = place + (methods.index(method) - (len(methods) - 1) / 2) * 0.2 / row
+            marker = {"color": look.color, "marker": look.marker, "ms": 6, "linestyle": "none"}
+            if shown.n == 1:
+                ax.plot(shown.mean, y, fillstyle="none", **marker)
+                continue
+            ax.errorbar(shown.mean, y, xerr=shown.half_width, capsize=3, **marker)
+            for edge, arrow, beyond in ((low, "<", shown.low < low), (high, ">", shown.high > high)):
+                if beyond:
+                    ax.plot(edge, y, color=look.color, marker=arrow, ms=5, clip_on=False)
+        if place:
+            ax.axhline(place - 0.5, color="#D9D9D9", linewidth=0.8)
+    ax.axvline(0, color="black", linewidth=0.8)
+    described = next(effect for found in scales.values() for effect in found.values()).described
+    better = {-1: "\n← better", 0: "", 1: "\nbetter →"}[described.better]
+    ax.set(xlim=(low, high), ylim=(len(scales) - 0.5, -0.5), xlabel=f"change of {described.label}{better}")
+    ax.set_yticks(range(len(scales)), [textwrap.fill(label, 24) for label in scales])
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="x", alpha=0.3)
+    names = [Line2D([], [], color=one.color, marker=one.marker, label=one.label) for one in map(style, methods)]
+    ax.figure.legend(handles=names, loc="outside upper center", ncols=min(4, len(names)), frameon=False)
+    return ax
+
+
+def _limits(values: Sequence[tuple[float, ...]], times: float = 3) -> tuple[float, float]:
+    """Of an axis that shows zero and all means, and of their intervals what is not further out than `times` as much.
+
+    values: (mean,) or (mean, low, high).
+    """
+    least, most = (of(0.0, *(one[0] for one in values)) for of in (min, max))
+    room = times * (most - least or 1)
+    ends = [end for one in values for end in one]
+    low, high = max(min(0.0, *ends), least - room), min(max(0.0, *ends), most + room)
+    margin = 0.04 * (high - low)
+    return low - margin, high + margin
 
 
 def dots(
