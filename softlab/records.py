@@ -21,6 +21,7 @@ import pandas
 import torch
 
 from softlab import numbers, provenance, runs, training, zoo
+from softlab.effects import Effects, effects
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment
 from softlab.files import write_json, write_whole
@@ -89,6 +90,22 @@ def about(study: str) -> dict[str, Any]:
     """What the recorded tables of a study are, by profile: description, standing, evaluation, experiment, lenses."""
     file = RECORDS / study / "about.json"
     return json.loads(file.read_bytes()) if file.exists() else {}
+
+
+def effects_at_scales(
+    table: pandas.DataFrame, quantity: str, settings: Profile, study: str = "core"
+) -> dict[str, Effects]:
+    """What methods do to a quantity, in this table of a study and at every scale on record: {what it is called: Effects}.
+
+    A scale without anything to compare is left out.
+    """
+    described = {name: one["description"] for name, one in about(study).items()}
+    tables = {f"this build: {settings.description}": table}
+    for name, recorded_table in scales(study, besides=table).items():
+        label = described[name]
+        tables[f"{label} ({name})" if label in tables else label] = recorded_table
+    found = {label: effects(one, quantity) for label, one in tables.items() if "baseline" in set(one["method"])}
+    return {label: one for label, one in found.items() if one}
 
 
 def varied(table: pandas.DataFrame) -> list[str]:

@@ -13,6 +13,7 @@ import pandas
 from result_pages import table
 
 TEMPLATE = Path(__file__).with_name("number_page.html")
+FLOATS = ("mean", "mean ±", "difference", "difference ±")  # columns of all.csv that may be empty
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -21,7 +22,7 @@ def add(site: Path, build: Path) -> None:
     page, folder = site / "book" / "numbers.md", build / "numbers"
     if folder.exists():
         shutil.copytree(folder, page.with_suffix(""))
-        numbers = pandas.read_csv(folder / "all.csv", keep_default_na=False, na_values={name: "" for name in FLOATS})
+        numbers = pandas.read_csv(folder / "all.csv", keep_default_na=False, na_values=dict.fromkeys(FLOATS, ""))
         (page.with_suffix("") / "table.html").write_text(as_html(numbers))
         places = {"table": "```{raw} html\n:file: numbers/table.html\n```", "files": files(folder)}
     else:
@@ -30,9 +31,6 @@ def add(site: Path, build: Path) -> None:
     for name, content in places.items():
         text = text.replace(f"<!-- the {name} -->", content)
     page.write_text(text)
-
-
-FLOATS = ("mean", "mean ±", "difference", "difference ±")
 
 
 def as_html(numbers: pandas.DataFrame) -> str:
