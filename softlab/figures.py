@@ -214,7 +214,8 @@ def at_scales(scales: "Mapping[str, Effects]", ax: Axes | None = None) -> Axes:
     ax.set_yticks(range(len(scales)), labels, fontsize=9)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", alpha=0.3)
-    names = [Line2D([], [], ls="none", color=one.color, marker=one.marker, label=one.label) for one in map(style, methods)]
+    looks = [style(method) for method in methods]
+    names = [Line2D([], [], ls="none", color=look.color, marker=look.marker, label=look.label) for look in looks]
     options = {"ncols": min(4, len(names)), "frameon": False, "columnspacing": 1.0, "handletextpad": 0.2}
     ax.legend(handles=names, loc="lower center", bbox_to_anchor=(0.5, 1.0), **options)
     return ax
@@ -228,7 +229,7 @@ def _scale_label(label: str, found: "Effects") -> str:
 
 
 def _estimate(ax: Axes, shown: Interval, y: float, look: Style, limits: tuple[float, float]) -> None:
-    """A marker with its interval; arrows where it goes on beyond the limits. Open, without interval, for one network."""
+    """A marker with its interval, and arrows where that goes on beyond the limits; an open one for one network."""
     marker = {"color": look.color, "marker": look.marker, "ms": 5, "ls": "none"}
     if shown.n == 1:
         ax.plot(shown.mean, y, fillstyle="none", **marker)

@@ -95,7 +95,7 @@ def about(study: str) -> dict[str, Any]:
 def effects_at_scales(
     table: pandas.DataFrame, quantity: str, settings: Profile, study: str = "core"
 ) -> dict[str, Effects]:
-    """What methods do to a quantity, in this table of a study and at every scale on record: {what it is called: Effects}.
+    """What methods do to a quantity, in this table of a study and at every scale on record: {its description: Effects}.
 
     A scale without anything to compare is left out.
     """

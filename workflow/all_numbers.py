@@ -1,8 +1,8 @@
 """Every number of a build, and of what is on record, as tables to take along: python all_numbers.py BUILD PROFILE
 
 BUILD/numbers/all.csv has one row for each study, scale, setting, method and quantity: the page of all numbers
-(number_page.py). NETWORKS/<study>.<scale>.csv beside it have one row for each network, every number as its lens gives it.
-Differences are those of softlab.effects, as in the chapters.
+(number_page.py). networks/<study>.<scale>.csv beside it have one row for each network, every number as its lens gives
+it. Differences are those of softlab.effects, as in the chapters.
 """
 
 import dataclasses
