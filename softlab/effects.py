@@ -82,7 +82,9 @@ def effects(table: pandas.DataFrame, quantity: str, against: str | pandas.DataFr
     Raises SoftlabError for an unknown quantity, with the nearest one, and where there is nothing to compare with.
     """
     check_known("quantity", quantity, QUANTITIES)
-    reference = table[table["method"] == against] if isinstance(against, str) else against
+    columns = ["id", "method", "seed", quantity, "images"]  # of a wide table, as pandas copies what is there
+    reference = table.loc[table["method"] == against] if isinstance(against, str) else against
+    table, reference = table.loc[:, columns], reference.loc[:, columns]
     if len(reference) == 0 or reference["method"].nunique() > 1 or not reference["seed"].is_unique:
         raise SoftlabError(f"effects need one method to compare with, one network a seed, not {against!r}")
     reference, found = reference.set_index("seed"), Effects()

@@ -74,7 +74,7 @@ def core_baseline(one: Measured, measured: list[Measured]) -> pandas.DataFrame |
     """The baseline of the core at the same scale, for a study that trains as the core does and has none of its own."""
     for core in measured:
         if (core.study, core.scale, core.experiment) == ("core", one.scale, one.experiment):
-            return core.table[core.table["method"] == "baseline"]
+            return core.table.loc[core.table["method"] == "baseline"]
     return None
 
 
@@ -87,7 +87,7 @@ def rows(measured: Measured, core: pandas.DataFrame | None = None) -> Iterator[d
     for point, table in points(measured.table, grid):
         reference = compared_with(measured.table, table, grid, core)
         for name, quantity in QUANTITIES.items():
-            against = {} if reference is None else effects(table[table["method"] != "baseline"], name, reference)
+            against = {} if reference is None else effects(table.loc[table["method"] != "baseline"], name, reference)
             for method, some in table.groupby("method", sort=False):
                 values = some[name].to_numpy(dtype=float)
                 values = values[np.isfinite(values)]
@@ -119,19 +119,19 @@ def compared_with(
 
     None where there is none that differs in the method only.
     """
-    baseline, fields = whole[whole["method"] == "baseline"], [name for name in grid if name in FIELDS]
+    baseline, fields = whole.loc[whole["method"] == "baseline"], [name for name in grid if name in FIELDS]
     for name in fields:
-        value = point[name].iloc[0]
-        baseline = baseline[baseline[name].isna() if pandas.isna(value) else baseline[name] == value]
+        here = point[name].iloc[0]
+        baseline = baseline.loc[(baseline[name] == here) | (baseline[name].isna() & bool(pandas.isna(here)))]
     if len(baseline):
         return baseline
     return None if fields else core
 
 
-def _written(value: object) -> str:
+def _written(value: str | float | None) -> str:
     if isinstance(value, str):
         return value
-    return "none" if pandas.isna(value) else f"{value:g}"
+    return "none" if value is None or np.isnan(value) else f"{value:g}"
 
 
 def _parts(interval: Interval | None, name: str) -> dict[str, float | None]:
