@@ -40,8 +40,8 @@ else
 	@$(BIN)/python workflow/summary.py $(BUILD)/$(notdir $(basename $(PROFILE)))
 endif
 
-plan: $(ENGINE) ## list what `make book` would do, and how long it takes
-	@$(SNAKEMAKE) dry_run=1
+plan: $(ENGINE) ## list what `make book` would do
+	@$(SNAKEMAKE) --dry-run --quiet reason host
 
 test: $(VENV)/test.stamp lint ## ruff, pyright, the fast tests, and two notebooks from end to end
 	@$(PYTEST) -m "not slow"
@@ -57,7 +57,7 @@ test-browser: $(VENV)/test.stamp ## the pages in a browser; needs Chromium (SOFT
 test-cluster: $(VENV)/test.stamp $(VENV)/cluster.stamp ## a Slurm of one node on this machine; as root, with slurm-wlm and munge
 	@$(BIN)/python -m pytest tests/cluster -rs
 
-sweep: $(ENGINE) ## notebooks over a grid of parameters: make sweep NAME=alpha (no NAME: list them)
+sweep: $(ENGINE) ## networks and notebooks over a grid of parameters: make sweep NAME=alpha (no NAME: list them)
 	@$(BIN)/softlab sweep $(NAME) --profile $(PROFILE) --on $(ON)
 
 lint: $(VENV)/test.stamp ## ruff: rules and format; pyright: types

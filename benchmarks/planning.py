@@ -42,7 +42,7 @@ def measured(checkout: Checkout, *options: str) -> tuple[float, float]:
 
 
 def sweep_of(checkout: Checkout, points: int) -> list[str]:
-    """Options for a sweep of so many points: a network and a notebook each."""
+    """Options for a sweep of so many points: a network each, in a job of its own."""
     path = checkout.folder / f"points_{points}.yaml"
     path.write_text(SWEEP.format(points=points))
     return [f"sweeps={path}", "runs_per_job=1"]
@@ -50,18 +50,18 @@ def sweep_of(checkout: Checkout, points: int) -> list[str]:
 
 def plans(checkout: Checkout, sizes: list[int]) -> None:
     """Time and memory to plan sweeps without running anything."""
-    found = {size: measured(checkout, *sweep_of(checkout, size), "dry_run=1", "--", "sweeps") for size in sizes}
-    seconds = {f"{size:,} points, {2 * size + 1:,} jobs": [time] for size, (time, _) in found.items()}
+    found = {size: measured(checkout, *sweep_of(checkout, size), "--dry-run", "--", "sweeps") for size in sizes}
+    seconds = {f"{size:,} points, {size + 1:,} jobs": [time] for size, (time, _) in found.items()}
     memory = {f"peak memory, {size:,} points (MiB)": round(memory) for size, (_, memory) in found.items()}
-    setting = "planning a sweep: two jobs a point, none is run (dry_run=1)"
+    setting = "planning a sweep: a job a point, none is run"
     report("planning", next(iter(seconds)), seconds, setting, memory)
 
 
 def jobs(checkout: Checkout) -> None:
-    """A start with nothing to do beside a sweep of 500 points whose jobs only touch files."""
+    """A start with nothing to do beside a sweep of 1,000 points whose jobs only touch files."""
     snakefile = checkout.folder / "workflow" / "Snakefile"
     snakefile.write_text(re.sub(r"    shell:\n(?:        .*\n)+", TOUCH, snakefile.read_text()))
-    options = [*sweep_of(checkout, 500), "--", "sweeps"]
+    options = [*sweep_of(checkout, 1000), "--", "sweeps"]
     first = measured(checkout, *options)[0]
     again = [measured(checkout, *options)[0] for _ in range(3)]
     book = ["--", "all"]

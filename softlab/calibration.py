@@ -7,18 +7,20 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as functional
-from scipy import stats
+from scipy import fft, optimize, stats
 from torch import Tensor
 
-from softlab.checks import check_correct, check_labels, refuse
+from softlab.checks import check_correct, check_logits, check_probabilities, refuse
 from softlab.errors import SoftlabError
 from softlab.intervals import Interval
 
 CHUNK, ROWS = 2**16, 2**10  # confidences, and rows of logits, worked on at a time: they stay in the processor's cache
+GRID = 2**13  # cells of [0, 1] in which smooth_calibration_error sums: far narrower than its kernels
 TEMPERATURES = (0.01, 100.0)  # where fit_temperature stops if there is no finite best one
 
 
@@ -82,10 +84,7 @@ def reliability(probs: Tensor, labels: Tensor, bins: int = 15, equal_mass: bool 
         edges = torch.arange(bins + 1, dtype=torch.float64) / bins
     sums = torch.zeros(3, bins, dtype=torch.float64)
     for values, right in zip(confidence.split(CHUNK), correct.split(CHUNK), strict=True):
-        if equal_mass:
-            index = torch.searchsorted(ends, values)
-        else:
-            index = (values * bins).ceil_().int().sub_(1).clamp_(0, bins - 1)
+        index = torch.searchsorted(ends, values) if equal_mass else _bin_of(values, bins)
         values = values.double()
         sums[0] += torch.bincount(index, minlength=bins)
         sums[1] += torch.bincount(index, values, minlength=bins)
@@ -101,6 +100,59 @@ def expected_calibration_error(probs: Tensor, labels: Tensor, bins: int = 15) ->
 def adaptive_calibration_error(probs: Tensor, labels: Tensor, bins: int = 15) -> float:
     """ECE in [0, 1] with bins that hold about equally many samples. Arguments: those of `reliability`."""
     return reliability(probs, labels, bins, equal_mass=True).error
+
+
+def bin_signs(probs: Tensor, labels: Tensor, bins: int = 15) -> Tensor:
+    """Which side each of the equally wide bins is on, (B,) float64: +1 more confident than right, -1 less, 0 neither.
+
+    Arguments: those of `reliability`; for `ece_terms` of several seeds, all their samples together.
+    """
+    return reliability(probs, labels, bins)._parts.sign()
+
+
+def ece_terms(probs: Tensor, labels: Tensor, signs: Tensor) -> Tensor:
+    """What each sample adds to the ECE if its bin is on this side: sign · (confidence - correct), (N,) in float64.
+
+    probs, labels: those of `reliability`.  signs: (B,), those of `bin_signs`, of these samples (then the mean of the
+    terms is their ECE) or of others (then it is at most that). As a mean it has an interval over seeds and samples.
+    """
+    if signs.ndim != 1 or len(signs) == 0 or not torch.isin(signs, signs.new_tensor([-1, 0, 1])).all():
+        raise SoftlabError(f"signs must be (B,), each -1, 0 or 1, not {signs.tolist()}")
+    confidence, correct = confidence_and_correct(probs, labels)
+    return signs.double()[_bin_of(confidence, len(signs))] * (confidence.double() - correct)
+
+
+def classwise_calibration_error(probs: Tensor, labels: Tensor, bins: int = 15) -> float:
+    """ECE of every class's probability, not only the largest, in [0, 1]: the mean over classes of p_k against 1[y = k].
+
+    probs: (N, K), labels: (N,) int64.  Classwise ECE of Kull et al. 2019, static calibration error of Nixon et al.
+    2019: equally wide bins of p_k.  Small by nature: most p_k are near 0, so compare it with nothing but itself.
+    """
+    check_probabilities(probs, labels)
+    classes = enumerate(probs.clamp(max=1).unbind(1))  # rounding can take one above 1
+    return float(np.mean([reliability(values, labels == label, bins).error for label, values in classes]))
+
+
+def smooth_calibration_error(probs: Tensor, labels: Tensor) -> float:
+    """smECE in [0, 1], without bins (Błasiok & Nakkiran 2023, 2309.12236). Arguments: those of `reliability`.
+
+    smECE_σ is the integral over [0, 1] of |confidence - correct, smoothed by a Gaussian of width σ reflected at both
+    ends|; it falls with σ, and smECE is where it equals σ. It moves continuously with every confidence, and is at least
+    the confidence gap. Reflected smoothing only damps the terms of a cosine series, which takes O(N + GRID).
+    """
+    confidence, correct = (values.double().cpu().numpy() for values in confidence_and_correct(probs, labels))
+    place = confidence * GRID - 0.5  # each sample is shared between the two nearest middles of cells
+    lower, residual = np.floor(place), (confidence - correct) / len(confidence)
+    cells = np.zeros(GRID)
+    for cell, share in ((lower, lower + 1 - place), (lower + 1, place - lower)):
+        cells += np.bincount(cell.clip(0, GRID - 1).astype(int), share * residual, GRID)
+    series, frequencies = fft.dct(cells), np.pi * np.arange(GRID)
+
+    def excess(width: float) -> float:
+        smoothed = fft.idct(series * np.exp(-((width * frequencies) ** 2) / 2))
+        return float(np.abs(np.asarray(smoothed)).sum()) - width
+
+    return optimize.root_scalar(excess, bracket=(0, 2), method="brentq", xtol=1e-9).root
 
 
 def confidence_gap(probs: Tensor, labels: Tensor) -> float:
@@ -133,11 +185,43 @@ def nll(logits: Tensor, labels: Tensor) -> float:
     return float(functional.cross_entropy(logits.double(), labels))
 
 
+def nll_terms(logits: Tensor, labels: Tensor) -> Tensor:
+    """Each sample's negative log-likelihood, (N,) in float64, in nats; `nll` is their mean, up to its last digit."""
+    check_logits(logits, labels)
+    return functional.cross_entropy(logits.double(), labels, reduction="none")
+
+
 def brier(probs: Tensor, labels: Tensor) -> float:
     """Mean over samples of Σ_k (p_k - 1[k = y])², in [0, 2]. probs: (N, K), labels: (N,)."""
+    return float(brier_terms(probs, labels).mean())
+
+
+def brier_terms(probs: Tensor, labels: Tensor) -> Tensor:
+    """Each sample's Σ_k (p_k - 1[k = y])², (N,) in float64; `brier` is their mean."""
     check_probabilities(probs, labels)
     truth = functional.one_hot(labels, probs.shape[1])
-    return float((probs.double() - truth).square().sum(1).mean())
+    return (probs.double() - truth).square().sum(1)
+
+
+class ScoreParts(NamedTuple):
+    """A proper score = refinement, what is left of it at the temperature, + calibration, what that takes away."""
+
+    refinement: float
+    calibration: float
+
+
+def score_parts(logits: Tensor, labels: Tensor, temperature: float) -> dict[str, ScoreParts]:
+    """NLL and Brier score, each as what no temperature mends and what one does (after Berta et al. 2025, 2501.19195).
+
+    logits: (N, K).  labels: (N,) int64.  temperature: `fit_temperature`'s, best from other samples: calibration is
+    below 0 where it does harm. Fitted on these samples, it is never below 0 for NLL (for Brier it can be).
+    """
+    cooled = logits.double() / temperature
+    scores = {
+        "NLL": (nll(cooled, labels), nll(logits, labels)),
+        "Brier": (brier(cooled.softmax(1), labels), brier(logits.double().softmax(1), labels)),
+    }
+    return {name: ScoreParts(after, before - after) for name, (after, before) in scores.items()}
 
 
 def bootstrap_interval(
@@ -228,31 +312,11 @@ def confidence_and_correct(probs: Tensor, labels: Tensor) -> tuple[Tensor, Tenso
     return _full(probs), labels.float()
 
 
+def _bin_of(values: Tensor, bins: int) -> Tensor:
+    """Which of the equally wide bins each value in [0, 1] is in: on an edge, the one below."""
+    return (values * bins).ceil_().int().sub_(1).clamp_(0, bins - 1)
+
+
 def _full(values: Tensor) -> Tensor:
     """float32 or float64: half precision is too coarse to be sorted into bins."""
     return values if values.dtype == torch.float64 else values.float()
-
-
-def check_probabilities(probs: Tensor, labels: Tensor | None = None) -> None:
-    """Rows (N, K) from 0 to 1 that sum to 1; and labels (N,) that fit, if given."""
-    _check_table(probs, "probabilities")
-    total = probs.sum(1, dtype=torch.float64)
-    bad = ~(((probs >= 0) & (probs <= 1 + 1e-6)).all(1) & ((total - 1).abs() < 1e-2))
-    said = "row {} is no distribution: from {:g} to {:g}, sum {:g} (of logits, take the softmax first)"
-    refuse(bad, lambda row: said.format(row, *probs[row].aminmax(), total[row]))
-    if labels is not None:
-        check_labels(labels, probs, probs.shape[1])
-
-
-def check_logits(logits: Tensor, labels: Tensor) -> None:
-    """Finite logits (N, K) that are no probabilities, and labels (N,) that fit."""
-    _check_table(logits, "logits")
-    refuse(~torch.isfinite(logits).all(1), lambda row: f"row {row} of logits is not finite")
-    if ((logits >= 0) & (logits <= 1)).all() and ((logits.sum(1) - 1).abs() < 1e-5).all():
-        raise SoftlabError("row 0 and all others sum to 1: these are probabilities, give logits (or their logarithm)")
-    check_labels(labels, logits, logits.shape[1])
-
-
-def _check_table(values: Tensor, what: str) -> None:
-    if values.ndim != 2 or len(values) == 0 or values.shape[1] < 2:
-        raise SoftlabError(f"{what} must be (N, K) with N > 0 and at least two classes, not {tuple(values.shape)}")

@@ -72,3 +72,28 @@ def check_correct(correct: Tensor) -> None:
     if correct.dtype != torch.bool:
         bad = (correct != 0) & (correct != 1)
         refuse(bad, lambda row: f"correctness {row} is {float(correct[row]):g}: it must be 0 or 1")
+
+
+def check_probabilities(probs: Tensor, labels: Tensor | None = None) -> None:
+    """Rows (N, K) from 0 to 1 that sum to 1; and labels (N,) that fit, if given."""
+    _check_table(probs, "probabilities")
+    total = probs.sum(1, dtype=torch.float64)
+    bad = ~(((probs >= 0) & (probs <= 1 + 1e-6)).all(1) & ((total - 1).abs() < 1e-2))
+    said = "row {} is no distribution: from {:g} to {:g}, sum {:g} (of logits, take the softmax first)"
+    refuse(bad, lambda row: said.format(row, *probs[row].aminmax(), total[row]))
+    if labels is not None:
+        check_labels(labels, probs, probs.shape[1])
+
+
+def check_logits(logits: Tensor, labels: Tensor) -> None:
+    """Finite logits (N, K) that are no probabilities, and labels (N,) that fit."""
+    _check_table(logits, "logits")
+    refuse(~torch.isfinite(logits).all(1), lambda row: f"row {row} of logits is not finite")
+    if ((logits >= 0) & (logits <= 1)).all() and ((logits.sum(1) - 1).abs() < 1e-5).all():
+        raise SoftlabError("row 0 and all others sum to 1: these are probabilities, give logits (or their logarithm)")
+    check_labels(labels, logits, logits.shape[1])
+
+
+def _check_table(values: Tensor, what: str) -> None:
+    if values.ndim != 2 or len(values) == 0 or values.shape[1] < 2:
+        raise SoftlabError(f"{what} must be (N, K) with N > 0 and at least two classes, not {tuple(values.shape)}")

@@ -48,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--study", nargs="+", default=["core"], help="of chapters.yaml (core: the profile itself)")
     train.add_argument("--method", action="append", help="a method of the study (all); may be given again")
     train.add_argument("--seed", type=int, nargs="+", action="extend", help="seeds (all of the study)")
-    train.add_argument("--manifest", type=Path, help="write id and numbers of each network to this file")
+    train.add_argument("--networks", type=Path, help="train these instead: a list that the workflow has written")
+    train.add_argument("--manifest", type=Path, help="write a row for each network to this file, with its numbers")
     train.set_defaults(run=_train)
 
     for name, does, function in (
@@ -87,8 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     claims.set_defaults(run=_claims)
 
     for name, about in (
-        ("sweep", "execute notebooks over a grid of parameters, and report"),
-        ("edition", "make, verify and list committed results of larger runs"),
+        ("sweep", "networks and notebooks over a grid of parameters, and a report"),
+        ("edition", "list and render committed results of larger runs"),
     ):
         command = commands.add_parser(name, add_help=False, help=about)
         command.add_argument("arguments", nargs=argparse.REMAINDER)
@@ -133,30 +134,28 @@ def _train(options) -> None:
     changes = _assignments(options.set, "--set", "FIELD")
     if options.methods_file:
         _run_methods_file(options.methods_file)
-    experiments = []
-    for study in options.study:
-        profile = study_profile(load_profile(options.profile, **changes), study)
+    settings = load_profile(options.profile, **changes)
+    wanted = _listed(options.networks) if options.networks else []  # (study, what to train, what it is measured on)
+    for study in () if options.networks else options.study:
+        profile = study_profile(settings, study)
         methods = {name: profile.methods.get(name, {}) for name in options.method or profile.methods}
         chosen = dataclasses.replace(profile, methods=methods, seeds=options.seed or profile.seeds)
-        experiments += [(study, one) for one in chosen.experiments()]
+        wanted += [(study, experiment, profile.evaluation) for experiment in chosen.experiments()]
 
     from softlab import numbers, runs, training
 
     device, rows = training.choose_device(options.device), []
-    for position, (study, experiment) in enumerate(experiments):
+    for study, experiment, evaluation in wanted:
         new = runs.missing([experiment], device, options.store)
         run = runs.fit_or_load(experiment, store=options.store, device=device, on_epoch=_teller(experiment))
         if new:
-            seconds = run.provenance["wall_seconds"]
-            waiting = len(runs.missing([one for _, one in experiments[position + 1 :]], device, options.store))
-            left = f"; {waiting} more to train, about {waiting * seconds / 60:.1f} min" if waiting else ""
-            accuracy = run.history["accuracy"][-1]
-            print(f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f}{left}", flush=True)
-        found = numbers.of(run, profile.evaluation)
+            seconds, accuracy = run.provenance["wall_seconds"], run.history["accuracy"][-1]
+            place = f"({len(rows) + 1} of {len(wanted)})"
+            print(f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f} {place}", flush=True)
+        found = numbers.of(run, evaluation).values
+        values = {name: value if math.isfinite(value) else None for name, value in found.items()}
         row = {"id": run.id, "study": study, "method": experiment.method, "seed": experiment.seed}
-        rows.append(
-            row | {"values": {name: value if math.isfinite(value) else None for name, value in found.values.items()}}
-        )
+        rows.append(row | {"values": values})
     if options.manifest:
         write_json(options.manifest, rows)
     else:
@@ -183,6 +182,19 @@ def _verify(options) -> None:
         differ += word == "differs"
     if differ:
         raise SoftlabError(f"{differ} of {options.rows} networks are not what the record says")
+
+
+def _listed(path: Path) -> list:
+    """The networks of a file that workflow/plan.py has written: [(study, experiment, evaluation), …]."""
+    import json
+
+    from softlab.experiment import Experiment
+
+    try:
+        listed = json.loads(path.read_bytes())
+        return [(one["study"], Experiment(**one["experiment"]), one["evaluation"]) for one in listed]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise SoftlabError(f"--networks {path}: this is no list of networks ({error})") from None
 
 
 def _teller(experiment):

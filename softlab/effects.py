@@ -143,7 +143,5 @@ def _terms(quantity: str, rows: pandas.DataFrame) -> np.ndarray | None:
     if quantity == "gap":
         return confidence - right
     # The sign of each bin is that of all seeds together: with it fixed, ECE is a mean over images.
-    diagram = calibration.reliability(torch.from_numpy(confidence.ravel()), torch.from_numpy(right.ravel()))
-    signs = np.sign((diagram.confidence - diagram.accuracy).nan_to_num().numpy())
-    bins = np.clip(np.ceil(confidence * len(signs)).astype(int) - 1, 0, len(signs) - 1)
-    return signs[bins] * (confidence - right)
+    pooled = torch.from_numpy(confidence.ravel()), torch.from_numpy(right.ravel())
+    return calibration.ece_terms(*pooled, calibration.bin_signs(*pooled)).numpy().reshape(right.shape)

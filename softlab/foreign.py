@@ -1,6 +1,5 @@
 """Networks that softlab did not build: a copy to look at, its linear head, and networks and images read from files."""
 
-import copy
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,10 +13,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from softlab import data
-from softlab.attacks.ascent import device_of
 from softlab.batches import as_pixels
 from softlab.errors import SoftlabError, check_known
-from softlab.representation import tap
+from softlab.representation import device_of, frozen_copy, tap
 
 
 class Subject(nn.Module):
@@ -31,10 +29,10 @@ class Subject(nn.Module):
 
     def __init__(self, model: nn.Module, mean: Tensor, std: Tensor):
         super().__init__()
-        self.model, self.name = copy.deepcopy(model), ""
+        self.model, self.name = frozen_copy(model), ""
         self.register_buffer("mean", mean[:, None, None])
         self.register_buffer("std", std[:, None, None])
-        self.float().eval().requires_grad_(False)
+        self.eval()
 
     @property
     def head(self) -> nn.Linear:

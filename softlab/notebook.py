@@ -160,7 +160,8 @@ def _refuse_unknown_parameters() -> None:
     if injected:
         known = _assigned(cells[injected - 1])
         for name in _assigned(cells[injected]):
-            check_known("parameter", name, known)
+            if not name.startswith("PAPERMILL_"):  # what it tells of itself: --inject-output-path
+                check_known("parameter", name, known)
 
 
 def _assigned(source: str) -> list[str]:

@@ -24,9 +24,10 @@ from softlab.data import Dataset
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment
 from softlab.files import write_whole
+from softlab.lenses import Lens
 from softlab.models import Network
 from softlab.provenance import store_folder
-from softlab.quantities import LENSES, Lens, Look, Samples
+from softlab.quantities import LENSES, Look, Samples
 from softlab.runs import Run, dataset_of
 from softlab.training import cpu_threads, training_set
 
@@ -89,6 +90,7 @@ def samples_of(experiment: Experiment, evaluation: Mapping[str, Any]) -> Samples
 
 
 _PARTS = ("values", "images", "problems")
+DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)  # what reading a torn file can raise
 
 
 @functools.lru_cache(maxsize=1)
@@ -130,7 +132,7 @@ def _write(path: Path, numbers: Numbers) -> None:
 
 def _read(path: Path) -> Numbers | None:
     """Numbers on file; None where there are none, or the file is damaged."""
-    with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile), np.load(path) as file:
+    with contextlib.suppress(*DAMAGE), np.load(path, allow_pickle=False) as file:
         parts: dict[str, dict[str, Any]] = {part: {} for part in _PARTS}
         for name in file.files:
             part, _, what = name.partition("/")

@@ -33,19 +33,14 @@ def store_folder(store: str | Path | None = None) -> Path:
 def results_path(notebook: str) -> Path:
     """Where a notebook leaves its results: SOFTLAB_RESULTS, else beside what papermill writes, else in this folder.
 
-    Papermill does not tell a notebook its output; where processes can be looked at (Linux), its command line does.
+    Papermill tells a notebook its output with --inject-output-path.
     """
+    from IPython import get_ipython
+
     if os.environ.get("SOFTLAB_RESULTS"):
         return Path(os.environ["SOFTLAB_RESULTS"])
-    parent = Path(f"/proc/{os.getppid()}")
-    try:
-        arguments = os.fsdecode((parent / "cmdline").read_bytes()).split("\0")
-        notebooks = [one for one in arguments if one.endswith(".ipynb")]
-        if any(Path(one).name == "papermill" for one in arguments) and len(notebooks) == 2:
-            return ((parent / "cwd").readlink() / notebooks[1]).with_suffix(".results.json")
-    except OSError:
-        pass  # no such place on this system
-    return Path(f"{notebook}.results.json")
+    output = getattr(get_ipython(), "user_ns", {}).get("PAPERMILL_OUTPUT_PATH")
+    return Path(output).with_suffix(".results.json") if output else Path(f"{notebook}.results.json")
 
 
 def environment(device: str) -> dict[str, str]:
@@ -61,13 +56,13 @@ def environment(device: str) -> dict[str, str]:
 
 @functools.cache
 def commit() -> str:
-    """The checkout's commit, `+` if files differ from it, results in editions/ aside; `unknown` outside a checkout."""
+    """The checkout's commit, `+` if files differ from it, results aside; `unknown` outside a checkout."""
     if not (PACKAGE.parent / ".git").exists():
         return "unknown"
     asked = {"cwd": PACKAGE.parent, "capture_output": True, "text": True, "timeout": 20}
     try:
         said = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], check=True, **asked)
-        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", ":!editions"], **asked)
+        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", ":!editions", ":!softlab/records"], **asked)
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return said.stdout.strip() + "+" * (changed.returncode != 0)

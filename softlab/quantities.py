@@ -5,154 +5,23 @@ entry for each image where an effect needs an interval over images too. Whoever 
 version: numbers on record count for their version only (softlab.numbers).
 """
 
-import functools
-import itertools
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-
 import torch
 import torch.nn.functional as functional
-from torch import Tensor, nn
+from torch import Tensor
 
 from softlab import attacks, calibration, corruptions, geometry, selective
 from softlab.batches import as_pixels
-from softlab.errors import SoftlabError
-from softlab.representation import Representation, extract, head_of
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """How one number is called and written, and the claim that it is the statistic of.
-
-    chapter: the notebook that explains it.  factor, digits: in which units.  better: +1 more, -1 less, 0 neither.
-    claim, variant: of claims.yml and of the ledger (empty: none).  images: the outcome of which it is the mean over
-    images, among those that its lens gives (empty: it is no such mean).
-    """
-
-    label: str
-    chapter: str
-    factor: float = 1
-    digits: int = 2
-    better: int = 0
-    claim: str = ""
-    variant: str = ""
-    images: str = ""
-
-
-@dataclass(frozen=True)
-class Samples:
-    """What a network is measured on; each part is images (N, C, H, W), uint8 or in [0, 1], and labels (N,) int64.
-
-    reference: for class means and radii, usually the training images.  fit: for the temperature.  test: scored, of
-    which the first `attacked` meet attacks of `steps` steps, and the first CORRUPTED corruptions.  kept: corrupted
-    images, filled as they are made; samples with the same test images may share it.
-    """
-
-    reference: tuple[Tensor, Tensor]
-    fit: tuple[Tensor, Tensor]
-    test: tuple[Tensor, Tensor]
-    attacked: int = 500
-    steps: int = 20
-    kept: dict[tuple[str, int], Tensor] = field(default_factory=dict, repr=False, compare=False)
-
-    def corrupted(self) -> Iterator[tuple[str, Tensor]]:
-        """Kind, and the first test images in it, at severities 1, 3 and 5, one at a time; small ones are kept."""
-        images = self.test[0][:CORRUPTED]
-        for kind, severity in itertools.product(corruptions.SEVERITIES, (1, 3, 5)):
-            worse = self.kept.get((kind, severity))
-            if worse is None:
-                worse = corruptions.corrupt(images, kind, severity, torch.Generator().manual_seed(0))
-            if images.numel() <= KEPT:
-                self.kept[kind, severity] = worse
-            yield kind, worse
-
-
-class Look:
-    """One network on its samples: what lenses share is computed once, when the first of them asks for it."""
-
-    def __init__(self, model: nn.Module, samples: Samples, head: nn.Linear | None = None):
-        """head: the linear layer that gives the logits (None: model.head)."""
-        self.model, self.samples, self.head = model, samples, head
-
-    @functools.cached_property
-    def tested(self) -> Representation:
-        return extract(self.model, *self.samples.test, head=self.head)
-
-    @functools.cached_property
-    def reference(self) -> Representation:
-        return extract(self.model, *self.samples.reference, head=self.head)
-
-    @functools.cached_property
-    def fitted(self) -> Representation:
-        return extract(self.model, *self.samples.fit, head=self.head)
-
-    @functools.cached_property
-    def temperature(self) -> float:
-        return calibration.fit_temperature(self.fitted.logits, self.fitted.labels)
-
-    @property
-    def layer(self) -> tuple[Tensor, Tensor]:
-        """Weight and bias of the head. Raises SoftlabError for networks that have no single linear one."""
-        return head_of(self.model, self.head)
-
-
-Found = Mapping[str, float | Tensor]
-
-
-@dataclass(frozen=True)
-class Lens:
-    """A group of quantities that are measured together. clean: it attacks or corrupts no image, and is quick."""
-
-    name: str
-    version: int
-    quantities: Mapping[str, Quantity]
-    measure: Callable[[Look], Found]
-    clean: bool
-
-
-LENSES: dict[str, Lens] = {}
-QUANTITIES: dict[str, Quantity] = {}
-
-
-def lens(version: int, quantities: Mapping[str, Quantity], clean: bool = True):
-    """Register the function below as the lens of these quantities, under its own name."""
-
-    def register(measure: Callable[[Look], Found]) -> Callable[[Look], Found]:
-        LENSES[measure.__name__] = Lens(measure.__name__, version, quantities, measure, clean)
-        QUANTITIES.update(quantities)
-        return measure
-
-    return register
-
-
-def measure(
-    model: nn.Module, samples: Samples, head: nn.Linear | None = None, problems: dict[str, str] | None = None
-) -> dict[str, float]:
-    """Every number of QUANTITIES for one network, in the units of its lens.
-
-    head: the linear layer that gives the logits (None: model.head).  problems: if given, a lens that cannot be applied
-    leaves its numbers out and its error here, under its name; otherwise the error is raised.
-    """
-    look, values = Look(model, samples, head), {}
-    for one in LENSES.values():
-        try:
-            values |= {name: value for name, value in one.measure(look).items() if name in one.quantities}
-        except SoftlabError as error:
-            if problems is None:
-                raise
-            problems[one.name] = str(error)
-    return values
-
+from softlab.lenses import CORRUPTED, LENSES, QUANTITIES, Found, Look, Quantity, Samples, lens, measure  # noqa: F401
+from softlab.representation import extract
 
 SOFT_LABELS, CONES, MAGNITUDES, COSINES = "01_soft_labels", "02_cones", "03_magnitudes", "04_cosines"
 CALIBRATION, ROBUSTNESS = "05_calibration", "06_robustness"
 RADII = (1, 2, 4, 8)  # of the ladder of attacks, in 255ths
 SAID = (1, 2, 4)  # of them, those that sentences speak of and claims are judged at
 PAPERS = 0.4 / 255  # the radius of Park et al., with PGD-7; so close by, the ladder's last rung finds nothing more
-CORRUPTED = 500  # test images that meet corruptions
 WALKED = 200  # attacked images whose way in the space of features is looked at
-KEPT = 2**21  # pixels: of no more, corrupted images stay in memory for the next network
 VERSIONS = ("raw", "centred", "row space", "logits")  # of the within-class variation; the last is invariant
+LEVELS = (0.5, 0.9, 0.99)  # of confidence, at which contours are looked for
 STEPS = ("gradient", "gradient at T", "attack, cross-entropy", "attack, margin")
 
 
@@ -170,7 +39,6 @@ def outcomes(look: Look) -> Found:
         "training accuracy": look.reference.accuracy,
         "right": tested.correct,
         "confidence": tested.logits.softmax(1).amax(1),
-        "loss": functional.cross_entropy(tested.logits, tested.labels, reduction="none"),
     }
 
 
@@ -183,6 +51,8 @@ def outcomes(look: Look) -> Found:
         ),
         "settled share": Quantity("class settled below t = 1 (%)", CONES, 100, 1),
         "onset": Quantity("median onset t₀", CONES, 1, 3),
+        "bounded classes": Quantity("classes with a bounded region", CONES, 1, 1),
+        **{f"contour, {level}": Quantity(f"median t where confidence is {level}", CONES, 1, 3) for level in LEVELS},
     },
 )
 def cones(look: Look) -> Found:
@@ -192,6 +62,11 @@ def cones(look: Look) -> Found:
         "constant class": geometry.constant_share(features, *look.layer),
         "settled share": geometry.settled_share(features, *look.layer),
         "onset": float(geometry.cone_onset(features, *look.layer).median()),
+        "bounded classes": float(geometry.bounded_regions(*look.layer).sum()),
+        **{
+            f"contour, {level}": float(geometry.confidence_contour(features, *look.layer, level).median())
+            for level in LEVELS
+        },
     }
 
 
@@ -223,15 +98,19 @@ def magnitudes(look: Look) -> Found:
 @lens(
     1,
     {
-        f"cosine, {variant}": Quantity(f"cosine, {variant}", COSINES, claim="cosine-rises", variant=variant)
-        for variant in geometry.VARIANTS
+        **{
+            f"cosine, {variant}": Quantity(f"cosine, {variant}", COSINES, claim="cosine-rises", variant=variant)
+            for variant in geometry.VARIANTS
+        },
+        "alignment": Quantity("cosine of the logits to their largest, without labels", COSINES),
     },
 )
 def cosines(look: Look) -> Found:
     tested, reference = look.tested, look.reference
     centers = geometry.Centers.of(reference.features, reference.labels, *look.layer)
     variants = geometry.cosine_variants(tested.features, tested.logits, tested.labels, centers)
-    return {f"cosine, {variant}": float(values.nanmean()) for variant, values in variants.items()}
+    found = {f"cosine, {variant}": float(values.nanmean()) for variant, values in variants.items()}
+    return found | {"alignment": float(geometry.alignment(tested.logits).mean())}
 
 
 @lens(
@@ -255,10 +134,12 @@ def variation(look: Look) -> Found:
     found, weight = {}, look.layer[0]
     for part, where in ((look.tested, ""), (look.reference, ", train")):
         parts = geometry.variation_variants(part.features, part.labels, weight)
-        parts["logits"] = geometry.within_class_variation(_centred(part.logits), part.labels)
+        parts["logits"] = geometry.within_class_variation(geometry.centered_logits(part.logits), part.labels)
         found |= {f"spread, {version}{where}": spread for version, (spread, _) in parts.items()}
         found |= {f"separation, {version}{where}": apart for version, (_, apart) in parts.items()}
-    predicted = geometry.within_class_variation(_centred(look.tested.logits), look.tested.logits.argmax(1))
+    predicted = geometry.within_class_variation(
+        geometry.centered_logits(look.tested.logits), look.tested.logits.argmax(1)
+    )
     loosening = found["spread, logits"] - found["spread, logits, train"]
     return found | {"loosening": loosening, "spread, predicted": predicted[0]}
 
@@ -272,9 +153,12 @@ def variation(look: Look) -> Found:
         "gap": Quantity("confidence − accuracy (points)", CALIBRATION, 100, 1),
         "floor": Quantity("ECE of a calibrated network (%)", CALIBRATION, 100, 1),
         "NLL": Quantity("NLL", CALIBRATION, 1, 3, -1, images="loss"),
-        "Brier": Quantity("Brier score", CALIBRATION, 1, 3, -1),
+        "smooth ECE": Quantity("smooth ECE (%)", CALIBRATION, 100, 1, -1),
+        "classwise ECE": Quantity("classwise ECE (%)", CALIBRATION, 100, 2, -1),
+        "Brier": Quantity("Brier score", CALIBRATION, 1, 3, -1, images="Brier score"),
         "temperature": Quantity("best temperature", CALIBRATION),
         "ECE at T": Quantity("ECE at that temperature (%)", CALIBRATION, 100, 1, -1),
+        # What no temperature mends: the refinement parts of the two scores.
         "NLL at T": Quantity("NLL at that temperature", CALIBRATION, 1, 3, -1, images="loss at T"),
         "Brier at T": Quantity("Brier score at that temperature", CALIBRATION, 1, 3, -1),
         "AURC": Quantity("AURC (%)", CALIBRATION, 100, 2, -1, "ls-hurts-selective"),
@@ -293,6 +177,8 @@ def calibrated(look: Look) -> Found:
         "gap": calibration.confidence_gap(probs, labels),
         "floor": calibration.ece_noise_floor(probs, generator=torch.Generator().manual_seed(0))[0],
         "NLL": calibration.nll(logits, labels),
+        "smooth ECE": calibration.smooth_calibration_error(probs, labels),
+        "classwise ECE": calibration.classwise_calibration_error(probs, labels),
         "Brier": calibration.brier(probs, labels),
         "temperature": temperature,
         "ECE at T": calibration.expected_calibration_error(cooled, labels),
@@ -300,8 +186,9 @@ def calibrated(look: Look) -> Found:
         "Brier at T": calibration.brier(cooled, labels),
         "AURC": selective.aurc(confidence, tested.correct),
         "excess AURC": selective.excess_aurc(confidence, tested.correct),
-        "loss": functional.cross_entropy(logits, labels, reduction="none"),
-        "loss at T": functional.cross_entropy(logits / temperature, labels, reduction="none"),
+        "loss": calibration.nll_terms(logits, labels).float(),
+        "loss at T": calibration.nll_terms(logits / temperature, labels).float(),
+        "Brier score": calibration.brier_terms(probs, labels).float(),
     }
 
 
@@ -370,8 +257,8 @@ def inward(look: Look) -> Found:
     basis, found = geometry.row_space(weight), {}
     for name, step in steps.items():
         for space, seen in (("", lambda rows: rows), (", row space", lambda rows: rows @ basis.T)):
-            share = functional.cosine_similarity(seen(step), -seen(features), dim=1)
-            found[f"inward, {name}{space}"] = float(share[right].mean())
+            cosine = geometry.inward_cosine(seen(step), seen(features))
+            found[f"inward, {name}{space}"] = float(cosine[right].nanmean())
     return found
 
 
@@ -392,7 +279,3 @@ def corrupted(look: Look) -> Found:
         by_kind.setdefault(kind, []).append(extract(look.model, worse, labels, head=look.head).accuracy)
     found = {f"corrupted, {kind}": sum(some) / len(some) for kind, some in by_kind.items()}
     return {"corrupted": sum(found.values()) / len(found), **found}
-
-
-def _centred(logits: Tensor) -> Tensor:
-    return logits - logits.mean(1, keepdim=True)

@@ -30,12 +30,15 @@ from softlab.profile import Profile, study_profile
 from softlab.quantities import LENSES, QUANTITIES
 
 RECORDS = provenance.PACKAGE / "records"
+TEXT = ("method", "seed", "id", "asked", "torch", "device", "cpu", "evaluation", "lenses", "date", "commit")
 # Outcomes by image that are recorded: those that a quantity is the mean of, and what calibration is made of.
 OUTCOMES = {"right", "confidence"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
 
 
-def study_table(settings: Profile, study: str = "core", store: str | Path | None = None) -> pandas.DataFrame:
-    """The numbers of a study at this profile, one row for each network.
+def study_table(
+    settings: Profile, study: str = "core", store: str | Path | None = None, along: bool = False
+) -> pandas.DataFrame:
+    """The numbers of a study at this profile, one row for each network; along: one for each of its snapshots.
 
     Columns: method, seed, what the study's grid varies, source ("live": from a network of the store, or "recorded"),
     id, torch, device, cpu, every quantity (NaN where its lens could not be applied, or had another version when it was
@@ -50,12 +53,16 @@ def study_table(settings: Profile, study: str = "core", store: str | Path | None
     with tqdm([one for one in experiments if one.seed not in lost], unit="network", leave=False, delay=2) as bar:
         for experiment in bar:
             row = None
-            if runs.missing([experiment], device, store):
+            if not along and runs.missing([experiment], device, store):
                 row = recorded(experiment, profile.evaluation, device)
-            if row is None:
-                run = runs.fit_or_load(experiment, store=store, device=device)
-                row = {"source": "live", **_row(run, numbers.of(run, profile.evaluation))}
-            rows.append(_varied(profile, experiment) | row)
+            if row is not None:
+                rows.append(_varied(profile, experiment) | row)
+                continue
+            run = runs.fit_or_load(experiment, store=store, device=device, use_zoo=not along)
+            for epoch in experiment.snapshot_epochs if along else (None,):
+                live = {"source": "live"} if epoch is None else {"source": "live", "epoch": epoch}
+                live |= _row(run, numbers.of(run, profile.evaluation, epoch))
+                rows.append(_varied(profile, experiment) | live)
     if not rows:
         raise SoftlabError(f"no seed of study {study} is left: {'; '.join(lost.values())}")
     table = pandas.DataFrame(rows)
@@ -153,8 +160,8 @@ def verify(
     """Train some recorded rows again: for each its run id, `same bits`, `alike` or `differs`, and what differs.
 
     count: how many, spread over the table.  store: where to train (None: a folder that is deleted afterwards).
-    Alike: every number is within three standard deviations of the method's recorded seeds, as where another processor
-    or another torch rounds differently.
+    Alike: every number is within three standard deviations of the method's other seeds, as where another processor or
+    another torch rounds differently.
     """
     profile, device = study_profile(settings, study), training.choose_device()
     known = [(one, recorded(one, profile.evaluation, device)) for one in profile.experiments()]
@@ -162,14 +169,14 @@ def verify(
     if not known:
         raise SoftlabError(f"there is no record of study {study} at profile {settings.name}")
     table = pandas.DataFrame([{"method": one.method, **row} for one, row in known])
-    spread = 3 * table.groupby("method")[list(QUANTITIES)].std()
     with tempfile.TemporaryDirectory() as fresh:
         for position in dict.fromkeys(np.linspace(0, len(known) - 1, min(count, len(known))).round().astype(int)):
             one, row = known[position]
             run = runs.fit_or_load(one, store=store or fresh, device=device, use_zoo=False)
             values = numbers.of(run, profile.evaluation).values
             other = {name: abs(value - row[name]) for name, value in values.items() if not _equal(value, row[name])}
-            far = [name for name, distance in other.items() if not distance <= spread[name][one.method]]
+            seeds = table[(table["method"] == one.method) & (table["id"] != row["id"])]
+            far = [name for name, distance in other.items() if not distance <= 3 * seeds[name].std()]
             yield row["id"], "differs" if far else "alike" if other else "same bits", far or list(other)
 
 
@@ -206,7 +213,9 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
             if outcome in OUTCOMES:
                 arrays[f"{row['id']}/{outcome}"] = values if values.dtype == bool else values.astype(np.float16)
     write_whole(path.with_suffix(".npz"), lambda file: np.savez_compressed(file, **arrays))  # pyright: ignore
-    text = pandas.DataFrame(rows).drop(columns="images").to_csv(index=False, lineterminator="\n")
+    table = pandas.DataFrame(rows).drop(columns="images")
+    order = [name for name in table if name not in QUANTITIES] + list(QUANTITIES)
+    text = table[order].to_csv(index=False, lineterminator="\n")
     write_whole(path, lambda file: file.write(text.encode()))
 
 
@@ -215,8 +224,11 @@ def _read(path: Path, as_written: bool = False) -> pandas.DataFrame:
 
     as_written: all quantities as they are in the file.
     """
-    text = ("id", "asked", "method", "torch", "device", "cpu", "evaluation", "lenses", "date", "commit")
-    table = pandas.read_csv(path, dtype=dict.fromkeys(text, str), float_precision="round_trip", keep_default_na=True)
+    table = pandas.read_csv(path, dtype=str)
+    exact = {name: table[name].astype(float) for name in table if name in QUANTITIES}  # text to the nearest float
+    table = table.assign(seed=table["seed"].astype(int), **exact)
+    for name in set(table) - {*QUANTITIES, *TEXT}:
+        table[name] = pandas.to_numeric(table[name], errors="coerce")
     table = table.reindex(columns=list(dict.fromkeys([*table.columns, *QUANTITIES])))
     versions = about(path.parent.name)[path.stem]["lenses"]
     for digest, rows in () if as_written else table.groupby("lenses").groups.items():

@@ -1,5 +1,7 @@
 """What a network computes on a data set: its features and logits, through hooks that clean up after themselves."""
 
+import copy
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +30,16 @@ def layout(model: nn.Module) -> torch.memory_format:
     """
     own = any(isinstance(module, Network) for module in model.modules())
     return torch.channels_last if own else torch.contiguous_format
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a network is; the CPU if it has neither parameters nor buffers."""
+    return next((held.device for held in itertools.chain(model.parameters(), model.buffers())), torch.device("cpu"))
+
+
+def frozen_copy(model: nn.Module) -> nn.Module:
+    """A copy to look at or to attack: in evaluation mode, float32, its parameters without gradients."""
+    return copy.deepcopy(model).float().eval().requires_grad_(False)
 
 
 @dataclass
@@ -112,7 +124,7 @@ def refresh_statistics(model: nn.Module, images: Tensor, batch_size: int = 250) 
     A network that was not trained, or only for an epoch, has none to speak of: without this, what its features look
     like would be decided by their initial values 0 and 1.  images: (N, C, H, W), uint8 or float in [0, 1].
     """
-    device = next(model.parameters()).device
+    device = device_of(model)
     update_bn((as_pixels(batch.to(device)) for batch in images.split(batch_size)), model)
     return model.eval()
 
@@ -129,7 +141,7 @@ def extract(
     """
     if len(images) == 0 or len(images) != len(labels):
         raise SoftlabError(f"extract needs as many labels as images, at least one: {len(images)} and {len(labels)}")
-    device = next(model.parameters()).device
+    device = device_of(model)
     training = {module: module.training for module in model.modules()}
     model.eval()
     features, logits = [], []

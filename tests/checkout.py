@@ -35,6 +35,11 @@ table({"accuracy": summary(accuracy)})
     "draw": 'import matplotlib.pyplot as plt\nplt.plot([accuracy["mixup"][0], 1.0]);',
     "save": 'print("numbers are in", ledger.save().name)',
 }
+# What the second notebook has of its own, when the book is first made: it reads another lens, and judges another claim.
+OTHER = {
+    "judge": CELLS["judge"].replace("accuracy-improves", "cosine-rises"),
+    "draw": "from softlab import calibration",
+}
 
 
 class Checkout:
@@ -92,6 +97,14 @@ class Checkout:
             return done.returncode, said + done.stdout + done.stderr
         return process.returncode, said
 
+    def would(self, *options):
+        """What an engine would do, by its dry run: each step in a line."""
+        command = [*self.command(), "--dry-run", "--quiet", "reason", "host", *options]
+        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        steps = re.findall(r"(?m)^Job \d+: (.*)$", done.stdout + done.stderr)
+        return sorted(step for step in steps if not step.startswith("networks of "))
+
     def edit(self, file, old, new):
         path = self.folder / file
         text = path.read_text()
@@ -140,7 +153,7 @@ def make_small(checkout):
     for path in (checkout.folder / "notebooks").glob("*.ipynb"):
         path.unlink()
     for name in CHAPTERS:
-        write_notebook(checkout, name)
+        write_notebook(checkout, name, **(OTHER if name == CHAPTERS[1] else {}))
     profile = checkout.folder / "softlab" / "profiles" / "smoke.yaml"
     profile.write_text(re.sub(r"(?m)^  (cutmix|maxsup): .*\n", "", profile.read_text()))
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from relplot import smECE
 from scipy import optimize, special, stats
 from torchmetrics.classification import MulticlassCalibrationError
 
@@ -17,19 +18,28 @@ from softlab.calibration import (
     CHUNK,
     ROWS,
     adaptive_calibration_error,
+    bin_signs,
     bootstrap_interval,
     brier,
+    brier_terms,
+    classwise_calibration_error,
     confidence_gap,
     ece_noise_floor,
+    ece_terms,
     expected_calibration_error,
     fit_scale,
     fit_temperature,
     nll,
+    nll_terms,
     reliability,
+    score_parts,
+    smooth_calibration_error,
 )
 
 FEW = settings(derandomize=True, max_examples=40, deadline=None, database=None)
-MEASURES = (reliability, expected_calibration_error, adaptive_calibration_error, confidence_gap)
+BINNED = (reliability, expected_calibration_error, adaptive_calibration_error, bin_signs)
+MEASURES = (*BINNED, confidence_gap, smooth_calibration_error)
+TABLES = (brier_terms, classwise_calibration_error)  # of whole rows of probabilities
 
 
 def random_logits(number, classes, seed, spread=2.0):
@@ -210,6 +220,110 @@ def test_probabilities_and_their_top_confidence_give_the_same(measure, dtype):
     assert expected == pytest.approx(measure(logits.softmax(1), labels), abs=1e-7 if dtype != torch.float16 else 5e-3)
 
 
+# Terms of single samples
+
+
+def test_terms_of_the_ece_by_hand():
+    confidence, correct = torch.tensor([0.9, 0.95, 0.7, 0.3]), torch.tensor([1, 0, 1, 0])
+    signs = bin_signs(confidence, correct, bins=5)  # 0.9 and 0.95: one of two is right
+    assert signs.tolist() == [0, 1, 0, -1, 1]
+    assert ece_terms(confidence, correct, signs).tolist() == pytest.approx([-0.1, 0.95, 0.3, 0.3])
+    assert ece_terms(confidence, correct, -signs).tolist() == pytest.approx([0.1, -0.95, -0.3, -0.3])
+
+
+@FEW
+@given(st.integers(1, 70), st.integers(1, 40), st.sampled_from([None, 5, 20]), st.integers(0, 10_000))
+def test_the_mean_of_the_terms_is_the_ece_and_with_other_signs_never_more(number, bins, steps, seed):
+    confidence, correct = random_pairs(number, seed, steps)
+    error = expected_calibration_error(confidence, correct, bins)
+    own = ece_terms(confidence, correct, bin_signs(confidence, correct, bins))
+    assert float(own.mean()) == pytest.approx(error, abs=1e-12)
+    others = bin_signs(*random_pairs(50, seed + 1), bins)
+    assert float(ece_terms(confidence, correct, others).mean()) <= error + 1e-12
+
+
+def test_proper_scores_are_the_means_of_their_terms():
+    logits, labels = random_logits(1000, 10, 14)
+    assert float(nll_terms(logits, labels).mean()) == pytest.approx(nll(logits, labels), rel=1e-14)
+    assert float(brier_terms(logits.softmax(1), labels).mean()) == brier(logits.softmax(1), labels)
+    assert nll_terms(logits, labels)[3:4] == pytest.approx(nll(logits[3:4], labels[3:4]))
+    assert (
+        nll_terms(logits.float(), labels).dtype == brier_terms(logits.float().softmax(1), labels).dtype == torch.float64
+    )
+
+
+# The error of every class, and the error without bins
+
+
+def test_the_classwise_error_by_hand():
+    probs = torch.tensor([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1]])
+    # Two bins. Class 0: |0.6 - 1| + |0.2 - 0|; class 1: 0.3 + 0.7; class 2, one bin: |0.1 + 0.1 - 1|; of two samples.
+    expected = ((0.4 + 0.2) / 2 + (0.3 + 0.7) / 2 + 0.8 / 2) / 3
+    assert classwise_calibration_error(probs, torch.tensor([0, 2]), 2) == pytest.approx(expected)
+    assert classwise_calibration_error(torch.eye(3), torch.arange(3)) == 0
+    assert classwise_calibration_error(torch.eye(3), torch.tensor([1, 2, 0])) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("bins", [1, 10, 15])
+def test_netcal_agrees_on_each_class(bins):
+    logits, labels = random_logits(2000, 5, 15)
+    probs = (2 * logits).softmax(1)
+    peer = [netcal.metrics.ECE(bins).measure(probs[:, k].numpy(), (labels == k).long().numpy()) for k in range(5)]
+    assert classwise_calibration_error(probs, labels, bins) == pytest.approx(np.mean(peer), abs=1e-12)
+    order = torch.tensor([3, 1, 4, 0, 2])
+    permuted = classwise_calibration_error(probs[:, order], order.argsort()[labels], bins)
+    assert permuted == pytest.approx(np.mean(peer), abs=1e-12)
+
+
+@pytest.mark.parametrize("confidence", [0.0, 0.31, 0.9999, 1.0])
+def test_the_smooth_error_of_equal_confidences_is_their_gap(confidence):
+    correct = torch.tensor([1, 0, 0, 1, 0])
+    gap = abs(confidence - 2 / 5)
+    assert smooth_calibration_error(torch.full((5,), confidence), correct) == pytest.approx(gap, abs=1e-6)
+    assert smooth_calibration_error(torch.ones(5), torch.ones(5)) == 0
+    assert smooth_calibration_error(torch.ones(5), torch.zeros(5)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("wrong", [1, 2, 3])
+def test_the_smooth_error_of_two_opposite_confidences_by_hand(wrong):
+    ends = torch.tensor([0.0] * 10 + [1.0] * 10)
+    correct = torch.tensor([1] * wrong + [0] * (10 - wrong) + [0] * wrong + [1] * (10 - wrong))
+    # At both ends the share `wrong/10` is on the other side; what noise of width σ takes over the middle cancels.
+    share = wrong / 10
+    width = optimize.brentq(lambda s: share * (2 * special.erf(0.5 / (s * 2**0.5)) - 1) - s, 1e-6, 1)
+    assert smooth_calibration_error(ends, correct) == pytest.approx(width, abs=1e-6)
+
+
+def test_the_smooth_error_is_where_the_definition_meets_the_width():
+    for seed in range(5):
+        confidence, correct = (values.double().numpy() for values in random_pairs(60, seed))
+        width = smooth_calibration_error(torch.from_numpy(confidence), torch.from_numpy(correct))
+        t = (np.arange(4000) + 0.5) / 4000
+        images = np.stack([2 * k + sign * confidence for k in range(-3, 4) for sign in (1, -1)])
+        density = stats.norm.pdf(t[:, None, None], images, width).sum(1)  # of samples, reflected at 0 and 1
+        assert np.abs(density @ (confidence - correct) / 60).mean() == pytest.approx(width, abs=1e-5)
+
+
+@pytest.mark.parametrize("sharpness", [0.3, 1, 8])
+def test_its_authors_agree_on_the_smooth_error(sharpness):
+    logits, labels = random_logits(3000, 10, 16)
+    probs = (sharpness * logits).softmax(1)
+    # They halve the weight of confidences in the last cell of their grid, 0.001 wide: none is given to them.
+    confidence, correct = probs.amax(1).clamp(max=0.998), probs.argmax(1) == labels
+    found = smooth_calibration_error(confidence, correct)
+    assert found == pytest.approx(smECE(confidence.numpy(), correct.double().numpy()), abs=1e-3)
+    assert found >= abs(confidence_gap(confidence, correct)) - 1e-8
+    assert smooth_calibration_error(probs, labels) == smooth_calibration_error(probs.amax(1), correct)
+
+
+def test_the_smooth_error_does_not_jump_at_the_edge_of_a_bin():
+    correct = torch.tensor([1, 0])
+    below, above = (torch.tensor([0.5 + step, 0.5 - 1e-6], dtype=torch.float64) for step in (-1e-7, 1e-7))
+    jump = expected_calibration_error(above, correct, 2) - expected_calibration_error(below, correct, 2)
+    assert jump == pytest.approx(0.5, abs=1e-5)
+    assert smooth_calibration_error(above, correct) == pytest.approx(smooth_calibration_error(below, correct), abs=1e-4)
+
+
 # Peers
 
 
@@ -268,6 +382,29 @@ def test_proper_scores_against_plain_formulas():
     # Σ_k (p_k - 1[k = y])² = Σ_k p_k² - 2 p_y + 1
     peer = (probs**2).sum(1) - 2 * probs[rows, labels] + 1
     assert brier(logits.softmax(1), labels) == pytest.approx(peer.mean(), rel=1e-12)
+
+
+def test_the_parts_of_a_score_by_hand():
+    logits = torch.tensor([[0.0, 2 * math.log(3)]])  # probabilities 1/10 and 9/10; at temperature 2, 1/4 and 3/4
+    parts = score_parts(logits, torch.tensor([0]), 2)
+    assert parts["NLL"] == pytest.approx((math.log(4), math.log(10) - math.log(4)))
+    assert parts["Brier"] == pytest.approx((2 * 9 / 16, 2 * 81 / 100 - 2 * 9 / 16))
+    harmed = score_parts(logits, torch.tensor([1]), 2)
+    assert harmed["NLL"].calibration == pytest.approx(math.log(10 / 9) - math.log(4 / 3))  # below 0
+
+
+@pytest.mark.parametrize("sharpness", [0.3, 1, 4])
+def test_sharpening_moves_the_calibration_and_not_the_refinement(sharpness):
+    logits, labels = random_logits(2000, 6, 17)
+    expected = score_parts(logits, labels, fit_temperature(logits, labels))
+    found = score_parts(sharpness * logits, labels, fit_temperature(sharpness * logits, labels))
+    for name, score in (
+        ("NLL", nll(sharpness * logits, labels)),
+        ("Brier", brier((sharpness * logits).softmax(1), labels)),
+    ):
+        assert found[name].refinement == pytest.approx(expected[name].refinement, rel=1e-7)
+        assert sum(found[name]) == pytest.approx(score)
+    assert found["NLL"].calibration >= 0  # fitted on the same samples
 
 
 # The noise floor
@@ -488,14 +625,14 @@ def with_rows(values, rows, wrong):
         ([math.inf, 0, 0, 0], "row 3 is no distribution"),
     ],
 )
-@pytest.mark.parametrize("measure", [*MEASURES, brier, lambda probs, labels: ece_noise_floor(probs)])
+@pytest.mark.parametrize("measure", [*MEASURES, *TABLES, lambda probs, labels: ece_noise_floor(probs)])
 def test_the_first_row_that_is_no_distribution_is_named(valid, measure, wrong, message):
     probs, labels = valid
     with pytest.raises(SoftlabError, match=message):
         measure(with_rows(probs, [3, 6], wrong), labels)
 
 
-@pytest.mark.parametrize("measure", [*MEASURES, brier, lambda probs, labels: nll(probs.log(), labels)])
+@pytest.mark.parametrize("measure", [*MEASURES, *TABLES, lambda probs, labels: nll(probs.log(), labels)])
 def test_wrong_labels_are_named(valid, measure):
     probs, labels = valid
     for wrong, message in [
@@ -526,7 +663,7 @@ def test_the_first_wrong_confidence_or_correctness_is_named(measure):
             measure(probs, torch.zeros(len(probs), dtype=torch.int64))
 
 
-@pytest.mark.parametrize("function", [nll, fit_temperature, fit_scale])
+@pytest.mark.parametrize("function", [nll, nll_terms, fit_temperature, fit_scale])
 def test_wrong_logits_are_named(valid, function):
     probs, labels = valid
     logits = probs.log()
@@ -543,9 +680,12 @@ def test_wrong_logits_are_named(valid, function):
 
 def test_wrong_settings_are_named(valid):
     for bins in (0, -3, 2.5, True, "15", None):
-        for measure in (reliability, expected_calibration_error, adaptive_calibration_error):
+        for measure in BINNED:
             with pytest.raises(SoftlabError, match=f"bins must be a whole number from 1 on, not {bins!r}"):
                 measure(torch.tensor([0.5]), torch.tensor([1]), bins)
     for offset in (torch.zeros(3), torch.tensor([0, math.nan, 0, 0])):
         with pytest.raises(SoftlabError, match=r"offset must be \(4,\), a finite number per class"):
             fit_scale(valid[0].log(), valid[1], offset)
+    for signs in (torch.ones(0), torch.ones(2, 2), torch.tensor([1, 0.5])):
+        with pytest.raises(SoftlabError, match=r"signs must be \(B,\), each -1, 0 or 1, not \["):
+            ece_terms(*valid, signs)

@@ -91,11 +91,11 @@ SWEEPS = {
     "an unknown entry": ("very: {seeds: [1]}", "did you mean 'vary'"),
     "a number as entry": ("{1: 2, vary: {seeds: [1]}}", "unknown entry of sweep mine.yaml 1"),
     "an unknown parameter": ("vary: {sedes: [1]}", "did you mean 'seeds'"),
-    "a number as parameter": ("vary: {1: [1]}", "unknown parameter of one_setting '1'"),
+    "a number as parameter": ("vary: {1: [1]}", "unknown parameter of a setting '1'"),
     "an unknown fixed parameter": ("{parameters: {overide: {}}, vary: {seeds: [1]}}", "did you mean 'overrides'"),
-    "the profile varies": ("vary: {profile: [smoke]}", "unknown parameter of one_setting 'profile'"),
+    "the profile varies": ("vary: {profile: [smoke]}", "unknown parameter of a setting 'profile'"),
     "a path as notebook": ("{notebooks: [../../x], vary: {seeds: [1]}}", "unknown notebook '../../x'"),
-    "a notebook as text": ("{notebooks: one_setting, vary: {seeds: [1]}}", "notebooks must be a list of names"),
+    "a notebook as text": ("{notebooks: 04_cosines, vary: {seeds: [1]}}", "notebooks must be a list of names"),
     "an unknown combination": ("{combine: gird, vary: {seeds: [1]}}", "did you mean 'grid'"),
     "no values": ("vary: {seeds: []}", "seeds takes a list of values"),
     "null": ("vary: {seeds: null}", "seeds takes a list of values"),
@@ -339,7 +339,7 @@ def test_any_sweep_is_read_or_refused(tmp_path_factory, content):
     ],
 )
 def test_papermill_stops_at_the_first_cells_of_a_notebook_that_was_given_nonsense(options, words, tmp_path):
-    notebook, made = ROOT / "workflow" / "sweeps" / "one_setting.ipynb", tmp_path / "made.ipynb"
+    notebook, made = ROOT / "notebooks" / "04_cosines.ipynb", tmp_path / "made.ipynb"
     command = [Path(sys.executable).with_name("papermill"), "--no-progress-bar", notebook, made, *options]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode != 0

@@ -1,4 +1,4 @@
-"""What the engine is about to do: jobs and their names, minutes in words, and GPUs handed to one job at a time."""
+"""Training jobs and their names, and GPUs handed to one job at a time."""
 
 import hashlib
 import importlib
@@ -31,41 +31,64 @@ def module(name):
 plan, gpus = module("plan"), module("gpus")
 
 
-def names(profile, per_job=3, study="core", changes=()):
-    return [job.name for job in plan.training_jobs(profile, study, per_job, changes)]
+def jobs(profile, at_once=2, per_job=None, studies=("core",)):
+    """Name of each job -> method and seed of its networks."""
+    found = plan.training_jobs(plan.networks(profile, studies), at_once, per_job)
+    each = {name: [one["experiment"] for one in some] for name, some in found.items()}
+    return {name: [(one["method"], one["seed"]) for one in some] for name, some in each.items()}
 
 
-def test_a_job_trains_a_few_seeds_of_one_method():
-    profile = load_profile("smoke", methods=["baseline", "mixup"], seeds=5)
-    jobs = list(plan.training_jobs(profile, "core", 3, ("--set", "seeds=5")))
-    assert [(job.experiments[0].method, [one.seed for one in job.experiments]) for job in jobs] == [
-        ("baseline", [0, 1, 2]),
-        ("baseline", [3, 4]),
-        ("mixup", [0, 1, 2]),
-        ("mixup", [3, 4]),
-    ]
-    last = ("--study", "core", "--method", "mixup", "--seed", "3", "4", "--set", "seeds=5")
-    assert jobs[-1].arguments == last
-    assert [job.name.rpartition("-")[0] for job in jobs] == ["baseline-0", "baseline-3", "mixup-0", "mixup-3"]
+def test_jobs_take_networks_in_turns_so_that_each_has_its_share_of_every_method():
+    profile = load_profile("smoke", methods=["baseline", "mixup"], seeds=3)
+    a, b = "baseline", "mixup"
+    assert list(jobs(profile).values()) == [[(a, 0), (a, 2), (b, 1)], [(a, 1), (b, 0), (b, 2)]]
+    assert [len(some) for some in jobs(profile, 4).values()] == [2, 2, 1, 1]
+    assert len(jobs(profile, 64)) == 6  # a core for each
+    quick = load_profile("quick")
+    shares = plan.training_jobs(plan.networks(quick, quick.studies), 2)
+    costs = [sum(one["experiment"]["epochs"] for one in some) for some in shares.values()]
+    assert max(costs) - min(costs) < 0.06 * sum(costs)
 
 
-def test_jobs_have_the_same_name_if_and_only_if_they_train_the_same_networks():
+def test_on_a_cluster_a_job_trains_so_many_networks():
+    profile = load_profile("smoke", methods=["baseline", "mixup"], seeds=3)
+    assert [len(some) for some in jobs(profile, per_job=1).values()] == [1] * 6
+    assert [some[0] for some in jobs(profile, per_job=4).values()] == [("baseline", 0), ("mixup", 1)]
+    assert [name.rpartition("-")[0] for name in jobs(profile, per_job=4)] == ["baseline-0", "mixup-1"]
+
+
+def test_what_two_ask_for_is_trained_once():
+    one = plan.networks(load_profile("smoke", methods=["baseline"], seeds=2), ["core"])
+    other = plan.networks(load_profile("smoke", methods=["baseline"], seeds=3), ["core"])
+    assert sum(map(len, plan.training_jobs(one + other, 2).values())) == 3
+
+
+def test_jobs_have_the_same_name_if_and_only_if_they_train_and_measure_the_same_networks():
     profile = load_profile("smoke", methods={"label_smoothing": {"alpha": 0.1}}, seeds=2)
-    (name,) = names(profile)
-    same = [
-        names(profile, changes=("--set", "seeds=2")),
-        names(load_profile("smoke", methods={"label_smoothing": {"alpha": 0.1}}, evaluation={"test_size": 7})),
-        names(load_profile("smoke", methods={"maxsup": {}, "label_smoothing": {"alpha": 0.1}}))[1:],
-    ]
-    assert same == [[name]] * 3
+    assert list(jobs(profile, 1)) == list(jobs(load_profile("smoke", methods=["label_smoothing"]), 1))
     others = [
         load_profile("smoke", methods={"label_smoothing": {"alpha": 0.1}}, seeds=1),
         load_profile("smoke", methods={"label_smoothing": {"alpha": 0.2}}, seeds=2),
         load_profile("smoke", methods={"label_smoothing": {"alpha": 0.1}}, seeds=2, epochs=1),
+        load_profile("smoke", methods={"label_smoothing": {"alpha": 0.1}}, seeds=2, evaluation={"test_size": 7}),
         load_profile("smoke", methods={"maxsup": {"alpha": 0.1}}, seeds=2),
         load_profile("smoke", methods={"label_smoothing": {"alpha": 0.1}}, seeds=[1, 2]),
     ]
-    assert len({name, *(names(other)[0] for other in others)}) == 6
+    assert len({name for one in (profile, *others) for name in jobs(one, 1)}) == 7
+
+
+def test_manifests_say_of_each_network_what_the_newest_does(tmp_path):
+    networks = plan.networks(load_profile("smoke", methods=["baseline"], seeds=2), ["core"])
+    for age, (name, some) in enumerate({"new": networks[:1], "old": networks}.items()):
+        for folder, content in (
+            ("jobs", some),
+            ("training/book", [{"id": f"{name}{one}"} for one in range(len(some))]),
+        ):
+            path = tmp_path / folder / f"{name}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(content))
+        os.utime(path, (time.time() - age, time.time() - age))
+    assert [plan.rows(tmp_path)[plan.digest(one)]["id"] for one in networks] == ["new0", "old1"]
 
 
 def test_a_digest_is_that_of_sorted_json():
@@ -94,90 +117,6 @@ def test_plain_values_come_back_from_yaml_as_they_were(content):
 def test_small_numbers_stay_numbers():
     assert plan.as_yaml({"alpha": 1e-05}) == "{alpha: 1.0e-05}"
     assert yaml.safe_load(json.dumps(1e-05)) == "1e-05"  # why it is not JSON
-
-
-# Estimates
-
-
-def leave_run(store, name, seconds, epochs=10, **fields):
-    folder = store / f"{name}-seed0-000000000000"
-    folder.mkdir(parents=True)
-    alike = {"data": "fashion-mini", "model": "resnet8", "width": 8, "stem_stride": 2, "train_size": 500}
-    (folder / "experiment.json").write_text(json.dumps(alike | {"epochs": epochs} | fields))
-    (folder / "provenance.json").write_text(json.dumps({"wall_seconds": seconds}))
-
-
-def test_run_times_are_medians_over_networks_that_are_alike(tmp_path):
-    for position, seconds in enumerate([10, 20, 60]):
-        leave_run(tmp_path / "store", f"a{position}", seconds)
-    leave_run(tmp_path / "store", "wide", 50, epochs=5, width=16)
-    (tmp_path / "store" / "torn-seed0-000000000000").mkdir()
-    assert plan.run_times() == {
-        ("fashion-mini", "resnet8", 8, 2, 500): 2.0,
-        ("fashion-mini", "resnet8", 16, 2, 500): 10.0,
-    }
-
-
-def test_a_job_takes_as_long_as_networks_like_it_did_else_as_its_profile_says():
-    profile = load_profile("smoke", seeds=3, methods=["mixup"], epochs=4)
-    known = {("fashion-mini", "resnet8", 8, 2, 500): 2.0}
-    assert plan.training_seconds(profile.experiments(), known, profile) == 3 * 4 * 2.0
-    assert plan.training_seconds(profile.experiments(), {}, profile) is None  # smoke has no time of its own
-    quick = load_profile("quick")
-    cost, epochs = quick.seconds_per_network["cpu"], quick.experiment.epochs
-    (one, *_) = quick.experiments()
-    assert plan.training_seconds([one], {}, quick) == pytest.approx(cost)
-    twice = one.replace(train_size=2 * quick.experiment.train_size)
-    assert plan.training_seconds([twice, one.replace(epochs=1, snapshot_epochs=())], {}, quick) == pytest.approx(
-        2 * cost + cost / epochs
-    )
-
-
-@pytest.mark.parametrize(
-    ("estimates", "parallel", "words"),
-    [
-        ([60, 60], 1, ", at most 2.0 min"),
-        ([60, 60], 2, ", at most 1.0 min"),
-        ([60, None, None], 1, ", at most 1.0 min, 2 of them never timed before"),
-        ([None], 1, ", 1 of them never timed before"),
-        ([], 1, ""),
-    ],
-)
-def test_time_left_in_words(estimates, parallel, words):
-    assert plan.time_left(estimates, parallel) == words
-
-
-def test_the_engine_says_what_is_left_after_each_job(tmp_path, capsys):
-    first, second = tmp_path / "first.json", tmp_path / "01_soft_labels.ipynb"
-    plan.begin(tmp_path, {str(first): 60, str(second): None}, 1)
-    assert "1.0 min, 1 of them never timed" in capsys.readouterr().out
-    first.touch()
-    plan.done(tmp_path, str(first))
-    assert "1 of 2 jobs" in capsys.readouterr().out
-    (tmp_path / "sweeps" / "a" / "points" / "b").mkdir(parents=True)  # one like it has been executed meanwhile
-    (tmp_path / "sweeps" / "a" / "points" / "b" / "01_soft_labels.json").write_text('{"seconds": 90}')
-    plan.done(tmp_path, str(first))
-    assert "1.5 min" in capsys.readouterr().out
-    plan.done(tmp_path, str(second))
-    assert "2 of 2 jobs" in capsys.readouterr().out
-
-
-def test_what_was_made_before_the_plan_does_not_count_as_done(tmp_path, capsys):
-    old, other = tmp_path / "old.json", tmp_path / "other.json"
-    old.touch()
-    os.utime(old, (time.time() - 100, time.time() - 100))
-    plan.begin(tmp_path, {str(old): 60, str(other): 30}, 2)
-    plan.done(tmp_path, str(other))
-    said = capsys.readouterr().out.splitlines()[-1]
-    assert "1 of 2 jobs" in said
-    assert "0.5 min" in said
-
-
-def test_a_dry_run_lists_jobs_and_leaves_nothing(tmp_path, capsys):
-    plan.begin(tmp_path, {"a.json": 90, "b.ipynb": None}, 1, dry_run=True)
-    said = capsys.readouterr().out.splitlines()
-    assert [line.split() for line in said[:2]] == [["1.5", "min", "a.json"], ["not", "known", "b.ipynb"]]
-    assert not list(tmp_path.iterdir())
 
 
 # GPUs

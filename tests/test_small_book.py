@@ -39,6 +39,28 @@ def test_with_nothing_changed_nothing_runs(small_book):
     assert before == {path: path.stat().st_mtime_ns for path in small_book.build.rglob("*.ipynb")}
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new", "reached"),
+    [
+        ("softlab/cli.py", "Train the book's networks", "Train networks", []),
+        ("softlab/calibration.py", "CHUNK, ROWS =", "CHUNK, ROWS  =", [CHAPTERS[1]]),
+        ("softlab/claims.yml", "accuracy-improves:", "accuracy-improves:\n  kind: identity", [CHAPTERS[0]]),
+        ("softlab/claims.yml", "ls-two-terms:", "ls-two-terms:\n  variant: other", []),
+        ("softlab/chapters.yaml", "dropout: 0.5", "dropout: 0.4", []),
+    ],
+)
+def test_an_edit_reaches_only_what_reads_it(small_book, file, old, new, reached):
+    small_book.edit(file, old, new)
+    steps = [f"execute {name}" for name in reached]
+    assert small_book.would() == sorted([*steps, *["build the site"] * bool(steps)])
+    small_book.edit(file, new, old)
+
+
+def test_with_other_cores_networks_are_shared_out_anew_and_no_notebook_runs(small_book):
+    assert small_book.would("--cores", "1") == ["train 6 networks"]
+    assert small_book.would("--cores", "3") == ["train 2 networks"] * 3
+
+
 def test_an_edited_page_renders_and_a_run_that_left_the_store_is_trained_again(small_book):
     small_book.edit("book/intro.md", "A small book", "An edited book")
     code, trained, executed, said = made(small_book)

@@ -1,5 +1,6 @@
 """Sweeps: their points by hand, the table and the page made from results, and a small one with the real engine."""
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -17,9 +18,10 @@ from test_plan import module
 
 from softlab import SoftlabError, load_profile
 from softlab.evidence import Ledger
+from softlab.files import write_json
 from softlab.provenance import PACKAGE
 
-sweep, sweep_report = module("sweep"), module("sweep_report")
+plan, sweep, sweep_report = module("plan"), module("sweep"), module("sweep_report")
 SCHEMA = json.loads((PACKAGE / "results.schema.json").read_bytes())
 
 
@@ -48,7 +50,8 @@ def test_a_grid_has_every_combination_the_last_axis_fastest(write):
     assert parameters(found) == [{"overrides": {"epochs": e, "width": w}} for e, w in expected]
     assert [tuple(point.values.values()) for point in found.points] == expected
     assert found.axes == {"overrides.epochs": [1, 2], "overrides.width": [4, 8]}
-    assert found.notebooks == ("one_setting",)
+    assert found.notebooks == ()
+    assert found.studies({"04_cosines": ["core"]}) == ["core"]
 
 
 def test_zip_goes_along_all_axes_at_once(write):
@@ -115,11 +118,11 @@ def test_a_notebook_of_the_book_can_be_swept_over_its_own_parameters(write):
         assert {"profile", "seeds", "overrides"} <= set(own), path
         found = write(f"notebooks: [{path.stem}]\nvary: {{{own[-1]}: [1, 2]}}")
         assert [point.parameters[own[-1]] for point in found.points] == [1, 2]
-    both = "notebooks: [04_cosines, one_setting]\nvary: {"
+    both = "notebooks: [04_cosines, 01_soft_labels]\nvary: {"
     assert len(write(both + "seeds: [1, 2]}").points) == 2
-    with pytest.raises(SoftlabError, match=r"unknown parameter of 04_cosines and one_setting 'sedes'.*'seeds'"):
+    with pytest.raises(SoftlabError, match=r"unknown parameter of 04_cosines and 01_soft_labels 'sedes'.*'seeds'"):
         write(both + "sedes: [1, 2]}")
-    with pytest.raises(SoftlabError, match="unknown parameter of one_setting 'profile'"):
+    with pytest.raises(SoftlabError, match="unknown parameter of a setting 'profile'"):
         write("vary: {profile: [quick, smoke]}")
 
 
@@ -132,14 +135,39 @@ def test_every_sweep_of_the_book_is_sound(capsys):
 
 # The report
 
+PROVENANCE = {"data_digest": "d" * 64, "commit": "c", "device": "cpu", "machine": "m", "torch": "2", "python": "3"}
+PROVENANCE |= {"trained": "2026-01-02T03:04:05Z"}
 
-def leave_results(folder, found, measure):
-    """What every point of a sweep left: measure(values of the point, seed) for seeds 0 and 1 of one method."""
+
+def collected(found, out, measure):
+    """The table and what is said about it, from what a chapter executed at every point of a sweep would have left.
+
+    measure(values of the point, seed): its numbers for seeds 0 and 1 of one method.
+    """
+    found = dataclasses.replace(found, notebooks=("04_cosines",))
     for point in found.points:
         settings = load_profile("smoke")
-        ledger = Ledger("one_setting", settings)
+        ledger = Ledger("04_cosines", settings)
         ledger.record({"maxsup": {seed: measure(point.values, seed) for seed in settings.seeds}})
-        ledger.save(folder / "points" / point.name / "one_setting.results.json")
+        ledger.save(out / "sweeps" / "mine" / "points" / point.name / "04_cosines.results.json")
+    return sweep_report.collect(found, out, "smoke")
+
+
+def leave_manifests(found, out, store, **failed):
+    """What training the networks of a sweep would have left; their depth is 10 times their epochs, plus the seed."""
+    networks = [one for point in found.points for one in plan.networks(point.settings("smoke"), ["core"])]
+    for name, some in plan.training_jobs(networks, 2).items():
+        rows = []
+        for one in some:
+            method, seed, epochs = (one["experiment"][key] for key in ("method", "seed", "epochs"))
+            row = {"id": f"{method}-seed{seed}-{epochs}", "study": "core", "method": method, "seed": seed}
+            rows.append(row | {"values": {"depth": 10.0 * epochs + seed}})
+            folder = store / rows[-1]["id"]
+            write_json(folder / "provenance.json", PROVENANCE)
+            if failed.get(method) == (epochs, seed):
+                (folder / "failed.txt").write_text("a broken fan")
+        write_json(out / "jobs" / f"{name}.json", some)
+        write_json(out / "training" / "sweeps" / f"{name}.json", rows)
 
 
 def tables(parts):
@@ -148,21 +176,44 @@ def tables(parts):
 
 def test_the_table_has_a_row_for_each_number(write, tmp_path):
     found = write("vary: {epochs: {sets: [overrides.epochs], values: [1, 2]}}\nshow: [depth]")
-    leave_results(tmp_path, found, lambda values, seed: {"depth": 10 * values["epochs"] + seed, "hole": np.nan})
-    table, about = sweep_report.collect(found, tmp_path)
+    measure = lambda values, seed: {"depth": 10 * values["epochs"] + seed, "hole": np.nan}  # noqa: E731
+    table, about = collected(found, tmp_path, measure)
     assert list(table.columns) == ["epochs", "notebook", "method", "seed", "quantity", "value"]
     depth = table[table["quantity"] == "depth"]
     assert depth[["epochs", "seed", "value"]].to_numpy().tolist() == [[1, 0, 10], [1, 1, 11], [2, 0, 20], [2, 1, 21]]
-    assert set(table["notebook"] + table["method"]) == {"one_settingmaxsup"}
+    assert set(table["notebook"] + table["method"]) == {"04_cosinesmaxsup"}
     assert table[table["quantity"] == "hole"]["value"].isna().all()
     assert (about["axes"], about["profile"], about["show"]) == (["epochs"], "smoke", ["depth"])
+
+
+def test_without_notebooks_the_table_is_made_of_manifests(write, tmp_path):
+    text = "parameters: {overrides: {methods: {baseline: {}, maxsup: {}}}}\n"
+    found = write(f"{text}vary: {{epochs: {{sets: [overrides.epochs], values: [1, 2]}}}}\nshow: [depth]")
+    leave_manifests(found, tmp_path, tmp_path / "store", maxsup=(2, 1))  # of which a network failed
+    table, about = sweep_report.collect(found, tmp_path, "smoke")
+    assert list(table.columns) == ["epochs", "method", "seed", "quantity", "value"]
+    rows = table.loc[table["method"] == "baseline", ["epochs", "seed", "value"]]
+    assert rows.to_numpy().tolist() == [[1, 0, 10], [1, 1, 11], [2, 0, 20]]
+    assert (about["profile"], about["data"], about["date"], about["torch"]) == (
+        "smoke",
+        "fashion-mini",
+        "2026-01-02",
+        "2",
+    )
+    sweep_report.write(tmp_path, table, about)
+    assert "# mine" in sweep_report.page(tmp_path)
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE.parent / "editions" / "sweeps").glob("*")), ids=lambda path: path.name)
+def test_the_sweeps_of_the_repository_have_pages(path):
+    assert sweep_report.page(path).startswith("# ")
 
 
 def test_means_and_changes_by_hand(write, tmp_path):
     """At 1: 1 and 3, at 2: 2 and 6. Differences 1 and 3: 2 ± t(0.975, 1) · √2 / √2 = 2 ± 12.706."""
     found = write("vary: {epochs: {sets: [overrides.epochs], values: [1, 2]}}\nshow: [depth]")
-    leave_results(tmp_path, found, lambda values, seed: {"depth": values["epochs"] * (1 + 2 * seed)})
-    changes, means = tables(sweep_report.report(*sweep_report.collect(found, tmp_path)))
+    measure = lambda values, seed: {"depth": values["epochs"] * (1 + 2 * seed)}  # noqa: E731
+    changes, means = tables(sweep_report.report(*collected(found, tmp_path, measure)))
     assert changes.to_dict() == {"MaxSup": {"depth": "+2.000 ± 12.706 (undecided)"}}
     assert means["depth"].to_dict() == {("MaxSup", 1): "2.000 ± 12.706", ("MaxSup", 2): "4.000 ± 25.412"}
 
@@ -170,8 +221,8 @@ def test_means_and_changes_by_hand(write, tmp_path):
 def test_gains_over_the_baseline_by_hand(write, tmp_path):
     """MaxSup minus baseline: at 1: 1 and 3, at 2: 0 and 0."""
     found = write("vary: {epochs: {sets: [overrides.epochs], values: [1, 2]}}\nshow: [depth]")
-    leave_results(tmp_path, found, lambda values, seed: {"depth": (2 - values["epochs"]) * (1 + 2 * seed)})
-    table, about = sweep_report.collect(found, tmp_path)
+    measure = lambda values, seed: {"depth": (2 - values["epochs"]) * (1 + 2 * seed)}  # noqa: E731
+    table, about = collected(found, tmp_path, measure)
     plain = table.assign(method="baseline", value=0.0)
     _, gains, _ = tables(sweep_report.report(pandas.concat([plain, table]), about))
     assert gains["MaxSup"].loc["depth"].to_dict() == {1: "+2.000 ± 12.706", 2: "+0.000 ± 0.000"}
@@ -190,8 +241,7 @@ def test_gains_over_the_baseline_by_hand(write, tmp_path):
 )
 def test_an_axis_may_hold_anything_that_a_parameter_can_be(write, tmp_path, axis, shown):
     found = write(f"vary: {{{axis}}}\nshow: [depth]")
-    leave_results(tmp_path, found, lambda values, seed: {"depth": 1.0 + seed})
-    table, about = sweep_report.collect(found, tmp_path)
+    table, about = collected(found, tmp_path, lambda values, seed: {"depth": 1.0 + seed})
     assert table[axis.partition(":")[0]].unique().tolist() == shown
     table.to_csv(tmp_path / "table.csv", index=False)
     (tmp_path / "about.json").write_text(json.dumps(about))
@@ -200,8 +250,8 @@ def test_an_axis_may_hold_anything_that_a_parameter_can_be(write, tmp_path, axis
 
 def test_one_seed_and_holes_are_shown_without_intervals(write, tmp_path):
     found = write("vary: {epochs: {sets: [overrides.epochs], values: [1, 2]}}\nshow: [depth]")
-    leave_results(tmp_path, found, lambda values, seed: {"depth": np.nan if values["epochs"] == 1 else 3.0 + seed})
-    table, about = sweep_report.collect(found, tmp_path)
+    measure = lambda values, seed: {"depth": np.nan if values["epochs"] == 1 else 3.0 + seed}  # noqa: E731
+    table, about = collected(found, tmp_path, measure)
     (means,) = tables(sweep_report.report(table[table["seed"] == 0], about))
     assert means["depth"].to_dict() == {("MaxSup", 2): "3.000"}
 
@@ -264,7 +314,9 @@ def test_results_lie_beside_what_papermill_writes(tmp_path, monkeypatch):
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python", "language": "python"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), tmp_path / "in" / "tiny.ipynb")
     command = [Path(sys.executable).with_name("papermill"), "../in/tiny.ipynb", "öut/made.ipynb"]
-    done = subprocess.run(command, cwd=tmp_path / "some where", capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "--inject-output-path"], cwd=tmp_path / "some where", capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "some where" / "öut" / "made.results.json").read_text() == "{}"
     assert not list((tmp_path / "in").glob("*.json"))
@@ -294,23 +346,19 @@ def test_a_small_sweep_with_the_real_engine(tmp_path):
         return done.stdout + done.stderr
 
     planned = run("--dry-run")
-    assert "5 jobs, up to" in planned
-    assert len(re.findall(r"(?m)^ +not known +_build/smoke/", planned)) == 5
+    assert re.findall(r"(?m)^Job \d+: (.*)$", planned) == ["train 1 networks"] * 2 + ["report on the sweep small"]
     assert not (checkout.folder / "runs").exists()
     assert not list(checkout.build.rglob("*.ipynb"))
 
     said = run()
-    assert (said.count("trained maxsup-seed0"), said.count("executed one_setting")) == (2, 2)
+    assert said.count("trained maxsup-seed0") == 2
     table = pandas.read_csv(folder / "table.csv")
     assert table["α"].unique().tolist() == [1e-05, 0.2]
     assert table[table["quantity"] == "accuracy"].shape[0] == 2
     assert (folder / "report.html").stat().st_size > 500
-    for path in folder.rglob("*.results.json"):
-        jsonschema.validate(json.loads(path.read_bytes()), SCHEMA)
-
     assert not re.search("trained|executed|numbers of", run())
 
     small.write_text(SMALL.replace("0.2]", "0.2, 0.4]"))
     said = run()
-    assert (said.count("trained maxsup-seed0"), said.count("executed one_setting")) == (1, 1)
+    assert said.count("trained maxsup-seed0") == 1
     assert pandas.read_csv(folder / "table.csv")["α"].unique().tolist() == [1e-05, 0.2, 0.4]

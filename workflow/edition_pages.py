@@ -8,10 +8,8 @@ import functools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import nan
 from pathlib import Path
 
-from plan import network_name
 from result_pages import Results, badge, interval, number, table, unjudged
 
 from softlab.errors import SoftlabError
@@ -55,7 +53,7 @@ class Edition:
 
     def records(self) -> list[Path]:
         """The file of every network that belongs to it, also of those that are not there yet."""
-        return [self.folder / "networks" / f"{network_name(*one)}.json" for one in self.wanted()]
+        return [self.folder / "networks" / f"{study}-{method}-seed{seed}.json" for study, method, seed in self.wanted()]
 
     def missing(self) -> list[tuple[str, str, int]]:
         """Study, method and seed of every network that has no record yet."""
@@ -86,17 +84,6 @@ class Edition:
     def values(self, study: str, method: str, quantity: str) -> list[float]:
         """The same for one method."""
         return list(self.by_seed(study, quantity).get(method, {}).values())
-
-    def rows(self) -> list[dict]:
-        """One row per network, for runs.csv."""
-        rows = []
-        for one in self.found:
-            about, environment = one["experiment"], one["trained"]
-            row = {key: one[key] for key in ("study", "method", "seed", "run")}
-            row |= {key: about[key] for key in ("data", "model", "epochs", "precision")}
-            row |= {key: environment[key] for key in ("device", "cpu", "torch", "commit", "trained", "seconds")}
-            rows.append(row | {key: f"{one['numbers'].get(key, nan):.4f}" for key in ("accuracy", "ECE", "NLL")})
-        return rows
 
     def verified(self) -> list[dict]:
         path = self.folder / "verified.json"
@@ -142,62 +129,6 @@ def all_editions() -> list[Edition]:
     return [Edition(path.parent.parent) for path in sorted((ROOT / "editions").glob("*/networks/.keep"))]
 
 
-def readme(edition: Edition) -> str:
-    """The page of an edition's folder."""
-    records, wanted = edition.found, edition.wanted()
-    lost = [f"{study}: {method}, seed {seed}" for study, method, seed in edition.missing()]
-    minutes = sum(one["trained"]["seconds"] for one in records) / 60
-    machines = ", ".join(dict.fromkeys(_machine(one["trained"]) for one in records))
-    counts = [len(one["numbers"]) for one in records]
-    fewest, most = min(counts, default=0), max(counts, default=0)
-    digests = sum(bool(one["weights"]) for one in records)
-    rows = []
-    for method, values in edition.by_seed("core", "accuracy").items():
-        cells = [f"{100 * values[seed]:.1f}" if seed in values else "–" for seed in edition.profile.seeds]
-        rows.append([style(method).label, *cells])
-    seeds = [f"seed {seed}" for seed in edition.profile.seeds]
-    checks = [
-        f"- {one['date']}, {one['network']}, commit {one['commit']}: **{one['result']}**\n"
-        + "".join(f"  - {line.strip()}\n" for line in one["said"])
-        for one in edition.verified()
-    ]
-    file = edition.folder / "notes.md"  # what no file can tell: written by whoever made it
-    notes = f"\n## Notes\n\n{file.read_text()}" if file.exists() else ""
-    profile, standing = edition.profile_file.name, edition.profile.standing
-    return f"""# {edition.name}
-
-{edition.profile.description}. Profile: [{profile}]({profile}), {standing}.
-Written by `softlab edition make` from the files beside it, but for notes at the end, where there are any.
-
-- networks: {len(records)} of {len(wanted)}, {minutes:.0f} minutes of training in all on {machines or "no machine yet"}
-- chapters executed: {", ".join(edition.executed()) or "none"}
-- not trained yet: {"; ".join(lost) or "nothing"}
-- numbers on record for each network: {fewest} to {most}; digests of weights: {digests} of {len(records)}
-
-{f"Test accuracy in percent, by seed:{chr(10)}{chr(10)}{table(['method', *seeds], rows)}" if rows else ""}
-
-| file | what it is |
-| --- | --- |
-| `networks/` | one file per network: experiment, numbers, digest of the weights, machine |
-| `notebooks/` | the executed chapters, their results and versions |
-| `runs.csv` | one row per network |
-
-To go on with it, to check it, and to read the book with its notebooks:
-
-    softlab edition make {edition.name}
-    softlab edition verify {edition.name}
-    make book EDITION={edition.name}
-
-## Checked
-
-{"".join(checks) or "Not yet."}
-{notes}"""
-
-
-def _machine(trained: Mapping[str, str]) -> str:
-    return f"{trained['device']} ({trained['cpu']})" if trained["cpu"] else trained["device"]
-
-
 def by_scale(results: Results, shown: str | None = None) -> dict[str, Mapping[str, list[dict]]]:
     """What was judged, by claim, in this build and in every edition; `shown` is the edition that is the build."""
     columns: dict[str, Mapping[str, list[dict]]] = {} if shown else {"this build": own(results)}
@@ -208,7 +139,7 @@ def page(columns: Mapping[str, Mapping[str, list[dict]]]) -> str:
     """What the page about editions lists: the editions, the claims at every scale, reported numbers beside ours."""
     editions = all_editions()
     if not editions:
-        return "*There is no edition yet: `softlab edition make NAME --profile P`.*"
+        return "*There is no edition.*"
     return f"""{_listed(editions)}
 
 ## The claims at every scale

@@ -25,7 +25,7 @@ def main(build: Path, shown: Path | None = None) -> None:
         shutil.copytree(made.parent, shown)
         label.write_text(mark)
 
-    ids = {name for path in build.glob("runs/*/*.json") for name in json.loads(path.read_text())}
+    ids = {row["id"] for path in build.glob("training/book/*.json") for row in json.loads(path.read_text())}
     runs = [store_folder() / name / "provenance.json" for name in ids]
     seconds = [json.loads(path.read_text())["wall_seconds"] for path in runs if path.exists()]
     rows = [(f"training, {len(seconds)} networks (sum over jobs)", sum(seconds))]

@@ -1,7 +1,7 @@
-"""Sweeps: the same notebooks, executed over lists of parameters. `softlab sweep NAME` comes here.
+"""Sweeps: the same networks and notebooks over lists of parameters. `softlab sweep NAME` comes here.
 
 A sweep is a file of workflow/sweeps/ (or anywhere), read safely; book/sweeps.md says what stands in it. This module
-turns it into points, each a set of parameters that papermill takes, and hands them to the engine.
+turns it into points, each a set of a notebook's parameters, and hands them to the engine.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import nbformat
 import numpy as np
 from plan import digest
 
-from softlab.errors import SoftlabError, unknown
+from softlab.errors import SoftlabError, check_known, unknown
 from softlab.experiment import NAME
 from softlab.files import read_yaml
 from softlab.profile import Profile, load_profile
@@ -34,6 +34,7 @@ AXIS = ("sets", "values", "from", "to", "count", "scale")
 SHOWN = ("accuracy", "log magnitude", "ECE", "robust, 2/255")
 LARGEST = 100_000  # points
 COLUMNS = ("notebook", "method", "seed", "quantity", "value")  # of the report's table, beside the axes
+SETTING = ("seeds", "overrides")  # what varies where no notebook is executed
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A checked sweep file. axes: label -> values.  show: quantities that the report draws."""
+    """A checked sweep file. axes: label -> values.  show: quantities that the report draws.
+
+    notebooks: what is executed at each point (none: its networks are trained, and their numbers are the result).
+    """
 
     name: str
     file: str
@@ -73,6 +77,11 @@ class Sweep:
     axes: Mapping[str, list]
     points: tuple[Point, ...]
     show: tuple[str, ...]
+
+    def studies(self, chapters: Mapping[str, list[str]]) -> list[str]:
+        """Whose networks each point needs."""
+        needed = [study for name in self.notebooks for study in chapters.get(name, ["core"])]
+        return list(dict.fromkeys(needed)) if self.notebooks else ["core"]
 
 
 def known() -> list[str]:
@@ -100,11 +109,11 @@ def load_sweep(name: str) -> Sweep:
 
 
 def _sweep(path: Path, content: Mapping) -> Sweep:
-    notebooks = _names("notebooks", content.get("notebooks", ["one_setting"]))
+    notebooks = _names("notebooks", content["notebooks"]) if "notebooks" in content else []
     fixed, vary = content.get("parameters") or {}, content.get("vary")
     if not isinstance(fixed, Mapping) or not isinstance(vary, Mapping) or not vary:
         raise SoftlabError("`vary` maps what changes to its values, `parameters` what does not")
-    allowed = set.intersection(*(set(parameters_of(notebook)) for notebook in notebooks)) - {"profile"}
+    allowed = set.intersection(*map(set, map(parameters_of, notebooks))) - {"profile"} if notebooks else SETTING
     axes, targets = {}, {}
     for label, given in vary.items():
         if label in COLUMNS:
@@ -112,7 +121,7 @@ def _sweep(path: Path, content: Mapping) -> Sweep:
         axes[str(label)], targets[str(label)] = _axis(str(label), given)
     for parameter in [*fixed, *(path.split(".")[0] for paths in targets.values() for path in paths)]:
         if parameter not in allowed:
-            raise unknown(f"parameter of {' and '.join(notebooks)}", parameter, allowed)
+            raise unknown(f"parameter of {' and '.join(notebooks) or 'a setting'}", parameter, allowed)
     combine = content.get("combine", "grid")
     if combine not in ("grid", "zip"):
         raise unknown("combine", combine, ("grid", "zip"))
@@ -186,18 +195,11 @@ def _plain(content: object) -> str:
         raise SoftlabError(f"parameters are numbers, text, lists and mappings, not {content!r}") from None
 
 
-def notebook_path(name: str) -> Path:
-    """Where a notebook lies: a chapter, or the one that measures a single setting with every lens."""
-    places = {path.stem: path for folder in (ROOT / "notebooks", SWEEPS) for path in folder.glob("*.ipynb")}
-    if name not in places:
-        raise unknown("notebook", name, places)
-    return places[name].relative_to(ROOT)
-
-
 @functools.cache
 def parameters_of(name: str) -> tuple[str, ...]:
     """The names that a notebook's parameters cell defines."""
-    cells = nbformat.read(ROOT / notebook_path(name), as_version=4).cells
+    check_known("notebook", name, sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")))
+    cells = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells
     source = next(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
     return tuple(target.id for line in ast.parse(source).body for target in line.targets)
 
@@ -205,11 +207,10 @@ def parameters_of(name: str) -> tuple[str, ...]:
 def check(sweep: Sweep, profile: str) -> None:
     """Raise SoftlabError for a point that no notebook could run with: every value is tried before anything starts."""
     from softlab import regularizers
-    from softlab.measure import QUANTITIES
+    from softlab.quantities import QUANTITIES
 
-    for name in sweep.show if sweep.notebooks == ("one_setting",) else ():
-        if name not in QUANTITIES:
-            raise unknown("quantity to show", name, QUANTITIES)
+    for name in () if sweep.notebooks else sweep.show:
+        check_known("quantity to show", name, QUANTITIES)
     for method, parameters in _methods(point.settings(profile) for point in sweep.points):
         regularizers.get(method, **json.loads(parameters))
 
@@ -221,14 +222,16 @@ def _methods(settings: Iterator[Profile]) -> set[tuple[str, str]]:
 
 def main(arguments: list[str]) -> int:
     """`softlab sweep`: 0, 1 if a job failed, 2 for wrong input."""
-    parser = argparse.ArgumentParser(prog="softlab sweep", description="Execute notebooks over a grid of parameters.")
+    parser = argparse.ArgumentParser(
+        prog="softlab sweep", description="Networks and notebooks over a grid of parameters."
+    )
     parser.add_argument(
         "name", nargs="?", help="a sweep of workflow/sweeps, or a .yaml file of yours (none: list them)"
     )
     parser.add_argument("--profile", default="quick", help="what the points change: a name, or a .yaml file (quick)")
     parser.add_argument("--on", default="local", metavar="WHERE", help="workflow/profiles/WHERE: local, slurm (local)")
     parser.add_argument("--cores", type=int, help="how many cores to use (as WHERE says: all)")
-    parser.add_argument("--dry-run", action="store_true", help="list the jobs and their minutes; start none")
+    parser.add_argument("--dry-run", action="store_true", help="list the jobs; start none")
     options = parser.parse_args(arguments)
     if options.name is None:
         for name in known():
@@ -237,8 +240,7 @@ def main(arguments: list[str]) -> int:
         return 0
     try:
         sweep, places = load_sweep(options.name), sorted(path.name for path in (ROOT / "workflow/profiles").iterdir())
-        if options.on not in places:
-            raise unknown("place to run", options.on, places)
+        check_known("place to run", options.on, places)
         if options.cores is not None and options.cores < 1:
             raise SoftlabError(f"--cores takes a whole number from 1, not {options.cores}")
         check(sweep, options.profile)
@@ -253,7 +255,8 @@ def engine(profile: str, on: str, sweeps: list[str], cores: int | None, dry_run:
     files = [str(Path(name).resolve()) if name.endswith((".yaml", ".yml")) else name for name in [profile, *sweeps]]
     command = [sys.executable, "-m", "snakemake", target, "--snakefile", "workflow/Snakefile"]
     command += ["--profile", f"workflow/profiles/{on}", *(["--cores", str(cores)] if cores else [])]
-    command += ["--config", f"profile={files[0]}", f"sweeps={','.join(files[1:])}", f"dry_run={int(dry_run)}"]
+    command += ["--config", f"profile={files[0]}", f"sweeps={','.join(files[1:])}"]
+    command += ["--dry-run", "--quiet", "reason", "host"] if dry_run else []
     try:
         return min(1, subprocess.run(command, cwd=ROOT).returncode)
     except KeyboardInterrupt:

@@ -1,45 +1,65 @@
 """What a sweep found: one tidy table, a page that stands alone, and the same page for the book.
 
-python sweep_report.py FOLDER SWEEP, after the last point, writes FOLDER/table.csv, about.json and report.html.
+python sweep_report.py BUILD PROFILE SWEEP, after the last point, writes table.csv, about.json and report.html into
+BUILD/sweeps/NAME.
 """
 
 import json
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas
+import plan
 from matplotlib.figure import Figure
 from sweep import Sweep, load_sweep
 
 from softlab.figures import style
 from softlab.files import write_json, write_whole
 from softlab.intervals import Interval, between, t_interval
-from softlab.measure import QUANTITIES, Quantity
 from softlab.pages import Part, save_page, to_html
+from softlab.profile import Profile
+from softlab.provenance import store_folder
+from softlab.quantities import QUANTITIES, Quantity
+from softlab.store import FAILURE
 
 KEPT = ("profile", "standing", "data", "data_digest", "date", "commit", "device", "machine", "torch", "python")
 Values = Mapping[str, Mapping[str, Mapping[int, float]]]  # {method: {value of the axis: {seed: number}}}
 
 
-def collect(sweep: Sweep, folder: Path) -> tuple[pandas.DataFrame, dict]:
-    """One row per point, notebook, method, seed and quantity; and what all of them have in common."""
-    rows, about = [], {}
+def collect(sweep: Sweep, out: Path, profile: str) -> tuple[pandas.DataFrame, dict]:
+    """One row per point, method, seed and quantity (and notebook, if any); and what all of them have in common."""
+    found, about, manifests = [], {}, {} if sweep.notebooks else plan.rows(out)
     for point in sweep.points:
         where = {label: _cell(value) for label, value in point.values.items()}
         for name in sweep.notebooks:
-            record = json.loads((folder / "points" / point.name / f"{name}.results.json").read_bytes())
-            about = {key: record[key] for key in KEPT}
-            numbers = [(one["quantity"], one) for one in record["measurements"]]
-            numbers += [(": ".join(filter(None, (one["claim"], one["variant"]))), one) for one in record["evidence"]]
+            file = out / "sweeps" / sweep.name / "points" / point.name / f"{name}.results.json"
+            about = json.loads(file.read_bytes())
+            numbers = [(one["quantity"], one) for one in about["measurements"]]
+            numbers += [(": ".join(filter(None, (one["claim"], one["variant"]))), one) for one in about["evidence"]]
             for quantity, one in numbers:
-                found = {"notebook": name, "method": one["method"], "seed": one["seed"]}
-                rows.append({**where, **found, "quantity": quantity, "value": one["value"]})
+                of = {"notebook": name, "method": one["method"], "seed": one["seed"]}
+                found.append({**where, **of, "quantity": quantity, "value": one["value"]})
+        if not sweep.notebooks:
+            settings = point.settings(profile)
+            rows = [manifests[plan.digest(one)] for one in plan.networks(settings, ["core"])]
+            about = about_networks(settings, rows[-1]["id"])
+            failed = {one["seed"] for one in rows if (store_folder() / one["id"] / FAILURE).exists()}
+            for one in [one for one in rows if one["seed"] not in failed]:
+                of = {**where, "method": one["method"], "seed": one["seed"]}
+                found += [{**of, "quantity": quantity, "value": value} for quantity, value in one["values"].items()]
+    about = {key: about[key] for key in KEPT}
     about |= {"sweep": sweep.name, "title": sweep.title, "about": sweep.about, "show": list(sweep.show)}
-    return pandas.DataFrame(rows), about | {"axes": list(sweep.axes)}
+    return pandas.DataFrame(found), about | {"axes": list(sweep.axes)}
+
+
+def about_networks(settings: Profile, run: str) -> dict:
+    """Where the numbers of a point without notebooks come from: its profile, and what trained one of its networks."""
+    record = json.loads((store_folder() / run / "provenance.json").read_bytes())
+    about = {"profile": settings.name, "standing": settings.standing, "data": settings.experiment.data}
+    return record | about | {"date": record["trained"][:10]}
 
 
 def _cell(value: object) -> object:
@@ -65,7 +85,7 @@ def report(table: pandas.DataFrame, about: Mapping) -> list[Part]:
         where = ", ".join(f"{label} = {value}" for label, value in zip(others, values, strict=True))
         shown = {name: _values(some, name, first) for name in about["show"]}
         for name in [name for name, found in shown.items() if not found]:
-            raise SystemExit(f"{about['sweep']}: no notebook of it measures {name!r}")
+            raise SystemExit(f"{about['sweep']}: nothing in it measures {name!r}")
         if where:
             parts.append(f"With {where}:")
         parts.append((draw(shown, first), _seen(shown, first, where)))
@@ -200,15 +220,19 @@ def page(folder: Path) -> str:
 """
 
 
-def main(folder: Path, name: str) -> None:
-    started, sweep = time.monotonic(), load_sweep(name)
-    table, about = collect(sweep, folder)
+def write(folder: Path, table: pandas.DataFrame, about: Mapping) -> None:
     write_json(folder / "about.json", about)
-    save_page(folder / "report.html", sweep.title, report(table, about))
-    write_json(folder / "table.json", {"seconds": round(time.monotonic() - started, 1)})
+    save_page(folder / "report.html", about["title"], report(table, about))
     write_whole(folder / "table.csv", lambda file: file.write(table.to_csv(index=False).encode()))
+
+
+def main(out: Path, profile: str, name: str) -> None:
+    sweep = load_sweep(name)
+    folder = out / "sweeps" / sweep.name
+    table, about = collect(sweep, out, profile)
+    write(folder, table, about)
     print(f"{len(table)} numbers of {len(sweep.points)} points: {folder / 'table.csv'}, {folder / 'report.html'}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), *sys.argv[2:])

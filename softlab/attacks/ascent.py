@@ -1,9 +1,7 @@
 """What attacks share: a copy of the model and the samples to attack it with, its gradients, and the walk uphill."""
 
 import collections
-import copy
 import dataclasses
-import itertools
 import math
 import warnings
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from torch import Tensor, nn
 from softlab.attacks import balls
 from softlab.checks import check_labels, check_pixels, refuse
 from softlab.errors import SoftlabError, check_known
-from softlab.representation import at_once, layout
+from softlab.representation import at_once, device_of, frozen_copy, layout
 
 BATCH = 250  # images at once, at most: stays near a CPU's cache
 CANDIDATES = 10  # classes among which the nearest are looked for
@@ -74,7 +72,7 @@ def prepare(
     check_known("norm", norm, balls.NORMS)
     check_pixels(images)
     images, labels, radii = images.detach().float(), labels.to(images.device), per_sample("epsilon", epsilon, images)
-    model = copy.deepcopy(model).float().eval().requires_grad_(False).to(memory_format=layout(model))
+    model = frozen_copy(model).to(memory_format=layout(model))
     logits = all_logits(model, images)
     if logits.ndim != 2 or logits.shape[1] < 2:
         raise SoftlabError(f"the model must give logits (N, K) of at least two classes, not {tuple(logits.shape)}")
@@ -184,7 +182,3 @@ def all_logits(model: nn.Module, images: Tensor) -> Tensor:
     """Logits (N, K), batch by batch, where the images are."""
     parts, device = images.split(at_once(images, BATCH)), device_of(model)
     return torch.cat([logits_of(model, part.to(device)).to(images.device) for part in parts])
-
-
-def device_of(model: nn.Module) -> torch.device:
-    return next((held.device for held in itertools.chain(model.parameters(), model.buffers())), torch.device("cpu"))

@@ -12,7 +12,7 @@ from softlab.attacks import ascent, balls
 from softlab.attacks.ascent import UntrustedAttack, prepare
 from softlab.attacks.result import AttackResult, Health, warn
 from softlab.errors import SoftlabError, check_known
-from softlab.representation import at_once
+from softlab.representation import at_once, device_of
 
 AUTOATTACKS = ("apgd-ce", "apgd-t", "fab-t", "square")
 
@@ -45,7 +45,7 @@ def autoattack(
     classes = subject.logits.shape[1]
     if "apgd-t" in attacks and classes < 4:
         raise SoftlabError(f"apgd-t compares four classes, but this model has {classes}: leave it out of attacks")
-    gpus, device = [torch.cuda.current_device()] if torch.cuda.is_available() else [], ascent.device_of(subject.model)
+    gpus, device = [torch.cuda.current_device()] if torch.cuda.is_available() else [], device_of(subject.model)
     logger, messages, trace = logging.getLogger("auto-attack"), [], sys.gettrace()
 
     def overhear(record: logging.LogRecord) -> bool:

@@ -6,7 +6,9 @@ from softlab.geometry.cones import (
     apex,
     apex_ratio,
     apex_residual,
+    bounded_regions,
     cone_onset,
+    confidence_contour,
     constant_along_ray,
     constant_share,
     plane_logits,
@@ -15,8 +17,11 @@ from softlab.geometry.cones import (
 from softlab.geometry.cosines import VARIANTS, Centers, cosine_variants
 from softlab.geometry.head import (
     LogitScale,
+    alignment,
     angular_margin,
+    centered_logits,
     cosine_to,
+    inward_cosine,
     logit_cosine,
     logit_scale_factors,
     magnitude,

@@ -6,14 +6,20 @@ cones around one point, the `apex`: moving the origin there removes the bias. So
 how close it brings the apex to the origin.
 """
 
+import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from scipy.optimize import linprog
 from torch import Tensor
 
 from softlab.checks import check_head, check_rows
 from softlab.errors import SoftlabError
 from softlab.geometry.head import RANK_TOLERANCE, centered, row_space
+
+NEWTON_STEPS = 100  # of confidence_contour; a dozen are enough unless the level is only just reached
+INTERIOR = 1e-6  # well above what the linear programs' solver lets pass, 1e-7
 
 
 def cone_onset(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -65,6 +71,68 @@ def constant_along_ray(head: Callable[[Tensor], Tensor], features: Tensor, reach
     scales = torch.logspace(-1, 1, steps, base=reach)
     classes = torch.stack([head(scale * features).argmax(1) for scale in scales])
     return float((classes == classes[0]).all(0).double().mean())
+
+
+def confidence_contour(features: Tensor, weight: Tensor, bias: Tensor, level: float) -> Tensor:
+    """Smallest t >= 0 (N,) at which t f has confidence `level` in the class predicted at t = 1; inf where it never has.
+
+    features: (N, D).  weight: (K, D), bias: (K,).  level: between 0 and 1, both excluded.
+    Confidence is at least p where h(t) = log Σ_j exp(z_j - z_k), over the other classes j, is at most log(1/p - 1).
+    Along the ray h is convex, so Newton's steps from t = 0 never pass the first such t; where h rises first, there is
+    none.
+    Raises SoftlabError if shapes do not fit, a feature is not finite (its index is named), or for another level.
+    """
+    check_head(weight, bias, features)
+    if not 0 < level < 1:
+        raise SoftlabError(f"level must be between 0 and 1, both excluded, not {level}")
+    slope, start = features.double() @ weight.double().T, bias.double().expand(len(features), -1)
+    check_rows(slope)
+    own = (slope + start).argmax(1, keepdim=True)
+    slope, start = (lines - lines.gather(1, own) for lines in (slope, start))  # of z_j - z_k along t f
+    start = start.scatter(1, own, -torch.inf)
+    reached = torch.zeros_like(slope[:, 0])
+    for _ in range(NEWTON_STEPS):
+        lines = slope * reached[:, None] + start
+        excess = lines.logsumexp(1) - math.log(1 / level - 1)
+        fall = -(lines.softmax(1) * slope).sum(1)
+        step = torch.where(excess > 0, torch.where(fall > 0, excess / fall, torch.inf), 0.0)
+        reached = reached + step
+        if (step <= 1e-12 * reached).all():
+            break
+    return reached.to(features.dtype)
+
+
+def bounded_regions(weight: Tensor, bias: Tensor) -> Tensor:
+    """Which classes (K,), bool, have a region, where theirs is strictly the largest logit, that is bounded, not empty.
+
+    weight: (K, D), bias: (K,).  A region that is not empty is bounded if and only if w_k is in the interior of the
+    convex hull of the other rows: a mean of them, all weights above 0, where they span all D directions (outside, and
+    on the boundary, a hyperplane has w_k on one side, and its normal leads out of the region for ever). It is not empty
+    if no such mean, of weights >= 0, takes the biases to b_k. Both are linear programs over the weights.
+    None is bounded if D >= K - 1, or if the head does not see all D directions. An interior, or a region, of less than
+    INTERIOR of the head's scale counts as none.
+    """
+    check_head(weight, bias)
+    classes, dimension = weight.shape
+    bounded = torch.zeros(classes, dtype=torch.bool, device=weight.device)
+    if dimension < classes - 1 and len(row_space(weight)) == dimension:
+        rows, offsets = (centered(values).cpu().numpy() for values in (weight, bias))
+        for label in range(classes):
+            others = np.arange(classes) != label
+            bounded[label] = _is_bounded(rows[others] - rows[label], offsets[others] - offsets[label])
+    return bounded
+
+
+def _is_bounded(rows: np.ndarray, offsets: np.ndarray) -> bool:
+    """Is where all rows (J, D) · f + offsets (J,) are below 0 bounded and not empty? The rows span all directions."""
+    rows, offsets = (values / max(np.abs(values).max(), 1e-300) for values in (rows, offsets))
+    mean = np.c_[rows, np.ones(len(rows))].T  # mean @ weights = zero: they sum to 1, and take the rows to 0
+    zero = np.r_[np.zeros(rows.shape[1]), 1]
+    # The smallest weight, as large as it can be: each weight is that and something on top.
+    inside = linprog(-np.eye(len(rows) + 1)[0], A_eq=np.c_[mean.sum(1), mean], b_eq=zero)
+    if inside.status != 0 or -inside.fun < INTERIOR:
+        return False
+    return linprog(-offsets, A_eq=mean, b_eq=zero).fun > INTERIOR
 
 
 def plane_logits(weight: Tensor, bias: Tensor, across: Tensor, up: Tensor, extent: float, size: int = 200) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from softlab.checks import check_features, check_head, check_labels, check_rows
+from softlab.errors import SoftlabError
 
 
 class LogitScale(NamedTuple):
@@ -90,15 +91,43 @@ def cosine_to(features: Tensor, centers: Tensor, labels: Tensor) -> Tensor:
     return (features * directions[labels]).sum(1) / norm
 
 
+def centered_logits(logits: Tensor) -> Tensor:
+    """z - z̄ (N, K), all that softmax sees of logits z (N, K), whatever the gauge of the features."""
+    return logits - logits.mean(1, keepdim=True)
+
+
 def logit_cosine(logits: Tensor, labels: Tensor) -> Tensor:
     """Cosine (N,) between centred logits z - z̄ and the corner e_y - 1/K of the label. logits: (N, K)."""
     check_features(logits)
     check_labels(labels, logits, logits.shape[1])
-    offset = logits - logits.mean(1, keepdim=True)
+    offset = centered_logits(logits)
     norm = offset.norm(dim=1)
     check_rows(norm, "row of logits", zero_allowed=False)
     corner = (1 - 1 / logits.shape[1]) ** 0.5
     return offset.gather(1, labels[:, None]).squeeze(1) / (norm * corner)
+
+
+def alignment(logits: Tensor) -> Tensor:
+    """`logit_cosine` (N,) with the corner of the predicted class: it needs no label, and is above 0. logits: (N, K)."""
+    check_features(logits)
+    return logit_cosine(logits, logits.argmax(1))
+
+
+def inward_cosine(step: Tensor, features: Tensor) -> Tensor:
+    """Cosine (N,) of a step with the way from its feature to the origin, -f: 1 straight inwards; NaN where one is zero.
+
+    step: (N, D), a gradient or a displacement.  features: (N, D).  However short the step: that of a sure network can
+    be 1e-10, where torch.cosine_similarity answers almost 0.
+    Raises SoftlabError if shapes do not fit or a row of either is not finite.
+    """
+    check_features(features)
+    if step.shape != features.shape:
+        raise SoftlabError(f"steps must be {tuple(features.shape)}, one for each feature, not {tuple(step.shape)}")
+    for rows, what in ((step, "step"), (features, "feature")):
+        check_rows(rows, what)
+    inward, outward = step.double(), features.double()
+    lengths = inward.norm(dim=1) * outward.norm(dim=1)
+    return (-(inward * outward).sum(1) / lengths).to(features.dtype)
 
 
 def angular_margin(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor, seen_only: bool = False) -> Tensor:

@@ -73,7 +73,9 @@ def within_class_variation(features: Tensor, labels: Tensor) -> tuple[float, flo
 def variation_variants(features: Tensor, labels: Tensor, weight: Tensor) -> dict[str, tuple[float, float]]:
     """(d_within, R²) of the raw features, of features minus their global mean, and of what the head sees of them.
 
-    Raw features share a large positive mean, which hides most of the variation; hence the other two.
+    Raw features share a large positive mean, which hides most of the variation; hence the other two. Rescaling the
+    channels, and the head's columns the other way, moves all three and not the network: what it leaves alone is
+    within_class_variation(centered_logits(logits), labels).
     """
     return {
         "raw": within_class_variation(features, labels),

@@ -1,4 +1,6 @@
-"""Onsets along rays against dense grids, the apex by its definition, invariances, and misuse."""
+"""Onsets along rays against dense grids, bounded regions, the apex by its definition, invariances, and misuse."""
+
+import math
 
 import pytest
 import torch
@@ -6,11 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_heads import random_features, random_head
 
+from softlab import SoftlabError
 from softlab.geometry import (
     apex,
     apex_ratio,
     apex_residual,
+    bounded_regions,
     cone_onset,
+    confidence_contour,
     constant_along_ray,
     constant_share,
     row_space,
@@ -156,3 +161,114 @@ def test_with_a_smaller_rank_the_residual_says_that_no_apex_exists(kind):
     least = torch.linalg.lstsq(rows, -offsets[:, None], rcond=1e-5, driver="gelsd").solution[:, 0]
     torch.testing.assert_close(apex(weight, bias), least, rtol=1e-5, atol=1e-8)
     assert residual == pytest.approx(float((rows @ least + offsets).norm() / offsets.norm()))
+
+
+# Bounded regions
+
+TRIANGLE = torch.tensor([[1.0, 0], [-1, 1], [-1, -1]])
+
+
+@pytest.mark.parametrize(
+    ("row", "own", "expected"),
+    [
+        ((0, 0), 1, True),  # inside the triangle: a triangle where its logit is the largest
+        ((0, 0), -1, False),  # nowhere the largest
+        ((0, 0), 0, False),  # at one point, and not strictly
+        ((-1, 0), 1, False),  # on the boundary
+        ((1, 0), 1, False),  # on a corner
+        ((2, 0), 1, False),  # outside
+        ((-0.99, 0), 1, True),
+    ],
+)
+def test_a_fourth_region_in_the_plane_by_hand(row, own, expected):
+    weight, bias = torch.cat([TRIANGLE, torch.tensor([row])]), torch.tensor([0.0, 0, 0, own])
+    assert bounded_regions(weight, bias).tolist() == [False, False, False, expected]
+    assert bounded_regions(100 * weight + 7, bias / 100 - 3).tolist() == [False, False, False, expected]
+
+
+def test_an_interval_between_two_others_by_hand():
+    weight = torch.tensor([[-1.0], [0], [1], [0.5]])
+    assert bounded_regions(weight[:3], torch.tensor([0.0, 1, 0])).tolist() == [False, True, False]
+    # -t, 1, t, t/2 + b: the last leads between 2 - 2 b and 2 b if that is not empty.
+    for own, expected in [(0.4, False), (0.5, False), (0.6, True)]:
+        assert bounded_regions(weight, torch.tensor([0.0, 1, 0, own])).tolist() == [False, True, False, expected]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("classes", [4, 7, 10])
+def test_a_bounded_region_is_somewhere_and_not_far_out(classes, seed):
+    weight, bias = random_head(classes, 2, seed, bias_scale=2.0)
+    angles = torch.linspace(0, 2 * math.pi, 20_001, dtype=torch.float64)
+    circle = torch.stack([angles.cos(), angles.sin()], 1)
+    far = torch.zeros(classes, dtype=torch.bool).index_fill_(0, (1e6 * circle @ weight.T + bias).argmax(1), True)
+    steps = torch.linspace(-30, 30, 1201, dtype=torch.float64)
+    square = torch.cartesian_prod(steps, steps)
+    near = torch.bincount((square @ weight.T + bias).argmax(1), minlength=classes) > 0
+    bounded = bounded_regions(weight, bias)
+    assert not (bounded & far).any()
+    assert (bounded | far)[near].all()
+    assert near[bounded].all()  # none of these is smaller than a step
+    order = torch.randperm(classes, generator=torch.Generator().manual_seed(seed))
+    assert (bounded_regions(weight[order], bias[order]) == bounded[order]).all()
+
+
+def test_no_region_is_bounded_where_a_direction_is_unseen_or_there_are_many_of_them():
+    weight, bias = torch.cat([TRIANGLE, torch.zeros(1, 2)]), torch.tensor([0.0, 0, 0, 1])
+    assert bounded_regions(weight, bias).any()
+    unseen = torch.cat([weight, torch.full((4, 1), 5.0)], 1)  # the same number for each class
+    assert not bounded_regions(unseen, bias).any()
+    assert not bounded_regions(torch.cat([unseen, torch.zeros(4, 60)], 1), bias).any()
+    for dimension in (9, 64):
+        assert not bounded_regions(*random_head(10, dimension, 0)).any()
+    assert not bounded_regions(weight, 0 * bias).any()  # cones
+    assert bounded_regions(*random_head(30, 4, 0, bias_scale=4.0)).any()
+
+
+# Contours of confidence
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.99])
+def test_the_contour_of_two_classes_by_hand(level):
+    weight, bias = torch.tensor([[3.0, 0], [0, 0]]), torch.tensor([-1.0, 0])
+    # Class 0 has sigmoid(3 t - 1) along (1, 0), sigmoid(6 t - 1) along (2, 0); class 1 sigmoid(3 t + 1) along (-1, 0).
+    logit = math.log(level / (1 - level))
+    found = confidence_contour(torch.tensor([[1.0, 0], [2, 0], [-1, 0], [0, 1]]), weight, bias, level)
+    beside = 0 if level == 0.5 else math.inf  # along (0, 1) nothing changes: sigmoid(1)
+    assert found.tolist() == pytest.approx([(logit + 1) / 3, (logit + 1) / 6, max((logit - 1) / 3, 0), beside])
+
+
+@settings(derandomize=True, max_examples=60, deadline=None, database=None)
+@given(st.integers(2, 12), st.integers(1, 20), st.integers(0, 10_000), st.sampled_from([0.05, 0.5, 0.9, 0.999]))
+def test_the_level_is_reached_at_the_contour_and_not_before(classes, dimension, seed, level):
+    weight, bias = random_head(classes, dimension, seed, bias_scale=2.0)
+    features = random_features(20, dimension, seed)
+    label = (features @ weight.T + bias).argmax(1)
+    for feature, own, contour in zip(features, label, confidence_contour(features, weight, bias, level), strict=True):
+        confidence = (GRID[:, None] * (weight @ feature) + bias).softmax(1)[:, own]
+        assert (confidence[contour * (1 - 1e-6) > GRID] < level).all()
+        if contour.isfinite():
+            at = (contour * (weight @ feature) + bias).softmax(0)[own]
+            assert float(at) == pytest.approx(level, abs=1e-9) if contour > 0 else at >= level
+
+
+def test_the_contour_is_infinite_where_two_classes_share_the_lead_or_another_takes_it():
+    weight, bias = torch.tensor([[2.0], [2], [0]]), torch.tensor([1.0, 0, 0])
+    # The first tends to sigmoid(1) = 0.731.
+    assert confidence_contour(torch.ones(1, 1), weight, bias, 0.74).tolist() == [math.inf]
+    assert 0 < float(confidence_contour(torch.ones(1, 1), weight, bias, 0.72)) < 10
+    weight, bias = torch.tensor([[1.0], [2], [0]]), torch.tensor([3.0, 0, 2])
+    assert confidence_contour(torch.ones(1, 1), weight, bias, 0.9).tolist() == [math.inf]  # until the second overtakes
+    for level in (0.0, 1.0, math.nan):
+        with pytest.raises(SoftlabError, match="level must be between 0 and 1, both excluded"):
+            confidence_contour(torch.ones(1, 1), weight, bias, level)
+
+
+def test_contours_scale_with_the_length_and_not_with_the_gauge():
+    weight, bias = random_head(10, 64, 8)
+    features = random_features(50, 64, 8)
+    expected = confidence_contour(features, weight, bias, 0.9)
+    torch.testing.assert_close(confidence_contour(7 * features, weight / 7, bias, 0.9), expected)
+    torch.testing.assert_close(confidence_contour(features, weight + 3, bias - 2, 0.9), expected)
+    single = confidence_contour(features.float(), weight.float(), bias.float(), 0.9)
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single.double(), expected, rtol=1e-3, atol=1e-6)

@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from random_heads import random_features, random_head
 
 from softlab.geometry import (
+    alignment,
     angular_margin,
+    centered_logits,
     cosine_to,
+    inward_cosine,
     logit_cosine,
     logit_scale_factors,
     magnitude,
@@ -97,6 +100,28 @@ def test_logit_cosine_is_that_to_the_corner_of_the_simplex():
     corners = torch.eye(7, dtype=torch.float64)[labels] - 1 / 7
     peer = torch.nn.functional.cosine_similarity(logits - logits.mean(1, keepdim=True), corners)
     torch.testing.assert_close(logit_cosine(logits, labels), peer)
+
+
+def test_centered_logits_and_their_alignment_by_hand():
+    logits = torch.tensor([[2.0, 0, 1], [0, 5, 10], [3, 3, 0]])
+    assert centered_logits(logits).tolist() == [[1, -1, 0], [-5, 0, 5], [1, 1, -2]]
+    # (1, -1, 0) against (2, -1, -1)/3, likewise the second; (1, 1, -2) against the first corner.
+    assert alignment(logits).tolist() == pytest.approx([3 / 12**0.5, 3 / 12**0.5, 3 / 6])
+    logits, _ = random_head(40, 7, 9)
+    torch.testing.assert_close(alignment(logits), logit_cosine(logits, logits.argmax(1)))
+    assert (alignment(logits) > 0).all()
+
+
+def test_steps_toward_the_origin():
+    features = torch.tensor([[3.0, 4], [3, 4], [3, 4], [3, 4], [0, 0]])
+    steps = torch.tensor([[-3.0, -4], [6, 8], [4, -3], [0, 0], [1, 0]])
+    assert inward_cosine(steps, features).tolist() == pytest.approx([1, -1, 0, math.nan, math.nan], nan_ok=True)
+    steps, features = random_head(40, 7, 10)[0], random_features(40, 7, 10)
+    peer = torch.cosine_similarity(steps, -features)
+    torch.testing.assert_close(inward_cosine(steps, features), peer)
+    tiny = inward_cosine(1e-30 * steps.float(), 1e12 * features.float())  # their squares are 0 and infinite in float32
+    torch.testing.assert_close(tiny, peer.float())
+    assert (torch.cosine_similarity(1e-10 * steps, -features).abs() < 0.1).all()  # the peer floors lengths at 1e-8
 
 
 @FEW

@@ -8,12 +8,16 @@ import torch
 from softlab import SoftlabError
 from softlab.geometry import (
     Centers,
+    alignment,
     angular_margin,
     apex_ratio,
+    bounded_regions,
     class_centers,
     cone_onset,
+    confidence_contour,
     constant_share,
     cosine_to,
+    inward_cosine,
     logit_cosine,
     logit_scale_factors,
     magnitude,
@@ -27,14 +31,20 @@ GOOD = {  # five features of three dimensions, three classes
     "b": torch.zeros(3),
     "y": torch.arange(5) % 3,
     "r": torch.ones(3),
+    "s": torch.ones(5, 3),  # steps
+    "l": 0.9,
 }
 LENSES = {  # and what of it each takes, in order
     cone_onset: "fwb",
+    confidence_contour: "fwbl",
+    bounded_regions: "wb",
     apex_ratio: "fwb",
     constant_share: "fwb",
     magnitude: "f",
     logit_scale_factors: "fw",
     logit_cosine: "fy",
+    alignment: "f",
+    inward_cosine: "sf",
     cosine_to: "fwy",
     angular_margin: "fywb",
     Centers.of: "fywb",
@@ -42,7 +52,14 @@ LENSES = {  # and what of it each takes, in order
     within_class_variation: "fy",
     class_centers: "wbr",
 }
-LENGTHLESS = {cone_onset, apex_ratio, constant_share, magnitude}  # that take a feature of length zero
+LENGTHLESS = {
+    cone_onset,
+    confidence_contour,
+    apex_ratio,
+    constant_share,
+    magnitude,
+    inward_cosine,
+}  # that take a feature of length zero
 
 
 def broken(values, wrong):
@@ -71,6 +88,8 @@ CASES = [
     ("r", torch.tensor([1.0, math.nan, 3]), r"radius must be .* \(class 1\)"),
     ("r", torch.tensor(0.0), r"radius must be .* \(class 0\)"),
     ("r", torch.ones(2), r"one number or \(3,\), not \(2,\)"),
+    ("s", torch.ones(4, 3), r"steps must be \(5, 3\), one for each feature, not \(4, 3\)"),
+    ("s", broken(torch.ones(5, 3), math.nan), "step 4 is not finite"),
 ]
 
 

@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softlab import SoftlabError
-from softlab.geometry import ClassSums, neural_collapse, row_space, variation_variants, within_class_variation
+from softlab.geometry import (
+    ClassSums,
+    centered_logits,
+    neural_collapse,
+    row_space,
+    variation_variants,
+    within_class_variation,
+)
 from softlab.geometry.variation import CHUNK
 
 
@@ -160,3 +167,15 @@ def test_a_late_chunk_names_the_right_feature():
     features[CHUNK + 7] = 0
     with pytest.raises(SoftlabError, match=f"feature {CHUNK + 7} is zero"):
         within_class_variation(features, labels)
+
+
+def test_rescaling_channels_moves_every_variation_of_features_and_not_that_of_the_centred_logits():
+    features, labels = clusters(12, 200, 4, 7)
+    weight = torch.randn(4, 7, generator=torch.Generator().manual_seed(12), dtype=torch.float64)
+    scale = torch.logspace(-1, 1, 7, dtype=torch.float64)
+    before, after = (features, weight), (features * scale, weight / scale)
+    logits, same = (centered_logits(f @ w.T + torch.arange(4)) for f, w in (before, after))
+    assert within_class_variation(same, labels) == pytest.approx(within_class_variation(logits, labels), rel=1e-9)
+    moved, still = (variation_variants(f, labels, w) for f, w in (after, before))
+    for name in still:
+        assert abs(moved[name][0] - still[name][0]) > 0.005, name

@@ -1,6 +1,6 @@
-"""On a cluster: which job failed, and why, as soon as Snakemake knows.
+"""How far the engine is; and on a cluster: which job failed, and why, as soon as Snakemake knows.
 
-Snakemake's own message lists the hundred inputs of a job and not what the job said, so the profile turns it off.
+Snakemake's own messages list the hundred inputs of a job and not what the job said, so the profiles turn them off.
 """
 
 import logging
@@ -11,6 +11,14 @@ from typing import Any
 
 # Lines of a job's log that say why: from our commands, from Python, from Slurm.
 TELLING = re.compile(r"\.ipynb failed: |^the notebook as far as it came: |^softlab: |^[\w.]+Error: |error: \*\*\* ")
+
+
+class Progress(logging.Handler):
+    """Prints how many jobs are done, after each."""
+
+    def emit(self, record: Any) -> None:
+        if getattr(record, "event", None) == "progress":
+            print(f"[{record.done} of {record.total} jobs]", flush=True)
 
 
 class Failures(logging.Handler):

@@ -1,0 +1,140 @@
+"""Lenses: what they look at, and how the quantities that they measure are called. softlab.quantities has them all."""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from softlab import calibration, corruptions
+from softlab.errors import SoftlabError
+from softlab.representation import Representation, extract, head_of
+
+CORRUPTED = 500  # test images that meet corruptions
+KEPT = 2**21  # pixels: of no more, corrupted images stay in memory for the next network
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """How one number is called and written, and the claim that it is the statistic of.
+
+    chapter: the notebook that explains it.  factor, digits: in which units.  better: +1 more, -1 less, 0 neither.
+    claim, variant: of claims.yml and of the ledger (empty: none).  images: the outcome of which it is the mean over
+    images, among those that its lens gives (empty: it is no such mean).
+    """
+
+    label: str
+    chapter: str
+    factor: float = 1
+    digits: int = 2
+    better: int = 0
+    claim: str = ""
+    variant: str = ""
+    images: str = ""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a network is measured on; each part is images (N, C, H, W), uint8 or in [0, 1], and labels (N,) int64.
+
+    reference: for class means and radii, usually the training images.  fit: for the temperature.  test: scored, of
+    which the first `attacked` meet attacks of `steps` steps, and the first CORRUPTED corruptions.  kept: corrupted
+    images, filled as they are made; samples with the same test images may share it.
+    """
+
+    reference: tuple[Tensor, Tensor]
+    fit: tuple[Tensor, Tensor]
+    test: tuple[Tensor, Tensor]
+    attacked: int = 500
+    steps: int = 20
+    kept: dict[tuple[str, int], Tensor] = field(default_factory=dict, repr=False, compare=False)
+
+    def corrupted(self) -> Iterator[tuple[str, Tensor]]:
+        """Kind, and the first test images in it, at severities 1, 3 and 5, one at a time; small ones are kept."""
+        images = self.test[0][:CORRUPTED]
+        for kind, severity in itertools.product(corruptions.SEVERITIES, (1, 3, 5)):
+            worse = self.kept.get((kind, severity))
+            if worse is None:
+                worse = corruptions.corrupt(images, kind, severity, torch.Generator().manual_seed(0))
+            if images.numel() <= KEPT:
+                self.kept[kind, severity] = worse
+            yield kind, worse
+
+
+class Look:
+    """One network on its samples: what lenses share is computed once, when the first of them asks for it."""
+
+    def __init__(self, model: nn.Module, samples: Samples, head: nn.Linear | None = None):
+        """head: the linear layer that gives the logits (None: model.head)."""
+        self.model, self.samples, self.head = model, samples, head
+
+    @functools.cached_property
+    def tested(self) -> Representation:
+        return extract(self.model, *self.samples.test, head=self.head)
+
+    @functools.cached_property
+    def reference(self) -> Representation:
+        return extract(self.model, *self.samples.reference, head=self.head)
+
+    @functools.cached_property
+    def fitted(self) -> Representation:
+        return extract(self.model, *self.samples.fit, head=self.head)
+
+    @functools.cached_property
+    def temperature(self) -> float:
+        return calibration.fit_temperature(self.fitted.logits, self.fitted.labels)
+
+    @property
+    def layer(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the head. Raises SoftlabError for networks that have no single linear one."""
+        return head_of(self.model, self.head)
+
+
+Found = Mapping[str, float | Tensor]
+
+
+@dataclass(frozen=True)
+class Lens:
+    """A group of quantities that are measured together. clean: it attacks or corrupts no image, and is quick."""
+
+    name: str
+    version: int
+    quantities: Mapping[str, Quantity]
+    measure: Callable[[Look], Found]
+    clean: bool
+
+
+LENSES: dict[str, Lens] = {}
+QUANTITIES: dict[str, Quantity] = {}
+
+
+def lens(version: int, quantities: Mapping[str, Quantity], clean: bool = True):
+    """Register the function below as the lens of these quantities, under its own name."""
+
+    def register(measure: Callable[[Look], Found]) -> Callable[[Look], Found]:
+        LENSES[measure.__name__] = Lens(measure.__name__, version, quantities, measure, clean)
+        QUANTITIES.update(quantities)
+        return measure
+
+    return register
+
+
+def measure(
+    model: nn.Module, samples: Samples, head: nn.Linear | None = None, problems: dict[str, str] | None = None
+) -> dict[str, float]:
+    """Every number of QUANTITIES for one network, in the units of its lens.
+
+    head: the linear layer that gives the logits (None: model.head).  problems: if given, a lens that cannot be applied
+    leaves its numbers out and its error here, under its name; otherwise the error is raised.
+    """
+    look, values = Look(model, samples, head), {}
+    for one in LENSES.values():
+        try:
+            values |= {name: value for name, value in one.measure(look).items() if name in one.quantities}
+        except SoftlabError as error:
+            if problems is None:
+                raise
+            problems[one.name] = str(error)
+    return values

@@ -1,0 +1,67 @@
+"""Recorded numbers are those of the editions that they replace: same networks, measured in another way.
+
+Weights are rounded to half precision before they are measured now, hence 1e-3.
+"""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from softlab import records
+
+EDITIONS = Path(__file__).parent.parent / "editions"
+PAIRS = {"quick-fresh": "quick-fresh-seeds", "fashion-small": "fashion-mnist-resnet8"}
+LEFT_OUT = ("robust", "corrupted")  # attacks draw other starts; corruptions are averaged by kind first
+JUMPS = 3  # times as far may be what moves by leaps: an image that changes its bin of confidence
+
+
+def of_edition(name):
+    found = {}
+    for path in sorted((EDITIONS / name / "networks").glob("core-*.json")):
+        record = json.loads(path.read_bytes())
+        found[record["experiment"]["method"], record["experiment"]["seed"]] = record["numbers"]
+    return found
+
+
+def differences(table, older):
+    """(quantity, absolute difference) of all numbers that both have."""
+    for row in table.to_dict("records"):
+        for quantity, value in older.get((row["method"], row["seed"]), {}).items():
+            if quantity in row and value is not None and not quantity.startswith(LEFT_OUT):
+                yield quantity, abs(row[quantity] - value), value
+
+
+def allowed(quantity):
+    return 1e-3 * (JUMPS if quantity.startswith("ECE") else 1)
+
+
+@pytest.mark.parametrize("profile", PAIRS)
+def test_recorded_numbers_are_those_of_the_edition(profile):
+    found = list(differences(records.scales()[profile], of_edition(PAIRS[profile])))
+    assert len(found) >= 20 * 10
+    wrong = {(name, value): far for name, far, value in found if far > allowed(name) * max(1, abs(value))}
+    assert not wrong
+
+
+def test_the_recorded_sweep_has_the_numbers_of_the_executed_one():
+    with (EDITIONS / "sweeps" / "alpha" / "table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    older: dict = {}
+    for row in rows:
+        older.setdefault((row["method"], int(row["seed"]), float(row["strength α"])), {})[row["quantity"]] = float(
+            row["value"]
+        )
+    table = records.scales("dose")["quick"]
+    keys = list(zip(table["method"], table["seed"], table["alpha"], strict=True))
+    assert set(keys) == set(older)
+    far = [
+        (abs(table[quantity][index] - value), quantity)
+        for index, key in enumerate(keys)
+        for quantity, value in older[key].items()
+        if quantity in table and not quantity.startswith(LEFT_OUT) and np.isfinite(value)
+    ]
+    assert len(far) >= 36 * 20
+    assert not [one for one in far if one[0] > allowed(one[1])]

@@ -1,0 +1,138 @@
+"""What notebooks and training depend on: names followed through a small package, and through the book's."""
+
+import json
+from pathlib import Path
+
+import pytest
+from test_plan import module
+
+from softlab.profile import chapters, load_profile
+
+ROOT = Path(__file__).parent.parent
+inputs = module("inputs")
+
+PACKAGE = {
+    "__init__.py": "",
+    "shapes.py": """
+from typing import TYPE_CHECKING
+from softlab.checks import check
+if TYPE_CHECKING:
+    from softlab.typed import Type
+def area(x):
+    check(x)
+    return _corner(x)
+def _corner(x):
+    from softlab.corners import corner
+def unused(x):
+    from softlab.heavy import weigh
+""",
+    "checks.py": "CHECKED = 1\ndef check(x):\n    open('table.csv')\ndef other():\n    import softlab.heavy",
+    "corners.py": "from softlab import cli",
+    "cli.py": "from softlab.heavy import weigh",
+    "typed.py": "class Type: ...",
+    "heavy.py": "def weigh(): ...",
+    "table.csv": "",
+    "registry/__init__.py": "from softlab.registry import members",
+    "registry/members.py": "from softlab.heavy import weigh",
+}
+CACHES = ("step", "file_of", "definitions", "_data_files", "notebook_tree", "_texts")
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package in the place of softlab."""
+    for name, text in PACKAGE.items():
+        path = tmp_path / "softlab" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    monkeypatch.setattr(inputs, "PACKAGE", tmp_path / "softlab")
+    monkeypatch.setattr(inputs.softlab, "_HOME", {"area": "shapes"})
+    clear = [getattr(inputs, name).cache_clear for name in CACHES]
+    for forget in clear:
+        forget()
+    yield tmp_path
+    for forget in clear:
+        forget()
+
+
+def notebook(path, *cells):
+    content = [{"cell_type": "code", "source": [f"{line}\n" for line in cell.splitlines()]} for cell in cells]
+    path.write_text(json.dumps({"cells": [*content, {"cell_type": "markdown", "source": "import softlab.heavy"}]}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        ("from softlab import area", ["shapes", "checks", "corners"]),
+        ("from softlab.shapes import area", ["shapes", "checks", "corners"]),
+        ("from softlab.shapes import unused", ["shapes", "checks", "heavy"]),
+        ("from softlab import shapes", ["shapes", "checks", "corners", "heavy"]),
+        ("import softlab.checks", ["checks", "heavy"]),
+        ("from softlab.checks import CHECKED", ["checks"]),
+        ("from softlab import registry", ["registry/__init__", "registry/members", "heavy"]),
+        ("%pip install softlab\nimport numpy\n    \ndef f():\n    !ls\n    from softlab import heavy", ["heavy"]),
+        ("from softlab import cli", []),
+        ("import os", []),
+    ],
+)
+def test_a_name_leads_to_what_it_uses(package, cell, found):
+    files = inputs.notebook_code(notebook(package / "a.ipynb", cell))
+    assert [file for file in files if file.endswith(".py")] == sorted(f"softlab/{name}.py" for name in found)
+
+
+def test_a_file_of_the_package_is_read_where_its_name_stands(package):
+    path = notebook(package / "a.ipynb", "from softlab.shapes import area")
+    assert "softlab/table.csv" in inputs.notebook_code(path)  # by checks.check
+    path = notebook(package / "b.ipynb", "from softlab.checks import CHECKED")
+    assert "softlab/table.csv" not in inputs.notebook_code(path)
+
+
+def test_chapters_read_the_lenses_that_they_use_and_training_reads_none():
+    reads = {path.stem: inputs.notebook_code(path) for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert "softlab/calibration.py" in reads["05_calibration"]
+    assert "softlab/calibration.py" not in reads["04_cosines"]
+    assert "softlab/geometry/cosines.py" in reads["04_cosines"]
+    assert all("softlab/training.py" in one and "softlab/notebook.py" in one for one in reads.values())
+    training = inputs.code(inputs.TRAINING)
+    assert {"softlab/regularizers/penalties.py", "softlab/store.py", "softlab/datasets/fashion_mini.npz"} < set(
+        training
+    )
+    everything = {file for one in (training, *reads.values()) for file in one}
+    assert not everything & {"softlab/cli.py", "softlab/claims.yml", "softlab/chapters.yaml"}
+    lenses = {"calibration", "attacks", "geometry", "corruptions", "selective", "evidence", "notebook"}
+    assert not {Path(file).with_suffix("").parts[1] for file in training} & lenses
+
+
+def test_the_package_imports_absolutely():
+    assert not [path for path in (ROOT / "softlab").rglob("*.py") if "from ." in path.read_text()]
+
+
+def test_settings_are_those_of_a_notebook_s_studies_and_of_the_claims_that_it_names():
+    profile = load_profile("quick")
+    path = ROOT / "notebooks" / "08_causes.ipynb"
+    found = json.loads(inputs.settings_of(path, profile, chapters(profile)["08_causes"]))
+    assert found["profile"]["seeds"] == list(profile.seeds)
+    assert found["studies"]["weight_decay"]["experiment"]["weight_decay"] == 0.0025
+    assert "dropout" not in found["studies"]
+    assert "scale-drives-calibration" in found["claims"]
+    assert "ls-two-terms" not in found["claims"]
+    assert all(check in found["claims"] for claim in found["claims"].values() for check in claim.get("checks", ()))
+
+
+def test_what_would_not_change_is_not_written(tmp_path):
+    path = Path(inputs.write_changed(tmp_path / "new" / "a.json", "1"))
+    before = path.stat().st_mtime_ns
+    inputs.write_changed(path, "1")
+    assert path.stat().st_mtime_ns == before
+    inputs.write_changed(path, "2")
+    assert path.read_text() == "2"
+
+
+def test_a_folder_of_images_is_another_when_an_image_changes(tmp_path):
+    (tmp_path / "cats").mkdir()
+    (tmp_path / "cats" / "1.png").write_bytes(b"1")
+    before = inputs.folder_listing(f"folder:{tmp_path}")
+    (tmp_path / "cats" / "1.png").write_bytes(b"12")
+    assert before != inputs.folder_listing(f"folder:{tmp_path}")
+    assert inputs.folder_listing("fashion-mini") == ""

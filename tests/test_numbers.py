@@ -1,0 +1,189 @@
+"""Numbers: one definition each, stored beside the network, the same bits however often and whenever they are made."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from softlab import Experiment, SoftlabError, attacks, calibration, extract, fit_or_load, geometry, numbers, quantities
+from softlab.lenses import Lens
+from softlab.quantities import LENSES, QUANTITIES, Quantity
+
+EVALUATION = {"test_size": 200, "attack_size": 30, "attack_steps": 2}
+
+
+@pytest.fixture
+def run(tiny):
+    return fit_or_load(tiny)
+
+
+def files(run):
+    return {path.name: path.read_bytes() for path in (run.folder / "numbers").glob("*.npz")}
+
+
+def test_every_quantity_has_a_lens_a_label_and_a_chapter(run):
+    found = numbers.of(run, EVALUATION)
+    assert set(found.values) == set(QUANTITIES) == {name for lens in LENSES.values() for name in lens.quantities}
+    assert all(quantity.label and quantity.chapter[0].isalnum() for quantity in QUANTITIES.values())
+    assert not found.problems
+
+
+def test_numbers_are_what_the_lenses_say_of_the_rounded_network(run):
+    found = numbers.of(run, EVALUATION)
+    rounded = {
+        name: value.half().float() for name, value in run.model.state_dict().items() if value.is_floating_point()
+    }
+    run.model.load_state_dict(rounded, strict=False)
+    samples = numbers.samples_of(run.experiment, EVALUATION)
+    seen = extract(run.model, *samples.test)
+    probs = seen.logits.softmax(1)
+    assert found.values["accuracy"] == seen.accuracy == found.images["right"].mean(dtype=np.float32)
+    assert found.values["gap"] == calibration.confidence_gap(probs, seen.labels)
+    assert found.values["overconfident part"] + found.values["underconfident part"] == pytest.approx(
+        found.values["ECE"]
+    )
+    spread, apart = geometry.within_class_variation(seen.logits - seen.logits.mean(1, keepdim=True), seen.labels)
+    assert (found.values["spread, logits"], found.values["separation, logits"]) == (spread, apart)
+    loosening = found.values["spread, logits"] - found.values["spread, logits, train"]
+    assert found.values["loosening"] == loosening
+    images, labels = samples.test[0][:30].float() / 255, samples.test[1][:30]
+    curve = attacks.robustness_curve(run.model, images, labels, [4 / 255], attacks.usual_ladder(2))
+    assert found.values["robust, 4/255"] == curve.accuracy[-1, 0]  # whatever other radii there are
+    assert (found.images["survives 4/255"] == curve.survived[-1, 0].numpy()).all()
+
+
+def test_means_over_images_are_the_means_of_their_outcomes(run):
+    found = numbers.of(run, EVALUATION)
+    checked = [name for name, quantity in QUANTITIES.items() if quantity.images]
+    assert len(checked) >= 8
+    for name in checked:
+        assert found.images[QUANTITIES[name].images].mean() == pytest.approx(found.values[name], rel=1e-5), name
+    assert found.images["survived"].shape == (3, len(quantities.RADII), 30)
+
+
+def test_numbers_are_measured_once(run, monkeypatch):
+    first, kept = numbers.of(run, EVALUATION), files(run)
+    monkeypatch.setattr(numbers, "_look", None)  # nothing may look at the network any more
+    again = numbers.of(run, EVALUATION)
+    assert again.values == first.values
+    assert all((again.images[name] == first.images[name]).all() for name in first.images)
+    assert files(run) == kept
+
+
+def test_a_new_version_of_a_lens_measures_its_own_quantities_only(run, monkeypatch):
+    numbers.of(run, EVALUATION)
+    newer = Lens("cones", 99, {"onset": Quantity("onset", "02_cones")}, lambda look: {"onset": 7.0}, True)
+    others = {name: Lens(name, lens.version, lens.quantities, refuse, True) for name, lens in LENSES.items()}
+    monkeypatch.setattr(numbers, "LENSES", others | {"cones": newer})
+    assert numbers.of(run, EVALUATION).values["onset"] == 7.0
+
+
+def refuse(look):
+    raise AssertionError("this lens has been asked already")
+
+
+def test_other_images_are_other_numbers(run):
+    some, more = (numbers.of(run, EVALUATION | {"test_size": size}) for size in (200, 250))
+    assert len(some.images["right"]) == 200
+    assert (more.images["right"][:200] == some.images["right"]).all()
+    assert len(files(run)) == 2 * len(LENSES)
+
+
+def test_a_lens_that_cannot_be_applied_says_so_and_the_others_go_on(tiny):
+    found = numbers.of(fit_or_load(tiny.replace(head="two_layers")), EVALUATION)
+    assert "no linear layer" in found.problems["cones"]
+    assert "apex ratio" not in found.values
+    assert found.values["accuracy"] > 0
+    assert numbers.of(fit_or_load(tiny.replace(head="two_layers")), EVALUATION).problems == found.problems
+
+
+def test_a_snapshot_is_seen_by_clean_lenses_only(tiny):
+    run = fit_or_load(tiny.replace(snapshot_epochs=(0, 2)))
+    before, after = (numbers.of(run, EVALUATION, epoch) for epoch in (0, 2))
+    trained = numbers.of(run, EVALUATION)
+    assert "robust, 4/255" not in after.values
+    assert {name: value for name, value in trained.values.items() if name in after.values} == after.values
+    assert before.values["accuracy"] != after.values["accuracy"]
+
+
+def test_a_damaged_file_is_made_again(run):
+    numbers.of(run, EVALUATION)
+    kept = files(run)
+    for number, path in enumerate(sorted((run.folder / "numbers").glob("*.npz"))):
+        path.write_bytes(path.read_bytes()[: 40 * number])
+    numbers.of(run, EVALUATION)
+    assert files(run) == kept
+
+
+def test_nothing_is_unpickled(run):
+    path = run.folder / "numbers"
+    numbers.of(run, EVALUATION)
+    (victim,) = path.glob("cones-*.npz")
+    np.savez(victim, **{"values/onset": np.array([object()])}, allow_pickle=True)
+    assert numbers.of(run, EVALUATION).values["onset"] >= 0  # measured again
+
+
+def test_a_network_of_a_zoo_has_the_same_numbers_and_its_folder_stays_as_it_is(tmp_path, monkeypatch):
+    inside = numbers.zoo.OWN / sorted(path.name for path in numbers.zoo.OWN.iterdir() if path.is_dir())[0]
+    listing = sorted(inside.iterdir())
+    experiment = Experiment(**json.loads((inside / "experiment.json").read_bytes()))
+    monkeypatch.setenv("SOFTLAB_ZOO", "1")
+    animal = fit_or_load(experiment)
+    assert animal.folder == inside
+    numbers.of(animal, EVALUATION)
+    assert sorted(inside.iterdir()) == listing
+    assert list((tmp_path / "store" / ".numbers" / inside.name).glob("*.npz"))
+
+
+TRAIN = ["train", "--profile", "smoke", "--method", "mixup", "--seed", "0", "--set", "train_size=100"]
+
+
+def training(store):
+    environment = os.environ | {"SOFTLAB_STORE": str(store)}
+    return subprocess.Popen([sys.executable, "-m", "softlab", *TRAIN], env=environment, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.slow
+def test_a_kill_in_the_middle_of_numbers_is_followed_by_the_same_bytes(tmp_path):
+    assert training(tmp_path / "whole").wait(120) == 0
+    (whole,) = (tmp_path / "whole").glob("mixup-*/numbers")
+    expected = {path.name: path.read_bytes() for path in whole.iterdir()}
+    assert len(expected) == len(LENSES)
+    for number in (1, 4, 6):
+        process = training(tmp_path / "killed")
+        while len(list((tmp_path / "killed").glob("mixup-*/numbers/*.npz"))) < number and process.poll() is None:
+            time.sleep(0.002)
+        process.kill()
+        process.wait(60)
+    (killed,) = (tmp_path / "killed").glob("mixup-*/numbers")
+    assert len(list(killed.glob("*.npz"))) < len(LENSES)  # else nothing was interrupted
+    assert training(tmp_path / "killed").wait(120) == 0
+    assert {path.name: path.read_bytes() for path in killed.iterdir() if path.suffix == ".npz"} == expected
+
+
+def test_a_quantity_that_a_lens_forgets_is_an_error(run, monkeypatch):
+    forgetful = Lens("cones", 99, {"onset": Quantity("onset", "02_cones")}, lambda look: {}, True)
+    monkeypatch.setattr(numbers, "LENSES", {"cones": forgetful})
+    with pytest.raises(KeyError, match="onset"):
+        numbers.of(run, EVALUATION)
+
+
+def test_measure_gives_the_same_for_a_network_that_is_not_stored(run):
+    network = run.model
+    with torch.no_grad():
+        for values in (*network.parameters(), *network.buffers()):
+            if values.is_floating_point():
+                values.copy_(values.half())
+    found = quantities.measure(network, numbers.samples_of(run.experiment, EVALUATION))
+    assert found == numbers.of(run, EVALUATION).values
+
+
+def test_measure_raises_where_no_place_for_problems_is_given(tiny):
+    network = fit_or_load(tiny.replace(head="two_layers")).model
+    with pytest.raises(SoftlabError, match="no linear layer"):
+        quantities.measure(network, numbers.samples_of(tiny, EVALUATION))

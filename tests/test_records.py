@@ -1,0 +1,237 @@
+"""Records: rows are found by what a network is and what it was measured on, never by names; resumed, same bytes."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas
+import pytest
+import torch
+
+from softlab import SoftlabError, cli, fit_or_load, load_profile, numbers, provenance, records, study_table
+from softlab.quantities import LENSES, QUANTITIES
+
+SMALL = {"epochs": 1, "train_size": 60, "evaluation": {"test_size": 100, "attack_size": 10, "attack_steps": 1}}
+
+
+@pytest.fixture
+def settings():
+    return load_profile("smoke", **SMALL, methods=["baseline", "mixup"], seeds=2)
+
+
+@pytest.fixture(autouse=True)
+def shelf(tmp_path, monkeypatch):
+    """Records of this test's own, by code that counts as committed."""
+    monkeypatch.setattr(records, "RECORDS", tmp_path / "records")
+    monkeypatch.setattr(provenance, "commit", lambda: "0123456789")
+    records._index.cache_clear()
+    yield tmp_path / "records"
+    records._index.cache_clear()
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    """As on a machine that has the package, and no network."""
+
+    def leave():
+        monkeypatch.setenv("SOFTLAB_STORE", str(tmp_path / "elsewhere"))
+        monkeypatch.setattr(records.runs, "fit_or_load", refuse)
+
+    return leave
+
+
+def refuse(*given, **options):
+    raise AssertionError("nothing is to be trained")
+
+
+def same(one, other):
+    drawn = [name for name in one if name not in ("source", "images")]
+    pandas.testing.assert_frame_equal(one[drawn], other[drawn], check_dtype=False)
+
+
+def test_recorded_rows_are_the_live_ones(settings, shelf, empty):
+    live = study_table(settings)
+    path = records.record("core", settings)
+    assert path == shelf / "core" / "smoke.csv"
+    assert (live["source"] == "live").all()
+    empty()
+    found = study_table(settings)
+    assert (found["source"] == "recorded").all()
+    same(found, live)
+    for one, other in zip(found["images"], live["images"], strict=True):
+        assert (one["right"] == other["right"]).all()
+        assert np.abs(one["confidence"] - other["confidence"]).max() < 1e-3  # half precision
+        assert "survived" not in one  # a rung of the ladder is for looking at live networks
+
+
+def test_a_row_says_what_it_is_of(settings, shelf):
+    records.record("core", settings)
+    table = pandas.read_csv(shelf / "core" / "smoke.csv", dtype=str)
+    assert list(table["id"]) == [fit_or_load(one).id for one in settings.experiments()]
+    assert set(table["commit"]) == {"0123456789"}
+    assert set(table["torch"]) == {provenance.environment("")["torch"]}
+    assert list(table)[-len(QUANTITIES) :] == list(QUANTITIES)
+    about = json.loads((shelf / "core" / "about.json").read_bytes())["smoke"]
+    assert about["evaluation"] == SMALL["evaluation"]
+    assert about["lenses"][table["lenses"][0]] == {name: lens.version for name, lens in LENSES.items()}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 2},
+        {"train_size": 61},
+        {"learning_rate": 0.11},
+        {"methods": {"baseline": {}, "mixup": {"beta": 0.9}}},
+        {"precision": "fp32"},
+        {"evaluation": SMALL["evaluation"] | {"attack_size": 11}},
+    ],
+)
+def test_overrides_never_meet_recorded_rows(settings, change):
+    records.record("core", settings)
+    other = load_profile("smoke", **({**SMALL, "methods": ["mixup"], "seeds": 2} | change))
+    (one,) = [one for one in other.experiments() if (one.method, one.seed) == ("mixup", 0)]
+    assert records.recorded(settings.experiments()[-1], settings.evaluation, torch.device("cpu"))
+    assert records.recorded(one, other.evaluation, torch.device("cpu")) is None
+
+
+def test_names_of_study_and_profile_do_not_matter(settings, shelf, empty):
+    records.record("core", settings)
+    (shelf / "core").rename(shelf / "another")
+    (shelf / "another" / "smoke.csv").rename(shelf / "another" / "mine.csv")
+    (shelf / "another" / "smoke.npz").rename(shelf / "another" / "mine.npz")
+    about = shelf / "another" / "about.json"
+    about.write_text(about.read_text().replace('"smoke"', '"mine"'))
+    records._index.cache_clear()
+    empty()
+    assert (study_table(settings)["source"] == "recorded").all()
+
+
+def test_what_is_not_recorded_is_trained(settings):
+    records.record("core", load_profile("smoke", **SMALL, methods=["baseline"], seeds=2))
+    for folder in (provenance.store_folder()).glob("baseline-*"):
+        (folder / "manifest.json").unlink()
+        folder.rename(folder.with_name("." + folder.name))
+    found = study_table(settings)
+    assert list(found["source"]) == ["recorded", "recorded", "live", "live"]
+
+
+def test_recording_goes_on_where_it_was(settings, monkeypatch):
+    said = []
+    records.record("core", load_profile("smoke", **SMALL, methods=["baseline"], seeds=2), say=said.append)
+    path = records.record("core", settings, say=said.append)
+    assert [line.split("]")[0] for line in said] == ["[1 of 2", "[2 of 2", "[3 of 4", "[4 of 4"]
+    kept = path.read_bytes(), path.with_suffix(".npz").read_bytes()
+    records.record("core", settings, say=said.append)
+    assert len(said) == 4
+    assert (path.read_bytes(), path.with_suffix(".npz").read_bytes()) == kept
+
+
+def test_a_lens_of_another_version_counts_as_not_recorded(settings, monkeypatch):
+    path = records.record("core", settings)
+    before = pandas.read_csv(path)
+    changed = LENSES["cones"].__class__("cones", 99, LENSES["cones"].quantities, LENSES["cones"].measure, True)
+    for module in (records, numbers):
+        monkeypatch.setattr(module, "LENSES", LENSES | {"cones": changed})
+    records._index.cache_clear()
+    row = records.recorded(settings.experiments()[0], settings.evaluation, torch.device("cpu"))
+    assert np.isnan(row["onset"])
+    assert row["accuracy"] == before["accuracy"][0]
+    said = []
+    records.record("core", settings, say=said.append)
+    assert len(said) == 4  # measured again, and only that lens
+    assert records.scales()["smoke"]["onset"].notna().all()
+
+
+def test_code_that_is_not_committed_records_nothing(settings, shelf, monkeypatch):
+    for commit in ("0123456789+", "unknown"):
+        monkeypatch.setattr(provenance, "commit", lambda commit=commit: commit)
+        with pytest.raises(SoftlabError, match="without changes"):
+            records.record("core", settings)
+    assert not shelf.exists()
+
+
+def test_a_table_along_training_has_a_row_for_each_snapshot(settings):
+    settings = load_profile("smoke", **SMALL | {"epochs": 2, "snapshot_epochs": [0, 2]}, methods=["baseline"], seeds=1)
+    along, trained = study_table(settings, along=True), study_table(settings)
+    assert list(along["epoch"]) == [0, 2]
+    assert along["accuracy"][1] == trained["accuracy"][0] != along["accuracy"][0]
+    assert along["robust, 4/255"].isna().all()
+
+
+def test_a_grid_is_part_of_the_table():
+    settings = load_profile("smoke", **SMALL, seeds=1)
+    table = study_table(settings, "dose")
+    assert list(table["method"]) == ["label_smoothing"] * 6 + ["maxsup"] * 6
+    assert list(table["alpha"])[:6] == [0, 0.02, 0.05, 0.1, 0.2, 0.4]
+    records.record("dose", settings)
+    same(records.scales("dose")["smoke"][["method", "seed", "alpha"]], table[["method", "seed", "alpha"]])
+
+
+def test_verify_tells_the_same_bits_from_others(shelf):
+    settings = load_profile("smoke", **SMALL, methods=["baseline"], seeds=4)
+    path = records.record("core", settings)
+    assert [word for _, word, _ in records.verify("core", settings)] == ["same bits"] * 3
+    text = pandas.read_csv(path, dtype=str)
+    text.loc[0, "accuracy"] = str(float(text["accuracy"][1]) + 1e-9)
+    text.loc[3, "NLL"] = "1000"
+    text.to_csv(path, index=False)
+    records._index.cache_clear()
+    found = list(records.verify("core", settings, count=4))
+    assert [word for _, word, _ in found] == ["alike", "same bits", "same bits", "differs"]
+    assert found[3][2] == ["NLL"]
+    with pytest.raises(SoftlabError, match="no record of study core"):
+        next(records.verify("core", load_profile("smoke", **SMALL | {"epochs": 2})))
+
+
+def test_the_commands_record_and_verify(tmp_path, capsys, monkeypatch, shelf):
+    (tmp_path / "mine.yaml").write_text(
+        "experiment: {train_size: 60, epochs: 1, width: 4, stem_stride: 2}\nmethods: {baseline: {}, mixup: {}}\n"
+        "seeds: 2\nevaluation: {test_size: 100, attack_size: 10, attack_steps: 1}\n"
+    )
+    cli.main(["record", "core", "--profile", str(tmp_path / "mine.yaml")])
+    assert f"recorded: {shelf / 'core' / 'mine.csv'}" in capsys.readouterr().out
+    cli.main(["verify", "core", "--profile", str(tmp_path / "mine.yaml"), "--rows", "2"])
+    assert capsys.readouterr().out.count("same bits") == 2
+    with pytest.raises(SystemExit) as end:
+        cli.main(["record", "cores", "--profile", "smoke"])
+    assert end.value.code == 2
+    assert "did you mean 'core'" in capsys.readouterr().err
+
+
+RECORD = """
+import sys
+from pathlib import Path
+from softlab import load_profile, provenance, records
+records.RECORDS, provenance.commit = Path(sys.argv[1]), lambda: "0123456789"
+settings = load_profile("smoke", epochs=1, train_size=60, seeds=3, methods=["baseline", "cutmix"])
+records.record("core", settings, say=lambda text: print(text, flush=True))
+"""
+
+
+def recording(place):
+    environment = os.environ | {"SOFTLAB_STORE": str(place / "store")}
+    command = [sys.executable, "-c", RECORD, str(place / "records")]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+def test_a_kill_in_the_middle_of_a_record_is_followed_by_the_same_bytes(tmp_path):
+    whole = recording(tmp_path / "whole")
+    assert len(whole.communicate(timeout=120)[0].splitlines()) == 6
+    for rows in (1, 2):
+        process = recording(tmp_path / "killed")
+        for _ in range(rows):
+            process.stdout.readline()
+        time.sleep(0.05 * rows)
+        process.kill()
+        process.communicate(timeout=60)
+    kept = (tmp_path / "killed" / "records" / "core" / "smoke.csv").read_text().count("\n") - 1
+    assert 3 <= kept < 6
+    recording(tmp_path / "killed").communicate(timeout=120)
+    for name in ("smoke.csv", "smoke.npz", "about.json"):
+        made, wanted = (tmp_path / place / "records" / "core" / name for place in ("killed", "whole"))
+        assert made.read_bytes() == wanted.read_bytes(), name

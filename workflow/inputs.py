@@ -1,0 +1,172 @@
+"""What a notebook, or training, reads of the project: nothing else makes it run again.
+
+Code is found by following imports, name by name and without running anything, so that `from softlab.notebook import
+table` leads to what `table` uses, and to no lens. Claims and settings are cut out of their files, so that editing one
+claim, or one study, reaches only the notebooks that name it. A package's modules import absolutely.
+"""
+
+import ast
+import functools
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import softlab
+from softlab.experiment import Experiment
+from softlab.files import read_yaml
+from softlab.profile import Profile, study_profile
+from softlab.provenance import PACKAGE
+
+ALL = "*"
+BODY = ""  # of a module: what runs when it is imported
+# The command's module hands over to others and is in nobody's list, though one appendix shows a command.
+ASIDE = ("softlab.cli", "softlab.__main__")
+# What a lens gives counts by its version, which stands here: a changed lens of the same version changes no number.
+BY_VERSION = ("softlab.quantities", "softlab.lenses")
+CUT = ("claims.yml", "chapters.yaml")  # read through `settings_of`
+FIELDS = ("description", "experiment", "methods", "seeds", "evaluation")  # of a profile, that notebooks see
+TRAINING = [(f"softlab.{name}", ALL) for name in ("runs", "training", "models", "data", "regularizers", "numbers")]
+Name = tuple[str, str]  # a module, and one of its names, its BODY, or ALL
+
+
+def notebook_code(path: Path) -> list[str]:
+    """Files of the package that a notebook's code cells lead to."""
+    return code(_imported(notebook_tree(path)))
+
+
+def code(roots: Iterable[Name]) -> list[str]:
+    """The files behind these names, and behind all that they use, relative to the checkout."""
+    files, seen, waiting = set(), set(), list(roots)
+    while waiting:
+        one = waiting.pop()
+        if one not in seen and one[0] not in ASIDE:
+            seen.add(one)
+            found, used = step(*one)
+            files |= found
+            waiting += used
+    return sorted(str(path.relative_to(PACKAGE.parent)) for path in files)
+
+
+@functools.cache
+def step(module: str, name: str) -> tuple[set[Path], set[Name]]:
+    """The files that this name lies in or mentions, and the names that it uses itself."""
+    if module == "softlab" and name in softlab._HOME:
+        return set(), {(f"softlab.{softlab._HOME[name]}", name)}
+    if name and file_of(f"{module}.{name}"):
+        return set(), {(f"{module}.{name}", ALL)}
+    if (file := file_of(module)) is None:
+        return set(), set()
+    if module in BY_VERSION and name != "measure":
+        return {file}, set()
+    defined = definitions(module)
+    files, used = {file}, {(module, other) for other in ((BODY, *defined) if name == ALL else (BODY,))}
+    for node in defined.get(name, ()):
+        used |= {*_imported(node), *((module, other) for other in _named(node, ast.Name, "id") & set(defined))}
+        files |= {_data_files()[text] for text in named_in(node) & set(_data_files())}
+    return files, used
+
+
+def _imported(tree: ast.AST) -> Iterator[Name]:
+    """Names of the package that this code imports, in functions too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "softlab":
+            yield from ((str(node.module), one.name) for one in node.names)
+        elif isinstance(node, ast.Import):
+            yield from ((one.name, ALL) for one in node.names if one.name.partition(".")[0] == "softlab")
+
+
+@functools.cache
+def file_of(module: str) -> Path | None:
+    """Where a module of the package lies; None for what is none."""
+    place = PACKAGE.parent.joinpath(*module.split("."))
+    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
+
+
+@functools.cache
+def definitions(module: str) -> dict[str, list[ast.stmt]]:
+    """A module's functions by name, and under BODY all that runs at its import: the rest, and what is decorated."""
+    file = file_of(module)
+    assert file is not None
+    found: dict[str, list[ast.stmt]] = {BODY: []}
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and not node.decorator_list:
+            found.setdefault(node.name, []).append(node)
+        elif not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+            found[BODY].append(node)
+    return found
+
+
+@functools.cache
+def _data_files() -> dict[str, Path]:
+    found = [*PACKAGE.glob("*.*"), *PACKAGE.glob("datasets/*.*")]
+    return {path.name: path for path in found if path.suffix != ".py" and path.name not in CUT}
+
+
+@functools.cache
+def notebook_tree(path: Path) -> ast.Module:
+    """The syntax tree of a notebook's code cells, without IPython's own commands."""
+    cells = json.loads(path.read_bytes())["cells"]
+    source = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    return ast.parse(re.sub(r"(?m)^(\s*)[%!]\w.*", r"\1pass", source))
+
+
+def named_in(tree: ast.AST) -> set[str]:
+    """Everything that stands in quotes."""
+    return {text for text in _named(tree, ast.Constant, "value") if isinstance(text, str)}
+
+
+def _named(tree: ast.AST, kind: type[ast.AST], field: str) -> set:
+    return {getattr(node, field) for node in ast.walk(tree) if isinstance(node, kind)}
+
+
+def settings_of(notebook: Path, profile: Profile, studies: Iterable[str]) -> str:
+    """As JSON: the settings of these studies and of those that the notebook names, and the claims that it may judge.
+
+    A claim may be judged if the notebook names it, or code does that it reads, or if it is a check of such a one.
+    """
+    named = named_in(notebook_tree(notebook))
+    known = read_yaml(PACKAGE / "claims.yml")
+    read = {file for file in notebook_code(notebook) if file.endswith(".py")}
+    if "softlab/report.py" not in read:  # only a card judges what the quantities belong to
+        read -= {"softlab/quantities.py"}
+    judged = named | {text for file in read for text in _texts(file)}
+    judged |= {check for claim in judged & set(known) for check in known[claim].get("checks", ())}
+    wanted = [study for study in profile.studies if study in {*studies, *named}]
+    by_study = {study: _plain(study_profile(profile, study)) for study in wanted}
+    claims = {name: entry for name, entry in known.items() if name in judged}
+    content = {"profile": _plain(profile), "studies": by_study, "claims": claims}
+    return json.dumps(content, indent=1, sort_keys=True, default=_as_plain)
+
+
+@functools.cache
+def _texts(file: str) -> set[str]:
+    return named_in(ast.parse((PACKAGE.parent / file).read_text(encoding="utf-8")))
+
+
+def _plain(profile: Profile) -> dict:
+    return {field: getattr(profile, field) for field in FIELDS}
+
+
+def _as_plain(value: object) -> dict:
+    """Experiments and read-only mappings, for JSON."""
+    return value.as_dict() if isinstance(value, Experiment) else dict(value)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def write_changed(path: Path, text: str) -> str:
+    """Write a file only if it would change, so that what depends on it runs only then. Returns its path."""
+    try:
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        sys.exit(f"cannot write {path}: {error.strerror}")
+    return str(path)
+
+
+def folder_listing(data: str) -> str:
+    """For a folder of images: a text that changes when an image does; nothing for other data."""
+    folder = Path(data.removeprefix("folder:")).expanduser()
+    files = sorted(folder.rglob("*")) if data.startswith("folder:") else []
+    return "\n".join(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files if path.is_file())
