@@ -105,8 +105,7 @@ def written(monkeypatch, tmp_path):
     (tmp_path / "records" / "core").mkdir(parents=True)
     monkeypatch.setattr(records, "scales", lambda study, besides: {"cifar10": larger})
     monkeypatch.setattr(records, "about", lambda study: {"cifar10": {"experiment": {}}})
-    monkeypatch.setattr(numbers, "chapters", lambda settings: {"01_soft_labels": ["core"]})
-    numbers.main(tmp_path / "build", "smoke")
+    numbers.main(tmp_path / "build", "smoke", ["core"])
     return tmp_path / "build"
 
 

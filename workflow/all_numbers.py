@@ -1,4 +1,4 @@
-"""Every number of a build, and of what is on record, as tables to take along: python all_numbers.py BUILD PROFILE
+"""Every number of a build, and of what is on record, as tables: python all_numbers.py BUILD PROFILE STUDY…
 
 BUILD/numbers/all.csv has one row for each study, scale, setting, method and quantity: the page of all numbers
 (number_page.py). networks/<study>.<scale>.csv beside it have one row for each network, every number as its lens gives
@@ -20,7 +20,7 @@ from softlab.errors import SoftlabError
 from softlab.experiment import FIELDS
 from softlab.figures import style
 from softlab.intervals import Interval, t_interval
-from softlab.profile import Profile, chapters, load_profile, study_profile
+from softlab.profile import Profile, load_profile, study_profile
 from softlab.quantities import QUANTITIES
 
 NETWORKS = "networks"
@@ -37,8 +37,8 @@ class Measured:
     experiment: dict
 
 
-def main(build: Path, profile: str) -> None:
-    measured = [*of_build(load_profile(profile))]
+def main(build: Path, profile: str, studies: list[str]) -> None:
+    measured = [*of_build(load_profile(profile), studies)]
     measured += of_records({one.study: one.table for one in measured})
     folder, fresh = build / "numbers", build / ".numbers"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -53,9 +53,9 @@ def main(build: Path, profile: str) -> None:
     print(f"{folder / 'all.csv'}: {len(found)} rows, of {len(measured)} tables of networks")
 
 
-def of_build(settings: Profile) -> Iterator[Measured]:
-    """Every study that a chapter reads, as the chapter reads it."""
-    for study in dict.fromkeys(study for studies in chapters(settings).values() for study in studies):
+def of_build(settings: Profile, studies: list[str]) -> Iterator[Measured]:
+    """These studies, as chapters read them."""
+    for study in studies:
         shared = study_profile(settings, study).experiment.as_dict()
         try:
             yield Measured(study, HERE, records.study_table(settings, study), shared)
@@ -142,4 +142,4 @@ def _parts(interval: Interval | None, name: str) -> dict[str, float | None]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
