@@ -17,7 +17,7 @@ import torch
 from softlab import calibration
 from softlab.errors import SoftlabError, check_known
 from softlab.intervals import Interval, Values, paired_interval, two_way_interval
-from softlab.quantities import QUANTITIES
+from softlab.quantities import QUANTITIES, Quantity
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,17 @@ class Effect:
     ids: tuple[str, ...]
 
     @property
+    def described(self) -> Quantity:
+        return QUANTITIES[self.quantity]
+
+    @property
     def shown(self) -> Interval:
         """In the units in which the book writes the quantity."""
-        return self.interval.scaled(QUANTITIES[self.quantity].factor)
+        return self.interval.scaled(self.described.factor)
 
     def __format__(self, sign: str) -> str:
         """`-2.7 ± 0.5`, in the quantity's units; with "+", `+2.7`; with "abs", the size of the effect."""
-        shown, digits = self.shown, QUANTITIES[self.quantity].digits
+        shown, digits = self.shown, self.described.digits
         if sign == "abs":
             shown = Interval(
                 abs(shown.mean), abs(shown.mean) - shown.half_width, abs(shown.mean) + shown.half_width, shown.n
@@ -78,7 +82,9 @@ def effects(table: pandas.DataFrame, quantity: str, against: str | pandas.DataFr
     Raises SoftlabError for an unknown quantity, with the nearest one, and where there is nothing to compare with.
     """
     check_known("quantity", quantity, QUANTITIES)
-    reference = table[table["method"] == against] if isinstance(against, str) else against
+    columns = ["id", "method", "seed", quantity, "images"]  # of a wide table, as pandas copies what is there
+    reference = table.loc[table["method"] == against] if isinstance(against, str) else against
+    table, reference = table.loc[:, columns], reference.loc[:, columns]
     if len(reference) == 0 or reference["method"].nunique() > 1 or not reference["seed"].is_unique:
         raise SoftlabError(f"effects need one method to compare with, one network a seed, not {against!r}")
     reference, found = reference.set_index("seed"), Effects()

@@ -3,16 +3,22 @@
 Every function takes matplotlib axes, or makes them, and returns them.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from softlab.intervals import Interval, Values
+
+if TYPE_CHECKING:
+    from softlab.effects import Effects
 
 
 @dataclass(frozen=True)
@@ -178,6 +184,74 @@ def panels(values: Mapping[str, Mapping[str, Interval]], columns: int = 4) -> Fi
         if not ax.get_subplotspec().is_first_col():
             ax.set_yticklabels([])
     return figure
+
+
+def at_scales(scales: "Mapping[str, Effects]", ax: Axes | None = None) -> Axes:
+    """What methods do to one quantity at several scales: a row for each, an effect with its interval for each method.
+
+    scales: what a scale is called -> effects on the same quantity, at least one.  A method with one network there has
+    an open marker and no interval. Where an interval is much wider than all effects lie apart, an arrow at the edge
+    says that it goes on.
+    """
+    methods = list(dict.fromkeys(method for found in scales.values() for method in found))
+    labels = [_scale_label(label, found) for label, found in scales.items()]
+    between = 0.15  # methods, in inches, as all that follows
+    row = max(between * len(methods) + 0.25, *(0.16 * label.count("\n") + 0.3 for label in labels))
+    ax = ax or plt.subplots(figsize=(6.4, row * len(scales) + 1), layout="constrained")[1]
+    some = [effect.shown for found in scales.values() for effect in found.values()]
+    low, high = _limits([(one.mean, *((one.low, one.high) if one.n > 1 else ())) for one in some])
+    for place, found in enumerate(scales.values()):
+        for method, effect in found.items():
+            y = place + (methods.index(method) - (len(methods) - 1) / 2) * between / row
+            _estimate(ax, effect.shown, y, style(method), (low, high))
+        if place:
+            ax.axhline(place - 0.5, color="#D9D9D9", linewidth=0.8)
+    ax.axvline(0, color="black", linewidth=0.8)
+    described = next(effect for found in scales.values() for effect in found.values()).described
+    better = {-1: "\n← better", 0: "", 1: "\nbetter →"}[described.better]
+    unit = described.label.replace("(%)", "(points)")
+    ax.set(xlim=(low, high), ylim=(len(scales) - 0.5, -0.5), xlabel=f"change of {unit}{better}")
+    ax.set_yticks(range(len(scales)), labels, fontsize=9)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="x", alpha=0.3)
+    looks = [style(method) for method in methods]
+    names = [Line2D([], [], ls="none", color=look.color, marker=look.marker, label=look.label) for look in looks]
+    options = {"ncols": min(4, len(names)), "frameon": False, "columnspacing": 1.0, "handletextpad": 0.2}
+    ax.legend(handles=names, loc="lower center", bbox_to_anchor=(0.5, 1.0), **options)
+    return ax
+
+
+def _scale_label(label: str, found: "Effects") -> str:
+    """In lines that fit beside the axes, the last of which says how many networks there are of a method."""
+    seeds = max(effect.shown.n for effect in found.values())
+    short = textwrap.wrap(label.replace(" training images", " images"), 26)
+    return "\n".join([*short, f"{seeds} seeds" if seeds > 1 else "one seed"])
+
+
+def _estimate(ax: Axes, shown: Interval, y: float, look: Style, limits: tuple[float, float]) -> None:
+    """A marker with its interval, and arrows where that goes on beyond the limits; an open one for one network."""
+    marker = {"color": look.color, "marker": look.marker, "ms": 5, "ls": "none"}
+    if shown.n == 1:
+        ax.plot(shown.mean, y, fillstyle="none", **marker)
+        return
+    ax.errorbar(shown.mean, y, xerr=shown.half_width, capsize=3, **marker)
+    low, high = limits
+    for edge, arrow, beyond in ((low, 4, shown.low < low), (high, 5, shown.high > high)):  # matplotlib's carets
+        if beyond:
+            ax.plot(edge, y, color=look.color, marker=arrow, ms=6, clip_on=False)
+
+
+def _limits(values: Sequence[tuple[float, ...]], times: float = 1) -> tuple[float, float]:
+    """Of an axis that shows zero and all means, and of their intervals what is not further out than `times` as much.
+
+    values: (mean,) or (mean, low, high).
+    """
+    least, most = (of(0.0, *(one[0] for one in values)) for of in (min, max))
+    room = times * (most - least or 1)
+    ends = [end for one in values for end in one]
+    low, high = max(min(0.0, *ends), least - room), min(max(0.0, *ends), most + room)
+    margin = 0.04 * (high - low)
+    return low - margin, high + margin
 
 
 def dots(

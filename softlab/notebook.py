@@ -14,6 +14,7 @@ from softlab.intervals import Interval, Values, means
 from softlab.profile import Profile, chapters, load_profile, study_profile
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from torch import Tensor
 
 
@@ -94,6 +95,17 @@ def tell(text: str, *, holds: bool, otherwise: str, **values: object) -> None:
     otherwise: neutral, true in any case; it may use the same values.
     """
     say((text if holds else otherwise).format(**values))
+
+
+def at_scales(settings: Profile, table: DataFrame, quantity: str, study: str = "core") -> None:
+    """The figure "At other scales", of a study's table and of what is on record; a sentence where that is nothing."""
+    from softlab import figures, records
+
+    scales = records.effects_at_scales(table, quantity, settings, study)
+    if scales:
+        figures.at_scales(scales)
+    if len(scales) < 2:
+        say("There is no other scale on record yet." if scales else "There is nothing to compare at any scale.")
 
 
 def glue(name: str, value: Any) -> None:

@@ -21,6 +21,7 @@ import pandas
 import torch
 
 from softlab import numbers, provenance, runs, training, zoo
+from softlab.effects import Effects, effects
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment
 from softlab.files import write_json, write_whole
@@ -82,10 +83,42 @@ def recorded(experiment: Experiment, evaluation: Mapping[str, Any], device: torc
     return None if found is None else {"source": "recorded", **found}
 
 
-def scales(study: str = "core") -> dict[str, pandas.DataFrame]:
-    """The recorded tables of a study, as of study_table: {profile: table}."""
-    paths = sorted((RECORDS / study).glob("*.csv"))
-    return {path.stem: _read(path).assign(source="recorded") for path in paths}
+def scales(study: str = "core", besides: pandas.DataFrame | None = None) -> dict[str, pandas.DataFrame]:
+    """The recorded tables of a study, as of study_table: {profile: table}.
+
+    besides: a table that is at hand; what is recorded of networks that are all in it is left out.
+    """
+    at_hand = set() if besides is None else set(besides["id"])
+    tables = {path.stem: _read(path).assign(source="recorded") for path in sorted((RECORDS / study).glob("*.csv"))}
+    return {profile: table for profile, table in tables.items() if not at_hand.issuperset(table["id"])}
+
+
+def about(study: str) -> dict[str, Any]:
+    """What the recorded tables of a study are, by profile: description, standing, evaluation, experiment, lenses."""
+    file = RECORDS / study / "about.json"
+    return json.loads(file.read_bytes()) if file.exists() else {}
+
+
+def effects_at_scales(
+    table: pandas.DataFrame, quantity: str, settings: Profile, study: str = "core"
+) -> dict[str, Effects]:
+    """What methods do to a quantity, in this table of a study and at every scale on record: {its description: Effects}.
+
+    A scale without anything to compare is left out.
+    """
+    described = {name: one["description"] for name, one in about(study).items()}
+    tables = {f"this build: {settings.description}": table}
+    for name, recorded_table in scales(study, besides=table).items():
+        label = described[name]
+        tables[f"{label} ({name})" if label in tables else label] = recorded_table
+    found = {label: effects(one, quantity) for label, one in tables.items() if "baseline" in set(one["method"])}
+    return {label: one for label, one in found.items() if one}
+
+
+def varied(table: pandas.DataFrame) -> list[str]:
+    """What the grid of a table's study sets: the columns between seed and where a row is from."""
+    columns = list(table.columns)
+    return columns[columns.index("seed") + 1 : min(columns.index("id"), columns.index("source"))]
 
 
 def record(study: str, settings: Profile, store: str | Path | None = None, say: Callable = print) -> Path:
@@ -164,13 +197,12 @@ def _row(run: runs.Run, found: Numbers) -> dict[str, Any]:
 
 def _describe(path: Path, profile: Profile, lenses: Mapping[str, Mapping[str, int]]) -> None:
     """about.json of a study: for each profile what it is, how it was measured, and versions of lenses by digest."""
-    file = path.with_name("about.json")
-    about = json.loads(file.read_bytes()) if file.exists() else {}
+    known = about(path.parent.name)
     entry = {"description": profile.description, "standing": profile.standing, "evaluation": dict(profile.evaluation)}
     entry |= {"experiment": profile.experiment.as_dict()}
-    about[path.stem] = entry | {"lenses": {**about.get(path.stem, {}).get("lenses", {}), **lenses}}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_json(file, dict(sorted(about.items())))
+    known[path.stem] = entry | {"lenses": {**known.get(path.stem, {}).get("lenses", {}), **lenses}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path.with_name("about.json"), dict(sorted(known.items())))
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -198,7 +230,7 @@ def _read(path: Path, as_written: bool = False) -> pandas.DataFrame:
     for name in set(table) - {*QUANTITIES, *TEXT}:
         table[name] = pandas.to_numeric(table[name], errors="coerce")
     table = table.reindex(columns=list(dict.fromkeys([*table.columns, *QUANTITIES])))
-    versions = json.loads(path.with_name("about.json").read_bytes())[path.stem]["lenses"]
+    versions = about(path.parent.name)[path.stem]["lenses"]
     for digest, rows in () if as_written else table.groupby("lenses").groups.items():
         for lens in LENSES.values():
             if versions[digest].get(lens.name) != lens.version:

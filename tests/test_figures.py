@@ -1,11 +1,17 @@
-"""Styles of methods: told apart with every kind of colour vision, and without colour by their markers."""
+"""Styles of methods, told apart with every kind of colour vision and without colour; and effects at several scales."""
 
+import math
 from itertools import combinations
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas
 import pytest
 
-from softlab.figures import OTHERS, STYLES, style
+from softlab import load_profile, notebook, records
+from softlab.effects import Effect, Effects
+from softlab.figures import OTHERS, STYLES, at_scales, style
+from softlab.intervals import Interval
 
 # Linear RGB as it is seen without one kind of cone. Machado, Oliveira and Fernandes 2009, doi:10.1109/TVCG.2009.113,
 # the table of matrices at severity 1.
@@ -49,3 +55,105 @@ def test_no_two_methods_share_a_marker():
 
 def test_no_label_has_a_comma():
     assert not [method for method in (*STYLES, *OTHERS) if "," in style(method).label], "labels stand in lists"
+
+
+def at_one_scale(**methods):
+    """Effects on ECE, each (mean, low, high) over five seeds, or (mean,) of one network."""
+    found = Effects()
+    for method, ends in methods.items():
+        interval = Interval(*ends, 5) if len(ends) == 3 else Interval(*ends, -math.inf, math.inf, 1)
+        found[method] = Effect("ECE", interval, "seeds", ())
+    return found
+
+
+def drawn(ax):
+    """Every estimate as {(color, marker): [(x, row), …]}: what a reader sees."""
+    seen = {}
+    for line in ax.lines:
+        if line.get_marker() not in ("None", "|", 4, 5, ""):
+            seen.setdefault((line.get_color(), line.get_marker()), []).append(
+                (float(line.get_xdata()[0]), float(line.get_ydata()[0]))
+            )
+    return seen
+
+
+def test_at_scales_draws_each_effect_in_points_in_the_row_of_its_scale():
+    scales = {
+        "small": at_one_scale(mixup=(-0.02, -0.03, -0.01), cutmix=(0.01, 0.0, 0.02)),
+        "large": at_one_scale(mixup=(-0.04, -0.05, -0.03)),
+    }
+    ax = at_scales(scales)
+    seen = drawn(ax)
+    (first, upper), (second, lower) = seen[style("mixup").color, style("mixup").marker]
+    assert (first, second) == (pytest.approx(-2), pytest.approx(-4))
+    assert (round(upper), round(lower)) == (0, 1)
+    assert [x for x, _ in seen[style("cutmix").color, style("cutmix").marker]] == [pytest.approx(1)]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["small\n5 seeds", "large\n5 seeds"]
+    assert ax.get_xlabel() == "change of ECE (points)\n← better"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["Mixup", "CutMix"]
+    assert any(list(line.get_xdata()) == [0, 0] for line in ax.lines), "a line where nothing changes"
+    plt.close(ax.figure)
+
+
+def test_at_scales_takes_one_scale_and_one_network():
+    ax = at_scales({"small": at_one_scale(mixup=(-0.02,))})
+    assert ax.get_yticklabels()[0].get_text() == "small\none seed"
+    (line,) = [line for line in ax.lines if line.get_marker() == style("mixup").marker]
+    assert line.get_fillstyle() == "none", "an open marker"
+    assert np.isfinite(ax.get_xlim()).all()
+    assert ax.get_xlim()[0] < -2 < 0 < ax.get_xlim()[1]
+    plt.close(ax.figure)
+
+
+def test_at_scales_cuts_an_interval_that_would_hide_the_others_and_says_so():
+    ax = at_scales({"small": at_one_scale(mixup=(-0.02, -0.5, 0.46), cutmix=(0.01, 0.0, 0.02))})
+    low, high = ax.get_xlim()  # the means lie 3 points apart, and as much is left on both sides, and a margin
+    assert (low, high) == (pytest.approx(-5 - 0.36), pytest.approx(4 + 0.36))
+    arrows = {line.get_marker(): line.get_xdata()[0] for line in ax.lines if line.get_marker() in (4, 5)}
+    assert arrows == {4: low, 5: high}
+    plt.close(ax.figure)
+
+
+def test_at_scales_has_room_for_its_labels():
+    """On 6.4 inches, as the page shows it: no two labels overlap, and none leaves the picture."""
+    long = "Fashion-MNIST (mini), 1,000 training images, MobileNetV2 at half width"
+    ax = at_scales({f"{number}: {long}": at_one_scale(mixup=(-0.02, -0.03, -0.01)) for number in range(6)})
+    ax.figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in (*ax.get_yticklabels(), *ax.get_legend().get_texts())]
+    whole = ax.figure.bbox
+    assert all(whole.contains(box.x0, box.y0) and whole.contains(box.x1, box.y1) for box in boxes)
+    assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+    plt.close(ax.figure)
+
+
+def core(shift, name):
+    """A table of two methods and two seeds, ECE raised by `shift`."""
+    rows = [
+        {"method": method, "seed": seed, "id": f"{name}-{method}-{seed}", "ECE": 0.1 + lift, "images": {}}
+        for method, lift in (("baseline", 0), ("mixup", shift))
+        for seed in range(2)
+    ]
+    return pandas.DataFrame(rows)
+
+
+def test_effects_at_scales_are_of_this_build_and_of_what_is_recorded(monkeypatch):
+    settings = load_profile("smoke")
+    recorded = {"fashion": core(-0.02, "fashion"), "bare": core(0, "bare").query("method == 'baseline'")}
+    monkeypatch.setattr(records, "scales", lambda study, besides: recorded)
+    monkeypatch.setattr(records, "about", lambda study: {name: {"description": name.title()} for name in recorded})
+    found = records.effects_at_scales(core(0.01, "smoke"), "ECE", settings)
+    assert list(found) == [f"this build: {settings.description}", "Fashion"], "nothing to compare: left out"
+    assert [one["mixup"].interval.mean for one in found.values()] == [pytest.approx(0.01), pytest.approx(-0.02)]
+
+
+def test_a_sentence_stands_where_no_other_scale_is_on_record(monkeypatch):
+    said = []
+    monkeypatch.setattr("softlab.notebook.say", said.append)
+    monkeypatch.setattr(records, "scales", lambda study, besides: {})
+    monkeypatch.setattr(records, "about", lambda study: {})
+    settings, table = load_profile("smoke"), core(0.01, "smoke")
+    notebook.at_scales(settings, table, "ECE")
+    notebook.at_scales(settings, table[table["method"] == "baseline"], "ECE")
+    assert len(plt.get_fignums()) == 1, "a figure of this build alone, and none of nothing"
+    assert [text.split()[:3] for text in said] == [["There", "is", "no"], ["There", "is", "nothing"]]
+    plt.close("all")

@@ -18,6 +18,7 @@ from pathlib import Path
 import conclusion
 import edition_pages
 import nbformat
+import number_page
 import speed
 import sweep_report
 import yaml
@@ -52,6 +53,7 @@ def main(build: Path, log: Path, sweeps: list[str], edition: edition_pages.Editi
     (site / "book" / "this_build.md").write_text(this_build(build, edition))
     results = Results(build / "notebooks")
     (site / "book" / "results.md").write_text(glance(results))
+    number_page.add(site, build)
     add_sweeps(site, build, sweeps)
     add_cover(site, build)
     scales = edition_pages.by_scale(results, edition and edition.name)

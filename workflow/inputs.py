@@ -36,6 +36,11 @@ def notebook_code(path: Path) -> list[str]:
     return code(_imported(notebook_tree(path)))
 
 
+def script_code(path: Path) -> list[str]:
+    """A script, and files of the package that it leads to."""
+    return [str(path), *code(_imported(ast.parse(path.read_text(encoding="utf-8"))))]
+
+
 def code(roots: Iterable[Name]) -> list[str]:
     """The files behind these names, and behind all that they use, relative to the checkout."""
     files, seen, waiting = set(), set(), list(roots)

@@ -1,0 +1,154 @@
+"""The page of all numbers: its rows by hand, what is compared with what, and the table that is put into the page."""
+
+import csv
+import json
+import math
+import re
+
+import numpy as np
+import pandas
+import pytest
+from test_plan import module
+
+from softlab import records
+from softlab.experiment import Experiment
+from softlab.quantities import QUANTITIES
+
+numbers, page = module("all_numbers"), module("number_page")
+T = 12.7062  # of Student's t with one degree of freedom, for 95 %
+
+
+def networks(accuracy, **columns):
+    """A table of networks, {method: accuracy of each seed}; other quantities have no value. columns: of a grid."""
+    rows = [
+        {"method": method, "seed": seed, **dict.fromkeys(columns), "source": "live", "id": f"{method}-{seed}"}
+        | dict.fromkeys(QUANTITIES, math.nan)
+        | {"accuracy": value, "images": {}}
+        for method, values in accuracy.items()
+        for seed, value in enumerate(values)
+    ]
+    table = pandas.DataFrame(rows)
+    for name, values in columns.items():
+        table[name] = values
+    return table
+
+
+def of(table, study="core", core=None):
+    """Rows of the page by setting and method."""
+    experiment = Experiment().as_dict()
+    made = numbers.rows(numbers.Measured(study, numbers.HERE, table, experiment), core)
+    return {(row["setting"], row["method"]): row for row in made}
+
+
+def test_means_intervals_and_differences_in_percent():
+    rows = of(networks({"baseline": [0.5, 0.7], "label_smoothing": [0.6, 0.9]}))
+    base, other = rows["", "baseline"], rows["", "label smoothing"]
+    # a standard deviation of 0.1 · √2, divided by √2 seeds: T · 10 points
+    assert (base["mean"], base["mean ±"], base["networks"]) == (pytest.approx(60), pytest.approx(10 * T, rel=1e-4), 2)
+    assert (base["difference"], base["difference ±"], base["interval over"]) == (None, None, "")
+    # seed by seed 0.1 and 0.2
+    assert (other["difference"], other["difference ±"]) == (pytest.approx(15), pytest.approx(5 * T, rel=1e-4))
+    assert (other["interval over"], other["quantity"], other["digits"]) == ("seeds", "accuracy (%)", 1)
+    assert len(rows) == 2, "quantities without a value have no row"
+
+
+def test_one_network_has_no_interval_and_a_seed_without_a_value_does_not_count():
+    rows = of(networks({"baseline": [0.5, 0.7, math.nan], "mixup": [math.nan, 0.75, 0.8]}))
+    assert rows["", "Mixup"]["networks"] == 2
+    assert (rows["", "Mixup"]["difference"], rows["", "Mixup"]["difference ±"]) == (pytest.approx(5), None)
+    single = of(networks({"baseline": [0.5]}))["", "baseline"]
+    assert (single["mean"], single["mean ±"], single["networks"]) == (50, None, 1)
+
+
+def test_where_outcomes_of_images_are_at_hand_the_interval_is_over_both():
+    table = networks({"baseline": [0.5, 0.5], "mixup": [0.75, 0.5]})
+    right = [[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 1, 0], [1, 0, 1, 0]]
+    table["images"] = [{"right": np.array(one, dtype=bool)} for one in right]
+    row = of(table)["", "Mixup"]
+    assert (row["difference"], row["interval over"]) == (pytest.approx(12.5), "seeds and images")
+
+
+def test_each_point_of_a_grid_of_parameters_is_compared_with_the_one_baseline():
+    accuracy = {"baseline": [0.5, 0.6], "label_smoothing": [0.6, 0.7, 0.7, 0.8]}
+    table = networks(accuracy, alpha=[math.nan, math.nan, 0, 0, 0.1, 0.1])
+    table["seed"] = [0, 1, 0, 1, 0, 1]
+    rows = of(table, "dose")
+    assert list(rows) == [("", "baseline"), ("alpha = 0", "label smoothing"), ("alpha = 0.1", "label smoothing")]
+    assert [row["difference"] for row in rows.values()] == [None, pytest.approx(10), pytest.approx(20)]
+
+
+def test_each_point_of_a_grid_of_fields_is_compared_with_its_own_baseline():
+    table = networks({"baseline": [0.5, 0.7], "mixup": [0.6, 0.9]}, feature_dimension=[2, math.nan] * 2)
+    table["seed"] = 0
+    rows = of(table, "dimension", networks({"baseline": [0.0]}))
+    assert rows["feature_dimension = 2", "Mixup"]["difference"] == pytest.approx(10)
+    assert rows["feature_dimension = none", "Mixup"]["difference"] == pytest.approx(20)
+    alone = table[table["method"] == "mixup"]
+    assert of(alone, "dimension", networks({"baseline": [0.0]}))["feature_dimension = 2", "Mixup"]["difference"] is None
+
+
+def test_a_study_without_a_baseline_is_compared_with_the_core_if_it_trains_as_the_core_does():
+    table, core = networks({"steady": [0.8]}), networks({"baseline": [0.5], "mixup": [0.6]})
+    plain, other = Experiment().as_dict(), Experiment(epochs=3).as_dict()
+    measured = [numbers.Measured("core", numbers.HERE, core, plain), numbers.Measured("core", "cifar10", core, other)]
+    baseline = numbers.core_baseline(numbers.Measured("steady", numbers.HERE, table, plain), measured)
+    assert list(baseline["method"]) == ["baseline"]
+    assert of(table, "steady", baseline)["", "steady"]["difference"] == pytest.approx(30)
+    assert numbers.core_baseline(numbers.Measured("steady", numbers.HERE, table, other), measured) is None
+
+
+def written(monkeypatch, tmp_path):
+    """The files of a build with one study, and the same study on record at another scale."""
+    here, larger = (networks({"baseline": [0.5, 0.7], "label_smoothing": [low, 0.9]}) for low in (0.6, 0.3))
+    monkeypatch.setattr(records, "study_table", lambda settings, study: here)
+    monkeypatch.setattr(records, "RECORDS", tmp_path / "records")
+    (tmp_path / "records" / "core").mkdir(parents=True)
+    monkeypatch.setattr(records, "scales", lambda study, besides: {"cifar10": larger})
+    monkeypatch.setattr(records, "about", lambda study: {"cifar10": {"experiment": {}}})
+    numbers.main(tmp_path / "build", "smoke", ["core"])
+    return tmp_path / "build"
+
+
+def test_the_files_hold_the_rows_and_the_networks(monkeypatch, tmp_path):
+    folder = written(monkeypatch, tmp_path) / "numbers"
+    with (folder / "all.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["scale"], row["method"]) for row in rows] == [
+        (scale, method) for scale in ("this build", "cifar10") for method in ("baseline", "label smoothing")
+    ]
+    assert (rows[0]["mean"], rows[0]["difference"], rows[1]["difference"]) == ("60", "", "15")
+    with (folder / "networks" / "core.this_build.csv").open() as file:
+        assert [row["id"] for row in csv.DictReader(file)][-1] == "label_smoothing-1"
+
+
+def test_the_page_holds_the_table_and_links_to_the_files(monkeypatch, tmp_path):
+    build, site = written(monkeypatch, tmp_path), tmp_path / "site"
+    (site / "book").mkdir(parents=True)
+    (site / "book" / "numbers.md").write_text("<!-- the table -->\n\n<!-- the files -->\n")
+    page.add(site, build)
+    text = (site / "book" / "numbers.md").read_text()
+    for file in re.findall(r"<(numbers/\S+)>|:file: (\S+)", text):
+        assert (site / "book" / "".join(file)).exists()
+    assert text.count("{download}") == 2
+    made = (site / "book" / "numbers" / "table.html").read_text()
+    rows = json.loads(re.search(r"data: (\[.*\]),", made)[1])
+    assert rows[1][:7] == ["accuracy (%)", "label smoothing", "75.0 ± 190.6", "+15.0 ± 63.5", "core", "this build", 2]
+    assert rows[0][2:4] == ["60.0 ± 127.1", ""]
+    assert rows[0][8:] == [pytest.approx(60), None], "columns are sorted by numbers"
+
+
+def test_a_build_without_numbers_says_so(tmp_path):
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "numbers.md").write_text("<!-- the table --> <!-- the files -->")
+    page.add(tmp_path, tmp_path)
+    assert "no tables" in (tmp_path / "book" / "numbers.md").read_text()
+
+
+def test_nothing_in_the_data_ends_the_script():
+    assert page.in_script(["</script><!--"]) == '["\\u003c/script>\\u003c!--"]'
+
+
+def test_a_number_is_written_in_its_digits_with_a_minus_sign():
+    row = {"mean": -0.04, "mean ±": math.nan, "difference": -1.26, "difference ±": 0.5, "digits": 1}
+    assert page.written(row, "mean") == "0.0"
+    assert page.written(row, "difference") == "−1.3 ± 0.5"

@@ -1,0 +1,145 @@
+"""Every number of a build, and of what is on record, as tables: python all_numbers.py BUILD PROFILE STUDY…
+
+BUILD/numbers/all.csv has one row for each study, scale, setting, method and quantity: the page of all numbers
+(number_page.py). networks/<study>.<scale>.csv beside it have one row for each network, every number as its lens gives
+it. Differences are those of softlab.effects, as in the chapters.
+"""
+
+import dataclasses
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas
+
+from softlab import records
+from softlab.effects import effects
+from softlab.errors import SoftlabError
+from softlab.experiment import FIELDS
+from softlab.figures import style
+from softlab.intervals import Interval, t_interval
+from softlab.profile import Profile, load_profile, study_profile
+from softlab.quantities import QUANTITIES
+
+NETWORKS = "networks"
+HERE = "this build"
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """The numbers of a study at a scale: a table as of records.study_table, and the experiment that its rows share."""
+
+    study: str
+    scale: str
+    table: pandas.DataFrame
+    experiment: dict
+
+
+def main(build: Path, profile: str, studies: list[str]) -> None:
+    measured = [*of_build(load_profile(profile), studies)]
+    measured += of_records({one.study: one.table for one in measured})
+    folder, fresh = build / "numbers", build / ".numbers"
+    shutil.rmtree(fresh, ignore_errors=True)
+    (fresh / NETWORKS).mkdir(parents=True)
+    for one in measured:
+        path = fresh / NETWORKS / f"{one.study}.{one.scale.replace(' ', '_')}.csv"
+        one.table.drop(columns="images").to_csv(path, index=False, lineterminator="\n")
+    found = pandas.DataFrame([row for one in measured for row in rows(one, core_baseline(one, measured))])
+    found.to_csv(fresh / "all.csv", index=False, lineterminator="\n", float_format="%.6g")
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.replace(folder)
+    print(f"{folder / 'all.csv'}: {len(found)} rows, of {len(measured)} tables of networks")
+
+
+def of_build(settings: Profile, studies: list[str]) -> Iterator[Measured]:
+    """These studies, as chapters read them."""
+    for study in studies:
+        shared = study_profile(settings, study).experiment.as_dict()
+        try:
+            yield Measured(study, HERE, records.study_table(settings, study), shared)
+        except SoftlabError as error:  # every network marked as failed
+            print(f"left out: {error}")
+
+
+def of_records(at_hand: dict[str, pandas.DataFrame]) -> Iterator[Measured]:
+    """Every table on record, without those whose networks are all at hand. at_hand: study -> table."""
+    for study in sorted(path.name for path in records.RECORDS.glob("*") if path.is_dir()):
+        for scale, table in records.scales(study, at_hand.get(study)).items():
+            yield Measured(study, scale, table, records.about(study)[scale]["experiment"])
+
+
+def core_baseline(one: Measured, measured: list[Measured]) -> pandas.DataFrame | None:
+    """The baseline of the core at the same scale, for a study that trains as the core does and has none of its own."""
+    for core in measured:
+        if (core.study, core.scale, core.experiment) == ("core", one.scale, one.experiment):
+            return core.table.loc[core.table["method"] == "baseline"]
+    return None
+
+
+def rows(measured: Measured, core: pandas.DataFrame | None = None) -> Iterator[dict]:
+    """One row for each method, point of the grid and quantity, in the units in which the book writes the quantity.
+
+    core: networks to compare with where the table has no baseline.
+    """
+    grid = records.varied(measured.table)
+    for point, table in points(measured.table, grid):
+        reference = compared_with(measured.table, table, grid, core)
+        for name, quantity in QUANTITIES.items():
+            against = {} if reference is None else effects(table.loc[table["method"] != "baseline"], name, reference)
+            for method, some in table.groupby("method", sort=False):
+                values = some[name].to_numpy(dtype=float)
+                values = values[np.isfinite(values)]
+                if not len(values):
+                    continue
+                row = {"study": measured.study, "scale": measured.scale, "setting": point}
+                row |= {"method": style(str(method)).label, "quantity": quantity.label, "name": name}
+                row |= _parts(t_interval(values).scaled(quantity.factor), "mean") | {"networks": len(values)}
+                effect = against.get(str(method))
+                row |= _parts(effect and effect.shown, "difference") | {"interval over": effect.over if effect else ""}
+                yield row | {"digits": quantity.digits}
+
+
+def points(table: pandas.DataFrame, grid: list[str]) -> Iterator[tuple[str, pandas.DataFrame]]:
+    """What the grid sets, in words, and the rows of it. A parameter that the method does not have is not said."""
+    if not grid:
+        yield "", table
+        return
+    for _, some in table.groupby(grid, sort=False, dropna=False):
+        values = {name: some[name].iloc[0] for name in grid}
+        said = {name: value for name, value in values.items() if name in FIELDS or pandas.notna(value)}
+        yield ", ".join(f"{name} = {_written(value)}" for name, value in said.items()), some
+
+
+def compared_with(
+    whole: pandas.DataFrame, point: pandas.DataFrame, grid: list[str], core: pandas.DataFrame | None
+) -> pandas.DataFrame | None:
+    """The baseline that the grid set to the same fields of the experiment; the core's, if the table has none.
+
+    None where there is none that differs in the method only.
+    """
+    baseline, fields = whole.loc[whole["method"] == "baseline"], [name for name in grid if name in FIELDS]
+    for name in fields:
+        here = point[name].iloc[0]
+        baseline = baseline.loc[(baseline[name] == here) | (baseline[name].isna() & bool(pandas.isna(here)))]
+    if len(baseline):
+        return baseline
+    return None if fields else core
+
+
+def _written(value: str | float | None) -> str:
+    if isinstance(value, str):
+        return value
+    return "none" if value is None or np.isnan(value) else f"{value:g}"
+
+
+def _parts(interval: Interval | None, name: str) -> dict[str, float | None]:
+    """The middle of an interval and half its width; None for half the width with one network, and without interval."""
+    if interval is None:
+        return {name: None, f"{name} ±": None}
+    return {name: interval.mean, f"{name} ±": interval.half_width if interval.n > 1 else None}
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])

@@ -1,0 +1,77 @@
+"""The page of all numbers, from the tables that all_numbers.py left: a table to search and sort, and files to take.
+
+The table is DataTables, as the package itables brings it along: the page asks no host for anything and works from
+disk. Only the rows on the screen become elements of the page, so that thousands of them are no burden.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import itables.options
+import pandas
+from result_pages import table
+
+TEMPLATE = Path(__file__).with_name("number_page.html")
+FLOATS = ("mean", "mean ±", "difference", "difference ±")  # columns of all.csv that may be empty
+MINUS = "\N{MINUS SIGN}"
+
+
+def add(site: Path, build: Path) -> None:
+    """Fill the places of book/numbers.md, and lay the files beside it."""
+    page, folder = site / "book" / "numbers.md", build / "numbers"
+    if folder.exists():
+        shutil.copytree(folder, page.with_suffix(""))
+        numbers = pandas.read_csv(folder / "all.csv", keep_default_na=False, na_values=dict.fromkeys(FLOATS, ""))
+        (page.with_suffix("") / "table.html").write_text(as_html(numbers))
+        places = {"table": "```{raw} html\n:file: numbers/table.html\n```", "files": files(folder)}
+    else:
+        places = dict.fromkeys(("table", "files"), "*This build has no tables of numbers.*")
+    text = page.read_text()
+    for name, content in places.items():
+        text = text.replace(f"<!-- the {name} -->", content)
+    page.write_text(text)
+
+
+def as_html(numbers: pandas.DataFrame) -> str:
+    """The table with its library and its rows, to be put into a page. numbers: all.csv."""
+    rows = []
+    for row in numbers.to_dict("records"):
+        mean, difference = (written(row, name) for name in ("mean", "difference"))
+        study = ", ".join(filter(None, (row["study"], row["setting"])))
+        change = None if pandas.isna(row["difference"]) else row["difference"]
+        said = [row["quantity"], row["method"], mean, difference, study, row["scale"], row["networks"], row["name"]]
+        rows.append([*said, row["mean"], change])
+    library = Path(itables.options.dt_bundle)
+    text = TEMPLATE.read_text()
+    for place, content in (
+        ("/* the library's style */", library.with_suffix(".css").read_text()),
+        ('"the library"', in_script(library.read_text())),
+        ('"the rows"', in_script(rows)),
+    ):
+        text = text.replace(place, content)
+    return text
+
+
+def in_script(content: object) -> str:
+    """Plain values for a script in a page: no < , so that nothing in them ends the script."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def written(row: dict, name: str) -> str:
+    """A number with half its interval, in the quantity's digits; a difference with its sign. Empty for none."""
+    value, half, digits = row[name], row[f"{name} ±"], row["digits"]
+    if pandas.isna(value):
+        return ""
+    text = f"{value:{'+' if name == 'difference' else ''}z.{digits}f}".replace("-", MINUS)
+    return text if pandas.isna(half) else f"{text} ± {half:.{digits}f}"
+
+
+def files(folder: Path) -> str:
+    """Links to the tables of networks, one line for each study."""
+    rows: dict[str, list[str]] = {}
+    for path in sorted(folder.glob("networks/*.csv")):
+        study, _, scale = path.stem.partition(".")
+        link = f"{{download}}`{scale.replace('_', ' ')} <numbers/networks/{path.name}>`"
+        rows.setdefault(study, []).append(link)
+    return table(["study", "a row for each network"], [[study, ", ".join(links)] for study, links in rows.items()])
