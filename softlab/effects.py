@@ -94,11 +94,8 @@ def effects(table: pandas.DataFrame, quantity: str, against: str | pandas.DataFr
         if not rows["seed"].is_unique:
             raise SoftlabError(f"{method} has several networks of one seed: choose one point of the grid first")
         rows = rows.set_index("seed")
-        seeds = [
-            s
-            for s in rows.index
-            if s in reference.index and np.isfinite([rows[quantity][s], reference[quantity][s]]).all()
-        ]
+        finite = [set(some.index[np.isfinite(some[quantity])]) for some in (rows, reference)]
+        seeds = [seed for seed in rows.index if seed in finite[0] & finite[1]]
         if seeds:
             found[str(method)] = _effect(quantity, rows.loc[seeds], reference.loc[seeds])
     return found
@@ -106,11 +103,8 @@ def effects(table: pandas.DataFrame, quantity: str, against: str | pandas.DataFr
 
 def by_method(table: pandas.DataFrame, quantity: str) -> Values:
     """One quantity of a table as {method: {seed: value}}, finite values only: what evidence.Ledger.judge takes."""
-    finite = table[np.isfinite(table[quantity])]
-    return {
-        str(name): dict(zip(rows["seed"], rows[quantity], strict=True))
-        for name, rows in finite.groupby("method", sort=False)
-    }
+    groups = table[np.isfinite(table[quantity])].groupby("method", sort=False)
+    return {str(name): dict(zip(rows["seed"], rows[quantity], strict=True)) for name, rows in groups}
 
 
 def outcomes(table: pandas.DataFrame, outcome: str) -> dict[str, dict[int, np.ndarray]]:

@@ -76,11 +76,11 @@ def cones(look: Look) -> Found:
     1,
     {
         "log magnitude": Quantity("log magnitude", MAGNITUDES, claim="magnitude-shrinks"),
-        "log logit scale": Quantity("log logit scale ‖W_c f‖", MAGNITUDES, claim="logit-scale-shrinks"),
+        "log logit scale": Quantity("log logit scale", MAGNITUDES, claim="logit-scale-shrinks"),
         "seen share": Quantity("seen share ‖Qf‖ / ‖f‖", MAGNITUDES),
         "log seen share": Quantity("log seen share", MAGNITUDES),
-        "log head gain": Quantity("log head gain ‖W_c Qf‖ / ‖Qf‖", MAGNITUDES),
-        "log head norm": Quantity("log ‖W_c‖", MAGNITUDES),
+        "log head gain": Quantity("log head gain", MAGNITUDES),
+        "log head norm": Quantity("log norm of the head", MAGNITUDES),
     },
 )
 def magnitudes(look: Look) -> Found:

@@ -147,7 +147,8 @@ def record(study: str, settings: Profile, store: str | Path | None = None, say: 
         run = runs.fit_or_load(one, store=store, device=device, use_zoo=False)
         row: dict[str, Any] = {**_varied(profile, one), **_row(run, numbers.of(run, profile.evaluation))}
         row |= {"asked": runs.identify(zoo.asked(one), dataset), "evaluation": digest, "lenses": lenses}
-        kept[name] = row | {"date": run.provenance["trained"][:10], "commit": commit}
+        row |= {"date": run.provenance["trained"][:10], "commit": commit}
+        kept[name] = row
         _write(path, [kept[name] for name in experiments if name in kept])
         say(f"[{count} of {len(experiments)}] {run.id}")
     _index.cache_clear()
