@@ -14,9 +14,10 @@ import numpy as np
 import pandas
 import torch
 
-from softlab import calibration
+from softlab.calibration import bin_signs, ece_terms
 from softlab.errors import SoftlabError, check_known
 from softlab.intervals import Interval, Values, paired_interval, two_way_interval
+from softlab.profile import Profile
 from softlab.quantities import QUANTITIES, Quantity
 
 
@@ -101,6 +102,24 @@ def effects(table: pandas.DataFrame, quantity: str, against: str | pandas.DataFr
     return found
 
 
+def effects_at_scales(
+    table: pandas.DataFrame, quantity: str, settings: Profile, study: str = "core"
+) -> dict[str, Effects]:
+    """What methods do to a quantity, in this table of a study and at every scale on record: {its description: Effects}.
+
+    A scale without anything to compare is left out.
+    """
+    from softlab import records
+
+    described = {name: one["description"] for name, one in records.about(study).items()}
+    tables = {f"this build: {settings.description}": table}
+    for name, recorded_table in records.scales(study, besides=table).items():
+        label = described[name]
+        tables[f"{label} ({name})" if label in tables else label] = recorded_table
+    found = {label: effects(one, quantity) for label, one in tables.items() if "baseline" in set(one["method"])}
+    return {label: one for label, one in found.items() if one}
+
+
 def by_method(table: pandas.DataFrame, quantity: str) -> Values:
     """One quantity of a table as {method: {seed: value}}, finite values only: what evidence.Ledger.judge takes."""
     groups = table[np.isfinite(table[quantity])].groupby("method", sort=False)
@@ -138,4 +157,4 @@ def _terms(quantity: str, rows: pandas.DataFrame) -> np.ndarray | None:
         return confidence - right
     # The sign of each bin is that of all seeds together: with it fixed, ECE is a mean over images.
     pooled = torch.from_numpy(confidence.ravel()), torch.from_numpy(right.ravel())
-    return calibration.ece_terms(*pooled, calibration.bin_signs(*pooled)).numpy().reshape(right.shape)
+    return ece_terms(*pooled, bin_signs(*pooled)).numpy().reshape(right.shape)

@@ -99,9 +99,9 @@ def tell(text: str, *, holds: bool, otherwise: str, **values: object) -> None:
 
 def at_scales(settings: Profile, table: DataFrame, quantity: str, study: str = "core") -> None:
     """The figure "At other scales", of a study's table and of what is on record; a sentence where that is nothing."""
-    from softlab import figures, records
+    from softlab import effects, figures
 
-    scales = records.effects_at_scales(table, quantity, settings, study)
+    scales = effects.effects_at_scales(table, quantity, settings, study)
     if scales:
         figures.at_scales(scales)
     if len(scales) < 2:

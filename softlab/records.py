@@ -21,7 +21,6 @@ import pandas
 import torch
 
 from softlab import numbers, provenance, runs, training, zoo
-from softlab.effects import Effects, effects
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment
 from softlab.files import write_json, write_whole
@@ -99,22 +98,6 @@ def about(study: str) -> dict[str, Any]:
     return json.loads(file.read_bytes()) if file.exists() else {}
 
 
-def effects_at_scales(
-    table: pandas.DataFrame, quantity: str, settings: Profile, study: str = "core"
-) -> dict[str, Effects]:
-    """What methods do to a quantity, in this table of a study and at every scale on record: {its description: Effects}.
-
-    A scale without anything to compare is left out.
-    """
-    described = {name: one["description"] for name, one in about(study).items()}
-    tables = {f"this build: {settings.description}": table}
-    for name, recorded_table in scales(study, besides=table).items():
-        label = described[name]
-        tables[f"{label} ({name})" if label in tables else label] = recorded_table
-    found = {label: effects(one, quantity) for label, one in tables.items() if "baseline" in set(one["method"])}
-    return {label: one for label, one in found.items() if one}
-
-
 def varied(table: pandas.DataFrame) -> list[str]:
     """What the grid of a table's study sets: the columns between seed and where a row is from."""
     columns = list(table.columns)
@@ -187,7 +170,7 @@ def _equal(value: float, other: float) -> bool:
 
 def _varied(profile: Profile, experiment: Experiment) -> dict[str, Any]:
     """Method, seed, and what the study's grid sets; None for a parameter that the method does not have."""
-    fields = experiment.as_dict() | experiment.method_parameters
+    fields = {**experiment.as_dict(), **experiment.method_parameters}
     return {name: fields.get(name) for name in ("method", "seed", *profile.grid)}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas
 import pytest
 
-from softlab import load_profile, notebook, records
+from softlab import effects, load_profile, notebook, records
 from softlab.effects import Effect, Effects
 from softlab.figures import OTHERS, STYLES, at_scales, style
 from softlab.intervals import Interval
@@ -141,7 +141,7 @@ def test_effects_at_scales_are_of_this_build_and_of_what_is_recorded(monkeypatch
     recorded = {"fashion": core(-0.02, "fashion"), "bare": core(0, "bare").query("method == 'baseline'")}
     monkeypatch.setattr(records, "scales", lambda study, besides: recorded)
     monkeypatch.setattr(records, "about", lambda study: {name: {"description": name.title()} for name in recorded})
-    found = records.effects_at_scales(core(0.01, "smoke"), "ECE", settings)
+    found = effects.effects_at_scales(core(0.01, "smoke"), "ECE", settings)
     assert list(found) == [f"this build: {settings.description}", "Fashion"], "nothing to compare: left out"
     assert [one["mixup"].interval.mean for one in found.values()] == [pytest.approx(0.01), pytest.approx(-0.02)]
 
