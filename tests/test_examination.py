@@ -235,7 +235,8 @@ def test_inside_inference_mode_attacks_still_have_their_gradients():
     assert outside.attacked == len(outside.tested.labels) == 60  # no more than there are
     with torch.inference_mode():
         inside = examine(copy.deepcopy(model), images.clone(), labels.clone(), attacked=100, steps=2)
-    assert (inside.numbers, inside.problems) == (outside.numbers, {})
+    assert inside.numbers == pytest.approx(outside.numbers, rel=0, abs=0, nan_ok=True)  # the very same
+    assert not inside.problems
 
 
 def test_a_network_that_draws_in_evaluation_mode_leaves_the_random_numbers_alone():
@@ -307,7 +308,7 @@ def test_large_images_go_through_in_parts_with_the_same_gradients(monkeypatch):
     sizes = set()
     own = foreign.Subject.forward
     monkeypatch.setattr(foreign.Subject, "forward", lambda self, some: sizes.add(len(some)) or own(self, some))
-    assert examine(model, images, labels, **FEW).numbers == pytest.approx(whole, rel=1e-5)
+    assert examine(model, images, labels, **FEW).numbers == pytest.approx(whole, rel=1e-5, nan_ok=True)
     assert max(sizes) == 3
     subject = foreign.subject(model, images, None, [0.0], [1.0])
     points = (images[:7].float() / 255).requires_grad_()
@@ -328,7 +329,9 @@ def test_more_classes_than_are_seen():
     found = examine(fitted(mlp(classes=30), images, 7 * labels), images, 7 * labels, **FEW)
     assert not found.problems
     assert set(found.numbers) == set(QUANTITIES)
-    assert all(np.isfinite(value) for value in found.numbers.values())
+    # At a temperature for which every image is right no gradient is left, and nothing points anywhere.
+    lacking = {name for name, value in found.numbers.items() if not np.isfinite(value)}
+    assert lacking <= {"inward, gradient at T", "inward, gradient at T, row space"}
 
 
 def test_a_network_that_is_always_right_and_one_that_says_always_the_same():

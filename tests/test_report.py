@@ -299,7 +299,7 @@ def test_corrupted_images_are_made_once_if_small_and_one_at_a_time_if_not(monkey
     first = list(samples.corrupted())
     assert len(first) == 12
     assert all(one is other for (_, one), (_, other) in zip(first, samples.corrupted(), strict=True))
-    monkeypatch.setattr(quantities, "KEPT", part[0].numel() - 1)
+    monkeypatch.setattr(lenses, "KEPT", part[0].numel() - 1)
     samples = quantities.Samples(part, part, part)
     assert all(torch.equal(one, other) for (_, one), (_, other) in zip(first, samples.corrupted(), strict=True))
     assert not samples.kept
