@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from softlab import SoftlabError, cli, load_profile, numbers, quantities, regularizers, report
+from softlab import SoftlabError, cli, lenses, load_profile, numbers, quantities, regularizers, report
 from softlab.report import card_of, report_card
 
 # Whole percents, so that accuracy + 0.02, + 0.03, + 0.04 has mean 3 and, with t = 4.303, half width 2.5.
