@@ -152,6 +152,7 @@ def test_a_sentence_stands_where_no_other_scale_is_on_record(monkeypatch):
     monkeypatch.setattr(records, "scales", lambda study, besides: {})
     monkeypatch.setattr(records, "about", lambda study: {})
     settings, table = load_profile("smoke"), core(0.01, "smoke")
+    plt.close("all")
     notebook.at_scales(settings, table, "ECE")
     notebook.at_scales(settings, table[table["method"] == "baseline"], "ECE")
     assert len(plt.get_fignums()) == 1, "a figure of this build alone, and none of nothing"

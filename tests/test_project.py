@@ -63,7 +63,7 @@ def lines_of_code(source):
 def test_the_package_is_thin():
     sources = {path: path.read_text() for path in (ROOT / "softlab").rglob("*.py")}
     assert {path.name: len(text.splitlines()) for path, text in sources.items() if text.count("\n") > 350} == {}
-    assert sum(map(lines_of_code, sources.values())) <= 4345
+    assert sum(map(lines_of_code, sources.values())) <= 5100
 
 
 def test_every_folder_of_code_is_installed():
