@@ -140,9 +140,13 @@ def settings_of(notebook: Path, profile: Profile, studies: Iterable[str]) -> str
     judged = named | {text for file in read for text in _texts(file)}
     judged |= {check for claim in judged & set(known) for check in known[claim].get("checks", ())}
     wanted = [study for study in profile.studies if study in {*studies, *named}]
-    by_study = {study: _plain(study_profile(profile, study)) for study in wanted}
-    claims = {name: entry for name, entry in known.items() if name in judged}
-    content = {"profile": _plain(profile), "studies": by_study, "claims": claims}
+    return studies_of(profile, wanted, claims={name: entry for name, entry in known.items() if name in judged})
+
+
+def studies_of(profile: Profile, studies: Iterable[str], **more: object) -> str:
+    """As JSON: the settings of a profile and of these studies of it, and what is given besides."""
+    by_study = {study: _plain(study_profile(profile, study)) for study in studies}
+    content = {"profile": _plain(profile), "studies": by_study, **more}
     return json.dumps(content, indent=1, sort_keys=True, default=_as_plain)
 
 
