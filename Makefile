@@ -17,8 +17,10 @@ endif
 # Where jobs run (a folder of workflow/profiles: local, slurm, yours), and sweeps whose pages the book is to have.
 ON ?= local
 SWEEPS ?=
+# LIVE=all: train what is on record too.
+LIVE ?=
 SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(ON) \
-	--config profile=$(PROFILE) build=$(BUILD) sweeps="$(SWEEPS)"
+	--config profile=$(PROFILE) build=$(BUILD) sweeps="$(SWEEPS)" live="$(LIVE)"
 PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder # in the order of tests/conftest.py
 NOTEBOOKS = notebooks/03_magnitudes.ipynb notebooks/A1_your_regularizer.ipynb
 BENCHMARKS = $(shell grep -l '^def main' benchmarks/*.py)

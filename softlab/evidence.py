@@ -213,9 +213,10 @@ class Ledger:
     def save(self, path: str | Path | None = None) -> Path:
         """Write everything as JSON (results.schema.json): to `path`, else where provenance.results_path says."""
         from softlab.files import write_json
-        from softlab.profile import chapters, study_profile
+        from softlab.profile import chapters
         from softlab.provenance import environment, results_path
-        from softlab.runs import dataset_of, trained
+        from softlab.records import networks
+        from softlab.runs import dataset_of
         from softlab.training import choose_device
 
         path = Path(path or results_path(self.chapter))
@@ -225,7 +226,7 @@ class Ledger:
         record |= {"data_digest": dataset_of(self.settings.experiment).digest}
         record |= {"date": time.strftime("%Y-%m-%d"), **environment(choose_device().type)}
         studies = chapters(self.settings).get(self.chapter, ["core"])
-        record |= {"runs": [row for name in studies for row in trained(study_profile(self.settings, name), name)]}
+        record |= {"runs": [row for name in studies for row in networks(self.settings, name)]}
         write_json(path, record | self.as_dict())
         return path
 

@@ -132,7 +132,7 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
     check_known("study", study, _chapters_file()["studies"])
     if study not in profile.studies:
         raise SoftlabError(f"profile {profile.name} leaves out the study {study} (it has {', '.join(profile.studies)})")
-    changes = dict(profile.studies[study])
+    changes = {name: value for name, value in profile.studies[study].items() if name != "recorded"}
     seeds = profile.seeds[: checked_number("seeds", int, changes.pop("seeds", len(profile.seeds)), (1, 10_000))]
     evaluation = _evaluation(profile.evaluation, changes.pop("evaluation", {}))
     grid, methods = _grid(changes.pop("grid", {})), changes.pop("methods", None)
@@ -147,6 +147,15 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
         check_known("field or parameter", name, [*FIELDS, *(one for given in methods.values() for one in given)])
     changed = {"seeds": seeds, "methods": methods, "experiment": experiment, "grid": grid, "evaluation": evaluation}
     return dataclasses.replace(profile, **changed)
+
+
+def is_recorded(profile: Profile, study: str) -> bool:
+    """Does a build of this profile read the study's numbers from softlab/records, and train none of it?
+
+    It is only about what is trained beforehand: rows are found by run id, and what has none is trained by its reader.
+    """
+    file = PACKAGE / "records" / study / f"{profile.name}.csv"
+    return bool(profile.studies[study].get("recorded")) and file.exists()
 
 
 def _grid(given: object) -> Mapping[str, tuple]:

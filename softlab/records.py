@@ -70,6 +70,21 @@ def study_table(
     return table
 
 
+def networks(settings: Profile, study: str, store: str | Path | None = None) -> list[dict[str, Any]]:
+    """Which networks a study's numbers are of, as far as there are any: one row for each, for JSON."""
+    profile, device, rows = study_profile(settings, study), training.choose_device(), []
+    for one in profile.experiments():
+        origin: Mapping[str, Any] | None
+        if folder := runs.present(one, device, store):
+            origin = json.loads((folder / "provenance.json").read_bytes()) | {"id": folder.name}
+        else:
+            origin = recorded(one, profile.evaluation, device)
+        if origin is not None:
+            row = {"study": study, "method": one.method, "seed": one.seed, "run": origin["id"]}
+            rows.append(row | {name: origin[name] for name in ("torch", "device")})
+    return rows
+
+
 def recorded(experiment: Experiment, evaluation: Mapping[str, Any], device: torch.device) -> dict[str, Any] | None:
     """The recorded row of an experiment, as in study_table; None if there is none.
 

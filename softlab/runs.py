@@ -6,7 +6,6 @@ One process trains a run while others that want it wait. How runs lie in the sto
 import contextlib
 import dataclasses
 import functools
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -162,10 +161,10 @@ def _from_zoo(experiment: Experiment, place: Path | None) -> Run | None:
 
 def missing(experiments: list[Experiment], device: torch.device, store: str | Path | None = None) -> list[Experiment]:
     """Those experiments that have no run in store or zoo yet (a look at names only: nothing is verified)."""
-    return [one for one in experiments if _present(one, device, store) is None]
+    return [one for one in experiments if present(one, device, store) is None]
 
 
-def _present(experiment: Experiment, device: torch.device, store: str | Path | None) -> Path | None:
+def present(experiment: Experiment, device: torch.device, store: str | Path | None) -> Path | None:
     """The folder of this experiment's network in store or zoo; None if there is none."""
     folder = _folder_of(experiment, device, store)
     return folder if folder.is_dir() else _in_zoo(experiment, zoo.folder())
@@ -224,17 +223,6 @@ def mixed(origins: list[Mapping[str, object]]) -> str:
     """`torch 2.6 and 2.7, device cpu and cuda` where records of networks differ in what changes bits; else nothing."""
     found = {name: sorted({str(one.get(name)) for one in origins}) for name in ("torch", "device")}
     return ", ".join(f"{name} {' and '.join(values)}" for name, values in found.items() if len(values) > 1)
-
-
-def trained(profile: Profile, study: str, store: str | Path | None = None) -> list[dict[str, object]]:
-    """Which networks a study's numbers are of, as far as they are in store or zoo: one row for each, for JSON."""
-    rows, device = [], training.choose_device()
-    for one in profile.experiments():
-        if (folder := _present(one, device, store)) is not None:
-            record = json.loads((folder / "provenance.json").read_bytes())
-            row = {"study": study, "method": one.method, "seed": one.seed, "run": folder.name}
-            rows.append(row | {name: record[name] for name in ("torch", "device")})
-    return rows
 
 
 def failed_seeds(

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from softlab import SoftlabError, cli, fit_or_load, load_profile, numbers, provenance, records, study_table
+from softlab import profile as profiles
 from softlab.quantities import LENSES, QUANTITIES
 
 SMALL = {"epochs": 1, "train_size": 60, "evaluation": {"test_size": 100, "attack_size": 10, "attack_steps": 1}}
@@ -60,6 +61,7 @@ def test_recorded_rows_are_the_live_ones(settings, shelf, empty):
     empty()
     found = study_table(settings)
     assert (found["source"] == "recorded").all()
+    assert [row["run"] for row in records.networks(settings, "core")] == list(live["id"])
     same(found, live)
     for one, other in zip(found["images"], live["images"], strict=True):
         assert (one["right"] == other["right"]).all()
@@ -169,6 +171,14 @@ def test_a_grid_is_part_of_the_table():
     assert list(table["alpha"])[:6] == [0, 0.02, 0.05, 0.1, 0.2, 0.4]
     records.record("dose", settings)
     same(records.scales("dose")["smoke"][["method", "seed", "alpha"]], table[["method", "seed", "alpha"]])
+
+
+def test_a_build_trains_no_study_that_is_on_record(tmp_path, monkeypatch):
+    """Of the book's own: a look at names, without torch, for the workflow."""
+    quick, fresh = load_profile("quick"), load_profile("quick-fresh")
+    assert profiles.is_recorded(quick, "weight_decay")
+    assert not profiles.is_recorded(quick, "core")  # on record, and trained all the same
+    assert not profiles.is_recorded(fresh, "weight_decay")  # at another profile
 
 
 def test_verify_tells_the_same_bits_from_others(shelf):

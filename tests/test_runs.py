@@ -297,6 +297,7 @@ def test_a_chapter_begins_without_the_seeds_that_failed(monkeypatch, capsys):
 def test_a_chapter_says_which_networks_need_no_training(monkeypatch, capsys):
     from softlab import records
 
+    monkeypatch.setattr(records, "recorded", lambda one, evaluation, device: None)
     begin("04_cosines", "quick")
     assert "0 of 25 networks are in the store, the others take about" in capsys.readouterr().out
     row = {"source": "recorded"}
@@ -310,10 +311,10 @@ def test_a_chapter_says_which_networks_need_no_training(monkeypatch, capsys):
 
 def test_a_study_lists_its_networks_and_says_where_they_mix_versions(store, capsys, monkeypatch):
     profile = load_profile("smoke", methods=["baseline"], seeds=2, train_size=50, width=4, epochs=1)
-    assert runs.trained(profile, "core") == []
+    assert records.networks(profile, "core") == []
     found = runs.study(profile)["baseline"]
     assert "mixes" not in capsys.readouterr().out
-    rows = runs.trained(profile, "core")
+    rows = records.networks(profile, "core")
     assert [row["run"] for row in rows] == [run.id for run in found]
     assert rows[1] == {"study": "core", "method": "baseline", "seed": 1, "run": found[1].id} | {
         "torch": found[1].provenance["torch"],
