@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from softlab import SoftlabError, begin, cli, fit_or_load, load_profile, runs, study, training
+from softlab import SoftlabError, begin, cli, fit_or_load, load_profile, records, runs, study, training
 from softlab import store as runs_store
 from softlab.evidence import Ledger
 from softlab.files import write_json, write_whole
@@ -295,8 +295,6 @@ def test_a_chapter_begins_without_the_seeds_that_failed(monkeypatch, capsys):
 
 
 def test_a_chapter_says_which_networks_need_no_training(monkeypatch, capsys):
-    from softlab import records
-
     monkeypatch.setattr(records, "recorded", lambda one, evaluation, device: None)
     begin("04_cosines", "quick")
     assert "0 of 25 networks are in the store, the others take about" in capsys.readouterr().out
