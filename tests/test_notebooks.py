@@ -113,7 +113,15 @@ def test_nothing_tells_anybody_to_install_the_unrelated_package():
 def test_one_notebook_alone_from_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("SOFTLAB_RESULTS")
     notebook = ROOT / "notebooks" / "01_soft_labels.ipynb"
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", str(notebook), "out.ipynb"]
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        "--inject-output-path",
+        "--no-progress-bar",
+        str(notebook),
+        "out.ipynb",
+    ]
     command += ["-p", "profile", "smoke", "-p", "seeds", "1", "-y", "{overrides: {epochs: 1}}"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     outputs = [output for cell in code_cells(tmp_path / "out.ipynb") for output in cell.outputs]
