@@ -14,7 +14,7 @@ from softlab.intervals import Interval, Values, means
 from softlab.profile import Profile, chapters, load_profile, study_profile
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    import pandas
     from torch import Tensor
 
 
@@ -97,7 +97,7 @@ def tell(text: str, *, holds: bool, otherwise: str, **values: object) -> None:
     say((text if holds else otherwise).format(**values))
 
 
-def at_scales(settings: Profile, table: DataFrame, quantity: str, study: str = "core") -> None:
+def at_scales(settings: Profile, table: pandas.DataFrame, quantity: str, study: str = "core") -> None:
     """The figure "At other scales", of a study's table and of what is on record; a sentence where that is nothing."""
     from softlab import effects, figures
 
