@@ -16,7 +16,7 @@ import torch
 
 from softlab.calibration import bin_signs, ece_terms
 from softlab.errors import SoftlabError, check_known
-from softlab.intervals import Interval, Values, paired_interval, two_way_interval
+from softlab.intervals import OPEN, Interval, Values, paired_interval, two_way_interval
 from softlab.profile import Profile
 from softlab.quantities import QUANTITIES, Quantity
 
@@ -79,7 +79,8 @@ def effects(table: pandas.DataFrame, quantity: str, against: str | pandas.DataFr
     """What each method of a table does to a quantity: paired by seed, over seeds and images where that can be.
 
     table: of records.study_table.  against: the method that others are compared with, or a table whose only method
-    they are compared with.  Seeds that only one of the two has are left out, and those without a finite value.
+    they are compared with.  Seeds that only one of the two has are left out, and those without a finite value; with
+    none left the effect is OPEN.
     Raises SoftlabError for an unknown quantity, with the nearest one, and where there is nothing to compare with.
     """
     check_known("quantity", quantity, QUANTITIES)
@@ -97,8 +98,7 @@ def effects(table: pandas.DataFrame, quantity: str, against: str | pandas.DataFr
         rows = rows.set_index("seed")
         finite = [set(some.index[np.isfinite(some[quantity])]) for some in (rows, reference)]
         seeds = [seed for seed in rows.index if seed in finite[0] & finite[1]]
-        if seeds:
-            found[str(method)] = _effect(quantity, rows.loc[seeds], reference.loc[seeds])
+        found[str(method)] = _effect(quantity, rows.loc[seeds], reference.loc[seeds])
     return found
 
 
@@ -117,7 +117,7 @@ def effects_at_scales(
         label = described[name]
         tables[f"{label} ({name})" if label in tables else label] = recorded_table
     found = {label: effects(one, quantity) for label, one in tables.items() if "baseline" in set(one["method"])}
-    return {label: one for label, one in found.items() if one}
+    return {label: one for label, one in found.items() if any(effect.interval.n for effect in one.values())}
 
 
 def by_method(table: pandas.DataFrame, quantity: str) -> Values:
@@ -137,6 +137,8 @@ def outcomes(table: pandas.DataFrame, outcome: str) -> dict[str, dict[int, np.nd
 
 def _effect(quantity: str, rows: pandas.DataFrame, reference: pandas.DataFrame) -> Effect:
     ids = (*rows["id"], *reference["id"])
+    if not ids:
+        return Effect(quantity, OPEN, "seeds", ids)
     terms = [_terms(quantity, some) for some in (rows, reference)]
     if len(rows) > 1 and terms[0] is not None and terms[1] is not None and terms[0].shape == terms[1].shape:
         return Effect(quantity, two_way_interval(terms[0] - terms[1]), "seeds and images", ids)

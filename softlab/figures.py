@@ -198,10 +198,12 @@ def at_scales(scales: "Mapping[str, Effects]", ax: Axes | None = None) -> Axes:
     between = 0.15  # methods, in inches, as all that follows
     row = max(between * len(methods) + 0.25, *(0.16 * label.count("\n") + 0.3 for label in labels))
     ax = ax or plt.subplots(figsize=(6.4, row * len(scales) + 1), layout="constrained")[1]
-    some = [effect.shown for found in scales.values() for effect in found.values()]
+    some = [effect.shown for found in scales.values() for effect in found.values() if effect.shown.n]
     low, high = _limits([(one.mean, *((one.low, one.high) if one.n > 1 else ())) for one in some])
     for place, found in enumerate(scales.values()):
         for method, effect in found.items():
+            if effect.shown.n == 0:
+                continue
             y = place + (methods.index(method) - (len(methods) - 1) / 2) * between / row
             _estimate(ax, effect.shown, y, style(method), (low, high))
         if place:

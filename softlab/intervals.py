@@ -15,7 +15,7 @@ Values = Mapping[str, Mapping[int, float]]  # {method: {seed: value}}
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over n seeds and its 95 % confidence interval; with one seed the interval is infinite.
+    """A mean over n seeds and its 95 % confidence interval; with one seed the interval is infinite (none: see OPEN).
 
     degrees: of freedom of the t distribution behind it (None: n - 1).
     """
@@ -39,7 +39,9 @@ class Interval:
         return Interval(self.mean * factor, self.low * factor, self.high * factor, self.n, self.degrees)
 
     def text(self, digits: int = 1, sign: bool = False) -> str:
-        """`mean ± half width`; just the mean where n = 1."""
+        """`mean ± half width`; just the mean where n = 1, a dash where there is none."""
+        if self.n == 0:
+            return "–"
         mean = f"{self.mean:{'+' if sign else ''}z.{digits}f}"  # z: no negative zero
         return mean if self.n == 1 else f"{mean} ± {self.half_width:.{digits}f}"
 
@@ -60,7 +62,7 @@ class Interval:
 
         An undecided difference says nothing about effects smaller than this.
         """
-        return math.inf if self.n == 1 else _detectable_errors(self._degrees) * self._standard_error
+        return math.inf if self.n < 2 else _detectable_errors(self._degrees) * self._standard_error
 
     @property
     def _standard_error(self) -> float:
@@ -70,6 +72,9 @@ class Interval:
     @property
     def _degrees(self) -> float:
         return self.n - 1 if self.degrees is None else self.degrees
+
+
+OPEN = Interval(math.nan, -math.inf, math.inf, 0)  # of what no seed has a finite value of: on neither side of anything
 
 
 @functools.cache
@@ -135,9 +140,13 @@ def two_way_interval(values: Sequence[Sequence[float]] | np.ndarray) -> Interval
 
 
 def between(values: Values, method: str, other: str) -> Interval:
-    """Interval of one method minus another over the seeds that both have. values: method -> {seed: value}."""
-    seeds = [seed for seed in values[method] if seed in values[other]]
-    return paired_interval(*([values[name][seed] for seed in seeds] for name in (method, other)))
+    """Interval of one method minus another over the seeds that both have; OPEN if there is none.
+
+    values: method -> {seed: value}.
+    """
+    one, two = values.get(method, {}), values.get(other, {})
+    seeds = [seed for seed in one if seed in two]
+    return paired_interval([one[seed] for seed in seeds], [two[seed] for seed in seeds]) if seeds else OPEN
 
 
 def means(values: Mapping[str, Sequence[float] | Mapping[int, float]]) -> dict[str, Interval]:

@@ -6,7 +6,7 @@ import pytest
 
 from softlab import SoftlabError
 from softlab.effects import by_method, effects, outcomes
-from softlab.intervals import two_way_interval
+from softlab.intervals import OPEN, two_way_interval
 
 
 def table(values, images=None, quantity="log logit scale"):
@@ -52,6 +52,13 @@ def test_seeds_are_paired_and_those_without_a_value_left_out():
     values["mixup"][2] = np.nan
     assert effects(table(values), "log logit scale")["mixup"].interval.n == 1
     assert by_method(table(values), "log logit scale")["mixup"] == {0: 2.0, 3: 9.0}
+
+
+def test_nothing_is_said_of_a_method_without_any_value():
+    found = effects(table(VALUES | {"mixup": dict.fromkeys(range(3), np.nan)}), "log logit scale")
+    assert found["mixup"].interval == OPEN
+    assert f"{found['mixup']:+}" == "–"
+    assert not any((found.rises("mixup"), found.falls("mixup"), found.within(1e9, "mixup")))
 
 
 def right(*rows):

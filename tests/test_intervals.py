@@ -10,7 +10,7 @@ from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
 from softlab import SoftlabError
-from softlab.intervals import Interval, holm, means, paired_interval, t_interval, two_way_interval
+from softlab.intervals import OPEN, Interval, between, holm, means, paired_interval, t_interval, two_way_interval
 
 SEEDS = [3, 5, 10]
 ONE = Interval(0.4, -math.inf, math.inf, 1)
@@ -155,3 +155,9 @@ def test_an_interval_over_seeds_and_images_covers_what_it_says(spreads):
         one = two_way_interval(sum(s * draw.normal(size=shape) for s, shape in zip(spreads, shapes, strict=True)))
         hits += one.low <= 0 <= one.high
     assert 0.925 <= hits / times <= 0.99
+
+
+def test_what_no_seed_has_is_on_neither_side():
+    assert between({"mixup": {0: 1.0}, "baseline": {1: 1.0}}, "mixup", "baseline") == OPEN
+    assert between({"baseline": {1: 1.0}}, "mixup", "baseline").side() == 0
+    assert OPEN.scaled(100).text(sign=True) == "–"
