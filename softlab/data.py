@@ -1,7 +1,8 @@
 """Images and labels as arrays: `load(name) -> Dataset`.
 
 `fashion-mini` comes with the package and `digits` with scikit-learn; `fashion-mnist`, `cifar10` and `cifar100` are
-downloaded and verified by torchvision; `folder:PATH` reads `PATH/train/<class>/*` and `PATH/test/<class>/*`. Pixels
+downloaded and verified by torchvision; `fashion-heldout` is `fashion-mnist` scored on 5,000 of its training images,
+which are not trained on; `folder:PATH` reads `PATH/train/<class>/*` and `PATH/test/<class>/*`. Pixels
 stay uint8: they are turned into numbers on the device, batch by batch. Each test set is split once and for all into a
 part for fitting (a temperature, say) and a part that is scored.
 """
@@ -29,6 +30,7 @@ from softlab.provenance import cache_folder
 EMBEDDED = Path(__file__).parent / "datasets" / "fashion_mini.npz"
 FASHION = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 TORCHVISION = {"fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100"}
+NAMES = ("fashion-mini", "digits", *TORCHVISION, "fashion-heldout", "cifar10-jpeg")
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
 
@@ -89,6 +91,8 @@ def _load(name: str, root: Path) -> Dataset:
         return _digits()
     if name in TORCHVISION:
         return _from_torchvision(name, root)
+    if name == "fashion-heldout":
+        return _held_out(_load("fashion-mnist", root), name, 5000)
     if name == "cifar10-jpeg":
         if not (root / name).is_dir():
             advice = "it is an image folder of your own, in SOFTLAB_DATA; cifar10 downloads the original"
@@ -97,7 +101,7 @@ def _load(name: str, root: Path) -> Dataset:
         return dataclasses.replace(found, source="CIFAR-10, re-encoded as JPEG: labels are right, pixels are not equal")
     if name.startswith("folder:"):
         return _from_folder(name, Path(name.removeprefix("folder:")).expanduser())
-    raise unknown("data set", name, ["fashion-mini", "digits", *TORCHVISION, "cifar10-jpeg", "folder:PATH"])
+    raise unknown("data set", name, [*NAMES, "folder:PATH"])
 
 
 def split_test(labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,6 +109,33 @@ def split_test(labels: Tensor) -> tuple[Tensor, Tensor]:
     size = min(1000, len(labels) // 4)
     order = balanced_subset(labels, len(labels), torch.Generator().manual_seed(0))
     return order[:size], order[size:]
+
+
+@functools.lru_cache(maxsize=2)
+def outside(dataset: Dataset, name: str) -> tuple[Tensor, Tensor]:
+    """Test images and labels of another data set, its `fit` part included, without those that `dataset` has itself.
+
+    name: as of `load`; it must have the same classes.
+    """
+    other = load(name)
+    if other.classes != dataset.classes:
+        raise SoftlabError(f"{name} has other classes than {dataset.name}: it cannot test its networks")
+    images = torch.cat([other.fit_images, other.test_images])
+    labels = torch.cat([other.fit_labels, other.test_labels])
+    own = {image.numpy().tobytes() for part in ("train", "fit", "test") for image in getattr(dataset, f"{part}_images")}
+    new = torch.tensor([image.numpy().tobytes() not in own for image in images])
+    return images[new], labels[new]
+
+
+def _held_out(dataset: Dataset, name: str, count: int) -> Dataset:
+    """The same with so many of its training images, as many of each class, to score instead of its test images."""
+    images, labels = dataset.train_images, dataset.train_labels
+    order = balanced_subset(labels, len(labels), torch.Generator().manual_seed(0))
+    held, kept = order[:count], order[count:].sort().values
+    parts = {"train_images": images[kept], "train_labels": labels[kept]}
+    parts |= {"test_images": images[held], "test_labels": labels[held]}
+    parts |= {"fit_images": dataset.fit_images, "fit_labels": dataset.fit_labels}
+    return _dataset(name, parts, dataset.classes, f"{dataset.source}, {count:,} training images held out")
 
 
 def _dataset(name: str, parts: dict[str, Tensor], classes: tuple[str, ...], source: str) -> Dataset:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from softlab import zoo
-from softlab.data import Dataset
+from softlab.data import Dataset, outside
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment
 from softlab.files import write_whole
@@ -48,8 +48,8 @@ class Numbers:
 def of(run: Run, evaluation: Mapping[str, Any], epoch: int | None = None) -> Numbers:
     """The numbers of a network: those on file, the others measured now and kept.
 
-    evaluation: of a profile, {test_size, attack_size, attack_steps}; with attack_size 0 only clean lenses are applied,
-    as for a snapshot.  epoch: of a snapshot (0: before training; None: as trained).
+    evaluation: of a profile, {test_size, attack_size, attack_steps, test_data}; with attack_size 0 only clean lenses
+    are applied, as for a snapshot.  epoch: of a snapshot (0: before training; None: as trained).
     """
     dataset = dataset_of(run.experiment)
     folder, digest = _folder(run, epoch), evaluation_digest(dataset, evaluation)
@@ -84,9 +84,12 @@ def samples_of(experiment: Experiment, evaluation: Mapping[str, Any]) -> Samples
     """
     dataset, size = dataset_of(experiment), evaluation["test_size"]
     reference = training_set(experiment.replace(label_noise=0.0), dataset, "cpu")
-    parts = (dataset.fit_images, dataset.fit_labels), (dataset.test_images[:size], dataset.test_labels[:size])
+    images, labels = dataset.test_images, dataset.test_labels
+    if other := evaluation.get("test_data"):
+        images, labels = outside(dataset, other)
+    parts = (dataset.fit_images, dataset.fit_labels), (images[:size], labels[:size])
     attacked, steps = evaluation["attack_size"], evaluation["attack_steps"]
-    return Samples(reference, *parts, attacked, steps, _corrupted(dataset.digest, size))
+    return Samples(reference, *parts, attacked, steps, _corrupted(dataset.digest, size, other))
 
 
 _PARTS = ("values", "images", "problems")

@@ -22,6 +22,7 @@ FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # it becomes that o
 ENTRIES = ("description", "experiment", "methods", "seeds", "first_seed")  # of a profile's file
 ENTRIES += ("evaluation", "seconds_per_network", "resources", "studies")
 SECONDS = {"cpu": (0, 10**6), "gpu": (0, 10**6)}  # that one network may take, on one CPU core and on one GPU
+HOW = ("recorded", "along")  # entries of a study that say how it is recorded and read, not what it trains
 RESOURCES = {"gpus": (0, 64), "memory_gb": (1, 10**5), "minutes": (1, 10**6)}  # that a cluster may be asked for
 
 
@@ -132,7 +133,7 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
     check_known("study", study, _chapters_file()["studies"])
     if study not in profile.studies:
         raise SoftlabError(f"profile {profile.name} leaves out the study {study} (it has {', '.join(profile.studies)})")
-    changes = {name: value for name, value in profile.studies[study].items() if name != "recorded"}
+    changes = {name: value for name, value in profile.studies[study].items() if name not in HOW}
     seeds = profile.seeds[: checked_number("seeds", int, changes.pop("seeds", len(profile.seeds)), (1, 10_000))]
     evaluation = _evaluation(profile.evaluation, changes.pop("evaluation", {}))
     grid, methods = _grid(changes.pop("grid", {})), changes.pop("methods", None)
@@ -200,10 +201,18 @@ def _evaluation(*given: object) -> Mapping[str, Any]:
     """How much is evaluated: `test_size` test images (None: all), of which `attack_size` are attacked.
 
     No image is attacked, or corrupted, where that is 0.  `attack_steps`: of the strongest attack by gradients.
+    `test_data`: score test images of this data set that are not in the networks' own (data.outside).
     """
     found: dict[str, object] = {"test_size": None, "attack_size": 200, "attack_steps": 20}
     sizes = dict.fromkeys(found, (1, 10**9)) | {"attack_size": (0, 10**9)}
     for entries in given:
+        if isinstance(entries, Mapping) and "test_data" in entries:
+            if not isinstance(entries["test_data"], str):
+                raise SoftlabError(
+                    f"test_data of evaluation must be the name of a data set, not {entries['test_data']!r}"
+                )
+            found["test_data"] = entries["test_data"]
+            entries = {name: value for name, value in entries.items() if name != "test_data"}
         found |= _numbers("evaluation", entries, sizes, optional=("test_size", "attack_size"))
     return MappingProxyType(found)
 

@@ -17,13 +17,14 @@ from softlab.lenses import CORRUPTED, LENSES, QUANTITIES, Found, Look, Quantity,
 from softlab.representation import extract
 
 SOFT_LABELS, CONES, MAGNITUDES, COSINES = "01_soft_labels", "02_cones", "03_magnitudes", "04_cosines"
-CALIBRATION, ROBUSTNESS = "05_calibration", "06_robustness"
+CALIBRATION, ROBUSTNESS, CAUSES = "05_calibration", "06_robustness", "08_causes"
 RADII = (1, 2, 4, 8)  # of the ladder of attacks, in 255ths
 SAID = (1, 2, 4)  # of them, those that sentences speak of and claims are judged at
 PAPERS = 0.4 / 255  # the radius of Park et al., with PGD-7; so close by, the ladder's last rung finds nothing more
 WALKED = 200  # attacked images whose way in the space of features is looked at
 VERSIONS = ("raw", "centred", "row space", "logits")  # of the within-class variation; the last is invariant
 LEVELS = (0.5, 0.9, 0.99)  # of confidence, at which contours are looked for
+P_NORMS = (1, 2, 3, 4, 6, 8)  # of logits, that a confidence may be divided by
 STEPS = ("gradient", "gradient at T", "attack, cross-entropy", "attack, margin")
 
 
@@ -150,6 +151,38 @@ def variation(look: Look) -> Found:
 @lens(
     1,
     {
+        "spread, predicted, row space": Quantity("variation of Qf within predicted classes", CAUSES, 1, 3),
+        "separation, predicted": Quantity("R² of the logits, predicted classes", CAUSES, 1, 3),
+        "class angles": Quantity("mean cosine of the means of predicted classes, logits", CAUSES, 1, 3),
+        "effective rank": Quantity("effective rank of the features", CAUSES, 1, 1),
+        "log row length": Quantity("mean log length of the head's rows", CAUSES),
+        "row unevenness": Quantity("spread of the log lengths of the head's rows", CAUSES, 1, 3),
+        "bias": Quantity("norm of the centred bias / ‖W_c f‖", CAUSES, 1, 3),
+        "mean confidence": Quantity("mean confidence (%)", CAUSES, 100, 1, images="confidence"),
+    },
+)
+def shape(look: Look) -> Found:
+    """What could tell how a network behaves, seen on test images without their labels."""
+    features, logits, (weight, bias) = look.tested.features, look.tested.logits, look.layer
+    predicted, rows = logits.argmax(1), (weight - weight.mean(0)).norm(dim=1).log()
+    several = len(predicted.unique()) > 1
+    seen, offset = features @ geometry.row_space(weight).T, geometry.centered_logits(logits)
+    scale = float((geometry.centered_logits(logits - bias)).norm(dim=1).mean())
+    return {
+        "spread, predicted, row space": geometry.within_class_variation(seen, predicted)[0] if several else math.nan,
+        "separation, predicted": geometry.within_class_variation(offset, predicted)[1] if several else math.nan,
+        "class angles": geometry.class_mean_cosine(offset, predicted) if several else math.nan,
+        "effective rank": geometry.effective_rank(features),
+        "log row length": float(rows.mean()),
+        "row unevenness": float(rows.std(correction=0)),
+        "bias": float((bias - bias.mean()).norm()) / scale,
+        "mean confidence": float(logits.softmax(1).amax(1).mean()),
+    }
+
+
+@lens(
+    1,
+    {
         "ECE": Quantity("ECE (%)", CALIBRATION, 100, 1, -1, "calibration-improves"),
         "overconfident part": Quantity("overconfident part of ECE (%)", CALIBRATION, 100, 1, -1),
         "underconfident part": Quantity("underconfident part of ECE (%)", CALIBRATION, 100, 1, -1),
@@ -193,6 +226,60 @@ def calibrated(look: Look) -> Found:
         "loss at T": calibration.nll_terms(logits / temperature, labels).float(),
         "Brier score": calibration.brier_terms(probs, labels).float(),
     }
+
+
+@lens(
+    1,
+    {
+        "AURC, normalised": Quantity("AURC, logits over their p-norm (%)", CALIBRATION, 100, 2, -1),
+        "confidence when wrong": Quantity("mean confidence on errors (%)", CALIBRATION, 100, 1, -1),
+        "confidence when right": Quantity("mean confidence on right predictions (%)", CALIBRATION, 100, 1),
+        "NLL, fit": Quantity("NLL on the images for fitting", CALIBRATION, 1, 3, -1),
+        "accuracy, fit": Quantity("accuracy on the images for fitting (%)", CALIBRATION, 100, 1, 1),
+        "ECE at T, fit": Quantity("ECE at the best temperature, images for fitting (%)", CALIBRATION, 100, 1, -1),
+        "AURC, fit": Quantity("AURC on the images for fitting (%)", CALIBRATION, 100, 2, -1),
+    },
+)
+def ranked(look: Look) -> Found:
+    """Order of confidences with the published remedy (p chosen on `fit`), and what a choice on `fit` may look at."""
+    tested, fitted, temperature = look.tested, look.fitted, look.temperature
+    confidence, right = tested.logits.softmax(1).amax(1), tested.correct
+    orders = {p: selective.aurc(selective.normalized_score(fitted.logits, p), fitted.correct) for p in P_NORMS}
+    order = min(orders, key=orders.__getitem__)
+    cooled = (fitted.logits / temperature).softmax(1)
+    return {
+        "AURC, normalised": selective.aurc(selective.normalized_score(tested.logits, order), right),
+        "confidence when wrong": float(confidence[~right].mean()),
+        "confidence when right": float(confidence[right].mean()),
+        "NLL, fit": calibration.nll(fitted.logits, fitted.labels),
+        "accuracy, fit": fitted.accuracy,
+        "ECE at T, fit": calibration.expected_calibration_error(cooled, fitted.labels),
+        "AURC, fit": selective.aurc(fitted.logits.softmax(1).amax(1), fitted.correct),
+    }
+
+
+@lens(
+    1,
+    {
+        **{f"gap, {kind}": Quantity(f"gap, {kind} (points)", CALIBRATION, 100, 1) for kind in corruptions.SEVERITIES},
+        **{f"ECE, {kind}": Quantity(f"ECE, {kind} (%)", CALIBRATION, 100, 1, -1) for kind in corruptions.SEVERITIES},
+        **{
+            f"NLL at T, {kind}": Quantity(f"NLL at the clean images' temperature, {kind}", CALIBRATION, 1, 3, -1)
+            for kind in corruptions.SEVERITIES
+        },
+    },
+    clean=False,
+)
+def sure_when_corrupted(look: Look) -> Found:
+    """Calibration on corrupted images, mean over severities; the temperature is that of clean images."""
+    labels, found = look.samples.test[1][:CORRUPTED], {}
+    for kind, worse in look.samples.corrupted():
+        logits = extract(look.model, worse, labels, head=look.head).logits
+        probs = logits.softmax(1)
+        found.setdefault(f"gap, {kind}", []).append(calibration.confidence_gap(probs, labels))
+        found.setdefault(f"ECE, {kind}", []).append(calibration.expected_calibration_error(probs, labels))
+        found.setdefault(f"NLL at T, {kind}", []).append(calibration.nll(logits / look.temperature, labels))
+    return {name: sum(some) / len(some) for name, some in found.items()}
 
 
 def _robust(radius: float) -> Quantity:

@@ -4,7 +4,8 @@ study_table(settings, "core")   # a DataFrame: what a chapter reads
 record("core", settings)        # softlab record: write rows for good, as they come
 verify("core", settings)        # softlab verify: train some rows again, and compare
 
-Recorded rows are softlab/records/<study>/<profile>.csv, with outcomes by image in .npz beside it. They are found by
+Recorded rows are softlab/records/<study>/<profile>.csv, with outcomes by image in .npz beside it, and, where a study
+says `along: true`, clean numbers at every snapshot in <study>/along/<profile>.csv. They are found by
 run id and evaluation digest, never by the names of study and profile: whatever changes a network, its images or what
 is measured changes these, and no foreign row is picked up.
 """
@@ -51,12 +52,14 @@ def study_table(
     lost = runs.failed_seeds(experiments, device, store)
     with tqdm([one for one in experiments if one.seed not in lost], unit="network", leave=False, delay=2) as bar:
         for experiment in bar:
-            row = None
-            if not along and runs.missing([experiment], device, store):
-                row = recorded(experiment, profile.evaluation, device)
-            if row is not None:
-                rows.append(_varied(profile, experiment) | row)
-                continue
+            if runs.missing([experiment], device, store):
+                if along:
+                    noted = recorded_along(experiment, profile.evaluation)
+                else:
+                    noted = list(filter(None, [recorded(experiment, profile.evaluation, device)]))
+                if noted:
+                    rows += [_varied(profile, experiment) | row for row in noted]
+                    continue
             run = runs.fit_or_load(experiment, store=store, device=device, use_zoo=not along)
             for epoch in experiment.snapshot_epochs if along else (None,):
                 live = {"source": "live"} if epoch is None else {"source": "live", "epoch": epoch}
@@ -90,11 +93,22 @@ def recorded(experiment: Experiment, evaluation: Mapping[str, Any], device: torc
 
     Where precision is left to the device, it counts as little as in a zoo: the row says on what it was trained.
     """
+    found = _index().get(_key(experiment, evaluation))
+    return None if found is None else {"source": "recorded", **found}
+
+
+def recorded_along(experiment: Experiment, evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The recorded rows of an experiment's snapshots, as in study_table; none unless there is one of each."""
+    found = _index_along().get(_key(experiment, evaluation), {})
+    if not found.keys() >= set(experiment.snapshot_epochs):
+        return []
+    return [{"source": "recorded", **found[epoch]} for epoch in experiment.snapshot_epochs]
+
+
+def _key(experiment: Experiment, evaluation: Mapping[str, Any]) -> tuple[str, str]:
     dataset = runs.dataset_of(experiment)
     asked = zoo.asked(experiment) if experiment.precision == "auto" else experiment
-    key = runs.identify(asked, dataset), numbers.evaluation_digest(dataset, evaluation)
-    found = _index().get(key)
-    return None if found is None else {"source": "recorded", **found}
+    return runs.identify(asked, dataset), numbers.evaluation_digest(dataset, evaluation)
 
 
 def scales(study: str = "core", besides: pandas.DataFrame | None = None) -> dict[str, pandas.DataFrame]:
@@ -130,26 +144,38 @@ def record(study: str, settings: Profile, store: str | Path | None = None, say: 
         raise SoftlabError(f"the code is at commit {commit}: record from a checkout without changes (git worktree add)")
     profile, device = study_profile(settings, study), training.choose_device()
     path, versions = RECORDS / study / f"{settings.name}.csv", {name: lens.version for name, lens in LENSES.items()}
-    lenses = numbers.short_digest(versions)
+    lenses, snapshots = numbers.short_digest(versions), path.parent / "along" / path.name
+    along = bool(profile.studies[study].get("along"))
     _describe(path, profile, {lenses: versions})
     experiments = {}
     for one in profile.experiments():
         known = training.resolve(one, device)
         experiments[runs.identify(known, runs.dataset_of(known))] = one
     kept = {} if not path.exists() else {row["id"]: row for row in _rows(_read(path, as_written=True))}
+    earlier = {}
+    if along and snapshots.exists():
+        earlier = {name: _rows(rows) for name, rows in _table(snapshots).groupby("id", sort=False)}
     for count, (name, one) in enumerate(experiments.items(), 1):
         dataset = runs.dataset_of(one)
         digest = numbers.evaluation_digest(dataset, profile.evaluation)
         if name in kept and (kept[name]["evaluation"], kept[name]["lenses"]) == (digest, lenses):
             continue
         run = runs.fit_or_load(one, store=store, device=device, use_zoo=False)
-        row: dict[str, Any] = {**_varied(profile, one), **_row(run, numbers.of(run, profile.evaluation))}
-        row |= {"asked": runs.identify(zoo.asked(one), dataset), "evaluation": digest, "lenses": lenses}
-        row |= {"date": run.provenance["trained"][:10], "commit": commit}
-        kept[name] = row
+        origin = {"asked": runs.identify(zoo.asked(one), dataset), "evaluation": digest, "lenses": lenses}
+        origin |= {"date": run.provenance["trained"][:10], "commit": commit}
+        if (
+            along and one.snapshot_epochs
+        ):  # first: a row without its snapshots, after a kill in between, would not be missed
+            found = {epoch: numbers.of(run, profile.evaluation, epoch) for epoch in one.snapshot_epochs}
+            earlier[name] = [
+                {**_varied(profile, one), "epoch": epoch, **_row(run, at), **origin} for epoch, at in found.items()
+            ]
+            _write_table(snapshots, [row for key in experiments for row in earlier.get(key, [])], "%.7g")
+        kept[name] = {**_varied(profile, one), **_row(run, numbers.of(run, profile.evaluation)), **origin}
         _write(path, [kept[name] for name in experiments if name in kept])
         say(f"[{count} of {len(experiments)}] {run.id}")
     _index.cache_clear()
+    _index_along.cache_clear()
     return path
 
 
@@ -212,9 +238,16 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
             if outcome in OUTCOMES:
                 arrays[f"{row['id']}/{outcome}"] = values if values.dtype == bool else values.astype(np.float16)
     write_whole(path.with_suffix(".npz"), lambda file: np.savez_compressed(file, **arrays))  # pyright: ignore
-    table = pandas.DataFrame(rows).drop(columns="images")
-    order = [name for name in table if name not in QUANTITIES] + list(QUANTITIES)
-    text = table[order].to_csv(index=False, lineterminator="\n")
+    _write_table(path, rows)
+
+
+def _write_table(path: Path, rows: list[dict[str, Any]], form: str | None = None) -> None:
+    """form: of numbers (None: all digits).  Quantities that no row has are left out, as of snapshots that none is."""
+    table = pandas.DataFrame(rows).drop(columns="images", errors="ignore")
+    known = [name for name in QUANTITIES if form is None or np.isfinite(table[name]).any()]
+    order = [name for name in table if name not in QUANTITIES] + known
+    text = table[order].to_csv(index=False, lineterminator="\n", float_format=form)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, lambda file: file.write(text.encode()))
 
 
@@ -223,23 +256,30 @@ def _read(path: Path, as_written: bool = False) -> pandas.DataFrame:
 
     as_written: all quantities as they are in the file.
     """
-    table = pandas.read_csv(path, dtype=str)
-    exact = {name: table[name].astype(float) for name in table if name in QUANTITIES}  # text to the nearest float
-    table = table.assign(seed=table["seed"].astype(int), **exact)
-    for name in set(table) - {*QUANTITIES, *TEXT}:
-        table[name] = pandas.to_numeric(table[name], errors="coerce")
-    table = table.reindex(columns=list(dict.fromkeys([*table.columns, *QUANTITIES])))
-    versions = about(path.parent.name)[path.stem]["lenses"]
-    for digest, rows in () if as_written else table.groupby("lenses").groups.items():
-        for lens in LENSES.values():
-            if versions[digest].get(lens.name) != lens.version:
-                table.loc[rows, list(lens.quantities)] = np.nan
+    table = _table(path) if as_written else _current(_table(path), about(path.parent.name)[path.stem]["lenses"])
     images: dict[str, dict[str, np.ndarray]] = {}
     with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
         for key in file.files:
             name, _, outcome = key.partition("/")
             images.setdefault(name, {})[outcome] = file[key]
     table["images"] = [images.get(name, {}) for name in table["id"]]
+    return table
+
+
+def _table(path: Path) -> pandas.DataFrame:
+    table = pandas.read_csv(path, dtype=str)
+    table = table.astype({"seed": int} | {name: float for name in table if name in QUANTITIES})  # to the nearest float
+    for name in set(table) - {*QUANTITIES, *TEXT}:
+        table[name] = pandas.to_numeric(table[name], errors="coerce")
+    return table.reindex(columns=list(dict.fromkeys([*table.columns, *QUANTITIES])))
+
+
+def _current(table: pandas.DataFrame, versions: Mapping[str, Mapping[str, int]]) -> pandas.DataFrame:
+    """A table without what other versions of lenses than today's have measured. versions: of lenses, by digest."""
+    for digest, rows in table.groupby("lenses").groups.items():
+        for lens in LENSES.values():
+            if versions[str(digest)].get(lens.name) != lens.version:
+                table.loc[rows, list(lens.quantities)] = np.nan
     return table
 
 
@@ -256,4 +296,17 @@ def _index() -> dict[tuple[str, str], dict[str, Any]]:
         for row, plain in zip(_rows(table), _rows(table.loc[:, columns]), strict=True):
             for name in (row["id"], row["asked"]):
                 found[name, row["evaluation"]] = plain
+    return found
+
+
+@functools.cache
+def _index_along() -> dict[tuple[str, str], dict[int, dict[str, Any]]]:
+    """Recorded rows of snapshots by run id and evaluation digest, and epoch."""
+    found: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
+    for path in sorted(RECORDS.glob("*/along/*.csv")):
+        table = _current(_table(path), about(path.parent.parent.name)[path.stem]["lenses"])
+        columns = ["epoch", "id", "torch", "device", "cpu", *QUANTITIES]
+        for row, plain in zip(_rows(table), _rows(table.loc[:, columns]), strict=True):
+            for name in (row["id"], row["asked"]):
+                found.setdefault((name, row["evaluation"]), {})[int(row["epoch"])] = plain | {"images": {}}
     return found

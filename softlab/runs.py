@@ -16,12 +16,14 @@ import safetensors.torch
 import torch
 
 from softlab import fingerprint, models, provenance, regularizers, training, zoo
+from softlab.calibration import nll
 from softlab.data import Dataset, load
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment, run_id
 from softlab.files import write_json, write_tensors
 from softlab.profile import Profile, study_profile
 from softlab.provenance import store_folder
+from softlab.representation import extract
 from softlab.store import (
     FAILURE,
     DamagedRun,
@@ -249,6 +251,8 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
     """Train in .partial/, with snapshots and checkpoints, then rename into the store."""
     partial = store / ".partial" / name
     started = last_kept = time.monotonic()
+    if _method_of(experiment).keeps == "best" and not max(experiment.snapshot_epochs, default=0):
+        raise SoftlabError(f"{experiment.method} chooses among snapshots: snapshot_epochs must have one after training")
     resumed = _resumed(partial, experiment, dataset)
     for state in training.epochs(experiment, dataset, device, resumed):
         if state.epoch in experiment.snapshot_epochs:
@@ -259,10 +263,14 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
             parts = {"weights": state.model.state_dict(), "averages": state.averages}
             keep_checkpoint(partial, state.epoch, state.history, **parts)
             last_kept = time.monotonic()
+    record: dict[str, Any] = {}
+    if _method_of(experiment).keeps == "best":
+        record["kept_epoch"] = _best_snapshot(partial, experiment, dataset, state.model)
+        state.model.load_state_dict(safetensors.torch.load_file(partial / _snapshot_name(record["kept_epoch"])))
     write_tensors(partial / "weights.safetensors", state.model.state_dict())
     write_json(partial / "experiment.json", experiment.as_dict())
     write_json(partial / "history.json", state.history)
-    record = {
+    record |= {
         "network": training.network_shape(dataset),
         "data_digest": dataset.digest,
         "data_source": dataset.source,
@@ -274,6 +282,16 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
     record |= {"cpu": torch.backends.cpu.get_cpu_capability()}
     write_json(partial / "provenance.json", record | provenance.environment(kind))
     finish(partial, store / name)
+
+
+def _best_snapshot(partial: Path, experiment: Experiment, dataset: Dataset, model: models.Network) -> int:
+    """The epoch (not 0) of the snapshot with the lowest NLL on the `fit` images; the earlier one of two alike."""
+    losses = {}
+    for epoch in filter(None, experiment.snapshot_epochs):
+        model.load_state_dict(safetensors.torch.load_file(partial / _snapshot_name(epoch)))
+        fitted = extract(model, dataset.fit_images, dataset.fit_labels)
+        losses[epoch] = nll(fitted.logits, fitted.labels)
+    return min(losses, key=losses.__getitem__)
 
 
 def _resumed(partial: Path, experiment: Experiment, dataset: Dataset) -> training.TrainingState | None:

@@ -28,6 +28,17 @@ def risk_coverage(confidence: Tensor, correct: Tensor) -> tuple[Tensor, Tensor]:
     return rank / len(order), (1 - correct.double()[order]).cumsum(0) / rank
 
 
+def normalized_score(logits: Tensor, order: float) -> Tensor:
+    """Largest centred logit over the p-norm of all of them (N,): a confidence without the logits' size.
+
+    logits: (N, K), no row constant.  order: p, above 0.  Cattelan & Silva 2023 (MaxLogit-pNorm); it undoes what label
+    smoothing does to the order of confidences (Xia et al. 2025).
+    """
+    check_rows(logits, "row of logits")
+    offset = logits.double() - logits.double().mean(1, keepdim=True)
+    return offset.amax(1) / torch.linalg.vector_norm(offset, ord=order, dim=1)
+
+
 def aurc(confidence: Tensor, correct: Tensor) -> float:
     """Area under the risk–coverage curve, in [0, 1]: the mean of its risks; the smaller the better (Geifman 2019)."""
     return float(risk_coverage(confidence, correct)[1].mean())

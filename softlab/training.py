@@ -119,7 +119,7 @@ def epochs(
         state = resume
         model = state.model
     model.to(device).to(memory_format=torch.channels_last)
-    optimizer = make_optimizer(model, experiment, state.averages)
+    optimizer = make_optimizer(model, experiment, state.averages, method.weight_decay)
     half = experiment.precision == "bf16"
     network = _WithFeatures(model)
     if experiment.compiled and device.type == "cuda":
@@ -195,12 +195,18 @@ def schedule(progress: float, experiment: Experiment) -> float:
     return left if experiment.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2
 
 
-def make_optimizer(model: nn.Module, experiment: Experiment, averages: dict[str, Tensor]) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum, or AdamW; decays what has two dimensions and more. `averages` resumes it."""
+def make_optimizer(
+    model: nn.Module, experiment: Experiment, averages: dict[str, Tensor], weight_decay: float | None = None
+) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum, or AdamW; decays what has two dimensions and more. `averages` resumes it.
+
+    weight_decay: None: the experiment's.
+    """
+    decay = experiment.weight_decay if weight_decay is None else weight_decay
     parameters = dict(model.named_parameters())
     decayed = [parameter for parameter in parameters.values() if parameter.ndim > 1]
     free = [parameter for parameter in parameters.values() if parameter.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": experiment.weight_decay}, {"params": free, "weight_decay": 0.0}]
+    groups = [{"params": decayed, "weight_decay": decay}, {"params": free, "weight_decay": 0.0}]
     fused = next(model.parameters()).device.type in ("cpu", "cuda")
     if experiment.optimizer == "sgd":
         moving = {"momentum": experiment.momentum, "nesterov": experiment.momentum > 0}

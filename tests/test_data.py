@@ -1,5 +1,6 @@
 """Data sets: the embedded one, torchvision's downloads (from a stand-in server), image folders, and splits."""
 
+import dataclasses
 import gzip
 import hashlib
 import itertools
@@ -245,3 +246,22 @@ def test_the_folder_of_compressed_images_is_found_by_its_name_and_labelled(tmp_p
     found = data.load("cifar10-jpeg", tmp_path)
     assert found.source.startswith("CIFAR-10, re-encoded as JPEG")
     assert (found.classes, tuple(found.train_images.shape)) == (("cat", "dog"), (8, 3, 32, 32))
+
+
+def test_held_out_images_are_no_training_images_and_outside_ones_are_new(monkeypatch, tmp_path):
+    """On the embedded images in place of the published ones: the same code."""
+    mini = data.load("fashion-mini")
+    held = data._held_out(mini, "fashion-heldout", 1000)
+    assert held.test_labels.bincount().tolist() == [100] * 10
+    assert len(held.train_images) == 5000
+    both = torch.cat([held.train_images, held.test_images]).flatten(1)
+    assert len(both.unique(dim=0)) == len(mini.train_images.flatten(1).unique(dim=0))
+    assert torch.equal(held.fit_images, mini.fit_images)
+
+    part = dataclasses.replace(mini, fit_images=mini.fit_images[:10], test_images=mini.test_images[:5], digest="part")
+    monkeypatch.setattr(data, "load", lambda name: mini)
+    images, labels = data.outside(part, "fashion-mini")
+    assert len(images) == len(labels) == 4000 - 15
+    assert torch.equal(images[-1], mini.test_images[-1])
+    with pytest.raises(SoftlabError, match="other classes"):
+        data.outside(dataclasses.replace(mini, classes=("a", "b")), "fashion-mini")

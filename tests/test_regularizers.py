@@ -7,7 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as functional
 
-from softlab import SoftlabError, dataset_of, extract, fit_or_load, models, regularizers
+from softlab import Experiment, SoftlabError, dataset_of, extract, fit_or_load, models, regularizers
+from softlab.calibration import nll
 from softlab.regularizers import Regularizer, label_smoothing_loss, label_smoothing_terms, maxsup_loss
 from softlab.representation import head_of
 
@@ -314,3 +315,26 @@ def test_interventions_train_are_stored_and_load_as_they_were(tiny, name):
     weight, bias = head_of(run.model)
     assert torch.allclose(one.features @ weight.T + bias, one.logits, atol=1e-4)
     assert math.isfinite(run.history["loss"][-1])
+
+
+def test_a_method_may_bring_its_own_weight_decay(tmp_path):
+    """What it gives is the baseline's network at that decay: the same bits."""
+    short = Experiment(train_size=200, epochs=1, width=4, stem_stride=2)
+    own = short.replace(method="weight_decay", method_parameters={"weight_decay": 0.01})
+    runs = [fit_or_load(one, store=tmp_path) for one in (own, short.replace(weight_decay=0.01), short)]
+    weights = [run.model.head.weight for run in runs]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_early_stopping_keeps_the_snapshot_that_fits_best(tmp_path):
+    """Snapshots are the baseline's, and the best of them is kept."""
+    noisy = Experiment(train_size=200, epochs=16, width=8, stem_stride=2, label_noise=0.6, snapshot_epochs=(0, 4, 16))
+    run, plain = (fit_or_load(noisy.replace(method=name), store=tmp_path) for name in ("early_stopping", "baseline"))
+    fit = dataset_of(noisy).fit_images, dataset_of(noisy).fit_labels
+    losses = {epoch: nll(extract(plain.snapshot(epoch), *fit).logits, fit[1]) for epoch in (4, 16)}
+    best = min(losses, key=losses.__getitem__)
+    assert run.provenance["kept_epoch"] == best
+    assert torch.equal(run.model.head.weight, plain.snapshot(best).head.weight)
+    with pytest.raises(SoftlabError, match="chooses among snapshots"):
+        fit_or_load(noisy.replace(method="early_stopping", snapshot_epochs=(0,)), store=tmp_path)

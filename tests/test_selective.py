@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from softlab import SoftlabError
+from softlab import SoftlabError, selective
 from softlab.selective import SCORES, aurc, auroc, excess_aurc, risk_coverage
 
 FEW = settings(derandomize=True, max_examples=60, deadline=None, database=None)
@@ -173,3 +173,10 @@ def test_scores_without_an_order_are_named():
         auroc(scores, scores[:0])
     with pytest.raises(SoftlabError, match=r"not \(3, 1\), \(3,\)"):
         auroc(scores[:, None], scores)
+
+
+def test_a_normalised_score_is_blind_to_the_size_of_logits():
+    logits = torch.tensor([[4.0, 1.0, 1.0], [0.0, 2.0, 1.0]])
+    expected = [2 / 6**0.5, 1 / 2**0.5]  # centred: 2, -1, -1 and -1, 1, 0
+    assert selective.normalized_score(logits, 2).tolist() == pytest.approx(expected)
+    assert torch.allclose(selective.normalized_score(7 * logits + 3, 3), selective.normalized_score(logits, 3))

@@ -28,4 +28,11 @@ from softlab.geometry.head import (
     row_space,
     seen_part,
 )
-from softlab.geometry.variation import ClassSums, neural_collapse, variation_variants, within_class_variation
+from softlab.geometry.variation import (
+    ClassSums,
+    class_mean_cosine,
+    effective_rank,
+    neural_collapse,
+    variation_variants,
+    within_class_variation,
+)

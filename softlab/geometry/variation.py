@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from softlab.checks import check_features, check_head, check_labels, refuse
+from softlab.checks import check_features, check_head, check_labels, check_rows, refuse
 from softlab.errors import SoftlabError
 from softlab.geometry.head import centered, row_space
 
@@ -82,6 +82,36 @@ def variation_variants(features: Tensor, labels: Tensor, weight: Tensor) -> dict
         "centred": within_class_variation(features - features.mean(0), labels),
         "row space": within_class_variation(features @ row_space(weight).T, labels),
     }
+
+
+def class_mean_cosine(values: Tensor, labels: Tensor) -> float:
+    """Mean cosine between the means of two classes, the mean of all class means taken off: at least -1/(K-1).
+
+    values: (N, D).  labels: (N,) int64, of at least two classes.
+    """
+    check_features(values)
+    check_labels(labels, values)
+    means = ClassSums.of(values, labels, int(labels.max()) + 1).means
+    means = means[~means.isnan().any(1)]
+    if len(means) < 2:
+        raise SoftlabError("angles between class means need at least two classes")
+    unit = means - means.mean(0)
+    unit /= unit.norm(dim=1, keepdim=True)
+    off = ~torch.eye(len(unit), dtype=torch.bool)
+    return float((unit @ unit.T)[off].mean())
+
+
+def effective_rank(values: Tensor) -> float:
+    """exp of the entropy of the singular values, as shares, of values (N, D) minus their mean: in 1 … min(N, D).
+
+    Roy & Vetterli 2007.  Raises SoftlabError for a value that is not finite, and where all rows are alike.
+    """
+    check_rows(values, "row")
+    singular = torch.linalg.svdvals(values.double() - values.double().mean(0))
+    if singular[0] == 0:
+        raise SoftlabError("all rows are alike: they span nothing")
+    share = singular / singular.sum()
+    return float(torch.special.entr(share).sum().exp())
 
 
 def neural_collapse(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor) -> dict[str, float]:

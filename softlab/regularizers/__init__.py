@@ -10,6 +10,6 @@ A method is a class with up to three functions, each neutral if left out (see `R
 """
 
 # ruff: noqa: F401
-from softlab.regularizers import penalties, soft_labels  # registers their methods
+from softlab.regularizers import penalties, schedule, soft_labels  # registers their methods
 from softlab.regularizers.base import REGISTRY, Regularizer, check_batch, check_loss, cross_entropy, get, register
 from softlab.regularizers.soft_labels import label_smoothing_loss, label_smoothing_terms, maxsup_loss, top_logit_excess

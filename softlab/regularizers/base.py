@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as functional
@@ -15,7 +16,14 @@ from softlab.experiment import NAME
 
 @dataclass(frozen=True)
 class Regularizer:
-    """A method; this one changes nothing. Its dataclass fields are the method's parameters."""
+    """A method; this one changes nothing. Its dataclass fields are the method's parameters.
+
+    weight_decay: in place of the experiment's (None: the experiment's).  keeps: the weights after the last epoch, or
+    those of the best snapshot, which has the lowest NLL on the `fit` images.
+    """
+
+    weight_decay: ClassVar[float | None] = None
+    keeps: ClassVar[Literal["last", "best"]] = "last"
 
     def prepare(self, model: nn.Module) -> None:
         """Change the new model in place, before its optimizer is made."""

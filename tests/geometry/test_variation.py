@@ -9,6 +9,8 @@ from softlab import SoftlabError
 from softlab.geometry import (
     ClassSums,
     centered_logits,
+    class_mean_cosine,
+    effective_rank,
     neural_collapse,
     row_space,
     variation_variants,
@@ -179,3 +181,20 @@ def test_rescaling_channels_moves_every_variation_of_features_and_not_that_of_th
     moved, still = (variation_variants(f, labels, w) for f, w in (after, before))
     for name in still:
         assert abs(moved[name][0] - still[name][0]) > 0.005, name
+
+
+def test_class_means_at_the_corners_of_a_simplex_are_as_far_apart_as_can_be():
+    corners, labels = torch.eye(4).repeat(3, 1) + 5, torch.arange(4).repeat(3)
+    assert class_mean_cosine(corners, labels) == pytest.approx(-1 / 3, abs=1e-6)
+    with pytest.raises(SoftlabError, match="two classes"):
+        class_mean_cosine(corners, torch.zeros(12, dtype=torch.long))
+
+
+def test_effective_rank_counts_directions_that_are_used_alike():
+    square = torch.tensor([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]])
+    assert effective_rank(square + 7) == pytest.approx(2)
+    assert effective_rank(square * torch.tensor([1, 0, 0]) + 7) == pytest.approx(1)
+    # Singular values 3 and 1: shares ¾ and ¼.
+    assert effective_rank(square * torch.tensor([3.0, 1, 1])) == pytest.approx((4 / 3) ** 0.75 * 4**0.25)
+    with pytest.raises(SoftlabError, match="alike"):
+        effective_rank(torch.ones(3, 2))

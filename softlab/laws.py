@@ -1,0 +1,68 @@
+"""The laws of `laws.yml`: what the book says in one sentence each, and the one contrast that judges it.
+
+laws()["cones"].effect()        # of the record that the law names: an effects.Effect, or None before it is recorded
+judged()                        # {law: (effect, side, Holm's p)} of those whose contrast is a plain effect
+"""
+
+import functools
+from dataclasses import dataclass
+
+from softlab import records
+from softlab.effects import Effect, effects
+from softlab.errors import SoftlabError, check_known
+from softlab.files import read_yaml
+from softlab.intervals import holm
+from softlab.provenance import PACKAGE
+from softlab.quantities import QUANTITIES
+
+
+@dataclass(frozen=True)
+class Law:
+    """A sentence and its contrast; see the head of laws.yml. contrast: empty where it is a plain effect."""
+
+    id: str
+    law: str
+    chapter: str
+    kind: str = "empirical"
+    quantity: str = ""
+    method: str = ""
+    against: str = "baseline"
+    study: str = "core"
+    profile: str = ""
+    side: str = ""
+    contrast: str = ""
+
+    def __post_init__(self):
+        check_known("kind of law", self.kind, ("empirical", "theorem", "identity"))
+        if self.kind == "empirical":
+            check_known("quantity", self.quantity, QUANTITIES)
+            check_known("side", self.side, ("rises", "falls"))
+
+    def effect(self) -> Effect | None:
+        """The effect that judges the law, from the record; None where it is none, or not recorded yet."""
+        table = records.scales(self.study).get(self.profile)
+        if self.kind != "empirical" or self.contrast or table is None:
+            return None
+        return effects(table, self.quantity, self.against).get(self.method)
+
+
+@functools.cache
+def laws() -> dict[str, Law]:
+    """All laws, in the order of the file."""
+    found = {}
+    for name, entry in read_yaml(PACKAGE / "laws.yml").items():
+        try:
+            found[name] = Law(name, **entry)
+        except TypeError as error:
+            raise SoftlabError(f"law {name}: {error}") from None
+    return found
+
+
+def judged() -> dict[str, tuple[Effect, bool, float]]:
+    """Of each law whose contrast is a plain effect on record: the effect, whether it holds, and Holm's p."""
+    found = {name: effect for name, law in laws().items() if (effect := law.effect()) is not None}
+    p_values = holm([effect.interval.p_value() for effect in found.values()])
+    return {
+        name: (effect, effect.interval.side() == (1 if laws()[name].side == "rises" else -1), p)
+        for (name, effect), p in zip(found.items(), p_values, strict=True)
+    }

@@ -1,0 +1,26 @@
+"""Cross-entropy as a practitioner would tame it: more weight decay, or stopping early. No soft label, no penalty."""
+
+from dataclasses import dataclass
+
+from softlab.regularizers.base import Regularizer, check_positive, register
+
+
+@register("weight_decay")
+@dataclass(frozen=True)
+class WeightDecay(Regularizer):
+    """Cross-entropy with a weight decay of its own, in place of the experiment's."""
+
+    version = 1
+    weight_decay: float = 0.0025  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __post_init__(self):
+        check_positive("weight_decay", self.weight_decay)
+
+
+@register("early_stopping")
+@dataclass(frozen=True)
+class EarlyStopping(Regularizer):
+    """Cross-entropy, of which the snapshot with the lowest NLL on the `fit` images is kept (snapshot_epochs)."""
+
+    version = 1
+    keeps = "best"

@@ -1,0 +1,46 @@
+"""The laws are declared before they are judged: what their contrasts name is there, and they are judged by it alone."""
+
+import pandas
+import pytest
+
+from softlab import SoftlabError, laws, load_profile, records, regularizers
+from softlab.profile import chapters
+
+
+def test_what_a_law_names_is_there():
+    found = laws.laws()
+    assert 1 <= len(found) <= 12
+    for law in found.values():
+        assert law.chapter in chapters()
+        assert law.law.endswith(".")
+        if law.kind == "empirical":
+            profile = load_profile(law.profile)
+            assert profile.standing == "confirmatory"
+            assert min(profile.seeds) >= 1000
+            assert law.method in ("", *regularizers.REGISTRY)
+            assert law.contrast or law.study in profile.studies
+
+
+def test_a_law_holds_if_all_of_its_interval_is_on_its_side(monkeypatch):
+    rows = [
+        {"id": f"{method}-{seed}", "method": method, "seed": seed, "constant class": value, "images": {}}
+        for method, values in {"baseline": (0.9, 0.91, 0.92), "label_smoothing": (0.8, 0.82, 0.81)}.items()
+        for seed, value in enumerate(values)
+    ]
+    only_core = {"quick-confirm": pandas.DataFrame(rows)}
+    cones = {"cones": laws.laws()["cones"]}
+    monkeypatch.setattr(laws, "laws", lambda: cones)
+    monkeypatch.setattr(records, "scales", lambda study: only_core if study == "core" else {})
+    effect, holds, p = laws.judged()["cones"]
+    assert effect.interval.mean == pytest.approx(-0.1)
+    assert holds
+    assert p == pytest.approx(effect.interval.p_value())
+    for row in rows:
+        row["constant class"] *= -1
+    only_core["quick-confirm"] = pandas.DataFrame(rows)
+    assert not laws.judged()["cones"][1]
+
+
+def test_a_law_that_names_nothing_is_refused():
+    with pytest.raises(SoftlabError, match="did you mean 'constant class'"):
+        laws.Law("x", "y", "02_cones", quantity="constant clas", side="falls")
