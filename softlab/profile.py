@@ -3,9 +3,11 @@
 This module imports no torch.
 """
 
+import csv
 import dataclasses
 import functools
 import itertools
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -135,6 +137,8 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
         raise SoftlabError(f"profile {profile.name} leaves out the study {study} (it has {', '.join(profile.studies)})")
     changes = {name: value for name, value in profile.studies[study].items() if name not in HOW}
     seeds = profile.seeds[: checked_number("seeds", int, changes.pop("seeds", len(profile.seeds)), (1, 10_000))]
+    if "first_seed" in changes:
+        seeds = _seeds(len(seeds), changes.pop("first_seed"))
     evaluation = _evaluation(profile.evaluation, changes.pop("evaluation", {}))
     grid, methods = _grid(changes.pop("grid", {})), changes.pop("methods", None)
     if isinstance(methods, list):  # with the profile's parameters, or a method's own if the profile leaves it out
@@ -153,10 +157,19 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
 def is_recorded(profile: Profile, study: str) -> bool:
     """Does a build of this profile read the study's numbers from softlab/records, and train none of it?
 
+    So it is where the study says `recorded: true` and its setting, with all its seeds, is on record for some profile.
     It is only about what is trained beforehand: rows are found by run id, and what has none is trained by its reader.
     """
-    file = PACKAGE / "records" / study / f"{profile.name}.csv"
-    return bool(profile.studies[study].get("recorded")) and file.exists()
+    folder = PACKAGE / "records" / study
+    if not profile.studies[study].get("recorded") or not (folder / "about.json").exists():
+        return False
+    own = study_profile(profile, study)
+    for name, about in json.loads((folder / "about.json").read_bytes()).items():
+        if about["experiment"] == own.experiment.as_dict() and about["evaluation"] == own.evaluation:
+            with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+                if {int(row["seed"]) for row in csv.DictReader(file)} >= set(own.seeds):
+                    return True
+    return False
 
 
 def _grid(given: object) -> Mapping[str, tuple]:
