@@ -45,20 +45,21 @@ def begin(
     from softlab.runs import failed_seeds, missing
     from softlab.training import choose_device
 
-    def needed() -> list[Experiment]:
+    def needed() -> list[tuple[Experiment, Mapping[str, Any]]]:
+        """What the chapter reads, and how it is evaluated there."""
         studies = [study_profile(settings, study) for study in chapters(settings).get(chapter, [])]
-        return [experiment for study in studies for experiment in study.experiments()]
+        return [(experiment, study.evaluation) for study in studies for experiment in study.experiments()]
 
     device = choose_device()
-    lost = failed_seeds(needed(), device)
+    lost = failed_seeds([one for one, _ in needed()], device)
     if lost:
         print("left out, for all methods:", *(f"seed {seed}, as {why}" for seed, why in lost.items()))
         if set(lost) >= set(settings.seeds):
             raise SoftlabError("no seed is left")
         settings = replace(settings, seeds=tuple(seed for seed in settings.seeds if seed not in lost))
     networks = needed()
-    untrained = missing(networks, device)
-    noted = len([one for one in untrained if recorded(one, settings.evaluation, device)])
+    untrained = [(one, evaluation) for one, evaluation in networks if missing([one], device)]
+    noted = len([one for one, evaluation in untrained if recorded(one, evaluation, device)])
     awaited = len(untrained) - noted
     kind, place = ("gpu", "on one GPU") if device.type == "cuda" else ("cpu", "on one CPU core, half that on two")
     seconds = settings.seconds_per_network.get(kind)
