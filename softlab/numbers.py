@@ -28,6 +28,7 @@ from softlab.lenses import Lens
 from softlab.models import Network
 from softlab.provenance import store_folder
 from softlab.quantities import LENSES, Look, Samples
+from softlab.representation import device_of, refresh_statistics
 from softlab.runs import Run, dataset_of
 from softlab.training import cpu_threads, training_set
 
@@ -49,7 +50,8 @@ def of(run: Run, evaluation: Mapping[str, Any], epoch: int | None = None) -> Num
     """The numbers of a network: those on file, the others measured now and kept.
 
     evaluation: of a profile, {test_size, attack_size, attack_steps, test_data}; with attack_size 0 only clean lenses
-    are applied, as for a snapshot.  epoch: of a snapshot (0: before training; None: as trained).
+    are applied, as for a snapshot.  epoch: of a snapshot (0: before training; None: as trained). Before the end of
+    training, batch normalisations get fresh statistics: else these would decide what features look like.
     """
     dataset = dataset_of(run.experiment)
     folder, digest = _folder(run, epoch), evaluation_digest(dataset, evaluation)
@@ -92,6 +94,7 @@ def samples_of(experiment: Experiment, evaluation: Mapping[str, Any]) -> Samples
     return Samples(reference, *parts, attacked, steps, _corrupted(dataset.digest, size, other))
 
 
+REFRESHED = 10_000  # training images that give a snapshot's batch normalisations their statistics
 _PARTS = ("values", "images", "problems")
 DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)  # what reading a torn file can raise
 
@@ -106,11 +109,14 @@ def _folder(run: Run, epoch: int | None) -> Path:
     """In the run's folder; beside the store for a network of a zoo, which is not ours to write to."""
     own = run.folder.parent not in (zoo.OWN, zoo.folder())
     place = run.folder / "numbers" if own else store_folder() / ".numbers" / run.folder.name
-    return place if epoch is None else place / f"epoch-{epoch:05d}"
+    return place if epoch is None else place / f"snapshot-{epoch:05d}"
 
 
 def _look(run: Run, evaluation: Mapping[str, Any], epoch: int | None) -> Look:
     network: Network = copy.deepcopy(run.model) if epoch is None else run.snapshot(epoch)
+    if epoch is not None and epoch < run.experiment.epochs:
+        seen, _ = training_set(run.experiment, dataset_of(run.experiment), device_of(network))
+        refresh_statistics(network, seen[:REFRESHED])
     with torch.no_grad():
         for values in (*network.parameters(), *network.buffers()):
             if values.is_floating_point():

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from softlab import attacks, calibration, corruptions, geometry, selective
 from softlab.batches import as_pixels
+from softlab.errors import SoftlabError
 from softlab.lenses import CORRUPTED, LENSES, QUANTITIES, Found, Look, Quantity, Samples, lens, measure  # noqa: F401
 from softlab.representation import extract
 
@@ -71,6 +72,21 @@ def cones(look: Look) -> Found:
             for level in LEVELS
         },
     }
+
+
+@lens(1, {"apex residual": Quantity("how unequal logits are at the apex", CONES, 1, 3, claim="regions-are-cones")})
+def exactness(look: Look) -> Found:
+    return {"apex residual": geometry.apex_residual(*look.layer)}
+
+
+@lens(1, {"constant along ray": Quantity("class the same from t = 0.1 to 10, any head (%)", CONES, 100, 1)})
+def rays(look: Look) -> Found:
+    """As `constant class`, step by step along the ray, so that the head may have several layers."""
+    head = look.head or getattr(look.model, "head", None)
+    if head is None:
+        raise SoftlabError("the network has no part `head` to walk through")
+    with torch.no_grad():
+        return {"constant along ray": geometry.constant_along_ray(head, look.tested.features)}
 
 
 @lens(
