@@ -25,7 +25,7 @@ PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder # i
 NOTEBOOKS = notebooks/03_magnitudes.ipynb notebooks/A1_your_regularizer.ipynb
 BENCHMARKS = $(shell grep -l '^def main' benchmarks/*.py)
 # Studies of chapters.yaml that the zoo has one seed of; one that has no room is left out.
-ZOO = core zero_bias two_features two_layer_head three_classes narrow weight_decay dropout feature_penalty \
+ZOO = core two_features weight_decay dropout feature_penalty \
 	logit_penalty noise scale_penalty cosine_penalty steady smoothing_weak smoothing_less smoothing_more \
 	fixed_scale unseen_penalty confidence_penalty short
 ENGINE := $(VENV)/$(if $(filter local,$(ON)),book,cluster).stamp

@@ -15,9 +15,11 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from softlab.intervals import Interval, Values
+from softlab.intervals import Interval, Values, t_interval
 
 if TYPE_CHECKING:
+    import pandas
+
     from softlab.effects import Effects
 
 
@@ -41,7 +43,8 @@ STYLES = {
 # The book's other methods: a marker for each, in the colours that are left.
 OTHERS = ("weight_decay", "dropout", "feature_penalty", "logit_penalty", "scale_penalty", "cosine_penalty", "steady")
 OTHERS += ("fixed_scale", "unseen_penalty", "confidence_penalty", "regularization_only", "amplification_only", "focal")
-COLORS, MARKERS = ("#D55E00", "#56B4E9", "#7F7F7F", "#8C564B"), "PX*ph<>8+x123"
+OTHERS += ("early_stopping",)
+COLORS, MARKERS = ("#D55E00", "#56B4E9", "#7F7F7F", "#8C564B"), "PX*ph<>8+x1234"
 
 
 def style(method: str) -> Style:
@@ -220,6 +223,33 @@ def at_scales(scales: "Mapping[str, Effects]", ax: Axes | None = None) -> Axes:
     names = [Line2D([], [], ls="none", color=look.color, marker=look.marker, label=look.label) for look in looks]
     options = {"ncols": min(4, len(names)), "frameon": False, "columnspacing": 1.0, "handletextpad": 0.2}
     ax.legend(handles=names, loc="lower center", bbox_to_anchor=(0.5, 1.0), **options)
+    return ax
+
+
+def against(table: "pandas.DataFrame", column: str, quantity: str, none: str = "none", ax: Axes | None = None) -> Axes:
+    """Mean and 95 % interval over seeds of a quantity, for each method at each value that a study's grid has.
+
+    table: of records.study_table.  column: what the grid varies; values stand side by side, equally far apart.
+    none: what the value None is called, which stands last.
+    """
+    from softlab.quantities import QUANTITIES
+
+    ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
+    described = QUANTITIES[quantity]
+    points: list[float | None] = sorted(table[column].dropna().unique())
+    points += [None] * bool(table[column].isna().any())
+    methods = list(dict.fromkeys(table["method"]))
+    for index, method in enumerate(methods):
+        look, rows = style(method), table[(table["method"] == method) & np.isfinite(table[quantity])]
+        given = [rows.loc[rows[column].isna() if one is None else rows[column] == one, quantity] for one in points]
+        found = {place: t_interval(some).scaled(described.factor) for place, some in enumerate(given) if len(some)}
+        x = [place + 0.09 * (index - (len(methods) - 1) / 2) for place in found]
+        half = [one.half_width if one.n > 1 else 0 for one in found.values()]
+        marker = {"color": look.color, "marker": look.marker, "ms": 5, "capsize": 2, "lw": 1, "label": look.label}
+        ax.errorbar(x, [one.mean for one in found.values()], half, **marker)
+    ax.set_xticks(range(len(points)), [none if point is None else f"{point:g}" for point in points])
+    ax.set(ylabel=described.label)
+    ax.grid(axis="y", alpha=0.3)
     return ax
 
 

@@ -186,8 +186,8 @@ def test_a_profile_may_change_a_study(tmp_path):
     assert (noise.seeds, noise.experiment.label_noise) == ((0, 1, 2, 3, 4), 0.2)
     assert list(noise.methods) == ["baseline", "label_smoothing", "maxsup"]  # as chapters.yaml has it
     assert study_profile(own, "steady").seeds == (0, 1, 2)
-    with pytest.raises(SoftlabError, match="profile own leaves out the study narrow"):
-        study_profile(own, "narrow")
+    with pytest.raises(SoftlabError, match="profile own leaves out the study noise"):
+        study_profile(own, "noise")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from softlab import effects, load_profile, notebook, records
 from softlab.effects import Effect, Effects
-from softlab.figures import OTHERS, STYLES, at_scales, style
+from softlab.figures import OTHERS, STYLES, against, at_scales, style
 from softlab.intervals import Interval
 
 # Linear RGB as it is seen without one kind of cone. Machado, Oliveira and Fernandes 2009, doi:10.1109/TVCG.2009.113,
@@ -158,3 +158,12 @@ def test_a_sentence_stands_where_no_other_scale_is_on_record(monkeypatch):
     assert len(plt.get_fignums()) == 1, "a figure of this build alone, and none of nothing"
     assert [text.split()[:3] for text in said] == [["There", "is", "no"], ["There", "is", "nothing"]]
     plt.close("all")
+
+
+def test_values_of_a_grid_stand_side_by_side_and_none_last():
+    rows = [(m, s, d, s + (d or 9)) for m in ("baseline", "mixup") for s in (0, 1, 2) for d in (2, 5, None)]
+    table = pandas.DataFrame(rows, columns=["method", "seed", "feature_dimension", "onset"])
+    ax = against(table, "feature_dimension", "onset", "as it is")
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["2", "5", "as it is"]
+    assert [line.get_label() for line in ax.containers] == ["baseline", "Mixup"]
+    assert ax.containers[0].lines[0].get_ydata().tolist() == [3, 6, 10]  # means over seeds 0, 1, 2

@@ -22,7 +22,7 @@ PARTS = [  # name, tags: two runs of cells that need networks, and a cell that n
     ("zero", ("hide-input", "needs-zero_bias")),
     ("between", ("hide-input",)),
     ("zero-again", ("needs-zero_bias",)),
-    ("both", ("needs-zero_bias", "needs-narrow")),
+    ("both", ("needs-zero_bias", "needs-noise")),
     ("end", ()),
 ]
 
@@ -49,9 +49,9 @@ def prepared(notebook, studies):
 @pytest.mark.parametrize(
     ("studies", "left", "notes"),
     [
-        (["core", "narrow"], ["title", "zero-text", "between", "zero-again", "end"], {1: "zero_bias", 3: "zero_bias"}),
-        (["core"], ["title", "zero-text", "between", "zero-again", "both", "end"], {3: "zero_bias", 4: "narrow"}),
-        (["core", "zero_bias"], [name for name, _ in PARTS], {5: "narrow"}),
+        (["core", "noise"], ["title", "zero-text", "between", "zero-again", "end"], {1: "zero_bias", 3: "zero_bias"}),
+        (["core"], ["title", "zero-text", "between", "zero-again", "both", "end"], {3: "zero_bias", 4: "noise"}),
+        (["core", "zero_bias"], [name for name, _ in PARTS], {5: "noise"}),
     ],
 )
 def test_one_note_takes_the_place_of_a_run_of_cells_and_names_what_is_missing(notebook, studies, left, notes):
@@ -65,7 +65,7 @@ def test_one_note_takes_the_place_of_a_run_of_cells_and_names_what_is_missing(no
     assert notebook.read_bytes() == before
 
 
-@pytest.mark.parametrize("studies", [None, ["core", "zero_bias", "narrow"]])
+@pytest.mark.parametrize("studies", [None, ["core", "zero_bias", "noise"]])
 def test_nothing_is_left_out_where_all_is_trained(notebook, studies):
     _, path = prepared(notebook, studies)
     assert path == notebook
