@@ -126,6 +126,36 @@ def by_method(table: pandas.DataFrame, quantity: str) -> Values:
     return {str(name): dict(zip(rows["seed"], rows[quantity], strict=True)) for name, rows in groups}
 
 
+def ways(snapshots: pandas.DataFrame, quantity: str, against: str = "baseline") -> dict[str, pandas.DataFrame]:
+    """How far a method has come at each epoch on its way: {method: a row for each epoch, a column for each seed}.
+
+    Its way: the difference to the baseline of the same seed, from 0 before training to the final one, which counts as
+    1.  snapshots: one row for each network and epoch.  A seed that lacks a value, or has no final difference, is left
+    out, and a method without any seed.
+    """
+    paths = snapshots.pivot(index="epoch", columns=["method", "seed"], values=quantity).dropna(axis=1)
+    found: dict[str, dict[int, pandas.Series]] = {}
+    for method, seed in paths.columns:
+        if method != against and (against, seed) in paths:
+            way = paths[method, seed] - paths[against, seed]
+            if way.iloc[-1]:
+                found.setdefault(method, {})[int(seed)] = way / way.iloc[-1]
+    return {method: pandas.DataFrame(by_seed) for method, by_seed in found.items()}
+
+
+def half_way(way: pandas.DataFrame) -> dict[int, float]:
+    """The epoch at which half of the way is reached for the first time, by seed, straight between snapshots.
+
+    way: of a method, as in `ways`.
+    """
+    epochs, found = way.index.to_numpy(dtype=float), {}
+    for seed, share in way.items():
+        after = int(np.argmax(share.to_numpy() >= 0.5))
+        around = slice(max(after - 1, 0), after + 1)
+        found[seed] = float(np.interp(0.5, share.to_numpy()[around], epochs[around]))
+    return found
+
+
 def outcomes(table: pandas.DataFrame, outcome: str) -> dict[str, dict[int, np.ndarray]]:
     """An outcome by image of every network, as {method: {seed: array whose last axis goes over images}}."""
     found: dict[str, dict[int, np.ndarray]] = {}

@@ -5,20 +5,21 @@ Every function takes matplotlib axes, or makes them, and returns them.
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from softlab.intervals import Interval, Values, t_interval
 
 if TYPE_CHECKING:
-    import pandas
+    from pandas import DataFrame
 
     from softlab.effects import Effects
 
@@ -175,6 +176,26 @@ def intervals(
     return ax
 
 
+def arrows(starts: Mapping[str, Interval], stops: Mapping[str, Interval], label: str, ends: Sequence[str]) -> Axes:
+    """From one estimate to another, a row for each method that has both; dotted: where the first row's two are.
+
+    ends: what the two are called; the first has open markers.
+    """
+    known = [method for method in starts if method in stops]
+    ax = plt.subplots(figsize=(6.4, 0.42 * len(known) + 1.1), layout="constrained")[1]
+    for row, method in enumerate(known):
+        look = {"arrowstyle": "-|>", "color": style(method).color, "shrinkB": 8}
+        ax.annotate("", (stops[method].mean, row), (starts[method].mean, row), arrowprops=look)
+    for by_method, fill, name in zip((starts, stops), ("none", "full"), ends, strict=True):
+        intervals({method: by_method[method] for method in known}, label, ax, fill=fill)
+        place = by_method[known[0]].mean
+        ax.axvline(place, color="black", linestyle=":", linewidth=0.8)
+        ax.annotate(
+            name, (place, 1), (0, 3), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center"
+        )
+    return ax
+
+
 def panels(values: Mapping[str, Mapping[str, Interval]], columns: int = 4) -> Figure:
     """Differences to the baseline, a small panel of `intervals` for each quantity. values: label -> method."""
     rows = max(1, -(-len(values) // columns))
@@ -226,7 +247,7 @@ def at_scales(scales: "Mapping[str, Effects]", ax: Axes | None = None) -> Axes:
     return ax
 
 
-def against(table: "pandas.DataFrame", column: str, quantity: str, none: str = "none", ax: Axes | None = None) -> Axes:
+def against(table: "DataFrame", column: str, quantity: str, none: str = "none", ax: Axes | None = None) -> Axes:
     """Mean and 95 % interval over seeds of a quantity, for each method at each value that a study's grid has.
 
     table: of records.study_table.  column: what the grid varies; values stand side by side, equally far apart.
@@ -251,6 +272,83 @@ def against(table: "pandas.DataFrame", column: str, quantity: str, none: str = "
     ax.set(ylabel=described.label)
     ax.grid(axis="y", alpha=0.3)
     return ax
+
+
+def specification(
+    definitions: "Mapping[str, Sequence[Effects]]",
+    moves: Mapping[str, Mapping[str, float]],
+    methods: Sequence[str],
+    label: str,
+) -> Figure:
+    """What methods do to several definitions of one thing: a panel for each method, a row for each definition.
+
+    definitions: what one is called -> effects, one for each scale, from top to bottom in its row.  moves: by definition
+    and method, how far it can be moved without changing any network, in the units of its lens: a grey bar.  Pale:
+    effects that are no larger.  The last definition stands in front, on a coloured band.  label: of all x axes.
+    """
+    between = 0.11  # scales, in inches
+    row = between * max(len(found) for found in definitions.values()) + 0.14
+    size = (1.3 + 1.8 * len(methods), row * len(definitions) + 1)
+    figure, axes = plt.subplots(1, len(methods), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    all_effects = [
+        one[name].shown for found in definitions.values() for one in found for name in methods if name in one
+    ]
+    ends = [(one.mean, *((one.low, one.high) if one.n > 1 else ())) for one in all_effects if one.n]
+    limits = _limits(ends, times=0.4)
+    for ax, method in zip(axes[0], methods, strict=True):
+        look = style(method)
+        ax.axhspan(len(definitions) - 1.5, len(definitions) - 0.5, color="#FFF3B0", linewidth=0)
+        for place, (name, found) in enumerate(definitions.items()):
+            reach = moves[name][method] * found[0][method].described.factor
+            ax.barh(place, 2 * reach, 0.86, -reach, color="#E4E4E4", linewidth=0)
+            known = [one[method].shown for one in found if method in one and one[method].shown.n]
+            for number, one in enumerate(known):
+                y = place + (number - (len(known) - 1) / 2) * between / row
+                weak = abs(one.mean) <= reach
+                _estimate(ax, one, y, replace(look, color=_pale(look.color)) if weak else look, limits)
+        ax.axvline(0, color="black", linewidth=0.8)
+        ax.set(title=look.label, xlim=limits, ylim=(len(definitions) - 0.5, -0.5))
+        ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+        ax.tick_params(axis="y", length=0)
+        ax.grid(axis="x", alpha=0.3)
+    axes[0, 0].set_yticks(range(len(definitions)), definitions)
+    axes[0, 0].get_yticklabels()[-1].set_fontweight("bold")
+    figure.supxlabel(label, fontsize=10)
+    return figure
+
+
+def ways(
+    parts: "Mapping[str, Mapping[str, DataFrame]]", halves: Mapping[str, Mapping[str, Mapping[int, float]]]
+) -> Figure:
+    """How two things come along on their way, a panel for each method: means over seeds.
+
+    parts: what one is called -> method -> share of the way, (epochs, seeds); the first in full lines, the second in
+    dashed ones.  halves: the same -> method -> {seed: epoch at which half is reached}; a marker with its interval
+    just above the line at one half, for the second an open one just below.
+    """
+    methods = list(next(iter(parts.values())))
+    size = (0.8 + 2.1 * len(methods), 2.9)
+    figure, axes = plt.subplots(1, len(methods), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for ax, method in zip(axes[0], methods, strict=True):
+        look = style(method)
+        ax.axhline(0.5, color="black", linewidth=0.8)
+        looks = (("-", "full", 0.56), ("--", "none", 0.44))
+        for (name, by_method), (line, fill, y) in zip(parts.items(), looks, strict=True):
+            share = by_method[method].mean(axis=1)
+            ax.plot(share.index, share, line, color=look.color, alpha=0.6, label=name)
+            half = t_interval(list(halves[name][method].values()))
+            error = half.half_width if half.n > 1 else None
+            marker = {"marker": look.marker, "ms": 6, "fillstyle": fill, "capsize": 3}
+            ax.errorbar(half.mean, y, xerr=error, color=look.color, zorder=3, **marker)
+        ax.set(title=look.label, xlabel="epoch", ylim=(-0.6, 1.2))
+        ax.legend(loc="lower right", frameon=False, fontsize=8)
+    axes[0, 0].set_ylabel("share of the way")
+    return figure
+
+
+def _pale(color: str) -> str:
+    """A colour half way to white."""
+    return to_hex([(1 + part) / 2 for part in to_rgb(color)])
 
 
 def _scale_label(label: str, found: "Effects") -> str:

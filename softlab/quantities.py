@@ -118,10 +118,10 @@ def magnitudes(look: Look) -> Found:
     1,
     {
         **{
-            f"cosine, {variant}": Quantity(f"cosine, {variant}", COSINES, claim="cosine-rises", variant=variant)
+            f"cosine, {variant}": Quantity(f"cosine, {variant}", COSINES, 1, 3, claim="cosine-rises", variant=variant)
             for variant in geometry.VARIANTS
         },
-        "alignment": Quantity("cosine of the logits to their largest, without labels", COSINES),
+        "alignment": Quantity("cosine of the logits to their largest, without labels", COSINES, 1, 3),
     },
 )
 def cosines(look: Look) -> Found:

@@ -121,6 +121,15 @@ def scales(study: str = "core", besides: pandas.DataFrame | None = None) -> dict
     return {profile: table for profile, table in tables.items() if not at_hand.issuperset(table["id"])}
 
 
+def snapshots(study: str = "core") -> dict[str, pandas.DataFrame]:
+    """Recorded numbers of a study's networks at every snapshot, by profile: rows as in study_table(along=True)."""
+    found = {}
+    for path in sorted((RECORDS / study / "along").glob("*.csv")):
+        table = _current(_table(path), about(study)[path.stem]["lenses"])
+        found[path.stem] = table.assign(epoch=table["epoch"].astype(int), source="recorded", images=[{}] * len(table))
+    return found
+
+
 def about(study: str) -> dict[str, Any]:
     """What the recorded tables of a study are, by profile: description, standing, evaluation, experiment, lenses."""
     file = RECORDS / study / "about.json"
@@ -271,7 +280,7 @@ def _table(path: Path) -> pandas.DataFrame:
     table = table.astype({"seed": int} | {name: float for name in table if name in QUANTITIES})  # to the nearest float
     for name in set(table) - {*QUANTITIES, *TEXT}:
         table[name] = pandas.to_numeric(table[name], errors="coerce")
-    return table.reindex(columns=list(dict.fromkeys([*table.columns, *QUANTITIES])))
+    return table.reindex(columns=list(dict.fromkeys([*table.columns, *QUANTITIES]))).copy()  # in one piece
 
 
 def _current(table: pandas.DataFrame, versions: Mapping[str, Mapping[str, int]]) -> pandas.DataFrame:

@@ -5,7 +5,7 @@ import pandas
 import pytest
 
 from softlab import SoftlabError
-from softlab.effects import by_method, effects, outcomes
+from softlab.effects import by_method, effects, half_way, outcomes, ways
 from softlab.intervals import OPEN, two_way_interval
 
 
@@ -123,3 +123,35 @@ def test_what_cannot_be_compared_is_refused():
     twice = pandas.concat([table(VALUES), table({"mixup": {0: 9.0}})])
     with pytest.raises(SoftlabError, match="several networks of one seed"):
         effects(twice, "log logit scale")
+
+
+def along(values, quantity="cosine, logit"):
+    """values: {(method, seed): {epoch: value}}."""
+    rows = [
+        {"method": method, "seed": seed, "epoch": epoch, quantity: value}
+        for (method, seed), of in values.items()
+        for epoch, value in of.items()
+    ]
+    return pandas.DataFrame(rows)
+
+
+def test_half_way_is_where_half_of_the_final_difference_is_first_reached():
+    values = {
+        ("baseline", 0): {0: 1.0, 2: 2.0, 6: 3.0, 10: 3.0},
+        ("mixup", 0): {0: 1.0, 2: 1.9, 6: 2.0, 10: 2.0},  # 0, -.1, -1, -1: half of -1 after 4/9 of epochs 2 to 6
+        ("cutmix", 0): {0: 1.0, 2: 2.5, 6: 3.0, 10: 4.0},  # 0, .5, 0, 1: reached early, and lost again
+    }
+    found = ways(along(values), "cosine, logit")
+    assert list(found) == ["mixup", "cutmix"]
+    assert list(found["mixup"].index) == [0, 2, 6, 10]
+    assert list(found["mixup"][0]) == pytest.approx([0, 0.1, 1, 1])
+    assert half_way(found["mixup"]) == {0: pytest.approx(2 + 16 / 9)}
+    assert half_way(found["cutmix"]) == {0: 2.0}
+
+
+def test_a_way_needs_a_baseline_an_end_and_all_values():
+    path = {0: 1.0, 2: 2.0}
+    values = {("baseline", 0): path, ("baseline", 1): path, ("mixup", 0): path, ("mixup", 2): {0: 1.0, 2: 3.0}}
+    values[("mixup", 1)] = {0: 1.0, 2: np.nan}
+    assert ways(along(values), "cosine, logit") == {}
+    assert ways(along({("mixup", 0): path}), "cosine, logit") == {}

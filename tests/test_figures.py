@@ -10,7 +10,7 @@ import pytest
 
 from softlab import effects, load_profile, notebook, records
 from softlab.effects import Effect, Effects
-from softlab.figures import OTHERS, STYLES, against, at_scales, style
+from softlab.figures import OTHERS, STYLES, against, arrows, at_scales, specification, style, ways
 from softlab.intervals import Interval
 
 # Linear RGB as it is seen without one kind of cone. Machado, Oliveira and Fernandes 2009, doi:10.1109/TVCG.2009.113,
@@ -167,3 +167,37 @@ def test_values_of_a_grid_stand_side_by_side_and_none_last():
     assert [label.get_text() for label in ax.get_xticklabels()] == ["2", "5", "as it is"]
     assert [line.get_label() for line in ax.containers] == ["baseline", "Mixup"]
     assert ax.containers[0].lines[0].get_ydata().tolist() == [3, 6, 10]  # means over seeds 0, 1, 2
+
+
+def test_specification_draws_pale_what_is_no_larger_than_what_belongs_to_no_network():
+    small, large = at_one_scale(mixup=(0.02, 0.01, 0.03)), at_one_scale(mixup=(-0.3, -0.4, -0.2))
+    moves = {"one": {"mixup": 0.1}, "own": {"mixup": 0.0}}
+    figure = specification({"one": [small, large], "own": [small]}, moves, ["mixup"], "x")
+    (ax,) = figure.axes
+    markers = [line for line in ax.lines if line.get_marker() == style("mixup").marker]
+    assert [line.get_xdata()[0] for line in markers] == [pytest.approx(2), pytest.approx(-30), pytest.approx(2)]
+    full = [line.get_color() == style("mixup").color for line in markers]
+    assert full == [False, True, True]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "own"]
+    plt.close(figure)
+
+
+def test_arrows_go_from_the_one_to_the_other_and_leave_out_who_has_no_end():
+    starts = {"baseline": Interval(1, 0.9, 1.1, 3), "mixup": Interval(2, 1.9, 2.1, 3), "cutmix": Interval(5, 4, 6, 3)}
+    stops = {"baseline": Interval(3, 2.9, 3.1, 3), "mixup": Interval(4, -math.inf, math.inf, 1)}
+    ax = arrows(starts, stops, "x", ("first", "last"))
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["baseline", "Mixup"]
+    seen = drawn(ax)
+    assert seen[style("mixup").color, style("mixup").marker] == [(2, 1), (4, 1)]
+    assert {"first", "last"} <= {text.get_text() for text in ax.texts}
+    plt.close(ax.figure)
+
+
+def test_ways_marks_where_networks_are_half_way():
+    way = {"mixup": pandas.DataFrame({0: [0.0, 0.4, 1.0], 1: [0.0, 0.6, 1.0]}, index=[0, 1, 2])}
+    halves = {"length": {"mixup": {0: 1.2, 1: 0.8}}, "cosine": {"mixup": {0: 1.5}}}
+    figure = ways({"length": way, "cosine": way}, halves)
+    (ax,) = figure.axes
+    assert drawn(ax) == {(style("mixup").color, style("mixup").marker): [(1.0, 0.56), (1.5, 0.44)]}
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["length", "cosine"]
+    plt.close(figure)

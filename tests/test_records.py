@@ -164,6 +164,20 @@ def test_a_table_along_training_has_a_row_for_each_snapshot(settings):
     assert along["robust, 4/255"].isna().all()
 
 
+def test_recorded_snapshots_are_the_live_ones(monkeypatch):
+    assert records.snapshots() == {}
+    settings = load_profile("smoke", **SMALL | {"epochs": 2, "snapshot_epochs": [0, 2]}, methods=["baseline"], seeds=1)
+    records.record("core", settings)
+    assert list(records.scales()) == list(records.snapshots()) == ["smoke"]
+    found, live = records.snapshots()["smoke"], study_table(settings, along=True)
+    assert list(found["epoch"]) == [0, 2]
+    for quantity in ("log magnitude", "cosine, logit", "loosening"):
+        assert list(found[quantity]) == pytest.approx(list(live[quantity]), rel=1e-6)
+    changed = LENSES["cosines"].__class__("cosines", 99, LENSES["cosines"].quantities, LENSES["cosines"].measure, True)
+    monkeypatch.setattr(records, "LENSES", LENSES | {"cosines": changed})
+    assert records.snapshots()["smoke"]["cosine, logit"].isna().all()
+
+
 def test_a_grid_is_part_of_the_table():
     settings = load_profile("smoke", **SMALL, seeds=1)
     table = study_table(settings, "dose")

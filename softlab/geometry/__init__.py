@@ -14,7 +14,7 @@ from softlab.geometry.cones import (
     plane_logits,
     settled_share,
 )
-from softlab.geometry.cosines import VARIANTS, Centers, cosine_variants
+from softlab.geometry.cosines import VARIANTS, Centers, cosine_variants, rescaled_cosines, rescaling_moves
 from softlab.geometry.head import (
     LogitScale,
     alignment,

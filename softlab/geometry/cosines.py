@@ -1,6 +1,7 @@
 """Eight answers to "how well is a feature aligned with its class?", side by side: which centre, in which space."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -9,6 +10,9 @@ from softlab.checks import check_head
 from softlab.geometry.centers import class_centers
 from softlab.geometry.head import cosine_to, logit_cosine, row_space
 from softlab.geometry.variation import ClassSums
+
+if TYPE_CHECKING:
+    from softlab.representation import Representation
 
 VARIANTS = ("ball", "orthant", "class mean", "centred mean", "row", "row space", "mean in row space", "logit")
 
@@ -63,3 +67,36 @@ def cosine_variants(features: Tensor, logits: Tensor, labels: Tensor, centers: C
         "mean in row space": cosine_to(offsets @ basis.T, mean_offsets @ basis.T, labels),
         "logit": logit_cosine(logits, labels),
     }
+
+
+def rescaled_cosines(
+    reference: "Representation", tested: "Representation", weight: Tensor, bias: Tensor, factors: Tensor
+) -> dict[str, float]:
+    """Mean of each of VARIANTS over tested images, once channels are rescaled: f → A f, W → W A⁻¹, the same network.
+
+    reference: (training) images, for the centres.  factors: the diagonal of A, (D,), above 0.
+    """
+    centers = Centers.of(reference.features * factors, reference.labels, weight / factors, bias)
+    variants = cosine_variants(tested.features * factors, tested.logits, tested.labels, centers)
+    return {name: float(values.nanmean()) for name, values in variants.items()}
+
+
+def rescaling_moves(
+    reference: "Representation",
+    tested: "Representation",
+    weight: Tensor,
+    bias: Tensor,
+    most: float = 2.0,
+    draws: int = 3,
+) -> dict[str, float]:
+    """How far each mean cosine moves at most, in some draws of factors between 1/most and most, uniform in their log.
+
+    No logit changes: what moves belongs to how channels are scaled, not to the network.
+    """
+    parts, moves = (reference, tested, weight, bias), dict.fromkeys(VARIANTS, 0.0)
+    trained = rescaled_cosines(*parts, torch.ones_like(weight[0]))
+    for draw in range(draws):
+        exponents = 2 * torch.rand(weight.shape[1], generator=torch.Generator().manual_seed(draw)) - 1
+        moved = rescaled_cosines(*parts, (most**exponents).to(weight))
+        moves = {name: max(moves[name], abs(moved[name] - trained[name])) for name in VARIANTS}
+    return moves

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from softlab.geometry import Centers, class_centers, cosine_to, cosine_variants
+from softlab.geometry import Centers, class_centers, cosine_to, cosine_variants, rescaled_cosines, rescaling_moves
 from softlab.geometry.cosines import VARIANTS
+from softlab.representation import Representation
 
 
 def network(seed=0, number=60, classes=4, dimension=9):
@@ -125,3 +126,18 @@ def test_the_orthant_binds_only_networks_that_end_in_a_relu():
     assert not torch.equal(bound.ball, bound.orthant)
     free = Centers.of(features - 0.5, labels, weight, torch.zeros(3))
     assert torch.equal(free.ball, free.orthant)
+
+
+def test_rescaled_channels_move_all_cosines_but_that_of_the_logits():
+    features, labels, weight, bias = network()
+    seen = Representation(features, features @ weight.T + bias, labels)
+    parts = (seen, seen, weight, bias)
+    plain = {name: float(values.mean()) for name, values in variants(features, labels, weight, bias).items()}
+    assert rescaled_cosines(*parts, torch.ones(9)) == pytest.approx(plain)
+    assert rescaled_cosines(*parts, torch.full((9,), 3.0)) == pytest.approx(plain, abs=1e-4)  # one factor for all
+    moves = rescaling_moves(*parts)
+    assert tuple(moves) == VARIANTS
+    assert moves["logit"] == 0
+    assert all(moves[name] > 1e-4 for name in VARIANTS if name != "logit")
+    assert rescaling_moves(*parts, most=1.0) == pytest.approx(dict.fromkeys(VARIANTS, 0), abs=1e-12)
+    assert rescaling_moves(*parts, most=4.0)["ball"] > moves["ball"]
