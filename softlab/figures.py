@@ -261,7 +261,7 @@ def against(table: "DataFrame", column: str, quantity: str, none: str = "none", 
     points += [None] * bool(table[column].isna().any())
     methods = list(dict.fromkeys(table["method"]))
     for index, method in enumerate(methods):
-        look, rows = style(method), table[(table["method"] == method) & np.isfinite(table[quantity])]
+        look, rows = style(method), table.loc[(table["method"] == method) & np.isfinite(table[quantity])]
         given = [rows.loc[rows[column].isna() if one is None else rows[column] == one, quantity] for one in points]
         found = {place: t_interval(some).scaled(described.factor) for place, some in enumerate(given) if len(some)}
         x = [place + 0.09 * (index - (len(methods) - 1) / 2) for place in found]
@@ -348,7 +348,8 @@ def ways(
 
 def _pale(color: str) -> str:
     """A colour half way to white."""
-    return to_hex([(1 + part) / 2 for part in to_rgb(color)])
+    red, green, blue = to_rgb(color)
+    return to_hex(((1 + red) / 2, (1 + green) / 2, (1 + blue) / 2))
 
 
 def _scale_label(label: str, found: "Effects") -> str:
