@@ -271,7 +271,7 @@ def _table(path: Path) -> pandas.DataFrame:
     table = table.astype({"seed": int} | {name: float for name in table if name in QUANTITIES})  # to the nearest float
     for name in set(table) - {*QUANTITIES, *TEXT}:
         table[name] = pandas.to_numeric(table[name], errors="coerce")
-    return table.reindex(columns=list(dict.fromkeys([*table.columns, *QUANTITIES])))
+    return table.reindex(columns=list(dict.fromkeys([*table.columns, *QUANTITIES]))).copy()  # in one piece
 
 
 def _current(table: pandas.DataFrame, versions: Mapping[str, Mapping[str, int]]) -> pandas.DataFrame:
