@@ -126,8 +126,8 @@ def by_dose(table: pandas.DataFrame, quantity: str, dose: str = "alpha", start: 
 
     table: of a study whose grid has the dose, as of records.study_table.  Raises SoftlabError where `start` lacks.
     """
-    reference = table[table[dose] == start]
-    groups = table[table[dose] != start].groupby(dose)
+    reference = table.loc[table[dose] == start]
+    groups = table.loc[table[dose] != start].groupby(dose)
     return {float(value): one for value, rows in groups for one in effects(rows, quantity, reference).values()}
 
 
