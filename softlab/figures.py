@@ -4,7 +4,7 @@ Every function takes matplotlib axes, or makes them, and returns them.
 """
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -193,6 +193,35 @@ def arrows(starts: Mapping[str, Interval], stops: Mapping[str, Interval], label:
         ax.annotate(
             name, (place, 1), (0, 3), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center"
         )
+    return ax
+
+
+def doses(
+    curves: Mapping[str, Mapping[float, Interval]], ax: Axes | None = None, method: str = "label_smoothing"
+) -> Axes:
+    """Means with their intervals against the dose of one method, on a logarithmic axis that has zero too.
+
+    curves: what a quantity is called -> {dose: interval}, at most three; they differ in fill and dash.
+    """
+    ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
+    looks = {"color": style(method).color, "ms": 5, "capsize": 3, "linewidth": 1.2}
+    fashions = (("full", "-", "s", 1.0), ("none", "--", "o", 1.08), ("none", ":", "^", 1.16))
+    for (name, curve), (fill, dash, marker, aside) in zip(curves.items(), fashions, strict=False):
+        at = [aside * dose for dose in curve]  # so that intervals do not hide each other
+        means = [interval.mean for interval in curve.values()]
+        halves = [interval.half_width if interval.n > 1 else 0 for interval in curve.values()]
+        ax.errorbar(at, means, yerr=halves, label=name, fillstyle=fill, ls=dash, marker=marker, **looks)
+    return dose_axis({dose for curve in curves.values() for dose in curve}, ax)
+
+
+def dose_axis(shown: Iterable[float], ax: Axes) -> Axes:
+    """Make the horizontal axis logarithmic down to the smallest of these doses, and linear from there to zero."""
+    ordered = sorted({0.0, *shown})
+    ax.set_xscale("symlog", linthresh=ordered[1] if len(ordered) > 1 else 1.0, linscale=0.5)
+    ax.set_xticks(ordered, [f"{dose:g}".removeprefix("0") or "0" for dose in ordered], fontsize=8)
+    ax.set_xticks([], minor=True)
+    ax.set(xlabel="dose α")
+    ax.grid(alpha=0.3)
     return ax
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from softlab import effects, load_profile, notebook, records
 from softlab.effects import Effect, Effects
-from softlab.figures import OTHERS, STYLES, against, arrows, at_scales, specification, style, ways
+from softlab.figures import OTHERS, STYLES, against, arrows, at_scales, doses, specification, style, ways
 from softlab.intervals import Interval
 
 # Linear RGB as it is seen without one kind of cone. Machado, Oliveira and Fernandes 2009, doi:10.1109/TVCG.2009.113,
@@ -201,3 +201,19 @@ def test_ways_marks_where_networks_are_half_way():
     assert drawn(ax) == {(style("mixup").color, style("mixup").marker): [(1.0, 0.56), (1.5, 0.44)]}
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["length", "cosine"]
     plt.close(figure)
+
+
+def test_doses_are_drawn_from_zero_on_with_their_intervals():
+    curve = {
+        0.0: Interval(0.0, -math.inf, math.inf, 1),
+        0.01: Interval(0.5, 0.4, 0.6, 5),
+        0.1: Interval(1.0, 0.8, 1.2, 5),
+    }
+    ax = doses({"variation": curve, "loss": {0.1: Interval(1.0, 0.9, 1.1, 5)}})
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", ".01", ".1"]
+    full, hollow = (container.lines[0] for container in ax.containers)
+    assert (list(full.get_xdata()), list(full.get_ydata())) == ([0.0, 0.01, 0.1], [0.0, 0.5, 1.0])
+    assert (full.get_fillstyle(), hollow.get_fillstyle()) == ("full", "none")
+    bars = ax.containers[0].lines[2][0].get_segments()
+    assert [tuple(np.round(bar[:, 1], 6)) for bar in bars] == [(0.0, 0.0), (0.4, 0.6), (0.8, 1.2)]
+    plt.close(ax.figure)
