@@ -142,19 +142,6 @@ def reliability(
     return ax
 
 
-def distributions(values: Mapping[str, np.ndarray], label: str, ax: Axes | None = None, log: bool = False) -> Axes:
-    """Share of samples below each value, one curve per method. values: method -> (N,)."""
-    ax = ax or plt.subplots(figsize=(6, 3.4), layout="constrained")[1]
-    for method, numbers in values.items():
-        look, ordered = style(method), np.sort(np.asarray(numbers))
-        share = np.linspace(0, 1, len(ordered))
-        ax.plot(ordered, share, color=look.color, marker=look.marker, markevery=0.1, ms=4, label=look.label)
-    ax.set(xlabel=label, ylabel="share of samples below", xscale="log" if log else "linear")
-    ax.grid(alpha=0.3)
-    ax.legend(frameon=False)
-    return ax
-
-
 def intervals(
     values: Mapping[str, Interval], label: str, ax: Axes | None = None, zero: bool = False, fill: str = "full"
 ) -> Axes:
