@@ -57,8 +57,8 @@ def _parser() -> argparse.ArgumentParser:
         ("verify", "train some recorded networks again, and compare their numbers", _verify),
     ):
         command = commands.add_parser(name, help=does)
-        optional = {"nargs": "?"} if name == "record" else {}
-        command.add_argument("study", metavar="STUDY", help="of chapters.yaml (core: the profile itself)", **optional)
+        nargs, help = "?" if name == "record" else None, "of chapters.yaml (core: the profile itself)"
+        command.add_argument("study", metavar="STUDY", nargs=nargs, help=help)
         command.add_argument("--profile", default="quick", help="a profile's name, or the path of a .yaml file (quick)")
         command.add_argument("--store", help="where runs are kept (record: the store; verify: nowhere)")
         command.set_defaults(run=function)
