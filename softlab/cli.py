@@ -57,10 +57,14 @@ def _parser() -> argparse.ArgumentParser:
         ("verify", "train some recorded networks again, and compare their numbers", _verify),
     ):
         command = commands.add_parser(name, help=does)
-        command.add_argument("study", metavar="STUDY", help="of chapters.yaml (core: the profile itself)")
+        nargs, help = "?" if name == "record" else None, "of chapters.yaml (core: the profile itself)"
+        command.add_argument("study", metavar="STUDY", nargs=nargs, help=help)
         command.add_argument("--profile", default="quick", help="a profile's name, or the path of a .yaml file (quick)")
         command.add_argument("--store", help="where runs are kept (record: the store; verify: nowhere)")
         command.set_defaults(run=function)
+        if name == "record":
+            command.add_argument("--list", action="store_true", help="what is on record")
+            command.add_argument("--seeds", type=_count, help="how many (all of the profile)")
     command.add_argument("--rows", type=_count, default=3, help="how many networks (3)")
 
     report = commands.add_parser("report", parents=[setting], help="every number for a method, beside the others")
@@ -166,8 +170,11 @@ def _record(options) -> None:
     from softlab import records
     from softlab.profile import load_profile
 
-    path = records.record(options.study, load_profile(options.profile), options.store)
-    print(f"recorded: {path}")
+    if options.list or not options.study:
+        print(records.listed().to_string(index=False))
+        return
+    settings = load_profile(options.profile, **({"seeds": options.seeds} if options.seeds else {}))
+    print(f"recorded: {records.record(options.study, settings, options.store)}")
 
 
 def _verify(options) -> None:

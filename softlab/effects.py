@@ -8,6 +8,7 @@ Where a quantity is a mean over images, and the outcome on each image is at hand
 (intervals.two_way_interval): what holds for other networks on other images. Else it is over seeds only.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -181,6 +182,39 @@ def effects_at_scales(
         tables[f"{label} ({name})" if label in tables else label] = recorded_table
     found = {label: effects(one, quantity) for label, one in tables.items() if "baseline" in set(one["method"])}
     return {label: one for label, one in found.items() if any(effect.interval.n for effect in one.values())}
+
+
+def by_dose(table: pandas.DataFrame, quantity: str, dose: str = "alpha", start: float = 0.0) -> dict[float, Effect]:
+    """What the doses of one method do to a quantity: {dose: Effect}, each against the same seeds' networks at `start`.
+
+    table: of a study whose grid has the dose, as of records.study_table.  Raises SoftlabError where `start` lacks.
+    """
+    reference = table.loc[table[dose] == start]
+    groups = table.loc[table[dose] != start].groupby(dose)
+    return {float(value): one for value, rows in groups for one in effects(rows, quantity, reference).values()}
+
+
+def shares(doses: dict[float, Effect], whole: float) -> dict[float, Interval]:
+    """Each dose's effect in percent of the mean effect of the dose `whole`, with the effect's interval; 0 without any.
+
+    doses: as of by_dose.  NaN where that mean is zero.
+    """
+    size, found = doses[whole].interval.mean or math.nan, {0.0: Interval(0.0, 0.0, 0.0, 1)}
+    for dose, effect in doses.items():
+        mean, half = 100 * effect.interval.mean / size, 100 * effect.interval.half_width / abs(size)
+        found[dose] = Interval(mean, mean - half, mean + half, effect.interval.n)
+    return found
+
+
+def differences(table: pandas.DataFrame, quantity: str, against: str = "baseline") -> dict[str, dict[int, float]]:
+    """Each network's quantity minus that of the other method's network of its seed: {method: {seed: difference}}."""
+    values = by_method(table, quantity)
+    start = values.get(against, {})
+    return {
+        method: {seed: value - start[seed] for seed, value in of.items() if seed in start}
+        for method, of in values.items()
+        if method != against
+    }
 
 
 def by_method(table: pandas.DataFrame, quantity: str) -> Values:

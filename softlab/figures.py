@@ -5,7 +5,7 @@ Every function takes matplotlib axes, or makes them, and returns them.
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -143,19 +143,6 @@ def reliability(
     return ax
 
 
-def distributions(values: Mapping[str, np.ndarray], label: str, ax: Axes | None = None, log: bool = False) -> Axes:
-    """Share of samples below each value, one curve per method. values: method -> (N,)."""
-    ax = ax or plt.subplots(figsize=(6, 3.4), layout="constrained")[1]
-    for method, numbers in values.items():
-        look, ordered = style(method), np.sort(np.asarray(numbers))
-        share = np.linspace(0, 1, len(ordered))
-        ax.plot(ordered, share, color=look.color, marker=look.marker, markevery=0.1, ms=4, label=look.label)
-    ax.set(xlabel=label, ylabel="share of samples below", xscale="log" if log else "linear")
-    ax.grid(alpha=0.3)
-    ax.legend(frameon=False)
-    return ax
-
-
 def intervals(
     values: Mapping[str, Interval], label: str, ax: Axes | None = None, zero: bool = False, fill: str = "full"
 ) -> Axes:
@@ -227,6 +214,35 @@ def repairs(table: "DataFrame", pairs: Sequence[tuple[str, str]], methods: Seque
     return figure
 
 
+def doses(
+    curves: Mapping[str, Mapping[float, Interval]], ax: Axes | None = None, method: str = "label_smoothing"
+) -> Axes:
+    """Means with their intervals against the dose of one method, on a logarithmic axis that has zero too.
+
+    curves: what a quantity is called -> {dose: interval}, at most three; they differ in fill and dash.
+    """
+    ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
+    looks = {"color": style(method).color, "ms": 5, "capsize": 3, "linewidth": 1.2}
+    fashions = (("full", "-", "s", 1.0), ("none", "--", "o", 1.08), ("none", ":", "^", 1.16))
+    for (name, curve), (fill, dash, marker, aside) in zip(curves.items(), fashions, strict=False):
+        at = [aside * dose for dose in curve]  # so that intervals do not hide each other
+        means = [interval.mean for interval in curve.values()]
+        halves = [interval.half_width if interval.n > 1 else 0 for interval in curve.values()]
+        ax.errorbar(at, means, yerr=halves, label=name, fillstyle=fill, ls=dash, marker=marker, **looks)
+    return dose_axis({dose for curve in curves.values() for dose in curve}, ax)
+
+
+def dose_axis(shown: Iterable[float], ax: Axes) -> Axes:
+    """Make the horizontal axis logarithmic down to the smallest of these doses, and linear from there to zero."""
+    ordered = sorted({0.0, *shown})
+    ax.set_xscale("symlog", linthresh=ordered[1] if len(ordered) > 1 else 1.0, linscale=0.5)
+    ax.set_xticks(ordered, [f"{dose:g}".removeprefix("0") or "0" for dose in ordered], fontsize=8)
+    ax.set_xticks([], minor=True)
+    ax.set(xlabel="dose α")
+    ax.grid(alpha=0.3)
+    return ax
+
+
 def panels(values: Mapping[str, Mapping[str, Interval]], columns: int = 4) -> Figure:
     """Differences to the baseline, a small panel of `intervals` for each quantity. values: label -> method."""
     rows = max(1, -(-len(values) // columns))
@@ -292,7 +308,7 @@ def against(table: "DataFrame", column: str, quantity: str, none: str = "none", 
     points += [None] * bool(table[column].isna().any())
     methods = list(dict.fromkeys(table["method"]))
     for index, method in enumerate(methods):
-        look, rows = style(method), table[(table["method"] == method) & np.isfinite(table[quantity])]
+        look, rows = style(method), table.loc[(table["method"] == method) & np.isfinite(table[quantity])]
         given = [rows.loc[rows[column].isna() if one is None else rows[column] == one, quantity] for one in points]
         found = {place: t_interval(some).scaled(described.factor) for place, some in enumerate(given) if len(some)}
         x = [place + 0.09 * (index - (len(methods) - 1) / 2) for place in found]
@@ -442,7 +458,8 @@ def ways(
 
 def _pale(color: str) -> str:
     """A colour half way to white."""
-    return to_hex([(1 + part) / 2 for part in to_rgb(color)])
+    red, green, blue = to_rgb(color)
+    return to_hex(((1 + red) / 2, (1 + green) / 2, (1 + blue) / 2))
 
 
 def _scale_label(label: str, found: "Effects") -> str:

@@ -130,6 +130,17 @@ def snapshots(study: str = "core") -> dict[str, pandas.DataFrame]:
     return found
 
 
+def listed() -> pandas.DataFrame:
+    """What is on record: a row for each study and profile, with its networks, seeds, last date and commits."""
+    rows = []
+    for path in sorted(RECORDS.glob("*/*.csv")):
+        table = _table(path)
+        seeds, commits = table["seed"].unique(), ", ".join(sorted(table["commit"].unique()))
+        row = {"study": path.parent.name, "profile": path.stem, "networks": len(table), "seeds": len(seeds)}
+        rows.append(row | {"date": table["date"].max(), "commit": commits})
+    return pandas.DataFrame(rows)
+
+
 def about(study: str) -> dict[str, Any]:
     """What the recorded tables of a study are, by profile: description, standing, evaluation, experiment, lenses."""
     file = RECORDS / study / "about.json"

@@ -1,11 +1,13 @@
 """Effects: paired differences with intervals over seeds, and over images where a quantity is a mean over them."""
 
+import math
+
 import numpy as np
 import pandas
 import pytest
 
 from softlab import SoftlabError
-from softlab.effects import by_method, effects, half_way, outcomes, shifts, ways
+from softlab.effects import by_dose, by_method, differences, effects, half_way, outcomes, shares, shifts, ways
 from softlab.intervals import OPEN, two_way_interval
 
 
@@ -110,9 +112,29 @@ def test_outcomes_are_given_by_method_and_seed():
     assert found["baseline"][0].shape == (3, 4, 5)
 
 
+def test_differences_are_those_of_networks_of_the_same_seed():
+    values = {"baseline": {0: 1.0, 1: 2.0, 2: math.nan}, "mixup": {1: 5.0, 0: 2.0, 2: 9.0, 3: 9.0}}
+    assert differences(table(values), "log logit scale") == {"mixup": {1: 3.0, 0: 1.0}}
+
+
 def test_another_table_can_be_what_is_compared_with():
     base = table({"baseline": {0: 1.0, 1: 2.0}})
     assert effects(table({"steady": {0: 2.0, 1: 4.0}}), "log logit scale", base)["steady"].interval.mean == 1.5
+
+
+def test_doses_are_compared_with_the_same_seeds_without_any():
+    # Without: 1 and 2. A tenth moves both by 3; four tenths by 1 and 2.
+    values = {"none": {0: 1.0, 1: 2.0}, "tenth": {0: 4.0, 1: 5.0}, "more": {0: 2.0, 1: 4.0}}
+    rows = table(values).assign(alpha=[0, 0, 0.1, 0.1, 0.4, 0.4], method="label_smoothing")
+    found = by_dose(rows, "log logit scale")
+    assert {dose: one.interval.mean for dose, one in found.items()} == {0.1: 3.0, 0.4: 1.5}
+    assert found[0.1].interval.half_width == 0.0
+    # Differences of 1 and 2: standard deviation 0.7071, half width 12.706 · 0.7071 / sqrt 2 = 6.353.
+    part = shares(found, whole=0.1)
+    assert {dose: one.mean for dose, one in part.items()} == {0.0: 0.0, 0.1: 100.0, 0.4: 50.0}
+    assert part[0.4].half_width == pytest.approx(100 * 6.353 / 3, abs=0.1)
+    with pytest.raises(SoftlabError, match="one method to compare with"):
+        by_dose(rows[rows["alpha"] > 0], "log logit scale")
 
 
 def test_what_cannot_be_compared_is_refused():

@@ -17,6 +17,7 @@ from softlab.figures import (
     arrows,
     at_scales,
     confidence_shifts,
+    doses,
     repairs,
     specification,
     style,
@@ -250,3 +251,19 @@ def test_repairs_are_in_the_units_of_their_quantities():
     marked = {round(float(line.get_xdata()[0]), 9) for line in left.lines if line.get_marker() == "o"}
     assert marked == {10.0, 2.0}
     plt.close(figure)
+
+
+def test_doses_are_drawn_from_zero_on_with_their_intervals():
+    curve = {
+        0.0: Interval(0.0, -math.inf, math.inf, 1),
+        0.01: Interval(0.5, 0.4, 0.6, 5),
+        0.1: Interval(1.0, 0.8, 1.2, 5),
+    }
+    ax = doses({"variation": curve, "loss": {0.1: Interval(1.0, 0.9, 1.1, 5)}})
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", ".01", ".1"]
+    full, hollow = (container.lines[0] for container in ax.containers)
+    assert (list(full.get_xdata()), list(full.get_ydata())) == ([0.0, 0.01, 0.1], [0.0, 0.5, 1.0])
+    assert (full.get_fillstyle(), hollow.get_fillstyle()) == ("full", "none")
+    bars = ax.containers[0].lines[2][0].get_segments()
+    assert [tuple(np.round(bar[:, 1], 6)) for bar in bars] == [(0.0, 0.0), (0.4, 0.6), (0.8, 1.2)]
+    plt.close(ax.figure)

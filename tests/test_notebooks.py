@@ -70,6 +70,28 @@ def test_figures_have_an_alt_text_and_solutions_are_folded(path):
             assert cell.metadata["cellView"] == "form", cell.id
 
 
+FOLDED = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
+LEDGERS = ("05_calibration", "06_robustness", "07_maxsup", "08_causes")  # not rewritten yet
+
+
+@pytest.mark.parametrize("path", [one for one in CHAPTERS if one.stem not in LEDGERS], ids=lambda path: path.stem)
+def test_a_chapter_answers_first_and_keeps_to_its_budget(path):
+    cells = nbformat.read(path, as_version=4).cells
+    lines = {True: 0, False: 0}
+    for cell in code_cells(path):
+        lines[bool(FOLDED & set(tags(cell)))] += len(cell.source.splitlines())
+    words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
+    assert len(cells) <= 45
+    assert lines[False] <= 150, "visible lines of code"
+    assert lines[True] <= 300, "folded lines of code"
+    assert words <= 1800
+    first = [cell.source.split("\n")[0] for cell in cells[:8]]
+    assert "## In short" in first
+    after = cells[first.index("## In short") :][:4]
+    assert any("plt.show()" in cell.source for cell in after), "the hero picture"
+    assert any("tell(" in cell.source for cell in after), "the answer"
+
+
 # Digits that prose may have: settings and definitions, never results. Pattern -> where it comes from.
 DIGITS = {
     r"95 % interval": "the rules, first page of the book",

@@ -1,5 +1,6 @@
 """Numbers: one definition each, stored beside the network, the same bits however often and whenever they are made."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -55,6 +56,20 @@ def test_numbers_are_what_the_lenses_say_of_the_rounded_network(run):
     curve = attacks.robustness_curve(run.model, images, labels, [4 / 255], attacks.usual_ladder(2))
     assert found.values["robust, 4/255"] == curve.accuracy[-1, 0]  # whatever other radii there are
     assert (found.images["survives 4/255"] == curve.survived[-1, 0].numpy()).all()
+
+
+def test_a_walk_along_rays_finds_what_lines_say(run):
+    """Of a linear head; on the way a class may lead between two of the walk's steps, and be missed."""
+    found = numbers.of(run, EVALUATION).values
+    assert found["constant class"] <= found["constant along ray"] <= found["constant class"] + 0.05
+    assert found["apex residual"] < 1e-3
+
+
+def test_the_shape_that_predicts_needs_no_label(run):
+    look = numbers._look(run, EVALUATION, None)
+    images, labels = look.samples.test
+    others = dataclasses.replace(look.samples, test=(images, labels.flip(0)))
+    assert LENSES["shape"].measure(quantities.Look(look.model, others)) == LENSES["shape"].measure(look)
 
 
 def test_means_over_images_are_the_means_of_their_outcomes(run):

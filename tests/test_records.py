@@ -188,6 +188,16 @@ def test_a_grid_is_part_of_the_table():
     same(records.scales("dose")["smoke"][["method", "seed", "alpha"]], table[["method", "seed", "alpha"]])
 
 
+def test_what_is_on_record_is_listed_and_none_of_it_is_of_uncommitted_code(capsys):
+    """Of the book's own."""
+    cli.main(["record", "--list"])
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].split() == ["study", "profile", "networks", "seeds", "date", "commit"]
+    row = next(line.split() for line in said if line.split()[:2] == ["dose", "quick-confirm"])
+    assert row[2:4] == ["45", "5"]
+    assert not any("+" in line for line in said)
+
+
 def test_a_build_trains_no_study_that_is_on_record(tmp_path, monkeypatch):
     """Of the book's own: a look at names, without torch, for the workflow."""
     quick, fresh = load_profile("quick"), load_profile("quick-fresh")

@@ -120,7 +120,7 @@ def own(results: Results) -> dict[str, list[dict]]:
     found: dict[str, list[dict]] = {}
     for record in results.records.values():
         for one in record["verdicts"]:
-            if claims()[one["claim"]].chapter == record["chapter"]:
+            if one["claim"] in claims() and claims()[one["claim"]].chapter == record["chapter"]:
                 found.setdefault(one["claim"], []).append(one)
     return found
 

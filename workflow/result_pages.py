@@ -23,14 +23,17 @@ FAILED = "check failed"
 
 
 class Results:
-    """What the chapters found, by claim and variant; what is missing raises KeyError."""
+    """What the chapters found, by claim and variant; what is missing raises KeyError.
+
+    Claims that the book no longer has, as editions judged them, are left out.
+    """
 
     def __init__(self, folder: Path):
         self.records = read_results(folder)
         self.sections = {path.stem: _sections(path) for path in folder.glob("*.ipynb") if path.name.count(".") == 1}
         self.judged: dict[str, list[dict]] = {}
         for record in self.records.values():
-            for one in record["verdicts"]:
+            for one in [one for one in record["verdicts"] if one["claim"] in claims()]:
                 self.judged.setdefault(one["claim"], []).append(one | {"chapter": record["chapter"]})
 
     def one(self, claim: str, variant: str | None = None) -> dict:

@@ -93,7 +93,7 @@ def rescaling_moves(
 
     No logit changes: what moves belongs to how channels are scaled, not to the network.
     """
-    parts, moves = (reference, tested, weight, bias), dict.fromkeys(VARIANTS, 0.0)
+    parts, moves = (reference, tested, weight, bias), dict[str, float](dict.fromkeys(VARIANTS, 0.0))
     trained = rescaled_cosines(*parts, torch.ones_like(weight[0]))
     for draw in range(draws):
         exponents = 2 * torch.rand(weight.shape[1], generator=torch.Generator().manual_seed(draw)) - 1
