@@ -342,7 +342,8 @@ def confidence_shifts(scales: "Mapping[str, Mapping[str, Shift]]", doses: "Mappi
     _shift_line(line, [point for point in points if _is_taken(point[0])])
     for alpha, one in doses.items():
         if _is_taken(one) and one.start.mean < line.get_xlim()[1]:
-            place = {"xytext": (7, 5), "textcoords": "offset points", "fontsize": 8, "color": smoothing.color}
+            aside = (7, 5) if one.change.mean > -0.5 else (-12, -16)
+            place = {"xytext": aside, "textcoords": "offset points", "fontsize": 8, "color": smoothing.color}
             line.annotate(f"α = {alpha:g}", (one.start.mean, one.change.mean), **place)
     shown = {"Δ (points)": ("taken", 100), "rest (points)": ("rest", 100), "NLL at T": ("score", 1)}
     for ax, (label, (part, factor)) in zip(parts, shown.items(), strict=True):
