@@ -27,7 +27,7 @@ BENCHMARKS = $(shell grep -l '^def main' benchmarks/*.py)
 # Studies of chapters.yaml that the zoo has one seed of; one that has no room is left out.
 ZOO = core two_features weight_decay dropout feature_penalty \
 	logit_penalty noise scale_penalty cosine_penalty steady smoothing_weak smoothing_less smoothing_more \
-	fixed_scale unseen_penalty confidence_penalty short
+	fixed_scale unseen_penalty confidence_penalty
 ENGINE := $(VENV)/$(if $(filter local,$(ON)),book,cluster).stamp
 
 .PHONY: book plan sweep test test-all test-browser test-cluster lint format bench zoo publish repository clean help

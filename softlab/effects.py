@@ -9,6 +9,7 @@ Where a quantity is a mean over images, and the outcome on each image is at hand
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ import torch
 
 from softlab.calibration import bin_signs, ece_terms
 from softlab.errors import SoftlabError, check_known
-from softlab.intervals import OPEN, Interval, Values, paired_interval, two_way_interval
+from softlab.intervals import OPEN, Interval, Values, paired_interval, t_interval, two_way_interval
 from softlab.profile import Profile
 from softlab.quantities import QUANTITIES, Quantity
 
@@ -85,12 +86,75 @@ def effects(table: pandas.DataFrame, quantity: str, against: str | pandas.DataFr
     Raises SoftlabError for an unknown quantity, with the nearest one, and where there is nothing to compare with.
     """
     check_known("quantity", quantity, QUANTITIES)
+    found = Effects()
+    for method, rows, reference in _paired(table, quantity, against):
+        found[method] = _effect(quantity, rows, reference)
+    return found
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How far a method moves confidence, and what that does to ECE, over seeds and images; in the units of a lens.
+
+    ECE = |gap| + 2 min(overconfident part, underconfident part), exactly, of the images of all seeds together. So with
+    the baseline's gap g and what the method takes off it, Δ, ECE changes by |g - Δ| - |g| + rest.
+    start: g / Δ.  change: what ECE changes by / Δ, |start - 1| - |start| + rest / Δ.  score: NLL at T, an effect.
+    """
+
+    gap: Interval
+    taken: Interval
+    rest: Interval
+    start: Interval
+    change: Interval
+    score: Interval
+
+
+def shifts(table: pandas.DataFrame, against: str | pandas.DataFrame = "baseline") -> dict[str, Shift]:
+    """{method: Shift} against the baseline; arguments: those of `effects`.
+
+    A method without confidences by image is left out; one with a single network has no intervals.
+    """
+    found, scores = {}, effects(table, "NLL at T", against)
+    for method, *both in _paired(table, "gap", against):
+        gaps = [_terms("gap", rows) for rows in both]
+        errors = [_terms("ECE", rows) for rows in both]
+        if both[0].empty or any(one is None for one in (*gaps, *errors)):
+            continue
+        cancels = [error - np.sign(gap.mean()) * gap for error, gap in zip(errors, gaps, strict=True)]
+        taken = gaps[1] - gaps[0]
+        found[method] = Shift(
+            gap=_mean(gaps[1]),
+            taken=_mean(taken),
+            rest=_mean(cancels[0] - cancels[1]),
+            start=_ratio(gaps[1], taken),
+            change=_ratio(errors[0] - errors[1], taken),
+            score=scores[method].interval,
+        )
+    return found
+
+
+def _mean(terms: np.ndarray) -> Interval:
+    """Of terms by seed and image, (n, N); of a single network without an interval."""
+    return two_way_interval(terms) if len(terms) > 1 else t_interval(terms.mean(1))
+
+
+def _ratio(top: np.ndarray, bottom: np.ndarray) -> Interval:
+    """Of two means over seeds and images, (n, N) each; its interval is that of top - ratio · bottom, made linear."""
+    ratio, size = top.mean() / bottom.mean(), abs(bottom.mean())
+    around = _mean((top - ratio * bottom) / size)
+    return Interval(ratio, ratio + around.low, ratio + around.high, around.n, around.degrees)
+
+
+def _paired(
+    table: pandas.DataFrame, quantity: str, against: str | pandas.DataFrame
+) -> Iterator[tuple[str, pandas.DataFrame, pandas.DataFrame]]:
+    """A method, its rows and those of what it is compared with: the seeds that have a finite value in both."""
     columns = ["id", "method", "seed", quantity, "images"]  # of a wide table, as pandas copies what is there
     reference = table.loc[table["method"] == against] if isinstance(against, str) else against
     table, reference = table.loc[:, columns], reference.loc[:, columns]
     if len(reference) == 0 or reference["method"].nunique() > 1 or not reference["seed"].is_unique:
         raise SoftlabError(f"effects need one method to compare with, one network a seed, not {against!r}")
-    reference, found = reference.set_index("seed"), Effects()
+    reference = reference.set_index("seed")
     for method, rows in table.groupby("method", sort=False):
         if isinstance(against, str) and method == against:
             continue
@@ -99,8 +163,7 @@ def effects(table: pandas.DataFrame, quantity: str, against: str | pandas.DataFr
         rows = rows.set_index("seed")
         finite = [set(some.index[np.isfinite(some[quantity])]) for some in (rows, reference)]
         seeds = [seed for seed in rows.index if seed in finite[0] & finite[1]]
-        found[str(method)] = _effect(quantity, rows.loc[seeds], reference.loc[seeds])
-    return found
+        yield str(method), rows.loc[seeds], reference.loc[seeds]
 
 
 def effects_at_scales(

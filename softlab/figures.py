@@ -3,6 +3,7 @@
 Every function takes matplotlib axes, or makes them, and returns them.
 """
 
+import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,12 +17,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from softlab.intervals import Interval, Values, t_interval
+from softlab.intervals import Interval, Values, means, t_interval
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from softlab.effects import Effects
+    from softlab.effects import Effects, Shift
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ STYLES = {
 OTHERS = ("weight_decay", "dropout", "feature_penalty", "logit_penalty", "scale_penalty", "cosine_penalty", "steady")
 OTHERS += ("fixed_scale", "unseen_penalty", "confidence_penalty", "regularization_only", "amplification_only", "focal")
 OTHERS += ("early_stopping",)
-COLORS, MARKERS = ("#D55E00", "#56B4E9", "#7F7F7F", "#8C564B"), "PX*ph<>8+x1234"
+COLORS, MARKERS = ("#D55E00", "#56B4E9", "#7F7F7F", "#8C564B"), "PX*ph<>8+x123d"
 
 
 def style(method: str) -> Style:
@@ -163,17 +164,23 @@ def intervals(
     return ax
 
 
-def arrows(starts: Mapping[str, Interval], stops: Mapping[str, Interval], label: str, ends: Sequence[str]) -> Axes:
+def arrows(
+    starts: Mapping[str, Interval],
+    stops: Mapping[str, Interval],
+    label: str,
+    ends: Sequence[str] = (),
+    ax: Axes | None = None,
+) -> Axes:
     """From one estimate to another, a row for each method that has both; dotted: where the first row's two are.
 
-    ends: what the two are called; the first has open markers.
+    ends: what the two are called (none: a legend elsewhere says it); the first has open markers.
     """
     known = [method for method in starts if method in stops]
-    ax = plt.subplots(figsize=(6.4, 0.42 * len(known) + 1.1), layout="constrained")[1]
+    ax = ax or plt.subplots(figsize=(6.4, 0.42 * len(known) + 1.1), layout="constrained")[1]
     for row, method in enumerate(known):
         look = {"arrowstyle": "-|>", "color": style(method).color, "shrinkB": 8}
         ax.annotate("", (stops[method].mean, row), (starts[method].mean, row), arrowprops=look)
-    for by_method, fill, name in zip((starts, stops), ("none", "full"), ends, strict=True):
+    for by_method, fill, name in zip((starts, stops), ("none", "full"), ends or ("", ""), strict=True):
         intervals({method: by_method[method] for method in known}, label, ax, fill=fill)
         place = by_method[known[0]].mean
         ax.axvline(place, color="black", linestyle=":", linewidth=0.8)
@@ -181,6 +188,30 @@ def arrows(starts: Mapping[str, Interval], stops: Mapping[str, Interval], label:
             name, (place, 1), (0, 3), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center"
         )
     return ax
+
+
+def repairs(table: "DataFrame", pairs: Sequence[tuple[str, str]], methods: Sequence[str] = ()) -> Figure:
+    """`arrows` from one quantity to another, means over seeds, a panel for each pair.
+
+    table: of records.study_table.  methods: from top to bottom (none: as in the table), those that it has.
+    """
+    from softlab.effects import by_method
+    from softlab.quantities import QUANTITIES
+
+    order = methods or list(dict.fromkeys(table["method"]))
+    size = (8.6, 0.32 * len(order) + 1.3)
+    figure, axes = plt.subplots(1, len(pairs), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for ax, (start, stop) in zip(axes[0], pairs, strict=True):
+        ends = []
+        for quantity in (start, stop):
+            found = means(by_method(table, quantity))
+            factor = QUANTITIES[quantity].factor
+            ends.append({name: found[name].scaled(factor) for name in order if name in found})
+        arrows(*ends, QUANTITIES[start].label, ax=ax)
+    looks = {"color": "#7F7F7F", "marker": "o", "ls": "none"}
+    kinds = [Line2D([], [], fillstyle=fill, **looks) for fill in ("none", "full")]
+    figure.legend(kinds, ["as trained", "repaired"], loc="outside upper center", ncols=2, frameon=False)
+    return figure
 
 
 def doses(
@@ -290,6 +321,70 @@ def against(table: "DataFrame", column: str, quantity: str, none: str = "none", 
     return ax
 
 
+def confidence_shifts(scales: "Mapping[str, Mapping[str, Shift]]", doses: "Mapping[float, Shift]") -> Figure:
+    """What a method takes off the confidence gap against what ECE does, and beside it what no identity decides.
+
+    scales: what one is called -> method -> effects.Shift, this build first, with larger markers; open: one network.
+    doses: of label smoothing, by α.  Points lie on the line but for the rest. Where what is taken off is not certainly
+    above zero, its ratios mean nothing and only stand beside.
+    """
+    figure = plt.figure(figsize=(8.6, 4.3), layout="constrained")
+    line, *parts = (figure.add_subplot(place) for place in figure.add_gridspec(1, 4, width_ratios=[3.3, 1.3, 1.3, 1.3]))
+    smoothing = style("label_smoothing")
+    rows: dict[str, list[tuple[Shift, Style, float]]] = {}
+    for place, found in enumerate(scales.values()):
+        for method, one in found.items():
+            rows.setdefault(style(method).label, []).append((one, style(method), 5 if place else 7))
+    if doses:
+        dot = replace(smoothing, marker=".")
+        rows[f"{smoothing.label},\nsmall to large α"] = [(one, dot, 6) for one in doses.values()]
+    points = [point for row in rows.values() for point in row]
+    _shift_line(line, [point for point in points if _is_taken(point[0])])
+    for alpha, one in doses.items():
+        if _is_taken(one) and one.start.mean < line.get_xlim()[1]:
+            aside = (7, 5) if one.change.mean > -0.5 else (-12, -16)
+            place = {"xytext": aside, "textcoords": "offset points", "fontsize": 8, "color": smoothing.color}
+            line.annotate(f"α = {alpha:g}", (one.start.mean, one.change.mean), **place)
+    shown = {"Δ (points)": ("taken", 100), "rest (points)": ("rest", 100), "NLL at T": ("score", 1)}
+    for ax, (label, (part, factor)) in zip(parts, shown.items(), strict=True):
+        for place, row in enumerate(rows.values()):
+            for number, (one, look, size) in enumerate(row):
+                y = place + 0.8 * ((number + 0.5) / len(row) - 0.5)
+                _estimate(ax, getattr(one, part).scaled(factor), y, look, (-math.inf, math.inf), size)
+        ax.axvline(0, color="black", linewidth=0.8)
+        ax.set(xlabel=label, ylim=(len(rows) - 0.5, -0.5), yticks=[])
+        ax.xaxis.set_major_locator(MaxNLocator(2))
+        ax.grid(axis="x", alpha=0.3)
+    widest = max([5.0, *(abs(100 * one.rest.mean) for one, *_ in points)])
+    parts[1].set(xlim=(-widest, widest))
+    parts[1].set_title("changes that could have come out otherwise", fontsize=10)
+    parts[0].set_yticks(range(len(rows)), list(rows), fontsize=9)
+    return figure
+
+
+def _shift_line(ax: Axes, points: "Sequence[tuple[Shift, Style, float]]") -> None:
+    """Change against start over |x - 1| - |x|; what lies further right is an arrow at the edge."""
+    low, high = max(-1.0, min([0.0, *(one.start.mean for one, *_ in points)])), 2.8
+    x = np.array([low, 0, 1, high])
+    ax.plot(x, abs(x - 1) - abs(x), color="#BDBDBD", linewidth=4, zorder=1)
+    ax.axhspan(0, 1.2, color="#F3F3F3", linewidth=0, zorder=0)
+    ax.axhline(0, color="black", linewidth=0.8)
+    for one, look, size in points:
+        if one.start.mean < high:
+            _estimate(ax, one.start, one.change.mean, look, (low, high), size, one.change)
+        else:
+            ax.plot(high, one.change.mean, color=look.color, marker=5, ms=6, clip_on=False)
+    ax.set(xlim=(low, high), ylim=(-1.2, 1.1), ylabel="change of ECE / Δ")
+    ax.set(xlabel="g / Δ: overconfidence of the baseline,\nin units of what the method takes off")
+    for y, text in ((1, "ECE rises "), (-0.04, "ECE falls ")):
+        ax.text(high, y, text, ha="right", va="top")
+
+
+def _is_taken(one: "Shift") -> bool:
+    """Is Δ above zero, so that it can be divided by?"""
+    return one.taken.low > 0 or (one.taken.n == 1 and one.taken.mean > 0)
+
+
 def specification(
     definitions: "Mapping[str, Sequence[Effects]]",
     moves: Mapping[str, Mapping[str, float]],
@@ -375,13 +470,25 @@ def _scale_label(label: str, found: "Effects") -> str:
     return "\n".join([*short, f"{seeds} seeds" if seeds > 1 else "one seed"])
 
 
-def _estimate(ax: Axes, shown: Interval, y: float, look: Style, limits: tuple[float, float]) -> None:
-    """A marker with its interval, and arrows where that goes on beyond the limits; an open one for one network."""
-    marker = {"color": look.color, "marker": look.marker, "ms": 5, "ls": "none"}
+def _estimate(
+    ax: Axes,
+    shown: Interval,
+    y: float,
+    look: Style,
+    limits: tuple[float, float],
+    size: float = 5,
+    upright: Interval | None = None,
+) -> None:
+    """A marker with its interval, and arrows where that goes on beyond the limits; an open one for one network.
+
+    upright: an interval along y, too.
+    """
+    marker = {"color": look.color, "marker": look.marker, "ms": size, "ls": "none"}
     if shown.n == 1:
         ax.plot(shown.mean, y, fillstyle="none", **marker)
         return
-    ax.errorbar(shown.mean, y, xerr=shown.half_width, capsize=3, **marker)
+    across = None if upright is None else upright.half_width
+    ax.errorbar(shown.mean, y, xerr=shown.half_width, yerr=across, capsize=0.6 * size, **marker)
     low, high = limits
     for edge, arrow, beyond in ((low, 4, shown.low < low), (high, 5, shown.high > high)):  # matplotlib's carets
         if beyond:

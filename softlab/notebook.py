@@ -98,6 +98,20 @@ def tell(text: str, *, holds: bool, otherwise: str, **values: object) -> None:
     say((text if holds else otherwise).format(**values))
 
 
+def declared(name: str) -> None:
+    """Say what became of a law that was declared beforehand, if its contrast is a plain effect on record."""
+    from softlab.laws import judged, laws
+
+    found = judged().get(name)
+    if found is not None and found[0].interval.n > 1:
+        (effect, holds, p), law = found, laws()[name]
+        say(
+            f"Declared before any of these networks was trained: *{law.law}* Its contrast is {effect:+} "
+            f"({law.profile}, p = {p:.1g} after Holm’s correction over the laws), "
+            + ("as declared." if holds and p < 0.05 else "not as declared.")
+        )
+
+
 def at_scales(settings: Profile, table: pandas.DataFrame, quantity: str, study: str = "core") -> None:
     """The figure "At other scales", of a study's table and of what is on record; a sentence where that is nothing."""
     from softlab import effects, figures

@@ -1,7 +1,6 @@
 """Editions: what they hold, and what pages say of it."""
 
 import json
-import re
 import sys
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import build_site  # noqa: E402
 import conclusion  # noqa: E402
 import edition as editions  # noqa: E402
 import edition_pages  # noqa: E402
-from result_pages import Results  # noqa: E402
 
 PROFILE = """
 description: three seeds of five methods
@@ -103,19 +101,6 @@ def test_a_chapters_own_verdict_comes_first(made):
     assert "how" not in one
 
 
-def test_scales_are_ordered_by_what_their_baseline_leaves_to_mend(made, tmp_path):
-    """The gap of an edition is in its records, that of a build in the results of chapter 5."""
-    columns = {"this build": {"calibration-improves": made.judged()["calibration-improves"]}, "small": made.judged()}
-    for path in (made.folder / "networks").glob("core-baseline-*.json"):
-        kept = json.loads(path.read_bytes())
-        path.write_text(json.dumps(kept | {"numbers": kept["numbers"] | {"gap": 0.05}}))
-    assert "this build" not in conclusion.overconfidence(Results(tmp_path), columns)
-    ledger = Ledger("05_calibration", made.profile)
-    ledger.record({"baseline": {100: {"gap": 0.07}, 101: {"gap": 0.09}}, "mixup": {100: {"gap": 0.5}}})
-    ledger.save(tmp_path / "05_calibration.results.json")
-    assert re.search("this build.*8.0.*\n.*small.*5.0", conclusion.overconfidence(Results(tmp_path), columns))
-
-
 def test_editions_are_listed(made, capsys):
     assert editions.main(["list"]) == 0
     assert "15 of 15 networks, 0 chapters" in capsys.readouterr().out
@@ -167,7 +152,7 @@ def test_a_failed_check_is_shown_as_such():
 
 def test_every_place_of_the_page_is_one_that_can_be_filled():
     page = (ROOT / "book" / "conclusion.md").read_text()
-    tables = dict.fromkeys(("overconfidence", "fresh seeds", "how many verdicts"), "a table")
+    tables = dict.fromkeys(("fresh seeds", "how many verdicts"), "a table")
     filled = conclusion.concluded(build_site.with_tables(page, tables), {})
     assert "[[" not in filled
     assert "<!--" not in filled

@@ -7,7 +7,7 @@ import pandas
 import pytest
 
 from softlab import SoftlabError
-from softlab.effects import by_dose, by_method, differences, effects, half_way, outcomes, shares, ways
+from softlab.effects import by_dose, by_method, differences, effects, half_way, outcomes, shares, shifts, ways
 from softlab.intervals import OPEN, two_way_interval
 
 
@@ -177,3 +177,48 @@ def test_a_way_needs_a_baseline_an_end_and_all_values():
     values[("mixup", 1)] = {0: 1.0, 2: np.nan}
     assert ways(along(values), "cosine, logit") == {}
     assert ways(along({("mixup", 0): path}), "cosine, logit") == {}
+
+
+def confident(**methods):
+    """A table of methods from {method: a row of (confidence, right) of four images for each seed}."""
+    rows = []
+    for method, by_seed in methods.items():
+        for seed, pairs in enumerate(by_seed):
+            sure, right = np.array(pairs, float).T
+            images = {"confidence": sure, "right": right.astype(bool)}
+            row = {"method": method, "seed": seed, "id": f"{method}-{seed}", "images": images}
+            rows.append(row | {"gap": float((sure - right).mean()), "NLL at T": 0.5})
+    return pandas.DataFrame(rows)
+
+
+# Baseline: gap (.9 · 4 - 2) / 4 = .4. Mixup: (.6 · 4 - 2) / 4 = .1, so Δ is .3 and ECE falls by as much.
+SURE = [(0.9, 1), (0.9, 0), (0.9, 1), (0.9, 0)]
+LESS = [(0.6, 1), (0.6, 0), (0.6, 1), (0.6, 0)]
+# Underconfident by as much as the baseline is overconfident: Δ is .8, half of that is the gap, and ECE stays.
+SHY = [(0.6, 1), (0.6, 1), (0.6, 1), (0.6, 1)]
+
+
+def test_what_is_taken_off_the_gap_decides_what_ece_does():
+    found = shifts(confident(baseline=[SURE, SURE], mixup=[LESS, LESS], cutmix=[SHY, SHY]))
+    one, two = found["mixup"], found["cutmix"]
+    assert [one.gap.mean, one.taken.mean, one.rest.mean] == pytest.approx([0.4, 0.3, 0])
+    assert [one.start.mean, one.change.mean] == pytest.approx([4 / 3, -1])
+    assert [two.taken.mean, two.start.mean, two.change.mean] == pytest.approx([0.8, 0.5, 0], abs=1e-12)
+    assert one.score.mean == 0
+
+
+def test_the_rest_is_what_cancels_in_the_gap():
+    # Two bins, .05 too sure and .15 not sure enough: gap -.1 / 2, ECE .2 / 2, and 2 · .05 / 2 cancels.
+    both = [(0.55, 1), (0.55, 0), (0.85, 1), (0.85, 1)]
+    one = shifts(confident(baseline=[SURE, SURE], mixup=[both, both]))["mixup"]
+    assert one.taken.mean == pytest.approx(0.45)
+    assert one.rest.mean == pytest.approx(0.05)
+    identity = abs(one.start.mean - 1) - abs(one.start.mean) + one.rest.mean / one.taken.mean
+    assert one.change.mean == pytest.approx(identity)
+
+
+def test_a_shift_needs_confidences_and_of_one_network_it_has_no_interval():
+    table = confident(baseline=[SURE], mixup=[LESS])
+    assert shifts(table)["mixup"].taken.n == 1
+    assert shifts(table)["mixup"].taken.half_width == np.inf
+    assert shifts(table.assign(images=[{}, {}])) == {}

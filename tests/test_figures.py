@@ -9,8 +9,20 @@ import pandas
 import pytest
 
 from softlab import effects, load_profile, notebook, records
-from softlab.effects import Effect, Effects
-from softlab.figures import OTHERS, STYLES, against, arrows, at_scales, doses, specification, style, ways
+from softlab.effects import Effect, Effects, Shift
+from softlab.figures import (
+    OTHERS,
+    STYLES,
+    against,
+    arrows,
+    at_scales,
+    confidence_shifts,
+    doses,
+    repairs,
+    specification,
+    style,
+    ways,
+)
 from softlab.intervals import Interval
 
 # Linear RGB as it is seen without one kind of cone. Machado, Oliveira and Fernandes 2009, doi:10.1109/TVCG.2009.113,
@@ -200,6 +212,44 @@ def test_ways_marks_where_networks_are_half_way():
     (ax,) = figure.axes
     assert drawn(ax) == {(style("mixup").color, style("mixup").marker): [(1.0, 0.56), (1.5, 0.44)]}
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["length", "cosine"]
+    plt.close(figure)
+
+
+def shift(gap, taken, several=True):
+    """One whose rest is zero, with intervals of ± .01, or of a single network."""
+
+    def about(value):
+        return Interval(value, value - 0.01, value + 0.01, 5) if several else Interval(value, -math.inf, math.inf, 1)
+
+    start = gap / taken
+    parts = (gap, taken, 0.0, start, abs(start - 1) - abs(start), 0.0)
+    return Shift(*map(about, parts))
+
+
+def test_shifts_lie_on_the_line_and_those_beyond_the_edge_are_arrows():
+    scales = {"this build": {"mixup": shift(0.1, 0.2)}, "other": {"mixup": shift(0.1, 0.2, several=False)}}
+    figure = confidence_shifts(scales, {0.001: shift(0.1, 0.02), 0.0003: shift(0.1, 0.001)})
+    left, taken, *_ = figure.axes
+    arrow = [line for line in left.lines if line.get_marker() == 5]
+    assert len(arrow) == 1  # the other dose takes off nothing for certain, and has no place on the line
+    assert [label.get_text() for label in taken.get_yticklabels()] == ["Mixup", "label smoothing,\nsmall to large α"]
+    assert any(line.get_fillstyle() == "none" for line in left.lines)
+    plt.close(figure)
+
+
+def test_repairs_are_in_the_units_of_their_quantities():
+    rows = [
+        {"method": method, "seed": seed, "ECE": 0.1, "ECE at T": 0.02, "NLL": 0.8, "NLL at T": 0.6}
+        for method in ("mixup", "baseline")
+        for seed in (0, 1)
+    ]
+    pairs = [("ECE", "ECE at T"), ("NLL", "NLL at T")]
+    figure = repairs(pandas.DataFrame(rows), pairs, ["baseline", "weight_decay", "mixup"])
+    left, right = figure.axes
+    assert [label.get_text() for label in left.get_yticklabels()] == ["baseline", "Mixup"]
+    assert (left.get_xlabel(), right.get_xlabel()) == ("ECE (%)", "NLL")
+    marked = {round(float(line.get_xdata()[0]), 9) for line in left.lines if line.get_marker() == "o"}
+    assert marked == {10.0, 2.0}
     plt.close(figure)
 
 

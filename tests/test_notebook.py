@@ -2,8 +2,10 @@
 
 import math
 
+from softlab import laws, notebook
+from softlab.effects import Effect
 from softlab.evidence import means
-from softlab.intervals import each, known
+from softlab.intervals import Interval, each, known
 from softlab.notebook import as_text, table
 
 
@@ -26,3 +28,19 @@ def test_a_table_has_a_row_per_method_in_the_order_of_its_columns():
 
 def test_intervals_as_text_in_other_units():
     assert as_text(means({"mixup": [0.1, 0.1]}), 100) == {"mixup": "10.0 ± 0.0"}
+
+
+def test_a_law_is_told_with_its_contrast_once_there_is_one(monkeypatch):
+    said = []
+    monkeypatch.setattr(notebook, "say", said.append)
+    monkeypatch.setattr(laws, "judged", dict)
+    notebook.declared("gap")
+    assert said == []
+    effect = Effect("gap", Interval(-0.1, -0.12, -0.08, 5), "seeds", ())
+    monkeypatch.setattr(laws, "judged", lambda: {"gap": (effect, True, 0.001)})
+    notebook.declared("gap")
+    assert "-10.0 ± 2.0 (fashion-heldout, p = 0.001" in said[0]
+    assert said[0].endswith(" as declared.")
+    monkeypatch.setattr(laws, "judged", lambda: {"gap": (effect, True, 0.2)})
+    notebook.declared("gap")
+    assert said[1].endswith("not as declared.")

@@ -59,7 +59,6 @@ def main(build: Path, log: Path, sweeps: list[str], edition: edition_pages.Editi
     scales = edition_pages.by_scale(results, edition and edition.name)
     tables = {
         "the editions": edition_pages.page(scales),
-        "overconfidence": conclusion.overconfidence(results, scales),
         "fresh seeds": conclusion.with_fresh_seeds(results),
         "how many verdicts": conclusion.counted(scales),
     }

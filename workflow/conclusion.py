@@ -9,14 +9,12 @@ import sys
 from collections.abc import Mapping
 
 from edition_pages import all_editions, own
-from result_pages import FAILED, Results, badge, interval, table, unjudged
+from result_pages import FAILED, Results, badge, unjudged
 
 from softlab.evidence import caveat, claims
-from softlab.figures import style
 from softlab.profile import load_profile, packaged_profiles
 
 Columns = Mapping[str, Mapping[str, list[dict]]]  # scale -> claim -> its judgements, that of its own statistic first
-METHODS = ("label_smoothing", "mixup", "cutmix", "maxsup")
 GROUPS = {
     "supported": "supported at every scale that decides them",
     "contradicted": "contradicted at every scale that decides them",
@@ -99,24 +97,6 @@ def counted(columns: Columns) -> str:
     """How many verdicts there are at a scale, of all variants."""
     most = max((sum(map(len, judged.values())) for judged in columns.values()), default=0)
     return f"up to {most} verdicts a scale, all variants of all claims"
-
-
-def overconfidence(results: Results, columns: Columns) -> str:
-    """How overconfident the baseline is at every scale, beside what the methods change in its calibration error.
-
-    Scales in the order of the baseline's gap (mean confidence minus accuracy), the most overconfident first.
-    """
-    gaps = {edition.name: edition.values("core", "baseline", "gap") for edition in all_editions()}
-    kept = results.records.get("05_calibration", {}).get("measurements", [])
-    gaps["this build"] = [one["value"] for one in kept if (one["quantity"], one["method"]) == ("gap", "baseline")]
-    rows = []
-    for scale, judged in columns.items():
-        if "calibration-improves" in judged and gaps[scale]:
-            (found, *_), mean = judged["calibration-improves"], sum(gaps[scale]) / len(gaps[scale])
-            changes = [interval(one, 100) if one else "–" for one in map(found["differences"].get, METHODS)]
-            rows.append((mean, [scale, f"{100 * mean:+z.1f}", *changes]))
-    headings = ["scale", "gap of the baseline", *(f"ECE, {style(method).label}" for method in METHODS)]
-    return table(headings, [row for _, row in sorted(rows, reverse=True)]) if rows else "*Nothing here can say.*"
 
 
 def with_fresh_seeds(results: Results) -> str:
