@@ -116,9 +116,9 @@ def shifts(table: pandas.DataFrame, against: str | pandas.DataFrame = "baseline"
     """
     found, scores = {}, effects(table, "NLL at T", against)
     for method, *both in _paired(table, "gap", against):
-        gaps = [_terms("gap", rows) for rows in both]
-        errors = [_terms("ECE", rows) for rows in both]
-        if both[0].empty or any(one is None for one in (*gaps, *errors)):
+        gaps = [one for rows in both if (one := _terms("gap", rows)) is not None]
+        errors = [one for rows in both if (one := _terms("ECE", rows)) is not None]
+        if both[0].empty or len(gaps) + len(errors) < 4:
             continue
         cancels = [error - np.sign(gap.mean()) * gap for error, gap in zip(errors, gaps, strict=True)]
         taken = gaps[1] - gaps[0]

@@ -191,7 +191,7 @@ def shape(look: Look) -> Found:
         "effective rank": geometry.effective_rank(features),
         "log row length": float(rows.mean()),
         "row unevenness": float(rows.std(correction=0)),
-        "bias": float((bias - bias.mean()).norm()) / scale,
+        "bias": float((bias - bias.mean()).norm()) / scale if scale else math.nan,
         "mean confidence": float(logits.softmax(1).amax(1).mean()),
     }
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import safetensors.torch
 import torch
+from torch.nn.functional import cross_entropy
 
 from softlab import fingerprint, models, provenance, regularizers, training, zoo
-from softlab.calibration import nll
 from softlab.data import Dataset, load
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment, run_id
@@ -290,7 +290,7 @@ def _best_snapshot(partial: Path, experiment: Experiment, dataset: Dataset, mode
     for epoch in filter(None, experiment.snapshot_epochs):
         model.load_state_dict(safetensors.torch.load_file(partial / _snapshot_name(epoch)))
         fitted = extract(model, dataset.fit_images, dataset.fit_labels)
-        losses[epoch] = nll(fitted.logits, fitted.labels)
+        losses[epoch] = float(cross_entropy(fitted.logits, fitted.labels))
     return min(losses, key=losses.__getitem__)
 
 

@@ -216,6 +216,8 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
         "outside",
         "dimension",
         "three_classes",
+        "short",
+        "eight_classes",
         "narrow",
         "deep",
     }

@@ -90,8 +90,8 @@ def test_a_file_of_the_package_is_read_where_its_name_stands(package):
 
 def test_chapters_read_the_lenses_that_they_use_and_training_reads_none():
     reads = {path.stem: inputs.notebook_code(path) for path in (ROOT / "notebooks").glob("*.ipynb")}
-    assert "softlab/calibration.py" in reads["05_calibration"]
-    assert "softlab/calibration.py" not in reads["04_cosines"]
+    assert "softlab/attacks/gradient.py" in reads["06_robustness"]
+    assert "softlab/attacks/gradient.py" not in reads["04_cosines"]
     assert "softlab/geometry/cosines.py" in reads["04_cosines"]
     assert all("softlab/training.py" in one and "softlab/notebook.py" in one for one in reads.values())
     training = inputs.code(inputs.TRAINING)

@@ -160,7 +160,7 @@ def test_a_table_along_training_has_a_row_for_each_snapshot(settings):
     settings = load_profile("smoke", **SMALL | {"epochs": 2, "snapshot_epochs": [0, 2]}, methods=["baseline"], seeds=1)
     along, trained = study_table(settings, along=True), study_table(settings)
     assert list(along["epoch"]) == [0, 2]
-    assert along["accuracy"][1] == trained["accuracy"][0] != along["accuracy"][0]
+    assert along["NLL"][1] == trained["NLL"][0] != along["NLL"][0]
     assert along["robust, 4/255"].isna().all()
 
 
@@ -188,8 +188,9 @@ def test_a_grid_is_part_of_the_table():
     same(records.scales("dose")["smoke"][["method", "seed", "alpha"]], table[["method", "seed", "alpha"]])
 
 
-def test_what_is_on_record_is_listed_and_none_of_it_is_of_uncommitted_code(capsys):
+def test_what_is_on_record_is_listed_and_none_of_it_is_of_uncommitted_code(capsys, monkeypatch):
     """Of the book's own."""
+    monkeypatch.setattr(records, "RECORDS", provenance.PACKAGE / "records")
     cli.main(["record", "--list"])
     said = capsys.readouterr().out.splitlines()
     assert said[0].split() == ["study", "profile", "networks", "seeds", "date", "commit"]

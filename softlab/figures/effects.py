@@ -1,0 +1,184 @@
+"""Estimates with their intervals, a row for each method."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from softlab.intervals import Interval, means
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from softlab.effects import Effects
+from softlab.figures.style import Style, style
+
+
+def intervals(
+    values: Mapping[str, Interval], label: str, ax: Axes | None = None, zero: bool = False, fill: str = "full"
+) -> Axes:
+    """One dot with its interval per method, from top to bottom; `zero` draws a line where there is no difference.
+
+    fill: `full`, or `none` for open markers, where two kinds share the axes.
+    """
+    ax = ax or plt.subplots(figsize=(6, 0.5 * len(values) + 1), layout="constrained")[1]
+    for row, (method, interval) in enumerate(values.items()):
+        look = style(method)
+        half = interval.half_width if interval.n > 1 else 0
+        marker = {"marker": look.marker, "ms": 7, "fillstyle": fill}
+        ax.errorbar(interval.mean, row, xerr=half, color=look.color, capsize=4, **marker)
+    ax.set_yticks(range(len(values)), [style(method).label for method in values])
+    ax.set(xlabel=label, ylim=(len(values) - 0.5, -0.5))
+    if zero:
+        ax.axvline(0, color="black", linewidth=0.8)
+    ax.grid(axis="x", alpha=0.3)
+    return ax
+
+
+def arrows(
+    starts: Mapping[str, Interval],
+    stops: Mapping[str, Interval],
+    label: str,
+    ends: Sequence[str] = (),
+    ax: Axes | None = None,
+) -> Axes:
+    """From one estimate to another, a row for each method that has both; dotted: where the first row's two are.
+
+    ends: what the two are called (none: a legend elsewhere says it); the first has open markers.
+    """
+    known = [method for method in starts if method in stops]
+    ax = ax or plt.subplots(figsize=(6.4, 0.42 * len(known) + 1.1), layout="constrained")[1]
+    for row, method in enumerate(known):
+        look = {"arrowstyle": "-|>", "color": style(method).color, "shrinkB": 8}
+        ax.annotate("", (stops[method].mean, row), (starts[method].mean, row), arrowprops=look)
+    for by_method, fill, name in zip((starts, stops), ("none", "full"), ends or ("", ""), strict=True):
+        intervals({method: by_method[method] for method in known}, label, ax, fill=fill)
+        place = by_method[known[0]].mean
+        ax.axvline(place, color="black", linestyle=":", linewidth=0.8)
+        ax.annotate(
+            name, (place, 1), (0, 3), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center"
+        )
+    return ax
+
+
+def repairs(table: "DataFrame", pairs: Sequence[tuple[str, str]], methods: Sequence[str] = ()) -> Figure:
+    """`arrows` from one quantity to another, means over seeds, a panel for each pair.
+
+    table: of records.study_table.  methods: from top to bottom (none: as in the table), those that it has.
+    """
+    from softlab.effects import by_method
+    from softlab.quantities import QUANTITIES
+
+    order = methods or list(dict.fromkeys(table["method"]))
+    size = (8.6, 0.32 * len(order) + 1.3)
+    figure, axes = plt.subplots(1, len(pairs), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for ax, (start, stop) in zip(axes[0], pairs, strict=True):
+        ends: list[dict[str, Interval]] = []
+        for quantity in (start, stop):
+            found = means(by_method(table, quantity))
+            factor = QUANTITIES[quantity].factor
+            ends.append({name: found[name].scaled(factor) for name in order if name in found})
+        arrows(ends[0], ends[1], QUANTITIES[start].label, ax=ax)
+    kinds = [Line2D([], [], fillstyle=fill, color="#7F7F7F", marker="o", ls="none") for fill in ("none", "full")]
+    figure.legend(kinds, ["as trained", "repaired"], loc="outside upper center", ncols=2, frameon=False)
+    return figure
+
+
+def panels(values: Mapping[str, Mapping[str, Interval]], columns: int = 4) -> Figure:
+    """Differences to the baseline, a small panel of `intervals` for each quantity. values: label -> method."""
+    rows = max(1, -(-len(values) // columns))
+    figure, axes = plt.subplots(rows, columns, figsize=(2.15 * columns, 2.2 * rows), layout="constrained")
+    for ax in axes.flat[len(values) :]:
+        ax.set_visible(False)
+    for ax, (label, by_method) in zip(axes.flat, values.items(), strict=False):
+        intervals(by_method, f"Δ {label}", ax, zero=True)
+        ax.xaxis.label.set_size(8)
+        if not ax.get_subplotspec().is_first_col():
+            ax.set_yticklabels([])
+    return figure
+
+
+def at_scales(scales: "Mapping[str, Effects]", ax: Axes | None = None) -> Axes:
+    """What methods do to one quantity at several scales: a row for each, an effect with its interval for each method.
+
+    scales: what a scale is called -> effects on the same quantity, at least one.  A method with one network there has
+    an open marker and no interval. Where an interval is much wider than all effects lie apart, an arrow at the edge
+    says that it goes on.
+    """
+    methods = list(dict.fromkeys(method for found in scales.values() for method in found))
+    labels = [_scale_label(label, found) for label, found in scales.items()]
+    between = 0.15  # methods, in inches, as all that follows
+    row = max(between * len(methods) + 0.25, *(0.16 * label.count("\n") + 0.3 for label in labels))
+    ax = ax or plt.subplots(figsize=(6.4, row * len(scales) + 1), layout="constrained")[1]
+    some = [effect.shown for found in scales.values() for effect in found.values() if effect.shown.n]
+    low, high = _limits([(one.mean, *((one.low, one.high) if one.n > 1 else ())) for one in some])
+    for place, found in enumerate(scales.values()):
+        for method, effect in found.items():
+            if effect.shown.n == 0:
+                continue
+            y = place + (methods.index(method) - (len(methods) - 1) / 2) * between / row
+            _estimate(ax, effect.shown, y, style(method), (low, high))
+        if place:
+            ax.axhline(place - 0.5, color="#D9D9D9", linewidth=0.8)
+    ax.axvline(0, color="black", linewidth=0.8)
+    described = next(effect for found in scales.values() for effect in found.values()).described
+    better = {-1: "\n← better", 0: "", 1: "\nbetter →"}[described.better]
+    unit = described.label.replace("(%)", "(points)")
+    ax.set(xlim=(low, high), ylim=(len(scales) - 0.5, -0.5), xlabel=f"change of {unit}{better}")
+    ax.set_yticks(range(len(scales)), labels, fontsize=9)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="x", alpha=0.3)
+    looks = [style(method) for method in methods]
+    names = [Line2D([], [], ls="none", color=look.color, marker=look.marker, label=look.label) for look in looks]
+    options = {"ncols": min(4, len(names)), "frameon": False, "columnspacing": 1.0, "handletextpad": 0.2}
+    ax.legend(handles=names, loc="lower center", bbox_to_anchor=(0.5, 1.0), **options)
+    return ax
+
+
+def _scale_label(label: str, found: "Effects") -> str:
+    """In lines that fit beside the axes, the last of which says how many networks there are of a method."""
+    seeds = max(effect.shown.n for effect in found.values())
+    short = textwrap.wrap(label.replace(" training images", " images"), 26)
+    return "\n".join([*short, f"{seeds} seeds" if seeds > 1 else "one seed"])
+
+
+def _estimate(
+    ax: Axes,
+    shown: Interval,
+    y: float,
+    look: Style,
+    limits: tuple[float, float],
+    size: float = 5,
+    upright: Interval | None = None,
+) -> None:
+    """A marker with its interval, and arrows where that goes on beyond the limits; an open one for one network.
+
+    upright: an interval along y, too.
+    """
+    marker = {"color": look.color, "marker": look.marker, "ms": size, "ls": "none"}
+    if shown.n == 1:
+        ax.plot(shown.mean, y, fillstyle="none", **marker)
+        return
+    across = None if upright is None else upright.half_width
+    ax.errorbar(shown.mean, y, xerr=shown.half_width, yerr=across, capsize=0.6 * size, **marker)
+    low, high = limits
+    for edge, arrow, beyond in ((low, 4, shown.low < low), (high, 5, shown.high > high)):  # matplotlib's carets
+        if beyond:
+            ax.plot(edge, y, color=look.color, marker=arrow, ms=6, clip_on=False)
+
+
+def _limits(values: Sequence[tuple[float, ...]], times: float = 1) -> tuple[float, float]:
+    """Of an axis that shows zero and all means, and of their intervals what is not further out than `times` as much.
+
+    values: (mean,) or (mean, low, high).
+    """
+    least, most = (of(0.0, *(one[0] for one in values)) for of in (min, max))
+    room = times * (most - least or 1)
+    ends = [end for one in values for end in one]
+    low, high = max(min(0.0, *ends), least - room), min(max(0.0, *ends), most + room)
+    margin = 0.04 * (high - low)
+    return low - margin, high + margin

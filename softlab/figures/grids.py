@@ -1,0 +1,213 @@
+"""What estimates do along an axis: doses, dimensions, definitions, epochs, a baseline's own gap."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from softlab.intervals import Interval, t_interval
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from softlab.effects import Effects, Shift
+from softlab.figures.effects import _estimate, _limits
+from softlab.figures.style import Style, _pale, style
+
+
+def doses(
+    curves: Mapping[str, Mapping[float, Interval]], ax: Axes | None = None, method: str = "label_smoothing"
+) -> Axes:
+    """Means with their intervals against the dose of one method, on a logarithmic axis that has zero too.
+
+    curves: what a quantity is called -> {dose: interval}, at most three; they differ in fill and dash.
+    """
+    ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
+    looks = {"color": style(method).color, "ms": 5, "capsize": 3, "linewidth": 1.2}
+    fashions = (("full", "-", "s", 1.0), ("none", "--", "o", 1.08), ("none", ":", "^", 1.16))
+    for (name, curve), (fill, dash, marker, aside) in zip(curves.items(), fashions, strict=False):
+        at = [aside * dose for dose in curve]  # so that intervals do not hide each other
+        means = [interval.mean for interval in curve.values()]
+        halves = [interval.half_width if interval.n > 1 else 0 for interval in curve.values()]
+        ax.errorbar(at, means, yerr=halves, label=name, fillstyle=fill, ls=dash, marker=marker, **looks)
+    return dose_axis({dose for curve in curves.values() for dose in curve}, ax)
+
+
+def dose_axis(shown: Iterable[float], ax: Axes) -> Axes:
+    """Make the horizontal axis logarithmic down to the smallest of these doses, and linear from there to zero."""
+    ordered = sorted({0.0, *shown})
+    ax.set_xscale("symlog", linthresh=ordered[1] if len(ordered) > 1 else 1.0, linscale=0.5)
+    ax.set_xticks(ordered, [f"{dose:g}".removeprefix("0") or "0" for dose in ordered], fontsize=8)
+    ax.set_xticks([], minor=True)
+    ax.set(xlabel="dose α")
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def against(table: "DataFrame", column: str, quantity: str, none: str = "none", ax: Axes | None = None) -> Axes:
+    """Mean and 95 % interval over seeds of a quantity, for each method at each value that a study's grid has.
+
+    table: of records.study_table.  column: what the grid varies; values stand side by side, equally far apart.
+    none: what the value None is called, which stands last.
+    """
+    from softlab.quantities import QUANTITIES
+
+    ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
+    described = QUANTITIES[quantity]
+    points: list[float | None] = sorted(table[column].dropna().unique())
+    points += [None] * bool(table[column].isna().any())
+    methods = list(dict.fromkeys(table["method"]))
+    for index, method in enumerate(methods):
+        look, rows = style(method), table.loc[(table["method"] == method) & np.isfinite(table[quantity])]
+        given = [rows.loc[rows[column].isna() if one is None else rows[column] == one, quantity] for one in points]
+        found = {place: t_interval(some).scaled(described.factor) for place, some in enumerate(given) if len(some)}
+        x = [place + 0.09 * (index - (len(methods) - 1) / 2) for place in found]
+        half = [one.half_width if one.n > 1 else 0 for one in found.values()]
+        marker = {"color": look.color, "marker": look.marker, "ms": 5, "capsize": 2, "lw": 1, "label": look.label}
+        ax.errorbar(x, [one.mean for one in found.values()], half, **marker)
+    ax.set_xticks(range(len(points)), [none if point is None else f"{point:g}" for point in points])
+    ax.set(ylabel=described.label)
+    ax.grid(axis="y", alpha=0.3)
+    return ax
+
+
+def confidence_shifts(scales: "Mapping[str, Mapping[str, Shift]]", doses: "Mapping[float, Shift]") -> Figure:
+    """What a method takes off the confidence gap against what ECE does, and beside it what no identity decides.
+
+    scales: what one is called -> method -> effects.Shift, this build first, with larger markers; open: one network.
+    doses: of label smoothing, by α.  Points lie on the line but for the rest. Where what is taken off is not certainly
+    above zero, its ratios mean nothing and only stand beside.
+    """
+    figure = plt.figure(figsize=(8.6, 4.3), layout="constrained")
+    line, *parts = (figure.add_subplot(place) for place in figure.add_gridspec(1, 4, width_ratios=[3.3, 1.3, 1.3, 1.3]))
+    smoothing = style("label_smoothing")
+    rows: dict[str, list[tuple[Shift, Style, float]]] = {}
+    for place, found in enumerate(scales.values()):
+        for method, one in found.items():
+            rows.setdefault(style(method).label, []).append((one, style(method), 5 if place else 7))
+    if doses:
+        dot = replace(smoothing, marker=".")
+        rows[f"{smoothing.label},\nsmall to large α"] = [(one, dot, 6) for one in doses.values()]
+    points = [point for row in rows.values() for point in row]
+    _shift_line(line, [point for point in points if _is_taken(point[0])])
+    for alpha, one in doses.items():
+        if _is_taken(one) and one.start.mean < line.get_xlim()[1]:
+            aside = (7, 5) if one.change.mean > -0.5 else (-12, -16)
+            place = {"xytext": aside, "textcoords": "offset points", "fontsize": 8, "color": smoothing.color}
+            line.annotate(f"α = {alpha:g}", (one.start.mean, one.change.mean), **place)
+    shown = {"Δ (points)": ("taken", 100), "rest (points)": ("rest", 100), "NLL at T": ("score", 1)}
+    for ax, (label, (part, factor)) in zip(parts, shown.items(), strict=True):
+        for place, row in enumerate(rows.values()):
+            for number, (one, look, size) in enumerate(row):
+                y = place + 0.8 * ((number + 0.5) / len(row) - 0.5)
+                _estimate(ax, getattr(one, part).scaled(factor), y, look, (-math.inf, math.inf), size)
+        ax.axvline(0, color="black", linewidth=0.8)
+        ax.set(xlabel=label, ylim=(len(rows) - 0.5, -0.5), yticks=[])
+        ax.xaxis.set_major_locator(MaxNLocator(2))
+        ax.grid(axis="x", alpha=0.3)
+    widest = max([5.0, *(abs(100 * one.rest.mean) for one, *_ in points)])
+    parts[1].set(xlim=(-widest, widest))
+    parts[1].set_title("changes that could have come out otherwise", fontsize=10)
+    parts[0].set_yticks(range(len(rows)), list(rows), fontsize=9)
+    return figure
+
+
+def _shift_line(ax: Axes, points: "Sequence[tuple[Shift, Style, float]]") -> None:
+    """Change against start over |x - 1| - |x|; what lies further right is an arrow at the edge."""
+    low, high = max(-1.0, min([0.0, *(one.start.mean for one, *_ in points)])), 2.8
+    x = np.array([low, 0, 1, high])
+    ax.plot(x, abs(x - 1) - abs(x), color="#BDBDBD", linewidth=4, zorder=1)
+    ax.axhspan(0, 1.2, color="#F3F3F3", linewidth=0, zorder=0)
+    ax.axhline(0, color="black", linewidth=0.8)
+    for one, look, size in points:
+        if one.start.mean < high:
+            _estimate(ax, one.start, one.change.mean, look, (low, high), size, one.change)
+        else:
+            ax.plot(high, one.change.mean, color=look.color, marker=5, ms=6, clip_on=False)
+    ax.set(xlim=(low, high), ylim=(-1.2, 1.1), ylabel="change of ECE / Δ")
+    ax.set(xlabel="g / Δ: overconfidence of the baseline,\nin units of what the method takes off")
+    for y, text in ((1, "ECE rises "), (-0.04, "ECE falls ")):
+        ax.text(high, y, text, ha="right", va="top")
+
+
+def _is_taken(one: "Shift") -> bool:
+    """Is Δ above zero, so that it can be divided by?"""
+    return one.taken.low > 0 or (one.taken.n == 1 and one.taken.mean > 0)
+
+
+def specification(
+    definitions: "Mapping[str, Sequence[Effects]]",
+    moves: Mapping[str, Mapping[str, float]],
+    methods: Sequence[str],
+    label: str,
+) -> Figure:
+    """What methods do to several definitions of one thing: a panel for each method, a row for each definition.
+
+    definitions: what one is called -> effects, one for each scale, from top to bottom in its row.  moves: by definition
+    and method, how far it can be moved without changing any network, in the units of its lens: a grey bar.  Pale:
+    effects that are no larger.  The last definition stands in front, on a coloured band.  label: of all x axes.
+    """
+    between = 0.11  # scales, in inches
+    row = between * max(len(found) for found in definitions.values()) + 0.14
+    size = (1.3 + 1.8 * len(methods), row * len(definitions) + 1)
+    figure, axes = plt.subplots(1, len(methods), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    all_effects = [
+        one[name].shown for found in definitions.values() for one in found for name in methods if name in one
+    ]
+    ends = [(one.mean, *((one.low, one.high) if one.n > 1 else ())) for one in all_effects if one.n]
+    limits = _limits(ends, times=0.4)
+    for ax, method in zip(axes[0], methods, strict=True):
+        look = style(method)
+        ax.axhspan(len(definitions) - 1.5, len(definitions) - 0.5, color="#FFF3B0", linewidth=0)
+        for place, (name, found) in enumerate(definitions.items()):
+            reach = moves[name][method] * found[0][method].described.factor
+            ax.barh(place, 2 * reach, 0.86, -reach, color="#E4E4E4", linewidth=0)
+            known = [one[method].shown for one in found if method in one and one[method].shown.n]
+            for number, one in enumerate(known):
+                y = place + (number - (len(known) - 1) / 2) * between / row
+                weak = abs(one.mean) <= reach
+                _estimate(ax, one, y, replace(look, color=_pale(look.color)) if weak else look, limits)
+        ax.axvline(0, color="black", linewidth=0.8)
+        ax.set(title=look.label, xlim=limits, ylim=(len(definitions) - 0.5, -0.5))
+        ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+        ax.tick_params(axis="y", length=0)
+        ax.grid(axis="x", alpha=0.3)
+    axes[0, 0].set_yticks(range(len(definitions)), definitions)
+    axes[0, 0].get_yticklabels()[-1].set_fontweight("bold")
+    figure.supxlabel(label, fontsize=10)
+    return figure
+
+
+def ways(
+    parts: "Mapping[str, Mapping[str, DataFrame]]", halves: Mapping[str, Mapping[str, Mapping[int, float]]]
+) -> Figure:
+    """How two things come along on their way, a panel for each method: means over seeds.
+
+    parts: what one is called -> method -> share of the way, (epochs, seeds); the first in full lines, the second in
+    dashed ones.  halves: the same -> method -> {seed: epoch at which half is reached}; a marker with its interval
+    just above the line at one half, for the second an open one just below.
+    """
+    methods = list(next(iter(parts.values())))
+    size = (0.8 + 2.1 * len(methods), 2.9)
+    figure, axes = plt.subplots(1, len(methods), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for ax, method in zip(axes[0], methods, strict=True):
+        look = style(method)
+        ax.axhline(0.5, color="black", linewidth=0.8)
+        looks = (("-", "full", 0.56), ("--", "none", 0.44))
+        for (name, by_method), (line, fill, y) in zip(parts.items(), looks, strict=True):
+            share = by_method[method].mean(axis=1)
+            ax.plot(share.index, share, line, color=look.color, alpha=0.6, label=name)
+            half = t_interval(list(halves[name][method].values()))
+            error = half.half_width if half.n > 1 else None
+            marker = {"marker": look.marker, "ms": 6, "fillstyle": fill, "capsize": 3}
+            ax.errorbar(half.mean, y, xerr=error, color=look.color, zorder=3, **marker)
+        ax.set(title=look.label, xlabel="epoch", ylim=(-0.6, 1.2))
+        ax.legend(loc="lower right", frameon=False, fontsize=8)
+    axes[0, 0].set_ylabel("share of the way")
+    return figure

@@ -1,0 +1,116 @@
+"""What one network does: its regions, its reliability, its training."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+
+from softlab.intervals import Values
+
+if TYPE_CHECKING:
+    pass
+from softlab.figures.style import style
+
+
+def soft_labels(
+    images: np.ndarray, targets: np.ndarray, classes: Sequence[str], titles: Sequence[str], columns: int = 3
+) -> np.ndarray:
+    """Images over their target distributions, `columns` side by side; returns the axes of the targets (M,).
+
+    images: (M, C, H, W) in [0, 1].  targets: (M, K), rows that sum to 1.
+    """
+    images, targets = np.asarray(images), np.asarray(targets)
+    rows = -(-len(images) // columns)
+    figure = plt.figure(figsize=(8.5, 3.9 * rows), layout="constrained")
+    blocks = figure.subfigures(rows, columns, squeeze=False).reshape(-1)
+    bars = []
+    for block, image, target, title in zip(blocks, images, targets, titles, strict=False):
+        picture, bar = block.subplots(2, 1, height_ratios=[1, 1.2])
+        picture.imshow(np.moveaxis(image, 0, -1), cmap="gray_r", vmin=0, vmax=1)
+        picture.set(title=title, xticks=[], yticks=[])
+        picture.spines[:].set_visible(True)
+        bar.barh(np.arange(len(target)), target, color="#56B4E9", edgecolor="black", linewidth=0.5)
+        bar.axvline(0, color="black", linewidth=0.8)
+        bar.set(xlim=(min(0, targets.min() - 0.05), 1.12), xticks=[0, 0.5, 1], xlabel="target")
+        bar.set_yticks(np.arange(len(classes)), classes, fontsize=8)
+        bar.set_ylim(len(target) - 0.5, -0.5)
+        bar.grid(axis="x", alpha=0.3)
+        bars.append(bar)
+    return np.array(bars)
+
+
+def decision_plane(logits: np.ndarray, extent: float, ax: Axes | None = None, confidence: bool = True) -> Axes:
+    """Regions of a plane by predicted class (colours), and contours of the largest probability.
+
+    logits: (H, W, K) on [-extent, extent]², row 0 the lowest (geometry.plane_logits).
+    """
+    ax = ax or plt.subplots(figsize=(4.2, 4.2), layout="constrained")[1]
+    logits = np.asarray(logits)
+    shown = ListedColormap(plt.get_cmap("tab10")(range(10))[: logits.shape[-1]])
+    box = (-extent, extent, -extent, extent)
+    ax.imshow(logits.argmax(-1), origin="lower", extent=box, cmap=shown, vmin=0, vmax=logits.shape[-1] - 1, alpha=0.35)
+    if confidence:
+        top = logits.max(-1, keepdims=True)
+        largest = 1 / np.exp(logits - top).sum(-1)
+        lines = ax.contour(largest, [0.5, 0.9, 0.99], origin="lower", extent=box, colors="black", linewidths=0.7)
+        ax.clabel(lines, fontsize=7)
+    ax.set(xlim=(-extent, extent), ylim=(-extent, extent))
+    return ax
+
+
+def curves(
+    values: Mapping[str, np.ndarray], epochs: Sequence[int], label: str, ax: Axes | None = None, marked: bool = False
+) -> Axes:
+    """Mean over seeds against epochs, in a band from the lowest seed to the highest.
+
+    values: method -> (seeds, epochs).  marked: a marker at every epoch.
+    """
+    ax = ax or plt.subplots(layout="constrained")[1]
+    for method, array in values.items():
+        look = style(method)
+        every = 1 if marked else max(1, len(epochs) // 6)
+        ax.plot(epochs, array.mean(0), color=look.color, marker=look.marker, markevery=every, ms=5, label=look.label)
+        ax.fill_between(epochs, array.min(0), array.max(0), color=look.color, alpha=0.15, linewidth=0)
+    ax.set(xlabel="epoch", ylabel=label)
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def reliability(
+    confidence: np.ndarray,
+    accuracy: np.ndarray,
+    interval: tuple,
+    share: np.ndarray,
+    method: str,
+    ax: Axes | None = None,
+) -> Axes:
+    """Accuracy against confidence, bin by bin, over grey bars for the share of samples in each; diagonal: calibrated.
+
+    confidence, accuracy, share: (B,).  interval: low and high (B,) of accuracy.  Bins without samples are not drawn.
+    """
+    ax = ax or plt.subplots(figsize=(3, 3), layout="constrained")[1]
+    some, look = np.asarray(share) > 0, style(method)
+    x, y, low, high = (np.asarray(one)[some] for one in (confidence, accuracy, *interval))
+    width = 1 / len(some)
+    ax.bar((np.arange(len(some)) + 0.5) * width, share, width, color="#D9D9D9", edgecolor="white", linewidth=0.5)
+    ax.plot([0, 1], [0, 1], color="black", linewidth=0.8)
+    ax.errorbar(x, y, yerr=[y - low, high - y], color=look.color, marker=look.marker, ms=4, linewidth=1, capsize=2)
+    ax.set(title=look.label, xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
+    return ax
+
+
+def dots(
+    x: Values, y: Values, labels: Sequence[str], factors: Sequence[float] = (1, 1), ax: Axes | None = None
+) -> Axes:
+    """One dot for each network: x against y. x, y: method -> {seed: value}.  labels, factors: of x and of y."""
+    ax = ax or plt.subplots(figsize=(4, 3.4), layout="constrained")[1]
+    for method in [name for name in x if name in y]:
+        both, look = [seed for seed in x[method] if seed in y[method]], style(method)
+        across, up = ([side[method][seed] * by for seed in both] for side, by in zip((x, y), factors, strict=True))
+        ax.scatter(across, up, 30, look.color, marker=look.marker, alpha=0.8, label=look.label)
+    ax.set(xlabel=labels[0], ylabel=labels[1])
+    ax.grid(alpha=0.3)
+    return ax

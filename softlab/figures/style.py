@@ -1,0 +1,46 @@
+"""How a method looks and is called in the whole book."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from matplotlib.colors import to_hex, to_rgb
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a method looks and is called throughout the book."""
+
+    label: str
+    color: str
+    marker: str
+
+
+# Okabe and Ito's colours, which people with colour-blindness tell apart.
+STYLES = {
+    "baseline": Style("baseline", "#000000", "o"),
+    "label_smoothing": Style("label smoothing", "#0072B2", "s"),
+    "mixup": Style("Mixup", "#E69F00", "^"),
+    "cutmix": Style("CutMix", "#009E73", "D"),
+    "maxsup": Style("MaxSup", "#CC79A7", "v"),
+}
+# The book's other methods: a marker for each, in the colours that are left.
+OTHERS = ("weight_decay", "dropout", "feature_penalty", "logit_penalty", "scale_penalty", "cosine_penalty", "steady")
+OTHERS += ("fixed_scale", "unseen_penalty", "confidence_penalty", "regularization_only", "amplification_only", "focal")
+OTHERS += ("early_stopping",)
+COLORS, MARKERS = ("#D55E00", "#56B4E9", "#7F7F7F", "#8C564B"), "PX*ph<>8+x123d"
+
+
+def style(method: str) -> Style:
+    """The style of a method; one that the book does not know gets a spare one, always the same for its name."""
+    place = OTHERS.index(method) if method in OTHERS else sum(method.encode())
+    color, marker = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
+    return STYLES.get(method, Style(method.replace("_", " "), color, marker))
+
+
+def _pale(color: str) -> str:
+    """A colour half way to white."""
+    red, green, blue = to_rgb(color)
+    return to_hex(((1 + red) / 2, (1 + green) / 2, (1 + blue) / 2))
