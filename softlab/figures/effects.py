@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from softlab.intervals import Interval, means
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    import pandas
 
     from softlab.effects import Effects
 from softlab.figures.style import Style, style
@@ -65,7 +65,7 @@ def arrows(
     return ax
 
 
-def repairs(table: "DataFrame", pairs: Sequence[tuple[str, str]], methods: Sequence[str] = ()) -> Figure:
+def repairs(table: "pandas.DataFrame", pairs: Sequence[tuple[str, str]], methods: Sequence[str] = ()) -> Figure:
     """`arrows` from one quantity to another, means over seeds, a panel for each pair.
 
     table: of records.study_table.  methods: from top to bottom (none: as in the table), those that it has.

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from softlab.intervals import Interval, t_interval
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    import pandas
 
     from softlab.effects import Effects, Shift
 from softlab.figures.effects import _estimate, _limits
@@ -50,7 +50,7 @@ def dose_axis(shown: Iterable[float], ax: Axes) -> Axes:
     return ax
 
 
-def against(table: "DataFrame", column: str, quantity: str, none: str = "none", ax: Axes | None = None) -> Axes:
+def against(table: "pandas.DataFrame", column: str, quantity: str, none: str = "none", ax: Axes | None = None) -> Axes:
     """Mean and 95 % interval over seeds of a quantity, for each method at each value that a study's grid has.
 
     table: of records.study_table.  column: what the grid varies; values stand side by side, equally far apart.
