@@ -185,7 +185,7 @@ def specification(
 
 
 def ways(
-    parts: "Mapping[str, Mapping[str, DataFrame]]", halves: Mapping[str, Mapping[str, Mapping[int, float]]]
+    parts: "Mapping[str, Mapping[str, pandas.DataFrame]]", halves: Mapping[str, Mapping[str, Mapping[int, float]]]
 ) -> Figure:
     """How two things come along on their way, a panel for each method: means over seeds.
 
