@@ -118,7 +118,7 @@ def outside(dataset: Dataset, name: str) -> tuple[Tensor, Tensor]:
     name: as of `load`; it must have the same classes.
     """
     other = load(name)
-    if other.classes != dataset.classes:
+    if [one.lower() for one in other.classes] != [one.lower() for one in dataset.classes]:
         raise SoftlabError(f"{name} has other classes than {dataset.name}: it cannot test its networks")
     images = torch.cat([other.fit_images, other.test_images])
     labels = torch.cat([other.fit_labels, other.test_labels])
