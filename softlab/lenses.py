@@ -83,6 +83,14 @@ class Look:
         return extract(self.model, *self.samples.fit, head=self.head)
 
     @functools.cached_property
+    def corrupted(self) -> dict[str, list[Representation]]:
+        """The first test images in each kind of corruption, at severities 1, 3 and 5."""
+        labels, found = self.samples.test[1][:CORRUPTED], {}
+        for kind, worse in self.samples.corrupted():
+            found.setdefault(kind, []).append(extract(self.model, worse, labels, head=self.head))
+        return found
+
+    @functools.cached_property
     def temperature(self) -> float:
         return calibration.fit_temperature(self.fitted.logits, self.fitted.labels)
 

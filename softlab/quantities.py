@@ -288,13 +288,14 @@ def ranked(look: Look) -> Found:
 )
 def sure_when_corrupted(look: Look) -> Found:
     """Calibration on corrupted images, mean over severities; the temperature is that of clean images."""
-    labels, found = look.samples.test[1][:CORRUPTED], {}
-    for kind, worse in look.samples.corrupted():
-        logits = extract(look.model, worse, labels, head=look.head).logits
-        probs = logits.softmax(1)
-        found.setdefault(f"gap, {kind}", []).append(calibration.confidence_gap(probs, labels))
-        found.setdefault(f"ECE, {kind}", []).append(calibration.expected_calibration_error(probs, labels))
-        found.setdefault(f"NLL at T, {kind}", []).append(calibration.nll(logits / look.temperature, labels))
+    found = {}
+    for kind, severities in look.corrupted.items():
+        for one in severities:
+            probs = one.logits.softmax(1)
+            found.setdefault(f"gap, {kind}", []).append(calibration.confidence_gap(probs, one.labels))
+            found.setdefault(f"ECE, {kind}", []).append(calibration.expected_calibration_error(probs, one.labels))
+            cooled = one.logits / look.temperature
+            found.setdefault(f"NLL at T, {kind}", []).append(calibration.nll(cooled, one.labels))
     return {name: sum(some) / len(some) for name, some in found.items()}
 
 
@@ -380,8 +381,6 @@ def inward(look: Look) -> Found:
     clean=False,
 )
 def corrupted(look: Look) -> Found:
-    labels, by_kind = look.samples.test[1][:CORRUPTED], {}
-    for kind, worse in look.samples.corrupted():
-        by_kind.setdefault(kind, []).append(extract(look.model, worse, labels, head=look.head).accuracy)
+    by_kind = {kind: [one.accuracy for one in severities] for kind, severities in look.corrupted.items()}
     found = {f"corrupted, {kind}": sum(some) / len(some) for kind, some in by_kind.items()}
     return {"corrupted": sum(found.values()) / len(found), **found}

@@ -251,7 +251,8 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
     """Train in .partial/, with snapshots and checkpoints, then rename into the store."""
     partial = store / ".partial" / name
     started = last_kept = time.monotonic()
-    if _method_of(experiment).keeps == "best" and not max(experiment.snapshot_epochs, default=0):
+    chooses = _method_of(experiment).keeps == "best"
+    if chooses and not max(experiment.snapshot_epochs, default=0):
         raise SoftlabError(f"{experiment.method} chooses among snapshots: snapshot_epochs must have one after training")
     resumed = _resumed(partial, experiment, dataset)
     for state in training.epochs(experiment, dataset, device, resumed):
@@ -264,7 +265,7 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
             keep_checkpoint(partial, state.epoch, state.history, **parts)
             last_kept = time.monotonic()
     record: dict[str, Any] = {}
-    if _method_of(experiment).keeps == "best":
+    if chooses:
         record["kept_epoch"] = _best_snapshot(partial, experiment, dataset, state.model)
         state.model.load_state_dict(safetensors.torch.load_file(partial / _snapshot_name(record["kept_epoch"])))
     write_tensors(partial / "weights.safetensors", state.model.state_dict())

@@ -117,12 +117,7 @@ class Edition:
 
 def own(results: Results) -> dict[str, list[dict]]:
     """Judgements by claim, of the chapter that the claim belongs to: others judge it too, for their own methods."""
-    found: dict[str, list[dict]] = {}
-    for record in results.records.values():
-        for one in record["verdicts"]:
-            if one["claim"] in claims() and claims()[one["claim"]].chapter == record["chapter"]:
-                found.setdefault(one["claim"], []).append(one)
-    return found
+    return {claim: found for claim in results.judged if (found := results.own(claim))}
 
 
 def all_editions() -> list[Edition]:

@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from softlab.figures.style import Style, style
 from softlab.intervals import Interval, means
 
 if TYPE_CHECKING:
     import pandas
 
     from softlab.effects import Effects
-from softlab.figures.style import Style, style
 
 
 def intervals(

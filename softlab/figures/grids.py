@@ -11,14 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from softlab.figures.effects import _estimate, _limits
+from softlab.figures.style import Style, _pale, style
 from softlab.intervals import Interval, t_interval
 
 if TYPE_CHECKING:
     import pandas
 
     from softlab.effects import Effects, Shift
-from softlab.figures.effects import _estimate, _limits
-from softlab.figures.style import Style, _pale, style
 
 
 def doses(
