@@ -2,7 +2,7 @@
 
 `fashion-mini` comes with the package and `digits` with scikit-learn; `fashion-mnist`, `cifar10` and `cifar100` are
 downloaded and verified by torchvision; `fashion-heldout` is `fashion-mnist` scored on 5,000 of its training images,
-which are not trained on; `folder:PATH` reads `PATH/train/<class>/*` and `PATH/test/<class>/*`. Pixels
+which are not trained on; `fashion-large` has all of its training images, and fashion-mini's to be scored; `folder:PATH` reads `PATH/train/<class>/*` and `PATH/test/<class>/*`. Pixels
 stay uint8: they are turned into numbers on the device, batch by batch. Each test set is split once and for all into a
 part for fitting (a temperature, say) and a part that is scored.
 """
@@ -30,7 +30,7 @@ from softlab.provenance import cache_folder
 EMBEDDED = Path(__file__).parent / "datasets" / "fashion_mini.npz"
 FASHION = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 TORCHVISION = {"fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100"}
-NAMES = ("fashion-mini", "digits", *TORCHVISION, "fashion-heldout", "cifar10-jpeg")
+NAMES = ("fashion-mini", "digits", *TORCHVISION, "fashion-heldout", "fashion-large", "cifar10-jpeg")
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
 
@@ -93,6 +93,11 @@ def _load(name: str, root: Path) -> Dataset:
         return _from_torchvision(name, root)
     if name == "fashion-heldout":
         return _held_out(_load("fashion-mnist", root), name, 5000)
+    if name == "fashion-large":
+        all_of, scored = _load("fashion-mnist", root), _load("fashion-mini", root)
+        kinds = [f"{part}_{kind}" for part in ("train", "fit", "test") for kind in ("images", "labels")]
+        parts = {kind: getattr(all_of if kind.startswith("train") else scored, kind) for kind in kinds}
+        return _dataset(name, parts, FASHION, f"{all_of.source}, scored on those that are embedded")
     if name == "cifar10-jpeg":
         if not (root / name).is_dir():
             advice = "it is an image folder of your own, in SOFTLAB_DATA; cifar10 downloads the original"

@@ -58,6 +58,7 @@ class Experiment:
     method_parameters: Mapping[str, object] = field(default_factory=dict)
     seed: int = _number(0, *SEEDS)
     epochs: int = _number(45, *EPOCHS)
+    steps_per_epoch: int | None = _number(None, 1, 10**6)  # None: so many as one pass over the images takes
     batch_size: int = _number(128, 1, 10**6)
     optimizer: str = _choice("sgd", "adamw")  # SGD with Nesterov momentum, or AdamW, as transformers want it
     learning_rate: float = _number(0.1, 1e-12, 1e3)  # its peak

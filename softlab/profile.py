@@ -165,7 +165,8 @@ def is_recorded(profile: Profile, study: str) -> bool:
         return False
     own = study_profile(profile, study)
     for name, about in json.loads((folder / "about.json").read_bytes()).items():
-        if about["experiment"] == own.experiment.as_dict() and about["evaluation"] == own.evaluation:
+        written = Experiment().as_dict() | about["experiment"]  # with fields that there were not then
+        if written == own.experiment.as_dict() and about["evaluation"] == own.evaluation:
             with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
                 if {int(row["seed"]) for row in csv.DictReader(file)} >= set(own.seeds):
                     return True

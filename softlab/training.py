@@ -125,7 +125,8 @@ def epochs(
     if experiment.compiled and device.type == "cuda":
         network = torch.compile(network)
     one_hot = functional.one_hot(labels, len(dataset.classes)).float()
-    per_epoch = math.ceil(len(images) / experiment.batch_size)
+    per_pass = math.ceil(len(images) / experiment.batch_size)
+    per_epoch = experiment.steps_per_epoch or per_pass
     total_steps = per_epoch * experiment.epochs
 
     with cpu_threads(experiment.threads), _out_of_memory_explained(experiment.batch_size, device):
@@ -134,9 +135,14 @@ def epochs(
             started = perf_counter()
             model.train()
             sums, finite_steps = torch.zeros(5, device=device), torch.zeros((), device=device)
-            order = torch.randperm(len(images), generator=stream(experiment.seed, "order", epoch)).to(device)
-            for step, chosen in enumerate(order.tensor_split(per_epoch)):  # batches that differ by one image at most
+            seen, batches = 0, ()
+            for step in range(per_epoch):
                 position = epoch * per_epoch + step
+                done, now = divmod(position, per_pass)  # passes over the images
+                if now == 0 or not batches:  # in a new order, in batches that differ by one image at most
+                    order = torch.randperm(len(images), generator=stream(experiment.seed, "order", done))
+                    batches = order.to(device).tensor_split(per_pass)
+                chosen = batches[now]
                 rate = experiment.learning_rate * schedule(position / total_steps, experiment)
                 for group in optimizer.param_groups:
                     group["lr"] = rate
@@ -158,7 +164,8 @@ def epochs(
                 optimizer.step()
                 sums += batch_sums(loss, logits, targets, features)
                 finite_steps += sums[0].isfinite()  # once it is not finite, it stays so
-            means = (sums / len(images)).tolist()  # the epoch's only wait for the device
+                seen += len(chosen)
+            means = (sums / seen).tolist()  # the epoch's only wait for the device
             for name, value in zip(HISTORY, means, strict=False):
                 if not math.isfinite(value):
                     step = epoch * per_epoch + int(finite_steps)

@@ -81,11 +81,13 @@ def test_a_mean_over_images_has_an_interval_over_seeds_and_images():
 
 
 def test_ece_is_a_mean_over_images_once_the_signs_of_its_bins_are_fixed():
-    # In the bin around .75 the baseline is right too seldom, around .55 too often: |-.25| and |.45| of two images each.
+    # In the bin around .75 the baseline is right too seldom, around .55 too often: .25 and -.45 of four images each. Its
+    # first seed alone would be right too often in both.
     confidence = np.array([0.75, 0.75, 0.55, 0.55])
-    sure = {"confidence": confidence, "right": np.array([True, False, True, True])}
+    lucky = {"confidence": confidence, "right": np.array([True, True, True, True])}
+    unlucky = {"confidence": confidence, "right": np.array([False, False, True, True])}
     better = {"confidence": confidence, "right": np.array([True, True, True, False])}
-    images = right(sure, sure, better, better)
+    images = right(lucky, unlucky, better, better)
     values = {"baseline": {0: 0.35, 1: 0.35}, "mixup": {0: 0.15, 1: 0.15}}
     one = effects(table(values, images, "ECE"), "ECE")["mixup"]
     assert one.interval.mean == pytest.approx(0.15 - 0.35)

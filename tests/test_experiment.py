@@ -82,6 +82,7 @@ def test_every_field_changes_the_run_id():
         "head": "two_layers",
         "head_bias": "zero",
         "dropout": 0.5,
+        "steps_per_epoch": 5,
     }
     plain, code = Experiment(), {"training": 1}
     ids = {run_id(plain, "data", code), run_id(plain, "other", code), run_id(plain, "data", {"training": 2})}
@@ -213,6 +214,8 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
     quick, fresh = load_profile("quick"), load_profile("quick-fresh")
     assert set(fresh.studies) == set(quick.studies) - {
         "dose",
+        "training_images",
+        "training_images_more",
         "outside",
         "dimension",
         "three_classes",

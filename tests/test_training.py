@@ -36,10 +36,11 @@ def test_the_same_experiment_gives_the_same_bits_whatever_was_drawn_before(tiny,
     assert_same_bits(first, weights(train(tiny, mini)))
 
 
+@pytest.mark.parametrize("steps", [None, 3])  # an epoch that ends where a pass over the images does, or within one
 @pytest.mark.parametrize("method", ["baseline", "label_smoothing", "mixup", "cutmix", "maxsup"])
 @pytest.mark.parametrize("precision", ["fp32", "auto"])
-def test_resuming_from_any_epoch_ends_with_the_same_bits(tiny, mini, method, precision):
-    tiny = tiny.replace(method=method, epochs=3, precision=precision, augmentation="flip_shift")
+def test_resuming_from_any_epoch_ends_with_the_same_bits(tiny, mini, method, precision, steps):
+    tiny = tiny.replace(method=method, epochs=3, precision=precision, augmentation="flip_shift", steps_per_epoch=steps)
     whole = train(tiny, mini)
     for stop in (1, 2):
         for state in training.epochs(tiny, mini):
@@ -82,6 +83,21 @@ def test_every_image_is_seen_once_an_epoch_in_batches_of_nearly_one_size(tiny, m
     )
     train(tiny.replace(train_size=101, batch_size=50, epochs=1), mini)
     assert sizes == [34, 34, 33]
+
+
+def test_steps_count_where_an_epoch_is_so_many_of_them(tiny, mini, monkeypatch):
+    drawn = []
+    kind = type(training.regularizers.get("baseline"))
+    monkeypatch.setattr(
+        kind, "transform", lambda self, images, targets, generator: (drawn.append(images), (images, targets))[1]
+    )
+    tiny = tiny.replace(train_size=100, batch_size=50)
+    train(tiny.replace(epochs=2, steps_per_epoch=3), mini)
+    assert [len(images) for images in drawn] == [50] * 6
+    for first in (0, 2, 4):  # two steps are a pass over the images, and passes do not end where epochs do
+        assert len(torch.cat(drawn[first : first + 2]).flatten(1).unique(dim=0)) == 100
+    two = train(tiny.replace(epochs=1, steps_per_epoch=2), mini)
+    assert_same_bits(weights(two), weights(train(tiny.replace(epochs=1), mini)))
 
 
 def test_the_training_images_are_balanced_and_drawn_by_the_seed_alone(tiny, mini):
