@@ -2,7 +2,8 @@
 
 `fashion-mini` comes with the package and `digits` with scikit-learn; `fashion-mnist`, `cifar10` and `cifar100` are
 downloaded and verified by torchvision; `fashion-heldout` is `fashion-mnist` scored on 5,000 of its training images,
-which are not trained on; `fashion-large` has all of its training images, and fashion-mini's to be scored; `folder:PATH` reads `PATH/train/<class>/*` and `PATH/test/<class>/*`. Pixels
+which are not trained on; `fashion-large` has all of its training images, and those of fashion-mini to be scored;
+`folder:PATH` reads `PATH/train/<class>/*` and `PATH/test/<class>/*`. Pixels
 stay uint8: they are turned into numbers on the device, batch by batch. Each test set is split once and for all into a
 part for fitting (a temperature, say) and a part that is scored.
 """

@@ -81,8 +81,8 @@ def test_a_mean_over_images_has_an_interval_over_seeds_and_images():
 
 
 def test_ece_is_a_mean_over_images_once_the_signs_of_its_bins_are_fixed():
-    # In the bin around .75 the baseline is right too seldom, around .55 too often: .25 and -.45 of four images each. Its
-    # first seed alone would be right too often in both.
+    # In the bin around .75 the baseline is right too seldom, around .55 too often: .25 and -.45 of four images each.
+    # Its first seed alone would be right too often in both.
     confidence = np.array([0.75, 0.75, 0.55, 0.55])
     lucky = {"confidence": confidence, "right": np.array([True, True, True, True])}
     unlucky = {"confidence": confidence, "right": np.array([False, False, True, True])}
