@@ -31,6 +31,7 @@ from softlab.quantities import LENSES, QUANTITIES
 
 RECORDS = provenance.PACKAGE / "records"
 TEXT = ("method", "seed", "id", "asked", "torch", "device", "cpu", "evaluation", "lenses", "date", "commit")
+AUTOATTACK, RADIUS_OF_AUTOATTACK = RECORDS / "autoattack", 4  # workflow/record_autoattack.py; in 255ths
 # Outcomes by image that are recorded: those that a quantity is the mean of, what calibration is made of, and rungs.
 OUTCOMES = {"right", "confidence", "survived"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
 
@@ -127,6 +128,15 @@ def snapshots(study: str = "core") -> dict[str, pandas.DataFrame]:
     for path in sorted((RECORDS / study / "along").glob("*.csv")):
         table = _current(_table(path), about(study)[path.stem]["lenses"])
         found[path.stem] = table.assign(epoch=table["epoch"].astype(int), source="recorded", images=[{}] * len(table))
+    return found
+
+
+def autoattacked() -> dict[str, np.ndarray]:
+    """Which of the attacked images a network has right after AutoAttack alone, by run id; of those done to the end."""
+    found = {}
+    for path in sorted(AUTOATTACK.glob("*.npz")):
+        with np.load(path, allow_pickle=False) as file:
+            found |= {name: file[name] for name in json.loads(path.with_suffix(".json").read_bytes())}
     return found
 
 

@@ -66,7 +66,7 @@ def test_a_walk_along_rays_finds_what_lines_say(run):
 
 
 def test_the_shape_that_predicts_needs_no_label(run):
-    look = numbers._look(run, EVALUATION, None)
+    look = numbers.look_at(run, EVALUATION, None)
     images, labels = look.samples.test
     others = dataclasses.replace(look.samples, test=(images, labels.flip(0)))
     assert LENSES["shape"].measure(quantities.Look(look.model, others)) == LENSES["shape"].measure(look)
