@@ -83,7 +83,7 @@ def test_means_over_images_are_the_means_of_their_outcomes(run):
 
 def test_numbers_are_measured_once(run, monkeypatch):
     first, kept = numbers.of(run, EVALUATION), files(run)
-    monkeypatch.setattr(numbers, "_look", None)  # nothing may look at the network any more
+    monkeypatch.setattr(numbers, "look_at", None)  # nothing may look at the network any more
     again = numbers.of(run, EVALUATION)
     assert again.values == first.values
     assert all((again.images[name] == first.images[name]).all() for name in first.images)
