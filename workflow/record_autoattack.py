@@ -36,9 +36,7 @@ def main(name: str, seeds: int, methods: list[str]) -> None:
         images, labels = (part[:attacked] for part in look.samples.test)
         while (done := len(found.get(run.id, ()))) < len(labels):
             batch = slice(done, done + BATCH)
-            result = attacks.autoattack(
-                look.model, as_pixels(images[batch]), labels[batch], RADIUS_OF_AUTOATTACK / 255
-            )
+            result = attacks.autoattack(look.model, as_pixels(images[batch]), labels[batch], RADIUS_OF_AUTOATTACK / 255)
             found[run.id] = np.concatenate([found.get(run.id, np.zeros(0, bool)), ~result.success.cpu().numpy()])
             write_whole(path, lambda file: np.savez_compressed(file, **found))  # pyright: ignore
             print(time.strftime("%H:%M:%S"), run.id, len(found[run.id]), f"{found[run.id].mean():.3f}", flush=True)
