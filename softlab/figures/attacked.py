@@ -63,15 +63,17 @@ def candidates(
 ) -> Figure:
     """Changes against each of several things that might decide them, a panel for each, three in a row.
 
-    places: what it is called -> where each cell is (sizes, above 1.5, on a logarithmic axis).  gains: method -> the
+    places: what it is called -> where each cell is; the first row of panels has logarithmic axes.  gains: method -> the
     change in each cell.  curves: as places -> method -> a curve (x, y), and a score that stands in the method's colour.
     """
     rows = -(-len(places) // 3)
     look = {"sharey": True, "squeeze": False, "layout": "constrained"}
     figure, axes = plt.subplots(rows, 3, figsize=(8.6, 2.9 * rows), **look)
     for ax, (name, at) in zip(axes.flat, places.items(), strict=False):
-        if min(at) > 1.5 or max(at) > 100:
+        if ax in axes[0]:
             ax.set_xscale("log")
+            ax.set_xticks(sorted(set(at)), [f"{one:,.0f}" for one in sorted(set(at))], fontsize=7)
+            ax.set_xticks([], minor=True)
         for number, (method, values) in enumerate(gains.items()):
             shape = style(method)
             for x, one in zip(at, values, strict=True):
@@ -212,7 +214,7 @@ class Way:
     """The way of one feature under attack, in a plane where it starts at 0 and the boundary to its goal is at 1 across.
 
     image: (C, H, W) in [0, 1], attacked.  reached: the class it is taken for then.  path: (steps + 1, 2).
-    inward: (2,), the direction of the origin, no longer than 1.  classes: (H, W), of the points of the box (left,
+    inward: (2,), where the origin is, seen from the start.  classes: (H, W), of the points of the box (left,
     right, low, high), the lowest row first.
     """
 
@@ -245,7 +247,8 @@ def ways_under_attack(walks: Mapping[str, Way], classes: Sequence[str], truth: i
         below.imshow(way.classes, vmin=0, vmax=len(palette.colors) - 1, **options)
         below.plot(*way.path.T, color="black", marker=".", ms=4, lw=1)
         below.plot(*way.path[0], "o", color="black", ms=6)
-        below.annotate("", way.inward, (0, 0), arrowprops={"arrowstyle": "->", "color": "#D55E00", "lw": 1.5})
+        look = {"arrowstyle": "->", "color": "#D55E00", "lw": 1.8}
+        below.annotate("", way.inward / np.linalg.norm(way.inward), (0, 0), arrowprops=look)
         below.axvline(1, color="black", ls=":", lw=0.8)
         below.set(xlim=way.box[:2], ylim=way.box[2:], xlabel="across")
     axes[1, 0].set_ylabel("aside")
