@@ -271,3 +271,11 @@ def test_a_kill_in_the_middle_of_a_record_is_followed_by_the_same_bytes(tmp_path
     for name in ("smoke.csv", "smoke.npz", "about.json"):
         made, wanted = (tmp_path / place / "records" / "core" / name for place in ("killed", "whole"))
         assert made.read_bytes() == wanted.read_bytes(), name
+
+
+def test_autoattack_is_read_of_networks_that_it_has_met_to_the_end(monkeypatch, tmp_path):
+    assert all(one.dtype == bool for one in records.autoattacked().values())
+    monkeypatch.setattr(records, "AUTOATTACK", tmp_path)
+    np.savez(tmp_path / "a.npz", done=np.array([True, False]), begun=np.array([True]))
+    (tmp_path / "a.json").write_text('{"done": {}}')
+    assert {name: list(one) for name, one in records.autoattacked().items()} == {"done": [True, False]}

@@ -72,7 +72,8 @@ def candidates(
     for ax, (name, at) in zip(axes.flat, places.items(), strict=False):
         if ax in axes[0]:
             ax.set_xscale("log")
-            ax.set_xticks(sorted(set(at)), [f"{one:,.0f}" for one in sorted(set(at))], fontsize=7)
+            ticks = [one for one in sorted(set(at)) if not any(0.8 * one < less < one for less in at)]
+            ax.set_xticks(ticks, [f"{one:,.0f}" for one in ticks], fontsize=7)
             ax.set_xticks([], minor=True)
         for number, (method, values) in enumerate(gains.items()):
             shape = style(method)
@@ -125,7 +126,7 @@ def attack_steps(
             look = {"color": style(method).color, "marker": style(method).marker, "fillstyle": fill, "ls": "none"}
             right.plot(found[method], [row + 0.3 * (number - 0.5)] * len(found[method]), ms=7, **look)
     right.set_yticks(range(len(methods)), [style(method).label for method in methods])
-    right.set(xlim=(0, top), ylim=(len(methods) - 0.5, -0.5), xlabel="accuracy under attack (%)")
+    right.set(xlim=(0, top), ylim=(max(len(methods), 1) - 0.5, -0.5), xlabel="accuracy under attack (%)")
     kinds = [
         Line2D([], [], ls="none", marker="o", color="#7F7F7F", fillstyle=fill, label=name)
         for name, fill in zip(beside, ("none", "full"), strict=True)
