@@ -119,8 +119,8 @@ def effect_apart(
     ids = tuple(name for rows in parts for name in rows["id"])
     if not seeds:
         return Effect(quantity, OPEN, "seeds", ids)
-    terms = [_terms(quantity, rows) for rows in parts]
-    if len(seeds) > 1 and all(one is not None and one.shape == np.shape(terms[0]) for one in terms):
+    terms = [one for rows in parts if (one := _terms(quantity, rows)) is not None]
+    if len(seeds) > 1 and len(terms) == 4 and len({one.shape for one in terms}) == 1:
         return Effect(quantity, two_way_interval(_apart(terms)), "seeds and images", ids)
     return Effect(quantity, t_interval(_apart([rows[quantity].to_numpy() for rows in parts])), "seeds", ids)
 

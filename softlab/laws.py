@@ -65,7 +65,8 @@ def cells_of(profile: str) -> dict[tuple[int, int], pandas.DataFrame]:
     for study, table in parts:
         if table is not None:
             epochs = records.about(study)[profile]["experiment"]["epochs"]
-            for (images, steps), rows in table.groupby(["train_size", "steps_per_epoch"]):
+            for images, steps in set(zip(table["train_size"], table["steps_per_epoch"], strict=True)):
+                rows = table.loc[(table["train_size"] == images) & (table["steps_per_epoch"] == steps)]
                 found[int(images), int(steps * epochs)] = rows
     return dict(sorted(found.items()))
 

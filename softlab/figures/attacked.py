@@ -191,11 +191,12 @@ def turned(weight: np.ndarray, start: np.ndarray, end: np.ndarray, boundary: flo
     _, ax = plt.subplots(figsize=(3.8, 3.4), layout="constrained")
     size = 1.25 * float(np.linalg.norm(start))
     grid = np.stack(np.meshgrid(*2 * [np.linspace(-0.15 * size, size, 200)]), 2)
-    box = (-0.15 * size, size) * 2
+    box = (-0.15 * size, size, -0.15 * size, size)
     ax.imshow((grid @ np.asarray(weight).T).argmax(2), origin="lower", extent=box, cmap="Pastel1")
     for point, name in ((start, "f"), (end, "f, attacked")):
-        ax.annotate("", point, (0, 0), arrowprops={"arrowstyle": "->"})
-        ax.annotate(name, point, (3, 3), textcoords="offset points")
+        tip = float(point[0]), float(point[1])
+        ax.annotate("", tip, (0, 0), arrowprops={"arrowstyle": "->"})
+        ax.annotate(name, tip, (3, 3), textcoords="offset points")
     first, last = (float(np.arctan2(point[1], point[0])) for point in (start, end))
     for stop, radius, sign in ((last, 0.35 * size, "δ"), (boundary, 0.58 * size, "θ")):
         arc = np.linspace(first, stop, 30)
@@ -207,7 +208,8 @@ def turned(weight: np.ndarray, start: np.ndarray, end: np.ndarray, boundary: flo
 
 def _degrees(log: Interval) -> Interval:
     """Of the logarithm of an angle."""
-    return Interval(*(float(np.degrees(np.exp(one))) for one in (log.mean, log.low, log.high)), log.n)
+    mean, low, high = (float(np.degrees(np.exp(one))) for one in (log.mean, log.low, log.high))
+    return Interval(mean, low, high, log.n)
 
 
 @dataclass(frozen=True)
@@ -234,7 +236,7 @@ def ways_under_attack(walks: Mapping[str, Way], classes: Sequence[str], truth: i
     the boundary to the class that the attack reached.
     """
     shown = sorted({int(one) for way in walks.values() for one in np.unique(way.classes)})
-    palette = ListedColormap(plt.get_cmap("tab10")(range(10))[: max(len(classes), 1)])
+    palette = ListedColormap(plt.get_cmap("tab10")(range(10))[: len(classes)])
     size = (0.9 + 2 * len(walks), 5.4)
     figure, axes = plt.subplots(
         2, len(walks), figsize=size, squeeze=False, layout="constrained", height_ratios=[1, 1.5]
@@ -245,7 +247,7 @@ def ways_under_attack(walks: Mapping[str, Way], classes: Sequence[str], truth: i
         above.spines[:].set_visible(False)
         above.set_title(f"{style(method).label}\n{classes[truth]} → {classes[way.reached]}", fontsize=9)
         options = {"origin": "lower", "extent": way.box, "cmap": palette, "alpha": 0.35, "aspect": "equal"}
-        below.imshow(way.classes, vmin=0, vmax=len(palette.colors) - 1, **options)
+        below.imshow(way.classes, vmin=0, vmax=len(classes) - 1, **options)
         below.plot(*way.path.T, color="black", marker=".", ms=4, lw=1)
         below.plot(*way.path[0], "o", color="black", ms=6)
         look = {"arrowstyle": "->", "color": "#D55E00", "lw": 1.8}
