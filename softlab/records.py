@@ -131,12 +131,22 @@ def snapshots(study: str = "core") -> dict[str, pandas.DataFrame]:
     return found
 
 
-def autoattacked() -> dict[str, np.ndarray]:
-    """Which of the attacked images a network has right after AutoAttack alone, by run id; of those done to the end."""
-    found = {}
-    for path in sorted(AUTOATTACK.glob("*.npz")):
-        with np.load(path, allow_pickle=False) as file:
-            found |= {name: file[name] for name in json.loads(path.with_suffix(".json").read_bytes())}
+def autoattacked(profile: str) -> dict[str, dict[str, list[float]]]:
+    """Accuracy (%) that the ladder leaves, and that AutoAttack alone leaves, of networks of the core on record.
+
+    {"the ladder" or "AutoAttack": {method: one of each network}}, of networks that it has met to the end.
+    """
+    table, path = scales().get(profile), AUTOATTACK / f"{profile}.npz"
+    found: dict[str, dict[str, list[float]]] = {"the ladder": {}, "AutoAttack": {}}
+    if table is None or not path.with_suffix(".json").exists():
+        return found
+    done = json.loads(path.with_suffix(".json").read_bytes())
+    with np.load(path, allow_pickle=False) as file:
+        for name, method, images in zip(table["id"], table["method"], table["images"], strict=True):
+            if name in done:
+                survives = images[f"survives {RADIUS_OF_AUTOATTACK}/255"], file[name]
+                for by_method, right in zip(found.values(), survives, strict=True):
+                    by_method.setdefault(method, []).append(100 * float(right.mean()))
     return found
 
 

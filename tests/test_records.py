@@ -274,8 +274,12 @@ def test_a_kill_in_the_middle_of_a_record_is_followed_by_the_same_bytes(tmp_path
 
 
 def test_autoattack_is_read_of_networks_that_it_has_met_to_the_end(monkeypatch, tmp_path):
-    assert all(one.dtype == bool for one in records.autoattacked().values())
+    assert records.autoattacked("nowhere") == {"the ladder": {}, "AutoAttack": {}}
+    survives = {"survives 4/255": np.array([True, True, False, False])}
+    table = pandas.DataFrame({"id": ["done", "begun"], "method": ["mixup", "cutmix"], "images": [survives, survives]})
     monkeypatch.setattr(records, "AUTOATTACK", tmp_path)
-    np.savez(tmp_path / "a.npz", done=np.array([True, False]), begun=np.array([True]))
+    monkeypatch.setattr(records, "scales", lambda: {"a": table})
+    assert records.autoattacked("a") == {"the ladder": {}, "AutoAttack": {}}
+    np.savez(tmp_path / "a.npz", done=np.array([True, False, False, False]), begun=np.array([True]))
     (tmp_path / "a.json").write_text('{"done": {}}')
-    assert {name: list(one) for name, one in records.autoattacked().items()} == {"done": [True, False]}
+    assert records.autoattacked("a") == {"the ladder": {"mixup": [50.0]}, "AutoAttack": {"mixup": [25.0]}}
