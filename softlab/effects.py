@@ -247,15 +247,39 @@ def effects_at_scales(
 
     A scale without anything to compare is left out.
     """
+    found = {label: effects(one, quantity) for label, one in tables_at_scales(table, settings, study).items()}
+    return {label: one for label, one in found.items() if any(effect.interval.n for effect in one.values())}
+
+
+def tables_at_scales(
+    table: pandas.DataFrame, settings: Profile, study: str = "core", distinct: bool = False
+) -> dict[str, pandas.DataFrame]:
+    """This table of a study and all that are on record, by their description: those that have a baseline.
+
+    distinct: of tables of one setting only the recorded one whose seeds start last, which nobody had looked at.
+    """
     from softlab import records
 
-    described = {name: one["description"] for name, one in records.about(study).items()}
-    tables = {f"this build: {settings.description}": table}
+    tables, about = {f"this build: {settings.description}": table}, records.about(study)
+    own = settings.experiment.as_dict()
+    set_as = {next(iter(tables)): own}
     for name, recorded_table in records.scales(study, besides=table).items():
-        label = described[name]
-        tables[f"{label} ({name})" if label in tables else label] = recorded_table
-    found = {label: effects(one, quantity) for label, one in tables.items() if "baseline" in set(one["method"])}
-    return {label: one for label, one in found.items() if any(effect.interval.n for effect in one.values())}
+        label = about[name]["description"]
+        label = f"{label} ({name})" if label in tables else label
+        tables[label] = recorded_table
+        set_as[label] = own | about[name].get("experiment", {})
+    if distinct:
+        order = sorted(tables, key=lambda label: tables[label]["seed"].min())
+        last = {repr(sorted(set_as[label].items())): label for label in order}
+        tables = {label: one for label, one in tables.items() if label in last.values()}
+    return {label: one for label, one in tables.items() if "baseline" in set(one["method"])}
+
+
+def tally(tables: Mapping[str, pandas.DataFrame], quantity: str, side: str, *methods: str) -> tuple[int, int]:
+    """At how many scales all these methods do so, and of how many that can say. side: `falls` or `rises`."""
+    found = [effects(table, quantity) for table in tables.values()]
+    known = [one for one in found if all(one[method].interval.n > 1 for method in methods)]
+    return sum(getattr(one, side)(*methods) for one in known), len(known)
 
 
 def by_dose(table: pandas.DataFrame, quantity: str, dose: str = "alpha", start: float = 0.0) -> dict[float, Effect]:
@@ -350,7 +374,7 @@ def _terms(quantity: str, rows: pandas.DataFrame) -> np.ndarray | None:
     """(seeds, images): what the quantity is the mean of over images; None if it is no such mean, or none are kept."""
     signed = quantity in ("gap", "ECE")
     needed = ("confidence", "right") if signed else (QUANTITIES[quantity].images,)
-    if not all(name in images for images in rows["images"] for name in needed):
+    if rows.empty or not all(name in images for images in rows["images"] for name in needed):
         return None
     parts = [np.stack([np.asarray(images[name], dtype=float) for images in rows["images"]]) for name in needed]
     if not signed:
