@@ -13,15 +13,22 @@ from softlab.effects import Effect, Effects, Shift
 from softlab.figures import (
     OTHERS,
     STYLES,
+    Way,
     against,
+    angles,
     arrows,
     at_scales,
+    attack_steps,
+    candidates,
     confidence_shifts,
     doses,
+    maps,
     repairs,
     specification,
     style,
+    turned,
     ways,
+    ways_under_attack,
 )
 from softlab.intervals import Interval
 
@@ -267,3 +274,47 @@ def test_doses_are_drawn_from_zero_on_with_their_intervals():
     bars = ax.containers[0].lines[2][0].get_segments()
     assert [tuple(np.round(bar[:, 1], 6)) for bar in bars] == [(0.0, 0.0), (0.4, 0.6), (0.8, 1.2)]
     plt.close(ax.figure)
+
+
+def test_maps_write_each_value_in_its_cell_and_bold_what_is_beside_zero():
+    sure, open_one = Interval(-12.0, -14.0, -10.0, 3), Interval(3.0, -math.inf, math.inf, 1)
+    cells = {(250, 360): Interval(40.0, 38.0, 42.0, 3), (1000, 360): Interval(20.0, 18.0, 22.0, 3)}
+    figure = maps({"baseline": cells, "Mixup": {(250, 360): sure, (1000, 360): open_one}}, "images\nsteps")
+    written = {text.get_text(): text.get_fontweight() for ax in figure.axes for text in ax.texts}
+    assert written == {"40": "normal", "20": "normal", "-12": "bold", "+3": "normal"}
+
+
+def test_candidates_have_a_panel_each_and_a_score_for_each_method():
+    gains = {"mixup": [Interval(value, value - 1, value + 1, 3) for value in (1.0, 2.0, 3.0)]}
+    curve = {"mixup": (np.array([1.0, 3.0]), np.array([1.0, 3.0]), 0.83)}
+    figure = candidates(
+        {"images": [1, 2, 3], "passes": [10, 20, 21]}, gains, dict.fromkeys(("images", "passes"), curve), "change"
+    )
+    shown = [ax for ax in figure.axes if ax.get_xlabel()]
+    assert [ax.get_xlabel() for ax in shown] == ["images", "passes"]
+    assert [text.get_text() for text in shown[0].texts] == ["0.83"]
+    assert [text.get_text() for text in shown[1].get_xticklabels()] == ["10", "20"]  # none on another
+
+
+def test_a_way_under_attack_names_the_classes_that_it_meets():
+    way = Way(
+        np.zeros((1, 2, 2)),
+        2,
+        np.array([[0.0, 0.0], [1.2, 0.4]]),
+        np.array([1.0, 1.0]),
+        np.array([[0, 2]]),
+        (-1, 3, -1, 3),
+    )
+    figure = ways_under_attack({"baseline": way}, ("shirt", "coat", "bag"), truth=0)
+    assert figure.axes[0].get_title() == "baseline\nshirt → bag"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["shirt", "bag"]
+
+
+def test_steps_and_angles_have_one_scale_and_a_point_for_each_method():
+    steps = attack_steps((1, 2), {"ce": {"mixup": [50, 40]}, "margin": {"mixup": [40, 30]}}, {"a": {}, "b": {}})
+    assert steps.axes[0].get_ylim() == steps.axes[1].get_xlim() == (0, 55)
+    log = {"baseline": Interval(-1.0, -1.1, -0.9, 9)}
+    assert angles(log, log, {"θ": {"baseline": 0.8}}).axes[0].get_xscale() == "log"
+    assert [text.get_text() for text in turned(np.eye(2), np.array([2.0, 1.0]), np.array([1.5, 1.3]), 0.8).texts][
+        -2:
+    ] == ["δ", "θ"]

@@ -44,3 +44,28 @@ def test_a_law_holds_if_all_of_its_interval_is_on_its_side(monkeypatch):
 def test_a_law_that_names_nothing_is_refused():
     with pytest.raises(SoftlabError, match="did you mean 'constant class'"):
         laws.Law("x", "y", "02_cones", quantity="constant clas", side="falls")
+
+
+def test_data_or_training_is_judged_between_its_two_corners(monkeypatch):
+    def cell(images, epoch_steps, change):
+        return [
+            {"id": f"{method}-{seed}-{images}-{epoch_steps}", "method": method, "seed": seed, "images": {}}
+            | {"train_size": images, "steps_per_epoch": epoch_steps, "robust, 4/255": value}
+            for seed in (0, 1, 2)
+            for method, value in {"baseline": 0.4, "label_smoothing": 0.4 + change + 0.01 * seed}.items()
+        ]
+
+    tables = {
+        "training_images": cell(1000, 128, -0.05) + cell(1000, 8, 0.3),
+        "training_images_more": cell(60_000, 8, 0.1),
+    }
+    law = laws.laws()["data-or-training"]
+    about = {"quick-confirm": {"experiment": {"epochs": 45}}}
+    monkeypatch.setattr(records, "about", lambda study: about)
+    monkeypatch.setattr(records, "scales", lambda study: {"quick-confirm": pandas.DataFrame(tables.get(study, []))})
+    assert list(laws.cells_of("quick-confirm")) == [(1000, 360), (1000, 5760), (60_000, 360)]
+    assert law.effect().interval.mean == pytest.approx(0.15)
+    tables["training_images_more"] = cell(16_000, 8, 0.1)
+    assert law.effect() is None
+    monkeypatch.setattr(records, "scales", lambda study: {})
+    assert laws.cells_of("quick-confirm") == {}

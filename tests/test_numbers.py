@@ -66,7 +66,7 @@ def test_a_walk_along_rays_finds_what_lines_say(run):
 
 
 def test_the_shape_that_predicts_needs_no_label(run):
-    look = numbers._look(run, EVALUATION, None)
+    look = numbers.look_at(run, EVALUATION, None)
     images, labels = look.samples.test
     others = dataclasses.replace(look.samples, test=(images, labels.flip(0)))
     assert LENSES["shape"].measure(quantities.Look(look.model, others)) == LENSES["shape"].measure(look)
@@ -83,7 +83,7 @@ def test_means_over_images_are_the_means_of_their_outcomes(run):
 
 def test_numbers_are_measured_once(run, monkeypatch):
     first, kept = numbers.of(run, EVALUATION), files(run)
-    monkeypatch.setattr(numbers, "_look", None)  # nothing may look at the network any more
+    monkeypatch.setattr(numbers, "look_at", None)  # nothing may look at the network any more
     again = numbers.of(run, EVALUATION)
     assert again.values == first.values
     assert all((again.images[name] == first.images[name]).all() for name in first.images)

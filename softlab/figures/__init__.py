@@ -4,6 +4,7 @@ Every function takes matplotlib axes, or makes them, and returns them.
 """
 
 # ruff: noqa: F401 (what the package offers)
+from softlab.figures.attacked import Way, angles, attack_steps, candidates, maps, turned, ways_under_attack
 from softlab.figures.effects import arrows, at_scales, intervals, panels, repairs
 from softlab.figures.grids import against, confidence_shifts, dose_axis, doses, specification, ways
 from softlab.figures.networks import curves, decision_plane, dots, reliability, soft_labels
