@@ -114,7 +114,7 @@ class OnlineLabelSmoothing(Regularizer):
         head.soft.copy_(torch.where(right > 0, head.sums / right.clamp(min=1e-6), 1 / len(head.sums)))
         head.sums.zero_()
 
-    def loss(self, logits, targets, features, head, progress):
+    def loss(self, logits, targets, features, head: Any, progress):
         right = (logits.argmax(1) == targets.argmax(1)).float()
         head.sums += (targets * right[:, None]).T @ logits.detach().softmax(1)
         return cross_entropy(logits, (1 - self.alpha) * targets + self.alpha * targets @ head.soft)
