@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from softlab.figures.style import Style, style
 from softlab.intervals import Interval, means
@@ -137,6 +138,53 @@ def at_scales(scales: "Mapping[str, Effects]", ax: Axes | None = None) -> Axes:
     options = {"ncols": min(4, len(names)), "frameon": False, "columnspacing": 1.0, "handletextpad": 0.2}
     ax.legend(handles=names, loc="lower center", bbox_to_anchor=(0.5, 1.0), **options)
     return ax
+
+
+def panels_at_scales(quantities: "Mapping[str, Mapping[str, Effects]]") -> Figure:
+    """`at_scales` side by side, a panel for each quantity. quantities: title -> {scale: Effects}."""
+    first, *_ = quantities.values()
+    size = (2.2 + 1.65 * len(quantities), 0.58 * len(first) + 1)
+    figure, axes = plt.subplots(1, len(quantities), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for ax, (label, scales) in zip(axes[0], quantities.items(), strict=True):
+        at_scales({name: scales[name] for name in first}, ax)
+        ax.set_title(label, fontsize=10)
+        ax.set_xlabel(ax.get_xlabel().partition("\n")[2] or " ")
+    axes[0, 0].set_yticks(range(len(first)), [_scale_label(*one) for one in first.items()], fontsize=8)
+    handles = axes[0, 0].get_legend().legend_handles
+    names = [text.get_text() for text in axes[0, 0].get_legend().get_texts()]
+    for ax in axes[0]:
+        ax.get_legend().remove()
+    figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False)
+    return figure
+
+
+def estimates(rows: Mapping[str, tuple[str, Interval]], label: str, ax: Axes | None = None) -> Axes:
+    """One estimate a row, beside a line where there is no difference. rows: {text: (method, interval)}."""
+    ax = ax or plt.subplots(figsize=(6.4, 0.32 * len(rows) + 0.9), layout="constrained")[1]
+    shown = [one for _, one in rows.values() if one.n]
+    low, high = _limits([(one.mean, *((one.low, one.high) if one.n > 1 else ())) for one in shown])
+    for place, (method, one) in enumerate(rows.values()):
+        if one.n:
+            _estimate(ax, one, place, style(method), (low, high), 6)
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.set(xlim=(low, high), ylim=(len(rows) - 0.5, -0.5), xlabel=label)
+    ax.set_yticks(range(len(rows)), list(rows), fontsize=9)
+    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="x", alpha=0.3)
+    return ax
+
+
+def estimate_panels(panels: Mapping[str, Mapping[str, tuple[str, Interval]]], label: str, columns: int = 3) -> Figure:
+    """`estimates` side by side, with the same rows. panels: title -> rows.  label: of all axes."""
+    most, lines = max(len(rows) for rows in panels.values()), -(-len(panels) // columns)
+    size = (8.6, lines * (0.27 * most + 0.7) + 0.2)
+    figure, axes = plt.subplots(lines, columns, figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for ax, (title, rows) in zip(axes.flat, panels.items(), strict=True):
+        estimates(rows, "", ax).set_title(title, fontsize=10)
+        ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+    figure.supxlabel(label, fontsize=10)
+    return figure
 
 
 def _scale_label(label: str, found: "Effects") -> str:
