@@ -16,7 +16,7 @@ from softlab.intervals import Interval, means
 if TYPE_CHECKING:
     import pandas
 
-    from softlab.effects import Effects
+    from softlab.effects import Effect
 
 
 def intervals(
@@ -103,7 +103,7 @@ def panels(values: Mapping[str, Mapping[str, Interval]], columns: int = 4) -> Fi
     return figure
 
 
-def at_scales(scales: "Mapping[str, Effects]", ax: Axes | None = None) -> Axes:
+def at_scales(scales: "Mapping[str, Mapping[str, Effect]]", ax: Axes | None = None) -> Axes:
     """What methods do to one quantity at several scales: a row for each, an effect with its interval for each method.
 
     scales: what a scale is called -> effects on the same quantity, at least one.  A method with one network there has
@@ -140,20 +140,24 @@ def at_scales(scales: "Mapping[str, Effects]", ax: Axes | None = None) -> Axes:
     return ax
 
 
-def panels_at_scales(quantities: "Mapping[str, Mapping[str, Effects]]") -> Figure:
-    """`at_scales` side by side, a panel for each quantity. quantities: title -> {scale: Effects}."""
-    first, *_ = quantities.values()
-    size = (2.2 + 1.65 * len(quantities), 0.58 * len(first) + 1)
+def panels_at_scales(quantities: "Mapping[str, Mapping[str, Mapping[str, Effect]]]") -> Figure:
+    """`at_scales` side by side, a panel for each quantity, with a row for each scale that any of them has.
+
+    quantities: title -> {scale: effects on it}.
+    """
+    rows: dict[str, Mapping[str, Effect]] = {}
+    for name, found in (one for scales in quantities.values() for one in scales.items()):
+        rows[name] = max(rows.get(name, {}), found, key=_seeds)
+    size = (2.2 + 1.65 * len(quantities), 0.56 * len(rows) + 1)
     figure, axes = plt.subplots(1, len(quantities), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    for ax, (label, scales) in zip(axes[0], quantities.items(), strict=True):
-        at_scales({name: scales[name] for name in first}, ax)
-        ax.set_title(label, fontsize=10)
+    for ax, (title, scales) in zip(axes[0], quantities.items(), strict=True):
+        at_scales({name: scales.get(name, {}) for name in rows}, ax)
+        ax.set_title(title, fontsize=10)
         ax.set_xlabel(ax.get_xlabel().partition("\n")[2] or " ")
-    axes[0, 0].set_yticks(range(len(first)), [_scale_label(*one) for one in first.items()], fontsize=8)
-    handles = axes[0, 0].get_legend().legend_handles
-    names = [text.get_text() for text in axes[0, 0].get_legend().get_texts()]
-    for ax in axes[0]:
-        ax.get_legend().remove()
+        legend = ax.get_legend()
+        names, handles = [text.get_text() for text in legend.get_texts()], legend.legend_handles
+        legend.remove()
+    axes[0, 0].set_yticks(range(len(rows)), [_scale_label(*one) for one in rows.items()], fontsize=8)
     figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False)
     return figure
 
@@ -187,11 +191,15 @@ def estimate_panels(panels: Mapping[str, Mapping[str, tuple[str, Interval]]], la
     return figure
 
 
-def _scale_label(label: str, found: "Effects") -> str:
+def _scale_label(label: str, found: "Mapping[str, Effect]") -> str:
     """In lines that fit beside the axes, the last of which says how many networks there are of a method."""
-    seeds = max(effect.shown.n for effect in found.values())
+    seeds = _seeds(found)
     short = textwrap.wrap(label.replace(" training images", " images"), 26)
     return "\n".join([*short, f"{seeds} seeds" if seeds > 1 else "one seed"])
+
+
+def _seeds(found: "Mapping[str, Effect]") -> int:
+    return max((effect.shown.n for effect in found.values()), default=0)
 
 
 def _estimate(

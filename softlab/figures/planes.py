@@ -20,9 +20,12 @@ PLANE = PLANE / PLANE.norm(dim=1, keepdim=True)
 REACH = 4.0  # of the plane, in logits
 
 
-def plane_points(size: int) -> Tensor:
-    """Points (size², 2) of the plane, row by row from below; `points @ PLANE` are their logits (size², 3)."""
-    side = torch.linspace(-REACH, REACH, size)
+def plane_points(size: int, share: float = 1.0) -> Tensor:
+    """Points (size², 2) of the plane, or the inner share of it, row by row from below.
+
+    `points @ PLANE` are their logits (size², 3).
+    """
+    side = share * torch.linspace(-REACH, REACH, size)
     return torch.cartesian_prod(side, side).flip(1)
 
 
@@ -37,9 +40,9 @@ def force_field(points: Tensor, forces: Tensor, scale: float = 1.0, ax: Axes | N
     decision_plane(np.asarray(regions), REACH, ax, confidence=False)
     look = {"angles": "xy", "scale_units": "xy", "scale": scale, "width": 0.008}
     ax.quiver(*points.T, *(forces @ PLANE.T).T, pivot="mid", **look)
-    for name, corner in zip("ABC", 3.3 * PLANE.T / (2 / 3) ** 0.5, strict=True):
+    for name, (x, y) in zip("ABC", (3.3 * PLANE.T / (2 / 3) ** 0.5).tolist(), strict=True):
         box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
-        ax.text(*corner.tolist(), name, weight="bold", ha="center", va="center", bbox=box)
+        ax.text(x, y, name, weight="bold", ha="center", va="center", bbox=box)
     ax.set(xticks=[], yticks=[])
     return ax
 
@@ -57,9 +60,9 @@ def fields_and_outcomes(
 
     fields: title -> (forces, what stands under it).  rows, label: as of `estimates`.
     """
-    strip = 0.7 + 0.28 * len(rows)
-    figure = plt.figure(figsize=(8.6, 3.5 + strip), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[3.5, strip])
+    strip = 0.7 + 0.24 * len(rows)
+    figure = plt.figure(figsize=(8.6, 3.3 + strip), layout="constrained")
+    above, below = np.ravel(figure.subfigures(2, 1, height_ratios=[3.3, strip]))
     axes = above.subplots(1, len(fields))
     for ax, (title, (forces, under)) in zip(axes, fields.items(), strict=True):
         force_field(points, forces, 1.2, ax)
@@ -72,11 +75,11 @@ def fields_and_outcomes(
 def projections(
     parts: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]], classes: Mapping[int, str], methods: Sequence[str]
 ) -> Figure:
-    """Points of some classes, a row for each part and a column for each method, on equal axes within a column.
+    """Points of some classes, a row for each part and a column for each method, all on the same axes.
 
     parts: what one is called -> method -> points (N, 2) and labels (N,).  classes: label -> name.
     """
-    size = {"figsize": (8.4, 2.9 * len(parts)), "sharex": "col", "sharey": "col", "squeeze": False}
+    size = {"figsize": (8.4, 2.9 * len(parts)), "sharex": True, "sharey": True, "squeeze": False}
     figure, axes = plt.subplots(len(parts), len(methods), layout="constrained", **size)
     for line, (kind, by_method) in zip(axes, parts.items(), strict=True):
         for ax, method in zip(line, methods, strict=True):
@@ -85,8 +88,9 @@ def projections(
                 look = {"s": 9, "alpha": 0.7, "color": f"C{label}", "label": name}
                 ax.scatter(*points[labels == label].T, **look)
             ax.set_aspect("equal", adjustable="box")
-            ax.set(title=style(method).label if line is axes[0] else "")
         line[0].set_ylabel(kind)
+    for ax, method in zip(axes[0], methods, strict=True):
+        ax.set_title(style(method).label)
     handles = axes[0, 0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=len(classes), frameon=False)
     return figure
