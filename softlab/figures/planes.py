@@ -62,7 +62,7 @@ def fields_and_outcomes(
     """
     strip = 0.7 + 0.24 * len(rows)
     figure = plt.figure(figsize=(8.6, 3.3 + strip), layout="constrained")
-    above, below = np.ravel(figure.subfigures(2, 1, height_ratios=[3.3, strip]))
+    above, below = figure.subfigures(2, 1, height_ratios=[3.3, strip])  # pyright: ignore[reportGeneralTypeIssues]
     axes = above.subplots(1, len(fields))
     for ax, (title, (forces, under)) in zip(axes, fields.items(), strict=True):
         force_field(points, forces, 1.2, ax)
