@@ -162,7 +162,8 @@ def test_effects_at_scales_are_of_this_build_and_of_what_is_recorded(monkeypatch
     settings = load_profile("smoke")
     recorded = {"fashion": core(-0.02, "fashion"), "bare": core(0, "bare").query("method == 'baseline'")}
     monkeypatch.setattr(records, "scales", lambda study, besides: recorded)
-    monkeypatch.setattr(records, "about", lambda study: {name: {"description": name.title()} for name in recorded})
+    about = {name: {"description": name.title(), "experiment": {}} for name in recorded}
+    monkeypatch.setattr(records, "about", lambda study: about)
     found = effects.effects_at_scales(core(0.01, "smoke"), "ECE", settings)
     assert list(found) == [f"this build: {settings.description}", "Fashion"], "nothing to compare: left out"
     assert [one["mixup"].interval.mean for one in found.values()] == [pytest.approx(0.01), pytest.approx(-0.02)]
