@@ -196,12 +196,13 @@ def tables_at_scales(
     from softlab import records
 
     tables, about = {f"this build: {settings.description}": table}, records.about(study)
-    set_as = {next(iter(tables)): settings.experiment.as_dict()}
+    own = settings.experiment.as_dict()
+    set_as = {next(iter(tables)): own}
     for name, recorded_table in records.scales(study, besides=table).items():
         label = about[name]["description"]
         label = f"{label} ({name})" if label in tables else label
         tables[label] = recorded_table
-        set_as[label] = settings.experiment.as_dict() | about[name]["experiment"]
+        set_as[label] = own | about[name].get("experiment", {})
     if distinct:
         order = sorted(tables, key=lambda label: tables[label]["seed"].min())
         last = {repr(sorted(set_as[label].items())): label for label in order}
@@ -308,7 +309,7 @@ def _terms(quantity: str, rows: pandas.DataFrame) -> np.ndarray | None:
     """(seeds, images): what the quantity is the mean of over images; None if it is no such mean, or none are kept."""
     signed = quantity in ("gap", "ECE")
     needed = ("confidence", "right") if signed else (QUANTITIES[quantity].images,)
-    if not all(name in images for images in rows["images"] for name in needed):
+    if rows.empty or not all(name in images for images in rows["images"] for name in needed):
         return None
     parts = [np.stack([np.asarray(images[name], dtype=float) for images in rows["images"]]) for name in needed]
     if not signed:

@@ -228,3 +228,4 @@ def test_a_shift_needs_confidences_and_of_one_network_it_has_no_interval():
     assert shifts(table)["mixup"].taken.n == 1
     assert shifts(table)["mixup"].taken.half_width == np.inf
     assert shifts(table.assign(images=[{}, {}])) == {}
+    assert shifts(table.assign(gap=np.nan)) == {}  # a record of accuracies only
