@@ -60,7 +60,7 @@ def begin(
         settings = replace(settings, seeds=tuple(seed for seed in settings.seeds if seed not in lost))
     networks = needed()
     untrained = [(one, evaluation) for one, evaluation in networks if missing([one], device)]
-    noted = len([one for one, evaluation in untrained if recorded(one, evaluation, device)])
+    noted = len([one for one, evaluation in untrained if recorded(one, evaluation)])
     awaited = len(untrained) - noted
     kind, place = ("gpu", "on one GPU") if device.type == "cuda" else ("cpu", "on one CPU core, half that on two")
     seconds = settings.seconds_per_network.get(kind)
@@ -105,11 +105,12 @@ class _Open:
         return "–"
 
 
-def declared(name: str) -> None:
-    """Say what became of a law that was declared beforehand, if its contrast is a plain effect on record."""
-    from softlab.laws import judged, laws
+def declared(name: str, judged: Mapping | None = None) -> None:
+    """Say what became of a law that was declared beforehand, once its contrast is on record. judged: laws.judged()."""
+    from softlab.laws import judged as judge
+    from softlab.laws import laws
 
-    found = judged().get(name)
+    found = (judge() if judged is None else judged).get(name)
     if found is not None and found[0].interval.n > 1:
         (effect, holds, p), law = found, laws()[name]
         say(
@@ -121,13 +122,14 @@ def declared(name: str) -> None:
 
 def at_scales(settings: Profile, table: pandas.DataFrame, quantity: str, study: str = "core") -> None:
     """The figure "At other scales", of a study's table and of what is on record; a sentence where that is nothing."""
-    from softlab import effects, figures
+    from softlab import figures
+    from softlab.scales import effects_at_scales
 
-    scales = effects.effects_at_scales(table, quantity, settings, study)
-    if scales:
-        figures.at_scales(scales)
-    if len(scales) < 2:
-        say("There is no other scale on record yet." if scales else "There is nothing to compare at any scale.")
+    found = effects_at_scales(table, quantity, settings, study)
+    if found:
+        figures.at_scales(found)
+    if len(found) < 2:
+        say("There is no other scale on record yet." if found else "There is nothing to compare at any scale.")
 
 
 def glue(name: str, value: Any) -> None:

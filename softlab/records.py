@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import pandas
-import torch
 
 from softlab import numbers, provenance, runs, training, zoo
 from softlab.errors import SoftlabError
@@ -57,7 +56,7 @@ def study_table(
                 if along:
                     noted = recorded_along(experiment, profile.evaluation)
                 else:
-                    noted = list(filter(None, [recorded(experiment, profile.evaluation, device)]))
+                    noted = list(filter(None, [recorded(experiment, profile.evaluation)]))
                 if noted:
                     rows += [_varied(profile, experiment) | row for row in noted]
                     continue
@@ -82,14 +81,14 @@ def networks(settings: Profile, study: str, store: str | Path | None = None) -> 
         if folder := runs.present(one, device, store):
             origin = json.loads((folder / "provenance.json").read_bytes()) | {"id": folder.name}
         else:
-            origin = recorded(one, profile.evaluation, device)
+            origin = recorded(one, profile.evaluation)
         if origin is not None:
             row = {"study": study, "method": one.method, "seed": one.seed, "run": origin["id"]}
             rows.append(row | {name: origin[name] for name in ("torch", "device")})
     return rows
 
 
-def recorded(experiment: Experiment, evaluation: Mapping[str, Any], device: torch.device) -> dict[str, Any] | None:
+def recorded(experiment: Experiment, evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
     """The recorded row of an experiment, as in study_table; None if there is none.
 
     Where precision is left to the device, it counts as little as in a zoo: the row says on what it was trained.
@@ -203,9 +202,7 @@ def record(study: str, settings: Profile, store: str | Path | None = None, say: 
         run = runs.fit_or_load(one, store=store, device=device, use_zoo=False)
         origin = {"asked": runs.identify(zoo.asked(one), dataset), "evaluation": digest, "lenses": lenses}
         origin |= {"date": run.provenance["trained"][:10], "commit": commit}
-        if (
-            along and one.snapshot_epochs
-        ):  # first: a row without its snapshots, after a kill in between, would not be missed
+        if along and one.snapshot_epochs:  # first: a kill in between would leave a row without them, not missed
             found = {epoch: numbers.of(run, profile.evaluation, epoch) for epoch in one.snapshot_epochs}
             earlier[name] = [
                 {**_varied(profile, one), "epoch": epoch, **_row(run, at), **origin} for epoch, at in found.items()
@@ -229,7 +226,7 @@ def verify(
     another torch rounds differently.
     """
     profile, device = study_profile(settings, study), training.choose_device()
-    known = [(one, recorded(one, profile.evaluation, device)) for one in profile.experiments()]
+    known = [(one, recorded(one, profile.evaluation)) for one in profile.experiments()]
     known = [(one, row) for one, row in known if row is not None]
     if not known:
         raise SoftlabError(f"there is no record of study {study} at profile {settings.name}")

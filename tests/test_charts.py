@@ -5,11 +5,12 @@ import re
 import pandas
 import pytest
 
-from softlab.effects import effects, tables_at_scales, tally
+from softlab.effects import effects
 from softlab.figures import charts
 from softlab.intervals import Interval
 from softlab.laws import laws, papers
 from softlab.profile import load_profile
+from softlab.scales import tables_at_scales, tally
 
 
 def table(lift, seeds=3):

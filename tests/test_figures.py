@@ -10,7 +10,7 @@ import pytest
 import torch
 from matplotlib.quiver import Quiver
 
-from softlab import effects, load_profile, notebook, records
+from softlab import load_profile, notebook, records, scales
 from softlab.effects import Effect, Effects, Shift
 from softlab.figures import (
     OTHERS,
@@ -171,7 +171,7 @@ def test_effects_at_scales_are_of_this_build_and_of_what_is_recorded(monkeypatch
     monkeypatch.setattr(records, "scales", lambda study, besides: recorded)
     about = {name: {"description": name.title(), "experiment": {}} for name in recorded}
     monkeypatch.setattr(records, "about", lambda study: about)
-    found = effects.effects_at_scales(core(0.01, "smoke"), "ECE", settings)
+    found = scales.effects_at_scales(core(0.01, "smoke"), "ECE", settings)
     assert list(found) == [f"this build: {settings.description}", "Fashion"], "nothing to compare: left out"
     assert [one["mixup"].interval.mean for one in found.values()] == [pytest.approx(0.01), pytest.approx(-0.02)]
 

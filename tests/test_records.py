@@ -9,7 +9,6 @@ import time
 import numpy as np
 import pandas
 import pytest
-import torch
 
 from softlab import SoftlabError, cli, fit_or_load, load_profile, numbers, provenance, records, study_table
 from softlab import profile as profiles
@@ -96,8 +95,8 @@ def test_overrides_never_meet_recorded_rows(settings, change):
     records.record("core", settings)
     other = load_profile("smoke", **({**SMALL, "methods": ["mixup"], "seeds": 2} | change))
     (one,) = [one for one in other.experiments() if (one.method, one.seed) == ("mixup", 0)]
-    assert records.recorded(settings.experiments()[-1], settings.evaluation, torch.device("cpu"))
-    assert records.recorded(one, other.evaluation, torch.device("cpu")) is None
+    assert records.recorded(settings.experiments()[-1], settings.evaluation)
+    assert records.recorded(one, other.evaluation) is None
 
 
 def test_names_of_study_and_profile_do_not_matter(settings, shelf, empty):
@@ -139,7 +138,7 @@ def test_a_lens_of_another_version_counts_as_not_recorded(settings, monkeypatch)
     for module in (records, numbers):
         monkeypatch.setattr(module, "LENSES", LENSES | {"cones": changed})
     records._index.cache_clear()
-    row = records.recorded(settings.experiments()[0], settings.evaluation, torch.device("cpu"))
+    row = records.recorded(settings.experiments()[0], settings.evaluation)
     assert np.isnan(row["onset"])
     assert row["accuracy"] == before["accuracy"][0]
     said = []
