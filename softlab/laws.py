@@ -6,7 +6,8 @@ papers()                        # what the two papers say, each as one number of
 """
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pandas
 
@@ -34,6 +35,7 @@ class Law:
     profile: str = ""
     side: str = ""
     contrast: str = ""
+    where: Mapping[str, float] = field(default_factory=dict)  # of what the study's grid varies: one point
     variants: tuple[str, ...] | list[str] = ()  # other defensible quantities for the same sentence
 
     def __post_init__(self):
@@ -51,6 +53,8 @@ class Law:
         table = records.scales(self.study).get(self.profile)
         if self.kind != "empirical" or self.contrast or table is None:
             return None
+        for column, value in self.where.items():
+            table = table.loc[table[column] == value]
         return effects(table, self.quantity, self.against).get(self.method)
 
     def _between_corners(self) -> Effect | None:

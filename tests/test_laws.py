@@ -41,6 +41,18 @@ def test_a_law_holds_if_all_of_its_interval_is_on_its_side(monkeypatch):
     assert not laws.judged()["cones"][1]
 
 
+def test_a_law_may_be_about_one_point_of_a_grid(monkeypatch):
+    rows = [
+        {"id": f"{method}-{seed}-{width}", "method": method, "seed": seed, "width": width, "accuracy": value}
+        for width, gain in ((4, 0.1), (8, -0.2))
+        for method, value in (("label_smoothing", 0.5), ("maxsup", 0.5 + gain))
+        for seed in (1, 2)
+    ]
+    table = pandas.DataFrame(rows).assign(images=[{}] * len(rows))
+    monkeypatch.setattr(records, "scales", lambda study: {"quick-confirm": table} if study == "hundred" else {})
+    assert laws.laws()["maxsup"].effect().interval.mean == pytest.approx(0.1)
+
+
 def test_a_law_that_names_nothing_is_refused():
     with pytest.raises(SoftlabError, match="did you mean 'constant class'"):
         laws.Law("x", "y", "02_cones", quantity="constant clas", side="falls")

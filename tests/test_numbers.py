@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -209,3 +210,11 @@ def test_measure_raises_where_no_place_for_problems_is_given(tiny):
     network = fit_or_load(tiny.replace(head="two_layers")).model
     with pytest.raises(SoftlabError, match="no linear layer"):
         quantities.measure(network, numbers.samples_of(tiny, EVALUATION))
+
+
+def test_the_share_of_error_amplification_by_hand():
+    """Logits 2, 3.5, -1 of class 0: (2 + 1)/3 above what is below it, (2 - 3.5)/3 below what is above it."""
+    wrong = SimpleNamespace(logits=torch.tensor([[2.0, 3.5, -1.0]]), labels=torch.tensor([0]))
+    right = SimpleNamespace(logits=torch.tensor([[2.0, 3.5, -1.0]]), labels=torch.tensor([1]))
+    found = quantities.amplification(SimpleNamespace(tested=wrong, reference=right))
+    assert found == {"amplification": pytest.approx(1 / 3), "amplification, train": 0.0}
