@@ -9,15 +9,14 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import pandas
-
 from softlab import records
-from softlab.effects import Effect, effect_apart, effects
+from softlab.effects import Effect, effects
 from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
 from softlab.intervals import Interval, holm
 from softlab.provenance import PACKAGE
 from softlab.quantities import QUANTITIES
+from softlab.robustness import cells_of, effect_apart
 
 
 @dataclass(frozen=True)
@@ -63,20 +62,6 @@ class Law:
         if not cells.keys() >= {(60_000, 360), (1_000, 5_760)}:
             return None
         return effect_apart(cells[60_000, 360], cells[1_000, 5_760], self.quantity, self.method, self.against)
-
-
-def cells_of(profile: str) -> dict[tuple[int, int], pandas.DataFrame]:
-    """Recorded tables by training images and steps: studies training_images and training_images_more."""
-    studies = ("training_images", "training_images_more")
-    parts = [(study, records.scales(study).get(profile)) for study in studies]
-    found = {}
-    for study, table in parts:
-        if table is not None:
-            epochs = records.about(study)[profile]["experiment"]["epochs"]
-            for images, steps in set(zip(table["train_size"], table["steps_per_epoch"], strict=True)):
-                rows = table.loc[(table["train_size"] == images) & (table["steps_per_epoch"] == steps)]
-                found[int(images), int(steps * epochs)] = rows
-    return dict(sorted(found.items()))
 
 
 STAYS = 0.02  # what stays moves by less, in units of its lens

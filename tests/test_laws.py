@@ -3,7 +3,7 @@
 import pandas
 import pytest
 
-from softlab import SoftlabError, laws, load_profile, records, regularizers
+from softlab import SoftlabError, laws, load_profile, records, regularizers, robustness
 from softlab.profile import chapters
 
 
@@ -75,9 +75,9 @@ def test_data_or_training_is_judged_between_its_two_corners(monkeypatch):
     about = {"quick-confirm": {"experiment": {"epochs": 45}}}
     monkeypatch.setattr(records, "about", lambda study: about)
     monkeypatch.setattr(records, "scales", lambda study: {"quick-confirm": pandas.DataFrame(tables.get(study, []))})
-    assert list(laws.cells_of("quick-confirm")) == [(1000, 360), (1000, 5760), (60_000, 360)]
+    assert list(robustness.cells_of("quick-confirm")) == [(1000, 360), (1000, 5760), (60_000, 360)]
     assert law.effect().interval.mean == pytest.approx(0.15)
     tables["training_images_more"] = cell(16_000, 8, 0.1)
     assert law.effect() is None
     monkeypatch.setattr(records, "scales", lambda study: {})
-    assert laws.cells_of("quick-confirm") == {}
+    assert robustness.cells_of("quick-confirm") == {}

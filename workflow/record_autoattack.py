@@ -19,7 +19,7 @@ from softlab.batches import as_pixels
 from softlab.files import write_json, write_whole
 from softlab.numbers import evaluation_digest, look_at
 from softlab.profile import load_profile
-from softlab.records import AUTOATTACK, RADIUS_OF_AUTOATTACK
+from softlab.robustness import AUTOATTACK, RADIUS_OF_AUTOATTACK
 
 BATCH = 50
 

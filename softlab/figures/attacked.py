@@ -27,7 +27,7 @@ def maps(panels: Mapping[str, Mapping[tuple[int, int], Interval]], label: str) -
     size = (max(6.4, 1.2 + 1.4 * len(across)), 0.6 + rows * (0.4 + 0.45 * len(up)))
     figure, axes = plt.subplots(rows, 2, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained")
     changes = [abs(one.mean) for panel in list(panels.values())[1:] for one in panel.values()]
-    widest = max([10.0, *changes])
+    widest = min(25.0, max([10.0, *changes]))  # one cell must not make the others pale
     for ax in axes.flat[len(panels) :]:
         ax.set_visible(False)
     for number, (ax, (name, cells)) in enumerate(zip(axes.flat, panels.items(), strict=False)):

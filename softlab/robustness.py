@@ -1,0 +1,114 @@
+"""Chapter 6's questions to the records: data or training, where a sign turns, what decides, and AutoAttack beside.
+
+cells_of("quick-confirm")[1000, 360]     # the table of networks trained on so many images for so many steps
+"""
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas
+from scipy.optimize import isotonic_regression
+
+from softlab import records
+from softlab.effects import Effect, _paired, _terms
+from softlab.intervals import OPEN, t_interval, two_way_interval
+
+AUTOATTACK, RADIUS_OF_AUTOATTACK = records.RECORDS / "autoattack", 4  # workflow/record_autoattack.py; in 255ths
+
+
+def cells_of(profile: str) -> dict[tuple[int, int], pandas.DataFrame]:
+    """Recorded tables by training images and steps: studies training_images and training_images_more."""
+    studies = ("training_images", "training_images_more")
+    parts = [(study, records.scales(study).get(profile)) for study in studies]
+    found = {}
+    for study, table in parts:
+        if table is not None:
+            epochs = records.about(study)[profile]["experiment"]["epochs"]
+            for images, steps in set(zip(table["train_size"], table["steps_per_epoch"], strict=True)):
+                rows = table.loc[(table["train_size"] == images) & (table["steps_per_epoch"] == steps)]
+                found[int(images), int(steps * epochs)] = rows
+    return dict(sorted(found.items()))
+
+
+def autoattacked(profile: str) -> dict[str, dict[str, list[float]]]:
+    """Accuracy (%) that the ladder leaves, and that AutoAttack alone leaves, of networks of the core on record.
+
+    {"the ladder" or "AutoAttack": {method: one of each network}}, of networks that it has met to the end.
+    """
+    table, path = records.scales().get(profile), AUTOATTACK / f"{profile}.npz"
+    found: dict[str, dict[str, list[float]]] = {"the ladder": {}, "AutoAttack": {}}
+    if table is None or not path.with_suffix(".json").exists():
+        return found
+    done = json.loads(path.with_suffix(".json").read_bytes())
+    with np.load(path, allow_pickle=False) as file:
+        for name, method, images in zip(table["id"], table["method"], table["images"], strict=True):
+            if name in done:
+                survives = images[f"survives {RADIUS_OF_AUTOATTACK}/255"], file[name]
+                for by_method, right in zip(found.values(), survives, strict=True):
+                    by_method.setdefault(method, []).append(100 * float(right.mean()))
+    return found
+
+
+def effect_apart(
+    here: pandas.DataFrame, there: pandas.DataFrame, quantity: str, method: str, against: str = "baseline"
+) -> Effect:
+    """What a method does to a quantity in one table minus what it does in another, paired by seed.
+
+    Over seeds and images where both have the same images, as one data set cut to two sizes; OPEN without a common seed.
+    """
+    pairs = []
+    for table in (here, there):
+        found = {name: pair for name, *pair in _paired(table, quantity, against)}
+        pairs.append(found.get(method, [table[:0].set_index("seed")] * 2))
+    seeds = [seed for seed in pairs[0][0].index if seed in pairs[1][0].index]
+    parts = [rows.loc[seeds] for pair in pairs for rows in pair]
+    ids = tuple(name for rows in parts for name in rows["id"])
+    if not seeds:
+        return Effect(quantity, OPEN, "seeds", ids)
+    terms = [one for rows in parts if (one := _terms(quantity, rows)) is not None]
+    if len(seeds) > 1 and len(terms) == 4 and len({one.shape for one in terms}) == 1:
+        return Effect(quantity, two_way_interval(_apart(terms)), "seeds and images", ids)
+    return Effect(quantity, t_interval(_apart([rows[quantity].to_numpy() for rows in parts])), "seeds", ids)
+
+
+def turns(cells: Mapping[tuple[int, int], Effect]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Between which cells of a grid the sign of an effect turns for certain, along its rows and along its columns.
+
+    The last cell before and the first after; an effect whose interval contains zero is on neither side.
+    """
+    found = []
+    for along, fixed in ((0, 1), (1, 0)):
+        for place in sorted({cell[fixed] for cell in cells}):
+            line = sorted((cell for cell in cells if cell[fixed] == place), key=lambda cell: cell[along])
+            sure = [(cell, side) for cell in line if (side := cells[cell].interval.side())]
+            found += [(low, high) for (low, side), (high, other) in itertools.pairwise(sure) if side != other]
+    return found
+
+
+def fall_together(x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, np.ndarray, float]:
+    """The monotone curve through points that x decides best, its corners (x, ascending, and y), and how well it does.
+
+    The score: the share of squared error that such a curve, fitted without a point, saves in predicting it, against
+    the mean of the others; at most 1, below 0 where the curve does worse than that mean.  At least three points.
+    """
+    at, values = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    others = [np.arange(len(at)) != one for one in range(len(at))]
+    curve = [np.interp(at[~some], *_monotone(at[some], values[some]))[0] for some in others]
+    mean = [values[some].mean() for some in others]
+    score = 1 - ((values - curve) ** 2).sum() / ((values - mean) ** 2).sum()
+    return *_monotone(at, values), float(score)
+
+
+def _monotone(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The better of the best rising and the best falling curve; points at one place count together."""
+    at, where, count = np.unique(x, return_inverse=True, return_counts=True)
+    level = np.bincount(where, y) / count
+    curves = [isotonic_regression(level, weights=count, increasing=up).x for up in (True, False)]
+    return at, min(curves, key=lambda curve: float(((y - curve[where]) ** 2).sum()))
+
+
+def _apart(parts):
+    method, baseline, other_method, other_baseline = parts
+    return (method - baseline) - (other_method - other_baseline)
