@@ -9,7 +9,7 @@ Where a quantity is a mean over images, and the outcome on each image is at hand
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
