@@ -30,7 +30,20 @@ from softlab.profile import Profile, study_profile
 from softlab.quantities import LENSES, QUANTITIES
 
 RECORDS = provenance.PACKAGE / "records"
-TEXT = ("method", "seed", "id", "asked", "torch", "device", "cpu", "evaluation", "lenses", "date", "commit")
+TEXT = (
+    "method",
+    "seed",
+    "parameter",
+    "id",
+    "asked",
+    "torch",
+    "device",
+    "cpu",
+    "evaluation",
+    "lenses",
+    "date",
+    "commit",
+)
 # Outcomes by image that are recorded: those that a quantity is the mean of, what calibration is made of, and rungs.
 OUTCOMES = {"right", "confidence", "survived"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
 
@@ -230,9 +243,13 @@ def _equal(value: float, other: float) -> bool:
 
 
 def _varied(profile: Profile, experiment: Experiment) -> dict[str, Any]:
-    """Method, seed, and what the study's grid sets; None for a parameter that the method does not have."""
+    """Method, seed, and what the study's grid and doses set; None for a parameter that the method does not have."""
     fields = {**experiment.as_dict(), **experiment.method_parameters}
-    return {name: fields.get(name) for name in ("method", "seed", *profile.grid)}
+    found = {name: fields.get(name) for name in ("method", "seed", *profile.grid)}
+    if profile.doses:
+        parameter, _ = profile.doses.get(experiment.method, (None, ()))
+        found |= {"parameter": parameter, "dose": fields.get(parameter) if parameter else None}
+    return found
 
 
 def _row(run: runs.Run, found: Numbers) -> dict[str, Any]:
