@@ -9,18 +9,14 @@ Families, properties and outcomes were declared before any network was trained: 
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas
 from scipy import stats
-from sklearn.base import BaseEstimator
 from sklearn.ensemble import GradientBoostingRegressor
-from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
@@ -28,6 +24,7 @@ from softlab.intervals import Interval
 from softlab.provenance import PACKAGE
 from softlab.quantities import QUANTITIES
 
+Fitted = Callable[[np.ndarray], np.ndarray]  # outcomes (N,) from properties (N, P)
 MODELS = ("ridge", "trees")
 LEAST = 4  # families, without which leaving one out and choosing a strength among the others says nothing
 
@@ -84,18 +81,24 @@ def methods(table: pandas.DataFrame) -> pandas.DataFrame:
     return pandas.DataFrame.from_dict(rows, orient="index")
 
 
+def by_dose(table: pandas.DataFrame) -> pandas.DataFrame:
+    """The same table with each method called as in `methods`, `focal 2`: for effects.effects. The baseline stays."""
+    pairs = zip(table["method"], table["dose"], strict=True)
+    return table.assign(method=[method if np.isnan(dose) else f"{method} {dose:g}" for method, dose in pairs])
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What was predicted for each method of a family from the other families.
 
     table: a row for each method and dose; `family`, `observed`, `predicted`, and the `mean` of the other families.
-    fitted: the model of each left-out family.
+    fitted: for each left-out family the model of the others, a function of properties.
     """
 
     outcome: str
     names: tuple[str, ...]
     table: pandas.DataFrame
-    fitted: dict[str, BaseEstimator]
+    fitted: dict[str, Fitted]
 
     def score(self, without: str | None = None) -> float:
         """1 - Σ(observed - predicted)² / Σ(observed - mean of the others)², over all families but one if named."""
@@ -122,24 +125,43 @@ def left_out(units: pandas.DataFrame, names: Sequence[str], outcome: str, model:
     complete = units[np.isfinite(units[[*names, outcome]].astype(float)).all(axis=1)]
     if complete["family"].nunique() < LEAST:
         raise SoftlabError(f"predicting left-out families takes at least {LEAST}, not {complete['family'].nunique()}")
-    parts, fitted = [], {}
+    parts: list[pandas.DataFrame] = []
+    fitted: dict[str, Fitted] = {}
     for family, rows in complete.groupby("family", sort=False):
         others = complete[complete["family"] != family]
-        fitted[family] = _fit(others, names, outcome, model)
-        predicted = fitted[family].predict(rows[[*names]].to_numpy(float))
+        fitted[str(family)] = _fit(others, names, outcome, model)
+        predicted = fitted[str(family)](rows[[*names]].to_numpy(float))
         part = {"family": family, "observed": rows[outcome], "predicted": predicted, "mean": others[outcome].mean()}
         parts.append(pandas.DataFrame(part, index=rows.index))
     return Prediction(outcome, tuple(names), pandas.concat(parts), fitted)
 
 
-def _fit(units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str) -> GridSearchCV:
-    if model == "ridge":
-        known, grid = make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": declared().strengths}
-    else:
-        known = GradientBoostingRegressor(max_depth=2, random_state=0)
+def _fit(units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str) -> Fitted:
+    x, y = units[[*names]].to_numpy(float), units[outcome].to_numpy(float)
+    if model == "trees":
         grid = {"n_estimators": [count for count in (3, 10, 30, 100) if count <= declared().trees]}
-    search = GridSearchCV(known, grid, cv=LeaveOneGroupOut(), scoring="neg_mean_squared_error")
-    return search.fit(units[[*names]].to_numpy(float), units[outcome].to_numpy(float), groups=units["family"])
+        known = GradientBoostingRegressor(max_depth=2, random_state=0)
+        search = GridSearchCV(known, grid, cv=LeaveOneGroupOut(), scoring="neg_mean_squared_error")
+        return search.fit(x, y, groups=units["family"]).predict
+    missed = np.zeros(len(declared().strengths))
+    for family in units["family"].unique():
+        other = (units["family"] != family).to_numpy()
+        missed += [np.square(fit(x[~other]) - y[~other]).mean() for fit in _ridges(x[other], y[other])]
+    return _ridges(x, y)[int(missed.argmin())]
+
+
+def _ridges(x: np.ndarray, y: np.ndarray) -> list[Fitted]:
+    """Ridge regression on standardised columns, at every declared strength: one decomposition serves all of them."""
+    center, size = x.mean(0), x.std(0)
+    size = np.where(size > 0, size, 1)
+    left, values, right = np.linalg.svd((x - center) / size, full_matrices=False)
+    along, mean = left.T @ (y - y.mean()), y.mean()
+
+    def fitted(strength: float) -> Fitted:
+        weights = right.T @ (values / (values**2 + strength) * along) / size
+        return lambda new: mean + (new - center) @ weights
+
+    return [fitted(strength) for strength in declared().strengths]
 
 
 def gain(prediction: Prediction, null: Prediction) -> Interval:
@@ -148,11 +170,18 @@ def gain(prediction: Prediction, null: Prediction) -> Interval:
     Of the same methods: those that only one of them has are left out.
     """
     same = prediction.table.index.intersection(null.table.index)
-    both = [dataclasses.replace(one, table=one.table.loc[same]) for one in (prediction, null)]
-    families = list(both[0].table["family"].unique())
-    whole = both[0].score() - both[1].score()
-    rest = np.array([both[0].score(family) - both[1].score(family) for family in families])
-    count = len(families)
+    one, other = (dataclasses.replace(each, table=each.table.loc[same]) for each in (prediction, null))
+    return _jackknife(lambda family: one.score(family) - other.score(family), list(one.scores()))
+
+
+def jackknife(prediction: Prediction) -> Interval:
+    """The score with the jackknife's 95 % interval over families."""
+    return _jackknife(prediction.score, list(prediction.scores()))
+
+
+def _jackknife(score: Callable[[str | None], float], families: Sequence[str]) -> Interval:
+    count, whole = len(families), score(None)
+    rest = np.array([score(family) for family in families])
     error = np.sqrt((count - 1) / count * np.square(rest - rest.mean()).sum())
     half = float(stats.t.ppf(0.975, count - 1) * error)
     return Interval(whole, whole - half, whole + half, count)
@@ -173,7 +202,7 @@ def importance(prediction: Prediction, units: pandas.DataFrame, draws: int = 200
             predicted = np.empty(len(table))
             for family, model in prediction.fitted.items():
                 chosen = (table["family"] == family).to_numpy()
-                predicted[chosen] = model.predict(shuffled[chosen])  # pyright: ignore[reportAttributeAccessIssue]
+                predicted[chosen] = model(shuffled[chosen])
             scores.append(_score(table.assign(predicted=predicted)))
         lost[name] = prediction.score() - float(np.mean(scores))
     return dict(sorted(lost.items(), key=lambda one: -one[1]))

@@ -3,9 +3,12 @@
 import numpy as np
 import pandas
 import pytest
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from softlab import SoftlabError, own_methods, regularizers
-from softlab.prediction import Prediction, declared, gain, importance, left_out, methods, nulls
+from softlab import SoftlabError, own_methods, prediction, regularizers
+from softlab.prediction import Prediction, by_dose, declared, gain, importance, left_out, methods, nulls
 from softlab.profile import load_profile, study_profile
 
 NAMES = ["log logit scale", "alignment", "effective rank"]
@@ -51,6 +54,13 @@ def test_what_nothing_predicts_has_no_score(units):
     assert left_out(units, NAMES, "robust, 4/255", "trees").score() < 0.3
 
 
+def test_ridge_is_scikit_learns(units):
+    x, y = units[NAMES].to_numpy(), units["robust, 4/255"].to_numpy()
+    for strength, found in zip(declared().strengths, prediction._ridges(x, y), strict=True):
+        peer = make_pipeline(StandardScaler(), Ridge(alpha=strength)).fit(x, y)
+        assert np.allclose(found(x[:5] + 1), peer.predict(x[:5] + 1))
+
+
 def test_a_bent_rule_takes_the_model_that_is_not_linear(units):
     bent = units.assign(gap=(units["alignment"].abs() > 0.7).astype(float))
     assert left_out(bent, NAMES, "gap", "trees").score() > 0.5 > left_out(bent, NAMES, "gap").score()
@@ -77,7 +87,9 @@ def test_methods_without_a_number_are_left_out_and_too_few_families_refused(unit
 def test_a_method_at_a_dose_is_its_mean_difference_to_the_baseline_of_its_seeds():
     rows = [("baseline", None, 0, 1.0), ("baseline", None, 1, 2.0), ("focal", 2.0, 0, 2.0), ("focal", 2.0, 1, 5.0)]
     rows += [("focal", 4.0, 0, 4.0), ("focal", 4.0, 7, 9.0), ("mine", 1.0, 0, 3.0)]
-    found = methods(pandas.DataFrame(rows, columns=["method", "dose", "seed", "gap"]))
+    table = pandas.DataFrame(rows, columns=["method", "dose", "seed", "gap"])
+    assert list(by_dose(table)["method"])[1:] == ["baseline", "focal 2", "focal 2", "focal 4", "focal 4", "mine 1"]
+    found = methods(table)
     assert list(found.index) == ["focal 2", "focal 4"]  # mine is of no family
     assert list(found["gap"]) == [2.0, 3.0]  # seed 7 has no baseline
     assert list(found["seeds"]) == [2, 1]
