@@ -21,6 +21,7 @@ from softlab.errors import SoftlabError, check_known
 from softlab.intervals import OPEN, Interval, Values, paired_interval, t_interval, two_way_interval
 from softlab.profile import Profile
 from softlab.quantities import QUANTITIES, Quantity
+from softlab.regularizers import REGISTRY
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,15 @@ class Effect:
 
 
 class Effects(dict[str, Effect]):
-    """{method: Effect} on one quantity, and what their intervals say."""
+    """{method: Effect} on one quantity, and what their intervals say. A method that was left out is OPEN."""
+
+    def __init__(self, quantity: str):
+        super().__init__()
+        self.quantity = quantity
+
+    def __missing__(self, method: str) -> Effect:
+        check_known("method", method, REGISTRY)
+        return Effect(self.quantity, OPEN, "seeds", ())
 
     def falls(self, *methods: str) -> bool:
         """Is the whole interval below zero, for each of the methods (none named: all)? Not with a method missing."""
@@ -86,7 +95,7 @@ def effects(table: pandas.DataFrame, quantity: str, against: str | pandas.DataFr
     Raises SoftlabError for an unknown quantity, with the nearest one, and where there is nothing to compare with.
     """
     check_known("quantity", quantity, QUANTITIES)
-    found = Effects()
+    found = Effects(quantity)
     for method, rows, reference in _paired(table, quantity, against):
         found[method] = _effect(quantity, rows, reference)
     return found

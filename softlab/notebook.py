@@ -12,6 +12,7 @@ from softlab.errors import SoftlabError, check_known
 from softlab.experiment import Experiment
 from softlab.intervals import Interval, Values, means
 from softlab.profile import Profile, chapters, load_profile, study_profile
+from softlab.regularizers import REGISTRY
 
 if TYPE_CHECKING:
     import pandas
@@ -93,9 +94,15 @@ def tell(text: str, *, holds: bool, otherwise: str, **values: object) -> None:
 
     text: with {names} of values, which are formatted as they are: an effects.Effect as `-2.7 ± 0.5`.
     holds: what must be true for the text to be said, from intervals; also what it says of the setting.
-    otherwise: neutral, true in any case; it may use the same values.
+    otherwise: neutral, true in any case; it may use the same values. A method without a value was left out: a dash.
     """
+    values = dict.fromkeys(REGISTRY, _Open()) | values
     say((text if holds else otherwise).format(**values))
+
+
+class _Open:
+    def __format__(self, _) -> str:
+        return "–"
 
 
 def declared(name: str) -> None:

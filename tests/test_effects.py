@@ -61,6 +61,10 @@ def test_nothing_is_said_of_a_method_without_any_value():
     assert found["mixup"].interval == OPEN
     assert f"{found['mixup']:+}" == "–"
     assert not any((found.rises("mixup"), found.falls("mixup"), found.within(1e9, "mixup")))
+    assert found["maxsup"].interval == OPEN  # left out altogether
+    assert "maxsup" not in found
+    with pytest.raises(SoftlabError, match="cutmix"):
+        found["cutmixx"]
 
 
 def right(*rows):

@@ -2,6 +2,8 @@
 
 import math
 
+import pytest
+
 from softlab import laws, notebook
 from softlab.effects import Effect
 from softlab.evidence import means
@@ -28,6 +30,15 @@ def test_a_table_has_a_row_per_method_in_the_order_of_its_columns():
 
 def test_intervals_as_text_in_other_units():
     assert as_text(means({"mixup": [0.1, 0.1]}), 100) == {"mixup": "10.0 ± 0.0"}
+
+
+def test_a_sentence_has_a_dash_for_a_method_that_was_left_out(monkeypatch):
+    said = []
+    monkeypatch.setattr(notebook, "say", said.append)
+    notebook.tell("", holds=False, otherwise="{mixup:+} and {cutmix:.1f}", mixup=2)
+    assert said == ["+2 and –"]
+    with pytest.raises(KeyError):
+        notebook.tell("", holds=False, otherwise="{no_method}")
 
 
 def test_a_law_is_told_with_its_contrast_once_there_is_one(monkeypatch):
