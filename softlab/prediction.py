@@ -66,23 +66,26 @@ def declared() -> Declared:
 def methods(table: pandas.DataFrame) -> pandas.DataFrame:
     """A row for each method and dose: family, seeds, and each quantity's mean difference to the baseline of its seed.
 
-    table: of records.study_table, with a column `dose`.  Methods of no family, and seeds without a baseline, are left
-    out.  Its index is method and dose: `focal 2`.
+    table: of records.study_table, with a column `dose` if methods have several.  Methods of no family, and seeds
+    without a baseline, are left out.  Its index is method and dose: `focal 2`.
     """
     quantities = [name for name in table if name in QUANTITIES]
     plain = table.loc[table["method"] == "baseline"].set_index("seed")[quantities]
     rows = {}
-    for (method, dose), some in table.groupby(["method", "dose"], sort=False):
+    for name, some in by_dose(table).groupby("method", sort=False):
+        method, _, dose = str(name).partition(" ")
         paired = some.set_index("seed")[quantities]
         paired = paired.loc[[seed for seed in paired.index if seed in plain.index]]
         if method in declared().family and len(paired):
-            row = {"method": method, "dose": dose, "family": declared().family[str(method)], "seeds": len(paired)}
-            rows[f"{method} {dose:g}"] = row | (paired - plain.loc[paired.index]).mean().to_dict()
+            row = {"method": method, "dose": float(dose or "nan"), "family": declared().family[method]}
+            rows[name] = row | {"seeds": len(paired)} | (paired - plain.loc[paired.index]).mean().to_dict()
     return pandas.DataFrame.from_dict(rows, orient="index")
 
 
 def by_dose(table: pandas.DataFrame) -> pandas.DataFrame:
     """The same table with each method called as in `methods`, `focal 2`: for effects.effects. The baseline stays."""
+    if "dose" not in table:
+        return table
     pairs = zip(table["method"], table["dose"], strict=True)
     return table.assign(method=[method if np.isnan(dose) else f"{method} {dose:g}" for method, dose in pairs])
 
@@ -172,6 +175,23 @@ def gain(prediction: Prediction, null: Prediction) -> Interval:
     same = prediction.table.index.intersection(null.table.index)
     one, other = (dataclasses.replace(each, table=each.table.loc[same]) for each in (prediction, null))
     return _jackknife(lambda family: one.score(family) - other.score(family), list(one.scores()))
+
+
+def carried(units: pandas.DataFrame, others: pandas.DataFrame, outcome: str) -> pandas.DataFrame | None:
+    """An outcome at another scale, as predicted by ridge regression on `units` from the properties that both have.
+
+    units, others: of `methods`, at the two scales.  Each number is divided by its own scale's root mean square over
+    methods, and nothing is fitted to the other scale: (observed, predicted) by method, in these units. None where the
+    other scale has fewer than two properties on record.
+    """
+    known = np.isfinite(others[[outcome]].astype(float)).all(axis=1)
+    names = [name for name in declared().properties if np.isfinite(others.loc[known, name]).all()]
+    if not known.any() or len(names) < 2:
+        return None
+    here, there = (frame[[*names, outcome]].astype(float) for frame in (units, others[known]))
+    here, there = (frame / np.sqrt((frame**2).mean()) for frame in (here, there))
+    model = _fit(here.assign(family=units["family"]).dropna(), names, outcome, "ridge")
+    return pandas.DataFrame({"observed": there[outcome], "predicted": model(there[names].to_numpy())})
 
 
 def jackknife(prediction: Prediction) -> Interval:
