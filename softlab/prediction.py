@@ -18,6 +18,7 @@ from scipy import stats
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 
+from softlab import records
 from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
 from softlab.intervals import Interval
@@ -105,7 +106,7 @@ class Prediction:
 
     def score(self, without: str | None = None) -> float:
         """1 - Σ(observed - predicted)² / Σ(observed - mean of the others)², over all families but one if named."""
-        return _score(self.table[self.table["family"] != without])
+        return _score(self.table.loc[self.table["family"] != without])
 
     def scores(self) -> dict[str, float]:
         """The score of each family."""
@@ -113,8 +114,9 @@ class Prediction:
 
 
 def _score(table: pandas.DataFrame) -> float:
-    missed, plain = (((table["observed"] - table[name]) ** 2).sum() for name in ("predicted", "mean"))
-    return float(1 - missed / plain) if plain else np.nan
+    observed, predicted, mean = (table[name].to_numpy(float) for name in ("observed", "predicted", "mean"))
+    plain = float(np.square(observed - mean).sum())
+    return 1 - float(np.square(observed - predicted).sum()) / plain if plain else np.nan
 
 
 def left_out(units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str = "ridge") -> Prediction:
@@ -125,13 +127,13 @@ def left_out(units: pandas.DataFrame, names: Sequence[str], outcome: str, model:
     Raises SoftlabError for an unknown model, and with fewer than four families.
     """
     check_known("model", model, MODELS)
-    complete = units[np.isfinite(units[[*names, outcome]].astype(float)).all(axis=1)]
-    if complete["family"].nunique() < LEAST:
-        raise SoftlabError(f"predicting left-out families takes at least {LEAST}, not {complete['family'].nunique()}")
+    complete = units.loc[np.isfinite(units[[*names, outcome]].to_numpy(float)).all(axis=1)]
+    if (count := len(set(complete["family"]))) < LEAST:
+        raise SoftlabError(f"predicting left-out families takes at least {LEAST}, not {count}")
     parts: list[pandas.DataFrame] = []
     fitted: dict[str, Fitted] = {}
     for family, rows in complete.groupby("family", sort=False):
-        others = complete[complete["family"] != family]
+        others = complete.loc[complete["family"] != family]
         fitted[str(family)] = _fit(others, names, outcome, model)
         predicted = fitted[str(family)](rows[[*names]].to_numpy(float))
         part = {"family": family, "observed": rows[outcome], "predicted": predicted, "mean": others[outcome].mean()}
@@ -184,14 +186,29 @@ def carried(units: pandas.DataFrame, others: pandas.DataFrame, outcome: str) -> 
     methods, and nothing is fitted to the other scale: (observed, predicted) by method, in these units. None where the
     other scale has fewer than two properties on record.
     """
-    known = np.isfinite(others[[outcome]].astype(float)).all(axis=1)
-    names = [name for name in declared().properties if np.isfinite(others.loc[known, name]).all()]
-    if not known.any() or len(names) < 2:
+    others = others.loc[np.isfinite(others[[outcome]].to_numpy(float)).all(axis=1)]
+    names = [name for name in declared().properties if np.isfinite(others[[name]].to_numpy(float)).all()]
+    if others.empty or len(names) < 2:
         return None
-    here, there = (frame[[*names, outcome]].astype(float) for frame in (units, others[known]))
+    here, there = (frame[[*names, outcome]].astype(float) for frame in (units, others))
     here, there = (frame / np.sqrt((frame**2).mean()) for frame in (here, there))
     model = _fit(here.assign(family=units["family"]).dropna(), names, outcome, "ridge")
     return pandas.DataFrame({"observed": there[outcome], "predicted": model(there[names].to_numpy())})
+
+
+def carried_to_scales(units: pandas.DataFrame, outcome: str, profile: str) -> dict[str, pandas.DataFrame]:
+    """`carried` for the book's methods at every other scale on record: {its description: observed and predicted}.
+
+    profile: where the units are from; scales of its setting, with other seeds, are left out. So are those at which
+    fewer than one image in twenty of the baseline's survives, where the outcome is accuracy under attack.
+    """
+    known, found = records.about("core"), {}
+    setting = {name: {**one["experiment"], "snapshot_epochs": []} for name, one in known.items()}
+    for name, table in records.scales("core").items():
+        floor = outcome.startswith("robust") and not table.loc[table["method"] == "baseline", outcome].mean() > 0.05
+        if setting[name] != setting[profile] and not floor and len(others := methods(table)):
+            found[known[name]["description"]] = carried(units, others, outcome)
+    return {name: one for name, one in found.items() if one is not None}
 
 
 def jackknife(prediction: Prediction) -> Interval:
@@ -226,6 +243,27 @@ def importance(prediction: Prediction, units: pandas.DataFrame, draws: int = 200
             scores.append(_score(table.assign(predicted=predicted)))
         lost[name] = prediction.score() - float(np.mean(scores))
     return dict(sorted(lost.items(), key=lambda one: -one[1]))
+
+
+def invariant() -> tuple[str, ...]:
+    """The properties that do not depend on how features are scaled; the declaration names them first."""
+    return declared().properties[: declared().properties.index("seen share")]
+
+
+def compared(units: pandas.DataFrame, outcome: str) -> dict[str, Prediction]:
+    """Ways to predict an outcome: the shape (ridge, trees, its invariant part), the nulls, and the best property.
+
+    The best is the one with the highest score, chosen after the fact.
+    """
+    asked, single = declared(), nulls(units, outcome)
+    best = max(asked.properties, key=lambda name: single[name].score())
+    return {
+        "shape": left_out(units, asked.properties, outcome),
+        "shape, trees": left_out(units, asked.properties, outcome, "trees"),
+        "shape, invariant": left_out(units, invariant(), outcome),
+        **{name: single[name] for name in asked.nulls},
+        "best property": single[best],
+    }
 
 
 def nulls(units: pandas.DataFrame, outcome: str, names: Iterable[str] | None = None) -> dict[str, Prediction]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from softlab.evidence import Ledger
+from softlab import evidence
+from softlab.evidence import Claim, Ledger, claims
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "workflow"))
@@ -14,6 +15,7 @@ import build_site  # noqa: E402
 import conclusion  # noqa: E402
 import edition as editions  # noqa: E402
 import edition_pages  # noqa: E402
+import result_pages  # noqa: E402
 
 PROFILE = """
 description: three seeds of five methods
@@ -136,11 +138,16 @@ def test_a_scale_counts_only_for_the_variant_that_it_judged():
     assert "mixed" in conclusion.across("accuracy-improves", columns, "b")
 
 
-def test_a_failed_check_is_shown_as_such():
-    """Chapter 8 does not judge what a pair of methods that fails its check would show."""
-    name, found = "cosine-makes-robust", {"variant": "", "judged": []}
-    check = {"contrast-raises-cosine": [found | {"verdict": "supported"}]}
-    failed = check | {"contrast-keeps-scale": [found | {"verdict": "contradicted"}]}
+def test_a_failed_check_is_shown_as_such(monkeypatch):
+    """A claim whose check fails is not judged there."""
+    name, found = "pair", {"variant": "", "judged": []}
+    entries = (Claim("differs", "ours", "", "", ""), Claim("agrees", "ours", "", "", ""))
+    entries += (Claim(name, "ours", "", "", "", checks=("differs", "agrees")),)
+    known = claims() | {one.id: one for one in entries}
+    for module in (conclusion, edition_pages, result_pages, evidence):
+        monkeypatch.setattr(module, "claims", lambda: known)
+    check = {"differs": [found | {"verdict": "supported"}]}
+    failed = check | {"agrees": [found | {"verdict": "contradicted"}]}
     columns = {"a": check | {name: [found | {"verdict": "supported"}]}, "b": failed, "c": check, "d": {}}
     assert conclusion.verdicts(name, columns) == {"a": "supported", "b": "check failed"}
     assert conclusion.group(name, columns) == "checks failed"

@@ -1,5 +1,6 @@
 """Predicting left-out families: tables whose answer is known, and what was declared."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas
 import pytest
@@ -7,9 +8,12 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from softlab import SoftlabError, own_methods, prediction, regularizers
+from softlab import SoftlabError, figures, own_methods, prediction, regularizers
+from softlab.effects import Effect, Effects
+from softlab.intervals import Interval
 from softlab.prediction import Prediction, by_dose, carried, declared, gain, importance, left_out, methods, nulls
 from softlab.profile import load_profile, study_profile
+from softlab.quantities import QUANTITIES
 
 NAMES = ["log logit scale", "alignment", "effective rank"]
 
@@ -132,3 +136,23 @@ def test_a_file_of_ones_own_adds_its_method_to_the_study(tmp_path, monkeypatch):
     assert set(study.methods) == {"baseline", "mine", *study.doses}
     assert len([one for one in study.experiments() if one.method == "mine"]) == 5
     assert len(study.doses["focal"][1]) == len([one for one in study.experiments() if one.method == "focal"]) / 5
+
+
+def test_what_was_predicted_is_drawn_in_points_and_scores_below_the_axis_are_arrows(units):
+    found = left_out(units, NAMES, "gap")
+    known = Effects("gap")
+    known.update({name: Effect("gap", Interval(1, 0, 2, 3), "seeds", ()) for name in units.index})
+    ax = figures.predicted(found, known)
+    assert ax.get_xlim() == ax.get_ylim()
+    xs = np.concatenate([line.get_xdata() for line in ax.lines if line.get_marker() in "s^vDPo"])
+    assert sorted(xs) == pytest.approx(sorted(100 * found.table["predicted"]))
+    figure = figures.scores({"gap": {"shape": Interval(0.5, 0.2, 0.8, 6), "null": Interval(-7, -9, -5, 6)}})
+    markers = [line.get_marker() for line in figure.axes[0].lines]
+    assert markers.count("o") == 1
+    assert markers.count(4) == 1  # an arrow at the edge
+    bars = figures.losses({"gap": dict.fromkeys(NAMES, 0.5)}, NAMES)
+    assert [text.get_text() for text in bars.axes[0].get_yticklabels()] == [QUANTITIES[name].label for name in NAMES]
+    table = pandas.DataFrame({"observed": [1.0], "predicted": [2.0]}, index=["mixup"])
+    there = figures.carried({"gap": {"elsewhere": table}})
+    assert (2.0, 1.0) in [(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in there.axes[0].lines]
+    plt.close("all")

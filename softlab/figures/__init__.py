@@ -7,5 +7,5 @@ Every function takes matplotlib axes, or makes them, and returns them.
 from softlab.figures.effects import arrows, at_scales, intervals, panels, repairs
 from softlab.figures.grids import against, confidence_shifts, dose_axis, doses, specification, ways
 from softlab.figures.networks import curves, decision_plane, dots, reliability, soft_labels
-from softlab.figures.prediction import families, predicted, scores
+from softlab.figures.prediction import along, carried, families, losses, predicted, scores
 from softlab.figures.style import COLORS, OTHERS, STYLES, Style, style

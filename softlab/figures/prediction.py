@@ -1,16 +1,21 @@
 """What was predicted for families of methods that were left out, and how well."""
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from softlab.figures.style import style
 from softlab.intervals import Interval
 from softlab.quantities import QUANTITIES
 
 if TYPE_CHECKING:
+    import pandas
+
     from softlab.effects import Effects
     from softlab.prediction import Prediction
 
@@ -49,14 +54,14 @@ def predicted(prediction: "Prediction", observed: "Effects", ax: Axes | None = N
     return ax
 
 
-def families(ax: Axes, names, **options) -> None:
+def families(ax: Axes, names: Iterable[str], **options) -> None:
     """A legend of these families."""
     looks = [(name, *FAMILIES[name]) for name in FAMILIES if name in set(names)]
     marks = [Line2D([], [], ls="none", color=color, marker=marker, label=name) for name, color, marker in looks]
     ax.legend(handles=marks, frameon=False, fontsize=9, handletextpad=0.2, **options)
 
 
-def scores(values: Mapping[str, Mapping[str, Interval]], least: float = -1.0) -> "plt.Figure":
+def scores(values: Mapping[str, Mapping[str, Interval]], least: float = -1.0) -> Figure:
     """Scores by what they were predicted from, a panel for each outcome; 0 and 1 are marked.
 
     values: outcome -> what from -> score.  least: where the axis ends; an arrow says that a score is below.
@@ -78,3 +83,59 @@ def scores(values: Mapping[str, Mapping[str, Interval]], least: float = -1.0) ->
         ax.set_yticks(range(len(rows)), rows, fontsize=9)
         ax.grid(axis="x", alpha=0.3)
     return figure
+
+
+def along(units: "pandas.DataFrame", quantity: str, outcome: str, ax: Axes) -> Axes:
+    """Change of an outcome over that of a property, a marker for each method and dose. units: of prediction.methods."""
+    x, y = QUANTITIES[quantity], QUANTITIES[outcome]
+    for family, rows in units.groupby("family", sort=False):
+        color, marker = FAMILIES[str(family)]
+        at = x.factor * rows[quantity], y.factor * rows[outcome]
+        ax.plot(*at, ls="none", marker=marker, color=color, ms=5, alpha=0.85)
+    ax.axhline(0, color="black", lw=0.8)
+    ax.axvline(0, color="black", lw=0.8)
+    ax.set(xlabel=f"change of {x.label}", ylabel=f"change of {y.label.replace('(%)', '(points)')}")
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def losses(values: Mapping[str, Mapping[str, float]], order: Sequence[str]) -> Figure:
+    """How much of a score is lost by property, a panel of bars for each outcome; order: properties, from the top."""
+    size = (8.6, 0.28 * len(order) + 0.9)
+    figure, axes = plt.subplots(1, len(values), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for ax, (outcome, found) in zip(axes[0], values.items(), strict=True):
+        ax.barh([QUANTITIES[name].label for name in order], [found[name] for name in order], color="#7F7F7F")
+        ax.set_title(textwrap.fill(QUANTITIES[outcome].label, 22), fontsize=9)
+        ax.set(xlabel="score lost", ylim=(len(order) - 0.5, -0.5))
+        ax.tick_params(axis="y", labelsize=8)
+        ax.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def carried(values: Mapping[str, Mapping[str, "pandas.DataFrame"]]) -> Figure:
+    """Observed against predicted at other scales, a panel for each outcome: markers are scales, colours methods.
+
+    values: outcome -> what the scale is called -> of prediction.carried.
+    """
+    figure, axes = plt.subplots(1, len(values), figsize=(8.6, 4.4), squeeze=False, layout="constrained")
+    names = list(dict.fromkeys(name for scales in values.values() for name in scales))
+    markers = dict(zip(names, "os^vDPX*<>hp", strict=False))
+    for ax, (outcome, scales) in zip(axes[0], values.items(), strict=True):
+        for name, found in scales.items():
+            for method, row in found.iterrows():
+                color = style(str(method)).color
+                ax.plot(row["predicted"], row["observed"], marker=markers[name], color=color, ms=7, alpha=0.8)
+        ax.axhline(0, color="black", lw=0.8)
+        ax.axvline(0, color="black", lw=0.8)
+        ax.set(xlabel="predicted, in the scale's own units", ylabel="observed")
+        ax.set_title(QUANTITIES[outcome].label, fontsize=10)
+        ax.grid(alpha=0.3)
+    marks = [Line2D([], [], ls="none", color="#7F7F7F", marker=marker, label=name) for name, marker in markers.items()]
+    looks = [style(method) for method in dict.fromkeys(_methods(values))]
+    marks += [Line2D([], [], color=look.color, lw=5, label=look.label) for look in looks]
+    figure.legend(handles=marks, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
+    return figure
+
+
+def _methods(values: Mapping[str, Mapping[str, "pandas.DataFrame"]]) -> list[str]:
+    return [str(method) for scales in values.values() for found in scales.values() for method in found.index]

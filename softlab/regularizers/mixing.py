@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from softlab.regularizers.base import Regularizer, check_positive, cross_entropy, register
-from softlab.regularizers.soft_labels import Mixup
+from softlab.regularizers.base import Regularizer, check_positive, cross_entropy, get, register
 
 
 @register("regmixup")
@@ -23,7 +22,7 @@ class RegMixup(Regularizer):
         check_positive("eta", self.eta)
 
     def transform(self, images, targets, generator):
-        mixed = Mixup(beta=10.0).transform(images, targets, generator)
+        mixed = get("mixup", beta=10.0).transform(images, targets, generator)
         return torch.cat([images, mixed[0]]), torch.cat([targets, mixed[1]])
 
     def loss(self, logits, targets, features, head, progress):
@@ -48,5 +47,5 @@ class FeatureMixup(Regularizer):
         check_positive("beta", self.beta)
 
     def hidden(self, features, targets, generator):
-        mixed, targets = Mixup(self.beta).transform(features[:, :, None, None], targets, generator)
+        mixed, targets = get("mixup", beta=self.beta).transform(features[:, :, None, None], targets, generator)
         return mixed[:, :, 0, 0], targets
