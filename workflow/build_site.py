@@ -17,6 +17,7 @@ from pathlib import Path
 
 import conclusion
 import edition_pages
+import leaderboard
 import nbformat
 import number_page
 import speed
@@ -67,6 +68,7 @@ def main(build: Path, log: Path, sweeps: list[str], edition: edition_pages.Editi
         "editions": lambda text: with_tables(text, tables),
         "conclusion": lambda text: conclusion.concluded(with_tables(text, tables), scales),
         "questions": lambda text: filled(text, results),
+        "leaderboard": lambda text: leaderboard.filled(text, build),
     }
     for name, fill in places.items():
         page = site / "book" / f"{name}.md"
