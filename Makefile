@@ -34,13 +34,9 @@ ENGINE := $(VENV)/$(if $(filter local,$(ON)),book,cluster).stamp
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-book: $(ENGINE) ## execute the notebooks and build the site at _build/html (PROFILE=quick; EDITION=NAME: only render)
-ifdef EDITION
-	@$(BIN)/softlab edition render $(EDITION) --build $(BUILD)
-else
+book: $(ENGINE) ## execute the notebooks and build the site at _build/html (PROFILE=quick)
 	@$(SNAKEMAKE)
 	@$(BIN)/python workflow/summary.py $(BUILD)/$(notdir $(basename $(PROFILE)))
-endif
 
 plan: $(ENGINE) ## list what `make book` would do
 	@$(SNAKEMAKE) --dry-run --quiet reason host

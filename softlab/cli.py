@@ -94,13 +94,10 @@ def _parser() -> argparse.ArgumentParser:
     claims.add_argument("--results", type=Path, default=folder, help=f"folder of results files ({folder})")
     claims.set_defaults(run=_claims)
 
-    for name, about in (
-        ("sweep", "networks and notebooks over a grid of parameters, and a report"),
-        ("edition", "list and render committed results of larger runs"),
-    ):
-        command = commands.add_parser(name, add_help=False, help=about)
-        command.add_argument("arguments", nargs=argparse.REMAINDER)
-        command.set_defaults(run=_workflow, workflow=name)
+    about = "networks and notebooks over a grid of parameters, and a report"
+    sweep = commands.add_parser("sweep", add_help=False, help=about)
+    sweep.add_argument("arguments", nargs=argparse.REMAINDER)
+    sweep.set_defaults(run=_sweep)
 
     runs = commands.add_parser("runs", help="list, show or prune trained networks, or mark one as failed")
     runs.add_argument("action", nargs="?", choices=("list", "show", "prune", "fail"), default="list")
@@ -279,13 +276,13 @@ def _claims(options) -> None:
         print(f"no results in {options.results}: make book, or name a folder with --results")
 
 
-def _workflow(options) -> None:
-    """Hand everything that follows `softlab sweep` or `softlab edition` to that file of the checkout."""
+def _sweep(options) -> None:
+    """Hand everything that follows `softlab sweep` to the checkout's workflow/sweep.py."""
     import subprocess
 
-    file = PACKAGE.parent / "workflow" / f"{options.workflow}.py"
+    file = PACKAGE.parent / "workflow" / "sweep.py"
     if not file.exists():
-        raise SoftlabError(f"{options.workflow}s need a checkout of the repository: the installed package has none")
+        raise SoftlabError("sweeps need a checkout of the repository: the installed package has none")
     command = [sys.executable, str(file), *options.arguments]
     if os.name == "posix":
         os.execv(sys.executable, command)  # the same process: who stops it stops all of it

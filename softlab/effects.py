@@ -9,7 +9,7 @@ Where a quantity is a mean over images, and the outcome on each image is at hand
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -182,15 +182,38 @@ def effects_at_scales(
 
     A scale without anything to compare is left out.
     """
+    found = {label: effects(one, quantity) for label, one in tables_at_scales(table, settings, study).items()}
+    return {label: one for label, one in found.items() if any(effect.interval.n for effect in one.values())}
+
+
+def tables_at_scales(
+    table: pandas.DataFrame, settings: Profile, study: str = "core", distinct: bool = False
+) -> dict[str, pandas.DataFrame]:
+    """This table of a study and all that are on record, by their description: those that have a baseline.
+
+    distinct: of tables of one setting only the recorded one whose seeds start last, which nobody had looked at.
+    """
     from softlab import records
 
-    described = {name: one["description"] for name, one in records.about(study).items()}
-    tables = {f"this build: {settings.description}": table}
+    tables, about = {f"this build: {settings.description}": table}, records.about(study)
+    set_as = {next(iter(tables)): settings.experiment.as_dict()}
     for name, recorded_table in records.scales(study, besides=table).items():
-        label = described[name]
-        tables[f"{label} ({name})" if label in tables else label] = recorded_table
-    found = {label: effects(one, quantity) for label, one in tables.items() if "baseline" in set(one["method"])}
-    return {label: one for label, one in found.items() if any(effect.interval.n for effect in one.values())}
+        label = about[name]["description"]
+        label = f"{label} ({name})" if label in tables else label
+        tables[label] = recorded_table
+        set_as[label] = settings.experiment.as_dict() | about[name]["experiment"]
+    if distinct:
+        order = sorted(tables, key=lambda label: tables[label]["seed"].min())
+        last = {repr(sorted(set_as[label].items())): label for label in order}
+        tables = {label: one for label, one in tables.items() if label in last.values()}
+    return {label: one for label, one in tables.items() if "baseline" in set(one["method"])}
+
+
+def tally(tables: Mapping[str, pandas.DataFrame], quantity: str, side: str, *methods: str) -> tuple[int, int]:
+    """At how many scales all these methods do so, and of how many that can say. side: `falls` or `rises`."""
+    found = [effects(table, quantity) for table in tables.values()]
+    known = [one for one in found if all(one[method].interval.n > 1 for method in methods)]
+    return sum(getattr(one, side)(*methods) for one in known), len(known)
 
 
 def by_dose(table: pandas.DataFrame, quantity: str, dose: str = "alpha", start: float = 0.0) -> dict[float, Effect]:

@@ -2,6 +2,7 @@
 
 laws()["cones"].effect()        # of the record that the law names: an effects.Effect, or None before it is recorded
 judged()                        # {law: (effect, side, Holm's p)} of those whose contrast is a plain effect
+papers()                        # what the two papers say, each as one number of a network
 """
 
 import functools
@@ -11,7 +12,7 @@ from softlab import records
 from softlab.effects import Effect, effects
 from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
-from softlab.intervals import holm
+from softlab.intervals import Interval, holm
 from softlab.provenance import PACKAGE
 from softlab.quantities import QUANTITIES
 
@@ -31,12 +32,15 @@ class Law:
     profile: str = ""
     side: str = ""
     contrast: str = ""
+    variants: tuple[str, ...] | list[str] = ()  # other defensible quantities for the same sentence
 
     def __post_init__(self):
         check_known("kind of law", self.kind, ("empirical", "theorem", "identity"))
         if self.kind == "empirical":
             check_known("quantity", self.quantity, QUANTITIES)
             check_known("side", self.side, ("rises", "falls"))
+        for quantity in self.variants:
+            check_known("quantity", quantity, QUANTITIES)
 
     def effect(self) -> Effect | None:
         """The effect that judges the law, from the record; None where it is none, or not recorded yet."""
@@ -44,6 +48,42 @@ class Law:
         if self.kind != "empirical" or self.contrast or table is None:
             return None
         return effects(table, self.quantity, self.against).get(self.method)
+
+
+STAYS = 0.02  # what stays moves by less, in units of its lens
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence of a paper about methods; see the head of papers.yml."""
+
+    id: str
+    paper: str
+    says: str
+    quantity: str
+    side: str
+    chapter: str
+    methods: tuple[str, ...] | list[str] = ("label_smoothing", "mixup", "cutmix", "maxsup")
+    against: str = "baseline"
+
+    def __post_init__(self):
+        check_known("quantity", self.quantity, QUANTITIES)
+        check_known("side", self.side, ("rises", "falls", "stays"))
+
+    def outcome(self, interval: Interval) -> str:
+        """`as it says`, `the opposite` or `open`, from the whole of an effect's interval."""
+        if self.side == "stays":
+            if interval.low > -STAYS and interval.high < STAYS:
+                return "as it says"
+            return "the opposite" if interval.low > STAYS or interval.high < -STAYS else "open"
+        side = interval.side() * (1 if self.side == "rises" else -1) if interval.n > 1 else 0
+        return {1: "as it says", 0: "open", -1: "the opposite"}[side]
+
+
+@functools.cache
+def papers() -> dict[str, Said]:
+    """All that papers.yml has, in its order."""
+    return {name: Said(name, **entry) for name, entry in read_yaml(PACKAGE / "papers.yml").items()}
 
 
 @functools.cache

@@ -77,7 +77,7 @@ def begin(
 
 
 def trained(settings: Profile, names: Iterable[str]) -> tuple[str, ...]:
-    """Those of these studies that the profile trains; an edition may leave some out."""
+    """Those of these studies that the profile has."""
     return tuple(name for name in names if name in settings.studies)
 
 

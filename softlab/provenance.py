@@ -62,7 +62,7 @@ def commit() -> str:
     asked = {"cwd": PACKAGE.parent, "capture_output": True, "text": True, "timeout": 20}
     try:
         said = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], check=True, **asked)
-        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", ":!editions", ":!softlab/records"], **asked)
+        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", ":!softlab/records"], **asked)
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return said.stdout.strip() + "+" * (changed.returncode != 0)

@@ -14,7 +14,7 @@ import nbformat
 from filelock import FileLock
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("_config.yml", "_toc.yml", "benchmarks", "book", "editions", "notebooks", "softlab", "workflow")
+PARTS = ("_config.yml", "_toc.yml", "benchmarks", "book", "notebooks", "softlab", "workflow")
 # The small book: these two notebooks, each of these cells, and six networks.
 CHAPTERS = ("01_soft_labels", "04_cosines")
 CELLS = {
@@ -139,14 +139,13 @@ def write_notebook(checkout, name, **changed):
 
 def make_small(checkout):
     """Leave two short notebooks and three methods of a checkout, and one page of prose."""
-    for page in (checkout.folder / "book").glob("*.md"):
+    for page in (checkout.folder / "book").glob("*.*"):
         page.unlink()
     (checkout.folder / "book" / "intro.md").write_text(
         "# A small book\n\nOf {glue:text}`../notebooks/04_cosines.ipynb::networks:` networks.\n"
     )
-    for page in ("conclusion", "editions", "numbers", "questions", "speed", "sweeps"):  # which the site's job fills
+    for page in ("numbers", "questions", "speed", "sweeps"):  # which the site's job fills
         (checkout.folder / "book" / f"{page}.md").write_text(f"# {page}\n")
-    shutil.rmtree(checkout.folder / "editions")
     pages = ("book/this_build", *(f"notebooks/{name}" for name in CHAPTERS))
     files = "".join(f"      - file: {name}\n" for name in pages)
     (checkout.folder / "_toc.yml").write_text(f"format: jb-book\nroot: book/intro\nparts:\n  - chapters:\n{files}")

@@ -219,11 +219,6 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
         "training_images_more",
         "outside",
         "dimension",
-        "three_classes",
-        "short",
-        "eight_classes",
-        "narrow",
-        "deep",
     }
     assert (fresh.methods, fresh.evaluation) == (quick.methods, quick.evaluation)
     assert not set(fresh.seeds) & set(quick.seeds)

@@ -71,7 +71,7 @@ def test_no_label_has_a_comma():
 
 def at_one_scale(**methods):
     """Effects on ECE, each (mean, low, high) over five seeds, or (mean,) of one network."""
-    found = Effects()
+    found = Effects("gap")
     for method, ends in methods.items():
         interval = Interval(*ends, 5) if len(ends) == 3 else Interval(*ends, -math.inf, math.inf, 1)
         found[method] = Effect("ECE", interval, "seeds", ())

@@ -287,7 +287,7 @@ def test_a_commit_is_marked_where_code_differs_and_not_where_results_do(tmp_path
     package = tmp_path / "softlab"
     monkeypatch.setattr(provenance, "PACKAGE", package)
     assert commit.__wrapped__() == "unknown"  # no checkout
-    for part in ("softlab", "editions"):
+    for part in ("softlab", "softlab/records"):
         (tmp_path / part).mkdir()
         (tmp_path / part / "file.txt").write_text("as committed")
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
@@ -295,7 +295,7 @@ def test_a_commit_is_marked_where_code_differs_and_not_where_results_do(tmp_path
         subprocess.run([*git, *command], check=True)
     clean = commit.__wrapped__()
     assert len(clean) == 10
-    (tmp_path / "editions" / "file.txt").write_text("grown")
+    (package / "records" / "file.txt").write_text("grown")
     assert commit.__wrapped__() == clean
     (package / "file.txt").write_text("edited")
     assert commit.__wrapped__() == f"{clean}+"

@@ -14,7 +14,7 @@ from softlab.profile import chapters
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-OTHERS = sorted((ROOT / "workflow" / "sweeps").glob("*.ipynb"))  # no pages of the book
+OTHERS = sorted((ROOT / "book").glob("*.ipynb"))  # pages that read numbers
 CHAPTERS = [path for path in NOTEBOOKS if path.name[0].isdigit()]  # the others are appendices: A1, A2
 
 

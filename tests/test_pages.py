@@ -29,7 +29,7 @@ def test_every_page_is_in_the_table_of_contents_and_there():
     listed = [one["file"] for part in contents["parts"] for one in part["chapters"]] + [contents["root"]]
     assert len(set(listed)) == len(listed)
     pages = {one.removeprefix("book/") for one in listed if one.startswith("book/")} - {"this_build"}  # made by a build
-    assert {path.stem for path in BOOK.glob("*.md")} == pages
+    assert {path.stem for kind in ("*.md", "*.ipynb") for path in BOOK.glob(kind)} == pages
 
 
 def test_every_module_is_on_the_page_of_the_package():

@@ -204,11 +204,6 @@ def test_without_notebooks_the_table_is_made_of_manifests(write, tmp_path):
     assert "# mine" in sweep_report.page(tmp_path)
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE.parent / "editions" / "sweeps").glob("*")), ids=lambda path: path.name)
-def test_the_sweeps_of_the_repository_have_pages(path):
-    assert sweep_report.page(path).startswith("# ")
-
-
 def test_means_and_changes_by_hand(write, tmp_path):
     """At 1: 1 and 3, at 2: 2 and 6. Differences 1 and 3: 2 ± t(0.975, 1) · √2 / √2 = 2 ± 12.706."""
     found = write("vary: {epochs: {sets: [overrides.epochs], values: [1, 2]}}\nshow: [depth]")

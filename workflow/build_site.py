@@ -15,23 +15,20 @@ import sys
 import time
 from pathlib import Path
 
-import conclusion
-import edition_pages
 import leaderboard
 import nbformat
 import number_page
 import speed
 import sweep_report
 import yaml
-from result_pages import Results, filled, glance, table
+from result_pages import Results, filled, table
 from set_repository import colab_link, github_address
 
 ROOT = Path(__file__).resolve().parent.parent
 MINUTE = 60
 
 
-def main(build: Path, log: Path, sweeps: list[str], edition: edition_pages.Edition | None = None) -> None:
-    """edition: whose executed notebooks lie in BUILD; chapters that it does not have become a line that says so."""
+def main(build: Path, log: Path, sweeps: list[str]) -> None:
     started = time.monotonic()
     for stale in build.glob(".site-*"):  # of a build that was killed, and whose children may still write there
         shutil.rmtree(stale, ignore_errors=True)
@@ -47,26 +44,18 @@ def main(build: Path, log: Path, sweeps: list[str], edition: edition_pages.Editi
             results = executed.with_suffix(".results.json")
             if results.exists():
                 shutil.copy(results, site / "notebooks")
-            shown = for_the_page(nbformat.read(executed, as_version=4), executed.stem, repository, results.exists())
-            nbformat.write(shown, site / "notebooks" / executed.name)
-    if edition:
-        add_missing(site, edition)
-    (site / "book" / "this_build.md").write_text(this_build(build, edition))
+            place = site / "book" if (site / "book" / executed.name).exists() else site / "notebooks"
+            shown = without_traces(nbformat.read(executed, as_version=4))
+            if place.name == "notebooks":
+                offer(shown, executed.stem, repository, results.exists())
+            nbformat.write(shown, place / executed.name)
+    (site / "book" / "this_build.md").write_text(this_build(build))
     results = Results(build / "notebooks")
-    (site / "book" / "results.md").write_text(glance(results))
     number_page.add(site, build)
     add_sweeps(site, build, sweeps)
     add_cover(site, build)
-    scales = edition_pages.by_scale(results, edition and edition.name)
-    tables = {
-        "the editions": edition_pages.page(scales),
-        "fresh seeds": conclusion.with_fresh_seeds(results),
-        "how many verdicts": conclusion.counted(scales),
-    }
     places = {
         "speed": speed.filled,
-        "editions": lambda text: with_tables(text, tables),
-        "conclusion": lambda text: conclusion.concluded(with_tables(text, tables), scales),
         "questions": lambda text: filled(text, results),
         "leaderboard": lambda text: leaderboard.filled(text, build),
     }
@@ -75,9 +64,7 @@ def main(build: Path, log: Path, sweeps: list[str], edition: edition_pages.Editi
         page.write_text(fill(page.read_text()))
     (site / "_config.yml").write_text(yaml.safe_dump(configuration(repository), allow_unicode=True))
 
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(site), "-n"]
-    if edition is None or len(edition.executed()) == len(edition_pages.CHAPTERS):  # else pages point to what is missing
-        command += ["-W", "--keep-going"]
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(site), "-n", "-W", "--keep-going"]
     with log.open("w") as lines:
         built = subprocess.run([*command, "--path-output", str(rendered)], stdout=lines, stderr=subprocess.STDOUT)
     if built.returncode < 0:
@@ -97,17 +84,9 @@ def main(build: Path, log: Path, sweeps: list[str], edition: edition_pages.Editi
     (build / "index.json").write_text(json.dumps({"seconds": round(time.monotonic() - started, 1)}))
 
 
-def with_tables(text: str, tables: dict[str, str]) -> str:
-    """A page with tables in the places <!-- NAME -->."""
-    for name, content in tables.items():
-        text = text.replace(f"<!-- {name} -->", content)
-    return text
-
-
 def add_sweeps(site: Path, build: Path, names: list[str]) -> None:
-    """Pages of the sweeps whose results the repository holds, and of those that this build was asked for."""
-    found = {path.parent.name: path.parent for path in sorted((ROOT / "editions" / "sweeps").glob("*/table.csv"))}
-    found |= {name: build / "sweeps" / name for name in names}
+    """Pages of the sweeps that this build was asked for."""
+    found = {name: build / "sweeps" / name for name in names}
     (site / "book" / "sweeps").mkdir()
     for name, folder in found.items():
         (site / "book" / "sweeps" / f"{name}.md").write_text(sweep_report.page(folder))
@@ -145,25 +124,33 @@ def add_cover(site: Path, build: Path) -> None:
     cells = [cell for path in (build / "notebooks").glob("*.ipynb") for cell in nbformat.read(path, as_version=4).cells]
     drawn = [cell.outputs for cell in cells if "cover" in cell.metadata.get("tags", [])]
     pictures = [one.data["image/png"] for outputs in drawn for one in outputs if "image/png" in one.get("data", {})]
-    page = site / "book" / "intro.md"
+    if not (page := site / "book" / "intro.ipynb").exists():
+        return
+    cover = nbformat.read(page, as_version=4)
+    told = " ".join("".join(one.get("text", "") for outputs in drawn for one in outputs).split())
     if pictures:
         (site / "book" / "_static" / "cover.png").write_bytes(base64.b64decode(pictures[0]))
-        told = " ".join("".join(one.get("text", "") for outputs in drawn for one in outputs).split())
-        page.write_text(re.sub(r"(?m)^(:alt: .*)$", lambda found: f"{found[1]} {told}".rstrip(), page.read_text()))
-    else:
-        page.write_text(re.sub(r"(?s)```\{figure\} _static/cover\.png.*?```\n\n?", "", page.read_text()))
+    for cell in cover.cells:
+        if pictures:
+            cell.source = re.sub(r"(?m)^(:alt: .*)$", lambda found: f"{found[1]} {told}".rstrip(), cell.source)
+        else:
+            cell.source = re.sub(r"(?s)```\{figure\} _static/cover\.png.*?```\n\n?", "", cell.source)
+    nbformat.write(cover, page)
 
 
-def for_the_page(
-    notebook: nbformat.NotebookNode, name: str, repository: str | None, results: bool
-) -> nbformat.NotebookNode:
-    """Without papermill's traces, the cell that it injected and its metadata; under the title, what one can take along.
-
-    A badge for Colab is there if the repository's address is known: Colab opens the notebook from the repository.
-    """
+def without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Without papermill's traces: the cell that it injected, and its metadata."""
     notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     for holder in (notebook, *notebook.cells):
         holder.metadata.pop("papermill", None)
+    return notebook
+
+
+def offer(notebook: nbformat.NotebookNode, name: str, repository: str | None, results: bool) -> None:
+    """Under the title, what one can take along.
+
+    A badge for Colab is there if the repository's address is known: Colab opens the notebook from the repository.
+    """
     offered = [f"{{download}}`Executed notebook <{name}.ipynb>`"]
     if results:
         offered.append(f"{{download}}`Its results <{name}.results.json>`")
@@ -171,7 +158,6 @@ def for_the_page(
         offered.append(f"[![Open in Colab](../book/_static/open_in_colab.svg)]({colab_link(repository, name)})")
     title, _, rest = notebook.cells[0].source.partition("\n")
     notebook.cells[0].source = f"{title}\n\n{' · '.join(offered)}\n{rest}"
-    return notebook
 
 
 def pages(site: Path) -> list[str]:
@@ -204,25 +190,11 @@ def repository_address() -> str | None:
     return github_address(address)
 
 
-def add_missing(site: Path, edition: edition_pages.Edition) -> None:
-    """A page for every notebook of the table of contents that the edition does not have."""
-    for page in pages(site):
-        place, committed = site / page, ROOT / f"{page}.ipynb"
-        if committed.exists() and not place.with_suffix(".ipynb").exists():
-            notebook = nbformat.read(committed, as_version=4)
-            title = notebook.cells[0].source.partition("\n")[0]
-            notebook.cells = notebook.cells[:1]
-            notebook.cells[0].source = f"{title}\n\nThis is not part of the edition `{edition.name}`."
-            nbformat.write(notebook, place.with_suffix(".ipynb"))
-
-
-def this_build(build: Path, edition: edition_pages.Edition | None = None) -> str:
+def this_build(build: Path) -> str:
     """The page that says what this build ran on: how long each notebook took, and with which commit and versions."""
     executed = {path.stem: json.loads(path.read_text()) for path in notebook_records(build)}
     columns = ["seconds", "commit", *next(iter(executed.values()), {"versions": ()})["versions"]]
     profile = f"Profile `{build.name}`, executed on {os.cpu_count()} CPU cores."
-    if edition:
-        profile = f"Edition `{edition.name}` ({edition.profile.description}), rendered as it was executed."
     rows = [[name, f"{one['seconds']:.0f}", one["commit"], *one["versions"].values()] for name, one in executed.items()]
     return f"""# This build
 

@@ -1,4 +1,4 @@
-"""Pages that are written from what the chapters found: results at a glance, and pages with places for results.
+"""Pages with places for what the chapters found.
 
 No number and no verdict is typed: each is read from the results files that the notebooks of a build have left. In a
 page of book/, a place is [[verdict CLAIM; VARIANT]], [[verdicts CLAIM]] (all variants, counted), [[outcome CLAIM]],
@@ -15,7 +15,6 @@ import nbformat
 from docutils.nodes import make_id
 
 from softlab.evidence import caveat, claims, read_results
-from softlab.figures import style
 
 BADGES = {"supported": "success", "contradicted": "danger", "mixed": "warning", "undecided": "muted"}
 UNKNOWN = "*this build cannot say*"
@@ -25,7 +24,7 @@ FAILED = "check failed"
 class Results:
     """What the chapters found, by claim and variant; what is missing raises KeyError.
 
-    Claims that the book no longer has, as editions judged them, are left out.
+    Claims that the book no longer has are left out.
     """
 
     def __init__(self, folder: Path):
@@ -113,81 +112,6 @@ def _sections(notebook: Path) -> list[tuple[str, str]]:
 def table(headings: list[str], rows: list[list[str]]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
-
-
-def number(value: float | None) -> str:
-    """Three digits, short for small ones; a dash where there is none."""
-    if value is None:
-        return "–"
-    return f"{value:.3f}" if abs(value) >= 0.001 or value == 0 else f"{value:.0e}"
-
-
-def glance(results: Results) -> str:
-    """The page "Results at a glance"."""
-    if not results.records:
-        return "# Results at a glance\n\nNo chapter of this build has left results.\n"
-    about = next(iter(results.records.values()))
-    rows, details = [], []
-    for name, claim in claims().items():
-        judged = results.judged.get(name, [])
-        if not judged:
-            why = unjudged(name, results.judged)
-            rows.append([claim.statement, claim.source, badge(why) if why else UNKNOWN, "", "", results.see(name)])
-            continue
-        first, others = judged[0], Counter(one["verdict"] for one in judged[1:])
-        shown = [first["differences"][method] for method in first["judged"]]
-        also = "<br>".join(f"{verdict}: {count}" for verdict, count in others.items())
-        kind = "" if claim.kind == "empirical" else f" ({claim.kind}: checked, and not a finding)"
-        seeds = sorted({one["n"] for one in shown})
-        count = "–".join(map(str, dict.fromkeys([seeds[0], seeds[-1]]))) if seeds else ""
-        rows.append([claim.statement + kind, claim.source, results.verdict(name), also, count, results.see(name)])
-        details.append(_details(name, claim, judged))
-    empirical = [name for name in results.judged if claims()[name].kind == "empirical"]
-    tally = Counter(results.judged[name][0]["verdict"] for name in empirical)
-    limited = sum(bool(caveat(name, results.own(name))) for name in empirical)
-    told = ", ".join(f"{count} {verdict}" for verdict, count in tally.most_common())
-    seeds = f"seeds {about['seeds'][0]} to {about['seeds'][-1]}" if len(about["seeds"]) > 1 else "one seed"
-    headings = ["claim", "source", "verdict", "other variants", "n", "where"]
-    return f"""# Results at a glance
-
-Profile `{about["profile"]}` ({about["standing"]}), data `{about["data"]}` (digest `{about["data_digest"][:12]}`),
-{seeds}, commit `{about["commit"]}`, torch {about["torch"]}, {about["device"]}, {about["date"]}. Of
-{len(empirical)} empirical claims: {told}; {limited} of them with a limit that stands beside the word.
-
-The verdict is that of the claim's own statistic; a claim may have been judged in other variants too, which are counted
-beside it and listed below: where they say otherwise, or the verdict does not outlast Holm's correction for all tests of
-the claim, it says so. *Check failed*: the pair of networks that should show it does not differ as it should, so nothing
-follows. P is {{footcite:t}}`park2024impact`, P2 its second version, S a summary of it by others, M
-is {{footcite:t}}`zhou2025maxsup`, X is {{footcite:t}}`xia2025selective`. The rules are on [the first page](intro.md).
-"n" is how many seeds the verdict rests on.
-
-{table(headings, rows)}
-
-## Every variant
-
-For each difference its 95 % interval, p with Holm's correction for all tests of the same claim, and the smallest effect
-that so few seeds would have shown in 80 % of repetitions: *undecided* says nothing about effects below it. For a claim
-of no difference p is that of two one-sided tests; its verdict asks for more, the whole interval within the margin.
-
-{chr(10).join(details)}
-
-## References
-
-```{{footbibliography}}
-```
-"""
-
-
-def _details(name: str, claim, judged: list[dict]) -> str:
-    rows = []
-    for one in judged:
-        for method in one["judged"]:
-            found = one["differences"][method]
-            numbers = [interval(found, digits=3), number(found["p_holm"]), number(found["detectable"])]
-            rows.append([one["variant"] or "as claimed", one["verdict"], style(method).label, *numbers])
-    headings = ["variant", "verdict", "method", "difference", "p (Holm)", "detectable"]
-    about = f"{claim.statement} *{claim.statistic}; {claim.rule.text()}.*"
-    return f":::{{dropdown}} {name}\n{about}\n\n{table(headings, rows)}\n:::\n"
 
 
 def filled(text: str, results: Results) -> str:

@@ -1,0 +1,177 @@
+"""Charts for pages: drawn by Vega-Lite when the page is made, as SVG in it that needs no script to be seen.
+
+Each mark carries its numbers as its description. book/_static/charts.js shows it on hover and focus; a screen reader
+reads it. Text has the colour of the page's text, whatever the theme.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from softlab.figures.style import style
+
+if TYPE_CHECKING:
+    import pandas
+    from IPython.display import HTML
+
+    from softlab.effects import Effect
+    from softlab.laws import Said
+
+OUTCOMES = {"as it says": "#0072B2", "open": "#BBBBBB", "the opposite": "#D55E00"}
+SIGNS = {"as it says": "+", "open": "?", "the opposite": "−"}
+INK = "currentColor"
+CONFIG = {
+    "background": None,
+    "font": "sans-serif",
+    "view": {"stroke": None},
+    "axis": {"labelColor": INK, "titleColor": INK, "tickColor": INK, "domainColor": INK, "gridColor": "#88888844"}
+    | {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 260},
+    "header": {"labelColor": INK, "labelFontSize": 11, "labelLimit": 150, "labelLineHeight": 13},
+    "title": {"color": INK, "fontSize": 12, "fontWeight": "normal", "anchor": "start", "offset": 6},
+    "legend": {"labelColor": INK, "titleColor": INK, "labelFontSize": 12},
+}
+
+
+def drawn(chart: Mapping[str, Any], about: str) -> "HTML":
+    """A Vega-Lite specification as an inline SVG. about: what is to be seen, for who cannot see it."""
+    import vl_convert
+    from IPython.display import HTML
+
+    svg = vl_convert.vegalite_to_svg({**chart, "config": CONFIG})
+    label = about.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return HTML(f'<div class="chart" role="group" aria-label="{label}">{svg}</div>')
+
+
+def scale_lines(label: str, width: int = 17) -> list[str]:
+    """What a scale is called, in lines that fit above a small panel."""
+    import textwrap
+
+    return textwrap.wrap(label.replace(" training images", " images"), width)
+
+
+def said(effect: "Effect", method: str, label: str) -> str:
+    """All that there is to say of an effect in one line."""
+    number = effect.shown.n
+    seeds = f"{number} seeds" if number > 1 else "one seed, no interval"
+    unit = effect.described.label.replace("(%)", "(points)")
+    return f"{style(method).label}, {label}: {effect:+} in {unit} ({seeds}; over {effect.over})"
+
+
+def matrix(said_of: Mapping[str, "Said"], tables: Mapping[str, "pandas.DataFrame"]) -> "HTML":
+    """Sentences of papers × scales, a square for each method: as the paper says, open, or the opposite."""
+    from softlab.effects import effects
+
+    rows = []
+    for one in said_of.values():
+        for label, table in tables.items():
+            if one.against not in set(table["method"]):
+                continue
+            found = effects(table, one.quantity, one.against)
+            for method in [name for name in one.methods if name in found and found[name].interval.n]:
+                outcome = one.outcome(found[method].interval)
+                rows.append({"says": f"{one.paper}: {one.says}", "scale": scale_lines(label), "order": len(rows)})
+                rows[-1] |= {"method": style(method).label, "outcome": outcome, "sign": SIGNS[outcome]}
+                rows[-1] |= {"said": f"{outcome}. {said(found[method], method, label)}"}
+    colour = {"field": "outcome", "type": "nominal", "title": None, "legend": {"orient": "top"}}
+    colour["scale"] = {"domain": list(OUTCOMES), "range": list(OUTCOMES.values())}
+    place = {"x": {"field": "method", "type": "nominal", "sort": None, "title": None, "axis": {"labelAngle": -60}}}
+    place |= {"y": {"field": "says", "type": "nominal", "sort": None, "title": None}}
+    square = {"mark": {"type": "square", "size": 420, "opacity": 1}}
+    square["encoding"] = {**place, "color": colour, "description": {"field": "said"}}
+    sign = {"mark": {"type": "text", "color": "white", "fontSize": 14, "fontWeight": "bold", "aria": False}}
+    sign["encoding"] = {**place, "text": {"field": "sign"}}
+    chart = {
+        "data": {"values": rows},
+        "facet": {
+            "column": {"field": "scale", "type": "nominal", "title": None, "sort": {"field": "order", "op": "min"}}
+        },
+        "spec": {"width": {"step": 25}, "height": {"step": 25}, "layer": [square, sign]},
+        "spacing": 14,
+    }
+    return drawn(chart, "What papers say, by scale and method: as it says, open, or the opposite.")
+
+
+def small_multiples(quantity: str, tables: Mapping[str, "pandas.DataFrame"], against: str = "baseline") -> "HTML":
+    """What methods do to a quantity, a panel for each scale: an estimate with its interval for each method."""
+    from softlab.effects import effects
+    from softlab.quantities import QUANTITIES
+
+    rows = []
+    for label, table in tables.items():
+        found = effects(table, quantity, against) if against in set(table["method"]) else {}
+        for method, effect in found.items():
+            shown = effect.shown
+            if shown.n:
+                rows.append({"scale": scale_lines(label), "method": style(method).label, "order": len(rows)})
+                rows[-1] |= {"mean": shown.mean, "colour": style(method).color, "said": said(effect, method, label)}
+                rows[-1] |= {"low": shown.low, "high": shown.high} if shown.n > 1 else {}
+    unit = QUANTITIES[quantity].label.replace("(%)", "(points)")
+    chart = {
+        "data": {"values": rows},
+        "facet": {
+            "column": {"field": "scale", "type": "nominal", "title": None, "sort": {"field": "order", "op": "min"}}
+        },
+        "spec": {"width": 112, **_estimates({})},
+        "spacing": 12,
+    }
+    return drawn(chart, f"Change of {unit} by method, a panel for each scale.")
+
+
+def _estimates(down: Mapping) -> dict[str, Any]:
+    """A point with its interval for each row, and a line at zero. Rows: method, mean, low, high, colour, said."""
+    across = {"field": "mean", "type": "quantitative", "title": None, "axis": {"tickCount": 3}}
+    down = {"field": "method", "type": "nominal", "sort": None, "title": None, **down}
+    colour = {"field": "colour", "type": "nominal", "scale": None}
+    zero = {"mark": {"type": "rule", "color": INK, "aria": False}, "encoding": {"x": {"datum": 0}}}
+    interval = {"mark": {"type": "rule", "strokeWidth": 2, "aria": False}}
+    interval["encoding"] = {"x": across | {"field": "low"}, "x2": {"field": "high"}, "y": down, "color": colour}
+    point = {"mark": {"type": "point", "filled": True, "size": 70, "opacity": 1}}
+    point["encoding"] = {"x": across, "y": down, "color": colour, "description": {"field": "said"}}
+    return {"height": {"step": 18}, "layer": [zero, interval, point]}
+
+
+def panels(quantities: Mapping[str, str], table: "pandas.DataFrame") -> "HTML":
+    """What methods do to several quantities of one table, a panel with its own axis for each: {what: quantity}."""
+    from softlab.effects import effects
+
+    charts = []
+    for place, (what, quantity) in enumerate(quantities.items()):
+        rows = []
+        for method, effect in effects(table, quantity).items():
+            shown = effect.shown
+            if shown.n:
+                rows.append({"method": style(method).label, "mean": shown.mean, "colour": style(method).color})
+                rows[-1] |= {"said": said(effect, method, what)}
+                rows[-1] |= {"low": shown.low, "high": shown.high} if shown.n > 1 else {}
+        chart = _estimates({} if place == 0 else {"axis": None})
+        charts.append({"data": {"values": rows}, "title": scale_lines(what, 20), "width": 112, **chart})
+    return drawn({"hconcat": charts, "spacing": 14}, "What methods change: " + ", ".join(quantities) + ".")
+
+
+def specification(variants: Sequence[str], method: str, table: "pandas.DataFrame", headline: str) -> "HTML":
+    """The effect of one method in all defensible definitions, in half widths of its interval, in that order.
+
+    Beyond 1 or -1 the interval does not contain zero, so that units do not matter.  headline: the definition that
+    judges, drawn filled.
+    """
+    from softlab.effects import effects
+    from softlab.quantities import QUANTITIES
+
+    rows = []
+    for quantity in dict.fromkeys([headline, *variants]):
+        effect = effects(table, quantity)[method]
+        if effect.interval.n > 1 and effect.interval.half_width:
+            rows.append({"mean": effect.interval.mean / effect.interval.half_width, "what": QUANTITIES[quantity].label})
+            rows[-1] |= {"said": said(effect, method, QUANTITIES[quantity].label), "judges": quantity == headline}
+    rows.sort(key=lambda row: row["mean"])
+    across = {"field": "mean", "type": "quantitative", "title": "effect / half width of its interval"}
+    down = {"field": "what", "type": "nominal", "sort": None, "title": None, "axis": {"grid": True}}
+    band = {"mark": {"type": "rect", "color": "#88888833", "aria": False}}
+    band["encoding"] = {"x": {"datum": -1}, "x2": {"datum": 1}}
+    look = {"color": style(method).color, "size": 90, "opacity": 1, "strokeWidth": 2}
+    point = {"mark": {"type": "point", **look}, "encoding": {"x": across, "y": down, "description": {"field": "said"}}}
+    point["encoding"]["fill"] = {
+        "condition": {"test": "datum.judges", "value": style(method).color},
+        "value": "#ffffff00",
+    }
+    chart = {"data": {"values": rows}, "width": 300, "height": {"step": 20}, "layer": [band, point]}
+    return drawn(chart, f"The effect of {style(method).label} in {len(rows)} definitions, ordered.")

@@ -1,0 +1,94 @@
+"""Charts of pages: what is drawn, what each mark says, and what a paper's sentence comes to."""
+
+import re
+
+import pandas
+import pytest
+
+from softlab.effects import effects, tables_at_scales, tally
+from softlab.figures import charts
+from softlab.intervals import Interval
+from softlab.laws import laws, papers
+from softlab.profile import load_profile
+
+
+def table(lift, seeds=3):
+    rows = [
+        {"id": f"{method}-{seed}", "method": method, "seed": seed, "gap": value + 0.001 * seed * (method != "baseline")}
+        for method, value in (("baseline", 0.1), ("mixup", 0.1 + lift), ("cutmix", 0.1))
+        for seed in range(seeds)
+    ]
+    return pandas.DataFrame(rows).assign(images=[{}] * len(rows), ECE=0.0)
+
+
+def names(html):
+    return re.findall(r'aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="(?:point|square)"', html)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "outcome"),
+    [
+        ("overconfidence", -3, -1, "as it says"),
+        ("overconfidence", 1, 3, "the opposite"),
+        ("overconfidence", -1, 1, "open"),
+        ("accurate", 1, 3, "as it says"),
+        ("cones-stay", -0.01, 0.01, "as it says"),
+        ("cones-stay", -0.03, 0.01, "open"),
+        ("cones-stay", -0.05, -0.03, "the opposite"),
+    ],
+)
+def test_what_a_sentence_of_a_paper_comes_to(name, low, high, outcome):
+    one = papers()["accuracy" if name == "accurate" else name]
+    assert one.outcome(Interval((low + high) / 2, low, high, 3)) == outcome
+    assert one.outcome(Interval(5, -(10**9), 10**9, 1)) == "open"  # one seed
+
+
+def test_the_matrix_has_a_square_for_each_method_that_was_measured():
+    said = {"overconfidence": papers()["overconfidence"]}
+    found = names(charts.matrix(said, {"small": table(-0.05), "large": table(0.05)}).data)
+    assert len(found) == 4
+    assert found[0].startswith("as it says. Mixup, small: -4.9 ")
+    assert found[1].startswith("open. CutMix, small: +0.1 ")
+    assert found[2].startswith("the opposite. Mixup, large: +5.1 ")
+
+
+def test_small_multiples_and_panels_say_the_number_with_its_seeds():
+    drawn = charts.small_multiples("gap", {"small": table(-0.05), "one": table(0.05, seeds=1)}).data
+    assert "<svg" in drawn
+    assert "currentColor" in drawn
+    assert sum("3 seeds; over seeds" in name for name in names(drawn)) == 2
+    assert sum("one seed, no interval" in name for name in names(drawn)) == 2
+    assert len(names(charts.panels({"confidence": "gap"}, table(-0.05)).data)) == 2
+
+
+def test_a_specification_is_ordered_and_marks_what_judges():
+    rows = table(-0.05).assign(ECE=lambda one: one["gap"] * -1)
+    drawn = charts.specification(["ECE", "gap"], "mixup", rows, "gap").data
+    assert [name.split(",")[1].split(":")[0].strip() for name in names(drawn)] == [
+        "confidence − accuracy (points)",
+        "ECE (%)",
+    ]
+    assert drawn.count('fill="#ffffff00"') == 1
+
+
+def test_every_variant_of_a_law_and_every_sentence_of_a_paper_is_a_quantity_on_record():
+    settings = load_profile("quick-confirm")
+    tables = tables_at_scales(table(0.0), settings, distinct=True)
+    confirmed = next(one for label, one in tables.items() if label.endswith("confirmation"))
+    for law in laws().values():
+        assert all(confirmed[quantity].notna().any() for quantity in law.variants), law.id
+    for one in papers().values():
+        assert set(one.methods) <= set(effects(confirmed, one.quantity, one.against)), one.id
+
+
+def test_of_tables_of_one_setting_the_last_seeds_stand_for_it():
+    settings = load_profile("quick")
+    tables = tables_at_scales(table(0.0), settings, distinct=True)
+    assert not any(label.startswith("this build") or "fresh" in label for label in tables)
+    assert any(label.startswith("this build") for label in tables_at_scales(table(0.0), settings))
+
+
+def test_scales_are_counted():
+    tables = {"small": table(-0.05), "large": table(0.05), "one": table(0.05, seeds=1)}
+    assert tally(tables, "gap", "falls", "mixup") == (1, 2)
+    assert tally(tables, "gap", "falls", "mixup", "maxsup") == (0, 0)
