@@ -13,7 +13,7 @@ is measured changes these, and no foreign row is picked up.
 import functools
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +179,7 @@ def record(study: str, settings: Profile, store: str | Path | None = None, say: 
     path, versions = RECORDS / study / f"{settings.name}.csv", {name: lens.version for name, lens in LENSES.items()}
     lenses, snapshots = numbers.short_digest(versions), path.parent / "along" / path.name
     along = bool(profile.studies[study].get("along"))
+    outcomes = {*profile.studies[study].get("images", OUTCOMES)}
     _describe(path, profile, {lenses: versions})
     experiments = {}
     for one in profile.experiments():
@@ -205,7 +206,7 @@ def record(study: str, settings: Profile, store: str | Path | None = None, say: 
             ]
             _write_table(snapshots, [row for key in experiments for row in earlier.get(key, [])], "%.7g")
         kept[name] = {**_varied(profile, one), **_row(run, numbers.of(run, profile.evaluation)), **origin}
-        _write(path, [kept[name] for name in experiments if name in kept])
+        _write(path, [kept[name] for name in experiments if name in kept], outcomes)
         say(f"[{count} of {len(experiments)}] {run.id}")
     _index.cache_clear()
     _index_along.cache_clear()
@@ -267,12 +268,12 @@ def _describe(path: Path, profile: Profile, lenses: Mapping[str, Mapping[str, in
     write_json(path.with_name("about.json"), dict(sorted(known.items())))
 
 
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+def _write(path: Path, rows: list[dict[str, Any]], outcomes: Container[str]) -> None:
     """Outcomes first: a row without them, after a kill in between, would not be missed."""
     arrays = {}
     for row in rows:
         for outcome, values in row["images"].items():
-            if outcome in OUTCOMES:
+            if outcome in outcomes:
                 arrays[f"{row['id']}/{outcome}"] = values if values.dtype == bool else values.astype(np.float16)
     write_whole(path.with_suffix(".npz"), lambda file: np.savez_compressed(file, **arrays))  # pyright: ignore
     _write_table(path, rows)

@@ -193,7 +193,7 @@ def test_a_grid_is_part_of_the_table():
 def test_doses_of_several_methods_are_part_of_the_table():
     """One column for all of them, with the name of what varies beside it, as table and as record."""
     doses = {"label_smoothing": {"alpha": [0.1, 0.2]}, "mixup": {"beta": [1.0]}}
-    study = {"methods": ["baseline"], "seeds": 1, "doses": doses, "evaluation": {"attack_size": 0}}
+    study = {"methods": ["baseline"], "seeds": 1, "doses": doses, "evaluation": {"attack_size": 0}, "images": ["right"]}
     settings = dataclasses.replace(load_profile("smoke", **SMALL), studies={"many": study})
     table = records.study_table(settings, "many")
     expected = [("baseline", None, None), ("label_smoothing", "alpha", 0.1), ("label_smoothing", "alpha", 0.2)]
@@ -205,6 +205,7 @@ def test_doses_of_several_methods_are_part_of_the_table():
     read = pandas.read_csv(records.record("many", settings, say=lambda text: None))
     assert list(read["dose"])[1:] == [0.1, 0.2, 1.0]
     assert list(read["parameter"])[1:] == ["alpha", "alpha", "beta"]
+    assert {name for images in records.scales("many")["smoke"]["images"] for name in images} == {"right"}
     with pytest.raises(SoftlabError, match="one parameter"):
         study_profile(dataclasses.replace(settings, studies={"many": {"doses": {"acls": {}}}}), "many")
 
