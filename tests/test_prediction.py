@@ -144,7 +144,7 @@ def test_what_was_predicted_is_drawn_in_points_and_scores_below_the_axis_are_arr
     known.update({name: Effect("gap", Interval(1, 0, 2, 3), "seeds", ()) for name in units.index})
     ax = figures.predicted(found, known)
     assert ax.get_xlim() == ax.get_ylim()
-    xs = np.concatenate([line.get_xdata() for line in ax.lines if line.get_marker() in "s^vDPo"])
+    xs = np.concatenate([line.get_xdata() for line in ax.lines if line.get_marker() in [*"s^vDPo"]])
     assert sorted(xs) == pytest.approx(sorted(100 * found.table["predicted"]))
     figure = figures.scores({"gap": {"shape": Interval(0.5, 0.2, 0.8, 6), "null": Interval(-7, -9, -5, 6)}})
     markers = [line.get_marker() for line in figure.axes[0].lines]

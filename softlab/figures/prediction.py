@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -33,19 +34,24 @@ FAMILIES = {
 def predicted(prediction: "Prediction", observed: "Effects", ax: Axes | None = None) -> Axes:
     """Observed against predicted change, a marker for each method and dose; on the line the prediction is right.
 
-    observed: the same changes with their intervals, by method and dose.  A square frame: both axes have one scale.
+    observed: the same changes with their intervals, by method and dose.  A square frame: both axes have one scale, that
+    of what was observed; an arrow at the edge says that a prediction lies beyond.
     """
     ax = ax or plt.subplots(figsize=(4.2, 4.2), layout="constrained")[1]
     described, table = QUANTITIES[prediction.outcome], prediction.table
+    ends = [0.0, *(described.factor * table["observed"])]
+    low, high = min(ends), max(ends)
+    room = 0.2 * (high - low)
+    low, high = low - room, high + room
     for family, rows in table.groupby("family", sort=False):
         color, marker = FAMILIES[str(family)]
-        x, y = described.factor * rows["predicted"], described.factor * rows["observed"]
+        x, y = (described.factor * rows[name].to_numpy(float) for name in ("predicted", "observed"))
+        for edge, arrow, beyond in ((low, 4, x < low), (high, 5, x > high)):  # matplotlib's carets
+            place = {"marker": arrow, "ls": "none", "clip_on": False, "in_layout": False}
+            ax.plot(np.full(np.count_nonzero(beyond), edge), y[beyond], color=color, **place)
         halves = [observed[name].shown.half_width if observed[name].shown.n > 1 else 0 for name in rows.index]
         ax.errorbar(x, y, yerr=halves, color=color, marker=marker, ls="none", ms=5, lw=0.8, alpha=0.85)
-    ends = described.factor * table[["observed", "predicted"]]
-    low, high = float(ends.min().min()), float(ends.max().max())
-    room = 0.06 * (high - low)
-    limits = (low - room, high + room)
+    limits = (low, high)
     ax.plot(limits, limits, color="black", lw=0.8)
     ax.axhline(0, color="#BBBBBB", lw=0.8, zorder=0)
     unit = described.label.replace("(%)", "(points)")
