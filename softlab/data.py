@@ -3,9 +3,14 @@
 `fashion-mini` comes with the package and `digits` with scikit-learn; `fashion-mnist`, `cifar10` and `cifar100` are
 downloaded and verified by torchvision; `fashion-heldout` is `fashion-mnist` scored on 5,000 of its training images,
 which are not trained on; `fashion-large` has all of its training images, and those of fashion-mini to be scored;
+`fashion-pairs` and `fashion-pairs-large` are two of them side by side, of 100 classes;
 `folder:PATH` reads `PATH/train/<class>/*` and `PATH/test/<class>/*`. Pixels
 stay uint8: they are turned into numbers on the device, batch by batch. Each test set is split once and for all into a
-part for fitting (a temperature, say) and a part that is scored.
+part for fitting (a temperature, say) and a part that is scored. Add your own, in a notebook's cell if you like, with
+
+    @data.register("mine")
+    def mine(root):
+        return data.assemble("mine", parts, classes, "where it is from")
 """
 
 import contextlib
@@ -13,7 +18,8 @@ import dataclasses
 import functools
 import hashlib
 import os
-import sys
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,13 +32,13 @@ from torch import Tensor
 from softlab.batches import balanced_subset
 from softlab.errors import SoftlabError, unknown
 from softlab.files import write_whole
+from softlab.folders import class_files, decode
 from softlab.provenance import cache_folder
 
 EMBEDDED = Path(__file__).parent / "datasets" / "fashion_mini.npz"
 FASHION = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 TORCHVISION = {"fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100"}
-NAMES = ("fashion-mini", "digits", *TORCHVISION, "fashion-heldout", "fashion-large", "cifar10-jpeg")
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,25 @@ class Dataset:
         return dataclasses.replace(self, **parts, classes=classes, digest=digest)
 
 
+REGISTRY: dict[str, Callable[[Path], Dataset]] = {}
+
+
+def register(name: str) -> Callable[[Callable[[Path], Dataset]], Callable[[Path], Dataset]]:
+    """Decorator: make a data set known under `name` (small letters, digits, -). Again: replaces it.
+
+    The function takes the folder for downloads and gives the Dataset; it must give the same one each time.
+    """
+    if not NAME.fullmatch(name):
+        raise SoftlabError(f"{name!r} cannot name a data set: small letters, digits and - only, a letter first")
+
+    def keep(make: Callable[[Path], Dataset]) -> Callable[[Path], Dataset]:
+        REGISTRY[name] = make
+        _load.cache_clear()
+        return make
+
+    return keep
+
+
 def load(name: str, root: str | Path | None = None) -> Dataset:
     """The data set of that name; the same object when asked again.
 
@@ -84,30 +109,11 @@ def load(name: str, root: str | Path | None = None) -> Dataset:
 
 @functools.lru_cache(maxsize=2)
 def _load(name: str, root: Path) -> Dataset:
-    if name == "fashion-mini":
-        with np.load(EMBEDDED, allow_pickle=False) as arrays:
-            parts = {key: torch.from_numpy(arrays[key]) for key in arrays}
-        return _dataset(name, parts, FASHION, "Fashion-MNIST (Xiao 2017, MIT licence), embedded subset")
-    if name == "digits":
-        return _digits()
-    if name in TORCHVISION:
-        return _from_torchvision(name, root)
-    if name == "fashion-heldout":
-        return _held_out(_load("fashion-mnist", root), name, 5000)
-    if name == "fashion-large":
-        all_of, scored = _load("fashion-mnist", root), _load("fashion-mini", root)
-        kinds = [f"{part}_{kind}" for part in ("train", "fit", "test") for kind in ("images", "labels")]
-        parts = {kind: getattr(all_of if kind.startswith("train") else scored, kind) for kind in kinds}
-        return _dataset(name, parts, FASHION, f"{all_of.source}, scored on those that are embedded")
-    if name == "cifar10-jpeg":
-        if not (root / name).is_dir():
-            advice = "it is an image folder of your own, in SOFTLAB_DATA; cifar10 downloads the original"
-            raise SoftlabError(f"{name}: {root / name} is not a folder ({advice})")
-        found = _from_folder(name, root / name)
-        return dataclasses.replace(found, source="CIFAR-10, re-encoded as JPEG: labels are right, pixels are not equal")
     if name.startswith("folder:"):
         return _from_folder(name, Path(name.removeprefix("folder:")).expanduser())
-    raise unknown("data set", name, [*NAMES, "folder:PATH"])
+    if name not in REGISTRY:
+        raise unknown("data set", name, [*REGISTRY, "folder:PATH"])
+    return REGISTRY[name](root)
 
 
 def split_test(labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -141,10 +147,11 @@ def _held_out(dataset: Dataset, name: str, count: int) -> Dataset:
     parts = {"train_images": images[kept], "train_labels": labels[kept]}
     parts |= {"test_images": images[held], "test_labels": labels[held]}
     parts |= {"fit_images": dataset.fit_images, "fit_labels": dataset.fit_labels}
-    return _dataset(name, parts, dataset.classes, f"{dataset.source}, {count:,} training images held out")
+    return assemble(name, parts, dataset.classes, f"{dataset.source}, {count:,} training images held out")
 
 
-def _dataset(name: str, parts: dict[str, Tensor], classes: tuple[str, ...], source: str) -> Dataset:
+def assemble(name: str, parts: dict[str, Tensor], classes: tuple[str, ...], source: str) -> Dataset:
+    """A data set of {train_images, train_labels, fit_images, …}, as in Dataset; mean, std and digest are computed."""
     channels = parts["train_images"].transpose(0, 1)
     count = torch.stack([one.reshape(-1).bincount(minlength=256) for one in channels]).double()  # no float copy
     values = torch.arange(256, dtype=torch.float64) / 255
@@ -154,6 +161,79 @@ def _dataset(name: str, parts: dict[str, Tensor], classes: tuple[str, ...], sour
     mean, std = mean.float(), std.float()
     digest = _digest(parts, classes, mean, std)
     return Dataset(name, **parts, classes=classes, mean=mean, std=std, digest=digest, source=source)
+
+
+@register("fashion-mini")
+def _fashion_mini(root: Path) -> Dataset:
+    with np.load(EMBEDDED, allow_pickle=False) as arrays:
+        parts = {key: torch.from_numpy(arrays[key]) for key in arrays}
+    return assemble("fashion-mini", parts, FASHION, "Fashion-MNIST (Xiao 2017, MIT licence), embedded subset")
+
+
+@register("fashion-heldout")
+def _fashion_heldout(root: Path) -> Dataset:
+    return _held_out(_load("fashion-mnist", root), "fashion-heldout", 5000)
+
+
+@register("fashion-large")
+def _fashion_large(root: Path) -> Dataset:
+    all_of = _load("fashion-mnist", root)
+    train = {"train_images": all_of.train_images, "train_labels": all_of.train_labels}
+    parts = _parts(_load("fashion-mini", root)) | train
+    return assemble("fashion-large", parts, FASHION, f"{all_of.source}, scored on those that are embedded")
+
+
+@register("fashion-pairs")
+def _fashion_pairs(root: Path) -> Dataset:
+    return _paired("fashion-pairs", _load("fashion-mini", root))
+
+
+@register("fashion-pairs-large")
+def _fashion_pairs_large(root: Path) -> Dataset:
+    return _paired("fashion-pairs-large", _load("fashion-large", root))
+
+
+@register("cifar10-jpeg")
+def _cifar10_jpeg(root: Path) -> Dataset:
+    if not (root / "cifar10-jpeg").is_dir():
+        advice = "it is an image folder of your own, in SOFTLAB_DATA; cifar10 downloads the original"
+        raise SoftlabError(f"cifar10-jpeg: {root / 'cifar10-jpeg'} is not a folder ({advice})")
+    found = _from_folder("cifar10-jpeg", root / "cifar10-jpeg")
+    return dataclasses.replace(found, source="CIFAR-10, re-encoded as JPEG: labels are right, pixels are not equal")
+
+
+def _paired(name: str, singles: Dataset) -> Dataset:
+    """Two images side by side: 60,000 to train on, all ordered pairs of classes; each part from that part's images."""
+    generator, parts = torch.Generator().manual_seed(0), {}
+    for part, count in (("train", 60_000), ("fit", 1_000), ("test", 6_000)):
+        images, labels = getattr(singles, f"{part}_images"), getattr(singles, f"{part}_labels")
+        made = [side_by_side(images, labels, generator) for _ in range(count // len(images))]
+        pairs, pair_labels = map(torch.cat, zip(*made, strict=True))
+        order = balanced_subset(pair_labels, len(pair_labels), generator)  # so that the first ones are of all classes
+        parts |= {f"{part}_images": pairs[order], f"{part}_labels": pair_labels[order]}
+    classes = tuple(f"{left} & {right}" for left in singles.classes for right in singles.classes)
+    return assemble(name, parts, classes, f"{singles.source}, two side by side")
+
+
+def side_by_side(images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Pairs (N, C, H, 2W) of images, each of which is once on the left and once on the right, and their labels (N,).
+
+    labels: of K classes, n of each, where K divides n. A pair of class K a + b has one of class a on the left, one of
+    class b on the right; of each there are n / K.
+    """
+    members = torch.stack([(labels == label).nonzero().squeeze(1) for label in labels.unique()])  # (K, n)
+    count, of_each = members.shape
+    sides = []
+    for _ in range(2):  # row: the own class, column: that of the other side
+        order = torch.stack([torch.randperm(of_each, generator=generator) for _ in range(count)])
+        sides.append(members.gather(1, order).reshape(count, count, -1))
+    left, right = sides[0].flatten(), sides[1].transpose(0, 1).flatten()
+    return torch.cat([images[left], images[right]], dim=3), count * labels[left] + labels[right]
+
+
+def _parts(found: Dataset) -> dict[str, Tensor]:
+    kinds = [f"{part}_{kind}" for part in ("train", "fit", "test") for kind in ("images", "labels")]
+    return {kind: getattr(found, kind) for kind in kinds}
 
 
 def _digest(parts: dict[str, Tensor], classes: tuple[str, ...], mean: Tensor, std: Tensor) -> str:
@@ -172,7 +252,8 @@ def _split_parts(train_images, train_labels, test_images, test_labels) -> dict[s
     return parts
 
 
-def _digits() -> Dataset:
+@register("digits")
+def _digits(root: Path) -> Dataset:
     """1,797 handwritten digits of 8×8 pixels, enlarged to 28×28: small, and of another kind than clothes."""
     from sklearn.datasets import load_digits
 
@@ -183,7 +264,7 @@ def _digits() -> Dataset:
     order = balanced_subset(labels, len(labels), torch.Generator().manual_seed(0))
     train, test = order[:1000], order[1000:]
     parts = _split_parts(images[train], labels[train], images[test], labels[test])
-    return _dataset("digits", parts, tuple(map(str, range(10))), "UCI handwritten digits, as scikit-learn has them")
+    return assemble("digits", parts, tuple(map(str, range(10))), "UCI handwritten digits, as scikit-learn has them")
 
 
 def _from_torchvision(name: str, root: Path) -> Dataset:
@@ -200,7 +281,11 @@ def _from_torchvision(name: str, root: Path) -> Dataset:
         images = torch.as_tensor(part.data)
         images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
         arrays += [images, torch.as_tensor(part.targets)]
-    return _dataset(name, _split_parts(*arrays), tuple(part.classes), f"{name}, downloaded by torchvision")
+    return assemble(name, _split_parts(*arrays), tuple(part.classes), f"{name}, downloaded by torchvision")
+
+
+for _name in TORCHVISION:
+    register(_name)(functools.partial(_from_torchvision, _name))
 
 
 def _from_folder(name: str, folder: Path) -> Dataset:
@@ -226,54 +311,4 @@ def _from_folder(name: str, folder: Path) -> Dataset:
         arrays = decode(files)
         write_whole(cached, lambda file: np.savez(file, **arrays))
     tensors = {key: torch.from_numpy(array) for key, array in arrays.items()}
-    return _dataset(name, _split_parts(**tensors), tuple(sorted(files["train"])), f"image folder {folder.name}")
-
-
-def class_files(folder: Path, part: str) -> dict[str, list[Path]]:
-    """The image files of each class of `folder/part/<class>/`, in alphabetical order. Raises SoftlabError if none."""
-    if not (folder / part).is_dir():
-        raise SoftlabError(f"{folder} has no folder {part!r}; expected {part}/<class>/<image>")
-    classes = {}
-    for path in sorted((folder / part).iterdir()):
-        if path.is_dir() and not path.name.startswith("."):
-            classes[path.name] = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-            if not classes[path.name]:
-                raise SoftlabError(f"{path} holds no image ({', '.join(sorted(SUFFIXES))})")
-    if not classes:
-        raise SoftlabError(f"{folder / part} is empty; expected {part}/<class>/<image>")
-    return classes
-
-
-def decode(
-    files: dict[str, dict[str, list[Path]]], size: int | None = None, colour: bool = False
-) -> dict[str, np.ndarray]:
-    """Images (N, C, H, W) uint8 and labels (N,) of each part, {part_images, part_labels}; classes in the given order.
-
-    size: resize all to size × size pixels (None: they must be of one size).  colour: three channels, also of grey ones.
-    """
-    from PIL import Image
-    from tqdm import tqdm
-
-    arrays, shape = {}, None
-    total = sum(len(paths) for part in files.values() for paths in part.values())
-    with tqdm(total=total, desc="decoding images", unit="image", disable=not sys.stderr.isatty()) as bar:
-        for part, classes in files.items():
-            images = []
-            for path in (path for paths in classes.values() for path in paths):
-                try:
-                    with Image.open(path) as image:
-                        image = image.convert("L" if image.mode in ("1", "L") and not colour else "RGB")
-                        pixels = np.asarray(image.resize((size, size)) if size else image)
-                except Exception as error:  # Pillow raises many kinds for damaged files
-                    raise SoftlabError(f"{path} cannot be read as an image: {error}") from None
-                pixels = np.atleast_3d(pixels).transpose(2, 0, 1)
-                shape = shape or pixels.shape
-                if pixels.shape != shape:
-                    given = f"{path} is {pixels.shape} (channels, height, width)"
-                    raise SoftlabError(f"{given}, but the images before it are {shape}")
-                images.append(pixels)
-                bar.update()
-            labels = [np.full(len(paths), label) for label, paths in enumerate(classes.values())]
-            arrays[f"{part}_images"] = np.ascontiguousarray(np.stack(images))
-            arrays[f"{part}_labels"] = np.concatenate(labels).astype(np.int64)
-    return arrays
+    return assemble(name, _split_parts(**tensors), tuple(sorted(files["train"])), f"image folder {folder.name}")

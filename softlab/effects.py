@@ -8,13 +8,15 @@ Where a quantity is a mean over images, and the outcome on each image is at hand
 (intervals.two_way_interval): what holds for other networks on other images. Else it is over seeds only.
 """
 
+import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas
 import torch
+from scipy.optimize import isotonic_regression
 
 from softlab.calibration import bin_signs, ece_terms
 from softlab.errors import SoftlabError, check_known
@@ -99,6 +101,69 @@ def effects(table: pandas.DataFrame, quantity: str, against: str | pandas.DataFr
     for method, rows, reference in _paired(table, quantity, against):
         found[method] = _effect(quantity, rows, reference)
     return found
+
+
+def effect_apart(
+    here: pandas.DataFrame, there: pandas.DataFrame, quantity: str, method: str, against: str = "baseline"
+) -> Effect:
+    """What a method does to a quantity in one table minus what it does in another, paired by seed.
+
+    Over seeds and images where both have the same images, as one data set cut to two sizes; OPEN without a common seed.
+    """
+    pairs = []
+    for table in (here, there):
+        found = {name: pair for name, *pair in _paired(table, quantity, against)}
+        pairs.append(found.get(method, [table[:0].set_index("seed")] * 2))
+    seeds = [seed for seed in pairs[0][0].index if seed in pairs[1][0].index]
+    parts = [rows.loc[seeds] for pair in pairs for rows in pair]
+    ids = tuple(name for rows in parts for name in rows["id"])
+    if not seeds:
+        return Effect(quantity, OPEN, "seeds", ids)
+    terms = [one for rows in parts if (one := _terms(quantity, rows)) is not None]
+    if len(seeds) > 1 and len(terms) == 4 and len({one.shape for one in terms}) == 1:
+        return Effect(quantity, two_way_interval(_apart(terms)), "seeds and images", ids)
+    return Effect(quantity, t_interval(_apart([rows[quantity].to_numpy() for rows in parts])), "seeds", ids)
+
+
+def turns(cells: Mapping[tuple[int, int], Effect]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Between which cells of a grid the sign of an effect turns for certain, along its rows and along its columns.
+
+    The last cell before and the first after; an effect whose interval contains zero is on neither side.
+    """
+    found = []
+    for along, fixed in ((0, 1), (1, 0)):
+        for place in sorted({cell[fixed] for cell in cells}):
+            line = sorted((cell for cell in cells if cell[fixed] == place), key=lambda cell: cell[along])
+            sure = [(cell, side) for cell in line if (side := cells[cell].interval.side())]
+            found += [(low, high) for (low, side), (high, other) in itertools.pairwise(sure) if side != other]
+    return found
+
+
+def fall_together(x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, np.ndarray, float]:
+    """The monotone curve through points that x decides best, its corners (x, ascending, and y), and how well it does.
+
+    The score: the share of squared error that such a curve, fitted without a point, saves in predicting it, against
+    the mean of the others; at most 1, below 0 where the curve does worse than that mean.  At least three points.
+    """
+    at, values = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    others = [np.arange(len(at)) != one for one in range(len(at))]
+    curve = [np.interp(at[~some], *_monotone(at[some], values[some]))[0] for some in others]
+    mean = [values[some].mean() for some in others]
+    score = 1 - ((values - curve) ** 2).sum() / ((values - mean) ** 2).sum()
+    return *_monotone(at, values), float(score)
+
+
+def _monotone(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The better of the best rising and the best falling curve; points at one place count together."""
+    at, where, count = np.unique(x, return_inverse=True, return_counts=True)
+    level = np.bincount(where, y) / count
+    curves = [isotonic_regression(level, weights=count, increasing=up).x for up in (True, False)]
+    return at, min(curves, key=lambda curve: float(((y - curve[where]) ** 2).sum()))
+
+
+def _apart(parts):
+    method, baseline, other_method, other_baseline = parts
+    return (method - baseline) - (other_method - other_baseline)
 
 
 @dataclass(frozen=True)
@@ -196,12 +261,13 @@ def tables_at_scales(
     from softlab import records
 
     tables, about = {f"this build: {settings.description}": table}, records.about(study)
-    set_as = {next(iter(tables)): settings.experiment.as_dict()}
+    own = settings.experiment.as_dict()
+    set_as = {next(iter(tables)): own}
     for name, recorded_table in records.scales(study, besides=table).items():
         label = about[name]["description"]
         label = f"{label} ({name})" if label in tables else label
         tables[label] = recorded_table
-        set_as[label] = settings.experiment.as_dict() | about[name]["experiment"]
+        set_as[label] = own | about[name].get("experiment", {})
     if distinct:
         order = sorted(tables, key=lambda label: tables[label]["seed"].min())
         last = {repr(sorted(set_as[label].items())): label for label in order}
@@ -308,7 +374,7 @@ def _terms(quantity: str, rows: pandas.DataFrame) -> np.ndarray | None:
     """(seeds, images): what the quantity is the mean of over images; None if it is no such mean, or none are kept."""
     signed = quantity in ("gap", "ECE")
     needed = ("confidence", "right") if signed else (QUANTITIES[quantity].images,)
-    if not all(name in images for images in rows["images"] for name in needed):
+    if rows.empty or not all(name in images for images in rows["images"] for name in needed):
         return None
     parts = [np.stack([np.asarray(images[name], dtype=float) for images in rows["images"]]) for name in needed]
     if not signed:

@@ -18,7 +18,8 @@ from typing import Any
 from softlab.errors import SoftlabError, check_known
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")  # names that may become part of a file's name
-MODELS = ("resnet8", "resnet20", "resnet18", "resnet50", "mobilenet_v2", "swin_t", "convnext_t", "vit_s")
+# Networks of the book; softlab.models.register adds to them.
+MODELS = ["resnet8", "resnet20", "resnet18", "resnet50", "mobilenet_v2", "swin_t", "convnext_t", "vit_s"]
 SEEDS, EPOCHS = (0, 2**31 - 1), (1, 10_000)  # the smallest and the largest
 
 
@@ -46,7 +47,7 @@ class Experiment:
     # Share of the training labels that are drawn anew from all classes, the true one included.
     label_noise: float = _number(0.0, 0.0, 1.0)
     class_count: int | None = _number(None, 2, 10**6)  # the first so many classes; None: all
-    model: str = _choice(*MODELS)
+    model: str = field(default="resnet8", metadata={"choices": MODELS})
     width: int | None = _number(None, 1, 4096)  # channels of the first stage; None: the architecture's own
     stem_stride: int = _number(1, 1, 2)  # 2 halves the resolution at once: four times as fast
     # A linear layer to so many features (of any sign); None: as the body gives.

@@ -14,7 +14,7 @@ import hashlib
 import inspect
 import textwrap
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from softlab.errors import SoftlabError
@@ -48,6 +48,17 @@ def code_digest(method: type) -> str:
             found[base.__name__] = f"version {_own_versions(base)}"
         else:
             _follow(base.__name__, base, base.__module__, found)
+    return _digest(found)
+
+
+def function_digest(function: Callable) -> str:
+    """The same of a function: a network of a user's own, as softlab.models.register takes it."""
+    found: dict[str, str] = {}
+    _follow(function.__name__, function, function.__module__, found)
+    return _digest(found)
+
+
+def _digest(found: dict[str, str]) -> str:
     return hashlib.sha256("\0".join(f"{name}\n{text}" for name, text in sorted(found.items())).encode()).hexdigest()
 
 

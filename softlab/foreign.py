@@ -12,7 +12,7 @@ import torchvision
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from softlab import data
+from softlab import folders
 from softlab.batches import as_pixels
 from softlab.errors import SoftlabError, check_known
 from softlab.representation import device_of, frozen_copy, tap
@@ -114,7 +114,7 @@ def from_files(
     path, folder = Path(weights).expanduser(), Path(folder).expanduser().resolve()
     names = torchvision.models.list_models(module=torchvision.models)
     check_known("architecture", architecture, names)
-    files = data.class_files(folder.parent, folder.name)
+    files = folders.class_files(folder.parent, folder.name)
     try:
         given = load_file(path)
     except (safetensors.SafetensorError, OSError) as error:
@@ -132,6 +132,6 @@ def from_files(
     numbers = range(classes) if classes == len(files) else [int(name) for name in files if name.isdecimal()]
     if len(numbers) != len(files):
         raise SoftlabError(f"the network has {classes} classes: name each folder in {folder} by its class's number")
-    arrays = data.decode({"these": files}, size, colour=True)
+    arrays = folders.decode({"these": files}, size, colour=True)
     labels = torch.tensor(list(numbers))[torch.from_numpy(arrays["these_labels"])]
     return model, torch.from_numpy(arrays["these_images"]), labels

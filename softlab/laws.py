@@ -1,15 +1,18 @@
 """The laws of `laws.yml`: what the book says in one sentence each, and the one contrast that judges it.
 
 laws()["cones"].effect()        # of the record that the law names: an effects.Effect, or None before it is recorded
-judged()                        # {law: (effect, side, Holm's p)} of those whose contrast is a plain effect
+judged()                        # {law: (effect, side, Holm's p)} of those whose contrast can be read from the record
 papers()                        # what the two papers say, each as one number of a network
 """
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas
 
 from softlab import records
-from softlab.effects import Effect, effects
+from softlab.effects import Effect, effect_apart, effects
 from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
 from softlab.intervals import Interval, holm
@@ -32,6 +35,7 @@ class Law:
     profile: str = ""
     side: str = ""
     contrast: str = ""
+    where: Mapping[str, float] = field(default_factory=dict)  # of what the study's grid varies: one point
     variants: tuple[str, ...] | list[str] = ()  # other defensible quantities for the same sentence
 
     def __post_init__(self):
@@ -44,10 +48,35 @@ class Law:
 
     def effect(self) -> Effect | None:
         """The effect that judges the law, from the record; None where it is none, or not recorded yet."""
+        if self.id == "data-or-training":
+            return self._between_corners()
         table = records.scales(self.study).get(self.profile)
         if self.kind != "empirical" or self.contrast or table is None:
             return None
+        for column, value in self.where.items():
+            table = table.loc[table[column] == value]
         return effects(table, self.quantity, self.against).get(self.method)
+
+    def _between_corners(self) -> Effect | None:
+        """Many images and few steps against few images and many steps."""
+        cells = cells_of(self.profile)
+        if not cells.keys() >= {(60_000, 360), (1_000, 5_760)}:
+            return None
+        return effect_apart(cells[60_000, 360], cells[1_000, 5_760], self.quantity, self.method, self.against)
+
+
+def cells_of(profile: str) -> dict[tuple[int, int], pandas.DataFrame]:
+    """Recorded tables by training images and steps: studies training_images and training_images_more."""
+    studies = ("training_images", "training_images_more")
+    parts = [(study, records.scales(study).get(profile)) for study in studies]
+    found = {}
+    for study, table in parts:
+        if table is not None:
+            epochs = records.about(study)[profile]["experiment"]["epochs"]
+            for images, steps in set(zip(table["train_size"], table["steps_per_epoch"], strict=True)):
+                rows = table.loc[(table["train_size"] == images) & (table["steps_per_epoch"] == steps)]
+                found[int(images), int(steps * epochs)] = rows
+    return dict(sorted(found.items()))
 
 
 STAYS = 0.02  # what stays moves by less, in units of its lens
@@ -99,8 +128,9 @@ def laws() -> dict[str, Law]:
 
 
 def judged() -> dict[str, tuple[Effect, bool, float]]:
-    """Of each law whose contrast is a plain effect on record: the effect, whether it holds, and Holm's p."""
-    found = {name: effect for name, law in laws().items() if (effect := law.effect()) is not None}
+    """Of each law whose contrast has several seeds on record: the effect, whether it holds, and Holm's p."""
+    effects_of = {name: law.effect() for name, law in laws().items()}
+    found = {name: one for name, one in effects_of.items() if one is not None and one.interval.n > 1}
     p_values = holm([effect.interval.p_value() for effect in found.values()])
     return {
         name: (effect, effect.interval.side() == (1 if laws()[name].side == "rises" else -1), p)

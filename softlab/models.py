@@ -1,7 +1,11 @@
 """Networks with two halves: `.features(images) -> (N, D)` and `.head`, one linear layer.
 
 A network owns its normalisation: it takes images in [0, 1], so that an attack acts on images and not on
-something rescaled.
+something rescaled. Add your own, in a notebook's cell if you like, with
+
+    @models.register("mine", width=16)
+    def mine(width, in_channels, stem_stride, image_size):
+        return body, features  # a module that ends in (N, features), and how many these are
 """
 
 import functools
@@ -15,7 +19,9 @@ from torchvision.models import ConvNeXt, MobileNetV2, SwinTransformer, VisionTra
 from torchvision.models.convnext import CNBlockConfig
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from softlab import fingerprint
 from softlab.errors import SoftlabError, unknown
+from softlab.experiment import MODELS, NAME
 
 
 class Network(nn.Module):
@@ -172,12 +178,13 @@ def _without_head(body: nn.Module, name: str) -> tuple[nn.Module, int]:
 class Architecture:
     """body: (width, in_channels, stem_stride, image_size) -> body, number of features.  width: the usual one.
 
-    version: part of the run id. Raise it when the same experiment would give another network.
+    version: part of the run id. Raise it when the same experiment would give another network; of a user's own it is
+    the sha256 of its code.
     """
 
     body: Callable[[int, int, int, int], tuple[nn.Module, int]]
     width: int
-    version: int = 1
+    version: int | str = 1
 
 
 # ResNets by block and blocks per stage: three stages on CIFAR, four on ImageNet.
@@ -191,3 +198,20 @@ ARCHITECTURES = {
     "convnext_t": Architecture(_convnext_t, 96),
     "vit_s": Architecture(_vit_s, 384),
 }
+
+
+def register(name: str, width: int) -> Callable[[Callable], Callable]:
+    """Decorator: make a network known under `name` (small letters, digits, _). Again: replaces it.
+
+    width: what the function below is given where an experiment leaves the width open.
+    """
+    if not NAME.fullmatch(name):
+        raise SoftlabError(f"{name!r} cannot name a network: small letters, digits and _ only, a letter first")
+
+    def keep(body: Callable) -> Callable:
+        ARCHITECTURES[name] = Architecture(body, width, fingerprint.function_digest(body))
+        if name not in MODELS:
+            MODELS.append(name)
+        return body
+
+    return keep

@@ -61,7 +61,7 @@ def of(run: Run, evaluation: Mapping[str, Any], epoch: int | None = None) -> Num
             continue
         path = folder / f"{lens.name}-{lens.version}-{digest}.npz"
         if (numbers := _read(path)) is None:
-            look = look or _look(run, evaluation, epoch)
+            look = look or look_at(run, evaluation, epoch)
             with cpu_threads(run.experiment.threads):
                 numbers = _measured(lens, look)
             _write(path, numbers)
@@ -112,7 +112,8 @@ def _folder(run: Run, epoch: int | None) -> Path:
     return place if epoch is None else place / f"snapshot-{epoch:05d}"
 
 
-def _look(run: Run, evaluation: Mapping[str, Any], epoch: int | None) -> Look:
+def look_at(run: Run, evaluation: Mapping[str, Any], epoch: int | None = None) -> Look:
+    """What the lenses see of a network, or of a snapshot: weights rounded, and the images that it is measured on."""
     network: Network = copy.deepcopy(run.model) if epoch is None else run.snapshot(epoch)
     if epoch is not None and epoch < run.experiment.epochs:
         seen, _ = training_set(run.experiment, dataset_of(run.experiment), device_of(network))

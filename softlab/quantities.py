@@ -15,10 +15,11 @@ from softlab import attacks, calibration, corruptions, geometry, selective
 from softlab.batches import as_pixels
 from softlab.errors import SoftlabError
 from softlab.lenses import CORRUPTED, LENSES, QUANTITIES, Found, Look, Quantity, Samples, lens, measure  # noqa: F401
+from softlab.regularizers import label_smoothing_terms
 from softlab.representation import extract
 
 SOFT_LABELS, CONES, MAGNITUDES, COSINES = "01_soft_labels", "02_cones", "03_magnitudes", "04_cosines"
-CALIBRATION, ROBUSTNESS, CAUSES = "05_calibration", "06_robustness", "08_causes"
+CALIBRATION, ROBUSTNESS, MAXSUP, CAUSES = "05_calibration", "06_robustness", "07_maxsup", "08_causes"
 RADII = (1, 2, 4, 8)  # of the ladder of attacks, in 255ths
 SAID = (1, 2, 4)  # of them, those that sentences speak of and claims are judged at
 PAPERS = 0.4 / 255  # the radius of Park et al., with PGD-7; so close by, the ladder's last rung finds nothing more
@@ -162,6 +163,22 @@ def variation(look: Look) -> Found:
         within, _ = geometry.within_class_variation(geometry.centered_logits(logits), predicted)
     loosening = found["spread, logits"] - found["spread, logits, train"]
     return found | {"loosening": loosening, "spread, predicted": within}
+
+
+@lens(
+    1,
+    {
+        f"amplification{where}": Quantity(f"error amplification in label smoothing’s term{of} (%)", MAXSUP, 100, 2)
+        for where, of in (("", ""), (", train", ", training images"))
+    },
+)
+def amplification(look: Look) -> Found:
+    """The part of label smoothing's term that falls as an error grows, as a share of both parts' sizes."""
+    found = {}
+    for part, where in ((look.tested, ""), (look.reference, ", train")):
+        pull, reward = (float(one.mean()) for one in label_smoothing_terms(part.logits, part.labels))
+        found[f"amplification{where}"] = -reward / (pull - reward)
+    return found
 
 
 @lens(

@@ -44,6 +44,7 @@ TEXT = (
     "date",
     "commit",
 )
+AUTOATTACK, RADIUS_OF_AUTOATTACK = RECORDS / "autoattack", 4  # workflow/record_autoattack.py; in 255ths
 # Outcomes by image that are recorded: those that a quantity is the mean of, what calibration is made of, and rungs.
 OUTCOMES = {"right", "confidence", "survived"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
 
@@ -140,6 +141,25 @@ def snapshots(study: str = "core") -> dict[str, pandas.DataFrame]:
     for path in sorted((RECORDS / study / "along").glob("*.csv")):
         table = _current(_table(path), about(study)[path.stem]["lenses"])
         found[path.stem] = table.assign(epoch=table["epoch"].astype(int), source="recorded", images=[{}] * len(table))
+    return found
+
+
+def autoattacked(profile: str) -> dict[str, dict[str, list[float]]]:
+    """Accuracy (%) that the ladder leaves, and that AutoAttack alone leaves, of networks of the core on record.
+
+    {"the ladder" or "AutoAttack": {method: one of each network}}, of networks that it has met to the end.
+    """
+    table, path = scales().get(profile), AUTOATTACK / f"{profile}.npz"
+    found: dict[str, dict[str, list[float]]] = {"the ladder": {}, "AutoAttack": {}}
+    if table is None or not path.with_suffix(".json").exists():
+        return found
+    done = json.loads(path.with_suffix(".json").read_bytes())
+    with np.load(path, allow_pickle=False) as file:
+        for name, method, images in zip(table["id"], table["method"], table["images"], strict=True):
+            if name in done:
+                survives = images[f"survives {RADIUS_OF_AUTOATTACK}/255"], file[name]
+                for by_method, right in zip(found.values(), survives, strict=True):
+                    by_method.setdefault(method, []).append(100 * float(right.mean()))
     return found
 
 

@@ -134,6 +134,7 @@ def epochs(
         for epoch in range(state.epoch, experiment.epochs):
             started = perf_counter()
             model.train()
+            method.begin_epoch(model)
             sums, finite_steps = torch.zeros(5, device=device), torch.zeros((), device=device)
             seen, batches = 0, ()
             for step in range(per_epoch):

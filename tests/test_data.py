@@ -229,7 +229,7 @@ def test_digits_are_of_another_kind_whole_and_the_same_each_time():
     assert digits.train_images.shape[1:] == (1, 28, 28)
     assert digits.train_images.dtype == torch.uint8
     assert digits.train_labels.bincount().tolist() == [100] * 10
-    assert digits.digest == data._digits().digest
+    assert digits.digest == data._digits(None).digest
     flat = torch.cat([digits.train_images, digits.fit_images, digits.test_images]).flatten(1)
     assert len(flat.unique(dim=0)) == 1797  # no image twice, so none in two parts
 
@@ -265,3 +265,53 @@ def test_held_out_images_are_no_training_images_and_outside_ones_are_new(monkeyp
     assert torch.equal(images[-1], mini.test_images[-1])
     with pytest.raises(SoftlabError, match="other classes"):
         data.outside(dataclasses.replace(mini, classes=("a", "b")), "fashion-mini")
+
+
+def test_pairs_by_hand():
+    """Two classes of two images: each image once on the left and once on the right, each pair of classes once."""
+    images = torch.arange(1, 5, dtype=torch.uint8).reshape(4, 1, 1, 1).expand(4, 1, 2, 3)
+    labels = torch.tensor([0, 1, 0, 1])  # so 1 and 3 are of class 0, and 2 and 4 of class 1
+    pairs, classes = data.side_by_side(images, labels, torch.Generator().manual_seed(0))
+    assert pairs.shape == (4, 1, 2, 6)
+    assert sorted(classes.tolist()) == [0, 1, 2, 3]
+    sides = pairs[:, 0, 0, [0, 3]]
+    assert torch.equal(pairs, sides[:, None, None, :].repeat_interleave(3, 3).expand_as(pairs))
+    assert sides[:, 0].sort().values.tolist() == sides[:, 1].sort().values.tolist() == [1, 2, 3, 4]
+    assert torch.equal((sides % 2 == 0).long() @ torch.tensor([2, 1]), classes)
+
+
+def test_pairs_of_fashion_are_of_a_hundred_classes_and_their_parts_share_no_image():
+    mini, pairs = data.load("fashion-mini"), data.load("fashion-pairs")
+    assert (len(pairs.classes), pairs.classes[13]) == (100, "trouser & dress")
+    assert pairs.train_images.shape[1:] == (1, 28, 56)
+    for part, of_each in (("train", 600), ("fit", 10), ("test", 60)):
+        images, labels = getattr(pairs, f"{part}_images"), getattr(pairs, f"{part}_labels")
+        assert labels.bincount().tolist() == [of_each] * 100
+        assert labels[:100].bincount().tolist() == [1] * 100  # the first ones are of all classes
+        singles = {one.numpy().tobytes(): int(label) for one, label in zip(*_part(mini, part), strict=True)}
+        for image, label in zip(images[:200], labels[:200].tolist(), strict=True):
+            halves = [half.numpy().tobytes() for half in image.split(28, dim=2)]
+            assert [singles[half] for half in halves] == [label // 10, label % 10]
+    assert data._fashion_pairs(None).digest == pairs.digest
+
+
+def _part(dataset, part):
+    return getattr(dataset, f"{part}_images"), getattr(dataset, f"{part}_labels")
+
+
+def test_a_data_set_of_ones_own_is_found_by_its_name(monkeypatch, tmp_path):
+    monkeypatch.setattr(data, "REGISTRY", dict(data.REGISTRY))
+    for shade in (10, 20):  # registered again, it is replaced
+
+        @data.register("mine")
+        def mine(root, shade=shade):
+            images, labels = torch.full((4, 1, 2, 2), shade, dtype=torch.uint8), torch.tensor([0, 1, 0, 1])
+            parts = {f"{part}_images": images for part in ("train", "fit", "test")}
+            parts |= {f"{part}_labels": labels for part in ("train", "fit", "test")}
+            return data.assemble("mine", parts, ("a", "b"), "a test")
+
+        assert data.load("mine", tmp_path).mean.item() == pytest.approx(shade / 255)
+        assert data.load("mine", tmp_path) is data.load("mine", tmp_path)
+    with pytest.raises(SoftlabError, match="cannot name a data set"):
+        data.register("Mine!")
+    data._load.cache_clear()

@@ -7,21 +7,38 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas
 import pytest
+import torch
+from matplotlib.quiver import Quiver
 
 from softlab import effects, load_profile, notebook, records
 from softlab.effects import Effect, Effects, Shift
 from softlab.figures import (
     OTHERS,
     STYLES,
+    Way,
     against,
+    angles,
     arrows,
     at_scales,
+    attack_steps,
+    candidates,
     confidence_shifts,
     doses,
+    estimate_panels,
+    estimates,
+    fields_and_outcomes,
+    force_field,
+    maps,
+    minus_gradient,
+    panels_at_scales,
+    plane_points,
+    projections,
     repairs,
     specification,
     style,
+    turned,
     ways,
+    ways_under_attack,
 )
 from softlab.intervals import Interval
 
@@ -71,7 +88,7 @@ def test_no_label_has_a_comma():
 
 def at_one_scale(**methods):
     """Effects on ECE, each (mean, low, high) over five seeds, or (mean,) of one network."""
-    found = Effects("gap")
+    found = Effects("ECE")
     for method, ends in methods.items():
         interval = Interval(*ends, 5) if len(ends) == 3 else Interval(*ends, -math.inf, math.inf, 1)
         found[method] = Effect("ECE", interval, "seeds", ())
@@ -152,7 +169,8 @@ def test_effects_at_scales_are_of_this_build_and_of_what_is_recorded(monkeypatch
     settings = load_profile("smoke")
     recorded = {"fashion": core(-0.02, "fashion"), "bare": core(0, "bare").query("method == 'baseline'")}
     monkeypatch.setattr(records, "scales", lambda study, besides: recorded)
-    monkeypatch.setattr(records, "about", lambda study: {name: {"description": name.title()} for name in recorded})
+    about = {name: {"description": name.title(), "experiment": {}} for name in recorded}
+    monkeypatch.setattr(records, "about", lambda study: about)
     found = effects.effects_at_scales(core(0.01, "smoke"), "ECE", settings)
     assert list(found) == [f"this build: {settings.description}", "Fashion"], "nothing to compare: left out"
     assert [one["mixup"].interval.mean for one in found.values()] == [pytest.approx(0.01), pytest.approx(-0.02)]
@@ -267,3 +285,97 @@ def test_doses_are_drawn_from_zero_on_with_their_intervals():
     bars = ax.containers[0].lines[2][0].get_segments()
     assert [tuple(np.round(bar[:, 1], 6)) for bar in bars] == [(0.0, 0.0), (0.4, 0.6), (0.8, 1.2)]
     plt.close(ax.figure)
+
+
+def test_maps_write_each_value_in_its_cell_and_bold_what_is_beside_zero():
+    sure, open_one = Interval(-12.0, -14.0, -10.0, 3), Interval(3.0, -math.inf, math.inf, 1)
+    cells = {(250, 360): Interval(40.0, 38.0, 42.0, 3), (1000, 360): Interval(20.0, 18.0, 22.0, 3)}
+    figure = maps({"baseline": cells, "Mixup": {(250, 360): sure, (1000, 360): open_one}}, "images\nsteps")
+    written = {text.get_text(): text.get_fontweight() for ax in figure.axes for text in ax.texts}
+    assert written == {"40": "normal", "20": "normal", "-12": "bold", "+3": "normal"}
+
+
+def test_candidates_have_a_panel_each_and_a_score_for_each_method():
+    gains = {"mixup": [Interval(value, value - 1, value + 1, 3) for value in (1.0, 2.0, 3.0)]}
+    curve = {"mixup": (np.array([1.0, 3.0]), np.array([1.0, 3.0]), 0.83)}
+    figure = candidates(
+        {"images": [1, 2, 3], "passes": [10, 20, 21]}, gains, dict.fromkeys(("images", "passes"), curve), "change"
+    )
+    shown = [ax for ax in figure.axes if ax.get_xlabel()]
+    assert [ax.get_xlabel() for ax in shown] == ["images", "passes"]
+    assert [text.get_text() for text in shown[0].texts] == ["0.83"]
+    assert [text.get_text() for text in shown[1].get_xticklabels()] == ["10", "20"]  # none on another
+
+
+def test_a_way_under_attack_names_the_classes_that_it_meets():
+    way = Way(
+        np.zeros((1, 2, 2)),
+        2,
+        np.array([[0.0, 0.0], [1.2, 0.4]]),
+        np.array([1.0, 1.0]),
+        np.array([[0, 2]]),
+        (-1, 3, -1, 3),
+    )
+    figure = ways_under_attack({"baseline": way}, ("shirt", "coat", "bag"), truth=0)
+    assert figure.axes[0].get_title() == "baseline\nshirt → bag"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["shirt", "bag"]
+
+
+def test_steps_and_angles_have_one_scale_and_a_point_for_each_method():
+    steps = attack_steps((1, 2), {"ce": {"mixup": [50, 40]}, "margin": {"mixup": [40, 30]}}, {"a": {}, "b": {}})
+    assert steps.axes[0].get_ylim() == steps.axes[1].get_xlim() == (0, 55)
+    log = {"baseline": Interval(-1.0, -1.1, -0.9, 9)}
+    assert angles(log, log, {"θ": {"baseline": 0.8}}).axes[0].get_xscale() == "log"
+    assert [text.get_text() for text in turned(np.eye(2), np.array([2.0, 1.0]), np.array([1.5, 1.3]), 0.8).texts][
+        -2:
+    ] == ["δ", "θ"]
+
+
+def test_estimates_stand_in_rows_and_a_single_network_is_open():
+    rows = {"few": ("maxsup", Interval(2.0, 1.0, 3.0, 5)), "one": ("baseline", Interval(-1.0, -1.0, -1.0, 1))}
+    ax = estimates(rows, "points")
+    seen = drawn(ax)
+    assert seen[style("maxsup").color, style("maxsup").marker] == [(2.0, 0.0)]
+    (line,) = [line for line in ax.lines if line.get_marker() == style("baseline").marker]
+    assert (line.get_fillstyle(), list(line.get_ydata())) == ("none", [1])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["few", "one"]
+    figure = estimate_panels({"left": rows, "right": rows}, "points", columns=2)
+    assert [ax.get_title() for ax in figure.axes] == ["left", "right"]
+    plt.close("all")
+
+
+def test_scales_stand_side_by_side_with_one_legend():
+    scales = {"small": at_one_scale(mixup=(-0.02, -0.03, -0.01)), "large": at_one_scale(mixup=(-0.04, -0.05, -0.03))}
+    figure = panels_at_scales({"first": scales, "second": scales})
+    assert [ax.get_title() for ax in figure.axes] == ["first", "second"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["small\n5 seeds", "large\n5 seeds"]
+    assert not [ax for ax in figure.axes if ax.get_legend()]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Mixup"]
+    plt.close(figure)
+
+
+def test_a_force_on_the_first_logit_points_to_its_corner():
+    """In the plane of three logits e_A - 1/3 has the length √(2/3), and MaxSup pulls each leader back."""
+    points = plane_points(3)
+    assert points.tolist()[:2] == [[-4, -4], [0, -4]]
+    away = minus_gradient(lambda z: z[:, 0] - z.mean(1), points)
+    assert torch.allclose(away, torch.tensor([-2 / 3, 1 / 3, 1 / 3]).expand(9, 3))
+    back = minus_gradient(lambda z: z.max(1).values - z.mean(1), points[7:8])  # straight up: A and B tie, or C is last
+    assert back.sum().abs() < 1e-6
+    ax = force_field(points, away)
+    (arrows,) = [one for one in ax.collections if isinstance(one, Quiver)]
+    assert np.hypot(arrows.U, arrows.V) == pytest.approx(np.full(9, (2 / 3) ** 0.5))
+    assert [text.get_text() for text in ax.texts] == ["A", "B", "C"]
+    row = {"here": ("maxsup", Interval(2.0, 1.0, 3.0, 5))}
+    figure = fields_and_outcomes(points, {"one": (away, "under"), "two": (away, "")}, row, "points")
+    assert [ax.get_title() for ax in figure.axes] == ["one", "two", ""]
+    plt.close("all")
+
+
+def test_projections_have_a_row_for_each_part_and_a_dot_for_each_point():
+    cloud = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]]), torch.tensor([0, 0, 4])
+    parts = {kind: {"baseline": cloud, "maxsup": cloud} for kind in ("old", "new")}
+    figure = projections(parts, {0: "shirt", 4: "coat"}, ["baseline", "maxsup"])
+    assert [[len(dots.get_offsets()) for dots in ax.collections] for ax in figure.axes] == [[2, 1]] * 4
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["shirt", "coat"]
+    plt.close(figure)

@@ -41,6 +41,43 @@ def test_a_law_holds_if_all_of_its_interval_is_on_its_side(monkeypatch):
     assert not laws.judged()["cones"][1]
 
 
+def test_a_law_may_be_about_one_point_of_a_grid(monkeypatch):
+    rows = [
+        {"id": f"{method}-{seed}-{width}", "method": method, "seed": seed, "width": width, "accuracy": value}
+        for width, gain in ((4, 0.1), (8, -0.2))
+        for method, value in (("label_smoothing", 0.5), ("maxsup", 0.5 + gain))
+        for seed in (1, 2)
+    ]
+    table = pandas.DataFrame(rows).assign(images=[{}] * len(rows))
+    monkeypatch.setattr(records, "scales", lambda study: {"quick-confirm": table} if study == "hundred" else {})
+    assert laws.laws()["maxsup"].effect().interval.mean == pytest.approx(0.1)
+
+
 def test_a_law_that_names_nothing_is_refused():
     with pytest.raises(SoftlabError, match="did you mean 'constant class'"):
         laws.Law("x", "y", "02_cones", quantity="constant clas", side="falls")
+
+
+def test_data_or_training_is_judged_between_its_two_corners(monkeypatch):
+    def cell(images, epoch_steps, change):
+        return [
+            {"id": f"{method}-{seed}-{images}-{epoch_steps}", "method": method, "seed": seed, "images": {}}
+            | {"train_size": images, "steps_per_epoch": epoch_steps, "robust, 4/255": value}
+            for seed in (0, 1, 2)
+            for method, value in {"baseline": 0.4, "label_smoothing": 0.4 + change + 0.01 * seed}.items()
+        ]
+
+    tables = {
+        "training_images": cell(1000, 128, -0.05) + cell(1000, 8, 0.3),
+        "training_images_more": cell(60_000, 8, 0.1),
+    }
+    law = laws.laws()["data-or-training"]
+    about = {"quick-confirm": {"experiment": {"epochs": 45}}}
+    monkeypatch.setattr(records, "about", lambda study: about)
+    monkeypatch.setattr(records, "scales", lambda study: {"quick-confirm": pandas.DataFrame(tables.get(study, []))})
+    assert list(laws.cells_of("quick-confirm")) == [(1000, 360), (1000, 5760), (60_000, 360)]
+    assert law.effect().interval.mean == pytest.approx(0.15)
+    tables["training_images_more"] = cell(16_000, 8, 0.1)
+    assert law.effect() is None
+    monkeypatch.setattr(records, "scales", lambda study: {})
+    assert laws.cells_of("quick-confirm") == {}

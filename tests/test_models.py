@@ -3,10 +3,12 @@
 import pytest
 import torch
 import torchvision
+from torch import nn
 
-from softlab import SoftlabError, data, models, training
+from softlab import SoftlabError, data, fit_or_load, models, training
 from softlab.experiment import MODELS
 from softlab.representation import head_of
+from softlab.runs import name_of
 from softlab.training import build_model
 
 
@@ -97,6 +99,32 @@ def test_every_method_starts_from_the_same_weights_and_other_seeds_do_not(tiny):
 
 def test_the_names_that_an_experiment_knows_are_those_that_can_be_built():
     assert set(MODELS) == set(models.ARCHITECTURES)
+
+
+@pytest.fixture
+def flat():
+    """Networks `flat`, of one layer with a bias or without, which are forgotten afterwards."""
+
+    def register(bias):
+        @models.register("flat", width=3)
+        def body(width, in_channels, stem_stride, image_size):
+            return nn.Sequential(nn.Flatten(), nn.Linear(in_channels * image_size**2, width, bias)), width
+
+    yield register
+    models.ARCHITECTURES.pop("flat")
+    MODELS.remove("flat")
+
+
+def test_a_network_of_ones_own_trains_and_its_code_is_part_of_its_name(tiny, flat):
+    flat(True)
+    experiment = tiny.replace(model="flat", width=None)
+    run = fit_or_load(experiment)
+    assert run.model.features(torch.rand(2, 1, 28, 28)).shape == (2, 3)
+    flat(False)
+    assert name_of(experiment, "images") != name_of(tiny, "images")
+    assert fit_or_load(experiment).id != run.id
+    with pytest.raises(SoftlabError, match="cannot name a network"):
+        models.register("My net", width=3)
 
 
 def test_misuse_is_named():

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def test_a_walk_along_rays_finds_what_lines_say(run):
 
 
 def test_the_shape_that_predicts_needs_no_label(run):
-    look = numbers._look(run, EVALUATION, None)
+    look = numbers.look_at(run, EVALUATION, None)
     images, labels = look.samples.test
     others = dataclasses.replace(look.samples, test=(images, labels.flip(0)))
     assert LENSES["shape"].measure(quantities.Look(look.model, others)) == LENSES["shape"].measure(look)
@@ -83,7 +84,7 @@ def test_means_over_images_are_the_means_of_their_outcomes(run):
 
 def test_numbers_are_measured_once(run, monkeypatch):
     first, kept = numbers.of(run, EVALUATION), files(run)
-    monkeypatch.setattr(numbers, "_look", None)  # nothing may look at the network any more
+    monkeypatch.setattr(numbers, "look_at", None)  # nothing may look at the network any more
     again = numbers.of(run, EVALUATION)
     assert again.values == first.values
     assert all((again.images[name] == first.images[name]).all() for name in first.images)
@@ -209,3 +210,11 @@ def test_measure_raises_where_no_place_for_problems_is_given(tiny):
     network = fit_or_load(tiny.replace(head="two_layers")).model
     with pytest.raises(SoftlabError, match="no linear layer"):
         quantities.measure(network, numbers.samples_of(tiny, EVALUATION))
+
+
+def test_the_share_of_error_amplification_by_hand():
+    """Logits 2, 3.5, -1 of class 0: (2 + 1)/3 above what is below it, (2 - 3.5)/3 below what is above it."""
+    wrong = SimpleNamespace(logits=torch.tensor([[2.0, 3.5, -1.0]]), labels=torch.tensor([0]))
+    right = SimpleNamespace(logits=torch.tensor([[2.0, 3.5, -1.0]]), labels=torch.tensor([1]))
+    found = quantities.amplification(SimpleNamespace(tested=wrong, reference=right))
+    assert found == {"amplification": pytest.approx(1 / 3), "amplification, train": 0.0}

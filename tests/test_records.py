@@ -293,3 +293,15 @@ def test_a_kill_in_the_middle_of_a_record_is_followed_by_the_same_bytes(tmp_path
     for name in ("smoke.csv", "smoke.npz", "about.json"):
         made, wanted = (tmp_path / place / "records" / "core" / name for place in ("killed", "whole"))
         assert made.read_bytes() == wanted.read_bytes(), name
+
+
+def test_autoattack_is_read_of_networks_that_it_has_met_to_the_end(monkeypatch, tmp_path):
+    assert records.autoattacked("nowhere") == {"the ladder": {}, "AutoAttack": {}}
+    survives = {"survives 4/255": np.array([True, True, False, False])}
+    table = pandas.DataFrame({"id": ["done", "begun"], "method": ["mixup", "cutmix"], "images": [survives, survives]})
+    monkeypatch.setattr(records, "AUTOATTACK", tmp_path)
+    monkeypatch.setattr(records, "scales", lambda: {"a": table})
+    assert records.autoattacked("a") == {"the ladder": {}, "AutoAttack": {}}
+    np.savez(tmp_path / "a.npz", done=np.array([True, False, False, False]), begun=np.array([True]))
+    (tmp_path / "a.json").write_text('{"done": {}}')
+    assert records.autoattacked("a") == {"the ladder": {"mixup": [50.0]}, "AutoAttack": {"mixup": [25.0]}}

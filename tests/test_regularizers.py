@@ -312,7 +312,71 @@ def test_steady_moves_every_pixel_by_epsilon_at_random_and_bounds_the_scale(head
     )
 
 
-@pytest.mark.parametrize("name", ["scale_penalty", "fixed_scale", "cosine_penalty", "unseen_penalty", "steady"])
+def test_smoothing_over_the_other_classes_by_hand():
+    targets = regularizers.get("label_smoothing_others", epsilon=0.3).transform(None, torch.eye(4), None)[1]
+    assert torch.allclose(targets, torch.full((4, 4), 0.1) + 0.6 * torch.eye(4))
+    usual = regularizers.get("label_smoothing", alpha=0.4).transform(None, torch.eye(4), None)[1]
+    assert torch.allclose(targets, usual)  # alpha = 0.3 · 4/3
+
+
+def test_online_label_smoothing_by_hand():
+    """One right prediction of class 0 in the first epoch (½, ¼, ¼), a wrong one of class 1, none of class 2."""
+    method, model = regularizers.get("online_label_smoothing", alpha=0.6), models.build("resnet8", 3, 1, width=2)
+    method.prepare(model)
+    logits = torch.tensor([[math.log(2), 0.0, 0.0], [math.log(2), 0.0, 0.0]])
+    targets = torch.eye(3)[:2]
+    for soft in (torch.full((3, 3), 1 / 3), torch.tensor([[1 / 2, 1 / 4, 1 / 4], [1 / 3] * 3, [1 / 3] * 3])):
+        method.begin_epoch(model)
+        assert torch.allclose(model.head.soft, soft)
+        loss = method.loss(logits, targets, None, model.head, 0.0)
+        half, quarter = math.log(2), math.log(4)  # what each class costs, -log p
+        for row, label, one in zip(soft[:2].tolist(), (half, quarter), loss.tolist(), strict=True):
+            assert one == pytest.approx(0.4 * label + 0.6 * (row[0] * half + (row[1] + row[2]) * quarter))
+    assert not any(name.startswith("head.s") for name, _ in model.named_parameters())  # buffers: nothing to train
+
+
+def test_online_label_smoothing_goes_on_after_an_interruption_with_the_same_bits(tiny):
+    experiment = tiny.replace(method="online_label_smoothing", precision="fp32", epochs=3)
+    dataset = dataset_of(experiment)
+    *_, whole = training.epochs(experiment, dataset)
+    for state in training.epochs(experiment, dataset):
+        if state.epoch == 1:
+            break
+    model = training.build_model(experiment, dataset)
+    model.load_state_dict(copy.deepcopy(state.model.state_dict()))
+    averages = {name: value.clone() for name, value in state.averages.items()}
+    *_, resumed = training.epochs(experiment, dataset, resume=training.TrainingState(1, model, averages, state.history))
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
+
+
+def test_zipf_label_smoothing_by_hand():
+    """True class 1 of four: the wrong ones rank 2, 0, 3, so Zipf gives them 6/11, 3/11, 2/11."""
+    logits = torch.tensor([[1.0, 9.0, 2.0, 0.0]], dtype=torch.float64)
+    method = regularizers.get("zipf_label_smoothing", strength=0.5)
+    law, wrong = (3 / 11, 6 / 11, 2 / 11), (1.0, 2.0, 0.0)
+    total = math.log(sum(math.exp(z) for z in wrong))
+    expected = sum(p * (math.log(p) - (z - total)) for p, z in zip(law, wrong, strict=True))
+    leaf, label = logits.requires_grad_(), torch.tensor([1])
+    loss = method.loss(leaf, functional.one_hot(label, 4).double(), None, None, 0.0)
+    penalty = loss - functional.cross_entropy(leaf, label)
+    assert penalty.item() == pytest.approx(0.5 * expected)
+    penalty.sum().backward()
+    assert leaf.grad[0, 1].item() == pytest.approx(0, abs=1e-12)  # it does not touch the true class
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "scale_penalty",
+        "fixed_scale",
+        "cosine_penalty",
+        "unseen_penalty",
+        "steady",
+        "online_label_smoothing",
+        "zipf_label_smoothing",
+    ],
+)
 def test_interventions_train_are_stored_and_load_as_they_were(tiny, name):
     run = fit_or_load(tiny.replace(method=name, precision="fp32"))
     dataset = dataset_of(tiny)

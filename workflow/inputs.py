@@ -66,7 +66,8 @@ def step(module: str, name: str) -> tuple[set[Path], set[Name]]:
     if module in BY_VERSION and name != "measure":
         return {file}, set()
     defined = definitions(module)
-    rows = PACKAGE.glob("records/**/*.csv") if module == "softlab.records" else ()
+    recorded = "records/**/*.csv", "records/autoattack/*.json"
+    rows = [path for kind in recorded for path in PACKAGE.glob(kind)] if module == "softlab.records" else ()
     files, used = {file, *rows}, {(module, other) for other in ((BODY, *defined) if name == ALL else (BODY,))}
     for node in defined.get(name, ()):
         used |= {*_imported(node), *((module, other) for other in _named(node, ast.Name, "id") & set(defined))}

@@ -4,8 +4,19 @@ Every function takes matplotlib axes, or makes them, and returns them.
 """
 
 # ruff: noqa: F401 (what the package offers)
-from softlab.figures.effects import arrows, at_scales, intervals, panels, repairs
+from softlab.figures.attacked import Way, angles, attack_steps, candidates, maps, turned, ways_under_attack
+from softlab.figures.effects import (
+    arrows,
+    at_scales,
+    estimate_panels,
+    estimates,
+    intervals,
+    panels,
+    panels_at_scales,
+    repairs,
+)
 from softlab.figures.grids import against, confidence_shifts, dose_axis, doses, specification, ways
 from softlab.figures.networks import curves, decision_plane, dots, reliability, soft_labels
+from softlab.figures.planes import fields_and_outcomes, force_field, minus_gradient, plane_points, projections
 from softlab.figures.prediction import along, carried, families, losses, predicted, scores
 from softlab.figures.style import COLORS, OTHERS, STYLES, Style, style

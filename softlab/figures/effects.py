@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from softlab.figures.style import Style, style
 from softlab.intervals import Interval, means
@@ -15,7 +16,7 @@ from softlab.intervals import Interval, means
 if TYPE_CHECKING:
     import pandas
 
-    from softlab.effects import Effects
+    from softlab.effects import Effect
 
 
 def intervals(
@@ -102,7 +103,7 @@ def panels(values: Mapping[str, Mapping[str, Interval]], columns: int = 4) -> Fi
     return figure
 
 
-def at_scales(scales: "Mapping[str, Effects]", ax: Axes | None = None) -> Axes:
+def at_scales(scales: "Mapping[str, Mapping[str, Effect]]", ax: Axes | None = None) -> Axes:
     """What methods do to one quantity at several scales: a row for each, an effect with its interval for each method.
 
     scales: what a scale is called -> effects on the same quantity, at least one.  A method with one network there has
@@ -139,11 +140,66 @@ def at_scales(scales: "Mapping[str, Effects]", ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _scale_label(label: str, found: "Effects") -> str:
+def panels_at_scales(quantities: "Mapping[str, Mapping[str, Mapping[str, Effect]]]") -> Figure:
+    """`at_scales` side by side, a panel for each quantity, with a row for each scale that any of them has.
+
+    quantities: title -> {scale: effects on it}.
+    """
+    rows: dict[str, Mapping[str, Effect]] = {}
+    for name, found in (one for scales in quantities.values() for one in scales.items()):
+        rows[name] = max(rows.get(name, {}), found, key=_seeds)
+    size = (2.2 + 1.65 * len(quantities), 0.56 * len(rows) + 1)
+    figure, axes = plt.subplots(1, len(quantities), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for ax, (title, scales) in zip(axes[0], quantities.items(), strict=True):
+        at_scales({name: scales.get(name, {}) for name in rows}, ax)
+        ax.set_title(title, fontsize=10)
+        ax.set_xlabel(ax.get_xlabel().partition("\n")[2] or " ")
+        legend = ax.get_legend()
+        names, handles = [text.get_text() for text in legend.get_texts()], legend.legend_handles
+        legend.remove()
+    axes[0, 0].set_yticks(range(len(rows)), [_scale_label(*one) for one in rows.items()], fontsize=8)
+    figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False)
+    return figure
+
+
+def estimates(rows: Mapping[str, tuple[str, Interval]], label: str, ax: Axes | None = None) -> Axes:
+    """One estimate a row, beside a line where there is no difference. rows: {text: (method, interval)}."""
+    ax = ax or plt.subplots(figsize=(6.4, 0.32 * len(rows) + 0.9), layout="constrained")[1]
+    shown = [one for _, one in rows.values() if one.n]
+    low, high = _limits([(one.mean, *((one.low, one.high) if one.n > 1 else ())) for one in shown])
+    for place, (method, one) in enumerate(rows.values()):
+        if one.n:
+            _estimate(ax, one, place, style(method), (low, high), 6)
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.set(xlim=(low, high), ylim=(len(rows) - 0.5, -0.5), xlabel=label)
+    ax.set_yticks(range(len(rows)), list(rows), fontsize=9)
+    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="x", alpha=0.3)
+    return ax
+
+
+def estimate_panels(panels: Mapping[str, Mapping[str, tuple[str, Interval]]], label: str, columns: int = 3) -> Figure:
+    """`estimates` side by side, with the same rows. panels: title -> rows.  label: of all axes."""
+    most, lines = max(len(rows) for rows in panels.values()), -(-len(panels) // columns)
+    size = (8.6, lines * (0.27 * most + 0.7) + 0.2)
+    figure, axes = plt.subplots(lines, columns, figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for ax, (title, rows) in zip(axes.flat, panels.items(), strict=True):
+        estimates(rows, "", ax).set_title(title, fontsize=10)
+        ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+    figure.supxlabel(label, fontsize=10)
+    return figure
+
+
+def _scale_label(label: str, found: "Mapping[str, Effect]") -> str:
     """In lines that fit beside the axes, the last of which says how many networks there are of a method."""
-    seeds = max(effect.shown.n for effect in found.values())
+    seeds = _seeds(found)
     short = textwrap.wrap(label.replace(" training images", " images"), 26)
     return "\n".join([*short, f"{seeds} seeds" if seeds > 1 else "one seed"])
+
+
+def _seeds(found: "Mapping[str, Effect]") -> int:
+    return max((effect.shown.n for effect in found.values()), default=0)
 
 
 def _estimate(

@@ -29,8 +29,8 @@ STYLES = {
 # The book's other methods: a marker for each, in the colours that are left.
 OTHERS = ("weight_decay", "dropout", "feature_penalty", "logit_penalty", "scale_penalty", "cosine_penalty", "steady")
 OTHERS += ("fixed_scale", "unseen_penalty", "confidence_penalty", "regularization_only", "amplification_only", "focal")
-OTHERS += ("early_stopping",)
-COLORS, MARKERS = ("#D55E00", "#56B4E9", "#7F7F7F", "#8C564B"), "PX*ph<>8+x123d"
+OTHERS += ("early_stopping", "label_smoothing_others", "online_label_smoothing", "zipf_label_smoothing")
+COLORS, MARKERS = ("#D55E00", "#56B4E9", "#7F7F7F", "#8C564B"), (*"PX*ph<>8+x123dH", "$O$", "$Z$")
 
 
 def style(method: str) -> Style:

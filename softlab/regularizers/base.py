@@ -28,7 +28,14 @@ class Regularizer:
     until: ClassVar[float] = 1.0
 
     def prepare(self, model: nn.Module) -> None:
-        """Change the new model in place, before its optimizer is made."""
+        """Change the new model in place, before its optimizer is made.
+
+        What a method learns while it trains belongs in buffers that it registers here, on the head: they are stored
+        with the weights, so a run that was interrupted goes on with them.
+        """
+
+    def begin_epoch(self, model: nn.Module) -> None:
+        """Before the first step of each epoch; the model is what `prepare` made of it."""
 
     def transform(self, images: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Images (N, C, H, W) in [0, 1] and target distributions (N, K) to train on, from images and one-hot targets.

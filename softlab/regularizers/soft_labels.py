@@ -1,10 +1,12 @@
-"""Methods that soften labels, mix images, or pull down a logit: the five of the book, and label smoothing in parts."""
+"""Methods that soften labels, mix images, or pull down a logit: the book's five, and label smoothing's relatives."""
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as functional
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from softlab.regularizers.base import Regularizer, check_positive, check_share, cross_entropy, register
@@ -67,6 +69,80 @@ class LabelSmoothing(Regularizer):
 
     def transform(self, images, targets, generator):
         return images, smoothed(targets, self.alpha)
+
+
+@register("label_smoothing_others")
+@dataclass(frozen=True)
+class LabelSmoothingOthers(Regularizer):
+    """Every class but the true one gets epsilon / (K - 1): label smoothing with alpha = epsilon K / (K - 1)."""
+
+    version = 1
+    epsilon: float = 0.1
+
+    def __post_init__(self):
+        check_share("epsilon", self.epsilon)
+
+    def transform(self, images, targets, generator):
+        others = self.epsilon / (targets.shape[1] - 1)
+        return images, others + (1 - self.epsilon - others) * targets
+
+
+@register("online_label_smoothing")
+@dataclass(frozen=True)
+class OnlineLabelSmoothing(Regularizer):
+    """Smooth with the mean prediction of each class where it was right, in the epoch before (Zhang et al. 2021).
+
+    2011.12562. alpha: share of these soft labels in the target. They are uniform in the first epoch, and for a class
+    that was never right in the one before.
+    """
+
+    version = 1
+    alpha: float = 0.5
+
+    def __post_init__(self):
+        check_share("alpha", self.alpha)
+
+    def prepare(self, model: Any):
+        *_, last = (module for module in model.head.modules() if isinstance(module, nn.Linear))
+        count = last.out_features
+        model.head.register_buffer("soft", torch.full((count, count), 1 / count))
+        model.head.register_buffer("sums", torch.zeros(count, count))  # of this epoch's right predictions
+
+    def begin_epoch(self, model: Any):
+        head = model.head
+        right = head.sums.sum(1, keepdim=True)  # a prediction adds up to 1: how many there were
+        head.soft.copy_(torch.where(right > 0, head.sums / right.clamp(min=1e-6), 1 / len(head.sums)))
+        head.sums.zero_()
+
+    def loss(self, logits, targets, features, head: Any, progress):
+        right = (logits.argmax(1) == targets.argmax(1)).float()
+        head.sums += (targets * right[:, None]).T @ logits.detach().softmax(1)
+        return cross_entropy(logits, (1 - self.alpha) * targets + self.alpha * targets @ head.soft)
+
+
+@register("zipf_label_smoothing")
+@dataclass(frozen=True)
+class ZipfLabelSmoothing(Regularizer):
+    """Cross-entropy + strength · KL(Zipf's law ‖ prediction), both of the wrong classes only (Liang et al. 2022).
+
+    2207.12980, the version that ranks classes by their logits: the r-th largest wrong one gets a share in
+    proportion to 1/r. On a right prediction and on a wrong one alike; their denser ranking votes over positions.
+    """
+
+    version = 1
+    strength: float = 0.1
+
+    def __post_init__(self):
+        check_positive("strength", self.strength)
+
+    def loss(self, logits, targets, features, head, progress):
+        true = targets > 0
+        wrong = logits.masked_fill(true, -math.inf)
+        rank = wrong.detach().argsort(dim=1, descending=True, stable=True).argsort(dim=1) + 1
+        law = (1 / rank).masked_fill(true, 0)
+        law = law / law.sum(1, keepdim=True)
+        log_probs = wrong.log_softmax(1).masked_fill(true, 0)
+        return cross_entropy(logits, targets) + self.strength * (torch.special.xlogy(law, law) - law * log_probs).sum(1)
 
 
 @register("mixup")

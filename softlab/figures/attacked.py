@@ -1,0 +1,260 @@
+"""What attacks do: over sizes of data and lengths of training, step by step, and in the space of features."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from softlab.figures.style import style
+from softlab.intervals import Interval
+
+
+def maps(panels: Mapping[str, Mapping[tuple[int, int], Interval]], label: str) -> Figure:
+    """What two things decide together: a panel for each of `panels`, a cell for each pair of sizes.
+
+    panels: what one is called -> {(across, up): interval}, in percent; the first by itself, in grey, the others as
+    changes, in colours that they share, blue for a gain.  Bold: an interval that does not contain zero.  label: of the
+    two axes, a line each.
+    """
+    across, up = ([*dict.fromkeys(sorted(key[i] for one in panels.values() for key in one))] for i in (0, 1))
+    rows = -(-len(panels) // 2)
+    size = (max(6.4, 1.2 + 1.4 * len(across)), 0.6 + rows * (0.4 + 0.45 * len(up)))
+    figure, axes = plt.subplots(rows, 2, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained")
+    changes = [abs(one.mean) for panel in list(panels.values())[1:] for one in panel.values()]
+    widest = max([10.0, *changes])
+    for ax in axes.flat[len(panels) :]:
+        ax.set_visible(False)
+    for number, (ax, (name, cells)) in enumerate(zip(axes.flat, panels.items(), strict=False)):
+        values = np.full((len(up), len(across)), np.nan)
+        for (x, y), one in cells.items():
+            values[up.index(y), across.index(x)] = one.mean
+        scale = (
+            {"cmap": "RdBu", "vmin": -widest, "vmax": widest} if number else {"cmap": "Greys", "vmin": 0, "vmax": 100}
+        )
+        ax.imshow(values, origin="lower", aspect="auto", **scale)
+        for (x, y), one in cells.items():
+            sure = number and one.n > 1 and one.side() != 0
+            dark = abs(one.mean) > 0.6 * widest if number else one.mean > 55
+            look = {"color": "white" if dark else "black", "fontweight": "bold" if sure else "normal", "fontsize": 9}
+            text = f"{one.mean:{'+' if number else ''}z.0f}"
+            ax.text(across.index(x), up.index(y), text, ha="center", va="center", **look)
+        ax.set_title(name, fontsize=10)
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+    axes[0, 0].set_xticks(range(len(across)), [f"{one:,}" for one in across])
+    axes[0, 0].set_yticks(range(len(up)), [f"{one:,}" for one in up])
+    first, second = label.split("\n")
+    figure.supxlabel(first, fontsize=10)
+    figure.supylabel(second, fontsize=10)
+    return figure
+
+
+def candidates(
+    places: Mapping[str, Sequence[float]],
+    gains: Mapping[str, Sequence[Interval]],
+    curves: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray, float]]],
+    label: str,
+) -> Figure:
+    """Changes against each of several things that might decide them, a panel for each, three in a row.
+
+    places: what it is called -> where each cell is; the first row of panels has logarithmic axes.  gains: method -> the
+    change in each cell.  curves: as places -> method -> a curve (x, y), and a score that stands in the method's colour.
+    """
+    rows = -(-len(places) // 3)
+    look = {"sharey": True, "squeeze": False, "layout": "constrained"}
+    figure, axes = plt.subplots(rows, 3, figsize=(8.6, 2.9 * rows), **look)
+    for ax, (name, at) in zip(axes.flat, places.items(), strict=False):
+        if ax in axes[0]:
+            ax.set_xscale("log")
+            ticks = [one for one in sorted(set(at)) if not any(0.8 * one < less < one for less in at)]
+            ax.set_xticks(ticks, [f"{one:,.0f}" for one in ticks], fontsize=7)
+            ax.set_xticks([], minor=True)
+        for number, (method, values) in enumerate(gains.items()):
+            shape = style(method)
+            for x, one in zip(at, values, strict=True):
+                half = [one.half_width] if one.n > 1 else None
+                fill = "full" if one.n > 1 else "none"
+                marker = {"color": shape.color, "marker": shape.marker, "ms": 5, "fillstyle": fill}
+                ax.errorbar(x, one.mean, half, ls="none", lw=0.8, **marker)
+            x, y, score = curves[name][method]
+            ax.plot(x, y, color=shape.color, lw=1, alpha=0.6)
+            place = {"transform": ax.transAxes, "fontsize": 9, "ha": "right", "va": "top", "color": shape.color}
+            ax.text(0.36 + 0.32 * number, 1.08, f"{score:z.2f}", **place)
+        ax.axhline(0, color="black", lw=0.8)
+        ax.set(xlabel=name)
+        ax.grid(alpha=0.3)
+    for ax in axes[:, 0]:
+        ax.set_ylabel(label)
+    figure.legend(handles=_names(gains), loc="outside upper center", ncols=len(gains), frameon=False)
+    return figure
+
+
+def attack_steps(
+    walks: Sequence[int],
+    rising: Mapping[str, Mapping[str, Sequence[float]]],
+    beside: Mapping[str, Mapping[str, Sequence[float]]],
+) -> Figure:
+    """Accuracy under attack against its steps, a line a method and loss; beside it two attacks, a dot a network.
+
+    rising: loss -> method -> accuracy (%) after each number of steps; the first loss dotted.  beside: attack -> method
+    -> accuracy (%) of each network; the first attack with open markers. Both panels have one scale.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.6), width_ratios=[1.2, 1], layout="constrained")
+    for found, dash in zip(rising.values(), (":", "-"), strict=True):
+        for method, values in found.items():
+            look = style(method)
+            left.plot(walks, values, ls=dash, color=look.color, marker=look.marker, ms=4)
+    top = 5 + max(
+        one for found in (rising, beside) for of in found.values() for values in of.values() for one in values
+    )
+    left.set(xscale="log", ylim=(0, top), xlabel="steps of PGD", ylabel="accuracy under attack (%)")
+    left.set_xticks(walks, [str(count) for count in walks])
+    left.set_xticks([], minor=True)
+    lines = [
+        Line2D([], [], color="#7F7F7F", ls=dash, label=loss) for loss, dash in zip(rising, (":", "-"), strict=True)
+    ]
+    left.legend(handles=[*_names(next(iter(rising.values()))), *lines], frameon=False, fontsize=8, ncols=2)
+    methods = list(dict.fromkeys(method for found in beside.values() for method in found))
+    for number, (found, fill) in enumerate(zip(beside.values(), ("none", "full"), strict=True)):
+        for row, method in enumerate(methods):
+            look = {"color": style(method).color, "marker": style(method).marker, "fillstyle": fill, "ls": "none"}
+            right.plot(found[method], [row + 0.3 * (number - 0.5)] * len(found[method]), ms=7, **look)
+    right.set_yticks(range(len(methods)), [style(method).label for method in methods])
+    right.set(xlim=(0, top), ylim=(max(len(methods), 1) - 0.5, -0.5), xlabel="accuracy under attack (%)")
+    kinds = [
+        Line2D([], [], ls="none", marker="o", color="#7F7F7F", fillstyle=fill, label=name)
+        for name, fill in zip(beside, ("none", "full"), strict=True)
+    ]
+    right.legend(handles=kinds, frameon=False, fontsize=8, loc="lower left")
+    for ax in (left, right):
+        ax.grid(alpha=0.3)
+    return figure
+
+
+def _names(methods: Iterable[str]) -> list[Line2D]:
+    """Of a legend: a marker for each method."""
+    looks = [style(method) for method in methods]
+    return [Line2D([], [], ls="none", color=look.color, marker=look.marker, label=look.label) for look in looks]
+
+
+def angles(
+    displacement: Mapping[str, Interval],
+    margin: Mapping[str, Interval],
+    ranks: Mapping[str, Mapping[str, float]],
+) -> Figure:
+    """Margin against displacement, a point a method over lines of equal ratio; beside it rank correlations.
+
+    displacement, margin: of the logarithm of angles, drawn in degrees.  ranks: of what -> method -> correlation.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.6), width_ratios=[1.1, 1], layout="constrained")
+    displacement, margin = ({name: _degrees(one) for name, one in some.items()} for some in (displacement, margin))
+    ends = [[end for one in some.values() for end in (one.low, one.high)] for some in (displacement, margin)]
+    (low, high), (least, most) = ((0.93 * min(some), 1.07 * max(some)) for some in ends)
+    x = np.array([low, high])
+    for ratio in np.geomspace(least / high, most / low, 9):
+        left.plot(x, ratio * x, color="#D9D9D9", lw=0.8, zorder=0)
+    left.set(xscale="log", yscale="log", xlim=(low, high), ylim=(least, most))
+    for method, one in displacement.items():
+        up, look = margin[method], style(method)
+        bars = {
+            "xerr": [[one.mean - one.low], [one.high - one.mean]],
+            "yerr": [[up.mean - up.low], [up.high - up.mean]],
+        }
+        left.errorbar(one.mean, up.mean, **bars, color=look.color, marker=look.marker, ms=7, capsize=3)
+    for axis in (left.xaxis, left.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("{x:g}")
+    left.tick_params(which="both", labelsize=8)
+    left.set(xlabel="displacement δ (degrees)", ylabel="margin θ (degrees)")
+    figure.legend(handles=_names(displacement), loc="outside upper center", ncols=len(displacement), frameon=False)
+    for row, by_method in enumerate(ranks.values()):
+        for place, (method, value) in enumerate(by_method.items()):
+            y = row + 0.14 * (place - (len(by_method) - 1) / 2)
+            right.plot(value, y, color=style(method).color, marker=style(method).marker, ms=6)
+    right.set_yticks(range(len(ranks)), list(ranks))
+    right.set(ylim=(len(ranks) - 0.5, -0.5), xlabel="rank correlation with the smallest radius", xlim=(None, 1.02))
+    right.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def turned(weight: np.ndarray, start: np.ndarray, end: np.ndarray, boundary: float) -> Axes:
+    """A feature in a plane before and after an attack, and the angles that count.
+
+    weight: (K, 2), of a head without bias.  start, end: (2,).  boundary: the direction of the nearest one, in radians.
+    """
+    _, ax = plt.subplots(figsize=(3.8, 3.4), layout="constrained")
+    size = 1.25 * float(np.linalg.norm(start))
+    grid = np.stack(np.meshgrid(*2 * [np.linspace(-0.15 * size, size, 200)]), 2)
+    box = (-0.15 * size, size, -0.15 * size, size)
+    ax.imshow((grid @ np.asarray(weight).T).argmax(2), origin="lower", extent=box, cmap="Pastel1")
+    for point, name in ((start, "f"), (end, "f, attacked")):
+        tip = float(point[0]), float(point[1])
+        ax.annotate("", tip, (0, 0), arrowprops={"arrowstyle": "->"})
+        ax.annotate(name, tip, (3, 3), textcoords="offset points")
+    first, last = (float(np.arctan2(point[1], point[0])) for point in (start, end))
+    for stop, radius, sign in ((last, 0.35 * size, "δ"), (boundary, 0.58 * size, "θ")):
+        arc = np.linspace(first, stop, 30)
+        ax.plot(radius * np.cos(arc), radius * np.sin(arc), color="black", lw=2)
+        ax.annotate(sign, (radius * np.cos(first), radius * np.sin(first)), (2, -12), textcoords="offset points")
+    ax.set(xticks=[], yticks=[])
+    return ax
+
+
+def _degrees(log: Interval) -> Interval:
+    """Of the logarithm of an angle."""
+    mean, low, high = (float(np.degrees(np.exp(one))) for one in (log.mean, log.low, log.high))
+    return Interval(mean, low, high, log.n)
+
+
+@dataclass(frozen=True)
+class Way:
+    """The way of one feature under attack, in a plane where it starts at 0 and the boundary to its goal is at 1 across.
+
+    image: (C, H, W) in [0, 1], attacked.  reached: the class it is taken for then.  path: (steps + 1, 2).
+    inward: (2,), where the origin is, seen from the start.  classes: (H, W), of the points of the box (left,
+    right, low, high), the lowest row first.
+    """
+
+    image: np.ndarray
+    reached: int
+    path: np.ndarray
+    inward: np.ndarray
+    classes: np.ndarray
+    box: tuple[float, float, float, float]
+
+
+def ways_under_attack(walks: Mapping[str, Way], classes: Sequence[str], truth: int) -> Figure:
+    """One image on its way under attack: the attacked image, and its feature in a plane, a column for each method.
+
+    walks: method -> Way.  Colours: the class that the plane's points get; dotted: where the feature starts and, at one,
+    the boundary to the class that the attack reached.
+    """
+    shown = sorted({int(one) for way in walks.values() for one in np.unique(way.classes)})
+    palette = ListedColormap(plt.get_cmap("tab10")(range(10))[: len(classes)])
+    size = (0.9 + 2 * len(walks), 5.4)
+    figure, axes = plt.subplots(
+        2, len(walks), figsize=size, squeeze=False, layout="constrained", height_ratios=[1, 1.5]
+    )
+    for (above, below), (method, way) in zip(axes.T, walks.items(), strict=True):
+        above.imshow(np.moveaxis(np.asarray(way.image), 0, -1), cmap="gray_r", vmin=0, vmax=1)
+        above.set(xticks=[], yticks=[])
+        above.spines[:].set_visible(False)
+        above.set_title(f"{style(method).label}\n{classes[truth]} → {classes[way.reached]}", fontsize=9)
+        options = {"origin": "lower", "extent": way.box, "cmap": palette, "alpha": 0.35, "aspect": "equal"}
+        below.imshow(way.classes, vmin=0, vmax=len(classes) - 1, **options)
+        below.plot(*way.path.T, color="black", marker=".", ms=4, lw=1)
+        below.plot(*way.path[0], "o", color="black", ms=6)
+        look = {"arrowstyle": "->", "color": "#D55E00", "lw": 1.8}
+        below.annotate("", way.inward / np.linalg.norm(way.inward), (0, 0), arrowprops=look)
+        below.axvline(1, color="black", ls=":", lw=0.8)
+        below.set(xlim=way.box[:2], ylim=way.box[2:], xlabel="across")
+    axes[1, 0].set_ylabel("aside")
+    colors = [Patch(color=palette(index), alpha=0.35, label=classes[index]) for index in shown]
+    figure.legend(handles=colors, loc="outside lower center", ncols=min(5, len(colors)), frameon=False, fontsize=9)
+    return figure

@@ -1,0 +1,96 @@
+"""The plane of three logits, and what a loss does to them there; features of three classes on a plane."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from softlab.figures.effects import estimates
+from softlab.figures.networks import decision_plane
+from softlab.figures.style import style
+from softlab.intervals import Interval
+
+# Two directions in which three logits can move while their sum stays 0: all that softmax sees.
+PLANE = torch.tensor([[1.0, -1.0, 0.0], [1.0, 1.0, -2.0]])
+PLANE = PLANE / PLANE.norm(dim=1, keepdim=True)
+REACH = 4.0  # of the plane, in logits
+
+
+def plane_points(size: int, share: float = 1.0) -> Tensor:
+    """Points (size², 2) of the plane, or the inner share of it, row by row from below.
+
+    `points @ PLANE` are their logits (size², 3).
+    """
+    side = share * torch.linspace(-REACH, REACH, size)
+    return torch.cartesian_prod(side, side).flip(1)
+
+
+def force_field(points: Tensor, forces: Tensor, scale: float = 1.0, ax: Axes | None = None) -> Axes:
+    """Arrows on the regions of the largest logit; A is the first class.
+
+    points: (N, 2) of the plane.  forces: (N, 3) on the three logits.  scale: forces of this size are as long as one
+    logit.
+    """
+    ax = ax or plt.subplots(figsize=(3, 3), layout="constrained")[1]
+    regions = (plane_points(200) @ PLANE).reshape(200, 200, 3)
+    decision_plane(np.asarray(regions), REACH, ax, confidence=False)
+    look = {"angles": "xy", "scale_units": "xy", "scale": scale, "width": 0.008}
+    ax.quiver(*points.T, *(forces @ PLANE.T).T, pivot="mid", **look)
+    for name, (x, y) in zip("ABC", (3.3 * PLANE.T / (2 / 3) ** 0.5).tolist(), strict=True):
+        box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+        ax.text(x, y, name, weight="bold", ha="center", va="center", bbox=box)
+    ax.set(xticks=[], yticks=[])
+    return ax
+
+
+def minus_gradient(loss: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
+    """Forces (N, 3) of a loss of logits (N, 3), at points (N, 2) of the plane."""
+    logits = (points @ PLANE).requires_grad_()
+    return -torch.autograd.grad(loss(logits).sum(), logits)[0]
+
+
+def fields_and_outcomes(
+    points: Tensor, fields: Mapping[str, tuple[Tensor, str]], rows: Mapping[str, tuple[str, Interval]], label: str
+) -> Figure:
+    """Force fields side by side, over what could have come out otherwise.
+
+    fields: title -> (forces, what stands under it).  rows, label: as of `estimates`.
+    """
+    strip = 0.7 + 0.24 * len(rows)
+    figure = plt.figure(figsize=(8.6, 3.3 + strip), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=[3.3, strip])  # pyright: ignore[reportGeneralTypeIssues]
+    axes = above.subplots(1, len(fields))
+    for ax, (title, (forces, under)) in zip(axes, fields.items(), strict=True):
+        force_field(points, forces, 1.2, ax)
+        ax.set_title(title, fontsize=11)
+        ax.set_xlabel(under, fontsize=9)
+    estimates(rows, label, below.subplots())
+    return figure
+
+
+def projections(
+    parts: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]], classes: Mapping[int, str], methods: Sequence[str]
+) -> Figure:
+    """Points of some classes, a row for each part and a column for each method, all on the same axes.
+
+    parts: what one is called -> method -> points (N, 2) and labels (N,).  classes: label -> name.
+    """
+    size = {"figsize": (8.4, 2.9 * len(parts)), "sharex": True, "sharey": True, "squeeze": False}
+    figure, axes = plt.subplots(len(parts), len(methods), layout="constrained", **size)
+    for line, (kind, by_method) in zip(axes, parts.items(), strict=True):
+        for ax, method in zip(line, methods, strict=True):
+            points, labels = by_method[method]
+            for label, name in classes.items():
+                look = {"s": 9, "alpha": 0.7, "color": f"C{label}", "label": name}
+                ax.scatter(*points[labels == label].T, **look)
+            ax.set_aspect("equal", adjustable="box")
+        line[0].set_ylabel(kind)
+    for ax, method in zip(axes[0], methods, strict=True):
+        ax.set_title(style(method).label)
+    handles = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=len(classes), frameon=False)
+    return figure

@@ -1,0 +1,51 @@
+"""AutoAttack on record: python record_autoattack.py PROFILE SEEDS METHOD ...
+
+AutoAttack costs minutes a network, so its outcomes are recorded, for some networks of the core and at the headline
+radius: softlab/records/autoattack/PROFILE.npz, one array for each network, by run id: is the image right still? It
+meets all images that the ladder meets, also those that the ladder fools, so that the two can be compared. Written
+batch by batch: a kill loses the batch in work, and the next call goes on.
+"""
+
+import json
+import sys
+import time
+from importlib.metadata import version
+
+import numpy as np
+import torch
+
+from softlab import attacks, provenance, runs
+from softlab.batches import as_pixels
+from softlab.files import write_json, write_whole
+from softlab.numbers import evaluation_digest, look_at
+from softlab.profile import load_profile
+from softlab.records import AUTOATTACK, RADIUS_OF_AUTOATTACK
+
+BATCH = 50
+
+
+def main(name: str, seeds: int, methods: list[str]) -> None:
+    settings = load_profile(name, seeds=seeds, methods=methods)
+    path, about = AUTOATTACK / f"{name}.npz", AUTOATTACK / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    found = dict(np.load(path)) if path.exists() else {}
+    origin = json.loads(about.read_bytes()) if about.exists() else {}
+    for experiment in sorted(settings.experiments(), key=lambda one: one.seed):
+        run = runs.fit_or_load(experiment, use_zoo=False)
+        look, attacked = look_at(run, settings.evaluation), settings.evaluation["attack_size"]
+        images, labels = (part[:attacked] for part in look.samples.test)
+        while (done := len(found.get(run.id, ()))) < len(labels):
+            batch = slice(done, done + BATCH)
+            result = attacks.autoattack(look.model, as_pixels(images[batch]), labels[batch], RADIUS_OF_AUTOATTACK / 255)
+            found[run.id] = np.concatenate([found.get(run.id, np.zeros(0, bool)), ~result.success.cpu().numpy()])
+            write_whole(path, lambda file: np.savez_compressed(file, **found))  # pyright: ignore
+            print(time.strftime("%H:%M:%S"), run.id, len(found[run.id]), f"{found[run.id].mean():.3f}", flush=True)
+        digest = evaluation_digest(runs.dataset_of(experiment), settings.evaluation)
+        origin[run.id] = {"evaluation": digest, "torch": torch.__version__, "commit": provenance.commit()}
+        origin[run.id] |= {"pyautoattack": version("pyautoattack"), "date": time.strftime("%Y-%m-%d")}
+        write_json(about, origin)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3:])
