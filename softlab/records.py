@@ -30,20 +30,8 @@ from softlab.profile import Profile, study_profile
 from softlab.quantities import LENSES, QUANTITIES
 
 RECORDS = provenance.PACKAGE / "records"
-TEXT = (
-    "method",
-    "seed",
-    "parameter",
-    "id",
-    "asked",
-    "torch",
-    "device",
-    "cpu",
-    "evaluation",
-    "lenses",
-    "date",
-    "commit",
-)
+TEXT = ["method", "seed", "parameter", "id", "asked", "torch", "device", "cpu", "evaluation", "lenses"]
+TEXT += ["date", "commit"]
 AUTOATTACK, RADIUS_OF_AUTOATTACK = RECORDS / "autoattack", 4  # workflow/record_autoattack.py; in 255ths
 # Outcomes by image that are recorded: those that a quantity is the mean of, what calibration is made of, and rungs.
 OUTCOMES = {"right", "confidence", "survived"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
