@@ -65,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
         if name == "record":
             command.add_argument("--list", action="store_true", help="what is on record")
             command.add_argument("--seeds", type=_count, help="how many (all of the profile)")
+            command.add_argument(
+                "--methods-file", type=Path, help="a Python file of yours, which is run: its methods too"
+            )
     command.add_argument("--rows", type=_count, default=3, help="how many networks (3)")
 
     report = commands.add_parser("report", parents=[setting], help="every number for a method, beside the others")
@@ -134,7 +137,9 @@ def _train(options) -> None:
 
     changes = _assignments(options.set, "--set", "FIELD")
     if options.methods_file:
-        _run_methods_file(options.methods_file)
+        from softlab import own_methods
+
+        own_methods.run(options.methods_file)
     settings = load_profile(options.profile, **changes)
     wanted = _listed(options.networks) if options.networks else []  # (study, what to train, what it is measured on)
     for study in () if options.networks else options.study:
@@ -171,6 +176,10 @@ def _record(options) -> None:
         print(records.listed().to_string(index=False))
         return
     settings = load_profile(options.profile, **({"seeds": options.seeds} if options.seeds else {}))
+    if options.methods_file:
+        from softlab import own_methods
+
+        settings = own_methods.added(settings, options.study, options.methods_file)
     print(f"recorded: {records.record(options.study, settings, options.store)}")
 
 
@@ -216,25 +225,6 @@ def _teller(experiment):
     return tell
 
 
-def _run_methods_file(path: Path) -> None:
-    """Execute the user's own file, named on the command line, so that its methods are registered."""
-    import importlib.util
-
-    if not path.is_file() or path.suffix != ".py":
-        raise SoftlabError(f"--methods-file {path}: there is no such Python file")
-    spec = importlib.util.spec_from_file_location("softlab_user_methods", path)
-    assert spec is not None
-    assert spec.loader is not None  # as the suffix is .py
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    except SoftlabError:
-        raise
-    except Exception as error:
-        raise SoftlabError(f"--methods-file {path} failed: {type(error).__name__}: {error}") from error
-
-
 def _report(options) -> None:
     overrides = _assignments(options.set, "--set", "FIELD")
     parameters = _assignments(options.parameter, "--parameter", "NAME") if options.parameter else None
@@ -242,7 +232,9 @@ def _report(options) -> None:
     if path.suffix.lower() not in (".html", ".htm") or path.is_dir():  # known before hours of training
         raise SoftlabError(f"--out is a file that ends in .html, not {str(path)!r}")
     if options.methods_file:
-        _run_methods_file(options.methods_file)
+        from softlab import own_methods
+
+        own_methods.run(options.methods_file)
 
     from softlab.report import report_card
 

@@ -9,7 +9,7 @@ import functools
 import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -24,7 +24,7 @@ FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # it becomes that o
 ENTRIES = ("description", "experiment", "methods", "seeds", "first_seed")  # of a profile's file
 ENTRIES += ("evaluation", "seconds_per_network", "resources", "studies")
 SECONDS = {"cpu": (0, 10**6), "gpu": (0, 10**6)}  # that one network may take, on one CPU core and on one GPU
-HOW = ("recorded", "along")  # entries of a study that say how it is recorded and read, not what it trains
+HOW = ("recorded", "along", "images")  # entries of a study that say how it is recorded and read, not what it trains
 RESOURCES = {"gpus": (0, 64), "memory_gb": (1, 10**5), "minutes": (1, 10**6)}  # that a cluster may be asked for
 
 
@@ -45,6 +45,7 @@ class Profile:
     resources: Mapping[str, int]  # of one job on a cluster: gpus, memory_gb, minutes
     studies: Mapping[str, Mapping[str, Any]]  # that it trains, with what each changes: chapters.yaml's, or its own
     grid: Mapping[str, tuple] = field(default_factory=dict)  # of a study: field or parameter -> values
+    doses: Mapping[str, tuple[str, tuple]] = field(default_factory=dict)  # of a study: method -> parameter, values
 
     @property
     def standing(self) -> str:
@@ -57,7 +58,7 @@ class Profile:
         What the grid varies is a field of the experiment, or a parameter of those methods that have it.
         """
         found = []
-        for method, parameters in self.methods.items():
+        for method, parameters in self._dosed():
             points: list[dict[str, Any]] = []
             for values in itertools.product(*self.grid.values()):
                 point = dict(zip(self.grid, values, strict=True))
@@ -68,6 +69,15 @@ class Profile:
                 one = self.experiment.replace(method=method, method_parameters=own, **point)
                 found += [one.replace(seed=seed) for seed in self.seeds]
         return found
+
+    def _dosed(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+        """Every method with its parameters, once for each of its doses."""
+        for method, parameters in self.methods.items():
+            if method not in self.doses:
+                yield method, parameters
+                continue
+            parameter, values = self.doses[method]
+            yield from ((method, {**parameters, parameter: value}) for value in values)
 
 
 def load_profile(name: str | Path, /, **overrides) -> Profile:
@@ -141,9 +151,11 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
         seeds = _seeds(len(seeds), changes.pop("first_seed"))
     evaluation = _evaluation(profile.evaluation, changes.pop("evaluation", {}))
     grid, methods = _grid(changes.pop("grid", {})), changes.pop("methods", None)
+    doses = _doses(changes.pop("doses", {}))
     if isinstance(methods, list):  # with the profile's parameters, or a method's own if the profile leaves it out
         methods = {name: profile.methods.get(name, {}) for name in methods}
     methods = _methods(profile.methods, methods)
+    methods = MappingProxyType({**methods, **{name: {} for name in doses if name not in methods}})
     experiment = profile.experiment
     if "shorten" in changes:
         experiment = experiment.shortened(max(1, experiment.epochs // changes.pop("shorten")))
@@ -151,7 +163,7 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
     for name in grid:
         check_known("field or parameter", name, [*FIELDS, *(one for given in methods.values() for one in given)])
     changed = {"seeds": seeds, "methods": methods, "experiment": experiment, "grid": grid, "evaluation": evaluation}
-    return dataclasses.replace(profile, **changed)
+    return dataclasses.replace(profile, **changed, doses=doses)
 
 
 def is_recorded(profile: Profile, study: str) -> bool:
@@ -178,6 +190,19 @@ def _grid(given: object) -> Mapping[str, tuple]:
     if not isinstance(given, Mapping) or not all(isinstance(values, list) and values for values in given.values()):
         raise SoftlabError(f"a grid maps fields to lists of values, not {given!r}")
     return MappingProxyType({str(name): tuple(values) for name, values in given.items()})
+
+
+def _doses(given: object) -> Mapping[str, tuple[str, tuple]]:
+    """{method: (its parameter that varies, values)}, from {method: {parameter: [values]}}."""
+    if not isinstance(given, Mapping):
+        raise SoftlabError(f"doses map methods to a parameter with a list of values, not {given!r}")
+    found = {}
+    for method, parameter in given.items():
+        entries = list(_grid(parameter).items())
+        if len(entries) != 1:
+            raise SoftlabError(f"the doses of {method} must be values of one parameter, not {parameter!r}")
+        found[str(method)] = entries[0]
+    return MappingProxyType(found)
 
 
 @functools.cache

@@ -13,7 +13,7 @@ is measured changes these, and no foreign row is picked up.
 import functools
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ from softlab.profile import Profile, study_profile
 from softlab.quantities import LENSES, QUANTITIES
 
 RECORDS = provenance.PACKAGE / "records"
-TEXT = ("method", "seed", "id", "asked", "torch", "device", "cpu", "evaluation", "lenses", "date", "commit")
+TEXT = ["method", "seed", "parameter", "id", "asked", "torch", "device", "cpu", "evaluation", "lenses"]
+TEXT += ["date", "commit"]
 # Outcomes by image that are recorded: those that a quantity is the mean of, what calibration is made of, and rungs.
 OUTCOMES = {"right", "confidence", "survived"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
 
@@ -165,6 +166,7 @@ def record(study: str, settings: Profile, store: str | Path | None = None, say: 
     path, versions = RECORDS / study / f"{settings.name}.csv", {name: lens.version for name, lens in LENSES.items()}
     lenses, snapshots = numbers.short_digest(versions), path.parent / "along" / path.name
     along = bool(profile.studies[study].get("along"))
+    outcomes = {*profile.studies[study].get("images", OUTCOMES)}
     _describe(path, profile, {lenses: versions})
     experiments = {}
     for one in profile.experiments():
@@ -189,7 +191,7 @@ def record(study: str, settings: Profile, store: str | Path | None = None, say: 
             ]
             _write_table(snapshots, [row for key in experiments for row in earlier.get(key, [])], "%.7g")
         kept[name] = {**_varied(profile, one), **_row(run, numbers.of(run, profile.evaluation)), **origin}
-        _write(path, [kept[name] for name in experiments if name in kept])
+        _write(path, [kept[name] for name in experiments if name in kept], outcomes)
         say(f"[{count} of {len(experiments)}] {run.id}")
     _index.cache_clear()
     _index_along.cache_clear()
@@ -227,9 +229,13 @@ def _equal(value: float, other: float) -> bool:
 
 
 def _varied(profile: Profile, experiment: Experiment) -> dict[str, Any]:
-    """Method, seed, and what the study's grid sets; None for a parameter that the method does not have."""
+    """Method, seed, and what the study's grid and doses set; None for a parameter that the method does not have."""
     fields = {**experiment.as_dict(), **experiment.method_parameters}
-    return {name: fields.get(name) for name in ("method", "seed", *profile.grid)}
+    found = {name: fields.get(name) for name in ("method", "seed", *profile.grid)}
+    if profile.doses:
+        parameter, _ = profile.doses.get(experiment.method, (None, ()))
+        found |= {"parameter": parameter, "dose": fields.get(parameter) if parameter else None}
+    return found
 
 
 def _row(run: runs.Run, found: Numbers) -> dict[str, Any]:
@@ -247,12 +253,12 @@ def _describe(path: Path, profile: Profile, lenses: Mapping[str, Mapping[str, in
     write_json(path.with_name("about.json"), dict(sorted(known.items())))
 
 
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+def _write(path: Path, rows: list[dict[str, Any]], outcomes: Container[str]) -> None:
     """Outcomes first: a row without them, after a kill in between, would not be missed."""
     arrays = {}
     for row in rows:
         for outcome, values in row["images"].items():
-            if outcome in OUTCOMES:
+            if outcome in outcomes:
                 arrays[f"{row['id']}/{outcome}"] = values if values.dtype == bool else values.astype(np.float16)
     write_whole(path.with_suffix(".npz"), lambda file: np.savez_compressed(file, **arrays))  # pyright: ignore
     _write_table(path, rows)

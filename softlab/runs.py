@@ -252,7 +252,7 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
     partial = store / ".partial" / name
     started = last_kept = time.monotonic()
     chooses = _method_of(experiment).keeps == "best"
-    if chooses and not max(experiment.snapshot_epochs, default=0):
+    if chooses and not _candidates(experiment):
         raise SoftlabError(f"{experiment.method} chooses among snapshots: snapshot_epochs must have one after training")
     resumed = _resumed(partial, experiment, dataset)
     for state in training.epochs(experiment, dataset, device, resumed):
@@ -288,11 +288,17 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
 def _best_snapshot(partial: Path, experiment: Experiment, dataset: Dataset, model: models.Network) -> int:
     """The epoch (not 0) of the snapshot with the lowest NLL on the `fit` images; the earlier one of two alike."""
     losses = {}
-    for epoch in filter(None, experiment.snapshot_epochs):
+    for epoch in _candidates(experiment):
         model.load_state_dict(safetensors.torch.load_file(partial / _snapshot_name(epoch)))
         fitted = extract(model, dataset.fit_images, dataset.fit_labels)
         losses[epoch] = float(cross_entropy(fitted.logits, fitted.labels))
     return min(losses, key=losses.__getitem__)
+
+
+def _candidates(experiment: Experiment) -> list[int]:
+    """Snapshots (not that before training) among which its method may choose."""
+    until = regularizers.get(experiment.method, **experiment.method_parameters).until
+    return [epoch for epoch in experiment.snapshot_epochs if 0 < epoch <= until * experiment.epochs]
 
 
 def _resumed(partial: Path, experiment: Experiment, dataset: Dataset) -> training.TrainingState | None:

@@ -150,13 +150,15 @@ def epochs(
                 batch = as_pixels(images[chosen])
                 if experiment.augmentation == "flip_shift":
                     batch = flip_shift(batch, stream(experiment.seed, "augmentation", epoch, step))
-                batch, targets = method.transform(
-                    batch, one_hot[chosen], stream(experiment.seed, "method", epoch, step)
-                )
+                draws = stream(experiment.seed, "method", epoch, step)
+                batch, targets = method.transform(batch, one_hot[chosen], draws)
                 regularizers.check_batch(experiment.method, position, batch, targets, one_hot[chosen])
                 with torch.autocast(device.type, torch.bfloat16, enabled=half):
                     keep = dropout_mask(len(batch), model, experiment, epoch, step, device)
                     features, logits = network(batch.contiguous(memory_format=torch.channels_last), keep)
+                    hidden, targets = method.hidden(features, targets, draws)
+                    if hidden is not features:
+                        logits = model.head(hidden if keep is None else hidden * keep)
                 features, logits = features.float(), logits.float()
                 loss = method.loss(logits, targets, features, model.head, position / total_steps)
                 regularizers.check_loss(experiment.method, position, loss, logits)
@@ -165,7 +167,7 @@ def epochs(
                 optimizer.step()
                 sums += batch_sums(loss, logits, targets, features)
                 finite_steps += sums[0].isfinite()  # once it is not finite, it stays so
-                seen += len(chosen)
+                seen += len(batch)
             means = (sums / seen).tolist()  # the epoch's only wait for the device
             for name, value in zip(HISTORY, means, strict=False):
                 if not math.isfinite(value):

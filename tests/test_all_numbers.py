@@ -14,7 +14,7 @@ from softlab import records
 from softlab.experiment import Experiment
 from softlab.quantities import QUANTITIES
 
-numbers, page = module("all_numbers"), module("number_page")
+numbers, page, leaderboard = module("all_numbers"), module("number_page"), module("leaderboard")
 T = 12.7062  # of Student's t with one degree of freedom, for 95 %
 
 
@@ -152,3 +152,30 @@ def test_a_number_is_written_in_its_digits_with_a_minus_sign():
     row = {"mean": -0.04, "mean ±": math.nan, "difference": -1.26, "difference ±": 0.5, "digits": 1}
     assert page.written(row, "mean") == "0.0"
     assert page.written(row, "difference") == "−1.3 ± 0.5"
+
+
+def test_a_dose_is_written_as_its_parameter():
+    table = pandas.DataFrame({"parameter": ["gamma", "gamma"], "dose": [1.0, 2.0], "method": ["focal"] * 2})
+    assert [said for said, _ in numbers.points(table, ["parameter", "dose"])] == ["gamma = 1", "gamma = 2"]
+
+
+def test_the_leaderboard_has_each_method_at_the_dose_that_the_images_for_fitting_choose(tmp_path):
+    rows = [
+        {"study": "many", "scale": "quick", "method": method, "setting": setting, "name": name, "mean": mean}
+        for method, setting, values in (
+            ("focal", "gamma = 1", {"NLL, fit": 0.5, "NLL at T": 0.1, "accuracy": 80.0}),
+            ("focal", "gamma = 2", {"NLL, fit": 0.4, "NLL at T": 0.6, "accuracy": 70.0}),
+            ("<b>", "", {"NLL, fit": 0.9, "NLL at T": 0.3, "accuracy": 75.0}),
+        )
+        for name, mean in values.items()
+    ]
+    (tmp_path / "numbers").mkdir()
+    table = pandas.DataFrame(rows).assign(digits=1, networks=2, **{"mean ±": 0.25})
+    table.to_csv(tmp_path / "numbers" / "all.csv", index=False)
+    page = leaderboard.filled("<!-- the leaderboard -->", tmp_path)
+    assert re.findall(r'<tr><td data-value="([^"]*)"', page) == ["&lt;b&gt;", "focal"]  # by NLL at T
+    assert "gamma = 2" in page
+    assert "gamma = 1" not in page
+    assert "70.0 ± 0.2" in page
+    assert page.count("<td") == 2 * (2 + len(leaderboard.COLUMNS))
+    assert "no table" in leaderboard.filled("<!-- the leaderboard -->", tmp_path / "elsewhere")

@@ -214,6 +214,7 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
     quick, fresh = load_profile("quick"), load_profile("quick-fresh")
     assert set(fresh.studies) == set(quick.studies) - {
         "dose",
+        "many",
         "training_images",
         "training_images_more",
         "outside",

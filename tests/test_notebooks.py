@@ -71,10 +71,9 @@ def test_figures_have_an_alt_text_and_solutions_are_folded(path):
 
 
 FOLDED = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
-LEDGERS = ("08_causes",)  # not rewritten yet
 
 
-@pytest.mark.parametrize("path", [one for one in CHAPTERS if one.stem not in LEDGERS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_a_chapter_answers_first_and_keeps_to_its_budget(path):
     cells = nbformat.read(path, as_version=4).cells
     lines = {True: 0, False: 0}

@@ -1,5 +1,6 @@
 """Records: rows are found by what a network is and what it was measured on, never by names; resumed, same bytes."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from softlab import SoftlabError, cli, fit_or_load, load_profile, numbers, provenance, records, study_table
 from softlab import profile as profiles
+from softlab.profile import study_profile
 from softlab.quantities import LENSES, QUANTITIES
 
 SMALL = {"epochs": 1, "train_size": 60, "evaluation": {"test_size": 100, "attack_size": 10, "attack_steps": 1}}
@@ -185,6 +187,26 @@ def test_a_grid_is_part_of_the_table():
     assert set(table["seed"]) == {1000}  # the study's own, as many as the profile has
     records.record("dose", settings)
     same(records.scales("dose")["smoke"][["method", "seed", "alpha"]], table[["method", "seed", "alpha"]])
+
+
+def test_doses_of_several_methods_are_part_of_the_table():
+    """One column for all of them, with the name of what varies beside it, as table and as record."""
+    doses = {"label_smoothing": {"alpha": [0.1, 0.2]}, "mixup": {"beta": [1.0]}}
+    study = {"methods": ["baseline"], "seeds": 1, "doses": doses, "evaluation": {"attack_size": 0}, "images": ["right"]}
+    settings = dataclasses.replace(load_profile("smoke", **SMALL), studies={"many": study})
+    table = records.study_table(settings, "many")
+    expected = [("baseline", None, None), ("label_smoothing", "alpha", 0.1), ("label_smoothing", "alpha", 0.2)]
+    found = [tuple(row) for row in table[["method", "parameter", "dose"]].itertuples(index=False)]
+    assert found[1:3] == expected[1:]
+    assert found[3] == ("mixup", "beta", 1.0)
+    assert table.loc[0, ["parameter", "dose"]].isna().all()
+    assert records.varied(table) == ["parameter", "dose"]
+    read = pandas.read_csv(records.record("many", settings, say=lambda text: None))
+    assert list(read["dose"])[1:] == [0.1, 0.2, 1.0]
+    assert list(read["parameter"])[1:] == ["alpha", "alpha", "beta"]
+    assert {name for images in records.scales("many")["smoke"]["images"] for name in images} == {"right"}
+    with pytest.raises(SoftlabError, match="one parameter"):
+        study_profile(dataclasses.replace(settings, studies={"many": {"doses": {"acls": {}}}}), "many")
 
 
 def test_what_is_on_record_is_listed_and_none_of_it_is_of_uncommitted_code(capsys, monkeypatch):

@@ -197,6 +197,10 @@ def test_cutmix_labels_follow_the_area():
         ("cutmix", {"beta": float("inf")}, "beta must be"),
         ("mixup", {"alpha": 1.0}, "unknown parameter of mixup 'alpha'"),
         ("baseline", {"alpha": 1.0}, "has no parameters"),
+        ("label_relaxation", {"alpha": 1}, "alpha must be a number between 0 and 1"),
+        ("dropout", {"share": 1}, "share must be below 1"),
+        ("focal", {"gamma": 0}, "gamma must be a number above 0"),
+        ("early_stopping", {"until": 2}, "until must be a number from 0 to 1"),
         ("max_sup", {}, "did you mean 'maxsup'"),
     ],
 )
@@ -382,6 +386,104 @@ def test_interventions_train_are_stored_and_load_as_they_were(tiny, name):
     assert math.isfinite(run.history["loss"][-1])
 
 
+def loss_of(name, logits, label=0, **parameters):
+    """The loss of one sample."""
+    return soft(regularizers.get(name, **parameters), torch.tensor([logits]).double(), torch.tensor([label])).item()
+
+
+def test_label_relaxation_by_hand():
+    logits = [math.log(2), 0.0, 0.0]  # p = ½, ¼, ¼
+    expected = 0.8 * math.log(0.8 / 0.5) + 0.2 * math.log(0.2 / 0.5)
+    assert loss_of("label_relaxation", logits, alpha=0.2) == pytest.approx(expected)
+    assert loss_of("label_relaxation", logits, alpha=0.6) == 0  # 0.4 would have been enough
+    nearest = torch.tensor([0.8, 0.1, 0.1]).double()  # the rest shared as the network shares it
+    assert expected == pytest.approx((nearest * (nearest / torch.tensor([0.5, 0.25, 0.25])).log()).sum().item())
+
+
+def test_margin_smoothing_by_hand():
+    logits = [5.0, 1.0, 3.0]  # distances 0, 4, 2 to the largest
+    plain = loss_of("baseline", logits)
+    assert loss_of("margin_smoothing", logits, margin=3.0, alpha=0.6) == pytest.approx(plain + 0.6 * 1 / 3)
+    assert loss_of("margin_smoothing", logits, margin=4.0) == pytest.approx(plain)
+
+
+def test_acls_by_hand_and_the_top_is_not_pulled_by_the_others():
+    logits = torch.tensor([[5.0, 1.0, 3.0]], requires_grad=True)
+    method, label = regularizers.get("acls", alpha=0.5, margin=2.0), torch.tensor([0])
+    added = soft(method, logits, label) - soft(regularizers.get("baseline"), logits, label)
+    assert added.item() == pytest.approx(0.5 * ((5 - 2) ** 2 + 0.1 * (2**2 + 0) / 2))
+    (slope,) = torch.autograd.grad(added.sum(), logits)
+    assert slope[0].tolist() == pytest.approx([0.5 * 2 * 3, -0.5 * 0.1 * 2 * 2 / 2, 0])
+
+
+def test_logit_norm_is_cross_entropy_at_one_length(logits, labels):
+    assert loss_of("logit_norm", [3.0, 4.0], tau=0.1) == pytest.approx(math.log1p(math.exp(2)))  # (6, 8)
+    method = regularizers.get("logit_norm")
+    assert torch.allclose(soft(method, logits, labels), soft(method, 9 * logits, labels))
+
+
+def test_focal_and_dual_focal_by_hand():
+    logits = [math.log(2), 0.0, 0.0]  # p = ½, ¼, ¼
+    assert loss_of("focal", logits, gamma=2.0) == pytest.approx(0.25 * math.log(2))
+    assert loss_of("dual_focal", logits, gamma=2.0) == pytest.approx(0.75**2 * math.log(2))
+    assert loss_of("dual_focal", logits, label=1, gamma=2.0) == pytest.approx(0.75**2 * math.log(4))  # none below
+
+
+def test_regmixup_trains_on_the_images_and_on_mixtures_of_them():
+    images, targets = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 1, 2, 2), torch.eye(4)
+    method = regularizers.get("regmixup", eta=0.5)
+    both, soft_targets = method.transform(images, targets, torch.Generator().manual_seed(0))
+    assert torch.equal(both[:4], images)
+    assert torch.equal(soft_targets[:4], targets)
+    assert torch.allclose(both[4:, 0, 0, 0], soft_targets[4:] @ torch.arange(4.0), atol=1e-5)
+    logits = torch.randn(8, 4, generator=torch.Generator().manual_seed(1))
+    loss = regularizers.cross_entropy(logits, soft_targets)
+    expected = loss[:4].mean() + 0.5 * loss[4:].mean()
+    assert torch.allclose(method.loss(logits, soft_targets, logits, None, 0.0).mean(), expected)
+
+
+def test_feature_mixup_mixes_features_and_labels_in_one_proportion():
+    features = torch.arange(4.0)[:, None].expand(4, 6)
+    mixed, targets = regularizers.get("feature_mixup").hidden(features, torch.eye(4), torch.Generator().manual_seed(0))
+    assert torch.allclose(mixed[:, 0], targets @ torch.arange(4.0), atol=1e-5)
+    assert not torch.equal(targets, torch.eye(4))
+
+
+def test_dropout_drops_a_share_and_keeps_the_mean():
+    features = torch.ones(400, 50)
+    kept, targets = regularizers.get("dropout", share=0.25).hidden(features, torch.eye(400), torch.Generator())
+    assert kept.unique().tolist() == pytest.approx([0, 4 / 3])
+    assert kept.mean().item() == pytest.approx(1, abs=0.02)
+    assert torch.equal(targets, torch.eye(400))
+
+
+@pytest.mark.parametrize(
+    ("name", "deviation"),
+    [("uniform_noise", 0.1 / math.sqrt(3)), ("gaussian_noise", 0.1), ("sign_noise", 0.1)],
+)
+def test_noise_has_its_deviation_and_leaves_images_images(name, deviation):
+    method = regularizers.get(name, **{"sigma" if name == "gaussian_noise" else "epsilon": 0.1})
+    images = torch.full((4, 1, 60, 60), 0.5)
+    moved, targets = method.transform(images, torch.eye(4), torch.Generator().manual_seed(0))
+    assert (moved - images).std().item() == pytest.approx(deviation, rel=0.03)
+    assert torch.equal(targets, torch.eye(4))
+    edge, _ = method.transform(torch.zeros_like(images), torch.eye(4), torch.Generator())
+    assert edge.min() == 0
+
+
+@pytest.mark.parametrize("name", ["regmixup", "feature_mixup", "dropout"])
+def test_what_happens_between_features_and_head_ends_in_the_same_bits_when_resumed(tiny, name):
+    experiment = tiny.replace(method=name, precision="fp32")
+    dataset = dataset_of(experiment)
+    *_, whole = training.epochs(experiment, dataset)
+    states = training.epochs(experiment, dataset)
+    next(states)
+    half = copy.deepcopy(next(states))
+    *_, resumed = training.epochs(experiment, dataset, resume=half)
+    assert torch.equal(whole.model.head.weight, resumed.model.head.weight)
+    assert whole.history["loss"] == resumed.history["loss"]
+
+
 def test_a_method_may_bring_its_own_weight_decay(tmp_path):
     """What it gives is the baseline's network at that decay: the same bits."""
     short = Experiment(train_size=200, epochs=1, width=4, stem_stride=2)
@@ -401,5 +503,7 @@ def test_early_stopping_keeps_the_snapshot_that_fits_best(tmp_path):
     best = min(losses, key=losses.__getitem__)
     assert run.provenance["kept_epoch"] == best
     assert torch.equal(run.model.head.weight, plain.snapshot(best).head.weight)
+    early = noisy.replace(method="early_stopping", method_parameters={"until": 0.5})
+    assert fit_or_load(early, store=tmp_path).provenance["kept_epoch"] == 4
     with pytest.raises(SoftlabError, match="chooses among snapshots"):
         fit_or_load(noisy.replace(method="early_stopping", snapshot_epochs=(0,)), store=tmp_path)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from softlab import SoftlabError, cli, lenses, load_profile, numbers, quantities, regularizers, report
+from softlab import SoftlabError, cli, lenses, load_profile, numbers, own_methods, quantities, regularizers, report
 from softlab.report import card_of, report_card
 
 # Whole percents, so that accuracy + 0.02, + 0.03, + 0.04 has mean 3 and, with t = 4.303, half width 2.5.
@@ -287,7 +287,7 @@ def test_the_same_class_in_a_notebook_and_in_a_file_shares_its_networks(registry
     digests = []
     for name in ("one", "two"):
         (tmp_path / f"{name}.py").write_text(METHOD if name == "one" else f'"""Elsewhere."""\n{METHOD}')
-        cli._run_methods_file(tmp_path / f"{name}.py")
+        own_methods.run(tmp_path / f"{name}.py")
         digests.append(fingerprint.code_digest(regularizers.base.REGISTRY["halved"]))
     assert digests[0] == digests[1]
 

@@ -108,6 +108,8 @@ def points(table: pandas.DataFrame, grid: list[str]) -> Iterator[tuple[str, pand
         return
     for _, some in table.groupby(grid, sort=False, dropna=False):
         values = {name: some[name].iloc[0] for name in grid}
+        if isinstance(values.get("parameter"), str):  # of a study with doses
+            values[values.pop("parameter")] = values.pop("dose")
         said = {name: value for name, value in values.items() if name in FIELDS or pandas.notna(value)}
         yield ", ".join(f"{name} = {_written(value)}" for name, value in said.items()), some
 

@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+import leaderboard
 import nbformat
 import number_page
 import speed
@@ -53,7 +54,11 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
     number_page.add(site, build)
     add_sweeps(site, build, sweeps)
     add_cover(site, build)
-    places = {"speed": speed.filled, "questions": lambda text: filled(text, results)}
+    places = {
+        "speed": speed.filled,
+        "questions": lambda text: filled(text, results),
+        "leaderboard": lambda text: leaderboard.filled(text, build),
+    }
     for name, fill in places.items():
         page = site / "book" / f"{name}.md"
         page.write_text(fill(page.read_text()))

@@ -19,11 +19,13 @@ class Regularizer:
     """A method; this one changes nothing. Its dataclass fields are the method's parameters.
 
     weight_decay: in place of the experiment's (None: the experiment's).  keeps: the weights after the last epoch, or
-    those of the best snapshot, which has the lowest NLL on the `fit` images.
+    those of the best snapshot, which has the lowest NLL on the `fit` images.  until: the share of training after which
+    no snapshot is the best.
     """
 
     weight_decay: ClassVar[float | None] = None
     keeps: ClassVar[Literal["last", "best"]] = "last"
+    until: ClassVar[float] = 1.0
 
     def prepare(self, model: nn.Module) -> None:
         """Change the new model in place, before its optimizer is made.
@@ -38,9 +40,14 @@ class Regularizer:
     def transform(self, images: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Images (N, C, H, W) in [0, 1] and target distributions (N, K) to train on, from images and one-hot targets.
 
-        Every random draw comes from `generator` (on the CPU), so that it does not depend on the device.
+        There may be a multiple of what was given. Every random draw comes from `generator` (on the CPU), so that it
+        does not depend on the device.
         """
         return images, targets
+
+    def hidden(self, features: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Features (N, D) for the head and targets (N, K), in training only; draws as in `transform`, after it."""
+        return features, targets
 
     def loss(self, logits: Tensor, targets: Tensor, features: Tensor, head: nn.Linear, progress: float) -> Tensor:
         """Loss of each sample (N,), from logits (N, K), the targets of `transform` (N, K) and features (N, D).
@@ -89,7 +96,8 @@ def get(name: str, **parameters) -> Regularizer:
 
 def check_batch(name: str, step: int, images: Tensor, targets: Tensor, one_hot: Tensor) -> None:
     """Raise SoftlabError unless what method `name` made of a batch are images and as many target distributions."""
-    if not isinstance(targets, Tensor) or targets.shape != one_hot.shape or not targets.is_floating_point():
+    fits = isinstance(targets, Tensor) and targets.is_floating_point() and targets.shape[1:] == one_hot.shape[1:]
+    if not fits or not len(targets) or len(targets) % len(one_hot):  # or a multiple of them
         raise SoftlabError(f"method {name!r}, step {step}: targets must be {_shape(one_hot)}, not {_shape(targets)}")
     if not isinstance(images, Tensor) or images.ndim != 4 or len(images) != len(targets):
         raise SoftlabError(f"method {name!r}, step {step}: images must be (N, C, H, W), not {_shape(images)}")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from softlab.regularizers.base import Regularizer, check_positive, register
+from softlab.regularizers.base import Regularizer, check_positive, check_share, register
 
 
 @register("weight_decay")
@@ -20,7 +20,14 @@ class WeightDecay(Regularizer):
 @register("early_stopping")
 @dataclass(frozen=True)
 class EarlyStopping(Regularizer):
-    """Cross-entropy, of which the snapshot with the lowest NLL on the `fit` images is kept (snapshot_epochs)."""
+    """Cross-entropy, of which the snapshot with the lowest NLL on the `fit` images is kept (snapshot_epochs).
+
+    until: share of training after which no snapshot counts.
+    """
 
     version = 1
     keeps = "best"
+    until: float = 1.0  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __post_init__(self):
+        check_share("until", self.until)

@@ -1,0 +1,272 @@
+"""Does the shape of the space of features predict what a method does? For families of methods that were left out.
+
+units = methods(study_table(settings, "many"))       # a row for each method and dose
+found = left_out(units, declared().properties, "gap")
+found.score()                                        # 1: every left-out method predicted; 0: no better than the mean
+
+Families, properties and outcomes were declared before any network was trained: softlab/prediction.yml.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas
+from scipy import stats
+from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
+
+from softlab import records
+from softlab.errors import SoftlabError, check_known
+from softlab.files import read_yaml
+from softlab.intervals import Interval
+from softlab.provenance import PACKAGE
+from softlab.quantities import QUANTITIES
+
+Fitted = Callable[[np.ndarray], np.ndarray]  # outcomes (N,) from properties (N, P)
+MODELS = ("ridge", "trees")
+LEAST = 4  # families, without which leaving one out and choosing a strength among the others says nothing
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What was declared beforehand. family: of each method."""
+
+    study: str
+    family: dict[str, str]
+    properties: tuple[str, ...]
+    nulls: tuple[str, ...]
+    primary: tuple[str, ...]
+    secondary: tuple[str, ...]
+    strengths: tuple[float, ...]
+    trees: int
+
+
+@functools.cache
+def declared() -> Declared:
+    """prediction.yml. Raises SoftlabError for a quantity that no lens measures."""
+    content = read_yaml(PACKAGE / "prediction.yml")
+    outcomes = content["outcomes"]
+    found = Declared(
+        study=content["study"],
+        family={method: family for family, methods in content["families"].items() for method in methods},
+        properties=tuple(content["properties"]),
+        nulls=tuple(content["nulls"]),
+        primary=tuple(outcomes["primary"]),
+        secondary=tuple(outcomes["secondary"]),
+        strengths=tuple(content["strengths"]),
+        trees=content["trees"],
+    )
+    for name in (*found.properties, *found.nulls, *found.primary, *found.secondary):
+        check_known("quantity", name, QUANTITIES)
+    return found
+
+
+def methods(table: pandas.DataFrame) -> pandas.DataFrame:
+    """A row for each method and dose: family, seeds, and each quantity's mean difference to the baseline of its seed.
+
+    table: of records.study_table, with a column `dose` if methods have several.  Methods of no family, and seeds
+    without a baseline, are left out.  Its index is method and dose: `focal 2`.
+    """
+    quantities = [name for name in table if name in QUANTITIES]
+    plain = table.loc[table["method"] == "baseline"].set_index("seed")[quantities]
+    rows = {}
+    for name, some in by_dose(table).groupby("method", sort=False):
+        method, _, dose = str(name).partition(" ")
+        paired = some.set_index("seed")[quantities]
+        paired = paired.loc[[seed for seed in paired.index if seed in plain.index]]
+        if method in declared().family and len(paired):
+            row = {"method": method, "dose": float(dose or "nan"), "family": declared().family[method]}
+            rows[name] = row | {"seeds": len(paired)} | (paired - plain.loc[paired.index]).mean().to_dict()
+    return pandas.DataFrame.from_dict(rows, orient="index")
+
+
+def by_dose(table: pandas.DataFrame) -> pandas.DataFrame:
+    """The same table with each method called as in `methods`, `focal 2`: for effects.effects. The baseline stays."""
+    if "dose" not in table:
+        return table
+    pairs = zip(table["method"], table["dose"], strict=True)
+    return table.assign(method=[method if np.isnan(dose) else f"{method} {dose:g}" for method, dose in pairs])
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was predicted for each method of a family from the other families.
+
+    table: a row for each method and dose; `family`, `observed`, `predicted`, and the `mean` of the other families.
+    fitted: for each left-out family the model of the others, a function of properties.
+    """
+
+    outcome: str
+    names: tuple[str, ...]
+    table: pandas.DataFrame
+    fitted: dict[str, Fitted]
+
+    def score(self, without: str | None = None) -> float:
+        """1 - Σ(observed - predicted)² / Σ(observed - mean of the others)², over all families but one if named."""
+        return _score(self.table.loc[self.table["family"] != without])
+
+    def scores(self) -> dict[str, float]:
+        """The score of each family."""
+        return {str(family): _score(rows) for family, rows in self.table.groupby("family", sort=False)}
+
+
+def _score(table: pandas.DataFrame) -> float:
+    observed, predicted, mean = (table[name].to_numpy(float) for name in ("observed", "predicted", "mean"))
+    plain = float(np.square(observed - mean).sum())
+    return 1 - float(np.square(observed - predicted).sum()) / plain if plain else np.nan
+
+
+def left_out(units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str = "ridge") -> Prediction:
+    """Predict an outcome from these properties, for each family from the others only.
+
+    units: of `methods`.  model: `ridge`, or `trees` (boosted, of depth two). Its strength is chosen without the family
+    too, as the one that predicts the others best, left out in turn. A method with a number missing is left out.
+    Raises SoftlabError for an unknown model, and with fewer than four families.
+    """
+    check_known("model", model, MODELS)
+    complete = units.loc[np.isfinite(units[[*names, outcome]].to_numpy(float)).all(axis=1)]
+    if (count := len(set(complete["family"]))) < LEAST:
+        raise SoftlabError(f"predicting left-out families takes at least {LEAST}, not {count}")
+    parts: list[pandas.DataFrame] = []
+    fitted: dict[str, Fitted] = {}
+    for family, rows in complete.groupby("family", sort=False):
+        others = complete.loc[complete["family"] != family]
+        fitted[str(family)] = _fit(others, names, outcome, model)
+        predicted = fitted[str(family)](rows[[*names]].to_numpy(float))
+        part = {"family": family, "observed": rows[outcome], "predicted": predicted, "mean": others[outcome].mean()}
+        parts.append(pandas.DataFrame(part, index=rows.index))
+    return Prediction(outcome, tuple(names), pandas.concat(parts), fitted)
+
+
+def _fit(units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str) -> Fitted:
+    x, y = units[[*names]].to_numpy(float), units[outcome].to_numpy(float)
+    if model == "trees":
+        grid = {"n_estimators": [count for count in (3, 10, 30, 100) if count <= declared().trees]}
+        known = GradientBoostingRegressor(max_depth=2, random_state=0)
+        search = GridSearchCV(known, grid, cv=LeaveOneGroupOut(), scoring="neg_mean_squared_error")
+        return search.fit(x, y, groups=units["family"]).predict
+    missed = np.zeros(len(declared().strengths))
+    for family in units["family"].unique():
+        other = (units["family"] != family).to_numpy()
+        missed += [np.square(fit(x[~other]) - y[~other]).mean() for fit in _ridges(x[other], y[other])]
+    return _ridges(x, y)[int(missed.argmin())]
+
+
+def _ridges(x: np.ndarray, y: np.ndarray) -> list[Fitted]:
+    """Ridge regression on standardised columns, at every declared strength: one decomposition serves all of them."""
+    center, size = x.mean(0), x.std(0)
+    size = np.where(size > 0, size, 1)
+    left, values, right = np.linalg.svd((x - center) / size, full_matrices=False)
+    along, mean = left.T @ (y - y.mean()), y.mean()
+
+    def fitted(strength: float) -> Fitted:
+        weights = right.T @ (values / (values**2 + strength) * along) / size
+        return lambda new: mean + (new - center) @ weights
+
+    return [fitted(strength) for strength in declared().strengths]
+
+
+def gain(prediction: Prediction, null: Prediction) -> Interval:
+    """How much better one score is than the other, with the jackknife's 95 % interval over families.
+
+    Of the same methods: those that only one of them has are left out.
+    """
+    same = prediction.table.index.intersection(null.table.index)
+    one, other = (dataclasses.replace(each, table=each.table.loc[same]) for each in (prediction, null))
+    return _jackknife(lambda family: one.score(family) - other.score(family), list(one.scores()))
+
+
+def carried(units: pandas.DataFrame, others: pandas.DataFrame, outcome: str) -> pandas.DataFrame | None:
+    """An outcome at another scale, as predicted by ridge regression on `units` from the properties that both have.
+
+    units, others: of `methods`, at the two scales.  Each number is divided by its own scale's root mean square over
+    methods, and nothing is fitted to the other scale: (observed, predicted) by method, in these units. None where the
+    other scale has fewer than two properties on record.
+    """
+    others = others.loc[np.isfinite(others[[outcome]].to_numpy(float)).all(axis=1)]
+    names = [name for name in declared().properties if np.isfinite(others[[name]].to_numpy(float)).all()]
+    if others.empty or len(names) < 2:
+        return None
+    here, there = (frame[[*names, outcome]].astype(float) for frame in (units, others))
+    here, there = (frame / np.sqrt((frame**2).mean()) for frame in (here, there))
+    model = _fit(here.assign(family=units["family"]).dropna(), names, outcome, "ridge")
+    return pandas.DataFrame({"observed": there[outcome], "predicted": model(there[names].to_numpy())})
+
+
+def carried_to_scales(units: pandas.DataFrame, outcome: str, profile: str) -> dict[str, pandas.DataFrame]:
+    """`carried` for the book's methods at every other scale on record: {its description: observed and predicted}.
+
+    profile: where the units are from; scales of its setting, with other seeds, are left out. So are those at which
+    fewer than one image in twenty of the baseline's survives, where the outcome is accuracy under attack.
+    """
+    known, found = records.about("core"), {}
+    setting = {name: {**one["experiment"], "snapshot_epochs": []} for name, one in known.items()}
+    for name, table in records.scales("core").items():
+        floor = outcome.startswith("robust") and not table.loc[table["method"] == "baseline", outcome].mean() > 0.05
+        if setting[name] != setting[profile] and not floor and len(others := methods(table)):
+            found[known[name]["description"]] = carried(units, others, outcome)
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def jackknife(prediction: Prediction) -> Interval:
+    """The score with the jackknife's 95 % interval over families."""
+    return _jackknife(prediction.score, list(prediction.scores()))
+
+
+def _jackknife(score: Callable[[str | None], float], families: Sequence[str]) -> Interval:
+    count, whole = len(families), score(None)
+    rest = np.array([score(family) for family in families])
+    error = np.sqrt((count - 1) / count * np.square(rest - rest.mean()).sum())
+    half = float(stats.t.ppf(0.975, count - 1) * error)
+    return Interval(whole, whole - half, whole + half, count)
+
+
+def importance(prediction: Prediction, units: pandas.DataFrame, draws: int = 200, seed: int = 0) -> dict[str, float]:
+    """How much of the score is lost when one property is exchanged between methods at random, mean over draws.
+
+    The models stay as they were fitted: {property: loss}, largest first.
+    """
+    generator, table, lost = np.random.default_rng(seed), prediction.table, {}
+    values = units.loc[table.index, [*prediction.names]].to_numpy(float)
+    for column, name in enumerate(prediction.names):
+        scores = []
+        for _ in range(draws):
+            shuffled = values.copy()
+            shuffled[:, column] = generator.permutation(values[:, column])
+            predicted = np.empty(len(table))
+            for family, model in prediction.fitted.items():
+                chosen = (table["family"] == family).to_numpy()
+                predicted[chosen] = model(shuffled[chosen])
+            scores.append(_score(table.assign(predicted=predicted)))
+        lost[name] = prediction.score() - float(np.mean(scores))
+    return dict(sorted(lost.items(), key=lambda one: -one[1]))
+
+
+def invariant() -> tuple[str, ...]:
+    """The properties that do not depend on how features are scaled; the declaration names them first."""
+    return declared().properties[: declared().properties.index("seen share")]
+
+
+def compared(units: pandas.DataFrame, outcome: str) -> dict[str, Prediction]:
+    """Ways to predict an outcome: the shape (ridge, trees, its invariant part), the nulls, and the best property.
+
+    The best is the one with the highest score, chosen after the fact.
+    """
+    asked, single = declared(), nulls(units, outcome)
+    best = max(asked.properties, key=lambda name: single[name].score())
+    return {
+        "shape": left_out(units, asked.properties, outcome),
+        "shape, trees": left_out(units, asked.properties, outcome, "trees"),
+        "shape, invariant": left_out(units, invariant(), outcome),
+        **{name: single[name] for name in asked.nulls},
+        "best property": single[best],
+    }
+
+
+def nulls(units: pandas.DataFrame, outcome: str, names: Iterable[str] | None = None) -> dict[str, Prediction]:
+    """Predictions from one number alone: clean accuracy, mean confidence, and each property. {number: Prediction}"""
+    names = [*declared().nulls, *declared().properties] if names is None else names
+    return {name: left_out(units, [name], outcome) for name in names}

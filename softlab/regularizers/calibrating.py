@@ -1,0 +1,128 @@
+"""Losses that were published for calibration. Each says its formula; p = softmax(z), y the true class."""
+
+import math
+from dataclasses import dataclass
+
+import torch.nn.functional as functional
+
+from softlab.errors import SoftlabError
+from softlab.regularizers.base import Regularizer, check_positive, check_share, cross_entropy, register
+
+
+@register("label_relaxation")
+@dataclass(frozen=True)
+class LabelRelaxation(Regularizer):
+    """No loss where p_y >= 1 - alpha; else KL to the nearest distribution that has 1 - alpha there.
+
+    (1 - alpha) log((1 - alpha)/p_y) + alpha log(alpha/(1 - p_y)): Lienen & Hüllermeier 2021.
+    """
+
+    version = 1
+    alpha: float = 0.1
+
+    def __post_init__(self):
+        check_share("alpha", self.alpha)
+        if not 0 < self.alpha < 1:
+            raise SoftlabError(f"alpha must be a number between 0 and 1, not {self.alpha!r}")
+
+    def loss(self, logits, targets, features, head, progress):
+        log_probs = logits.log_softmax(1)
+        log_true = (targets * log_probs).sum(1)
+        log_rest = log_probs.masked_fill(targets > 0, -math.inf).logsumexp(1)
+        loss = (1 - self.alpha) * (math.log(1 - self.alpha) - log_true) + self.alpha * (math.log(self.alpha) - log_rest)
+        return loss * (log_true < math.log(1 - self.alpha))
+
+
+@register("margin_smoothing")
+@dataclass(frozen=True)
+class MarginSmoothing(Regularizer):
+    """Cross-entropy + alpha · mean_k max(0, max_j z_j - z_k - margin): MbLS, Liu et al. 2022, as their code has it."""
+
+    version = 1
+    margin: float = 6.0
+    alpha: float = 0.1
+
+    def __post_init__(self):
+        check_positive("margin", self.margin)
+        check_positive("alpha", self.alpha)
+
+    def loss(self, logits, targets, features, head, progress):
+        distance = logits.amax(1, keepdim=True) - logits
+        return cross_entropy(logits, targets) + self.alpha * (distance - self.margin).clamp(min=0).mean(1)
+
+
+@register("acls")
+@dataclass(frozen=True)
+class ACLS(Regularizer):
+    """Cross-entropy + alpha · (max(0, z_top - m)² + 0.1 · mean over the others of max(0, z_top - z_k - m)²).
+
+    m: the margin. z_top counts as a constant in the second part, so that only the others are pulled, upwards:
+    adaptive and conditional label smoothing, Park et al. 2023, with the weights 1 and 0.1 of their code.
+    """
+
+    version = 1
+    alpha: float = 0.1
+    margin: float = 6.0
+
+    def __post_init__(self):
+        check_positive("alpha", self.alpha)
+        check_positive("margin", self.margin)
+
+    def loss(self, logits, targets, features, head, progress):
+        top = logits.amax(1)
+        far = (top.detach()[:, None] - logits - self.margin).clamp(min=0).square()  # 0 for the top itself
+        penalty = (top - self.margin).clamp(min=0).square() + 0.1 * far.sum(1) / (logits.shape[1] - 1)
+        return cross_entropy(logits, targets) + self.alpha * penalty
+
+
+@register("logit_norm")
+@dataclass(frozen=True)
+class LogitNorm(Regularizer):
+    """Cross-entropy of z / (tau ‖z‖): in training the length of the logits says nothing (Wei et al. 2022).
+
+    The network keeps its own logits, of whatever length that leaves them.
+    """
+
+    version = 1
+    tau: float = 0.04
+
+    def __post_init__(self):
+        check_positive("tau", self.tau)
+
+    def loss(self, logits, targets, features, head, progress):
+        return cross_entropy(functional.normalize(logits, dim=1, eps=1e-7) / self.tau, targets)
+
+
+@register("focal")
+@dataclass(frozen=True)
+class Focal(Regularizer):
+    """-(1 - p_y)^gamma log p_y: samples that are predicted well count for less (Lin et al. 2017)."""
+
+    version = 1
+    gamma: float = 2.0
+
+    def __post_init__(self):
+        check_positive("gamma", self.gamma)
+
+    def loss(self, logits, targets, features, head, progress):
+        log_true = (targets * logits.log_softmax(1)).sum(1)
+        return -((1 - log_true.exp()) ** self.gamma) * log_true
+
+
+@register("dual_focal")
+@dataclass(frozen=True)
+class DualFocal(Regularizer):
+    """-(1 - p_y + p_j)^gamma log p_y, p_j the largest probability below p_y, 0 if none is (Tao et al. 2023)."""
+
+    version = 1
+    gamma: float = 5.0
+
+    def __post_init__(self):
+        check_positive("gamma", self.gamma)
+
+    def loss(self, logits, targets, features, head, progress):
+        log_probs = logits.log_softmax(1)
+        log_true = (targets * log_probs).sum(1)
+        true, probs = log_true.exp(), log_probs.exp()
+        second = (probs * (probs < true[:, None])).amax(1)
+        return -((1 - true + second) ** self.gamma) * log_true

@@ -1,0 +1,75 @@
+"""Cross-entropy on images or features that are disturbed at random; the labels stay as they are."""
+
+from dataclasses import dataclass
+
+import torch
+
+from softlab.batches import sent
+from softlab.errors import SoftlabError
+from softlab.regularizers.base import Regularizer, check_positive, check_share, register
+
+
+@register("uniform_noise")
+@dataclass(frozen=True)
+class UniformNoise(Regularizer):
+    """Every pixel is moved by a number drawn evenly from -epsilon to epsilon: the noise of most random starts."""
+
+    version = 1
+    epsilon: float = 0.1
+
+    def __post_init__(self):
+        check_positive("epsilon", self.epsilon)
+
+    def transform(self, images, targets, generator):
+        noise = 2 * torch.rand(images.shape, generator=generator) - 1
+        return (images + self.epsilon * sent(noise, images.device)).clamp(0, 1), targets
+
+
+@register("gaussian_noise")
+@dataclass(frozen=True)
+class GaussianNoise(Regularizer):
+    """Every pixel is moved by a number from a normal distribution (Bishop 1995; Cohen et al. 2019)."""
+
+    version = 1
+    sigma: float = 0.12
+
+    def __post_init__(self):
+        check_positive("sigma", self.sigma)
+
+    def transform(self, images, targets, generator):
+        noise = torch.randn(images.shape, generator=generator)
+        return (images + self.sigma * sent(noise, images.device)).clamp(0, 1), targets
+
+
+@register("sign_noise")
+@dataclass(frozen=True)
+class SignNoise(Regularizer):
+    """Every pixel is moved by ± epsilon at random: the half of `steady` that is no penalty."""
+
+    version = 1
+    epsilon: float = 0.05
+
+    def __post_init__(self):
+        check_positive("epsilon", self.epsilon)
+
+    def transform(self, images, targets, generator):
+        signs = 2.0 * torch.randint(2, images.shape, generator=generator) - 1
+        return (images + self.epsilon * sent(signs, images.device)).clamp(0, 1), targets
+
+
+@register("dropout")
+@dataclass(frozen=True)
+class Dropout(Regularizer):
+    """A share of the features is zero, others at each step, and the rest is as much larger (Srivastava 2014)."""
+
+    version = 1
+    share: float = 0.5
+
+    def __post_init__(self):
+        check_share("share", self.share)
+        if self.share == 1:
+            raise SoftlabError("share must be below 1: with all features dropped there is nothing to learn from")
+
+    def hidden(self, features, targets, generator):
+        keep = torch.rand(features.shape, generator=generator) >= self.share
+        return features * sent(keep / (1 - self.share), features.device), targets

@@ -1,0 +1,158 @@
+"""Predicting left-out families: tables whose answer is known, and what was declared."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from softlab import SoftlabError, figures, own_methods, prediction, regularizers
+from softlab.effects import Effect, Effects
+from softlab.intervals import Interval
+from softlab.prediction import Prediction, by_dose, carried, declared, gain, importance, left_out, methods, nulls
+from softlab.profile import load_profile, study_profile
+from softlab.quantities import QUANTITIES
+
+NAMES = ["log logit scale", "alignment", "effective rank"]
+
+
+@pytest.fixture
+def units():
+    """Six families of five methods; the gap is twice the first property, robustness has nothing to do with any."""
+    generator, families = np.random.default_rng(0), list(dict.fromkeys(declared().family.values()))
+    rows = pandas.DataFrame(generator.normal(size=(30, 3)), columns=NAMES, index=[f"m{i} 1" for i in range(30)])
+    rows["family"] = [families[i % 6] for i in range(30)]
+    rows["gap"] = 2 * rows["log logit scale"] + 0.01 * generator.normal(size=30)
+    rows["robust, 4/255"] = generator.normal(size=30)
+    rows["accuracy"] = generator.normal(size=30)
+    return rows
+
+
+def test_the_score_by_hand():
+    """Family a: missed by 1 and 1 where the mean misses by 2 and 2: 1 - 2/8. Family b: no better than the mean."""
+    table = pandas.DataFrame(
+        {"family": ["a", "a", "b"], "observed": [2.0, -2.0, 1.0], "predicted": [1.0, -1.0, 0.0], "mean": 0.0}
+    )
+    found = Prediction("gap", (), table, {})
+    assert found.scores() == {"a": 0.75, "b": 0.0}
+    assert found.score() == pytest.approx(1 - 3 / 9)
+    assert found.score(without="b") == 0.75
+
+
+def test_a_linear_rule_is_found_for_families_that_were_left_out(units):
+    found = left_out(units, NAMES, "gap")
+    assert found.score() > 0.99
+    assert min(found.scores().values()) > 0.99
+    lost = importance(found, units, draws=20)
+    assert next(iter(lost)) == "log logit scale"
+    assert abs(lost["alignment"]) < 0.01 < 0.5 < lost["log logit scale"]
+    better = gain(found, nulls(units, "gap", ["accuracy"])["accuracy"])
+    assert better.side() == 1
+    assert (better.n, better.mean) == (6, pytest.approx(found.score(), abs=0.3))
+
+
+def test_what_nothing_predicts_has_no_score(units):
+    assert left_out(units, NAMES, "robust, 4/255").score() < 0.3
+    assert left_out(units, NAMES, "robust, 4/255", "trees").score() < 0.3
+
+
+def test_ridge_is_scikit_learns(units):
+    x, y = units[NAMES].to_numpy(), units["robust, 4/255"].to_numpy()
+    for strength, found in zip(declared().strengths, prediction._ridges(x, y), strict=True):
+        peer = make_pipeline(StandardScaler(), Ridge(alpha=strength)).fit(x, y)
+        assert np.allclose(found(x[:5] + 1), peer.predict(x[:5] + 1))
+
+
+def test_a_bent_rule_takes_the_model_that_is_not_linear(units):
+    bent = units.assign(gap=(units["alignment"].abs() > 0.7).astype(float))
+    assert left_out(bent, NAMES, "gap", "trees").score() > 0.5 > left_out(bent, NAMES, "gap").score()
+
+
+def test_what_is_predicted_for_a_family_does_not_depend_on_it(units):
+    changed = units.copy()
+    changed.loc[changed["family"] == "noise", "gap"] = 100.0
+    both = [left_out(one, NAMES, "gap").table for one in (units, changed)]
+    noise = both[0]["family"] == "noise"
+    assert (both[0]["predicted"][noise] == both[1]["predicted"][noise]).all()
+    assert not (both[0]["predicted"][~noise] == both[1]["predicted"][~noise]).any()
+
+
+def test_methods_without_a_number_are_left_out_and_too_few_families_refused(units):
+    units.loc["m3 1", "alignment"] = np.nan
+    assert "m3 1" not in left_out(units, NAMES, "gap").table.index
+    with pytest.raises(SoftlabError, match="at least 4, not 2"):
+        left_out(units[units["family"].isin(["noise", "label"])], NAMES, "gap")
+    with pytest.raises(SoftlabError, match="did you mean 'trees'"):
+        left_out(units, NAMES, "gap", "tree")
+
+
+def test_a_method_at_a_dose_is_its_mean_difference_to_the_baseline_of_its_seeds():
+    rows = [("baseline", None, 0, 1.0), ("baseline", None, 1, 2.0), ("focal", 2.0, 0, 2.0), ("focal", 2.0, 1, 5.0)]
+    rows += [("focal", 4.0, 0, 4.0), ("focal", 4.0, 7, 9.0), ("mine", 1.0, 0, 3.0)]
+    table = pandas.DataFrame(rows, columns=["method", "dose", "seed", "gap"])
+    assert list(by_dose(table)["method"])[1:] == ["baseline", "focal 2", "focal 2", "focal 4", "focal 4", "mine 1"]
+    found = methods(table)
+    assert list(found.index) == ["focal 2", "focal 4"]  # mine is of no family
+    assert list(found["gap"]) == [2.0, 3.0]  # seed 7 has no baseline
+    assert list(found["seeds"]) == [2, 1]
+    assert set(found["family"]) == {"logit"}
+
+
+def test_a_rule_is_carried_to_a_scale_where_all_is_larger(units):
+    """Twice the property, ten times the outcome: in each scale's own units nothing has changed."""
+    others = pandas.DataFrame(np.nan, index=["focal", "mixup"], columns=[*declared().properties, "gap"])
+    others["log logit scale"], others["gap"] = [2.0, -1.0], [40.0, -20.0]
+    units = units.assign(**{name: 0.0 for name in declared().properties if name not in units})
+    assert carried(units, others, "gap") is None  # of one property only
+    others["alignment"] = [0.1, -0.1]
+    found = carried(units, others, "gap")
+    assert list(found["observed"]) == pytest.approx([40 / np.sqrt(1000), -20 / np.sqrt(1000)])
+    assert list(np.sign(found["predicted"])) == [1, -1]
+    assert list(found["predicted"]) == pytest.approx(list(found["observed"]), abs=0.1)
+
+
+def test_every_method_of_the_study_is_of_one_declared_family_and_has_its_doses():
+    study = study_profile(load_profile("quick"), declared().study)
+    assert set(study.doses) <= set(declared().family)
+    assert len(study.doses) >= 20
+    assert set(declared().family.values()) == {"label", "mixing", "logit", "feature", "noise", "schedule"}
+    experiments = study.experiments()
+    for method, (parameter, values) in study.doses.items():
+        given = [one.method_parameters[parameter] for one in experiments if one.method == method and one.seed == 1000]
+        assert given == list(values)
+        assert all(regularizers.get(method, **{parameter: value}) for value in values)
+
+
+def test_a_file_of_ones_own_adds_its_method_to_the_study(tmp_path, monkeypatch):
+    monkeypatch.setattr(regularizers.base, "REGISTRY", known := dict(regularizers.REGISTRY))
+    monkeypatch.setattr(regularizers, "REGISTRY", known)
+    (tmp_path / "mine.py").write_text(
+        "from dataclasses import dataclass\nfrom softlab import regularizers\n"
+        "@regularizers.register('mine')\n@dataclass(frozen=True)\nclass Mine(regularizers.Regularizer):\n    pass\n"
+    )
+    study = study_profile(own_methods.added(load_profile("quick"), "many", tmp_path / "mine.py"), "many")
+    assert set(study.methods) == {"baseline", "mine", *study.doses}
+    assert len([one for one in study.experiments() if one.method == "mine"]) == 5
+    assert len(study.doses["focal"][1]) == len([one for one in study.experiments() if one.method == "focal"]) / 5
+
+
+def test_what_was_predicted_is_drawn_in_points_and_scores_below_the_axis_are_arrows(units):
+    found = left_out(units, NAMES, "gap")
+    known = Effects("gap")
+    known.update({name: Effect("gap", Interval(1, 0, 2, 3), "seeds", ()) for name in units.index})
+    ax = figures.predicted(found, known)
+    assert ax.get_xlim() == ax.get_ylim()
+    xs = np.concatenate([line.get_xdata() for line in ax.lines if line.get_marker() in [*"s^vDPo"]])
+    assert sorted(xs) == pytest.approx(sorted(100 * found.table["predicted"]))
+    figure = figures.scores({"gap": {"shape": Interval(0.5, 0.2, 0.8, 6), "null": Interval(-7, -9, -5, 6)}})
+    markers = [line.get_marker() for line in figure.axes[0].lines]
+    assert markers.count("o") == 1
+    assert markers.count(4) == 1  # an arrow at the edge
+    bars = figures.losses({"gap": dict.fromkeys(NAMES, 0.5)}, NAMES)
+    assert [text.get_text() for text in bars.axes[0].get_yticklabels()] == [QUANTITIES[name].label for name in NAMES]
+    table = pandas.DataFrame({"observed": [1.0], "predicted": [2.0]}, index=["mixup"])
+    there = figures.carried({"gap": {"elsewhere": table}})
+    assert (2.0, 1.0) in [(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in there.axes[0].lines]
+    plt.close("all")

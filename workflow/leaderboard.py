@@ -1,0 +1,107 @@
+"""The page book/leaderboard.md: what a practitioner asks of a method, from the table of all numbers, to be sorted.
+
+One row for each method, at the dose with the lowest NLL on the images for fitting: the test images choose nothing.
+"""
+
+from html import escape
+from pathlib import Path
+
+import pandas
+
+from softlab.profile import load_profile, packaged_profiles
+
+STUDIES = ("many", "core")  # of which the first that a scale has
+CHOSEN_BY = "NLL, fit"
+COLUMNS = {  # quantity -> heading
+    "accuracy": "accuracy (%)",
+    "NLL": "NLL",
+    "NLL at T": "NLL at T",
+    "ECE": "ECE (%)",
+    "ECE at T": "ECE at T (%)",
+    "AURC": "AURC (%)",
+    "corrupted": "corrupted (%)",
+    "robust, 1/255": "attack 1/255 (%)",
+    "robust, 4/255": "attack 4/255 (%)",
+}
+SORT = """
+<script>
+document.querySelectorAll("table.leaderboard").forEach(table => {
+  table.querySelectorAll("th button").forEach((button, column) => button.addEventListener("click", () => {
+    const worth = row => { const text = row.cells[column].dataset.value; return text === undefined ? "" : text; };
+    const down = button.dataset.down !== "true", rows = [...table.tBodies[0].rows];
+    const order = (a, b) => {
+      const one = worth(a), other = worth(b);
+      if (one === "" || other === "") return (one === "") - (other === "");
+      const less = isNaN(one) || isNaN(other) ? one.localeCompare(other) : one - other;
+      return down ? less : -less;
+    };
+    rows.sort(order).forEach(row => table.tBodies[0].append(row));
+    table.querySelectorAll("th button").forEach(other => delete other.dataset.down);
+    button.dataset.down = down;
+  }));
+});
+</script>
+"""
+
+
+def filled(text: str, build: Path) -> str:
+    """The page with its tables. build: where numbers/all.csv is."""
+    path = build / "numbers" / "all.csv"
+    tables = "*This build has no table of numbers.*"
+    if path.exists():
+        numbers = pandas.read_csv(path, keep_default_na=False, na_values={"mean": "", "mean ±": ""})
+        sections = [_section(scale, rows) for scale, rows in _scales(numbers)]
+        tables = "\n\n".join([*sections, f"```{{raw}} html\n{SORT.strip()}\n```"])
+    return text.replace("<!-- the leaderboard -->", tables)
+
+
+def _scales(numbers: pandas.DataFrame) -> list[tuple[str, pandas.DataFrame]]:
+    found: dict[str, pandas.DataFrame] = {}
+    for study in STUDIES:
+        of_study = numbers.loc[numbers["study"] == study]
+        for scale in dict.fromkeys(of_study["scale"]):
+            found.setdefault(str(scale), of_study.loc[of_study["scale"] == scale])
+    return list(found.items())
+
+
+def best(rows: pandas.DataFrame) -> pandas.DataFrame:
+    """Of each method the rows at its only dose, or at its best. rows: of one scale and study, as in all.csv."""
+    only = rows.drop_duplicates(["method", "setting"]).drop_duplicates("method", keep=False)
+    chosen = rows.loc[rows["name"] == CHOSEN_BY].sort_values("mean", kind="stable")
+    chosen = pandas.concat([only, chosen]).drop_duplicates("method")
+    return rows.merge(chosen[["method", "setting"]], on=["method", "setting"])
+
+
+def _section(scale: str, rows: pandas.DataFrame) -> str:
+    described = load_profile(scale).description if scale in packaged_profiles() else scale
+    networks = sorted(set(rows["networks"]))
+    count = f"{networks[-1]} networks of each method" if networks[-1] > 1 else "one network of each method"
+    return f"## {described}\n\n{count.capitalize()} and dose, at most.\n\n```{{raw}} html\n{as_html(rows)}\n```"
+
+
+def as_html(rows: pandas.DataFrame) -> str:
+    """A table whose headings sort it, by default by NLL at the best temperature."""
+    shown = best(rows)
+    first = shown.loc[shown["name"] == "NLL at T"].sort_values("mean")
+    headings = ["method", "dose", *COLUMNS.values()]
+    head = "".join(f'<th><button type="button">{escape(heading)}</button></th>' for heading in headings)
+    lines = []
+    for method, setting in zip(first["method"], first["setting"], strict=True):
+        own = {row["name"]: row for row in shown.loc[shown["method"] == method].to_dict("records")}
+        cells = [_cell(method, method), _cell(setting, setting)]
+        cells += [_cell(_text(own[name]), own[name]["mean"]) if name in own else _cell("–", "") for name in COLUMNS]
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    body = "\n".join(lines)
+    return (
+        f'<div style="overflow-x: auto"><table class="table leaderboard"><thead><tr>{head}</tr></thead>\n'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _text(row: dict) -> str:
+    half = "" if pandas.isna(row["mean ±"]) else f" ± {row['mean ±']:.{int(row['digits'])}f}"
+    return f"{row['mean']:.{int(row['digits'])}f}{half}"
+
+
+def _cell(text: str, value: object) -> str:
+    return f'<td data-value="{escape(str(value))}">{escape(text)}</td>'
