@@ -144,7 +144,7 @@ def make_small(checkout):
     (checkout.folder / "book" / "intro.md").write_text(
         "# A small book\n\nOf {glue:text}`../notebooks/04_cosines.ipynb::networks:` networks.\n"
     )
-    for page in ("numbers", "questions", "speed", "sweeps"):  # which the site's job fills
+    for page in ("leaderboard", "numbers", "questions", "speed", "sweeps"):  # which the site's job fills
         (checkout.folder / "book" / f"{page}.md").write_text(f"# {page}\n")
     pages = ("book/this_build", *(f"notebooks/{name}" for name in CHAPTERS))
     files = "".join(f"      - file: {name}\n" for name in pages)
