@@ -177,7 +177,7 @@ def amplification(look: Look) -> Found:
     found = {}
     for part, where in ((look.tested, ""), (look.reference, ", train")):
         pull, reward = (float(one.mean()) for one in label_smoothing_terms(part.logits, part.labels))
-        found[f"amplification{where}"] = -reward / (pull - reward)
+        found[f"amplification{where}"] = -reward / (pull - reward) if pull > reward else math.nan  # equal logits
     return found
 
 

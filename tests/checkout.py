@@ -139,7 +139,7 @@ def write_notebook(checkout, name, **changed):
 
 def make_small(checkout):
     """Leave two short notebooks and three methods of a checkout, and one page of prose."""
-    for page in (checkout.folder / "book").glob("*.*"):
+    for page in [page for page in (checkout.folder / "book").iterdir() if page.suffix in (".md", ".ipynb")]:
         page.unlink()
     (checkout.folder / "book" / "intro.md").write_text(
         "# A small book\n\nOf {glue:text}`../notebooks/04_cosines.ipynb::networks:` networks.\n"

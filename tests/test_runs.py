@@ -295,14 +295,14 @@ def test_a_chapter_begins_without_the_seeds_that_failed(monkeypatch, capsys):
 
 
 def test_a_chapter_says_which_networks_need_no_training(monkeypatch, capsys):
-    monkeypatch.setattr(records, "recorded", lambda one, evaluation, device: None)
+    monkeypatch.setattr(records, "recorded", lambda one, evaluation: None)
     begin("04_cosines", "quick")
     assert "0 of 25 networks are in the store, the others take about" in capsys.readouterr().out
     row = {"source": "recorded"}
-    monkeypatch.setattr(records, "recorded", lambda one, evaluation, device: row if one.method == "mixup" else None)
+    monkeypatch.setattr(records, "recorded", lambda one, evaluation: row if one.method == "mixup" else None)
     begin("04_cosines", "quick")
     assert "0 of 25 networks are in the store, the numbers of 5 more on record, the others" in capsys.readouterr().out
-    monkeypatch.setattr(records, "recorded", lambda one, evaluation, device: row)
+    monkeypatch.setattr(records, "recorded", lambda one, evaluation: row)
     begin("04_cosines", "quick")
     assert capsys.readouterr().out.endswith("in the store, the numbers of 25 more on record\n")
 

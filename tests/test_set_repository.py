@@ -112,7 +112,8 @@ def test_the_committed_files_agree_about_the_address():
 def test_a_page_offers_its_files_and_a_badge_if_the_address_is_known(build_site):
     def shown(address, results):
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Cones")])
-        return build_site.for_the_page(notebook, "02_cones", address, results).cells[0].source
+        build_site.offer(notebook, "02_cones", address, results)
+        return notebook.cells[0].source
 
     assert "<02_cones.ipynb>" in shown(None, False)
     assert "results.json" not in shown(None, False)
