@@ -175,7 +175,7 @@ def variation(look: Look) -> Found:
 def amplification(look: Look) -> Found:
     """The part of label smoothing's term that falls as an error grows, as a share of both parts' sizes."""
     found = {}
-    for part, where in ((look.tested, ""), (look.reference, ", train")):
+    for where, part in (("", look.tested), (", train", look.reference)):
         pull, reward = (float(one.mean()) for one in label_smoothing_terms(part.logits, part.labels))
         found[f"amplification{where}"] = -reward / (pull - reward) if pull > reward else math.nan  # equal logits
     return found
