@@ -6,7 +6,7 @@ papers()                        # what the two papers say, each as one number of
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from softlab import records
@@ -35,6 +35,7 @@ class Law:
     side: str = ""
     contrast: str = ""
     where: Mapping[str, float] = field(default_factory=dict)  # of what the study's grid varies: one point
+    corners: Sequence[Sequence[int]] = ()  # two cells of robustness.cells_of, images and steps, that are set apart
     variants: tuple[str, ...] | list[str] = ()  # other defensible quantities for the same sentence
 
     def __post_init__(self):
@@ -47,7 +48,7 @@ class Law:
 
     def effect(self) -> Effect | None:
         """The effect that judges the law, from the record; None where it is none, or not recorded yet."""
-        if self.id == "data-or-training":
+        if self.corners:
             return self._between_corners()
         table = records.scales(self.study).get(self.profile)
         if self.kind != "empirical" or self.contrast or table is None:
@@ -57,11 +58,12 @@ class Law:
         return effects(table, self.quantity, self.against).get(self.method)
 
     def _between_corners(self) -> Effect | None:
-        """Many images and few steps against few images and many steps."""
+        """The effect at the first corner minus that at the second."""
         cells = cells_of(self.profile)
-        if not cells.keys() >= {(60_000, 360), (1_000, 5_760)}:
+        here, there = (cells.get((images, steps)) for images, steps in self.corners)
+        if here is None or there is None:
             return None
-        return effect_apart(cells[60_000, 360], cells[1_000, 5_760], self.quantity, self.method, self.against)
+        return effect_apart(here, there, self.quantity, self.method, self.against)
 
 
 STAYS = 0.02  # what stays moves by less, in units of its lens

@@ -34,6 +34,11 @@ class Quantity:
     variant: str = ""
     images: str = ""
 
+    @property
+    def changed(self) -> str:
+        """The label of a change: what is in percent changes by points."""
+        return self.label.replace("(%)", "(points)")
+
 
 @dataclass(frozen=True)
 class Samples:

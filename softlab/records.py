@@ -144,7 +144,10 @@ def listed() -> pandas.DataFrame:
 def about(study: str) -> dict[str, Any]:
     """What the recorded tables of a study are, by profile: description, standing, evaluation, experiment, lenses."""
     file = RECORDS / study / "about.json"
-    return json.loads(file.read_bytes()) if file.exists() else {}
+    found = json.loads(file.read_bytes()) if file.exists() else {}
+    for one in found.values():
+        one["experiment"] = Experiment().as_dict() | one["experiment"]  # with fields that there were not then
+    return found
 
 
 def varied(table: pandas.DataFrame) -> list[str]:

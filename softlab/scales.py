@@ -1,5 +1,6 @@
 """The same effects at several scales: this build's table of a study, and all that are on record."""
 
+import json
 from collections.abc import Mapping
 
 import pandas
@@ -28,16 +29,15 @@ def tables_at_scales(
     distinct: of tables of one setting only the recorded one whose seeds start last, which nobody had looked at.
     """
     tables, about = {f"this build: {settings.description}": table}, records.about(study)
-    own = settings.experiment.as_dict()
-    set_as = {next(iter(tables)): own}
+    set_as = {next(iter(tables)): settings.experiment.as_dict()}
     for name, recorded_table in records.scales(study, besides=table).items():
         label = about[name]["description"]
         label = f"{label} ({name})" if label in tables else label
         tables[label] = recorded_table
-        set_as[label] = own | about[name].get("experiment", {})
+        set_as[label] = about[name].get("experiment")
     if distinct:
         order = sorted(tables, key=lambda label: tables[label]["seed"].min())
-        last = {repr(sorted(set_as[label].items())): label for label in order}
+        last = {json.dumps(set_as[label], sort_keys=True): label for label in order}
         tables = {label: one for label, one in tables.items() if label in last.values()}
     return {label: one for label, one in tables.items() if "baseline" in set(one["method"])}
 

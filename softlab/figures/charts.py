@@ -7,7 +7,7 @@ reads it. Text has the colour of the page's text, whatever the theme.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from softlab.figures.style import style
+from softlab.figures.style import scale_lines, style
 
 if TYPE_CHECKING:
     import pandas
@@ -41,19 +41,11 @@ def drawn(chart: Mapping[str, Any], about: str) -> "HTML":
     return HTML(f'<div class="chart" role="group" aria-label="{label}">{svg}</div>')
 
 
-def scale_lines(label: str, width: int = 17) -> list[str]:
-    """What a scale is called, in lines that fit above a small panel."""
-    import textwrap
-
-    return textwrap.wrap(label.replace(" training images", " images"), width)
-
-
 def said(effect: "Effect", method: str, label: str) -> str:
     """All that there is to say of an effect in one line."""
     number = effect.shown.n
     seeds = f"{number} seeds" if number > 1 else "one seed, no interval"
-    unit = effect.described.label.replace("(%)", "(points)")
-    return f"{style(method).label}, {label}: {effect:+} in {unit} ({seeds}; over {effect.over})"
+    return f"{style(method).label}, {label}: {effect:+} in {effect.described.changed} ({seeds}; over {effect.over})"
 
 
 def matrix(said_of: Mapping[str, "Said"], tables: Mapping[str, "pandas.DataFrame"]) -> "HTML":
@@ -96,15 +88,9 @@ def small_multiples(quantity: str, tables: Mapping[str, "pandas.DataFrame"], aga
     from softlab.quantities import QUANTITIES
 
     rows = []
-    for label, table in tables.items():
+    for place, (label, table) in enumerate(tables.items()):
         found = effects(table, quantity, against) if against in set(table["method"]) else {}
-        for method, effect in found.items():
-            shown = effect.shown
-            if shown.n:
-                rows.append({"scale": scale_lines(label), "method": style(method).label, "order": len(rows)})
-                rows[-1] |= {"mean": shown.mean, "colour": style(method).color, "said": said(effect, method, label)}
-                rows[-1] |= {"low": shown.low, "high": shown.high} if shown.n > 1 else {}
-    unit = QUANTITIES[quantity].label.replace("(%)", "(points)")
+        rows += [{"scale": scale_lines(label), "order": place, **row} for row in _rows(found, label)]
     chart = {
         "data": {"values": rows},
         "facet": {
@@ -113,7 +99,18 @@ def small_multiples(quantity: str, tables: Mapping[str, "pandas.DataFrame"], aga
         "spec": {"width": 112, **_estimates({})},
         "spacing": 12,
     }
-    return drawn(chart, f"Change of {unit} by method, a panel for each scale.")
+    return drawn(chart, f"Change of {QUANTITIES[quantity].changed} by method, a panel for each scale.")
+
+
+def _rows(found: Mapping[str, "Effect"], label: str) -> list[dict[str, Any]]:
+    """What `_estimates` draws: a row for each method that has a value, without an interval where it has one network."""
+    rows = []
+    for method, effect in found.items():
+        if (shown := effect.shown).n:
+            rows.append({"method": style(method).label, "mean": shown.mean, "colour": style(method).color})
+            rows[-1] |= {"said": said(effect, method, label)}
+            rows[-1] |= {"low": shown.low, "high": shown.high} if shown.n > 1 else {}
+    return rows
 
 
 def _estimates(down: Mapping) -> dict[str, Any]:
@@ -135,13 +132,7 @@ def panels(quantities: Mapping[str, str], table: "pandas.DataFrame") -> "HTML":
 
     charts = []
     for place, (what, quantity) in enumerate(quantities.items()):
-        rows = []
-        for method, effect in effects(table, quantity).items():
-            shown = effect.shown
-            if shown.n:
-                rows.append({"method": style(method).label, "mean": shown.mean, "colour": style(method).color})
-                rows[-1] |= {"said": said(effect, method, what)}
-                rows[-1] |= {"low": shown.low, "high": shown.high} if shown.n > 1 else {}
+        rows = _rows(effects(table, quantity), what)
         chart = _estimates({} if place == 0 else {"axis": None})
         charts.append({"data": {"values": rows}, "title": scale_lines(what, 20), "width": 112, **chart})
     return drawn({"hconcat": charts, "spacing": 14}, "What methods change: " + ", ".join(quantities) + ".")

@@ -1,6 +1,5 @@
 """Estimates with their intervals, a row for each method."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from softlab.figures.style import Style, style
+from softlab.figures.style import Style, scale_lines, style
 from softlab.intervals import Interval, means
 
 if TYPE_CHECKING:
@@ -128,8 +127,7 @@ def at_scales(scales: "Mapping[str, Mapping[str, Effect]]", ax: Axes | None = No
     ax.axvline(0, color="black", linewidth=0.8)
     described = next(effect for found in scales.values() for effect in found.values()).described
     better = {-1: "\n← better", 0: "", 1: "\nbetter →"}[described.better]
-    unit = described.label.replace("(%)", "(points)")
-    ax.set(xlim=(low, high), ylim=(len(scales) - 0.5, -0.5), xlabel=f"change of {unit}{better}")
+    ax.set(xlim=(low, high), ylim=(len(scales) - 0.5, -0.5), xlabel=f"change of {described.changed}{better}")
     ax.set_yticks(range(len(scales)), labels, fontsize=9)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", alpha=0.3)
@@ -194,8 +192,7 @@ def estimate_panels(panels: Mapping[str, Mapping[str, tuple[str, Interval]]], la
 def _scale_label(label: str, found: "Mapping[str, Effect]") -> str:
     """In lines that fit beside the axes, the last of which says how many networks there are of a method."""
     seeds = _seeds(found)
-    short = textwrap.wrap(label.replace(" training images", " images"), 26)
-    return "\n".join([*short, f"{seeds} seeds" if seeds > 1 else "one seed"])
+    return "\n".join([*scale_lines(label, 26), f"{seeds} seeds" if seeds > 1 else "one seed"])
 
 
 def _seeds(found: "Mapping[str, Effect]") -> int:

@@ -54,8 +54,13 @@ def predicted(prediction: "Prediction", observed: "Effects", ax: Axes | None = N
     limits = (low, high)
     ax.plot(limits, limits, color="black", lw=0.8)
     ax.axhline(0, color="#BBBBBB", lw=0.8, zorder=0)
-    unit = described.label.replace("(%)", "(points)")
-    ax.set(xlim=limits, ylim=limits, aspect="equal", xlabel="predicted, family left out", ylabel=f"change of {unit}")
+    ax.set(
+        xlim=limits,
+        ylim=limits,
+        aspect="equal",
+        xlabel="predicted, family left out",
+        ylabel=f"change of {described.changed}",
+    )
     ax.grid(alpha=0.3)
     return ax
 

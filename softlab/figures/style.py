@@ -1,12 +1,9 @@
 """How a method looks and is called in the whole book."""
 
+import textwrap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from matplotlib.colors import to_hex, to_rgb
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,11 @@ def style(method: str) -> Style:
     place = OTHERS.index(method) if method in OTHERS else sum(method.encode())
     color, marker = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
     return STYLES.get(method, Style(method.replace("_", " "), color, marker))
+
+
+def scale_lines(label: str, width: int = 17) -> list[str]:
+    """What a scale is called, in lines that fit beside a row or above a small panel."""
+    return textwrap.wrap(label.replace(" training images", " images"), width)
 
 
 def _pale(color: str) -> str:

@@ -3,10 +3,21 @@
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from softlab.batches import sent
 from softlab.errors import SoftlabError
 from softlab.regularizers.base import Regularizer, check_positive, check_share, register
+
+
+def moved(images: Tensor, by: float, noise: Tensor) -> Tensor:
+    """Images (N, C, H, W) plus `by` times noise of their shape, which was drawn on the CPU, cut to [0, 1]."""
+    return (images + by * sent(noise, images.device)).clamp(0, 1)
+
+
+def signs(images: Tensor, generator: torch.Generator) -> Tensor:
+    """+1 or -1 at random for every pixel."""
+    return 2.0 * torch.randint(2, images.shape, generator=generator) - 1
 
 
 @register("uniform_noise")
@@ -22,7 +33,7 @@ class UniformNoise(Regularizer):
 
     def transform(self, images, targets, generator):
         noise = 2 * torch.rand(images.shape, generator=generator) - 1
-        return (images + self.epsilon * sent(noise, images.device)).clamp(0, 1), targets
+        return moved(images, self.epsilon, noise), targets
 
 
 @register("gaussian_noise")
@@ -38,7 +49,7 @@ class GaussianNoise(Regularizer):
 
     def transform(self, images, targets, generator):
         noise = torch.randn(images.shape, generator=generator)
-        return (images + self.sigma * sent(noise, images.device)).clamp(0, 1), targets
+        return moved(images, self.sigma, noise), targets
 
 
 @register("sign_noise")
@@ -53,8 +64,7 @@ class SignNoise(Regularizer):
         check_positive("epsilon", self.epsilon)
 
     def transform(self, images, targets, generator):
-        signs = 2.0 * torch.randint(2, images.shape, generator=generator) - 1
-        return (images + self.epsilon * sent(signs, images.device)).clamp(0, 1), targets
+        return moved(images, self.epsilon, signs(images, generator)), targets
 
 
 @register("dropout")

@@ -9,8 +9,8 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from softlab.batches import sent
 from softlab.regularizers.base import Regularizer, check_positive, check_share, cross_entropy, register
+from softlab.regularizers.noise import moved, signs
 
 
 @register("feature_penalty")
@@ -161,5 +161,4 @@ class Steady(ScalePenalty):
     epsilon: float = 0.05
 
     def transform(self, images, targets, generator):
-        signs = 2.0 * torch.randint(2, images.shape, generator=generator) - 1
-        return (images + self.epsilon * sent(signs, images.device)).clamp(0, 1), targets
+        return moved(images, self.epsilon, signs(images, generator)), targets
