@@ -65,8 +65,9 @@ class Checkout:
         for notebook in sorted((self.folder / "notebooks").glob("*.ipynb"))[chapters:] if chapters else ():
             notebook.unlink()
             self.edit("_toc.yml", f"      - file: notebooks/{notebook.stem}\n", "")
-            for page in (self.folder / "book").glob("*.md"):  # nor links to it
-                page.write_text(re.sub(rf"\]\(\S*{notebook.name}(#\S*)?\)", "]", page.read_text()))
+            pages = [path for part in ("book", "notebooks") for path in (self.folder / part).iterdir()]
+            for page in (path for path in pages if path.suffix in (".md", ".ipynb")):  # nor links to it
+                page.write_text(re.sub(rf"\]\([^\s()]*{notebook.name}[^\s()]*\)", "]", page.read_text()))
         contents = (self.folder / "_toc.yml").read_text()  # nor parts of the book without any page
         (self.folder / "_toc.yml").write_text(re.sub(r"  - caption: .*\n    chapters:\n(?=  - |\Z)", "", contents))
         (self.folder / "home").mkdir()

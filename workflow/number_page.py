@@ -14,6 +14,7 @@ from result_pages import table
 
 TEMPLATE = Path(__file__).with_name("number_page.html")
 FLOATS = ("mean", "mean ±", "difference", "difference ±")  # columns of all.csv that may be empty
+WORDS = ("quantity", "method", "study", "scale", "name")  # columns whose few texts the page holds once
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -35,18 +36,19 @@ def add(site: Path, build: Path) -> None:
 
 def as_html(numbers: pandas.DataFrame) -> str:
     """The table with its library and its rows, to be put into a page. numbers: all.csv."""
+    study = [", ".join(filter(None, pair)) for pair in zip(numbers["study"], numbers["setting"], strict=True)]
+    coded, words = pandas.factorize(numbers.assign(study=study)[[*WORDS]].to_numpy().ravel())
     rows = []
-    for row in numbers.to_dict("records"):
-        mean, difference = (written(row, name) for name in ("mean", "difference"))
-        study = ", ".join(filter(None, (row["study"], row["setting"])))
-        change = None if pandas.isna(row["difference"]) else row["difference"]
-        said = [row["quantity"], row["method"], mean, difference, study, row["scale"], row["networks"], row["name"]]
-        rows.append([*said, row["mean"], change])
+    for row, places in zip(numbers.to_dict("records"), coded.reshape(-1, len(WORDS)).tolist(), strict=True):
+        shown = [written(row, name) for name in ("mean", "difference")]
+        by = [None if pandas.isna(row[name]) else float(f"{row[name]:.6g}") for name in ("mean", "difference")]
+        rows.append([*places, row["networks"], *shown, *by])
     library = Path(itables.options.dt_bundle)
     text = TEMPLATE.read_text()
     for place, content in (
         ("/* the library's style */", library.with_suffix(".css").read_text()),
         ('"the library"', in_script(library.read_text())),
+        ('"the words"', in_script(words.tolist())),
         ('"the rows"', in_script(rows)),
     ):
         text = text.replace(place, content)
