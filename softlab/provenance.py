@@ -57,6 +57,8 @@ def environment(device: str) -> dict[str, str]:
 @functools.cache
 def commit() -> str:
     """The checkout's commit, `+` if files differ from it, results aside; `unknown` outside a checkout."""
+    if os.environ.get("SOFTLAB_COMMIT"):  # copied without its .git
+        return os.environ["SOFTLAB_COMMIT"]
     if not (PACKAGE.parent / ".git").exists():
         return "unknown"
     asked = {"cwd": PACKAGE.parent, "capture_output": True, "text": True, "timeout": 20}

@@ -14,7 +14,7 @@ import nbformat
 from filelock import FileLock
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("_config.yml", "_toc.yml", "benchmarks", "book", "notebooks", "softlab", "workflow")
+PARTS = ("_config.yml", "_toc.yml", "benchmarks", "book", "notebooks", "softlab", "tools", "workflow")
 # The small book: these two notebooks, each of these cells, and six networks.
 CHAPTERS = ("01_soft_labels", "04_cosines")
 CELLS = {

@@ -1,0 +1,33 @@
+"""A campaign on a machine that is lent for minutes, in a copy of the checkout that has no .git."""
+
+import subprocess
+import sys
+import tarfile
+
+import pandas
+import pytest
+from checkout import Checkout
+
+pytestmark = pytest.mark.slow
+STEPS = ("core:smoke:1", "core:smoke:2")
+
+
+def campaign(made, minutes):
+    command = [sys.executable, "tools/campaign.py", "back", *STEPS, "--minutes", str(minutes), "--workers", "2"]
+    done = subprocess.run(command, cwd=made.folder, env=made.environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(made.folder / "back" / "records.tar.gz") as archive:
+        archive.extractall(made.folder / "softlab" / "records", filter="data")
+    table = made.folder / "softlab" / "records" / "core" / "smoke.csv"
+    return pandas.read_csv(table) if table.exists() else pandas.DataFrame({"id": [], "accuracy": []})
+
+
+def test_what_the_minutes_do_not_hold_is_done_by_the_next_call(tmp_path):
+    made = Checkout(tmp_path)
+    made.environment["SOFTLAB_COMMIT"] = "c0ffee0123"
+    some = campaign(made, 0.5)
+    whole = campaign(made, 5)
+    assert len(some) < len(whole) == 10
+    assert set(whole["commit"]) == {"c0ffee0123"}
+    assert whole.set_index("id").loc[some["id"], "accuracy"].tolist() == some["accuracy"].tolist()
+    assert "s numbers" in (made.folder / "back" / "log.txt").read_text()

@@ -1,0 +1,105 @@
+"""Records of many networks on a GPU that is lent for minutes: python tools/campaign.py FOLDER [STEP ...] [--minutes 9]
+
+STEP is STUDY:PROFILE:SEEDS, in the order of their worth; without one, those of STEPS. `softlab record` writes the
+tables, row by row; beside it, workers train and measure the networks ahead of it, so that the GPU is busy while lenses
+compute on the CPU. When the minutes are over, all are ended, and FOLDER has records.tar.gz, to be unpacked in
+softlab/records before the next call, which goes on where this one stopped, and log.txt with seconds for each network.
+SOFTLAB_COMMIT says of which commit the code is, where it was copied without its .git.
+"""
+
+import argparse
+import contextlib
+import itertools
+import multiprocessing
+import tarfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from softlab import load_profile, numbers, records, runs
+from softlab.errors import SoftlabError
+from softlab.experiment import Experiment
+from softlab.profile import Profile, study_profile
+
+STEPS = (
+    "core:resnet18-confirm:1",
+    "core:resnet18-confirm:3",
+    "core:resnet18-confirm:5",
+    "training_images:resnet18-confirm:1",
+    "dimension:resnet18-confirm:1",
+    "training_images:resnet18-confirm:3",
+    "dimension:resnet18-confirm:3",
+)
+
+
+def settings_of(step: str) -> tuple[str, Profile]:
+    """The study and the profile, with so many seeds, of STUDY:PROFILE:SEEDS."""
+    study, profile, seeds = step.split(":")
+    return study, load_profile(profile, seeds=int(seeds))
+
+
+def lacking(steps: Sequence[str]) -> list[tuple[dict, dict]]:
+    """Experiments of the steps without a row, in their order, each once, with how they are evaluated."""
+    profiles = [study_profile(settings, study) for study, settings in map(settings_of, steps)]
+    wanted = [(one, dict(profile.evaluation)) for profile in profiles for one in profile.experiments()]
+    wanted = [job for place, job in enumerate(wanted) if job not in wanted[:place] and not records.recorded(*job)]
+    return [(one.as_dict(), evaluation) for one, evaluation in wanted]
+
+
+def measured(job: tuple[dict, dict]) -> str:
+    """Train and measure one network; what it took."""
+    torch.set_num_threads(1)
+    experiment, evaluation = Experiment(**job[0]), job[1]
+    times = [time.perf_counter()]
+    try:
+        run = runs.fit_or_load(experiment, use_zoo=False)
+        times.append(time.perf_counter())
+        numbers.of(run, evaluation)
+    except SoftlabError as error:
+        return f"{experiment.method}: {error}"
+    times.append(time.perf_counter())
+    training, lenses = (after - before for before, after in itertools.pairwise(times))
+    return (
+        f"{training:6.1f} s training {lenses:6.1f} s numbers, {run.history['accuracy'][-1]:.3f} in training: {run.id}"
+    )
+
+
+def write(steps: Sequence[str]) -> None:
+    """The tables of the steps, one after the other; one that fails is told, and the next is written."""
+    torch.set_num_threads(1)
+    for study, settings in map(settings_of, steps):
+        try:
+            records.record(study, settings, say=lambda text: None)
+        except SoftlabError as error:
+            print(f"{study} of {settings.name}: {error}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--minutes", type=float, default=9)
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("steps", nargs="*", default=STEPS, metavar="STUDY:PROFILE:SEEDS")
+    options = parser.parse_args()
+    end, context = time.monotonic() + 60 * options.minutes, multiprocessing.get_context("spawn")
+    options.folder.mkdir(parents=True, exist_ok=True)
+    writer = context.Process(target=write, args=(options.steps,))
+    with (options.folder / "log.txt").open("a") as log, context.Pool(options.workers) as pool:
+        writer.start()
+        found = pool.imap_unordered(measured, lacking(options.steps))
+        with contextlib.suppress(multiprocessing.TimeoutError, StopIteration):
+            while (left := end - time.monotonic()) > 0:
+                print(time.strftime("%H:%M:%S"), found.next(left), file=log, flush=True)
+        writer.join(max(0, end - time.monotonic()))
+        writer.kill()
+    with tarfile.open(options.folder / "records.tar.gz", "w:gz") as archive:
+        for study in sorted({step.partition(":")[0] for step in options.steps}):
+            if (folder := records.RECORDS / study).is_dir():
+                archive.add(folder, study)
+    print((options.folder / "log.txt").read_text(), end="")
+
+
+if __name__ == "__main__":
+    main()
