@@ -91,6 +91,23 @@ def test_manifests_say_of_each_network_what_the_newest_does(tmp_path):
     assert [plan.rows(tmp_path)[plan.digest(one)]["id"] for one in networks] == ["new0", "old1"]
 
 
+def test_cheap_tables_on_embedded_data_are_tried_again(tmp_path):
+    for study, profile, networks in (
+        ("core", "quick-confirm", 3),
+        ("outside", "quick-confirm", 3),  # scored on images that do not come along
+        ("training_images_more", "quick-confirm", 3),  # trained on them
+        ("core", "quick-mobilenet", 3),  # 45 s a network
+        ("core", "cifar10-jpeg-flip", 3),
+        ("dropout", "quick", 2),  # too few
+        ("core", "a-profile-that-is-gone", 3),
+        ("dose", "quick-confirm", 3),
+    ):
+        table = tmp_path / study / f"{profile}.csv"
+        table.parent.mkdir(exist_ok=True)
+        table.write_text("id\n" + "one\n" * networks)
+    assert plan.rechecked(tmp_path) == [("core", "quick-confirm"), ("dose", "quick-confirm")]
+
+
 def test_a_digest_is_that_of_sorted_json():
     assert plan.digest({"b": 1, "a": [2]}) == hashlib.sha256(b'{"a": [2], "b": 1}').hexdigest()[:10]
 

@@ -240,6 +240,10 @@ def test_verify_tells_the_same_bits_from_others(shelf):
     found = list(records.verify("core", settings, count=4))
     assert [word for _, word, _ in found] == ["alike", "same bits", "same bits", "differs"]
     assert found[3][2] == ["NLL"]
+    assert [name for name, _, _ in records.verify("core", settings, count=1)] == [text["id"][2]]
+    text.drop(columns="accuracy").to_csv(path, index=False)  # as of a lens that is newer than the record
+    records._index.cache_clear()
+    assert next(records.verify("core", settings, count=4))[1] == "same bits"
     with pytest.raises(SoftlabError, match="no record of study core"):
         next(records.verify("core", load_profile("smoke", **SMALL | {"epochs": 2})))
 

@@ -202,6 +202,24 @@ def this_build(build: Path) -> str:
 versions of the trained networks are part of each run's record (`softlab runs show`).
 
 {table(["notebook", *columns], rows)}
+
+{rechecked(build)}
+"""
+
+
+def rechecked(build: Path) -> str:
+    """What `softlab verify` said of the networks that this build trained again."""
+    said = {path: path.read_text().strip() for path in sorted((build / "checked").glob("*.txt"))}
+    if not said:
+        return ""
+    rows = [[*path.stem.split("."), *text.split(": ", 1)] for path, text in said.items()]
+    return f"""## Recorded networks, trained again
+
+Every table of `softlab/records` whose networks train in seconds, on images that come along, is tried with one of its
+networks. *Same bits*: all its numbers are those on record. *Alike*: they are within three standard deviations of the
+other seeds', as on another kind of processor; then the numbers that moved are named.
+
+{table(["study", "profile", "network", "its numbers"], rows)}
 """
 
 

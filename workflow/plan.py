@@ -8,7 +8,10 @@ from pathlib import Path
 
 import yaml
 
-from softlab.profile import Profile, study_profile
+from softlab.profile import Profile, load_profile, packaged_profiles, study_profile
+
+EMBEDDED = ("fashion-mini", "fashion-pairs")  # data that come with the package
+CHEAP = 30  # seconds of training
 
 
 def networks(profile: Profile, studies: Iterable[str]) -> list[dict]:
@@ -44,6 +47,23 @@ def rows(out: Path) -> dict[str, dict]:
     for manifest in sorted(out.glob("training/*/*.json"), key=lambda path: path.stat().st_mtime):
         listed = json.loads((out / "jobs" / manifest.name).read_bytes())
         found |= zip(map(digest, listed), json.loads(manifest.read_bytes()), strict=True)
+    return found
+
+
+def rechecked(records: Path) -> list[tuple[str, str]]:
+    """Study and profile of the recorded tables of which a build trains a network again: cheap ones, on embedded data.
+
+    Tables of one or two networks are there for a picture, and are left out.
+    """
+    found = []
+    for table in sorted(records.glob("*/*.csv")):
+        study, name = table.parent.name, table.stem
+        if name in packaged_profiles() and study in (profile := load_profile(name)).studies:
+            cheap = profile.seconds_per_network.get("cpu", math.inf) <= CHEAP
+            settings = study_profile(profile, study)
+            embedded = {settings.experiment.data, settings.evaluation.get("test_data", EMBEDDED[0])} <= {*EMBEDDED}
+            several = len(table.read_text(encoding="utf-8").splitlines()) > 3
+            found += [(study, name)] * (cheap and embedded and several)
     return found
 
 
