@@ -293,7 +293,8 @@
       const before = state.seen[network.name].features;
       const step = laboratory.givesIn(state.walks[network.name], labelFor(network.name));
       const answer = largest(logits);
-      const fate = step === null ? "Holds." : `Gives in at step ${step}.`;
+      const wrong = largest(state.seen[network.name].logits) !== labelFor(network.name);
+      const fate = wrong ? "Wrong from the start." : step === null ? "Holds." : `Gives in at step ${step}.`;
       return html("section", { class: "card", "aria-label": network.label },
         html("strong", {}, key(network), network.label),
         html("div", { class: "pair" }, picture(`attacked image, ${network.label}`, grey(point)),
@@ -542,10 +543,14 @@
     epsilon: (value) => `${value}/255`,
     steps: (value) => (value === "1" ? "1 (FGSM)" : value),
     bias: (value) => `${value} %`,
+    far: (value) => `× ${rounded(2 ** value)}`,
   };
   function prepareControls() {
     for (const [id, text] of Object.entries(OUTPUTS)) {
-      const tell = () => (document.querySelector(`output[for=${id}]`).textContent = text($(id).value));
+      const tell = () => {
+        document.querySelector(`output[for=${id}]`).textContent = text($(id).value);
+        $(id).setAttribute("aria-valuetext", text($(id).value));
+      };
       $(id).addEventListener("input", tell);
       tell();
     }
