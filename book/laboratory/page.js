@@ -24,6 +24,8 @@
   const rounded = (value) => String(Number(value.toPrecision(2)));
   const percent = (share) => `${(100 * share).toFixed(1)} %`;
   const capital = (text) => text[0].toUpperCase() + text.slice(1);
+  const grouped = (some, kind) =>
+    some.reduce((groups, one) => groups.set(kind(one), [...(groups.get(kind(one)) ?? []), one]), new Map());
   const listed = (words) =>
     words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 
@@ -124,7 +126,7 @@
 
   function tellAnswers() {
     if (state.walks) return;
-    const answers = Map.groupBy(ready(core), ({ name }) => classes[largest(state.seen[name].logits)]);
+    const answers = grouped(ready(core), ({ name }) => classes[largest(state.seen[name].logits)]);
     const who = (some) => (some.length === core.length ? "all five" : listed(some.map(({ label }) => label)));
     const said = [...answers].map(([answer, some]) => `${answer} (${who(some)})`);
     const what = state.label === null ? "Your drawing" : `${capital(classes[state.label])}, a test image`;
@@ -152,11 +154,20 @@
 
   function prepareDrawing() {
     const canvas = $("drawing");
+    let last;
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
-      dab(pointerPlace(event));
+      last = pointerPlace(event);
+      dab(last);
     });
-    canvas.addEventListener("pointermove", (event) => event.buttons && dab(pointerPlace(event)));
+    canvas.addEventListener("pointermove", (event) => {
+      if (!event.buttons) return;
+      const [from, to] = [last, pointerPlace(event)];
+      const dabs = Math.max(...to.map((value, axis) => Math.abs(value - from[axis]))); // a fast hand leaves no gaps
+      for (let turn = 1; turn <= dabs; turn++)
+        dab(to.map((value, axis) => from[axis] + ((value - from[axis]) * turn) / dabs));
+      last = to;
+    });
     canvas.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
       if (!step && event.key !== " ") return;
@@ -251,7 +262,7 @@
     const wrong = fates.filter((one) => one.wrong);
     const held = fates.filter((one) => one.step === null);
     const fallen = fates.filter((one) => one.step !== null && !one.wrong);
-    const [first, ...later] = [...Map.groupBy(fallen, ({ step }) => step)]
+    const [first, ...later] = [...grouped(fallen, ({ step }) => step)]
       .sort(([a], [b]) => a - b).map(([step, some]) => `${names(some)} at step ${step}`);
     const said = [`${rounded(epsilon * 255)}/255, ${steps === 1 ? "one step" : `${steps} steps`}` +
       (aim ? `, an image made for ${styled(aim).label}` : "")];
@@ -478,7 +489,7 @@
 
   // Two features ------------------------------------------------------------------------------------------------------
 
-  const inTwo = {}; // name -> features of the 40 images
+  const inTwo = {}; // name -> features of the test images
   async function loadTwo() {
     await Promise.all(narrow.map(load));
     const names = ready(narrow).map(({ name }) => name);
@@ -507,7 +518,7 @@
         dot2(place(own), 9, { fill: "none", "stroke-width": 3 }));
       const names = classes.filter((_, label) => bounded[label]);
       return html("figure", {}, html("h3", {}, capital(network.label)), box, hullOf(network, rows, bounded),
-        html("figcaption", {}, "Above, regions and 40 test images in the colours of their classes; ring: the image " +
+        html("figcaption", {}, "Above, regions and the test images in the colours of their classes; ring: the image " +
           "chosen now. Below, the head’s rows and their hull. " +
           `${names.length ? `Bounded, and filled: ${listed(names)}` : "No class is bounded"}.`));
     }));

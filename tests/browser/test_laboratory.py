@@ -226,6 +226,22 @@ def test_a_finger_draws(laboratory):
         assert "Wrong from the start" not in page.inner_text("#told")
 
 
+def test_a_fast_stroke_has_no_gaps(laboratory):
+    with laboratory() as one:
+        page = one.page
+        page.locator("#clear").click()
+        box = page.locator("#drawing").bounding_box()
+        pixel, middle = box["width"] / 28, box["y"] + box["height"] / 2
+        page.mouse.move(box["x"] + 5.5 * pixel, middle)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 22.5 * pixel, middle)
+        page.mouse.up()
+        row = page.locator("#drawing").evaluate(
+            "canvas => [...canvas.getContext('2d').getImageData(0, 14, 28, 1).data]"
+        )
+        assert [value > 200 for value in row[::4]] == [4 <= place <= 23 for place in range(28)]
+
+
 def test_the_theme_is_the_books(laboratory):
     with laboratory(color_scheme="light") as one:
         page = one.page
