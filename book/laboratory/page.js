@@ -263,13 +263,13 @@
     const held = fates.filter((one) => one.step === null);
     const fallen = fates.filter((one) => one.step !== null && !one.wrong);
     const [first, ...later] = [...grouped(fallen, ({ step }) => step)]
-      .sort(([a], [b]) => a - b).map(([step, some]) => `${names(some)} at step ${step}`);
+      .sort(([a], [b]) => a - b).map(([step, some]) => `${names(some)} at ${step ? `step ${step}` : "the random start"}`);
     const said = [`${rounded(epsilon * 255)}/255, ${steps === 1 ? "one step" : `${steps} steps`}` +
       (aim ? `, an image made for ${styled(aim).label}` : "")];
     if (first) said.push(`First to give in: ${first}`);
     if (later.length) said.push(`Then ${later.join(", ")}`);
     if (held.length) said.push(`To the end ${held.length > 1 ? "hold" : "holds"}: ${names(held)}`);
-    if (wrong.length) said.push(`Wrong from the start: ${names(wrong)}`);
+    if (wrong.length) said.push(`Wrong before: ${names(wrong)}`);
     $("told").textContent = `${said.join(". ")}.`;
   }
 
@@ -305,7 +305,8 @@
       const step = laboratory.givesIn(state.walks[network.name], labelFor(network.name));
       const answer = largest(logits);
       const wrong = largest(state.seen[network.name].logits) !== labelFor(network.name);
-      const fate = wrong ? "Wrong from the start." : step === null ? "Holds." : `Gives in at step ${step}.`;
+      const at = step ? `step ${step}` : "the random start";
+      const fate = wrong ? "Wrong before the attack." : step === null ? "Holds." : `Gives in at ${at}.`;
       return html("section", { class: "card", "aria-label": network.label },
         html("strong", {}, key(network), network.label),
         html("div", { class: "pair" }, picture(`attacked image, ${network.label}`, grey(point)),
@@ -388,7 +389,7 @@
     const [least, most] = [Math.min(...all), Math.max(...all)];
     const { box, x, y } = chart(`ten logits along the ray of the feature, ${styled(state.network).label}`,
       [room($("ray"), 520), 340], [42, 92, 38, 36], [0, end], [least, most], ["t, times the feature", "centred logit",
-        [0, 1, Math.floor(end)], [Math.round(least), 0, Math.round(most)]]);
+        [0, 1, Math.floor(end)], [Math.ceil(least), 0, Math.floor(most)]]);
     const shown = stages.filter(({ from }) => from < end);
     const top = shown.map(({ label, from }) => [x(from), y(at(label, from))]);
     const last = shown.at(-1).label;

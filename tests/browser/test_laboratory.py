@@ -223,7 +223,7 @@ def test_a_finger_draws(laboratory):
             page.touchscreen.tap(box["x"] + share * box["width"], box["y"] + 0.5 * box["height"])
         page.wait_for_function("before => document.querySelector('#answers').innerText !== before", arg=before)
         attack(page)  # of a drawing: each network's own answer
-        assert "Wrong from the start" not in page.inner_text("#told")
+        assert "Wrong before" not in page.inner_text("#told")
 
 
 def test_a_fast_stroke_has_no_gaps(laboratory):
