@@ -77,11 +77,19 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
     missing = [page for page in pages(site) if not is_page(html / f"{page}.html")]
     if missing or not is_page(html / "index.html", at_least=50):
         sys.exit(f"no page came out for: {', '.join(missing) or 'index.html'}")
+    add_laboratory(html)
     (html / ".nojekyll").touch()
     shutil.rmtree(build / "html", ignore_errors=True)
     html.replace(build / "html")
     shutil.rmtree(work)
     (build / "index.json").write_text(json.dumps({"seconds": round(time.monotonic() - started, 1)}))
+
+
+def add_laboratory(html: Path) -> None:
+    """The page on which networks run. It reads torch's data sets, which whoever only imports this module need not."""
+    import laboratory
+
+    laboratory.write(html / "laboratory")
 
 
 def add_sweeps(site: Path, build: Path, names: list[str]) -> None:

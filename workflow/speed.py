@@ -26,6 +26,9 @@ TITLES = {  # in the table's order
     "geometry_onset": "Cone onset",
     "geometry_centers": "Class centres",
     "engine_notebook": "Executing a notebook",
+    "page_forward": "A network in the browser: logits",
+    "page_gradient": "A network in the browser: gradient",
+    "page_attack": "A network in the browser: PGD-20",
 }
 ON_GPU = ("time_to_accuracy", "gpu_training", "feature_extraction")  # the rest is measured on the CPU only
 WITHOUT_PEER = ("engine", "planning")  # one thing at several sizes: book/sweeps.md
