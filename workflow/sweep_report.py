@@ -14,8 +14,9 @@ import matplotlib.pyplot as plt
 import pandas
 import plan
 from matplotlib.figure import Figure
-from sweep import Sweep, load_sweep
+from sweep import COLUMNS, Sweep, load_sweep
 
+from softlab import results
 from softlab.figures import style
 from softlab.files import write_json, write_whole
 from softlab.intervals import Interval, between, t_interval
@@ -36,12 +37,8 @@ def collect(sweep: Sweep, out: Path, profile: str) -> tuple[pandas.DataFrame, di
         where = {label: _cell(value) for label, value in point.values.items()}
         for name in sweep.notebooks:
             file = out / "sweeps" / sweep.name / "points" / point.name / f"{name}.results.json"
-            about = json.loads(file.read_bytes())
-            numbers = [(one["quantity"], one) for one in about["measurements"]]
-            numbers += [(": ".join(filter(None, (one["claim"], one["variant"]))), one) for one in about["evidence"]]
-            for quantity, one in numbers:
-                of = {"notebook": name, "method": one["method"], "seed": one["seed"]}
-                found.append({**where, **of, "quantity": quantity, "value": one["value"]})
+            about = results.read(file)
+            found += [{**where, "notebook": name, **one} for one in about["measurements"]]
         if not sweep.notebooks:
             settings = point.settings(profile)
             rows = [manifests[plan.digest(one)] for one in plan.networks(settings, ["core"])]
@@ -52,7 +49,9 @@ def collect(sweep: Sweep, out: Path, profile: str) -> tuple[pandas.DataFrame, di
                 found += [{**of, "quantity": quantity, "value": value} for quantity, value in one["values"].items()]
     about = {key: about[key] for key in KEPT}
     about |= {"sweep": sweep.name, "title": sweep.title, "about": sweep.about, "show": list(sweep.show)}
-    return pandas.DataFrame(found), about | {"axes": list(sweep.axes)}
+    table = pandas.DataFrame(found)
+    columns = [name for name in (*sweep.axes, *COLUMNS) if name in table]
+    return table.reindex(columns=columns), about | {"axes": list(sweep.axes)}
 
 
 def about_networks(settings: Profile, run: str) -> dict:
