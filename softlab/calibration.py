@@ -5,9 +5,7 @@ Calibration errors take either probabilities (N, K) with labels (N,), or top-1 c
 
 import math
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +15,6 @@ from torch import Tensor
 
 from softlab.checks import check_correct, check_logits, check_probabilities, refuse
 from softlab.errors import SoftlabError
-from softlab.intervals import Interval
 
 CHUNK, ROWS = 2**16, 2**10  # confidences, and rows of logits, worked on at a time: they stay in the processor's cache
 GRID = 2**13  # cells of [0, 1] in which smooth_calibration_error sums: far narrower than its kernels
@@ -201,48 +198,6 @@ def brier_terms(probs: Tensor, labels: Tensor) -> Tensor:
     check_probabilities(probs, labels)
     truth = functional.one_hot(labels, probs.shape[1])
     return (probs.double() - truth).square().sum(1)
-
-
-class ScoreParts(NamedTuple):
-    """A proper score = refinement, what is left of it at the temperature, + calibration, what that takes away."""
-
-    refinement: float
-    calibration: float
-
-
-def score_parts(logits: Tensor, labels: Tensor, temperature: float) -> dict[str, ScoreParts]:
-    """NLL and Brier score, each as what no temperature mends and what one does (after Berta et al. 2025, 2501.19195).
-
-    logits: (N, K).  labels: (N,) int64.  temperature: `fit_temperature`'s, best from other samples: calibration is
-    below 0 where it does harm. Fitted on these samples, it is never below 0 for NLL (for Brier it can be).
-    """
-    cooled = logits.double() / temperature
-    scores = {
-        "NLL": (nll(cooled, labels), nll(logits, labels)),
-        "Brier": (brier(cooled.softmax(1), labels), brier(logits.double().softmax(1), labels)),
-    }
-    return {name: ScoreParts(after, before - after) for name, (after, before) in scores.items()}
-
-
-def bootstrap_interval(
-    statistic: Callable[..., float], *samples: Tensor, draws: int = 500, level: float = 0.95, seed: int = 0
-) -> Interval:
-    """What drawing other test samples would do to `statistic(*samples)`: the basic bootstrap interval.
-
-    samples: tensors of the same first dimension N, drawn together.  Basic, not percentile: drawing with replacement
-    adds noise, which moves every calibration error up, and the basic interval takes that back (near the noise floor of
-    an ECE even it covers too little). For seeds use evidence.t_interval: over a handful of networks a bootstrap is too
-    narrow.
-    """
-    size = len(samples[0])
-    generator = torch.Generator().manual_seed(seed)
-    drawn = []
-    for _ in range(draws):
-        chosen = torch.randint(size, (size,), generator=generator)
-        drawn.append(statistic(*(sample[chosen] for sample in samples)))
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    value = statistic(*samples)
-    return Interval(value, float(2 * value - high), float(2 * value - low), size)
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:

@@ -88,10 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     examine.add_argument("--out", type=Path, help="the page to write (WEIGHTS.examination.html)")
     examine.set_defaults(run=_examine)
 
-    claims = commands.add_parser("claims", help="what the book claims, and what a build found")
-    claims.add_argument("names", nargs="*", metavar="CLAIM", help="claims to show in full (all, in one line each)")
-    folder = "_build/quick/notebooks"
-    claims.add_argument("--results", type=Path, default=folder, help=f"folder of results files ({folder})")
+    claims = commands.add_parser("claims", help="the book's laws, what the papers say, and what is on record")
+    claims.add_argument("names", nargs="*", metavar="NAME", help="to show in full (all, in one line each)")
     claims.set_defaults(run=_claims)
 
     about = "networks and notebooks over a grid of parameters, and a report"
@@ -255,25 +253,27 @@ def _examine(options) -> None:
 
 
 def _claims(options) -> None:
-    from softlab.evidence import claims, read_results
+    from softlab.files import read_yaml
 
-    results = read_results(options.results)
+    ours, theirs = (read_yaml(PACKAGE / f"{name}.yml") for name in ("laws", "papers"))
     for name in options.names:
-        check_known("claim", name, claims())
-    for name, claim in claims().items():
-        judged = [one for record in results.values() for one in record["verdicts"] if one["claim"] == name]
-        if not options.names:
-            verdicts = dict.fromkeys(one["verdict"] for one in judged)
-            print(f"{name:36} {claim.source:12} {claim.rule.text():16} {', '.join(verdicts) or 'not run'}")
-        elif name in options.names:
-            print(f"{name} ({claim.source}): {claim.statement}\n{claim.statistic}; {claim.rule.text()}")
-            for one in judged:
-                print(f"  {one['variant'] or 'as claimed'}: {one['verdict']}")
-                for method, found in one["differences"].items():
-                    numbers = (f"{key} {value:.3g}" for key, value in found.items() if value is not None)
-                    print(f"    {method}: {', '.join(numbers)}")
-    if not results:
-        print(f"no results in {options.results}: make book, or name a folder with --results")
+        check_known("law or claim", name, [*ours, *theirs])
+    if not options.names:  # at once: what the records say takes torch
+        for name, entry in {**ours, **theirs}.items():
+            print(f"{name:24} {entry.get('paper', 'ours'):8} {entry.get('says') or entry['law']}")
+        return
+    from softlab import laws, records
+
+    for name in options.names:
+        if name in ours:
+            law = laws.laws()[name]
+            became = laws.became(name, laws.judged()) or law.contrast or law.kind
+            print(f"{name} ({law.chapter}): {law.law}\n  {became}")
+        else:
+            said = laws.papers()[name]
+            print(f"{name} ({said.paper}; {said.chapter}): {said.says}\n  {said.quantity} {said.side}")
+            for scale, method, effect in said.read(records.scales()):
+                print(f"  {scale:18} {method:16} {effect!s:16} {said.outcome(effect.interval)}")
 
 
 def _sweep(options) -> None:

@@ -208,7 +208,7 @@ def differences(table: pandas.DataFrame, quantity: str, against: str = "baseline
 
 
 def by_method(table: pandas.DataFrame, quantity: str) -> Values:
-    """One quantity of a table as {method: {seed: value}}, finite values only: what evidence.Ledger.judge takes."""
+    """One quantity of a table as {method: {seed: value}}, finite values only."""
     groups = table[np.isfinite(table[quantity])].groupby("method", sort=False)
     return {str(name): dict(zip(rows["seed"], rows[quantity], strict=True)) for name, rows in groups}
 

@@ -16,12 +16,15 @@ import numpy as np
 import pandas
 import torch
 from matplotlib.figure import Figure
+from scipy import stats
 from torch import Tensor, nn
 
-from softlab import calibration, figures, findings, foreign, notebook, pages, provenance
+from softlab import calibration, figures, foreign, pages, provenance
 from softlab.attacks.ascent import device_of
 from softlab.data import split_test
 from softlab.errors import SoftlabError
+from softlab.intervals import t_interval
+from softlab.notebook import table, told
 from softlab.quantities import QUANTITIES, RADII, Samples, measure
 from softlab.representation import Representation, extract
 
@@ -47,14 +50,94 @@ class Examination:
     tested: Representation = field(repr=False)
 
     def findings(self) -> list[str]:
-        """Plain sentences, chosen by the numbers; then what was not computed, and warnings."""
-        return findings.of_network(self)
+        """A few sentences, none of which says more than the images can tell; then what failed, and warnings."""
+        percent = {name: f"{100 * value:z.1f}" for name, value in self.numbers.items()}
+        confidence, correct = self.tested.logits.softmax(1).amax(1).clamp(max=1), self.tested.correct
+        texts = [self._accuracy(correct)]
+        if "ECE" in percent:
+            texts.append(self._calibration(confidence, correct))
+        if 0 < self.numbers["accuracy"] < 1:
+            right, wrong = confidence[correct].numpy(), confidence[~correct].numpy()
+            surer = stats.mannwhitneyu(right, wrong, alternative="greater").pvalue < 0.025
+            texts.append(
+                told(
+                    "Its confidence tells right from wrong: it is {right:.1f} % where it is right and {wrong:.1f} % "
+                    "where it is wrong, on average.",
+                    holds=bool(surer and right.mean() > wrong.mean()),
+                    otherwise="Its confidence hardly tells right from wrong: it is {right:.1f} % where it is right and "
+                    "{wrong:.1f} % where it is wrong, on average.",
+                    right=100 * float(right.mean()),
+                    wrong=100 * float(wrong.mean()),
+                )
+            )
+        if "apex ratio" in percent:
+            texts.append(
+                f"From a tenth of a feature's length to ten times it, the class of {percent['constant class']} % of "
+                f"images stays the same. Class regions are cones from where the logits are most alike, "
+                f"{self.numbers['apex ratio']:.3f} feature lengths from the origin."
+            )
+        if "corrupted" in percent:
+            under = ", ".join(f"{percent[f'robust, {radius}/255']} % up to {radius}/255" for radius in RADII)
+            texts.append(
+                f"Under attacks it is right on {under}, of {self.attacked} images; on corrupted images, on "
+                f"{percent['corrupted']} %."
+            )
+        texts += [f"Not computed ({lens}): {why}." for lens, why in self.problems.items()]
+        return texts + [f"Warning: {text}." for text in self.warnings]
+
+    def _accuracy(self, correct: Tensor) -> str:
+        exact = stats.binomtest(int(correct.sum()), len(correct)).proportion_ci()
+        chance = float(self.tested.labels.bincount().max()) / len(correct)
+        right = (
+            "Right on {accuracy:.1f} % of {n} images (95 % interval over images {low:.1f} to {high:.1f}); {fitted} "
+            "others were for fitting the temperature. "
+        )
+        return told(
+            right + "One network says nothing about its training method: train several.",
+            holds=exact.low > chance,
+            otherwise=right + "That is no better than chance: always naming the most frequent class gives "
+            "{chance:.1f} %. Either it has learned nothing of these labels, or it numbers them otherwise.",
+            accuracy=100 * self.numbers["accuracy"],
+            n=len(correct),
+            low=100 * exact.low,
+            high=100 * exact.high,
+            fitted=self.fitted,
+            chance=100 * chance,
+        )
+
+    def _calibration(self, confidence: Tensor, correct: Tensor) -> str:
+        before, after = (100 * self.numbers[name] for name in ("ECE", "ECE at T"))
+        most = 100 * calibration.ece_noise_floor(confidence, generator=torch.Generator().manual_seed(0))[1]
+        gap = t_interval((confidence.double() - correct.double()).numpy()).scaled(100)
+        leaning = {
+            1: "Overconfident: confidence is above accuracy by {gap} points. ",
+            -1: "Underconfident: confidence minus accuracy is {gap} points. ",
+            0: "Over- and underconfident in different places: confidence minus accuracy is {gap} points on average. ",
+        }[gap.side()]
+        remedy = told(
+            "Divide the logits by {temperature:.2f}: that takes the ECE from {before:.1f} % to {after:.1f} %.",
+            holds=after < before,
+            otherwise="No temperature mends that: the best, {temperature:.2f}, takes the ECE from {before:.1f} % to "
+            "{after:.1f} %.",
+            temperature=self.numbers["temperature"],
+            before=before,
+            after=after,
+        )
+        return told(
+            "Well calibrated, as far as these images can tell: a calibrated network would show an ECE of up to "
+            "{most:.1f} % on them, and here it is {before:.1f} %.",
+            holds=before <= most,
+            otherwise=leaning + remedy,
+            gap=gap.text(),
+            most=most,
+            before=before,
+        )
 
     def table(self) -> pandas.DataFrame:
         """Every number as it is written in the book, by chapter."""
         values = {QUANTITIES[name]: value for name, value in self.numbers.items()}
         rows = {(q.chapter, q.label): {self.name: f"{q.factor * value:.{q.digits}f}"} for q, value in values.items()}
-        return notebook.table(rows, corner=["chapter", "quantity"]).T
+        return table(rows, corner=["chapter", "quantity"]).T
 
     def figure(self) -> Figure:
         """A reliability diagram, and accuracy against the radius of attacks."""

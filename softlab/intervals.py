@@ -1,12 +1,11 @@
-"""From one number per seed to an interval, a p value, and the smallest effect that so few seeds could have shown."""
+"""From one number per seed to an interval and a p value."""
 
-import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import stats
 
 from softlab.errors import SoftlabError
 
@@ -49,44 +48,12 @@ class Interval:
         """Two-sided p of Student's t test of mean = null, from the interval; NaN with one seed."""
         if self.half_width == 0:
             return float(self.mean == null)
-        return float(2 * stats.t.sf(abs(self.mean - null) / self._standard_error, self._degrees))
-
-    def p_within(self, margin: float) -> float:
-        """p of "the mean is not within ± margin": the larger of two one-sided tests; NaN with one seed."""
-        if self.half_width == 0:
-            return float(abs(self.mean) >= margin)
-        return float(stats.t.sf((margin - abs(self.mean)) / self._standard_error, self._degrees))
-
-    def detectable(self) -> float:
-        """The smallest effect that a test at 5 % finds in 80 % of repetitions, at this spread; infinite with one seed.
-
-        An undecided difference says nothing about effects smaller than this.
-        """
-        return math.inf if self.n < 2 else _detectable_errors(self._degrees) * self._standard_error
-
-    @property
-    def _standard_error(self) -> float:
-        """NaN with one seed."""
-        return self.half_width / float(stats.t.ppf(0.975, self._degrees))
-
-    @property
-    def _degrees(self) -> float:
-        return self.n - 1 if self.degrees is None else self.degrees
+        degrees = self.n - 1 if self.degrees is None else self.degrees
+        standard_error = self.half_width / float(stats.t.ppf(0.975, degrees))
+        return float(2 * stats.t.sf(abs(self.mean - null) / standard_error, degrees))
 
 
 OPEN = Interval(math.nan, -math.inf, math.inf, 0)  # of what no seed has a finite value of: on neither side of anything
-
-
-@functools.cache
-def _detectable_errors(degrees: float, power: float = 0.8) -> float:
-    """The detectable effect in standard errors of the mean, from the noncentral t distribution."""
-    critical = stats.t.ppf(0.975, degrees)
-
-    def missing(effect: float) -> float:
-        """The chance to find it, minus what is wanted; the wrong side counts for nothing."""
-        return float(stats.nct.sf(critical, degrees, effect)) - power
-
-    return optimize.root_scalar(missing, bracket=(0.1, 60), method="brentq").root
 
 
 def t_interval(values: Sequence[float] | np.ndarray) -> Interval:
@@ -156,7 +123,7 @@ def means(values: Mapping[str, Sequence[float] | Mapping[int, float]]) -> dict[s
 
 
 def by_seed(runs: Mapping, statistic: Callable) -> dict[str, dict[int, object]]:
-    """statistic(run) of every run, as {method: {seed: value}}: what evidence.Ledger.judge takes."""
+    """statistic(run) of every run, as {method: {seed: value}}."""
     return {name: {run.experiment.seed: statistic(run) for run in group} for name, group in runs.items()}
 
 

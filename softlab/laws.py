@@ -6,8 +6,10 @@ papers()                        # what the two papers say, each as one number of
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+
+import pandas
 
 from softlab import records
 from softlab.effects import Effect, effects
@@ -95,6 +97,13 @@ class Said:
         side = interval.side() * (1 if self.side == "rises" else -1) if interval.n > 1 else 0
         return {1: "as it says", 0: "open", -1: "the opposite"}[side]
 
+    def read(self, tables: Mapping[str, pandas.DataFrame]) -> Iterator[tuple[str, str, Effect]]:
+        """(scale, method, effect) of the methods that it is about. tables: by scale, as of records.scales."""
+        for scale, table in tables.items():
+            if self.against in set(table["method"]):
+                found = effects(table, self.quantity, self.against)
+                yield from ((scale, name, found[name]) for name in self.methods if name in found and found[name].ids)
+
 
 @functools.cache
 def papers() -> dict[str, Said]:
@@ -123,3 +132,14 @@ def judged() -> dict[str, tuple[Effect, bool, float]]:
         name: (effect, effect.interval.side() == (1 if laws()[name].side == "rises" else -1), p)
         for (name, effect), p in zip(found.items(), p_values, strict=True)
     }
+
+
+def became(name: str, among: Mapping[str, tuple[Effect, bool, float]]) -> str:
+    """What its contrast says of a law; empty where that is not on record with several seeds. among: as of judged."""
+    if name not in among or among[name][0].interval.n < 2:
+        return ""
+    effect, holds, p = among[name]
+    return (
+        f"Its contrast is {effect:+} ({laws()[name].profile}, p = {p:.1g} after Holm’s correction over the laws), "
+        + ("as declared." if holds and p < 0.05 else "not as declared.")
+    )

@@ -18,11 +18,10 @@ KEPT = 2**21  # pixels: of no more, corrupted images stay in memory for the next
 
 @dataclass(frozen=True)
 class Quantity:
-    """How one number is called and written, and the claim that it is the statistic of.
+    """How one number is called and written.
 
     chapter: the notebook that explains it.  factor, digits: in which units.  better: +1 more, -1 less, 0 neither.
-    claim, variant: of claims.yml and of the ledger (empty: none).  images: the outcome of which it is the mean over
-    images, among those that its lens gives (empty: it is no such mean).
+    images: the outcome of which it is the mean over images, among those that its lens gives (empty: no such mean).
     """
 
     label: str
@@ -30,8 +29,6 @@ class Quantity:
     factor: float = 1
     digits: int = 2
     better: int = 0
-    claim: str = ""
-    variant: str = ""
     images: str = ""
 
     @property

@@ -89,15 +89,19 @@ def test_part(settings: Profile) -> tuple[Tensor, Tensor]:
     return dataset.test_images[:size], dataset.test_labels[:size]
 
 
-def tell(text: str, *, holds: bool, otherwise: str, **values: object) -> None:
-    """Say a sentence that a person wrote, if what it says holds; else another that says less.
+def told(text: str, *, holds: bool, otherwise: str, **values: object) -> str:
+    """A sentence that a person wrote, if what it says holds; else another that says less.
 
     text: with {names} of values, which are formatted as they are: an effects.Effect as `-2.7 ± 0.5`.
     holds: what must be true for the text to be said, from intervals; also what it says of the setting.
     otherwise: neutral, true in any case; it may use the same values. A method without a value was left out: a dash.
     """
-    values = dict.fromkeys(REGISTRY, _Open()) | values
-    say((text if holds else otherwise).format(**values))
+    return (text if holds else otherwise).format(**dict.fromkeys(REGISTRY, _Open()) | values)
+
+
+def tell(text: str, *, holds: bool, otherwise: str, **values: object) -> None:
+    """Show what `told` gives."""
+    say(told(text, holds=holds, otherwise=otherwise, **values))
 
 
 class _Open:
@@ -107,17 +111,11 @@ class _Open:
 
 def declared(name: str, judged: Mapping | None = None) -> None:
     """Say what became of a law that was declared beforehand, once its contrast is on record. judged: laws.judged()."""
+    from softlab.laws import became, laws
     from softlab.laws import judged as judge
-    from softlab.laws import laws
 
-    found = (judge() if judged is None else judged).get(name)
-    if found is not None and found[0].interval.n > 1:
-        (effect, holds, p), law = found, laws()[name]
-        say(
-            f"Declared before any of these networks was trained: *{law.law}* Its contrast is {effect:+} "
-            f"({law.profile}, p = {p:.1g} after Holm’s correction over the laws), "
-            + ("as declared." if holds and p < 0.05 else "not as declared.")
-        )
+    if text := became(name, judge() if judged is None else judged):
+        say(f"Declared before any of these networks was trained: *{laws()[name].law}* {text}")
 
 
 def at_scales(settings: Profile, table: pandas.DataFrame, quantity: str, study: str = "core") -> None:

@@ -21,7 +21,6 @@ from softlab.representation import extract
 SOFT_LABELS, CONES, MAGNITUDES, COSINES = "01_soft_labels", "02_cones", "03_magnitudes", "04_cosines"
 CALIBRATION, ROBUSTNESS, MAXSUP, CAUSES = "05_calibration", "06_robustness", "07_maxsup", "08_causes"
 RADII = (1, 2, 4, 8)  # of the ladder of attacks, in 255ths
-SAID = (1, 2, 4)  # of them, those that sentences speak of and claims are judged at
 PAPERS = 0.4 / 255  # the radius of Park et al., with PGD-7; so close by, the ladder's last rung finds nothing more
 WALKED = 200  # attacked images whose way in the space of features is looked at
 VERSIONS = ("raw", "centred", "row space", "logits")  # of the within-class variation; the last is invariant
@@ -33,7 +32,7 @@ STEPS = ("gradient", "gradient at T", "attack, cross-entropy", "attack, margin")
 @lens(
     1,
     {
-        "accuracy": Quantity("accuracy (%)", SOFT_LABELS, 100, 1, 1, "accuracy-improves", images="right"),
+        "accuracy": Quantity("accuracy (%)", SOFT_LABELS, 100, 1, 1, images="right"),
         "training accuracy": Quantity("accuracy on training images (%)", SOFT_LABELS, 100, 1),
     },
 )
@@ -51,9 +50,7 @@ def outcomes(look: Look) -> Found:
     1,
     {
         "apex ratio": Quantity("distance of the apex / ‖Qf‖", CONES, 1, 3),
-        "constant class": Quantity(
-            "class the same at t = 0.1 and 10 (%)", CONES, 100, 1, claim="cones-invariant", variant="two-sided"
-        ),
+        "constant class": Quantity("class the same at t = 0.1 and 10 (%)", CONES, 100, 1),
         "settled share": Quantity("class settled below t = 1 (%)", CONES, 100, 1),
         "onset": Quantity("median onset t₀", CONES, 1, 3),
         "bounded classes": Quantity("classes with a bounded region", CONES, 1, 1),
@@ -75,7 +72,7 @@ def cones(look: Look) -> Found:
     }
 
 
-@lens(1, {"apex residual": Quantity("how unequal logits are at the apex", CONES, 1, 3, claim="regions-are-cones")})
+@lens(1, {"apex residual": Quantity("how unequal logits are at the apex", CONES, 1, 3)})
 def exactness(look: Look) -> Found:
     return {"apex residual": geometry.apex_residual(*look.layer)}
 
@@ -93,8 +90,8 @@ def rays(look: Look) -> Found:
 @lens(
     1,
     {
-        "log magnitude": Quantity("log magnitude", MAGNITUDES, claim="magnitude-shrinks"),
-        "log logit scale": Quantity("log logit scale", MAGNITUDES, claim="logit-scale-shrinks"),
+        "log magnitude": Quantity("log magnitude", MAGNITUDES),
+        "log logit scale": Quantity("log logit scale", MAGNITUDES),
         "seen share": Quantity("seen share ‖Qf‖ / ‖f‖", MAGNITUDES),
         "log seen share": Quantity("log seen share", MAGNITUDES),
         "log head gain": Quantity("log head gain", MAGNITUDES),
@@ -118,10 +115,7 @@ def magnitudes(look: Look) -> Found:
 @lens(
     1,
     {
-        **{
-            f"cosine, {variant}": Quantity(f"cosine, {variant}", COSINES, 1, 3, claim="cosine-rises", variant=variant)
-            for variant in geometry.VARIANTS
-        },
+        **{f"cosine, {variant}": Quantity(f"cosine, {variant}", COSINES, 1, 3) for variant in geometry.VARIANTS},
         "alignment": Quantity("cosine of the logits to their largest, without labels", COSINES, 1, 3),
     },
 )
@@ -216,7 +210,7 @@ def shape(look: Look) -> Found:
 @lens(
     1,
     {
-        "ECE": Quantity("ECE (%)", CALIBRATION, 100, 1, -1, "calibration-improves"),
+        "ECE": Quantity("ECE (%)", CALIBRATION, 100, 1, -1),
         "overconfident part": Quantity("overconfident part of ECE (%)", CALIBRATION, 100, 1, -1),
         "underconfident part": Quantity("underconfident part of ECE (%)", CALIBRATION, 100, 1, -1),
         "gap": Quantity("confidence − accuracy (points)", CALIBRATION, 100, 1),
@@ -230,7 +224,7 @@ def shape(look: Look) -> Found:
         # What no temperature mends: the refinement parts of the two scores.
         "NLL at T": Quantity("NLL at that temperature", CALIBRATION, 1, 3, -1, images="loss at T"),
         "Brier at T": Quantity("Brier score at that temperature", CALIBRATION, 1, 3, -1),
-        "AURC": Quantity("AURC (%)", CALIBRATION, 100, 2, -1, "ls-hurts-selective"),
+        "AURC": Quantity("AURC (%)", CALIBRATION, 100, 2, -1),
         "excess AURC": Quantity("excess AURC (%)", CALIBRATION, 100, 2, -1),
     },
 )
@@ -317,23 +311,15 @@ def sure_when_corrupted(look: Look) -> Found:
 
 
 def _robust(radius: float) -> Quantity:
-    claim = ("robustness-improves", f"{radius}/255") if radius in SAID else ("", "")
     label = f"accuracy, attack of {radius}/255 (%)"
-    return Quantity(label, ROBUSTNESS, 100, 1, 1, *claim, images=f"survives {radius}/255")
+    return Quantity(label, ROBUSTNESS, 100, 1, 1, images=f"survives {radius}/255")
 
 
 @lens(
     1,
     {
         "robust, 0.4/255, PGD-7": Quantity(
-            "accuracy, PGD-7 of 0.4/255 (%)",
-            ROBUSTNESS,
-            100,
-            1,
-            1,
-            "robustness-improves",
-            "0.4/255, PGD-7",
-            images="survives 0.4/255",
+            "accuracy, PGD-7 of 0.4/255 (%)", ROBUSTNESS, 100, 1, 1, images="survives 0.4/255"
         ),
         **{f"robust, {radius}/255": _robust(radius) for radius in RADII},
         "gradient zero": Quantity("images without gradient in float32 (%)", ROBUSTNESS, 100, 1),
@@ -357,9 +343,7 @@ def attacked(look: Look) -> Found:
 @lens(
     1,
     {
-        f"inward, {step}{space}": Quantity(
-            f"cosine of {step} with −f{space}", ROBUSTNESS, claim="perturbation-to-origin", variant=f"{step}{space}"
-        )
+        f"inward, {step}{space}": Quantity(f"cosine of {step} with −f{space}", ROBUSTNESS)
         for step in STEPS
         for space in ("", ", row space")
     },
@@ -389,7 +373,7 @@ def inward(look: Look) -> Found:
 @lens(
     1,
     {
-        "corrupted": Quantity("accuracy, corrupted (%)", ROBUSTNESS, 100, 1, 1, "corruption-improves"),
+        "corrupted": Quantity("accuracy, corrupted (%)", ROBUSTNESS, 100, 1, 1),
         **{
             f"corrupted, {kind}": Quantity(f"accuracy, {kind} (%)", ROBUSTNESS, 100, 1, 1)
             for kind in corruptions.SEVERITIES

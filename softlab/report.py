@@ -16,11 +16,12 @@ import pandas
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from softlab import figures, findings, numbers, pages, provenance, regularizers, runs, training
+from softlab import figures, numbers, pages, provenance, regularizers, runs, training
+from softlab.effects import Effect
 from softlab.errors import SoftlabError
-from softlab.evidence import Ledger
 from softlab.intervals import Interval, Values, between, known, means
-from softlab.notebook import table
+from softlab.laws import papers
+from softlab.notebook import table, told
 from softlab.profile import Profile, load_profile
 from softlab.quantities import QUANTITIES
 
@@ -28,6 +29,44 @@ MAIN = ("accuracy", "log magnitude", "log logit scale", "cosine, row space")
 MAIN += ("ECE", "AURC", "robust, 2/255", "corrupted")
 # A property of the space of features, and a benefit that the papers derive from such.
 SHAPES = (("log logit scale", "gap"), ("cosine, row space", "ECE"), ("log magnitude", "robust, 2/255"))
+# What is said of a quantity that rises, that falls, and where the interval leaves it open.
+SENTENCES = {
+    "accuracy": (
+        "It is more accurate than the baseline, by {change} points.",
+        "It is less accurate than the baseline, by {change:abs} points.",
+        "Its accuracy differs from the baseline's by {change:+} points, which may be chance.",
+    ),
+    "log logit scale": (
+        "Its logits are larger: their log scale rises by {change}.",
+        "Its logits are smaller: their log scale falls by {change:abs}.",
+        "The log scale of its logits changes by {change:+}, which may be chance.",
+    ),
+    "ECE": (
+        "As trained it is worse calibrated: its ECE is {change} points larger.",
+        "As trained it is better calibrated: its ECE is {change:abs} points smaller.",
+        "As trained its ECE differs by {change:+} points, which may be chance.",
+    ),
+    "NLL at T": (
+        "At the best temperature its probabilities are worse: NLL rises by {change}.",
+        "At the best temperature its probabilities are better: NLL falls by {change:abs}.",
+        "At the best temperature NLL changes by {change:+}, which may be chance.",
+    ),
+    "AURC": (
+        "Its confidence tells right from wrong less well: AURC rises by {change} points.",
+        "Its confidence tells right from wrong better: AURC falls by {change:abs} points.",
+        "Its AURC, by how well confidence tells right from wrong, changes by {change:+} points, which may be chance.",
+    ),
+    "robust, 4/255": (
+        "Attacks of 4/255 fool it less often: {change} points of accuracy more.",
+        "Attacks of 4/255 fool it more often: {change:abs} points of accuracy less.",
+        "Under attacks of 4/255 its accuracy differs by {change:+} points, which may be chance.",
+    ),
+    "corrupted": (
+        "It is right on more of the corrupted images, by {change} points.",
+        "It is right on fewer of the corrupted images, by {change:abs} points.",
+        "On corrupted images its accuracy differs by {change:+} points, which may be chance.",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -35,22 +74,25 @@ class ReportCard:
     """What was measured of `method` and of those beside it, and what can be said of it.
 
     profile: with the methods compared, baseline first, then `method`.  values: quantity -> {method: {seed: value}} in
-    the units of QUANTITIES, without values that are not finite.  ledger: one judgement, of `method` alone, for
-    each claim that a quantity belongs to.  problems: lenses that failed, "run id, lens" -> why.
+    the units of QUANTITIES, without values that are not finite.  problems: lenses that failed, "run id, lens" -> why.
     """
 
     method: str
     profile: Profile
     values: Mapping[str, Values]
-    ledger: Ledger
     problems: Mapping[str, str] = field(default_factory=dict)
 
-    def differences(self, quantity: str) -> dict[str, Interval]:
-        """Method -> its paired difference to the baseline over the seeds that both have, in the units of `values`."""
+    def differences(self, quantity: str, against: str = "baseline") -> dict[str, Interval]:
+        """Method -> its paired difference to another over the seeds that both have, in the units of `values`."""
         values = self.values.get(quantity, {})
-        base = values.get("baseline", {}).keys()
-        others = [name for name, group in values.items() if name != "baseline" and group.keys() & base]
-        return {name: between(values, name, "baseline") for name in others}
+        base = values.get(against, {}).keys()
+        others = [name for name, group in values.items() if name != against and group.keys() & base]
+        return {name: between(values, name, against) for name in others}
+
+    def effect(self, quantity: str, against: str = "baseline") -> Effect | None:
+        """What `method` does to a quantity, over seeds; None where there is nothing to compare."""
+        interval = self.differences(quantity, against).get(self.method)
+        return None if interval is None else Effect(quantity, interval, "seeds", ())
 
     def table(self) -> pandas.DataFrame:
         """One row per quantity by chapter, one column per method: mean ± half of the 95 % interval over seeds.
@@ -69,19 +111,44 @@ class ReportCard:
         return table(rows, corner=["chapter", "quantity"]).T
 
     def claims(self) -> pandas.DataFrame:
-        """One row per claim of the papers, as judged for this method alone."""
-        quantities = {(one.claim, one.variant): one for one in QUANTITIES.values()}
+        """What the two papers say (papers.yml), read as if each sentence were about this method alone."""
         rows = []
-        for one in self.ledger.judgements:
-            what = quantities[one.claim, one.variant]
-            difference = one.text(what.factor, what.digits)[self.method]
-            rows.append((one.claim, what.label, one.rule.text(), one.verdict, difference))
-        headings = ["claim", "quantity", "claimed", "verdict", "difference to the baseline"]
-        return pandas.DataFrame(rows, columns=headings).set_index(headings[:2])
+        for said in papers().values():
+            if (effect := self.effect(said.quantity, said.against)) is not None:
+                against = figures.style(said.against).label
+                change, outcome = f"{effect:+}", said.outcome(effect.interval)
+                rows.append((f"{said.paper}: {said.says}", effect.described.changed, against, change, outcome))
+        headings = ["claim", "quantity", "against", "difference", "here"]
+        return pandas.DataFrame(rows, columns=headings).set_index(headings[0])
 
     def findings(self) -> list[str]:
-        """Plain sentences, put together from the intervals."""
-        return findings.of_method(self)
+        """A few sentences on the method, none of which says more than its interval; then lenses that failed."""
+        method = regularizers.get(self.method, **self.profile.methods[self.method])
+        texts = [
+            told(
+                "{method} beside the baseline. {setting}; networks are paired by seed, n = {n}.",
+                holds=len(self.profile.seeds) > 1,
+                otherwise="{method} beside the baseline. {setting}; n = 1, so every difference below may be chance.",
+                method=method,
+                setting=self.profile.description,
+                n=len(self.profile.seeds),
+            )
+        ]
+        for quantity, (rises, falls, open_) in SENTENCES.items():
+            if (effect := self.effect(quantity)) is not None:
+                text = {1: rises, -1: falls, 0: open_}[effect.interval.side()]
+                texts.append(text.format(change=effect))
+        gaps = {name: one.scaled(100).text(1, sign=True) for name, one in means(self.values.get("gap", {})).items()}
+        if {self.method, "baseline"} <= gaps.keys():
+            texts.append(
+                f"Its confidence minus its accuracy is {gaps[self.method]} points, the baseline's {gaps['baseline']}."
+            )
+        clear = [one.interval.side() != 0 for name in self.values if (one := self.effect(name)) is not None]
+        texts.append(
+            f"Of {len(clear)} quantities, {sum(clear)} have an interval that excludes zero; if the method did nothing "
+            f"at all, chance alone would give about {len(clear) / 20:.0f} ({self.profile.standing})."
+        )
+        return texts + [f"Not measured ({run}): {why}." for run, why in self.problems.items()]
 
     def figure_of_differences(self) -> Figure:
         """The main quantities: each method's paired difference to the baseline with its interval."""
@@ -114,7 +181,7 @@ class ReportCard:
             self.table(),
             (self.figure_of_differences(), "Panels, one for each quantity: every method's difference to the baseline"),
             (self.figure_of_shapes(), "Three panels, shape of features against benefit, one dot for each network"),
-            "Claims of the papers, judged for this method:",
+            "What the papers say, read as if each sentence were about this method alone:",
             self.claims(),
             "How it was made:",
             pandas.DataFrame({"value": {name: str(value) for name, value in settings.items()}}),
@@ -163,13 +230,9 @@ def report_card(
 def card_of(
     method: str, profile: Profile, values: Mapping[str, Values], problems: Mapping[str, str] | None = None
 ) -> ReportCard:
-    """The card of numbers that were measured already: judges every claim. Arguments: as of ReportCard."""
+    """The card of numbers that were measured already. Arguments: as of ReportCard."""
     values = {name: finite for name in QUANTITIES if (finite := known(values.get(name, {})))}
-    card = ReportCard(method, profile, values, Ledger("report", profile), dict(problems or {}))
-    for name, group in values.items():
-        if QUANTITIES[name].claim and method in card.differences(name):
-            card.ledger.judge(QUANTITIES[name].claim, group, QUANTITIES[name].variant, methods=[method])
-    return card
+    return ReportCard(method, profile, values, dict(problems or {}))
 
 
 def _setting(method, profile, parameters, seeds, overrides) -> Profile:

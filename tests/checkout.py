@@ -20,26 +20,17 @@ CHAPTERS = ("01_soft_labels", "04_cosines")
 CELLS = {
     "parameters": 'profile = "quick"\nseeds = None\noverrides = {}',
     "begin": """
-from softlab import begin, evidence, study
+from softlab import begin, results, study
 from softlab.intervals import by_seed
 from softlab.notebook import glue, summary, table
 settings = begin("NAME", profile, seeds, overrides)
-ledger = evidence.Ledger("NAME", settings)
 """,
     "train": 'runs = study(settings)\naccuracy = by_seed(runs, lambda run: run.history["accuracy"][-1])',
-    "judge": """
-ledger.judge("accuracy-improves", accuracy)
-glue("networks", sum(map(len, runs.values())))
-table({"accuracy": summary(accuracy)})
-""",
+    "tell": 'glue("networks", sum(map(len, runs.values())))\ntable({"accuracy": summary(accuracy)})',
     "draw": 'import matplotlib.pyplot as plt\nplt.plot([accuracy["mixup"][0], 1.0]);',
-    "save": 'print("numbers are in", ledger.save().name)',
+    "save": 'print("numbers are in", results.save("NAME", settings, numbers={"accuracy": accuracy}).name)',
 }
-# What the second notebook has of its own, when the book is first made: it reads another lens, and judges another claim.
-OTHER = {
-    "judge": CELLS["judge"].replace("accuracy-improves", "cosine-rises"),
-    "draw": "from softlab import calibration",
-}
+OTHER = {"draw": "from softlab import selective"}  # what the second has of its own, when the book is first made
 
 
 class Checkout:
@@ -145,7 +136,7 @@ def make_small(checkout):
     (checkout.folder / "book" / "intro.md").write_text(
         "# A small book\n\nOf {glue:text}`../notebooks/04_cosines.ipynb::networks:` networks.\n"
     )
-    for page in ("leaderboard", "numbers", "questions", "speed", "sweeps"):  # which the site's job fills
+    for page in ("leaderboard", "numbers", "speed", "sweeps"):  # which the site's job fills
         (checkout.folder / "book" / f"{page}.md").write_text(f"# {page}\n")
     pages = ("book/this_build", *(f"notebooks/{name}" for name in CHAPTERS))
     files = "".join(f"      - file: {name}\n" for name in pages)

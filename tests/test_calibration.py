@@ -19,7 +19,6 @@ from softlab.calibration import (
     ROWS,
     adaptive_calibration_error,
     bin_signs,
-    bootstrap_interval,
     brier,
     brier_terms,
     classwise_calibration_error,
@@ -32,7 +31,6 @@ from softlab.calibration import (
     nll,
     nll_terms,
     reliability,
-    score_parts,
     smooth_calibration_error,
 )
 
@@ -384,27 +382,13 @@ def test_proper_scores_against_plain_formulas():
     assert brier(logits.softmax(1), labels) == pytest.approx(peer.mean(), rel=1e-12)
 
 
-def test_the_parts_of_a_score_by_hand():
-    logits = torch.tensor([[0.0, 2 * math.log(3)]])  # probabilities 1/10 and 9/10; at temperature 2, 1/4 and 3/4
-    parts = score_parts(logits, torch.tensor([0]), 2)
-    assert parts["NLL"] == pytest.approx((math.log(4), math.log(10) - math.log(4)))
-    assert parts["Brier"] == pytest.approx((2 * 9 / 16, 2 * 81 / 100 - 2 * 9 / 16))
-    harmed = score_parts(logits, torch.tensor([1]), 2)
-    assert harmed["NLL"].calibration == pytest.approx(math.log(10 / 9) - math.log(4 / 3))  # below 0
-
-
 @pytest.mark.parametrize("sharpness", [0.3, 1, 4])
-def test_sharpening_moves_the_calibration_and_not_the_refinement(sharpness):
+def test_sharpening_does_not_move_what_is_left_at_the_best_temperature(sharpness):
     logits, labels = random_logits(2000, 6, 17)
-    expected = score_parts(logits, labels, fit_temperature(logits, labels))
-    found = score_parts(sharpness * logits, labels, fit_temperature(sharpness * logits, labels))
-    for name, score in (
-        ("NLL", nll(sharpness * logits, labels)),
-        ("Brier", brier((sharpness * logits).softmax(1), labels)),
-    ):
-        assert found[name].refinement == pytest.approx(expected[name].refinement, rel=1e-7)
-        assert sum(found[name]) == pytest.approx(score)
-    assert found["NLL"].calibration >= 0  # fitted on the same samples
+    expected, found = (one / fit_temperature(one, labels) for one in (logits, sharpness * logits))
+    assert nll(found, labels) == pytest.approx(nll(expected, labels), rel=1e-7)
+    assert brier(found.softmax(1), labels) == pytest.approx(brier(expected.softmax(1), labels), rel=1e-7)
+    assert nll(found, labels) <= nll(sharpness * logits, labels)  # fitted on the same samples
 
 
 # The noise floor
@@ -533,69 +517,6 @@ def test_what_is_no_better_than_chance_is_cut_off_above(logits):
     with pytest.warns(UserWarning, match=r"no better than chance: the temperature is cut off at 100") as found:
         assert fit_temperature(logits, torch.arange(4)) == pytest.approx(100, rel=1e-12)
     assert len(found) == 1
-
-
-# The bootstrap
-
-
-def mean(values):
-    return float(values.mean())
-
-
-def test_a_bootstrap_interval_can_be_repeated_and_knows_its_numbers():
-    values = torch.randn(50, generator=torch.Generator().manual_seed(0))
-    first = bootstrap_interval(mean, values, draws=100, seed=3)
-    assert first == bootstrap_interval(mean, values, draws=100, seed=3)
-    assert first != bootstrap_interval(mean, values, draws=100, seed=4)
-    assert (first.mean, first.n) == (mean(values), 50)
-    assert first.low < first.mean < first.high
-    wide = bootstrap_interval(mean, values, draws=2000)
-    standard_error = float(values.std()) / 50**0.5
-    assert (wide.high - wide.low) / (2 * 1.96 * standard_error) == pytest.approx(1, abs=0.07)
-    assert bootstrap_interval(mean, values, draws=2000, level=0.5).high < wide.high
-
-
-def test_samples_are_drawn_together():
-    values = torch.arange(20.0)
-    both = bootstrap_interval(lambda one, other: float((other - 2 * one).abs().max()), values, 2 * values, draws=50)
-    assert (both.mean, both.low, both.high, both.n) == (0, 0, 0, 20)
-
-
-def test_it_is_basic_not_percentile():
-    # The largest value is never exceeded by drawing again: what was drawn lies below it, the interval above.
-    values = torch.arange(30.0)
-    found = bootstrap_interval(lambda one: float(one.max()), values)
-    assert found.mean == found.low == 29
-    assert found.high > 30
-
-
-def test_the_interval_of_a_mean_covers_as_often_as_it_says():
-    generator = torch.Generator().manual_seed(1)
-    covered = []
-    for _ in range(400):
-        found = bootstrap_interval(mean, torch.randn(100, generator=generator), draws=200)
-        covered.append(found.low <= 0 <= found.high)
-    assert 0.92 < np.mean(covered) < 0.97
-
-
-@pytest.mark.slow
-def test_for_ece_the_basic_interval_covers_better_than_the_percentile_interval():
-    confidence = np.array([0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95])
-    accuracy = np.array([0.35, 0.45, 0.55, 0.65, 0.6, 0.65, 0.75])
-    truth, random = np.abs(confidence - accuracy).mean(), np.random.default_rng(0)
-    basic = percentile = 0
-    for repetition in range(150):
-        chosen = random.integers(7, size=1000)
-        correct = torch.from_numpy(random.random(1000) < accuracy[chosen])
-        samples = torch.from_numpy(confidence[chosen]), correct
-        found = bootstrap_interval(lambda *drawn: expected_calibration_error(*drawn, 10), *samples, draws=100)
-        basic += found.low <= truth <= found.high
-        percentile += 2 * found.mean - found.high <= truth <= 2 * found.mean - found.low
-        if repetition == 0:
-            floor, _ = ece_noise_floor(samples[0], 10)
-            assert truth > 2 * floor  # well above it
-    assert basic / 150 > 0.75
-    assert basic / 150 > percentile / 150 + 0.3
 
 
 # Misuse

@@ -1,6 +1,7 @@
 """The command line: quick to start, useful when right, one line and exit code 2 when wrong."""
 
 import json
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -142,22 +143,22 @@ def test_the_unrelated_distribution_softlab_is_named(monkeypatch, capsys, recwar
     assert "softlab 0.3 in /somewhere is another project" in str(recwarn.pop().message)
 
 
-def test_claims_lists_all_and_shows_one_in_full(tmp_path, capsys):
-    from softlab import load_profile
-    from softlab.evidence import Ledger, claims
+def test_claims_lists_laws_and_papers_at_once_and_says_what_is_on_record(capsys):
+    from softlab.laws import laws, papers
 
-    ledger = Ledger("01_soft_labels", load_profile("smoke"))
-    gains = {name: {0: 0.4, 1: 0.51} for name in claims()["accuracy-improves"].methods}
-    ledger.judge("accuracy-improves", {"baseline": {0: 0.1, 1: 0.2}} | gains)
-    ledger.save(tmp_path / "01_soft_labels.results.json")
-    assert softlab("claims", "--results", tmp_path) == 0
+    assert softlab("claims") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(claims())
-    assert lines[0].split() == ["accuracy-improves", "P,", "M", "rises", "supported"]
-    assert lines[1].endswith("not run")
-    assert softlab("claims", "accuracy-improves", "--results", tmp_path) == 0
+    assert [line.split()[0] for line in lines] == [*laws(), *papers()]
+    assert lines[0].endswith(laws()["cones"].law)
+    assert softlab("claims", "cones", "rates", "short") == 0
     shown = capsys.readouterr().out
-    assert "as claimed: supported" in shown
-    assert "mean 0.305" in shown
-    assert softlab("claims", "accuracy-improve") == 2
-    assert "did you mean 'accuracy-improves'" in capsys.readouterr().err
+    assert re.search(r"Its contrast is [-+]\d.* \(quick-confirm, p = .*as declared\.", shown)
+    assert "  theorem\n" in shown
+    assert re.search(r"quick-confirm +label_smoothing +-0\.\d+ ± 0\.\d+ +as it says", shown)
+    assert softlab("claims", "cone") == 2
+    assert "unknown law or claim 'cone'; did you mean 'cones'" in capsys.readouterr().err
+
+
+def test_laws_and_papers_are_listed_without_torch():
+    code = "import sys; from softlab import cli; cli.main(['claims']); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

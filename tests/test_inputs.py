@@ -35,7 +35,7 @@ def unused(x):
     "registry/__init__.py": "from softlab.registry import members",
     "registry/members.py": "from softlab.heavy import weigh",
 }
-CACHES = ("step", "file_of", "definitions", "_data_files", "notebook_tree", "_texts")
+CACHES = ("step", "file_of", "definitions", "_data_files", "notebook_tree")
 
 
 @pytest.fixture
@@ -99,8 +99,8 @@ def test_chapters_read_the_lenses_that_they_use_and_training_reads_none():
         training
     )
     everything = {file for one in (training, *reads.values()) for file in one}
-    assert not everything & {"softlab/cli.py", "softlab/claims.yml", "softlab/chapters.yaml"}
-    lenses = {"calibration", "attacks", "geometry", "corruptions", "selective", "evidence", "notebook"}
+    assert not everything & {"softlab/cli.py", "softlab/chapters.yaml"}
+    lenses = {"calibration", "attacks", "geometry", "corruptions", "selective", "laws", "notebook"}
     assert not {Path(file).with_suffix("").parts[1] for file in training} & lenses
 
 
@@ -108,15 +108,12 @@ def test_the_package_imports_absolutely():
     assert not [path for path in (ROOT / "softlab").rglob("*.py") if "from ." in path.read_text()]
 
 
-def test_settings_are_those_of_a_notebook_s_studies_and_of_the_claims_that_it_names():
+def test_settings_are_those_of_a_notebook_s_studies():
     profile = load_profile("quick")
     path = ROOT / "notebooks" / "08_causes.ipynb"
     found = json.loads(inputs.settings_of(path, profile, chapters(profile)["08_causes"]))
     assert found["profile"]["seeds"] == list(profile.seeds)
     assert set(found["studies"]) == {"core"}
-    assert "scale-drives-calibration" in found["claims"]
-    assert "ls-two-terms" not in found["claims"]
-    assert all(check in found["claims"] for claim in found["claims"].values() for check in claim.get("checks", ()))
 
 
 def test_what_would_not_change_is_not_written(tmp_path):

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import TTestPower
-from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
 from softlab import SoftlabError
 from softlab.intervals import OPEN, Interval, between, holm, means, paired_interval, t_interval, two_way_interval
@@ -26,7 +24,6 @@ def test_an_interval_by_hand():
     assert found.half_width == found.mean - found.low == pytest.approx(math.tan(0.475 * math.pi))
     assert found.p_value(1) == pytest.approx(0.5)
     assert found.p_value() == found.p_value(4) == pytest.approx(1 - 2 * math.atan(2) / math.pi)
-    assert [found.p_within(margin) for margin in (1, 2, 3)] == pytest.approx([0.75, 0.5, 0.25])
 
 
 @pytest.mark.parametrize("n", [2, *SEEDS])
@@ -43,33 +40,19 @@ def test_intervals_and_p_values_are_those_of_scipy(n):
 
 
 @pytest.mark.parametrize("n", SEEDS)
-def test_p_of_equivalence_is_that_of_statsmodels(n):
-    for values, other in zip(draws(n, 0.3)[:20], draws(n, -0.3)[20:40], strict=True):
-        for margin in (0.05, 0.5, 2.0):
-            for one in (values, -values):
-                assert t_interval(one).p_within(margin) == pytest.approx(
-                    DescrStatsW(one).ttost_mean(-margin, margin)[0]
-                )
-            expected = ttost_paired(values, other, -margin, margin)[0]
-            assert paired_interval(values, other).p_within(margin) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("n", SEEDS)
 def test_intervals_cover_as_often_as_they_say(n):
     found = [t_interval(values) for values in draws(n, 2.0)]
     assert 0.94 < np.mean([one.low <= 2 <= one.high for one in found]) < 0.96
     assert 0.04 < np.mean([one.p_value(2) < 0.05 for one in found]) < 0.06
-    assert 0.02 < np.mean([one.p_within(2) < 0.025 for one in found]) < 0.03
 
 
 def test_one_seed_tests_nothing_and_seeds_without_spread_everything():
     assert t_interval([0.4]) == ONE
-    assert (ONE.half_width, ONE.detectable(), ONE.side()) == (math.inf, math.inf, 0)
-    assert np.isnan([ONE.p_value(), ONE.p_value(0.4), ONE.p_within(0.5)]).all()
+    assert (ONE.half_width, ONE.side()) == (math.inf, 0)
+    assert np.isnan([ONE.p_value(), ONE.p_value(0.4)]).all()
     same = t_interval([0.5, 0.5, 0.5])
-    assert (same.half_width, same.side(), same.detectable()) == (0, 1, 0)
+    assert (same.half_width, same.side()) == (0, 1)
     assert (same.p_value(), same.p_value(0.5)) == (0, 1)
-    assert [same.p_within(margin) for margin in (0.6, 0.5, 0.4)] == [0, 1, 1]
 
 
 def test_sides_units_and_words():
@@ -78,7 +61,7 @@ def test_sides_units_and_words():
     found = Interval(0.0213, 0.0113, 0.0313, 5)
     percent = found.scaled(100)
     assert percent == Interval(100 * 0.0213, 100 * 0.0113, 100 * 0.0313, 5)
-    assert (percent.p_value(), percent.detectable()) == pytest.approx((found.p_value(), 100 * found.detectable()))
+    assert percent.p_value() == pytest.approx(found.p_value())
     assert (percent.text(sign=True), found.text(3), ONE.text(2)) == ("+2.1 ± 1.0", "0.021 ± 0.010", "0.40")
     assert [Interval(-0.001, -0.1, 0.098, 5).text(2, sign) for sign in (False, True)] == ["0.00 ± 0.10", "+0.00 ± 0.10"]
 
@@ -111,23 +94,6 @@ def test_holm_is_that_of_statsmodels(monkeypatch):
         found = np.array(holm(np.where(tested, p_values, math.nan)))
         assert found[tested] == pytest.approx(multipletests(p_values[tested], method="holm")[1])
         assert np.isnan(found[~tested]).all()
-
-
-@pytest.mark.parametrize("n", [2, *SEEDS, 30])
-def test_the_detectable_effect_is_that_of_statsmodels(n):
-    values = draws(n)[0]
-    # Two-sided power counts findings on the wrong side too: at 80 % fewer than one in 10⁵. Solvers stop at about 1e-6.
-    for alpha, alternative in ((0.05, "two-sided"), (0.025, "larger")):
-        effect = TTestPower().solve_power(nobs=n, alpha=alpha, power=0.8, alternative=alternative)
-        assert t_interval(values).detectable() == pytest.approx(effect * values.std(ddof=1), rel=1e-5)
-
-
-@pytest.mark.parametrize("n", SEEDS)
-def test_the_detectable_effect_is_found_four_times_in_five(n):
-    half = stats.t.ppf(0.975, n - 1) / math.sqrt(n)  # of an interval whose spread is the true one, 1
-    found = [t_interval(values).side() for values in draws(n, Interval(0, -half, half, n).detectable())]
-    assert 0.78 < found.count(1) / 4000 < 0.82
-    assert found.count(-1) == 0
 
 
 def test_seeds_and_images_by_hand():

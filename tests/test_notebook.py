@@ -7,8 +7,7 @@ import pytest
 
 from softlab import laws, notebook
 from softlab.effects import Effect
-from softlab.evidence import means
-from softlab.intervals import Interval, each, known
+from softlab.intervals import Interval, each, known, means
 from softlab.notebook import as_text, table
 
 

@@ -15,6 +15,7 @@ import torch
 from softlab import Experiment, SoftlabError, attacks, calibration, extract, fit_or_load, geometry, numbers, quantities
 from softlab.lenses import Lens
 from softlab.quantities import LENSES, QUANTITIES, Quantity
+from softlab.representation import Representation
 
 EVALUATION = {"test_size": 200, "attack_size": 30, "attack_steps": 2}
 
@@ -218,3 +219,12 @@ def test_the_share_of_error_amplification_by_hand():
     right = SimpleNamespace(logits=torch.tensor([[2.0, 3.5, -1.0]]), labels=torch.tensor([1]))
     found = quantities.amplification(SimpleNamespace(tested=wrong, reference=right))
     assert found == {"amplification": pytest.approx(1 / 3), "amplification, train": 0.0}
+
+
+def test_what_is_left_at_a_temperature_by_hand():
+    logits = torch.tensor([[0.0, 2 * np.log(3)]] * 2)  # probabilities 1/10 and 9/10; at temperature 2, 1/4 and 3/4
+    labels = torch.tensor([0, 0])
+    found = quantities.calibrated(SimpleNamespace(tested=Representation(logits, logits, labels), temperature=2.0))
+    assert (found["NLL"], found["NLL at T"]) == pytest.approx((np.log(10), np.log(4)))
+    assert (found["Brier"], found["Brier at T"]) == pytest.approx((2 * 81 / 100, 2 * 9 / 16))
+    assert (found["ECE"], found["ECE at T"]) == pytest.approx((0.9, 0.75))

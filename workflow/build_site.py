@@ -21,7 +21,7 @@ import number_page
 import speed
 import sweep_report
 import yaml
-from result_pages import Results, filled, table
+from number_page import table
 from set_repository import colab_link, github_address
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,13 +50,11 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
                 offer(shown, executed.stem, repository, results.exists())
             nbformat.write(shown, place / executed.name)
     (site / "book" / "this_build.md").write_text(this_build(build))
-    results = Results(build / "notebooks")
     number_page.add(site, build)
     add_sweeps(site, build, sweeps)
     add_cover(site, build)
     places = {
         "speed": speed.filled,
-        "questions": lambda text: filled(text, results),
         "leaderboard": lambda text: leaderboard.filled(text, build),
     }
     for name, fill in places.items():

@@ -1,8 +1,8 @@
 """What a notebook, or training, reads of the project: nothing else makes it run again.
 
 Code is found by following imports, name by name and without running anything, so that `from softlab.notebook import
-table` leads to what `table` uses, and to no lens. Claims and settings are cut out of their files, so that editing one
-claim, or one study, reaches only the notebooks that name it. A package's modules import absolutely.
+table` leads to what `table` uses, and to no lens. Studies are cut out of their file, so that editing one reaches only
+the notebooks that name it. A package's modules import absolutely.
 """
 
 import ast
@@ -15,7 +15,6 @@ from pathlib import Path
 
 import softlab
 from softlab.experiment import Experiment
-from softlab.files import read_yaml
 from softlab.profile import Profile, study_profile
 from softlab.provenance import PACKAGE
 
@@ -25,7 +24,7 @@ BODY = ""  # of a module: what runs when it is imported
 ASIDE = ("softlab.cli", "softlab.__main__")
 # What a lens gives counts by its version, which stands here: a changed lens of the same version changes no number.
 BY_VERSION = ("softlab.quantities", "softlab.lenses")
-CUT = ("claims.yml", "chapters.yaml")  # read through `settings_of`
+CUT = ("chapters.yaml",)  # read through `settings_of`
 FIELDS = ("description", "experiment", "methods", "seeds", "evaluation")  # of a profile, that notebooks see
 TRAINING = [(f"softlab.{name}", ALL) for name in ("runs", "training", "models", "data", "regularizers", "numbers")]
 Name = tuple[str, str]  # a module, and one of its names, its BODY, or ALL
@@ -129,31 +128,16 @@ def _named(tree: ast.AST, kind: type[ast.AST], field: str) -> set:
 
 
 def settings_of(notebook: Path, profile: Profile, studies: Iterable[str]) -> str:
-    """As JSON: the settings of these studies and of those that the notebook names, and the claims that it may judge.
-
-    A claim may be judged if the notebook names it, or code does that it reads, or if it is a check of such a one.
-    """
+    """As JSON: the settings of these studies and of those that the notebook names."""
     named = named_in(notebook_tree(notebook))
-    known = read_yaml(PACKAGE / "claims.yml")
-    read = {file for file in notebook_code(notebook) if file.endswith(".py")}
-    if "softlab/report.py" not in read:  # only a card judges what the quantities belong to
-        read -= {"softlab/quantities.py"}
-    judged = named | {text for file in read for text in _texts(file)}
-    judged |= {check for claim in judged & set(known) for check in known[claim].get("checks", ())}
-    wanted = [study for study in profile.studies if study in {*studies, *named}]
-    return studies_of(profile, wanted, claims={name: entry for name, entry in known.items() if name in judged})
+    return studies_of(profile, [study for study in profile.studies if study in {*studies, *named}])
 
 
-def studies_of(profile: Profile, studies: Iterable[str], **more: object) -> str:
-    """As JSON: the settings of a profile and of these studies of it, and what is given besides."""
+def studies_of(profile: Profile, studies: Iterable[str]) -> str:
+    """As JSON: the settings of a profile and of these studies of it."""
     by_study = {study: _plain(study_profile(profile, study)) for study in studies}
-    content = {"profile": _plain(profile), "studies": by_study, **more}
+    content = {"profile": _plain(profile), "studies": by_study}
     return json.dumps(content, indent=1, sort_keys=True, default=_as_plain)
-
-
-@functools.cache
-def _texts(file: str) -> set[str]:
-    return named_in(ast.parse((PACKAGE.parent / file).read_text(encoding="utf-8")))
 
 
 def _plain(profile: Profile) -> dict:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import itables.options
 import pandas
-from result_pages import table
 
 TEMPLATE = Path(__file__).with_name("number_page.html")
 FLOATS = ("mean", "mean ±", "difference", "difference ±")  # columns of all.csv that may be empty
@@ -77,3 +76,9 @@ def files(folder: Path) -> str:
         link = f"{{download}}`{scale.replace('_', ' ')} <numbers/networks/{path.name}>`"
         rows.setdefault(study, []).append(link)
     return table(["study", "a row for each network"], [[study, ", ".join(links)] for study, links in rows.items()])
+
+
+def table(headings: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

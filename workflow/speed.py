@@ -6,7 +6,7 @@ A record is what benchmarks/common.py wrote: times of contestants as ratios to o
 import json
 from pathlib import Path
 
-from result_pages import table
+from number_page import table
 
 RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
 KINDS = ("cpu", "gpu")

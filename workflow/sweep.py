@@ -13,7 +13,7 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import nbformat
 import numpy as np
 from plan import digest
 
-from softlab.errors import SoftlabError, check_known, unknown
+from softlab.errors import SoftlabError, check_known
 from softlab.experiment import NAME
 from softlab.files import read_yaml
 from softlab.profile import Profile, load_profile
@@ -93,15 +93,13 @@ def load_sweep(name: str) -> Sweep:
     """Read a sweep of the book by its name, or yours by the path of its .yaml file. Raises SoftlabError."""
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
-        if name not in known():
-            raise unknown("sweep", name, known())
+        check_known("sweep", name, known())
         path = SWEEPS / f"{name}.yaml"
     if not NAME.fullmatch(path.stem):
         raise SoftlabError(f"{path.name!r}: a sweep's file is named with small letters, digits and _, a letter first")
     content = read_yaml(path)
     for key in content:
-        if key not in KEYS:
-            raise unknown(f"entry of sweep {path.name}", key, KEYS)
+        check_known(f"entry of sweep {path.name}", key, KEYS)
     try:
         return _sweep(path, content)
     except SoftlabError as error:
@@ -120,11 +118,9 @@ def _sweep(path: Path, content: Mapping) -> Sweep:
             raise SoftlabError(f"nothing that varies can be called {label!r}: the table has a column of that name")
         axes[str(label)], targets[str(label)] = _axis(str(label), given)
     for parameter in [*fixed, *(path.split(".")[0] for paths in targets.values() for path in paths)]:
-        if parameter not in allowed:
-            raise unknown(f"parameter of {' and '.join(notebooks) or 'a setting'}", parameter, allowed)
+        check_known(f"parameter of {' and '.join(notebooks) or 'a setting'}", parameter, allowed)
     combine = content.get("combine", "grid")
-    if combine not in ("grid", "zip"):
-        raise unknown("combine", combine, ("grid", "zip"))
+    check_known("combine", combine, ("grid", "zip"))
     count = math.prod(map(len, axes.values())) if combine == "grid" else len(next(iter(axes.values())))
     if count > LARGEST:
         raise SoftlabError(f"{count} points are more than {LARGEST}")
@@ -151,8 +147,7 @@ def _axis(label: str, given: object) -> tuple[list, list[str]]:
     """The values of an axis, and the parameters that it sets (by default the one that it is named after)."""
     entry: Mapping[str, Any] = given if isinstance(given, Mapping) else {"values": given}
     for key in entry:
-        if key not in AXIS:
-            raise unknown(f"entry of {label}", key, AXIS)
+        check_known(f"entry of {label}", key, AXIS)
     paths = _names(f"sets of {label}", entry.get("sets", [label]))
     if "values" in entry:
         values = entry["values"]
@@ -162,8 +157,7 @@ def _axis(label: str, given: object) -> tuple[list, list[str]]:
     ends: list[Any] = [entry.get("from"), entry.get("to")]
     count: Any = entry.get("count")
     scale = entry.get("scale", "linear")
-    if scale not in ("linear", "log"):
-        raise unknown(f"scale of {label}", scale, ("linear", "log"))
+    check_known(f"scale of {label}", scale, ("linear", "log"))
     numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) and abs(end) < 1e300 for end in ends)
     whole = isinstance(count, int) and not isinstance(count, bool) and 2 <= count <= LARGEST
     if not numbers or not whole or (scale == "log" and min(ends) <= 0):
@@ -209,15 +203,11 @@ def check(sweep: Sweep, profile: str) -> None:
     from softlab import regularizers
     from softlab.quantities import QUANTITIES
 
-    for name in () if sweep.notebooks else sweep.show:
+    for name in sweep.show:
         check_known("quantity to show", name, QUANTITIES)
-    for method, parameters in _methods(point.settings(profile) for point in sweep.points):
-        regularizers.get(method, **json.loads(parameters))
-
-
-def _methods(settings: Iterator[Profile]) -> set[tuple[str, str]]:
-    """Every method with its parameters, once."""
-    return {(name, _plain(dict(given))) for one in settings for name, given in one.methods.items()}
+    settings = [point.settings(profile) for point in sweep.points]
+    for method, given in {(name, _plain(dict(given))) for one in settings for name, given in one.methods.items()}:
+        regularizers.get(method, **json.loads(given))
 
 
 def main(arguments: list[str]) -> int:

@@ -14,19 +14,19 @@ import matplotlib.pyplot as plt
 import pandas
 import plan
 from matplotlib.figure import Figure
-from sweep import Sweep, load_sweep
+from sweep import COLUMNS, Sweep, load_sweep
 
+from softlab import results
 from softlab.figures import style
 from softlab.files import write_json, write_whole
-from softlab.intervals import Interval, between, t_interval
+from softlab.intervals import OPEN, Interval, t_interval
 from softlab.pages import Part, save_page, to_html
 from softlab.profile import Profile
 from softlab.provenance import store_folder
-from softlab.quantities import QUANTITIES, Quantity
+from softlab.quantities import QUANTITIES
 from softlab.store import FAILURE
 
 KEPT = ("profile", "standing", "data", "data_digest", "date", "commit", "device", "machine", "torch", "python")
-Values = Mapping[str, Mapping[str, Mapping[int, float]]]  # {method: {value of the axis: {seed: number}}}
 
 
 def collect(sweep: Sweep, out: Path, profile: str) -> tuple[pandas.DataFrame, dict]:
@@ -36,12 +36,8 @@ def collect(sweep: Sweep, out: Path, profile: str) -> tuple[pandas.DataFrame, di
         where = {label: _cell(value) for label, value in point.values.items()}
         for name in sweep.notebooks:
             file = out / "sweeps" / sweep.name / "points" / point.name / f"{name}.results.json"
-            about = json.loads(file.read_bytes())
-            numbers = [(one["quantity"], one) for one in about["measurements"]]
-            numbers += [(": ".join(filter(None, (one["claim"], one["variant"]))), one) for one in about["evidence"]]
-            for quantity, one in numbers:
-                of = {"notebook": name, "method": one["method"], "seed": one["seed"]}
-                found.append({**where, **of, "quantity": quantity, "value": one["value"]})
+            about = results.read(file)
+            found += [{**where, "notebook": name, **one} for one in about["measurements"]]
         if not sweep.notebooks:
             settings = point.settings(profile)
             rows = [manifests[plan.digest(one)] for one in plan.networks(settings, ["core"])]
@@ -52,7 +48,9 @@ def collect(sweep: Sweep, out: Path, profile: str) -> tuple[pandas.DataFrame, di
                 found += [{**of, "quantity": quantity, "value": value} for quantity, value in one["values"].items()]
     about = {key: about[key] for key in KEPT}
     about |= {"sweep": sweep.name, "title": sweep.title, "about": sweep.about, "show": list(sweep.show)}
-    return pandas.DataFrame(found), about | {"axes": list(sweep.axes)}
+    table = pandas.DataFrame(found)
+    columns = [name for name in (*sweep.axes, *COLUMNS) if name in table]
+    return table.reindex(columns=columns), about | {"axes": list(sweep.axes)}
 
 
 def about_networks(settings: Profile, run: str) -> dict:
@@ -73,58 +71,57 @@ def report(table: pandas.DataFrame, about: Mapping) -> list[Part]:
     # Axes that move with the first one (zip) say nothing of their own.
     others = [label for label in others if any(table.groupby(first)[label].nunique() > 1)]
     seeds = sorted(table["seed"].unique())
-    once = " With one seed there are no intervals, and nothing is said about changes." if len(seeds) == 1 else ""
     parts: list[Part] = [about["about"]] if about["about"] else []
     parts.append(
         f"Profile {about['profile']} ({about['standing']}), data {about['data']} (digest {about['data_digest'][:12]}), "
         f"{len(seeds)} seeds from {seeds[0]}, commit {about['commit']}, torch {about['torch']}, {about['device']}, "
-        f"{about['date']}. Lines are means over seeds, bars 95 % intervals.{once}"
+        f"{about['date']}. Numbers are means over seeds ± half of their 95 % intervals; an arrow stands where the "
+        f"interval of the paired change from the first {first} does not contain zero."
     )
     groups: Any = table.groupby(others, sort=False) if others else [((), table)]
     for values, some in groups:
         where = ", ".join(f"{label} = {value}" for label, value in zip(others, values, strict=True))
-        shown = {name: _values(some, name, first) for name in about["show"]}
-        for name in [name for name, found in shown.items() if not found]:
-            raise SystemExit(f"{about['sweep']}: nothing in it measures {name!r}")
+        shown = {name: by_seed(some, name, first) for name in about["show"]}
         if where:
             parts.append(f"With {where}:")
-        parts.append((draw(shown, first), _seen(shown, first, where)))
-        parts += [found for found in (changes(shown, first), gains(shown, first)) if not found.empty]
-        parts.append(means(shown, first))
+        seen = f"{', '.join(QUANTITIES[name].label for name in shown)}: one panel each, against {first}"
+        parts += [(draw(shown, first), f"{seen}{', ' * bool(where)}{where}"), means(shown, first)]
+        gained = gains(shown, first)
+        parts += [] if gained.empty else [f"Each method minus the baseline, by {first}:", gained]
     return parts
 
 
-def _values(table: pandas.DataFrame, quantity: str, axis: str) -> Values:
-    found: dict = {}
-    for row in table.loc[table["quantity"] == quantity].dropna(subset=["value"]).to_dict("records"):
-        found.setdefault(row["method"], {}).setdefault(row[axis], {})[row["seed"]] = row["value"]
-    return found
+def by_seed(table: pandas.DataFrame, quantity: str, axis: str) -> pandas.DataFrame:
+    """A quantity in the units of the book: a row for each seed, a column for each method and value of the axis."""
+    rows = table.loc[table["quantity"] == quantity].dropna(subset=["value"])
+    if rows.empty:
+        raise SystemExit(f"nothing in it measures {quantity!r}")
+    wide = rows.pivot_table(index="seed", columns=["method", axis], values="value", sort=False)
+    return wide * QUANTITIES[quantity].factor
 
 
-def unit(name: str) -> Quantity:
-    """How a quantity is called and written; claims' statistics as they are."""
-    return QUANTITIES.get(name, Quantity(name, "", digits=3))
+def interval(by_seed: Any) -> Interval:
+    """Over the seeds that there are; OPEN if there is none."""
+    numbers = by_seed.dropna()
+    return t_interval(numbers.to_numpy()) if len(numbers) else OPEN
 
 
-def draw(shown: Mapping[str, Values], axis: str) -> Figure:
+def draw(shown: Mapping[str, pandas.DataFrame], axis: str) -> Figure:
     """One panel for each quantity."""
     columns = min(2, len(shown))
     rows = -(-len(shown) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(4.1 * columns, 2.7 * rows), layout="constrained", squeeze=False)
     for ax in axes.flat[len(shown) :]:
         ax.set_visible(False)
-    for ax, (name, by_method) in zip(axes.flat, shown.items(), strict=False):
-        written = unit(name)
-        for method, by_value in by_method.items():
-            intervals = [t_interval(list(numbers.values())).scaled(written.factor) for numbers in by_value.values()]
-            width = [one.half_width if one.n > 1 else 0 for one in intervals]
-            look, places = style(method), list(by_value)
-            if not all(isinstance(place, (int, float)) for place in places):
-                places = [str(place) for place in places]
-            means = [one.mean for one in intervals]
-            ax.errorbar(places, means, width, color=look.color, marker=look.marker, ms=5, capsize=2, label=look.label)
-        _spread_out(ax, list(by_value))
-        ax.set(xlabel=axis, ylabel=written.label)
+    for ax, (name, wide) in zip(axes.flat, shown.items(), strict=False):
+        for method in dict.fromkeys(wide.columns.get_level_values("method")):
+            along = {place: interval(wide[method, place]) for place in wide[method]}
+            places = list(along) if all(isinstance(one, (int, float)) for one in along) else list(map(str, along))
+            width = [one.half_width if one.n > 1 else 0 for one in along.values()]
+            look, middle = style(str(method)), [one.mean for one in along.values()]
+            ax.errorbar(places, middle, width, color=look.color, marker=look.marker, ms=5, capsize=2, label=look.label)
+        _spread_out(ax, list(dict.fromkeys(wide.columns.get_level_values(axis))))
+        ax.set(xlabel=axis, ylabel=QUANTITIES[name].label)
         ax.grid(alpha=0.3)
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=5, frameon=False)
     return figure
@@ -141,67 +138,27 @@ def _spread_out(ax, values: list) -> None:
     ax.minorticks_off()
 
 
-def _seen(shown: Mapping[str, Values], axis: str, where: str) -> str:
-    """What the figure shows, in words."""
-    told = [f"{'; '.join(_told(name, by_method))}" for name, by_method in shown.items()]
-    return f"One panel for each quantity against {axis}{', ' * bool(where)}{where}. {'. '.join(told)}."
-
-
-def _told(name: str, by_method: Values) -> list[str]:
-    written = unit(name)
-    told = []
-    for method, by_value in by_method.items():
-        along = [t_interval(list(numbers.values())).scaled(written.factor).mean for numbers in by_value.values()]
-        ends = f"from {along[0]:.{written.digits}f} to {along[-1]:.{written.digits}f}"
-        told.append(f"{written.label}, {style(method).label}: {ends}")
-    return told
-
-
-def changes(shown: Mapping[str, Values], axis: str) -> pandas.DataFrame:
-    """How far each quantity moves from the first value to the last, paired by seed; empty with one value."""
+def means(shown: Mapping[str, pandas.DataFrame], axis: str) -> pandas.DataFrame:
+    """Every quantity for each method and value, and where it has moved since the first value, paired by seed."""
     found: dict = {}
-    for name, by_method in shown.items():
-        written = unit(name)
-        for method, by_value in by_method.items():
-            places = list(by_value)
-            first, last = places[0], places[-1]
-            if first == last or not set(by_value[first]) & set(by_value[last]):
-                continue
-            moved = between({"first": by_value[first], "last": by_value[last]}, "last", "first").scaled(written.factor)
-            found.setdefault(f"{written.label}", {})[style(method).label] = _in_words(moved, written.digits)
-    return pandas.DataFrame(found).T.fillna("").rename_axis(f"change over {axis}")
-
-
-def gains(shown: Mapping[str, Values], axis: str) -> pandas.DataFrame:
-    """What each method gains over the baseline at the first value and at the last, paired by seed."""
-    found: dict = {}
-    for name, by_method in shown.items():
-        written, plain = unit(name), by_method.get("baseline", {})
-        for method, by_value in by_method.items():
-            places = list(by_value)
-            for value in (places[0], places[-1]) if method != "baseline" else ():
-                if set(by_value[value]) & set(plain.get(value, {})):
-                    gain = between({"it": by_value[value], "plain": plain[value]}, "it", "plain")
-                    text = gain.scaled(written.factor).text(written.digits, sign=True)
-                    found.setdefault((style(method).label, value), {})[written.label] = text
-    return pandas.DataFrame(found).rename_axis(columns=["method minus baseline", axis] if found else None)
-
-
-def _in_words(moved: Interval, digits: int) -> str:
-    word = "" if moved.n == 1 else {1: " (rises)", -1: " (falls)", 0: " (undecided)"}[moved.side()]
-    return moved.text(digits, sign=True) + word
-
-
-def means(shown: Mapping[str, Values], axis: str) -> pandas.DataFrame:
-    """Mean and interval of every quantity, for each method and value."""
-    found: dict = {}
-    for name, by_method in shown.items():
-        written = unit(name)
-        for method, by_value in by_method.items():
-            for value, numbers in by_value.items():
-                interval = t_interval(list(numbers.values())).scaled(written.factor)
-                found.setdefault(written.label, {})[style(method).label, value] = interval.text(written.digits)
+    for name, wide in shown.items():
+        for method, place in wide:
+            moved = interval(wide[method, place] - wide[method].iloc[:, 0]).side()
+            text = interval(wide[method, place]).text(QUANTITIES[name].digits) + {1: " ↑", -1: " ↓", 0: ""}[moved]
+            found.setdefault(QUANTITIES[name].label, {})[style(method).label, place] = text
     return pandas.DataFrame(found).rename_axis(["method", axis])
+
+
+def gains(shown: Mapping[str, pandas.DataFrame], axis: str) -> pandas.DataFrame:
+    """What each method gains over the baseline at each value, paired by seed; empty without a baseline."""
+    found: dict = {}
+    for name, wide in shown.items():
+        for method, place in wide:
+            if method != "baseline" and ("baseline", place) in wide:
+                gain = interval(wide[method, place] - wide["baseline", place])
+                text = gain.text(QUANTITIES[name].digits, sign=True)
+                found.setdefault(QUANTITIES[name].changed, {})[style(method).label, place] = text
+    return pandas.DataFrame(found).rename_axis(["method", axis] if found else None)
 
 
 def page(folder: Path) -> str:

@@ -50,19 +50,13 @@ def said(effect: "Effect", method: str, label: str) -> str:
 
 def matrix(said_of: Mapping[str, "Said"], tables: Mapping[str, "pandas.DataFrame"]) -> "HTML":
     """Sentences of papers × scales, a square for each method: as the paper says, open, or the opposite."""
-    from softlab.effects import effects
-
     rows = []
     for one in said_of.values():
-        for label, table in tables.items():
-            if one.against not in set(table["method"]):
-                continue
-            found = effects(table, one.quantity, one.against)
-            for method in [name for name in one.methods if name in found and found[name].interval.n]:
-                outcome = one.outcome(found[method].interval)
-                rows.append({"says": f"{one.paper}: {one.says}", "scale": scale_lines(label), "order": len(rows)})
-                rows[-1] |= {"method": style(method).label, "outcome": outcome, "sign": SIGNS[outcome]}
-                rows[-1] |= {"said": f"{outcome}. {said(found[method], method, label)}"}
+        for label, method, effect in one.read(tables):
+            outcome = one.outcome(effect.interval)
+            rows.append({"says": f"{one.paper}: {one.says}", "scale": scale_lines(label), "order": len(rows)})
+            rows[-1] |= {"method": style(method).label, "outcome": outcome, "sign": SIGNS[outcome]}
+            rows[-1] |= {"said": f"{outcome}. {said(effect, method, label)}"}
     colour = {"field": "outcome", "type": "nominal", "title": None, "legend": {"orient": "top"}}
     colour["scale"] = {"domain": list(OUTCOMES), "range": list(OUTCOMES.values())}
     place = {"x": {"field": "method", "type": "nominal", "sort": None, "title": None, "axis": {"labelAngle": -60}}}

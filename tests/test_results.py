@@ -1,0 +1,97 @@
+"""Results files: what a notebook leaves, as its schema says, and files of earlier schemas that are read too."""
+
+import json
+import math
+from pathlib import Path
+
+import jsonschema
+import pandas
+import pytest
+
+from softlab import SoftlabError, load_profile, results
+from softlab.provenance import PACKAGE
+
+SCHEMA = json.loads((PACKAGE / "results.schema.json").read_bytes())
+HEADER = {"chapter": "01_soft_labels", "profile": "smoke", "standing": "exploratory", "seeds": [0], "data": "a"}
+HEADER |= {"data_digest": "d" * 64, "date": "2026-01-02", "torch": "2", "torchvision": "0.2", "numpy": "2"}
+HEADER |= {"python": "3.12", "machine": "m", "device": "cpu", "commit": "unknown"}
+# What an earlier version wrote: a claim was judged by two numbers, and ECE was only recorded.
+OF_SEED = {"method": "mixup", "seed": 0}
+VERDICT = {"claim": "accuracy-improves", "variant": "", "verdict": "no verdict", "judged": [], "differences": {}}
+EARLIER = HEADER | {
+    "verdicts": [VERDICT],
+    "evidence": [
+        {"claim": "accuracy-improves", "variant": "", "value": 0.5, **OF_SEED},
+        {"claim": "accuracy-improves", "variant": "kept apart", "value": None, **OF_SEED},
+    ],
+    "measurements": [{"quantity": "ECE", "value": 0.1, **OF_SEED}],
+}
+
+
+def saved(**numbers):
+    """What is left of a table of two networks, and of numbers besides."""
+    rows = [{"method": "baseline", "seed": 0, "accuracy": 0.7}, {"method": "mixup", "seed": 3, "accuracy": math.nan}]
+    table = pandas.DataFrame(rows).reindex(columns=["method", "seed", *results.QUANTITIES])
+    return results.save("01_soft_labels", load_profile("smoke"), table, numbers)
+
+
+def test_a_file_holds_all_numbers_and_where_they_are_from(tmp_path, monkeypatch):
+    path = saved(lead={"mixup": {3: 2, 5: math.inf}})
+    assert path == tmp_path / "results.json"  # from the environment
+    record = json.loads(path.read_bytes(), parse_constant=pytest.fail)
+    jsonschema.validate(record, SCHEMA)
+    assert (record["schema"], record["chapter"], record["profile"]) == (4, "01_soft_labels", "smoke")
+    assert (record["standing"], record["seeds"], record["data"]) == ("exploratory", [0, 1], "fashion-mini")
+    assert record["measurements"] == [
+        {"quantity": "accuracy", "method": "baseline", "seed": 0, "value": 0.7},
+        {"quantity": "lead", "method": "mixup", "seed": 3, "value": 2},
+        {"quantity": "lead", "method": "mixup", "seed": 5, "value": None},
+    ]
+    assert results.read(path) == record
+    monkeypatch.delenv("SOFTLAB_RESULTS")
+    monkeypatch.chdir(tmp_path)
+    assert saved() == Path("01_soft_labels.results.json")
+
+
+@pytest.mark.parametrize("schema", [{"schema": 2}, {"schema": 3, "runs": []}])
+def test_earlier_files_are_read_and_what_claims_were_judged_by_is_a_number_like_others(tmp_path, schema):
+    jsonschema.validate(EARLIER | schema, SCHEMA)
+    (tmp_path / "old.results.json").write_text(json.dumps(EARLIER | schema))
+    assert results.read(tmp_path / "old.results.json")["measurements"] == [
+        {"quantity": "ECE", "value": 0.1, **OF_SEED},
+        {"quantity": "accuracy-improves", "value": 0.5, **OF_SEED},
+        {"quantity": "accuracy-improves: kept apart", "value": None, **OF_SEED},
+    ]
+
+
+@pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe", b"[1]", b"null", b'{"schema": 1}', b'{"schema": 5}'])
+def test_what_is_no_results_file_is_refused(tmp_path, content):
+    path = tmp_path / "some.results.json"
+    path.write_bytes(content)
+    with pytest.raises(SoftlabError, match=r"some\.results\.json is no results file of a schema .* \(2, 3, 4\)"):
+        results.read(path)
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (["schema"], 1),
+        (["schema"], 3),  # which had verdicts
+        (["seeds"], []),
+        (["date"], "yesterday"),
+        (["data_digest"], "abc"),
+        (["measurements", 0, "value"], "0.5"),
+        (["measurements", 0, "seed"], -1),
+        (["verdicts"], []),
+        (["more"], 1),
+    ],
+)
+def test_other_content_is_not_as_the_schema_says(where, value):
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    record = json.loads(saved().read_bytes())
+    place = record
+    for step in where[:-1]:
+        place = place[step]
+    place[where[-1]] = value
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(record, SCHEMA)
