@@ -95,26 +95,28 @@
     return look();
   }
 
-  let looking = null; // one look at a time; while it takes, only the last image waits
-  async function look() {
-    const image = state.image;
-    if (looking) return void (looking.next = true);
-    looking = {};
-    const names = ready(known).map(({ name }) => name);
-    const seen = await ask("look", { names, image });
-    const again = looking.next;
-    looking = null;
-    if (again) return look();
-    state.seen = Object.fromEntries(names.map((name, place) => [name, seen[place]]));
-    draw();
+  /* Asks all networks there are about the image, until what they have seen is the image that is there now. */
+  let looking = null;
+  const look = () => (looking ??= lookAtLast().finally(() => (looking = null)));
+
+  async function lookAtLast() {
+    let [image, names] = [null, []];
+    while (image !== state.image || names.length < ready(known).length) {
+      image = state.image;
+      names = ready(known).map(({ name }) => name);
+      const seen = await ask("look", { names, image });
+      state.seen = Object.fromEntries(names.map((name, place) => [name, seen[place]]));
+      draw();
+    }
     tellAnswers();
   }
+
+  const names = (some) => (some.length === ready(core).length ? "all" : listed(some.map(({ label }) => label)));
 
   function tellAnswers() {
     if (state.walks) return;
     const answers = grouped(ready(core), ({ name }) => classes[largest(state.seen[name].logits)]);
-    const who = (some) => (some.length === core.length ? "all five" : listed(some.map(({ label }) => label)));
-    const said = [...answers].map(([answer, some]) => `${answer} (${who(some)})`);
+    const said = [...answers].map(([answer, some]) => `${answer} (${names(some)})`);
     const what = state.label === null ? "Your drawing" : `${capital(classes[state.label])}, a test image`;
     $("told").textContent = `${what}. The networks say: ${said.join("; ")}.`;
   }
@@ -215,6 +217,7 @@
 
   async function attack(event) {
     event.preventDefault();
+    await looking; // what is under attack is each network's answer
     const [epsilon, steps] = [$("epsilon").value / 255, Number($("steps").value)];
     const start = steps === 1 ? new Float32Array(SIDE * SIDE) : laboratory.offsets(0);
     const options = { epsilon, steps, loss: $("loss").value, start, ...(steps === 1 ? { step: epsilon } : {}) };
@@ -238,7 +241,6 @@
       step: laboratory.givesIn(state.walks[name], labelFor(name)),
       wrong: largest(state.seen[name].logits) !== labelFor(name),
     }));
-    const names = (some) => (some.length === fates.length ? "all" : listed(some.map(({ label }) => label)));
     const wrong = fates.filter((one) => one.wrong);
     const held = fates.filter((one) => one.step === null);
     const place = (step) => (step ? `step ${step}` : "the random start");
@@ -344,7 +346,7 @@
   }
 
   function drawTwo() {
-    const whole = ready(narrow).filter(({ name }) => inTwo[name]?.length === labels.length);
+    const whole = ready(narrow).filter(({ name }) => state.seen[name] && inTwo[name]?.length === labels.length);
     $("two").replaceChildren(...whole.map(({ name, label }) => {
       const zoom = 2 ** $("far").value;
       const { picture, told } = views.two(state.heads[name], inTwo[name], labels, state.seen[name].features, zoom);

@@ -186,7 +186,11 @@ function makeViews(laboratory, classes) {
     const part = square(reach, 0, 0, 400);
     drawRegions(part, rows, bias, reach, (label) => (bounded[label] ? 0.8 : 0.25));
     part.inside.append(circle(part.place(own), 9, { fill: "none", "stroke-width": 3 }),
-      ...points.map((one, index) => circle(part.place(one), 3.5, { fill: CLASS_COLORS[labels[index]] })));
+      ...points.map((one, index) => {
+        const point = circle(part.place(one), 3.5, { fill: CLASS_COLORS[labels[index]] });
+        point.append(svg("title", {}, classes[labels[index]])); // for those who do not tell the colours apart
+        return point;
+      }));
     const whole = picture("the plane of two features", 400, 400);
     whole.append(part.inside);
 
