@@ -24,6 +24,8 @@ import yaml
 from number_page import table
 from set_repository import colab_link, github_address
 
+from softlab.errors import SoftlabError
+
 ROOT = Path(__file__).resolve().parent.parent
 MINUTE = 60
 
@@ -87,7 +89,10 @@ def add_laboratory(html: Path) -> None:
     """The page on which networks run. It reads torch's data sets, which whoever only imports this module need not."""
     import laboratory
 
-    laboratory.write(html / "laboratory")
+    try:
+        laboratory.write(html / "laboratory")
+    except SoftlabError as error:
+        sys.exit(f"the site was not built: {error}")
 
 
 def add_sweeps(site: Path, build: Path, names: list[str]) -> None:

@@ -4,30 +4,16 @@
   const laboratory = makeLaboratory();
   const { SIDE, largest, softmax, dot, length, degrees } = laboratory;
   const { classes, labels, networks: known, pixels } = laboratoryFiles.images;
+  const views = makeViews(laboratory, classes);
+  const { html, key, listed, rounded } = views;
   const TEST = Float32Array.from(laboratory.bytesOf(pixels), (value) => value / 255);
-  // matplotlib's tab10, as in the book's planes
-  const CLASS_COLORS = "1f77b4 ff7f0e 2ca02c d62728 9467bd 8c564b e377c2 7f7f7f bcbd22 17becf".split(" ")
-    .map((one) => `#${one}`);
-  const MARKERS = { o: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z", s: "M-4.5-4.5h9v9h-9z", "^": "M0-5.5L5.5 4.5h-11z",
-    v: "M0 5.5L5.5-4.5h-11z", D: "M0-6L6 0 0 6-6 0z" };
   const BOOT = labels.lastIndexOf(classes.indexOf("ankle boot"));
 
   const $ = (id) => document.getElementById(id);
-  const maker = (space) => (tag, attributes = {}, ...children) => {
-    const element = document.createElementNS(space, tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    element.append(...children);
-    return element;
-  };
-  const html = maker("http://www.w3.org/1999/xhtml");
-  const svg = maker("http://www.w3.org/2000/svg");
-  const rounded = (value) => String(Number(value.toPrecision(2)));
   const percent = (share) => `${(100 * share).toFixed(1)} %`;
   const capital = (text) => text[0].toUpperCase() + text.slice(1);
   const grouped = (some, kind) =>
     some.reduce((groups, one) => groups.set(kind(one), [...(groups.get(kind(one)) ?? []), one]), new Map());
-  const listed = (words) =>
-    words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 
   const core = known.filter(({ name }) => !name.endsWith("-2"));
   const narrow = known.filter(({ name }) => name.endsWith("-2"));
@@ -109,26 +95,28 @@
     return look();
   }
 
-  let looking = null; // one look at a time; while it takes, only the last image waits
-  async function look() {
-    const image = state.image;
-    if (looking) return void (looking.next = true);
-    looking = {};
-    const names = ready(known).map(({ name }) => name);
-    const seen = await ask("look", { names, image });
-    const again = looking.next;
-    looking = null;
-    if (again) return look();
-    state.seen = Object.fromEntries(names.map((name, place) => [name, seen[place]]));
-    draw();
+  /* Asks all networks there are about the image, until what they have seen is the image that is there now. */
+  let looking = null;
+  const look = () => (looking ??= lookAtLast().finally(() => (looking = null)));
+
+  async function lookAtLast() {
+    let [image, names] = [null, []];
+    while (image !== state.image || names.length < ready(known).length) {
+      image = state.image;
+      names = ready(known).map(({ name }) => name);
+      const seen = await ask("look", { names, image });
+      state.seen = Object.fromEntries(names.map((name, place) => [name, seen[place]]));
+      draw();
+    }
     tellAnswers();
   }
+
+  const names = (some) => (some.length === ready(core).length ? "all" : listed(some.map(({ label }) => label)));
 
   function tellAnswers() {
     if (state.walks) return;
     const answers = grouped(ready(core), ({ name }) => classes[largest(state.seen[name].logits)]);
-    const who = (some) => (some.length === core.length ? "all five" : listed(some.map(({ label }) => label)));
-    const said = [...answers].map(([answer, some]) => `${answer} (${who(some)})`);
+    const said = [...answers].map(([answer, some]) => `${answer} (${names(some)})`);
     const what = state.label === null ? "Your drawing" : `${capital(classes[state.label])}, a test image`;
     $("told").textContent = `${what}. The networks say: ${said.join("; ")}.`;
   }
@@ -197,12 +185,6 @@
 
   // Answers -----------------------------------------------------------------------------------------------------------
 
-  /* Plain black would be lost in the dark theme: the baseline has the colour of the text. */
-  const colorOf = ({ color }) => (color === "#000000" ? "currentColor" : color);
-  const mark = (network, x, y) =>
-    svg("path", { d: MARKERS[network.marker], fill: colorOf(network), transform: `translate(${x} ${y})` });
-  const key = (network) =>
-    svg("svg", { class: "key", viewBox: "-7 -7 14 14", "aria-hidden": "true" }, mark(network, 0, 0));
   const styled = (network) => core.find(({ name }) => name === network);
 
   function drawAnswers() {
@@ -235,6 +217,7 @@
 
   async function attack(event) {
     event.preventDefault();
+    await looking; // what is under attack is each network's answer
     const [epsilon, steps] = [$("epsilon").value / 255, Number($("steps").value)];
     const start = steps === 1 ? new Float32Array(SIDE * SIDE) : laboratory.offsets(0);
     const options = { epsilon, steps, loss: $("loss").value, start, ...(steps === 1 ? { step: epsilon } : {}) };
@@ -258,12 +241,12 @@
       step: laboratory.givesIn(state.walks[name], labelFor(name)),
       wrong: largest(state.seen[name].logits) !== labelFor(name),
     }));
-    const names = (some) => (some.length === fates.length ? "all" : listed(some.map(({ label }) => label)));
     const wrong = fates.filter((one) => one.wrong);
     const held = fates.filter((one) => one.step === null);
+    const place = (step) => (step ? `step ${step}` : "the random start");
     const fallen = fates.filter((one) => one.step !== null && !one.wrong);
     const [first, ...later] = [...grouped(fallen, ({ step }) => step)]
-      .sort(([a], [b]) => a - b).map(([step, some]) => `${names(some)} at ${step ? `step ${step}` : "the random start"}`);
+      .sort(([a], [b]) => a - b).map(([step, some]) => `${names(some)} at ${place(step)}`);
     const said = [`${rounded(epsilon * 255)}/255, ${steps === 1 ? "one step" : `${steps} steps`}` +
       (aim ? `, an image made for ${styled(aim).label}` : "")];
     if (first) said.push(`First to give in: ${first}`);
@@ -320,172 +303,32 @@
     drawFall();
   }
 
-  // Charts: SVG, in the colour of the text ----------------------------------------------------------------------------
-
-  const corners = (points) => points.map((point) => point.map((value) => value.toFixed(1)).join()).join(" ");
-  const line = (points, attributes) => svg("polyline", { points: corners(points), fill: "none", ...attributes });
-  const word = (x, y, text, attributes = {}) => svg("text", { x, y, ...attributes }, text);
+  // Views of what the state holds -------------------------------------------------------------------------------------
 
   /* How wide a chart can be drawn there, in pixels, so that its words keep their size. */
   const room = (place, most) => Math.min(most, place.parentElement.clientWidth);
 
-  /* An empty chart with its axes, and the functions from values to places in it. */
-  function chart(label, [width, height], [left, right, top, bottom], [low, high], [least, most], words) {
-    const x = (value) => left + ((value - low) / (high - low)) * (width - left - right);
-    const y = (value) => height - bottom - ((value - least) / (most - least)) * (height - top - bottom);
-    const axes = [[left, top], [left, height - bottom], [width - right, height - bottom]];
-    const look = { class: "chart", viewBox: `0 0 ${width} ${height}`, style: `width: ${width}px` };
-    const box = svg("svg", { ...look, role: "img", "aria-label": label }, line(axes, { class: "axis" }),
-      word(x((low + high) / 2), height - 4, words[0], { "text-anchor": "middle" }),
-      word(4, 12, words[1]));
-    for (const value of words[2]) box.append(word(x(value), height - bottom + 15, value, { "text-anchor": "middle" }));
-    for (const value of words[3]) box.append(word(left - 6, y(value) + 4, value, { "text-anchor": "end" }));
-    return { box, x, y };
-  }
-
-  /* Places for labels in a column, at least `gap` apart, as near as possible to where they belong. */
-  function spread(places, gap, most) {
-    const order = places.map((place, index) => ({ place, index })).sort((a, b) => a.place - b.place);
-    order.forEach((one, rank) => rank && (one.place = Math.max(one.place, order[rank - 1].place + gap)));
-    let limit = most;
-    for (const one of order.reverse()) {
-      one.place = Math.min(one.place, limit);
-      limit = one.place - gap;
-    }
-    return order.sort((a, b) => a.index - b.index).map((one) => one.place);
-  }
-
   function drawFall() {
-    const { steps } = state.options;
-    const ticks = [...new Set([0, Math.round(steps / 2), steps])];
-    const { box, x, y } = chart("confidence in the class under attack at each step, a line for each network",
-      [room($("fall"), 680), 240], [42, 130, 22, 34], [0, steps], [0, 1], ["step", "confidence", ticks, [0, 0.5, 1]]);
-    box.append(line([[x(state.step), y(0)], [x(state.step), y(1)]], { class: "axis", "stroke-dasharray": "3 3" }));
-    const shares = ready(core).map(({ name }) =>
-      state.walks[name].map(({ logits }) => softmax(logits, state.temperature)[labelFor(name)]));
-    const places = spread(shares.map((line) => y(line.at(-1))), 16, y(0));
-    ready(core).forEach((network, place) => {
-      const points = shares[place].map((share, step) => [x(step), y(share)]);
-      const fall = laboratory.givesIn(state.walks[network.name], labelFor(network.name));
-      box.append(line(points, { stroke: colorOf(network), "stroke-width": 2 }), mark(network, ...points[state.step]),
-        mark(network, x(steps) + 18, places[place]), word(x(steps) + 28, places[place] + 4, network.label));
-      if (fall !== null) {
-        const [cx, cy] = points[fall];
-        box.append(svg("circle", { cx, cy, r: 9, fill: "none", stroke: colorOf(network), "stroke-width": 2 }));
-      }
+    const lines = ready(core).map((network) => {
+      const [walk, label] = [state.walks[network.name], labelFor(network.name)];
+      const shares = walk.map(({ logits }) => softmax(logits, state.temperature)[label]);
+      return { network, shares, fall: laboratory.givesIn(walk, label) };
     });
-    $("fall").replaceChildren(box);
+    $("fall").replaceChildren(views.fall(lines, state.step, room($("fall"), 680)));
   }
 
-  const LONGEST = 4; // times the feature, at most, in the view of its ray
-  function drawRay() {
-    const [{ features }, head] = [now(state.network), state.heads[state.network]];
-    const slopes = head.rows.map((row) => dot(row, features));
-    const stages = laboratory.envelope(head, features);
-    const onset = stages.at(-1).from;
-    const end = Math.min(LONGEST, Math.max(2, 1.2 * onset));
-    const at = (label, t) => t * slopes[label] + head.bias[label];
-    const all = slopes.flatMap((_, label) => [at(label, 0), at(label, end)]);
-    const [least, most] = [Math.min(...all), Math.max(...all)];
-    const { box, x, y } = chart(`ten logits along the ray of the feature, ${styled(state.network).label}`,
-      [room($("ray"), 520), 340], [42, 92, 38, 36], [0, end], [least, most], ["t, times the feature", "centred logit",
-        [0, 1, Math.floor(end)], [Math.ceil(least), 0, Math.floor(most)]]);
-    const shown = stages.filter(({ from }) => from < end);
-    const top = shown.map(({ label, from }) => [x(from), y(at(label, from))]);
-    const last = shown.at(-1).label;
-    top.push([x(end), y(at(last, end))]);
-    box.append(line(top, { stroke: "currentColor", "stroke-width": 7, opacity: 0.25 }));
-    const places = spread(slopes.map((_, label) => y(at(label, end))), 14, y(least) + 8);
-    slopes.forEach((_, label) => {
-      const stroke = CLASS_COLORS[label];
-      box.append(line([[x(0), y(at(label, 0))], [x(end), y(at(label, end))]], { stroke, "stroke-width": 2 }),
-        line([[x(end), y(at(label, end))], [x(end) + 10, places[label]]], { stroke }),
-        word(x(end) + 13, places[label] + 4, classes[label], label === last ? { "font-weight": 700 } : {}));
-    });
-    const upright = (t, text) =>
-      box.append(line([[x(t), y(least)], [x(t), y(most)]], { class: "axis", "stroke-dasharray": "3 3" }),
-        word(x(t), 32, text, { "text-anchor": "middle", class: "halo" }));
-    if (Math.abs(onset - 1) > 0.08 * end || onset >= end) upright(1, "f");
-    if (onset < end) upright(onset, Math.abs(onset - 1) > 0.08 * end ? "t₀" : "t₀, f");
-    $("ray").replaceChildren(box);
-    const way = stages.slice(1).map(({ from }, place) => `${classes[stages[place].label]} up to t = ${rounded(from)}`);
-    const ever = classes[stages.at(-1).label];
-    $("ray-told").textContent = way.length
-      ? `As the feature grows from nothing: ${way.join(", ")} (this is t₀), then ${ever} for ever. ` +
-        "The pale band follows the largest logit."
-      : `The class is ${ever} at every length: t₀ = 0.`;
-  }
-
-  /* Regions of classes in a square, with their names in the middle of what is seen of them. */
-  function drawRegions(box, polygons, place, look) {
-    polygons.forEach((polygon, label) => {
-      if (polygon.length < 3) return;
-      const points = corners(polygon.map(place));
-      const border = { stroke: "currentColor", "stroke-width": 0.5 };
-      box.append(svg("polygon", { points, fill: CLASS_COLORS[label], ...border, ...look(label) }));
-    });
-    polygons.forEach((polygon, label) => {
-      const sides = [0, 1].map((axis) => polygon.map((corner) => place(corner)[axis]));
-      const [width, height] = sides.map((side) => Math.max(...side) - Math.min(...side));
-      if (polygon.length < 3 || width < 40 || height < 16) return;
-      const middle = sides.map((side) => side.reduce((a, b) => a + b) / side.length);
-      box.append(word(...middle, classes[label], { "text-anchor": "middle", class: "halo" }));
-    });
-  }
-
-  /* A square of a plane around its origin: {group to draw into, place: a point of the plane -> where it is drawn}. */
-  function square(box, reach, [left, top], side) {
-    const id = `square-${left}-${side}`;
-    const group = svg("g", { "clip-path": `url(#${id})` });
-    box.append(svg("clipPath", { id }, svg("rect", { x: left, y: top, width: side, height: side })), group,
-      svg("rect", { x: left, y: top, width: side, height: side, class: "axis" }));
-    const half = side / 2;
-    const place = ([x, y]) => [left + half + (half * x) / reach, top + half - (half * y) / reach];
-    return { group, place };
-  }
-
-  const plane = (label, height = 400) =>
-    svg("svg", { class: "chart", viewBox: `0 0 400 ${height}`, role: "img", "aria-label": label });
-  const dot2 = ([cx, cy], r, look) => svg("circle", { cx, cy, r, stroke: "currentColor", ...look });
-
-  /* The plane holds origin, apex and the feature of this step exactly, so its regions are those that the feature meets;
-     earlier steps are projected on it. Around the origin it is drawn once more, magnified: the apex is near. */
-  function drawPlane() {
-    const { rows, bias } = state.heads[state.network];
-    const share = $("bias").value / 100;
-    const trained = laboratory.apex({ rows, bias });
-    const { features } = now(state.network);
-    const across = trained.map((value) => value / length(trained));
-    const rest = Array.from(features, (value, place) => value - dot(features, across) * across[place]);
-    const up = rest.map((value) => value / length(rest));
-    const flat = (vector) => [dot(vector, across), dot(vector, up)];
-    const walk = state.walks?.[state.network] ?? [state.seen[state.network]];
-    const reach = 1.2 * Math.max(...walk.map((one) => length(one.features)));
-    const near = 2.5 * length(trained);
-    const turned = bias.map((value) => share * value);
-    const apex = flat(trained.map((value) => share * value));
-    const box = plane(`the plane of origin, apex and feature, ${styled(state.network).label}`);
-    for (const [extent, corner, side] of [[reach, [0, 0], 400], [near, [0, 270], 130]]) {
-      const { group, place } = square(box, extent, corner, side);
-      group.append(svg("rect", { x: corner[0], y: corner[1], width: side, height: side, fill: "var(--background)" }));
-      const polygons = laboratory.regions(rows.map(flat), turned, [0, 0], extent);
-      drawRegions(group, polygons, place, () => ({ "fill-opacity": 0.35 }));
-      group.append(line([[0, 0], flat(features)].map(place), { stroke: "currentColor", "stroke-dasharray": "4 3" }));
-      const way = walk.slice(0, state.step + 1).map((one) => place(flat(one.features)));
-      group.append(line(way, { stroke: "currentColor" }));
-      group.append(...way.map((one) => dot2(one, 2.5, { fill: "currentColor" })));
-      const [x, y] = place([0, 0]);
-      if (extent === near) group.append(svg("path", { d: `M${x - 6} ${y}h12M${x} ${y - 6}v12`, class: "cross" }));
-      group.append(dot2(place(apex), 4, { fill: "var(--background)", "stroke-width": 2 }),
-        dot2(place(flat(features)), 6, { fill: "currentColor", stroke: "var(--background)" }));
+  function drawFeature() {
+    const [head, { features }] = [state.heads[state.network], now(state.network)];
+    const walk = (state.walks?.[state.network] ?? [state.seen[state.network]]).map((one) => one.features);
+    const reach = 1.2 * Math.max(...walk.map(length));
+    const shown = {
+      ray: views.ray(head, features, room($("ray"), 520)),
+      plane: views.plane(head, features, walk.slice(0, state.step + 1), $("bias").value / 100, reach),
+    };
+    for (const [id, { picture, told }] of Object.entries(shown)) {
+      $(id).replaceChildren(picture);
+      $(`${id}-told`).textContent = told;
     }
-    box.append(word(4, 264, `× ${rounded(((reach / near) * 130) / 400)}`, { class: "halo" }));
-    $("plane").replaceChildren(box);
-    const answer = largest(rows.map((row, label) => dot(row, features) + turned[label]));
-    $("plane-told").textContent = `Ring: the apex, ${rounded(length(apex))} from the origin (cross), where all ` +
-      "borders meet; magnified in the corner. " +
-      `Large dot: the feature, ${length(features).toFixed(2)} long, ${classes[answer]}` +
-      `${state.walks ? "; its steps, as they fall on this plane" : ""}.`;
   }
 
   // Two features ------------------------------------------------------------------------------------------------------
@@ -503,40 +346,12 @@
   }
 
   function drawTwo() {
-    const whole = ready(narrow).filter(({ name }) => inTwo[name]?.length === labels.length);
-    $("two").replaceChildren(...whole.map((network) => {
-      const { rows, bias } = state.heads[network.name];
-      const features = inTwo[network.name];
-      const own = state.seen[network.name].features;
-      const most = Math.max(...[...features, own].flatMap((one) => Array.from(one, Math.abs)));
-      const reach = 1.15 * most * 2 ** $("far").value;
-      const bounded = laboratory.bounded(rows, bias);
-      const box = plane(`the plane of two features, ${network.label}`);
-      const { group, place } = square(box, reach, [0, 0], 400);
-      drawRegions(group, laboratory.regions(rows, bias, [0, 0], reach), place,
-        (label) => ({ "fill-opacity": bounded[label] ? 0.8 : 0.25 }));
-      group.append(...features.map((one, index) => dot2(place(one), 3.5, { fill: CLASS_COLORS[labels[index]] })),
-        dot2(place(own), 9, { fill: "none", "stroke-width": 3 }));
-      const names = classes.filter((_, label) => bounded[label]);
-      return html("figure", {}, html("h3", {}, capital(network.label)), box, hullOf(network, rows, bounded),
-        html("figcaption", {}, "Above, regions and the test images in the colours of their classes; ring: the image " +
-          "chosen now. Below, the head’s rows and their hull. " +
-          `${names.length ? `Bounded, and filled: ${listed(names)}` : "No class is bounded"}.`));
+    const whole = ready(narrow).filter(({ name }) => state.seen[name] && inTwo[name]?.length === labels.length);
+    $("two").replaceChildren(...whole.map(({ name, label }) => {
+      const zoom = 2 ** $("far").value;
+      const { picture, told } = views.two(state.heads[name], inTwo[name], labels, state.seen[name].features, zoom);
+      return html("figure", {}, html("h3", {}, capital(label)), picture, html("figcaption", {}, told));
     }));
-  }
-
-  function hullOf(network, rows, bounded) {
-    const most = Math.max(...rows.flat().map(Math.abs));
-    const place = ([x, y]) => [200 + (115 * x) / most, 135 - (115 * y) / most];
-    const box = plane(`the rows and their hull, ${network.label}`, 270);
-    box.append(svg("polygon", { points: corners(laboratory.hull(rows).map(place)), class: "axis" }));
-    rows.forEach((row, label) => {
-      const [x, y] = place(row);
-      const [shift, anchor] = x < 200 ? [-9, "end"] : [9, "start"];
-      box.append(dot2([x, y], bounded[label] ? 6 : 4, { fill: CLASS_COLORS[label] }),
-        word(x + shift, y + 4, classes[label], { class: "halo", "text-anchor": anchor }));
-    });
-    return box;
   }
 
   // The page ----------------------------------------------------------------------------------------------------------
@@ -545,8 +360,7 @@
     if (!state.seen[state.network]) return;
     drawAnswers();
     drawAttack();
-    drawRay();
-    drawPlane();
+    drawFeature();
     drawTwo();
   }
 

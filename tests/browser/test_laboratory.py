@@ -102,7 +102,7 @@ def test_networks_say_what_torch_says(laboratory, home, report):
 def test_a_reader_attacks_the_same_boot_in_five_networks(laboratory, home):
     with laboratory(home=home) as one:
         page = one.page
-        assert "Ankle boot, a test image. The networks say: ankle boot (all five)." in page.inner_text("#told")
+        assert "Ankle boot, a test image. The networks say: ankle boot (all)." in page.inner_text("#told")
         attack(page)
         told = page.inner_text("#told")
         first = re.search(r"First to give in: (.+?) at step (\d+)", told)
