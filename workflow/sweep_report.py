@@ -18,7 +18,7 @@ from sweep import COLUMNS, Sweep, load_sweep
 
 from softlab import results
 from softlab.figures import style
-from softlab.files import write_json, write_whole
+from softlab.files import short_digest, write_json, write_whole
 from softlab.intervals import OPEN, Interval, t_interval
 from softlab.pages import Part, save_page, to_html
 from softlab.profile import Profile
@@ -40,7 +40,7 @@ def collect(sweep: Sweep, out: Path, profile: str) -> tuple[pandas.DataFrame, di
             found += [{**where, "notebook": name, **one} for one in about["measurements"]]
         if not sweep.notebooks:
             settings = point.settings(profile)
-            rows = [manifests[plan.digest(one)] for one in plan.networks(settings, ["core"])]
+            rows = [manifests[short_digest(one)] for one in plan.networks(settings, ["core"])]
             about = about_networks(settings, rows[-1]["id"])
             failed = {one["seed"] for one in rows if (store_folder() / one["id"] / FAILURE).exists()}
             for one in [one for one in rows if one["seed"] not in failed]:
