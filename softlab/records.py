@@ -100,9 +100,8 @@ def recorded(experiment: Experiment, evaluation: Mapping[str, Any]) -> dict[str,
 def recorded_along(experiment: Experiment, evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The recorded rows of an experiment's snapshots, as in study_table; none unless there is one of each."""
     found = {row["epoch"]: row for row in _index(along=True).get(_key(experiment, evaluation), [])}
-    return (
-        [found[epoch] for epoch in experiment.snapshot_epochs] if found.keys() >= {*experiment.snapshot_epochs} else []
-    )
+    complete = found.keys() >= set(experiment.snapshot_epochs)
+    return [found[epoch] for epoch in experiment.snapshot_epochs] if complete else []
 
 
 def _key(experiment: Experiment, evaluation: Mapping[str, Any]) -> tuple[str, str]:

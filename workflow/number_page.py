@@ -11,7 +11,8 @@ from pathlib import Path
 import itables.options
 import pandas
 
-TEMPLATE = Path(__file__).with_name("number_page.html")
+TEMPLATE = Path(__file__).with_name("datatables.html")
+HEADINGS = ("quantity", "method", "mean", "change", "study", "scale", "networks", "name")
 FLOATS = ("mean", "mean ±", "difference", "difference ±")  # columns of all.csv that may be empty
 MINUS = "\N{MINUS SIGN}"
 
@@ -41,12 +42,20 @@ def as_html(numbers: pandas.DataFrame) -> str:
         change = None if pandas.isna(row["difference"]) else row["difference"]
         said = [row["quantity"], row["method"], mean, difference, study, row["scale"], row["networks"], row["name"]]
         rows.append([*said, row["mean"], change])
+    heads = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
+    markup = "<noscript><p>Without JavaScript there is no table here: the files below hold all of it.</p></noscript>"
+    markup += f'<div class="numbers full-width"><table id="numbers" class="display compact"><thead><tr>{heads}</tr>'
+    return f"{markup}</thead></table></div>\n{script(rows)}"
+
+
+def script(rows: list | None = None) -> str:
+    """What makes tables of a page sortable: the library, once. rows: of the table of all numbers, if it is there."""
     library = Path(itables.options.dt_bundle)
     text = TEMPLATE.read_text()
     for place, content in (
         ("/* the library's style */", library.with_suffix(".css").read_text()),
         ('"the library"', in_script(library.read_text())),
-        ('"the rows"', in_script(rows)),
+        ('"the rows"', in_script(rows or [])),
     ):
         text = text.replace(place, content)
     return text
