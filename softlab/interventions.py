@@ -4,8 +4,6 @@ Nothing is trained here. A feature keeps its direction and takes the size that t
 "size" can mean three things, from the one that papers plot to the one that softmax sees.
 """
 
-from collections.abc import Mapping
-
 from torch import Tensor
 
 from softlab.checks import check_head, check_rows
@@ -47,14 +45,3 @@ def swap_size(
         raise SoftlabError(f"both networks must have seen the same images, not {len(own)} and {len(other)}")
     ratio = other / own if per_sample else (other.mean() / own.mean()).expand(len(own))
     return (ratio[:, None] * features) @ weight.T + bias
-
-
-def shapley(values: Mapping[tuple[str, str], float]) -> dict[str, float]:
-    """Shares of direction and size in the change of a number from network A to network B; they add up to it.
-
-    values: (whose direction, whose size) -> the number, for ("A", "A"), ("A", "B"), ("B", "A"), ("B", "B").
-    Each share is the mean effect of changing that one, over both orders of changing the two (Shapley 1953).
-    """
-    size = (values["A", "B"] - values["A", "A"] + values["B", "B"] - values["B", "A"]) / 2
-    direction = (values["B", "A"] - values["A", "A"] + values["B", "B"] - values["A", "B"]) / 2
-    return {"direction": direction, "size": size}

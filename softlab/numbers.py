@@ -8,8 +8,6 @@ from a zoo and from a record gives the same numbers. A file is written whole or 
 import contextlib
 import copy
 import functools
-import hashlib
-import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +21,7 @@ from softlab import zoo
 from softlab.data import Dataset, outside
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment
-from softlab.files import write_whole
+from softlab.files import short_digest, write_whole
 from softlab.lenses import Lens
 from softlab.models import Network
 from softlab.provenance import store_folder
@@ -72,11 +70,6 @@ def of(run: Run, evaluation: Mapping[str, Any], epoch: int | None = None) -> Num
 def evaluation_digest(dataset: Dataset, evaluation: Mapping[str, Any]) -> str:
     """A short name for what networks are measured on: these images, as many of them."""
     return short_digest([dataset.digest, dict(evaluation)])
-
-
-def short_digest(content: object) -> str:
-    """A short name for plain values, equal for equal ones."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def samples_of(experiment: Experiment, evaluation: Mapping[str, Any]) -> Samples:

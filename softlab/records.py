@@ -23,7 +23,7 @@ import pandas
 from softlab import numbers, provenance, runs, training, zoo
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment
-from softlab.files import write_json, write_whole
+from softlab.files import short_digest, write_json, write_whole
 from softlab.numbers import Numbers
 from softlab.profile import Profile, study_profile
 from softlab.quantities import LENSES, QUANTITIES
@@ -94,15 +94,14 @@ def recorded(experiment: Experiment, evaluation: Mapping[str, Any]) -> dict[str,
     Where precision is left to the device, it counts as little as in a zoo: the row says on what it was trained.
     """
     found = _index().get(_key(experiment, evaluation))
-    return None if found is None else {"source": "recorded", **found}
+    return found[-1] if found else None
 
 
 def recorded_along(experiment: Experiment, evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The recorded rows of an experiment's snapshots, as in study_table; none unless there is one of each."""
-    found = _index_along().get(_key(experiment, evaluation), {})
-    if not found.keys() >= set(experiment.snapshot_epochs):
-        return []
-    return [{"source": "recorded", **found[epoch]} for epoch in experiment.snapshot_epochs]
+    found = {row["epoch"]: row for row in _index(along=True).get(_key(experiment, evaluation), [])}
+    complete = found.keys() >= set(experiment.snapshot_epochs)
+    return [found[epoch] for epoch in experiment.snapshot_epochs] if complete else []
 
 
 def _key(experiment: Experiment, evaluation: Mapping[str, Any]) -> tuple[str, str]:
@@ -123,11 +122,8 @@ def scales(study: str = "core", besides: pandas.DataFrame | None = None) -> dict
 
 def snapshots(study: str = "core") -> dict[str, pandas.DataFrame]:
     """Recorded numbers of a study's networks at every snapshot, by profile: rows as in study_table(along=True)."""
-    found = {}
-    for path in sorted((RECORDS / study / "along").glob("*.csv")):
-        table = _current(_table(path), about(study)[path.stem]["lenses"])
-        found[path.stem] = table.assign(epoch=table["epoch"].astype(int), source="recorded", images=[{}] * len(table))
-    return found
+    paths = sorted((RECORDS / study / "along").glob("*.csv"))
+    return {path.stem: _read_along(path).assign(source="recorded") for path in paths}
 
 
 def listed() -> pandas.DataFrame:
@@ -167,7 +163,7 @@ def record(study: str, settings: Profile, store: str | Path | None = None, say: 
         raise SoftlabError(f"the code is at commit {commit}: record from a checkout without changes (git worktree add)")
     profile, device = study_profile(settings, study), training.choose_device()
     path, versions = RECORDS / study / f"{settings.name}.csv", {name: lens.version for name, lens in LENSES.items()}
-    lenses, snapshots = numbers.short_digest(versions), path.parent / "along" / path.name
+    lenses, snapshots = short_digest(versions), path.parent / "along" / path.name
     along = bool(profile.studies[study].get("along"))
     outcomes = {*profile.studies[study].get("images", OUTCOMES)}
     _describe(path, profile, {lenses: versions})
@@ -197,7 +193,6 @@ def record(study: str, settings: Profile, store: str | Path | None = None, say: 
         _write(path, [kept[name] for name in experiments if name in kept], outcomes)
         say(f"[{count} of {len(experiments)}] {run.id}")
     _index.cache_clear()
-    _index_along.cache_clear()
     return path
 
 
@@ -293,6 +288,12 @@ def _read(path: Path, as_written: bool = False) -> pandas.DataFrame:
     return table
 
 
+def _read_along(path: Path) -> pandas.DataFrame:
+    """A recorded table of snapshots: a row for each network and epoch."""
+    table = _current(_table(path), about(path.parent.parent.name)[path.stem]["lenses"])
+    return table.assign(epoch=table["epoch"].astype(int), images=[{}] * len(table))
+
+
 def _table(path: Path) -> pandas.DataFrame:
     table = pandas.read_csv(path, dtype=str)
     table = table.astype({"seed": int} | {name: float for name in table if name in QUANTITIES})  # to the nearest float
@@ -315,25 +316,16 @@ def _rows(table: pandas.DataFrame) -> list[dict[str, Any]]:
 
 
 @functools.cache
-def _index() -> dict[tuple[str, str], dict[str, Any]]:
-    """Every recorded row by run id and evaluation digest, without method, seed and what its study varies."""
-    found, columns = {}, ["id", "torch", "device", "cpu", *QUANTITIES, "images"]
-    for path in sorted(RECORDS.glob("*/*.csv")):
-        table = _read(path)
-        for row, plain in zip(_rows(table), _rows(table.loc[:, columns]), strict=True):
-            for name in (row["id"], row["asked"]):
-                found[name, row["evaluation"]] = plain
-    return found
+def _index(along: bool = False) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Every recorded row by run id and evaluation digest, without method, seed and what its study varies.
 
-
-@functools.cache
-def _index_along() -> dict[tuple[str, str], dict[int, dict[str, Any]]]:
-    """Recorded rows of snapshots by run id and evaluation digest, and epoch."""
-    found: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
-    for path in sorted(RECORDS.glob("*/along/*.csv")):
-        table = _current(_table(path), about(path.parent.parent.name)[path.stem]["lenses"])
-        columns = ["epoch", "id", "torch", "device", "cpu", *QUANTITIES]
+    along: rows of snapshots, one for each epoch.
+    """
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    columns = [*["epoch"] * along, "id", "torch", "device", "cpu", *QUANTITIES, "images"]
+    for path in sorted(RECORDS.glob("*/along/*.csv" if along else "*/*.csv")):
+        table = _read_along(path) if along else _read(path)
         for row, plain in zip(_rows(table), _rows(table.loc[:, columns]), strict=True):
-            for name in (row["id"], row["asked"]):
-                found.setdefault((name, row["evaluation"]), {})[int(row["epoch"])] = plain | {"images": {}}
+            for name in {row["id"], row["asked"]}:
+                found.setdefault((name, row["evaluation"]), []).append({"source": "recorded", **plain})
     return found

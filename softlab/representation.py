@@ -102,21 +102,6 @@ def head_of(model: nn.Module, head: nn.Linear | None = None) -> tuple[Tensor, Te
     return weight, weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach().float().cpu()
 
 
-def linear_probe(train: Representation, test: Representation, strength: float = 1.0) -> float:
-    """Accuracy on `test`, in [0, 1], of logistic regression on the features of `train`.
-
-    Features are standardised first, so that their scale does not decide how much they are regularised.
-    strength: > 0, scikit-learn's C, the inverse of the penalty.
-    """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))
-    probe.fit(train.features.numpy(), train.labels.numpy())
-    return float(probe.score(test.features.numpy(), test.labels.numpy()))
-
-
 @torch.no_grad()
 def refresh_statistics(model: nn.Module, images: Tensor, batch_size: int = 250) -> nn.Module:
     """Set the running statistics of all batch normalisations to those of `images`, in place; returns the model.

@@ -1,16 +1,10 @@
-"""Answer only when sure: risk against coverage, and telling classes that were never trained on, by a confidence."""
+"""Answer only when sure: risk against coverage, by a confidence."""
 
 import torch
-from scipy import stats
 from torch import Tensor
 
 from softlab.checks import check_correct, check_rows
 from softlab.errors import SoftlabError
-
-SCORES = {
-    "largest probability": lambda logits: logits.softmax(1).amax(1),
-    "largest logit": lambda logits: logits.amax(1),
-}
 
 
 def risk_coverage(confidence: Tensor, correct: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,16 +41,3 @@ def aurc(confidence: Tensor, correct: Tensor) -> float:
 def excess_aurc(confidence: Tensor, correct: Tensor) -> float:
     """AURC minus that of the best order of the same predictions: what the order alone loses."""
     return aurc(confidence, correct) - aurc(correct.double(), correct)
-
-
-def auroc(known: Tensor, unknown: Tensor) -> float:
-    """Probability that a known sample has the larger score than an unknown one, ties half: 0.5 is chance.
-
-    known: (N,), unknown: (M,), finite scores, for instance of samples of classes seen and not seen in training.
-    """
-    if known.ndim != 1 or unknown.ndim != 1 or not (len(known) and len(unknown)):
-        raise SoftlabError(f"scores must be (N,) and (M,), not empty, not {tuple(known.shape)}, {tuple(unknown.shape)}")
-    check_rows(known, "known score")
-    check_rows(unknown, "unknown score")
-    above = stats.mannwhitneyu(known.double().numpy(), unknown.double().numpy()).statistic
-    return float(above / (len(known) * len(unknown)))

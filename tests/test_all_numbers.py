@@ -173,10 +173,18 @@ def test_the_leaderboard_has_each_method_at_the_dose_that_the_images_for_fitting
     (tmp_path / "numbers").mkdir()
     table = pandas.DataFrame(rows).assign(digits=1, networks=2, **{"mean ±": 0.25})
     table.to_csv(tmp_path / "numbers" / "all.csv", index=False)
-    page = leaderboard.filled("<!-- the leaderboard -->", tmp_path)
-    assert re.findall(r'<tr><td data-value="([^"]*)"', page) == ["&lt;b&gt;", "focal"]  # by NLL at T
+    (tmp_path / "book").mkdir()
+    shown = tmp_path / "book" / "leaderboard.md"
+    shown.write_text("<!-- the leaderboard -->")
+    leaderboard.add(tmp_path, tmp_path)
+    page = shown.read_text()
+    assert ":file: leaderboard.html" in page
+    assert "<script" in shown.with_suffix(".html").read_text()
+    assert re.findall(r'<tr><td data-order="([^"]*)"', page) == ["&lt;b&gt;", "focal"]  # by NLL at T
     assert "gamma = 2" in page
     assert "gamma = 1" not in page
     assert "70.0 ± 0.2" in page
     assert page.count("<td") == 2 * (2 + len(leaderboard.COLUMNS))
-    assert "no table" in leaderboard.filled("<!-- the leaderboard -->", tmp_path / "elsewhere")
+    shown.write_text("<!-- the leaderboard -->")
+    leaderboard.add(tmp_path, tmp_path / "elsewhere")
+    assert "no table" in shown.read_text()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softlab import SoftlabError
-from softlab.interventions import SIZES, shapley, size_of, swap_size
+from softlab.interventions import SIZES, size_of, swap_size
 
 FEW = settings(derandomize=True, max_examples=30, deadline=None, database=None)
 EACH_SIZE = pytest.mark.parametrize("size", SIZES)
@@ -131,33 +131,6 @@ def test_with_a_bias_it_can():
     assert (found.argmax(1) != (features @ weight.T + bias).argmax(1)).any()
 
 
-# Shapley
-
-
-def shares(own, size_alone, direction_alone, both):
-    return shapley({("A", "A"): own, ("A", "B"): size_alone, ("B", "A"): direction_alone, ("B", "B"): both})
-
-
-def test_shares_by_hand():
-    found = shares(0.1, 0.3, 0.2, 0.5)
-    # Size: 0.3 - 0.1 changed first, 0.5 - 0.2 changed second.  Direction: 0.2 - 0.1 first, 0.5 - 0.3 second.
-    assert found == pytest.approx({"size": (0.2 + 0.3) / 2, "direction": (0.1 + 0.2) / 2})
-    assert shares(1.0, 5.0, 1.0, 5.0) == {"size": 4, "direction": 0}
-    assert shares(1.0, 1.0, 5.0, 5.0) == {"size": 0, "direction": 4}
-    assert shares(0.0, 0.0, 0.0, 6.0) == {"size": 3, "direction": 3}  # only together: half each
-
-
-@FEW
-@given(*[st.floats(-10, 10)] * 4)
-def test_shares_add_up_and_change_sign_with_the_roles(own, size_alone, direction_alone, both):
-    found = shares(own, size_alone, direction_alone, both)
-    assert found["size"] + found["direction"] == pytest.approx(both - own, abs=1e-12)
-    back = shares(both, direction_alone, size_alone, own)  # A is B, B is A
-    assert back == pytest.approx({name: -share for name, share in found.items()}, abs=1e-12)
-    other = shares(own, direction_alone, size_alone, both)  # size is direction
-    assert (other["size"], other["direction"]) == (found["direction"], found["size"])
-
-
 # Misuse
 
 
@@ -174,8 +147,6 @@ def test_misuse_is_named():
         swap_size(features, weight, bias, features[:, :5], weight, "norm")
     with pytest.raises(SoftlabError, match=r"two classes, not \(1, 6\)"):
         size_of(features, weight[:1], "norm")
-    with pytest.raises(KeyError, match="'B', 'A'"):
-        shapley({("A", "A"): 0.0, ("A", "B"): 0.0, ("B", "B"): 0.0})
 
 
 @EACH_SIZE

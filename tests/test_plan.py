@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softlab import load_profile
+from softlab.files import short_digest
 
 WORKFLOW = Path(__file__).parent.parent / "workflow"
 
@@ -88,7 +89,7 @@ def test_manifests_say_of_each_network_what_the_newest_does(tmp_path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(content))
         os.utime(path, (time.time() - age, time.time() - age))
-    assert [plan.rows(tmp_path)[plan.digest(one)]["id"] for one in networks] == ["new0", "old1"]
+    assert [plan.rows(tmp_path)[short_digest(one)]["id"] for one in networks] == ["new0", "old1"]
 
 
 def test_cheap_tables_on_embedded_data_are_tried_again(tmp_path):
@@ -109,7 +110,7 @@ def test_cheap_tables_on_embedded_data_are_tried_again(tmp_path):
 
 
 def test_a_digest_is_that_of_sorted_json():
-    assert plan.digest({"b": 1, "a": [2]}) == hashlib.sha256(b'{"a": [2], "b": 1}').hexdigest()[:10]
+    assert short_digest({"b": 1, "a": [2]}) == hashlib.sha256(b'{"a": [2], "b": 1}').hexdigest()[:12]
 
 
 plain = st.recursive(

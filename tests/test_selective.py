@@ -7,10 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
 
 from softlab import SoftlabError, selective
-from softlab.selective import SCORES, aurc, auroc, excess_aurc, risk_coverage
+from softlab.selective import aurc, excess_aurc, risk_coverage
 
 FEW = settings(derandomize=True, max_examples=60, deadline=None, database=None)
 # Scores from 0 to 3: many ties; and whether each prediction is right.
@@ -107,41 +106,6 @@ def test_all_right_and_all_wrong():
     assert excess_aurc(confidence, torch.zeros(3)) == 0
 
 
-def test_auroc_by_hand():
-    # Pairs: 3 > 1, 3 > 2, 2 > 1 and a tie of 2 with 2.
-    assert auroc(torch.tensor([3.0, 2]), torch.tensor([1.0, 2])) == 3.5 / 4
-    assert auroc(torch.tensor([3.0, 2]), torch.tensor([0.5])) == 1
-    assert auroc(torch.tensor([0.1]), torch.tensor([0.2, 0.3])) == 0
-    assert auroc(torch.ones(4), torch.ones(7)) == 0.5
-
-
-@FEW
-@given(SOME_SCORES, SOME_SCORES)
-def test_auroc_is_the_share_of_pairs_in_order(known, unknown):
-    pairs = [(a > b) + (a == b) / 2 for a in known for b in unknown]
-    known, unknown = torch.tensor(known, dtype=torch.float32), torch.tensor(unknown, dtype=torch.float32)
-    found = auroc(known, unknown)
-    assert found == pytest.approx(sum(pairs) / len(pairs))
-    assert found + auroc(unknown, known) == pytest.approx(1)
-    assert auroc(-unknown, -known) == pytest.approx(found)
-    assert auroc(known.exp(), unknown.exp()) == found
-
-
-def test_auroc_against_sklearn():
-    generator = torch.Generator().manual_seed(0)
-    known, unknown = torch.randn(900, generator=generator) + 0.7, torch.randn(400, generator=generator)
-    for step in (None, 2):
-        scores = torch.cat([known, unknown]) if step is None else (torch.cat([known, unknown]) * step).round()
-        truth = torch.arange(1300) < 900
-        assert auroc(scores[:900], scores[900:]) == pytest.approx(roc_auc_score(truth, scores), rel=1e-12)
-
-
-def test_a_logit_knows_more_than_its_probability():
-    logits = torch.tensor([[0.0, math.log(3)], [10.0, 10 + math.log(3)]])
-    assert SCORES["largest probability"](logits).tolist() == pytest.approx([0.75, 0.75])
-    assert SCORES["largest logit"](logits).tolist() == pytest.approx([math.log(3), 10 + math.log(3)])
-
-
 @pytest.mark.parametrize("function", [risk_coverage, aurc, excess_aurc])
 def test_misuse_is_named(function):
     confidence, correct = torch.linspace(0, 1, 6), torch.tensor([1.0, 0, 1, 1, 0, 1])
@@ -161,18 +125,6 @@ def test_misuse_is_named(function):
         function(confidence[:0], correct[:0])
     with pytest.raises(SoftlabError, match=r"not \(6, 1\) and \(6, 1\)"):
         function(confidence[:, None], correct[:, None])
-
-
-def test_scores_without_an_order_are_named():
-    scores = torch.tensor([0.0, 1, 2])
-    with pytest.raises(SoftlabError, match="unknown score 1 is not finite"):
-        auroc(scores, torch.tensor([0, math.nan, math.nan]))
-    with pytest.raises(SoftlabError, match=r"^known score 2 is not finite"):
-        auroc(torch.tensor([0, 1, math.inf]), scores)
-    with pytest.raises(SoftlabError, match=r"not empty, not \(3,\), \(0,\)"):
-        auroc(scores, scores[:0])
-    with pytest.raises(SoftlabError, match=r"not \(3, 1\), \(3,\)"):
-        auroc(scores[:, None], scores)
 
 
 def test_a_normalised_score_is_blind_to_the_size_of_logits():

@@ -104,7 +104,7 @@ def test_a_point_is_named_by_its_parameters_and_nothing_else(write):
     )
     assert [point.name for point in one.points] == [point.name for point in reversed(other.points)]
     content = b'{"overrides": {"epochs": 1, "width": 4}, "seeds": 2}'
-    assert one.points[0].name == hashlib.sha256(content).hexdigest()[:10]
+    assert one.points[0].name == hashlib.sha256(content).hexdigest()[:12]
     more = write("parameters: {seeds: 2, overrides: {width: 4}}\nvary: {overrides.epochs: [0, 1, 2, 3]}", "more")
     assert {point.name for point in one.points} < {point.name for point in more.points}
 

@@ -55,13 +55,9 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
     number_page.add(site, build)
     add_sweeps(site, build, sweeps)
     add_cover(site, build)
-    places = {
-        "speed": speed.filled,
-        "leaderboard": lambda text: leaderboard.filled(text, build),
-    }
-    for name, fill in places.items():
-        page = site / "book" / f"{name}.md"
-        page.write_text(fill(page.read_text()))
+    leaderboard.add(site, build)
+    page = site / "book" / "speed.md"
+    page.write_text(speed.filled(page.read_text()))
     (site / "_config.yml").write_text(yaml.safe_dump(configuration(repository), allow_unicode=True))
 
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(site), "-n", "-W", "--keep-going"]

@@ -6,6 +6,7 @@ One row for each method, at the dose with the lowest NLL on the images for fitti
 from html import escape
 from pathlib import Path
 
+import number_page
 import pandas
 
 from softlab.profile import load_profile, packaged_profiles
@@ -23,36 +24,18 @@ COLUMNS = {  # quantity -> heading
     "robust, 1/255": "attack 1/255 (%)",
     "robust, 4/255": "attack 4/255 (%)",
 }
-SORT = """
-<script>
-document.querySelectorAll("table.leaderboard").forEach(table => {
-  table.querySelectorAll("th button").forEach((button, column) => button.addEventListener("click", () => {
-    const worth = row => { const text = row.cells[column].dataset.value; return text === undefined ? "" : text; };
-    const down = button.dataset.down !== "true", rows = [...table.tBodies[0].rows];
-    const order = (a, b) => {
-      const one = worth(a), other = worth(b);
-      if (one === "" || other === "") return (one === "") - (other === "");
-      const less = isNaN(one) || isNaN(other) ? one.localeCompare(other) : one - other;
-      return down ? less : -less;
-    };
-    rows.sort(order).forEach(row => table.tBodies[0].append(row));
-    table.querySelectorAll("th button").forEach(other => delete other.dataset.down);
-    button.dataset.down = down;
-  }));
-});
-</script>
-"""
 
 
-def filled(text: str, build: Path) -> str:
-    """The page with its tables. build: where numbers/all.csv is."""
-    path = build / "numbers" / "all.csv"
+def add(site: Path, build: Path) -> None:
+    """Fill book/leaderboard.md with its tables. build: where numbers/all.csv is."""
+    page, path = site / "book" / "leaderboard.md", build / "numbers" / "all.csv"
     tables = "*This build has no table of numbers.*"
     if path.exists():
         numbers = pandas.read_csv(path, keep_default_na=False, na_values={"mean": "", "mean ±": ""})
         sections = [_section(scale, rows) for scale, rows in _scales(numbers)]
-        tables = "\n\n".join([*sections, f"```{{raw}} html\n{SORT.strip()}\n```"])
-    return text.replace("<!-- the leaderboard -->", tables)
+        page.with_suffix(".html").write_text(number_page.script())
+        tables = "\n\n".join([*sections, "```{raw} html\n:file: leaderboard.html\n```"])
+    page.write_text(page.read_text().replace("<!-- the leaderboard -->", tables))
 
 
 def _scales(numbers: pandas.DataFrame) -> list[tuple[str, pandas.DataFrame]]:
@@ -83,8 +66,7 @@ def as_html(rows: pandas.DataFrame) -> str:
     """A table whose headings sort it, by default by NLL at the best temperature."""
     shown = best(rows)
     first = shown.loc[shown["name"] == "NLL at T"].sort_values("mean")
-    headings = ["method", "dose", *COLUMNS.values()]
-    head = "".join(f'<th><button type="button">{escape(heading)}</button></th>' for heading in headings)
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in ("method", "dose", *COLUMNS.values()))
     lines = []
     for method, setting in zip(first["method"], first["setting"], strict=True):
         own = {row["name"]: row for row in shown.loc[shown["method"] == method].to_dict("records")}
@@ -93,7 +75,7 @@ def as_html(rows: pandas.DataFrame) -> str:
         lines.append(f"<tr>{''.join(cells)}</tr>")
     body = "\n".join(lines)
     return (
-        f'<div style="overflow-x: auto"><table class="table leaderboard"><thead><tr>{head}</tr></thead>\n'
+        f'<div style="overflow-x: auto"><table class="display compact leaderboard"><thead><tr>{head}</tr></thead>\n'
         f"<tbody>{body}</tbody></table></div>"
     )
 
@@ -104,4 +86,4 @@ def _text(row: dict) -> str:
 
 
 def _cell(text: str, value: object) -> str:
-    return f'<td data-value="{escape(str(value))}">{escape(text)}</td>'
+    return f'<td data-order="{escape(str(value))}">{escape(text)}</td>'

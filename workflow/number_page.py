@@ -6,12 +6,14 @@ disk. Only the rows on the screen become elements of the page, so that thousands
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import itables.options
 import pandas
 
-TEMPLATE = Path(__file__).with_name("number_page.html")
+TEMPLATE = Path(__file__).with_name("datatables.html")
+HEADINGS = ("quantity", "method", "mean", "change", "study", "scale", "networks", "name")
 FLOATS = ("mean", "mean ±", "difference", "difference ±")  # columns of all.csv that may be empty
 WORDS = ("quantity", "method", "study", "scale", "name")  # columns whose few texts the page holds once
 MINUS = "\N{MINUS SIGN}"
@@ -42,12 +44,20 @@ def as_html(numbers: pandas.DataFrame) -> str:
         shown = [written(row, name) for name in ("mean", "difference")]
         by = [None if pandas.isna(row[name]) else float(f"{row[name]:.6g}") for name in ("mean", "difference")]
         rows.append([*places, row["networks"], *shown, *by])
+    heads = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
+    markup = "<noscript><p>Without JavaScript there is no table here: the files below hold all of it.</p></noscript>"
+    markup += f'<div class="numbers full-width"><table id="numbers" class="display compact"><thead><tr>{heads}</tr>'
+    return f"{markup}</thead></table></div>\n{script(words.tolist(), rows)}"
+
+
+def script(words: Sequence[str] = (), rows: Sequence[list] = ()) -> str:
+    """What makes tables of a page sortable: the library, once. words, rows: of the table of all numbers."""
     library = Path(itables.options.dt_bundle)
     text = TEMPLATE.read_text()
     for place, content in (
         ("/* the library's style */", library.with_suffix(".css").read_text()),
         ('"the library"', in_script(library.read_text())),
-        ('"the words"', in_script(words.tolist())),
+        ('"the words"', in_script(words)),
         ('"the rows"', in_script(rows)),
     ):
         text = text.replace(place, content)

@@ -1,6 +1,5 @@
 """Which networks one job trains, and what its manifest says of each."""
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from softlab.files import short_digest
 from softlab.profile import Profile, load_profile, packaged_profiles, study_profile
 
 EMBEDDED = ("fashion-mini", "fashion-pairs")  # data that come with the package
@@ -33,12 +33,15 @@ def training_jobs(wanted: list[dict], at_once: int, per_job: int | None = None) 
     Without `per_job` there are `at_once` jobs, so that torch is imported once a core: they take turns along the list,
     and so each gets its share of methods and studies that take long.
     """
-    wanted = list({digest(one): one for one in wanted}.values())
+    wanted = list({short_digest(one): one for one in wanted}.values())
     if per_job:
         parts = [wanted[first : first + per_job] for first in range(0, len(wanted), per_job)]
     else:
         parts = [wanted[turn::at_once] for turn in range(min(at_once, len(wanted)))]
-    return {f"{part[0]['experiment']['method']}-{part[0]['experiment']['seed']}-{digest(part)}": part for part in parts}
+    return {
+        f"{part[0]['experiment']['method']}-{part[0]['experiment']['seed']}-{short_digest(part)}": part
+        for part in parts
+    }
 
 
 def rows(out: Path) -> dict[str, dict]:
@@ -46,7 +49,7 @@ def rows(out: Path) -> dict[str, dict]:
     found = {}
     for manifest in sorted(out.glob("training/*/*.json"), key=lambda path: path.stat().st_mtime):
         listed = json.loads((out / "jobs" / manifest.name).read_bytes())
-        found |= zip(map(digest, listed), json.loads(manifest.read_bytes()), strict=True)
+        found |= zip(map(short_digest, listed), json.loads(manifest.read_bytes()), strict=True)
     return found
 
 
@@ -65,11 +68,6 @@ def rechecked(records: Path) -> list[tuple[str, str]]:
             several = len(table.read_text(encoding="utf-8").splitlines()) > 3
             found += [(study, name)] * (cheap and embedded and several)
     return found
-
-
-def digest(content: object) -> str:
-    """A short name for plain values: equal for equal content."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def as_yaml(content: object) -> str:

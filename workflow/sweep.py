@@ -20,11 +20,10 @@ from typing import Any
 
 import nbformat
 import numpy as np
-from plan import digest
 
 from softlab.errors import SoftlabError, check_known
 from softlab.experiment import NAME
-from softlab.files import read_yaml
+from softlab.files import read_yaml, short_digest
 from softlab.profile import Profile, load_profile
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -178,7 +177,7 @@ def _point(values: dict[str, object], targets: Mapping[str, list[str]], fixed: M
             if not isinstance(place, dict):
                 raise SoftlabError(f"{path} cannot be set: something on its way is no mapping")
             place[last] = copy.deepcopy(value)  # the next label may set something inside it
-    return Point(digest(json.loads(_plain(parameters))), values, parameters)
+    return Point(short_digest(json.loads(_plain(parameters))), values, parameters)
 
 
 def _plain(content: object) -> str:

@@ -18,7 +18,7 @@ from sweep import COLUMNS, Sweep, load_sweep
 
 from softlab import results
 from softlab.figures import style
-from softlab.files import write_json, write_whole
+from softlab.files import short_digest, write_json, write_whole
 from softlab.intervals import OPEN, Interval, t_interval
 from softlab.pages import Part, save_page, to_html
 from softlab.profile import Profile
@@ -40,7 +40,7 @@ def collect(sweep: Sweep, out: Path, profile: str) -> tuple[pandas.DataFrame, di
             found += [{**where, "notebook": name, **one} for one in about["measurements"]]
         if not sweep.notebooks:
             settings = point.settings(profile)
-            rows = [manifests[plan.digest(one)] for one in plan.networks(settings, ["core"])]
+            rows = [manifests[short_digest(one)] for one in plan.networks(settings, ["core"])]
             about = about_networks(settings, rows[-1]["id"])
             failed = {one["seed"] for one in rows if (store_folder() / one["id"] / FAILURE).exists()}
             for one in [one for one in rows if one["seed"] not in failed]:
@@ -97,7 +97,9 @@ def by_seed(table: pandas.DataFrame, quantity: str, axis: str) -> pandas.DataFra
     if rows.empty:
         raise SystemExit(f"nothing in it measures {quantity!r}")
     wide = rows.pivot_table(index="seed", columns=["method", axis], values="value", sort=False)
-    return wide * QUANTITIES[quantity].factor
+    methods = list(wide.columns.unique("method"))
+    order = sorted(wide.columns, key=lambda column: methods.index(column[0]))
+    return wide.loc[:, order] * QUANTITIES[quantity].factor
 
 
 def interval(by_seed: Any) -> Interval:
@@ -114,13 +116,13 @@ def draw(shown: Mapping[str, pandas.DataFrame], axis: str) -> Figure:
     for ax in axes.flat[len(shown) :]:
         ax.set_visible(False)
     for ax, (name, wide) in zip(axes.flat, shown.items(), strict=False):
-        for method in dict.fromkeys(wide.columns.get_level_values("method")):
+        for method in wide.columns.unique("method"):
             along = {place: interval(wide[method, place]) for place in wide[method]}
             places = list(along) if all(isinstance(one, (int, float)) for one in along) else list(map(str, along))
             width = [one.half_width if one.n > 1 else 0 for one in along.values()]
             look, middle = style(str(method)), [one.mean for one in along.values()]
             ax.errorbar(places, middle, width, color=look.color, marker=look.marker, ms=5, capsize=2, label=look.label)
-        _spread_out(ax, list(dict.fromkeys(wide.columns.get_level_values(axis))))
+        _spread_out(ax, list(wide.columns.unique(axis)))
         ax.set(xlabel=axis, ylabel=QUANTITIES[name].label)
         ax.grid(alpha=0.3)
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=5, frameon=False)

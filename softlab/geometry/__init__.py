@@ -32,7 +32,6 @@ from softlab.geometry.variation import (
     ClassSums,
     class_mean_cosine,
     effective_rank,
-    neural_collapse,
     variation_variants,
     within_class_variation,
 )

@@ -1,13 +1,13 @@
-"""How spread out classes are: within-class variation, R² class separation, and neural collapse, from class sums."""
+"""How spread out classes are: within-class variation and R² class separation, from class sums."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from softlab.checks import check_features, check_head, check_labels, check_rows, refuse
+from softlab.checks import check_features, check_labels, check_rows, refuse
 from softlab.errors import SoftlabError
-from softlab.geometry.head import centered, row_space
+from softlab.geometry.head import row_space
 
 CHUNK = 1024  # features at once: they stay in the cache
 
@@ -112,36 +112,3 @@ def effective_rank(values: Tensor) -> float:
         raise SoftlabError("all rows are alike: they span nothing")
     share = singular / singular.sum()
     return float(torch.special.entr(share).sum().exp())
-
-
-def neural_collapse(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor) -> dict[str, float]:
-    """Papyan et al. 2020: four distances from a collapsed network, each 0 when collapse is complete.
-
-    NC1: within-class against between-class scatter, trace(Σ_W Σ_B⁺) / K.  NC2: how uneven the norms of the centred
-    class means are (standard deviation / mean), plus the mean |cosine + 1/(K-1)| between them.  NC3: distance between
-    head and class means, both centred and of norm 1.  NC4: share of samples that the nearest class mean would label
-    otherwise.
-    Raises SoftlabError for a class without samples and for a feature that is zero or not finite.
-    """
-    check_head(weight, bias, features, labels)
-    classes = len(weight)
-    sums = ClassSums.of(features, labels, classes)
-    if (sums.count == 0).any():
-        raise SoftlabError(f"neural collapse needs samples of every class; class {int(sums.count.argmin())} has none")
-    means = sums.means - sums.means.mean(0)
-    features, weight, bias = (values.to("cpu", torch.float64) for values in (features, weight, bias))
-    labels = labels.cpu()
-    spread = features - sums.means[labels]
-    within = spread.T @ spread / len(features)
-    between = means.T @ means / classes
-    norms = means.norm(dim=1)
-    cosines = (means / norms[:, None]) @ (means / norms[:, None]).T
-    off = cosines[~torch.eye(classes, dtype=torch.bool)]
-    rows = centered(weight)
-    nearest = torch.cdist(features, sums.means).argmin(1)
-    return {
-        "NC1": float(torch.trace(within @ torch.linalg.pinv(between, rtol=1e-8, hermitian=True)) / classes),
-        "NC2": float(norms.std(correction=0) / norms.mean() + (off + 1 / (classes - 1)).abs().mean()),
-        "NC3": float((rows / rows.norm() - means / means.norm()).norm()),
-        "NC4": float((nearest != (features @ weight.T + bias).argmax(1)).double().mean()),
-    }

@@ -21,7 +21,6 @@ from softlab.geometry import (
     logit_cosine,
     logit_scale_factors,
     magnitude,
-    neural_collapse,
     within_class_variation,
 )
 
@@ -48,7 +47,6 @@ LENSES = {  # and what of it each takes, in order
     cosine_to: "fwy",
     angular_margin: "fywb",
     Centers.of: "fywb",
-    neural_collapse: "fywb",
     within_class_variation: "fy",
     class_centers: "wbr",
 }
@@ -120,5 +118,3 @@ def test_what_cannot_be_measured_is_refused():
         apex_ratio(torch.zeros(4, 3), GOOD["w"], GOOD["b"])
     with pytest.raises(SoftlabError, match="at least two classes, not 1"):
         within_class_variation(features, 0 * labels + 2)
-    with pytest.raises(SoftlabError, match="class 2 has none"):
-        neural_collapse(features, labels.clamp(max=1), GOOD["w"], GOOD["b"])

@@ -11,7 +11,6 @@ from softlab.geometry import (
     centered_logits,
     class_mean_cosine,
     effective_rank,
-    neural_collapse,
     row_space,
     variation_variants,
     within_class_variation,
@@ -111,48 +110,6 @@ def test_the_three_versions_by_their_definitions():
     assert found["raw"] == pytest.approx(by_definition(features, labels))
     assert found["centred"] == pytest.approx(by_definition(features - features.mean(0), labels))
     assert found["row space"] == pytest.approx(by_definition(features @ row_space(weight).T, labels))
-
-
-def collapsed(classes=4, dimension=6, copies=3):
-    """A network after collapse: simplex means around a common offset, head in line with them, bias undoing it."""
-    generator = torch.Generator().manual_seed(0)
-    turn, _ = torch.linalg.qr(torch.randn(dimension, dimension, generator=generator, dtype=torch.float64))
-    means = (
-        torch.eye(classes, dimension, dtype=torch.float64) - 1 / classes * (torch.arange(dimension) < classes)
-    ) @ turn
-    offset = torch.full((dimension,), 2.0, dtype=torch.float64)
-    labels = torch.arange(classes).repeat(copies)
-    weight = 5 * means + torch.arange(dimension)
-    return (3 * means + offset)[labels], labels, weight, -weight @ offset
-
-
-def test_a_collapsed_network_is_at_distance_zero():
-    found = neural_collapse(*collapsed())
-    assert list(found) == ["NC1", "NC2", "NC3", "NC4"]
-    assert list(found.values()) == pytest.approx([0] * 4, abs=1e-7)
-    single = (values.float() if values.is_floating_point() else values for values in collapsed())
-    assert list(neural_collapse(*single).values()) == pytest.approx([0] * 4, abs=1e-5)
-
-
-def test_each_distance_sees_its_own_departure():
-    features, labels, weight, bias = collapsed()
-    order = torch.tensor([1, 0, 2, 3])
-    found = neural_collapse(features, labels, weight[order], bias[order])  # the head takes two classes for each other
-    assert found["NC4"] == 0.5
-    assert found["NC3"] > 0.5
-    assert (found["NC1"], found["NC2"]) == pytest.approx((0, 0), abs=1e-7)
-    found = neural_collapse(features + 5 * (labels == 0)[:, None], labels, weight, bias)
-    assert found["NC2"] > 0.1
-    assert found["NC1"] == pytest.approx(0, abs=1e-7)
-
-
-def test_neural_collapse_by_hand():
-    # Class means 5 ± 1, spread ± 0.5: Σ_W = 0.25, Σ_B = 1. The boundary of the head at 4.6 splits off one sample.
-    features, labels = torch.tensor([[3.5], [4.5], [5.5], [6.5]]), torch.tensor([0, 0, 1, 1])
-    found = neural_collapse(features, labels, torch.tensor([[-1.0], [1]]), torch.tensor([4.4, -4.4]))
-    assert list(found.values()) == pytest.approx([0.125, 0, 0, 0.25], abs=1e-6)
-    found = neural_collapse(features, labels, torch.tensor([[1.0], [-1]]), torch.zeros(2))
-    assert found["NC3"] == pytest.approx(2)  # the opposite direction
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
