@@ -89,12 +89,12 @@ def networks(settings: Profile, study: str, store: str | Path | None = None) -> 
 
 
 def recorded(experiment: Experiment, evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The recorded row of an experiment, as in study_table; None if there is none.
+    """The recorded row of an experiment, as in study_table; None if there is none; of several, the one that holds most.
 
     Where precision is left to the device, it counts as little as in a zoo: the row says on what it was trained.
     """
-    found = _index().get(_key(experiment, evaluation))
-    return found[-1] if found else None
+    found = _index().get(_key(experiment, evaluation), [])
+    return max(found, key=lambda row: sum(np.isfinite(row[name]) for name in QUANTITIES), default=None)
 
 
 def recorded_along(experiment: Experiment, evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -216,15 +216,11 @@ def verify(
             one, row = known[position]
             run = runs.fit_or_load(one, store=store or fresh, device=device, use_zoo=False)
             values = numbers.of(run, profile.evaluation).values
-            measured = values.keys() & set(table.dropna(axis="columns", how="all"))  # not of a lens that is newer
-            other = {name: abs(values[name] - row[name]) for name in measured if not _equal(values[name], row[name])}
+            measured = [name for name in values if not np.isnan(row[name])]  # else its lens is newer than the row
+            other = {name: abs(values[name] - row[name]) for name in measured if values[name] != row[name]}
             seeds = table[(table["method"] == one.method) & (table["id"] != row["id"])]
             far = [name for name, distance in other.items() if not distance <= 3 * seeds[name].std()]
             yield row["id"], "differs" if far else "alike" if other else "same bits", far or list(other)
-
-
-def _equal(value: float, other: float) -> bool:
-    return value == other or (np.isnan(value) and np.isnan(other))
 
 
 def _varied(profile: Profile, experiment: Experiment) -> dict[str, Any]:

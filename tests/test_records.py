@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -226,6 +227,19 @@ def test_a_build_trains_no_study_that_is_on_record(tmp_path, monkeypatch):
     assert profiles.is_recorded(quick, "weight_decay")
     assert not profiles.is_recorded(quick, "core")  # on record, and trained all the same
     assert not profiles.is_recorded(fresh, "weight_decay")  # at another profile
+
+
+def test_of_two_records_of_a_network_the_fuller_one_is_read(shelf):
+    settings = load_profile("smoke", **SMALL, methods=["baseline"], seeds=1)
+    path = records.record("core", settings)
+    older = shelf / "older" / path.name  # which comes later in the alphabet
+    shutil.copytree(path.parent, older.parent)
+    text = pandas.read_csv(older, dtype=str)
+    text.drop(columns="accuracy").to_csv(older, index=False)
+    records._index.cache_clear()
+    found = records.recorded(settings.experiments()[0], settings.evaluation)
+    assert found is not None
+    assert found["accuracy"] == float(text["accuracy"][0])
 
 
 def test_verify_tells_the_same_bits_from_others(shelf):
