@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from softlab.errors import SoftlabError, check_known
 from softlab.experiment import Experiment
-from softlab.intervals import Interval, Values, means
 from softlab.profile import Profile, chapters, load_profile, study_profile
 from softlab.regularizers import REGISTRY
 
@@ -164,18 +163,6 @@ def table(columns: Mapping[Any, Mapping[str, object]], corner: str | list[str] =
     order = [method for column in columns.values() for method in column]
     frame = frame.reindex(dict.fromkeys(order)).rename(index=lambda method: style(method).label)
     return frame.fillna("").rename_axis(columns=corner)
-
-
-def as_text(
-    intervals: Mapping[str, Interval], factor: float = 1, digits: int = 1, sign: bool = False
-) -> dict[str, str]:
-    """Intervals by method as `mean ± half width`, in other units if factor is given (100: percent)."""
-    return {method: interval.scaled(factor).text(digits, sign) for method, interval in intervals.items()}
-
-
-def summary(values: Values, factor: float = 100, digits: int = 1, sign: bool = False) -> dict[str, str]:
-    """Mean and interval over seeds of {method: {seed: value}} as text, in percent unless told otherwise."""
-    return as_text(means(values), factor, digits, sign)
 
 
 def say(text: str) -> None:

@@ -21,12 +21,15 @@ CELLS = {
     "parameters": 'profile = "quick"\nseeds = None\noverrides = {}',
     "begin": """
 from softlab import begin, results, study
-from softlab.intervals import by_seed
-from softlab.notebook import glue, summary, table
+from softlab.intervals import by_seed, means
+from softlab.notebook import glue, table
 settings = begin("NAME", profile, seeds, overrides)
 """,
     "train": 'runs = study(settings)\naccuracy = by_seed(runs, lambda run: run.history["accuracy"][-1])',
-    "tell": 'glue("networks", sum(map(len, runs.values())))\ntable({"accuracy": summary(accuracy)})',
+    "tell": """
+glue("networks", sum(map(len, runs.values())))
+table({"accuracy": {method: one.text() for method, one in means(accuracy).items()}})
+""",
     "draw": 'import matplotlib.pyplot as plt\nplt.plot([accuracy["mixup"][0], 1.0]);',
     "save": 'print("numbers are in", results.save("NAME", settings, numbers={"accuracy": accuracy}).name)',
 }

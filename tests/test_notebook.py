@@ -7,8 +7,8 @@ import pytest
 
 from softlab import laws, notebook
 from softlab.effects import Effect
-from softlab.intervals import Interval, each, known, means
-from softlab.notebook import as_text, table
+from softlab.intervals import Interval, each, known
+from softlab.notebook import table
 
 
 def test_each_goes_through_the_same_entries_of_all():
@@ -26,10 +26,6 @@ def test_a_table_has_a_row_per_method_in_the_order_of_its_columns():
     shown = table({"n": {"baseline": 2, "label_smoothing": 1}, "more": {"label_smoothing": 7}})
     assert list(shown.index) == ["baseline", "label smoothing"]
     assert shown.loc["baseline", "more"] == ""
-
-
-def test_intervals_as_text_in_other_units():
-    assert as_text(means({"mixup": [0.1, 0.1]}), 100) == {"mixup": "10.0 ± 0.0"}
 
 
 def test_a_sentence_has_a_dash_for_a_method_that_was_left_out(monkeypatch):
