@@ -45,7 +45,7 @@ notebooks: [01_soft_labels]
 parameters: {overrides: {methods: {baseline: {}, label_smoothing: {}, mixup: {}, cutmix: {}, maxsup: {}}}}
 vary:
   alpha: {sets: [overrides.methods.label_smoothing.alpha], values: [0.1, 0.2]}
-show: [accuracy-improves]
+show: [accuracy]
 """
 BEGIN = 'settings = begin(\\"01_soft_labels\\", profile, seeds, overrides)'  # in the notebook's file
 STRENGTH = 'overrides[\\"methods\\"][\\"label_smoothing\\"][\\"alpha\\"]'
