@@ -187,19 +187,19 @@ def test_a_second_engine_says_so_and_leaves_the_first_alone(small_book, tmp_path
 
 def test_a_notebook_that_fails_stops_no_other_and_is_named_with_its_cell(small_book, tmp_path):
     kill_itself = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
-    write_notebook(small_book, "04_cosines", judge="accuracy['nothing']")
+    write_notebook(small_book, "04_cosines", tell="accuracy['nothing']")
     write_notebook(small_book, "06_robustness", draw=kill_itself)
     write_notebook(small_book, "01_soft_labels", draw="pass")
     folder = small_book.build / "notebooks"
     try:
         code, said = run(small_book, tmp_path / "said.txt")
         assert code != 0
-        assert "notebooks/04_cosines.ipynb failed: cell 'judge': KeyError: 'nothing'" in said
+        assert "notebooks/04_cosines.ipynb failed: cell 'tell': KeyError: 'nothing'" in said
         assert "notebooks/06_robustness.ipynb failed: in cell 'draw': its kernel was killed" in said
         assert "executed 01_soft_labels" in said
         failed = nbformat.read(folder / "04_cosines.failed.ipynb", as_version=4)
         executed = [cell.id for cell in failed.cells if cell.get("execution_count")]
-        assert executed[-2:] == ["train", "judge"]
+        assert executed[-2:] == ["train", "tell"]
         assert (folder / "06_robustness.failed.ipynb").exists()
         write_notebook(small_book, "04_cosines")
         (small_book.folder / "notebooks" / "06_robustness.ipynb").unlink()
