@@ -12,6 +12,7 @@ is measured changes these, and no foreign row is picked up.
 
 import functools
 import json
+import math
 import tempfile
 from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
@@ -89,17 +90,16 @@ def networks(settings: Profile, study: str, store: str | Path | None = None) -> 
 
 
 def recorded(experiment: Experiment, evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The recorded row of an experiment, as in study_table; None if there is none; of several, the one that holds most.
+    """The recorded row of an experiment, as in study_table; None if there is none.
 
     Where precision is left to the device, it counts as little as in a zoo: the row says on what it was trained.
     """
-    found = _index().get(_key(experiment, evaluation), [])
-    return max(found, key=lambda row: sum(np.isfinite(row[name]) for name in QUANTITIES), default=None)
+    return next(iter(_index().get(_key(experiment, evaluation), [])), None)
 
 
 def recorded_along(experiment: Experiment, evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The recorded rows of an experiment's snapshots, as in study_table; none unless there is one of each."""
-    found = {row["epoch"]: row for row in _index(along=True).get(_key(experiment, evaluation), [])}
+    found = {row["epoch"]: row for row in reversed(_index(along=True).get(_key(experiment, evaluation), []))}
     complete = found.keys() >= set(experiment.snapshot_epochs)
     return [found[epoch] for epoch in experiment.snapshot_epochs] if complete else []
 
@@ -313,9 +313,9 @@ def _rows(table: pandas.DataFrame) -> list[dict[str, Any]]:
 
 @functools.cache
 def _index(along: bool = False) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """Every recorded row by run id and evaluation digest, without method, seed and what its study varies.
+    """Recorded rows by run id and evaluation digest, without method, seed and what their study varies, fullest first.
 
-    along: rows of snapshots, one for each epoch.
+    A network may be in several tables, some of which were measured by fewer lenses.  along: rows of snapshots.
     """
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     columns = [*["epoch"] * along, "id", "torch", "device", "cpu", *QUANTITIES, "images"]
@@ -324,4 +324,6 @@ def _index(along: bool = False) -> dict[tuple[str, str], list[dict[str, Any]]]:
         for row, plain in zip(_rows(table), _rows(table.loc[:, columns]), strict=True):
             for name in {row["id"], row["asked"]}:
                 found.setdefault((name, row["evaluation"]), []).append({"source": "recorded", **plain})
+    for rows in found.values():
+        rows.sort(key=lambda row: sum(math.isfinite(row[name]) for name in QUANTITIES), reverse=True)
     return found

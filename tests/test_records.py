@@ -242,6 +242,19 @@ def test_of_two_records_of_a_network_the_fuller_one_is_read(shelf):
     assert found["accuracy"] == float(text["accuracy"][0])
 
 
+def test_of_two_records_of_snapshots_the_fuller_rows_are_read(shelf):
+    changes = SMALL | {"epochs": 2, "snapshot_epochs": [0, 2]}
+    settings = load_profile("smoke", **changes, methods=["baseline"], seeds=1)
+    path = records.record("core", settings)
+    shutil.copytree(path.parent, shelf / "older")
+    older = shelf / "older" / "along" / path.name
+    pandas.read_csv(older, dtype=str).drop(columns="NLL").to_csv(older, index=False)
+    records._index.cache_clear()
+    found = records.recorded_along(settings.experiments()[0], settings.evaluation)
+    assert [row["epoch"] for row in found] == [0, 2]
+    assert all(np.isfinite(row["NLL"]) for row in found)
+
+
 def test_verify_tells_the_same_bits_from_others(shelf):
     settings = load_profile("smoke", **SMALL, methods=["baseline"], seeds=4)
     path = records.record("core", settings)
