@@ -150,12 +150,12 @@ def _train(options) -> None:
 
     device, rows = training.choose_device(options.device), []
     for study, experiment, evaluation in wanted:
-        new = runs.missing([experiment], device, options.store)
-        run = runs.fit_or_load(experiment, store=options.store, device=device, on_epoch=_teller(experiment))
-        if new:
+        tell = _Teller(experiment)
+        run = runs.fit_or_load(experiment, store=options.store, device=device, on_epoch=tell)
+        if tell.called:  # else it was there, or another process trained it meanwhile
             seconds, accuracy = run.provenance["wall_seconds"], run.history["accuracy"][-1]
-            place = f"({len(rows) + 1} of {len(wanted)})"
-            print(f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f} {place}", flush=True)
+            said = f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f}"
+            print(f"{said} ({len(rows) + 1} of {len(wanted)})", flush=True)
         found = numbers.of(run, evaluation).values
         values = {name: value if math.isfinite(value) else None for name, value in found.items()}
         row = {"id": run.id, "study": study, "method": experiment.method, "seed": experiment.seed}
@@ -208,19 +208,19 @@ def _listed(path: Path) -> list:
         raise SoftlabError(f"--networks {path}: this is no list of networks ({error})") from None
 
 
-def _teller(experiment):
+class _Teller:
     """A callback that says every 30 s how far the training of one network is."""
-    last = time.monotonic()
 
-    def tell(state) -> None:
-        nonlocal last
-        if time.monotonic() - last >= 30:
-            last = time.monotonic()
-            minutes = statistics.mean(state.history["seconds"]) * (experiment.epochs - state.epoch) / 60
-            progress = f"epoch {state.epoch} of {experiment.epochs}, {minutes:.1f} min to go"
-            print(f"{experiment.method}, seed {experiment.seed}: {progress}", flush=True)
+    def __init__(self, experiment):
+        self.experiment, self.last, self.called = experiment, time.monotonic(), False
 
-    return tell
+    def __call__(self, state) -> None:
+        self.called = True
+        if time.monotonic() - self.last >= 30:
+            self.last = time.monotonic()
+            minutes = statistics.mean(state.history["seconds"]) * (self.experiment.epochs - state.epoch) / 60
+            one, epoch = self.experiment, f"epoch {state.epoch} of {self.experiment.epochs}"
+            print(f"{one.method}, seed {one.seed}: {epoch}, {minutes:.1f} min to go", flush=True)
 
 
 def _report(options) -> None:

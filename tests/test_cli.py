@@ -58,6 +58,21 @@ def test_train_trains_what_is_missing_and_writes_a_row_for_each(capsys, tmp_path
     assert "trained" not in capsys.readouterr().out
 
 
+def test_who_waited_while_another_trained_does_not_say_that_it_trained(capsys, monkeypatch):
+    from softlab import runs
+
+    real = runs.alone
+
+    def after_another(store, name):
+        monkeypatch.setattr(runs, "alone", real)
+        assert softlab("train", *SMALL, "--method", "mixup", "--seed", 3) == 0
+        return real(store, name)
+
+    monkeypatch.setattr(runs, "alone", after_another)
+    assert softlab("train", *SMALL, "--method", "mixup", "--seed", 3) == 0
+    assert capsys.readouterr().out.count("trained mixup-seed3") == 1
+
+
 def test_a_list_of_networks_is_trained_as_it_stands(capsys, tmp_path):
     from softlab import Experiment
 
