@@ -60,15 +60,14 @@ def _parser() -> argparse.ArgumentParser:
         nargs, help = "?" if name == "record" else None, "of chapters.yaml (core: the profile itself)"
         command.add_argument("study", metavar="STUDY", nargs=nargs, help=help)
         command.add_argument("--profile", default="quick", help="a profile's name, or the path of a .yaml file (quick)")
-        command.add_argument("--store", help="where runs are kept (record: the store; verify: nowhere)")
+        command.add_argument("--store", help="where runs are kept (record: the store; verify: nowhere for good)")
         command.set_defaults(run=function)
         if name == "record":
             command.add_argument("--list", action="store_true", help="what is on record")
             command.add_argument("--seeds", type=_count, help="how many (all of the profile)")
-            command.add_argument(
-                "--methods-file", type=Path, help="a Python file of yours, which is run: its methods too"
-            )
+            command.add_argument("--methods-file", type=Path, help="a Python file, which is run: its methods too")
     command.add_argument("--rows", type=_count, default=3, help="how many networks (3)")
+    command.add_argument("--clean", action="store_true", help="leave attacks and corruptions out: the longest part")
 
     report = commands.add_parser("report", parents=[setting], help="every number for a method, beside the others")
     report.add_argument("method", metavar="METHOD", help="a method's name")
@@ -187,12 +186,12 @@ def _verify(options) -> None:
 
     differ = 0
     for name, word, quantities in records.verify(
-        options.study, load_profile(options.profile), options.rows, options.store
+        options.study, load_profile(options.profile), options.rows, options.store, options.clean
     ):
         print(f"{name}: {word}{': ' * bool(quantities)}{', '.join(quantities)}", flush=True)
         differ += word == "differs"
     if differ:
-        raise SoftlabError(f"{differ} of {options.rows} networks are not what the record says")
+        raise SoftlabError(f"{differ} networks are not what the record says")
 
 
 def _listed(path: Path) -> list:

@@ -54,10 +54,8 @@ def study_table(
     with tqdm([one for one in experiments if one.seed not in lost], unit="network", leave=False, delay=2) as bar:
         for experiment in bar:
             if runs.missing([experiment], device, store):
-                if along:
-                    noted = recorded_along(experiment, profile.evaluation)
-                else:
-                    noted = list(filter(None, [recorded(experiment, profile.evaluation)]))
+                asked = experiment, profile.evaluation
+                noted = recorded_along(*asked) if along else list(filter(None, [recorded(*asked)]))
                 if noted:
                     rows += [_varied(profile, experiment) | row for row in noted]
                     continue
@@ -197,11 +195,12 @@ def record(study: str, settings: Profile, store: str | Path | None = None, say: 
 
 
 def verify(
-    study: str, settings: Profile, count: int = 3, store: str | Path | None = None
+    study: str, settings: Profile, count: int = 3, store: str | Path | None = None, clean: bool = False
 ) -> Iterator[tuple[str, str, list[str]]]:
     """Train some recorded rows again: for each its run id, `same bits`, `alike` or `differs`, and what differs.
 
-    count: how many, from the middle of as many parts of the table.  store: where to train (None: nowhere for good).
+    count: how many, from the middle of as many parts of the table.  store: where to train, and where a network that is
+    there already is only read (None: nowhere for good).  clean: compare no number that takes an attack or a corruption.
     Alike: every number is within three standard deviations of the method's other seeds, as where another processor or
     another torch rounds differently.
     """
@@ -211,11 +210,12 @@ def verify(
     if not known:
         raise SoftlabError(f"there is no record of study {study} at profile {settings.name}")
     table = pandas.DataFrame([{"method": one.method, **row} for one, row in known])
+    evaluation = {**profile.evaluation} | ({"attack_size": 0} if clean else {})
     with tempfile.TemporaryDirectory() as fresh:
         for position in dict.fromkeys(((np.arange(count) + 0.5) * len(known) / count).astype(int)):
             one, row = known[position]
             run = runs.fit_or_load(one, store=store or fresh, device=device, use_zoo=False)
-            values = numbers.of(run, profile.evaluation).values
+            values = numbers.of(run, evaluation).values
             measured = [name for name in values if not np.isnan(row[name])]  # else its lens is newer than the row
             other = {name: abs(values[name] - row[name]) for name in measured if values[name] != row[name]}
             seeds = table[(table["method"] == one.method) & (table["id"] != row["id"])]
@@ -274,6 +274,12 @@ def _read(path: Path, as_written: bool = False) -> pandas.DataFrame:
 
     as_written: all quantities as they are in the file.
     """
+    parts = (path, path.with_suffix(".npz"), path.with_name("about.json"))
+    return _read_once(path, as_written, *(part.stat().st_mtime_ns for part in parts)).copy()
+
+
+@functools.lru_cache(maxsize=64)
+def _read_once(path: Path, as_written: bool, *changed: int) -> pandas.DataFrame:
     table = _table(path) if as_written else _current(_table(path), about(path.parent.name)[path.stem]["lenses"])
     images: dict[str, dict[str, np.ndarray]] = {}
     with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:

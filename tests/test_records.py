@@ -268,6 +268,12 @@ def test_verify_tells_the_same_bits_from_others(shelf):
     assert [word for _, word, _ in found] == ["alike", "same bits", "same bits", "differs"]
     assert found[3][2] == ["NLL"]
     assert [name for name, _, _ in records.verify("core", settings, count=1)] == [text["id"][2]]
+    wrong = text.copy()
+    wrong.loc[0, ["accuracy", "robust, 4/255"]] = ["7", "7"]
+    wrong.to_csv(path, index=False)
+    records._index.cache_clear()
+    assert next(records.verify("core", settings, count=4))[2] == ["accuracy", "robust, 4/255"]
+    assert next(records.verify("core", settings, count=4, clean=True))[2] == ["accuracy"]
     text.drop(columns="accuracy").to_csv(path, index=False)  # as of a lens that is newer than the record
     records._index.cache_clear()
     assert next(records.verify("core", settings, count=4))[1] == "same bits"

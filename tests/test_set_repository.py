@@ -122,3 +122,13 @@ def test_a_page_offers_its_files_and_a_badge_if_the_address_is_known(build_site)
     image, link = re.search(r"\[!\[.*?\]\((.*?)\)\]\((.*?)\)", shown(ADDRESS, True)).groups()
     assert (ROOT / "notebooks" / image).is_file()
     assert link == "https://colab.research.google.com/github/owner/name/blob/main/notebooks/02_cones.ipynb"
+
+
+def test_what_was_checked_again_is_said_for_one_network_and_counted_for_several(build_site, tmp_path):
+    assert build_site.rechecked(tmp_path) == ""
+    (tmp_path / "checked").mkdir()
+    (tmp_path / "checked" / "dose.quick.txt").write_text("a-1: alike: ECE, NLL\n")
+    (tmp_path / "checked" / "core.quick.txt").write_text("a-1: same bits\nb-2: differs: NLL\nc-3: same bits\n")
+    page = build_site.rechecked(tmp_path)
+    assert "| core | quick | 3 | 2: same bits; 1: differs: NLL |" in page
+    assert "| dose | quick | a-1 | alike: ECE, NLL |" in page

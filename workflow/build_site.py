@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import leaderboard
@@ -219,15 +220,24 @@ def rechecked(build: Path) -> str:
     said = {path: path.read_text().strip() for path in sorted((build / "checked").glob("*.txt"))}
     if not said:
         return ""
-    rows = [[*path.stem.split("."), *text.split(": ", 1)] for path, text in said.items()]
+    rows = [[*path.stem.split("."), *told(text.splitlines())] for path, text in said.items()]
     return f"""## Recorded networks, trained again
 
-Every table of `softlab/records` whose networks train in seconds, on images that come along, is tried with one of its
-networks. *Same bits*: all its numbers are those on record. *Alike*: they are within three standard deviations of the
-other seeds', as on another kind of processor; then the numbers that moved are named.
+Every table of `softlab/records` whose networks train in seconds, on images that come along, is tried: with one of its
+networks, on clean images, or with all of them, also attacked, where this build trains them anyway. *Same bits*: all
+numbers are those on record. *Alike*: they are within three standard deviations of the other seeds', as on another kind
+of processor; then the numbers that moved are named.
 
-{table(["study", "profile", "network", "its numbers"], rows)}
+{table(["study", "profile", "networks", "their numbers"], rows)}
 """
+
+
+def told(lines: list[str]) -> tuple[str, str]:
+    """Networks and what is said of them, by lines `network: word` or `network: word: quantities`; several counted."""
+    networks, words = zip(*(line.split(": ", 1) for line in lines), strict=True)
+    if len(lines) == 1:
+        return networks[0], words[0]
+    return str(len(lines)), "; ".join(f"{count}: {word}" for word, count in Counter(words).most_common())
 
 
 def notebook_records(build: Path) -> list[Path]:
