@@ -21,7 +21,7 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from softlab import records
 from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
-from softlab.intervals import Interval
+from softlab.intervals import Interval, Origin
 from softlab.provenance import PACKAGE
 from softlab.quantities import QUANTITIES
 
@@ -80,7 +80,9 @@ def methods(table: pandas.DataFrame) -> pandas.DataFrame:
         if method in declared().family and len(paired):
             row = {"method": method, "dose": float(dose or "nan"), "family": declared().family[method]}
             rows[name] = row | {"seeds": len(paired)} | (paired - plain.loc[paired.index]).mean().to_dict()
-    return pandas.DataFrame.from_dict(rows, orient="index")
+    found = pandas.DataFrame.from_dict(rows, orient="index")
+    found.attrs = table.attrs
+    return found
 
 
 def by_dose(table: pandas.DataFrame) -> pandas.DataFrame:
@@ -138,7 +140,9 @@ def left_out(units: pandas.DataFrame, names: Sequence[str], outcome: str, model:
         predicted = fitted[str(family)](rows[[*names]].to_numpy(float))
         part = {"family": family, "observed": rows[outcome], "predicted": predicted, "mean": others[outcome].mean()}
         parts.append(pandas.DataFrame(part, index=rows.index))
-    return Prediction(outcome, tuple(names), pandas.concat(parts), fitted)
+    table = pandas.concat(parts)
+    table.attrs = units.attrs
+    return Prediction(outcome, tuple(names), table, fitted)
 
 
 def _fit(units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str) -> Fitted:
@@ -213,7 +217,11 @@ def carried_to_scales(units: pandas.DataFrame, outcome: str, profile: str) -> di
 
 def jackknife(prediction: Prediction) -> Interval:
     """The score with the jackknife's 95 % interval over families."""
-    return _jackknife(prediction.score, list(prediction.scores()))
+    found = _jackknife(prediction.score, list(prediction.scores()))
+    if not (attrs := prediction.table.attrs):
+        return found
+    what = f"score of the prediction of changes of {QUANTITIES[prediction.outcome].changed}"
+    return dataclasses.replace(found, origin=Origin(what, **attrs, counts="families"))
 
 
 def _jackknife(score: Callable[[str | None], float], families: Sequence[str]) -> Interval:

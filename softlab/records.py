@@ -68,7 +68,7 @@ def study_table(
                 rows.append(_varied(profile, experiment) | live)
     if not rows:
         raise SoftlabError(f"no seed of study {study} is left: {'; '.join(lost.values())}")
-    table = pandas.DataFrame(rows)
+    table = _named(pandas.DataFrame(rows), study, settings.name, settings.is_packaged())
     if mixture := runs.mixed(rows):
         print(f"study {study} mixes networks of {mixture}: a difference between methods may be one between these")
     return table
@@ -116,8 +116,20 @@ def scales(study: str = "core", besides: pandas.DataFrame | None = None) -> dict
     besides: a table that is at hand; what is recorded of networks that are all in it is left out.
     """
     at_hand = set() if besides is None else set(besides["id"])
-    tables = {path.stem: _read(path).assign(source="recorded") for path in sorted((RECORDS / study).glob("*.csv"))}
+    paths = sorted((RECORDS / study).glob("*.csv"))
+    tables = {path.stem: _named(_read(path).assign(source="recorded"), study, path.stem) for path in paths}
     return {profile: table for profile, table in tables.items() if not at_hand.issuperset(table["id"])}
+
+
+def _named(table: pandas.DataFrame, study: str, profile: str, packaged: bool = True) -> pandas.DataFrame:
+    """A table whose numbers can say what they are of, and the command that makes them again (intervals.Origin).
+
+    packaged: whether the name is all that there is to know of the profile; else no command is named.
+    """
+    command = "verify" if (table["source"] == "recorded").all() else "record"
+    command = f"softlab {command} {study} --profile {profile}" if packaged else ""
+    table.attrs = {"table": f"study {study}, profile {profile}{'' if packaged else ' (changed)'}", "command": command}
+    return table
 
 
 def snapshots(study: str = "core") -> dict[str, pandas.DataFrame]:
