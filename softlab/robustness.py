@@ -14,7 +14,7 @@ from scipy.optimize import isotonic_regression
 from softlab import records
 from softlab.effects import Effect, _paired, combined
 
-AUTOATTACK, RADIUS_OF_AUTOATTACK = records.RECORDS / "autoattack", 4  # workflow/record_autoattack.py; in 255ths
+AUTOATTACK, RADIUS_OF_AUTOATTACK = records.RECORDS / "autoattack", 4  # tools/record_autoattack.py; in 255ths
 
 
 def cells_of(profile: str) -> dict[tuple[int, int], pandas.DataFrame]:
