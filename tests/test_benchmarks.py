@@ -43,15 +43,18 @@ def results(tmp_path):
 
 def test_the_table_has_a_row_for_each_pair_and_a_dash_where_nothing_was_measured(results):
     found = speed.records(results)
-    here = ["2026-01-02", "CPU, x", "abc"]
-    two = ["2026-01-02 / 2026-02-03", "CPU, x / GPU", "abc / def"]
     assert speed.pairs(found) == [
-        ["An epoch of training", "ours", "bare", "1.25 × (1.20 to 1.50)", "1.50 ×", *two],
-        ["", "peer", "bare", "2.00 × (1.75 to 3.00)", "–", *here],
-        ["Attacks", "pgd", "bare", "1.10 × (1.00 to 1.20)", "–", *here],
+        ["An epoch of training", "ours", "bare", "1.25 × (1.20 to 1.50)", "1.50 ×"],
+        ["An epoch of training", "peer", "bare", "2.00 × (1.75 to 3.00)", "–"],
+        ["Attacks", "pgd", "bare", "1.10 × (1.00 to 1.20)", "–"],
     ]
     assert speed.rates(found) == [["An epoch of training", "peak memory, MB", "ours", "1,500", "–"]]
-    assert len(speed.terminal(found).splitlines()) == 2 + 3
+    assert len(speed.terminal(found).splitlines()) == 1 + 3
+    assert [speed.settings(one)[2:] for one in found] == [
+        ["2026-01-02, CPU, x, abc", "tiny", ""],
+        ["2026-02-03, GPU, def", "tiny", ""],
+        ["2026-01-02, CPU, x, abc", "tiny", "fast: met"],
+    ]
 
 
 def test_a_copy_without_results_has_a_page_that_says_so(tmp_path):
