@@ -277,7 +277,7 @@ def combined(quantity: str, parts: Sequence[pandas.DataFrame], difference: Calla
 
 def _origin(table: pandas.DataFrame, what: str, images: int = 0) -> Origin | None:
     """Known of tables of softlab.records."""
-    return Origin(what, **table.attrs, images=images) if table.attrs else None
+    return Origin(what, table.attrs["table"], table.attrs["command"], images) if table.attrs else None
 
 
 def _terms(quantity: str, rows: pandas.DataFrame) -> np.ndarray | None:

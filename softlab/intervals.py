@@ -173,12 +173,6 @@ def each(statistic: Callable, *values: Mapping) -> dict[str, dict[int, object]]:
     }
 
 
-def known(values: Values) -> dict[str, dict[int, float]]:
-    """The same without seeds that have no finite value (of too few samples, say), and methods without any seed."""
-    finite = {name: {seed: v for seed, v in group.items() if math.isfinite(v)} for name, group in values.items()}
-    return {name: group for name, group in finite.items() if group}
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
     """p values adjusted for being a family (Holm 1979): the chance of any false one stays below the level.
 

@@ -109,7 +109,7 @@ def tell(text: str, *, holds: bool, otherwise: str, **values: object) -> None:
 
 def answering(value: object, form: str = "") -> str:
     """A value as it is written in a sentence; a number with a note shows it on hover and focus (book/_static)."""
-    text = value if hasattr(value, "note") else format(value, form)
+    text = value if isinstance(value, str) and not form else format(value, form)
     if not (note := getattr(text, "note", "")):
         return text
     note = html.escape(note).replace("\n", "&#10;")
@@ -117,7 +117,8 @@ def answering(value: object, form: str = "") -> str:
 
 
 class _Answering(string.Formatter):
-    format_field = staticmethod(answering)
+    def format_field(self, value: object, format_spec: str) -> str:
+        return answering(value, format_spec)
 
 
 class _Open:

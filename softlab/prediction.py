@@ -221,7 +221,7 @@ def jackknife(prediction: Prediction) -> Interval:
     if not (attrs := prediction.table.attrs):
         return found
     what = f"score of the prediction of changes of {QUANTITIES[prediction.outcome].changed}"
-    return dataclasses.replace(found, origin=Origin(what, **attrs, counts="families"))
+    return dataclasses.replace(found, origin=Origin(what, attrs["table"], attrs["command"], counts="families"))
 
 
 def _jackknife(score: Callable[[str | None], float], families: Sequence[str]) -> Interval:

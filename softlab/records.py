@@ -37,7 +37,11 @@ OUTCOMES = {"right", "confidence", "survived"} | {quantity.images for quantity i
 
 
 def study_table(
-    settings: Profile, study: str = "core", store: str | Path | None = None, along: bool = False
+    settings: Profile,
+    study: str = "core",
+    store: str | Path | None = None,
+    along: bool = False,
+    device: str | None = None,
 ) -> pandas.DataFrame:
     """The numbers of a study at this profile, one row for each network; along: one for each of its snapshots.
 
@@ -48,12 +52,12 @@ def study_table(
     """
     from tqdm import tqdm
 
-    profile, device, rows = study_profile(settings, study), training.choose_device(), []
+    profile, place, rows = study_profile(settings, study), training.choose_device(device), []
     experiments = profile.experiments()
-    lost = runs.failed_seeds(experiments, device, store)
+    lost = runs.failed_seeds(experiments, place, store)
     with tqdm([one for one in experiments if one.seed not in lost], unit="network", leave=False, delay=2) as bar:
         for experiment in bar:
-            if runs.missing([experiment], device, store):
+            if runs.missing([experiment], place, store):
                 if along:
                     noted = recorded_along(experiment, profile.evaluation)
                 else:
@@ -61,7 +65,7 @@ def study_table(
                 if noted:
                     rows += [_varied(profile, experiment) | row for row in noted]
                     continue
-            run = runs.fit_or_load(experiment, store=store, device=device, use_zoo=not along)
+            run = runs.fit_or_load(experiment, store=store, device=place, use_zoo=not along)
             for epoch in experiment.snapshot_epochs if along else (None,):
                 live = {"source": "live"} if epoch is None else {"source": "live", "epoch": epoch}
                 live |= _row(run, numbers.of(run, profile.evaluation, epoch))
@@ -126,7 +130,7 @@ def _named(table: pandas.DataFrame, study: str, profile: str, packaged: bool = T
 
     packaged: whether the name is all that there is to know of the profile; else no command is named.
     """
-    command = "verify" if (table["source"] == "recorded").all() else "record"
+    command = "verify" if set(table["source"]) == {"recorded"} else "record"
     command = f"softlab {command} {study} --profile {profile}" if packaged else ""
     table.attrs = {"table": f"study {study}, profile {profile}{'' if packaged else ' (changed)'}", "command": command}
     return table

@@ -9,7 +9,7 @@ import pytest
 
 from softlab import laws, notebook
 from softlab.effects import Effect
-from softlab.intervals import Interval, Origin, each, known
+from softlab.intervals import Interval, Origin, each
 from softlab.notebook import table
 
 
@@ -17,11 +17,6 @@ def test_each_goes_through_the_same_entries_of_all():
     a = {"baseline": {0: 1, 1: 2}, "mixup": {0: 3}}
     b = {"baseline": {0: 10, 1: 20}, "mixup": {0: 30}}
     assert each(lambda x, y: x + y, a, b) == {"baseline": {0: 11, 1: 22}, "mixup": {0: 33}}
-
-
-def test_known_leaves_out_what_has_no_value():
-    values = {"baseline": {0: 1.0, 1: math.nan}, "mixup": {0: math.nan}, "cutmix": {0: 2.0, 1: math.inf}}
-    assert known(values) == {"baseline": {0: 1.0}, "cutmix": {0: 2.0}}
 
 
 def test_a_table_has_a_row_per_method_in_the_order_of_its_columns():
