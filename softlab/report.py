@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from softlab import figures, numbers, pages, provenance, records, regularizers, runs, training
 from softlab.effects import Effect, averages, by_method, effects
 from softlab.errors import SoftlabError
-from softlab.intervals import Interval, Values
+from softlab.intervals import OPEN, Interval, Values
 from softlab.laws import papers
 from softlab.notebook import table, told
 from softlab.profile import Profile, load_profile
@@ -155,9 +155,13 @@ class ReportCard:
 
     def figure_of_differences(self) -> Figure:
         """The main quantities: each method's paired difference to the baseline with its interval."""
-        found = {QUANTITIES[name]: self.differences(name) for name in MAIN if name in self.values}
-        shown = {what.label: {name: d.scaled(what.factor) for name, d in of.items()} for what, of in found.items()}
-        return figures.panels(shown)
+        shown = {}
+        for name in [name for name in MAIN if name in self.values]:
+            quantity, found = QUANTITIES[name], self.differences(name)
+            moved = {other: found.get(other, OPEN) for other in self.profile.methods if other != "baseline"}
+            rows = {figures.style(other).label: (other, one.scaled(quantity.factor)) for other, one in moved.items()}
+            shown[quantity.changed] = rows
+        return figures.estimate_panels(shown, "difference to the baseline", columns=4)
 
     def figure_of_shapes(self) -> Figure:
         """Shape of the space of features against calibration and robustness, one dot per network."""
