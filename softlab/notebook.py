@@ -147,19 +147,6 @@ def at_scales(settings: Profile, table: pandas.DataFrame, quantity: str, study: 
         say("There is no other scale on record yet." if found else "There is nothing to compare at any scale.")
 
 
-def glue(name: str, value: Any) -> None:
-    """Give `value` a name that prose refers to as {glue:text}`name`, on this page and on others.
-
-    Written as the MIME bundle that MyST-NB reads, so that a notebook needs no MyST-NB to run.
-    """
-    from IPython.display import display
-
-    value = value.item() if hasattr(value, "item") else value  # numpy's and torch's numbers as plain ones
-    prefix = "application/papermill.record/"
-    metadata = {"scrapbook": {"name": name, "mime_prefix": prefix}}
-    display({f"{prefix}text/plain": repr(value)}, metadata=metadata, raw=True)
-
-
 def attach(name: str, data: object) -> None:
     """Put the numbers of a figure into the page as JSON, for whoever draws it anew: `<script id="NAME-data">`."""
     import json
