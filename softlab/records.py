@@ -58,11 +58,8 @@ def study_table(
     with tqdm([one for one in experiments if one.seed not in lost], unit="network", leave=False, delay=2) as bar:
         for experiment in bar:
             if runs.missing([experiment], place, store):
-                if along:
-                    noted = recorded_along(experiment, profile.evaluation)
-                else:
-                    noted = list(filter(None, [recorded(experiment, profile.evaluation)]))
-                if noted:
+                one = None if along else recorded(experiment, profile.evaluation)
+                if noted := recorded_along(experiment, profile.evaluation) if along else [one] if one else []:
                     rows += [_varied(profile, experiment) | row for row in noted]
                     continue
             run = runs.fit_or_load(experiment, store=store, device=place, use_zoo=not along)
@@ -72,7 +69,8 @@ def study_table(
                 rows.append(_varied(profile, experiment) | live)
     if not rows:
         raise SoftlabError(f"no seed of study {study} is left: {'; '.join(lost.values())}")
-    table = _named(pandas.DataFrame(rows), study, settings.name, settings.is_packaged())
+    table = pandas.DataFrame(rows)
+    table.attrs = provenance.of_table(study, settings.name, table["source"], settings.is_packaged())
     if mixture := runs.mixed(rows):
         print(f"study {study} mixes networks of {mixture}: a difference between methods may be one between these")
     return table
@@ -120,20 +118,10 @@ def scales(study: str = "core", besides: pandas.DataFrame | None = None) -> dict
     besides: a table that is at hand; what is recorded of networks that are all in it is left out.
     """
     at_hand = set() if besides is None else set(besides["id"])
-    paths = sorted((RECORDS / study).glob("*.csv"))
-    tables = {path.stem: _named(_read(path).assign(source="recorded"), study, path.stem) for path in paths}
+    tables = {path.stem: _read(path).assign(source="recorded") for path in sorted((RECORDS / study).glob("*.csv"))}
+    for profile, table in tables.items():
+        table.attrs = provenance.of_table(study, profile, table["source"])
     return {profile: table for profile, table in tables.items() if not at_hand.issuperset(table["id"])}
-
-
-def _named(table: pandas.DataFrame, study: str, profile: str, packaged: bool = True) -> pandas.DataFrame:
-    """A table whose numbers can say what they are of, and the command that makes them again (intervals.Origin).
-
-    packaged: whether the name is all that there is to know of the profile; else no command is named.
-    """
-    command = "verify" if set(table["source"]) == {"recorded"} else "record"
-    command = f"softlab {command} {study} --profile {profile}" if packaged else ""
-    table.attrs = {"table": f"study {study}, profile {profile}{'' if packaged else ' (changed)'}", "command": command}
-    return table
 
 
 def snapshots(study: str = "core") -> dict[str, pandas.DataFrame]:
