@@ -180,7 +180,7 @@ def gain(prediction: Prediction, null: Prediction) -> Interval:
     """
     same = prediction.table.index.intersection(null.table.index)
     one, other = (dataclasses.replace(each, table=each.table.loc[same]) for each in (prediction, null))
-    return _jackknife(lambda family: one.score(family) - other.score(family), list(one.scores()))
+    return _jackknife(lambda family: one.score(family) - other.score(family), one, "difference of two scores")
 
 
 def carried(units: pandas.DataFrame, others: pandas.DataFrame, outcome: str) -> pandas.DataFrame | None:
@@ -217,19 +217,18 @@ def carried_to_scales(units: pandas.DataFrame, outcome: str, profile: str) -> di
 
 def jackknife(prediction: Prediction) -> Interval:
     """The score with the jackknife's 95 % interval over families."""
-    found = _jackknife(prediction.score, list(prediction.scores()))
-    if not (attrs := prediction.table.attrs):
-        return found
-    what = f"score of the prediction of changes of {QUANTITIES[prediction.outcome].changed}"
-    return dataclasses.replace(found, origin=Origin(what, attrs["table"], attrs["command"], counts="families"))
+    return _jackknife(prediction.score, prediction, "score")
 
 
-def _jackknife(score: Callable[[str | None], float], families: Sequence[str]) -> Interval:
-    count, whole = len(families), score(None)
+def _jackknife(score: Callable[[str | None], float], prediction: Prediction, what: str) -> Interval:
+    families, whole = list(prediction.scores()), score(None)
+    count, what = len(families), f"{what} of the prediction of changes of {QUANTITIES[prediction.outcome].changed}"
     rest = np.array([score(family) for family in families])
     error = np.sqrt((count - 1) / count * np.square(rest - rest.mean()).sum())
     half = float(stats.t.ppf(0.975, count - 1) * error)
-    return Interval(whole, whole - half, whole + half, count)
+    attrs = prediction.table.attrs
+    origin = Origin(what, attrs["table"], attrs["command"], counts="families") if attrs else None
+    return Interval(whole, whole - half, whole + half, count, origin=origin)
 
 
 def importance(prediction: Prediction, units: pandas.DataFrame, draws: int = 200, seed: int = 0) -> dict[str, float]:
