@@ -160,11 +160,6 @@ def means(values: Mapping[str, Sequence[float] | Mapping[int, float]]) -> dict[s
     return {name: t_interval(numbers) for name, numbers in listed.items()}
 
 
-def by_seed(runs: Mapping, statistic: Callable) -> dict[str, dict[int, object]]:
-    """statistic(run) of every run, as {method: {seed: value}}."""
-    return {name: {run.experiment.seed: statistic(run) for run in group} for name, group in runs.items()}
-
-
 def each(statistic: Callable, *values: Mapping) -> dict[str, dict[int, object]]:
     """statistic of every entry of {method: {seed: value}}, or of the same entry of several such mappings."""
     return {

@@ -4,23 +4,18 @@ import functools
 import os
 import platform
 import subprocess
-import sys
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 PACKAGE = Path(__file__).parent
 
 
 def cache_folder() -> Path:
     """The user's folder for things that can be made again: SOFTLAB_CACHE, else the system's place for caches."""
-    if os.environ.get("SOFTLAB_CACHE"):
-        return Path(os.environ["SOFTLAB_CACHE"])
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "softlab"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "softlab"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "softlab"
+    return Path(os.environ.get("SOFTLAB_CACHE") or user_cache_path("softlab", appauthor=False))
 
 
 def store_folder(store: str | Path | None = None) -> Path:

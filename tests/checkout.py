@@ -21,11 +21,14 @@ CELLS = {
     "parameters": 'profile = "quick"\nseeds = None\noverrides = {}',
     "begin": """
 from softlab import begin, results, study
-from softlab.intervals import by_seed, means
+from softlab.intervals import means
 from softlab.notebook import say, table
 settings = begin("NAME", profile, seeds, overrides)
 """,
-    "train": 'runs = study(settings)\naccuracy = by_seed(runs, lambda run: run.history["accuracy"][-1])',
+    "train": """
+runs = study(settings)
+accuracy = {name: {run.experiment.seed: run.history["accuracy"][-1] for run in of} for name, of in runs.items()}
+""",
     "tell": """
 say(f"of {sum(map(len, runs.values()))} networks.")
 table({"accuracy": {method: one.text() for method, one in means(accuracy).items()}})

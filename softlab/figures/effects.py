@@ -1,5 +1,6 @@
 """Estimates with their intervals, a row for each method."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -27,10 +28,7 @@ def intervals(
     """
     ax = ax or plt.subplots(figsize=(6, 0.5 * len(values) + 1), layout="constrained")[1]
     for row, (method, interval) in enumerate(values.items()):
-        look = style(method)
-        half = interval.half_width if interval.n > 1 else 0
-        marker = {"marker": look.marker, "ms": 7, "fillstyle": fill}
-        ax.errorbar(interval.mean, row, xerr=half, color=look.color, capsize=4, **marker)
+        _estimate(ax, interval, row, style(method), size=7, fill=fill)
     ax.set_yticks(range(len(values)), [style(method).label for method in values])
     ax.set(xlabel=label, ylim=(len(values) - 0.5, -0.5))
     if zero:
@@ -104,8 +102,6 @@ def at_scales(scales: "Mapping[str, Mapping[str, Effect]]", ax: Axes | None = No
     low, high = _limits([(one.mean, *((one.low, one.high) if one.n > 1 else ())) for one in some])
     for place, found in enumerate(scales.values()):
         for method, effect in found.items():
-            if effect.shown.n == 0:
-                continue
             y = place + (methods.index(method) - (len(methods) - 1) / 2) * between / row
             _estimate(ax, effect.shown, y, style(method), (low, high))
         if place:
@@ -150,8 +146,7 @@ def estimates(rows: Mapping[str, tuple[str, Interval]], label: str, ax: Axes | N
     shown = [one for _, one in rows.values() if one.n]
     low, high = _limits([(one.mean, *((one.low, one.high) if one.n > 1 else ())) for one in shown])
     for place, (method, one) in enumerate(rows.values()):
-        if one.n:
-            _estimate(ax, one, place, style(method), (low, high), 6)
+        _estimate(ax, one, place, style(method), (low, high), 6)
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set(xlim=(low, high), ylim=(len(rows) - 0.5, -0.5), xlabel=label)
     ax.set_yticks(range(len(rows)), list(rows), fontsize=9)
@@ -190,20 +185,21 @@ def _estimate(
     shown: Interval,
     y: float,
     look: Style,
-    limits: tuple[float, float],
+    limits: tuple[float, float] = (-math.inf, math.inf),
     size: float = 5,
     upright: Interval | None = None,
+    fill: str = "full",
 ) -> None:
     """A marker with its interval, and arrows where that goes on beyond the limits; an open one for one network.
 
-    upright: an interval along y, too.
+    upright: an interval along y, too.  Nothing is drawn of what is OPEN.
     """
     marker = {"color": look.color, "marker": look.marker, "ms": size, "ls": "none"}
-    if shown.n == 1:
-        ax.plot(shown.mean, y, fillstyle="none", **marker)
+    if shown.n < 2:
+        ax.plot([shown.mean] * shown.n, [y] * shown.n, fillstyle="none", **marker)
         return
     across = None if upright is None else upright.half_width
-    ax.errorbar(shown.mean, y, xerr=shown.half_width, yerr=across, capsize=0.6 * size, **marker)
+    ax.errorbar(shown.mean, y, xerr=shown.half_width, yerr=across, capsize=0.6 * size, fillstyle=fill, **marker)
     low, high = limits
     for edge, arrow, beyond in ((low, 4, shown.low < low), (high, 5, shown.high > high)):  # matplotlib's carets
         if beyond:
