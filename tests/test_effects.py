@@ -6,7 +6,7 @@ import numpy as np
 import pandas
 import pytest
 
-from softlab import SoftlabError
+from softlab import SoftlabError, load_profile, provenance
 from softlab.effects import (
     averages,
     by_dose,
@@ -59,6 +59,16 @@ def test_effects_and_averages_say_of_which_table_they_are():
         mean = averages(part, "log logit scale")["mixup"]
         assert mean.mean == part.loc[part["method"] == "mixup", "log logit scale"].mean()
         assert mean.scaled(100).text().note.startswith("log logit scale: 95 % interval ")
+
+
+def test_a_table_names_the_command_that_makes_its_numbers_again():
+    verify = provenance.of_table("core", "quick", ["recorded", "recorded"])
+    assert verify == {"table": "study core, profile quick", "command": "softlab verify core --profile quick"}
+    record = provenance.of_table("core", "quick", ["live", "recorded"])
+    assert record["command"] == "softlab record core --profile quick"
+    assert provenance.of_table("core", "mine", ["live"], packaged=False)["command"] == ""
+    assert load_profile("quick", seeds=2).is_packaged()
+    assert not load_profile("quick", epochs=2).is_packaged()
 
 
 def test_what_intervals_say_is_asked_by_name():
