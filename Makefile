@@ -69,13 +69,13 @@ bench: $(VENV)/bench.stamp ## speed beside peers, and on a GPU if there is one; 
 	@$(BIN)/python benchmarks/table.py
 
 zoo: $(VENV)/book.stamp ## fill softlab/zoo, the networks that come along, from the store (after a change of what trains)
-	@OMP_NUM_THREADS=1 $(BIN)/python workflow/make_zoo.py quick softlab/zoo 5 $(ZOO)
+	@OMP_NUM_THREADS=1 $(BIN)/python tools/make_zoo.py quick softlab/zoo 5 $(ZOO)
 
 publish: book ## leave the book at _build/publish, for any static host
-	@$(BIN)/python workflow/publish.py $(BUILD)/html $(BUILD)/publish
+	@$(BIN)/python tools/publish.py $(BUILD)/html $(BUILD)/publish
 
 repository: ## write this repository's address into its files, for Colab: ADDRESS=https://github.com/OWNER/NAME
-	@$(PYTHON) workflow/set_repository.py "$(ADDRESS)"
+	@$(PYTHON) tools/set_repository.py "$(ADDRESS)"
 
 clean: ## delete what `make book` made; never a trained run
 	rm -rf $(BUILD)

@@ -16,7 +16,7 @@ import torch
 from common import report
 from playwright.sync_api import Page, sync_playwright
 
-sys.path.append(str(Path(__file__).parent.parent / "tests"))
+sys.path += [str(Path(__file__).parent.parent / name) for name in ("tests", "workflow")]
 from laboratory_in_torch import NETWORKS, images, laboratory, torch_network
 
 from softlab import attacks

@@ -26,7 +26,6 @@ _HOME = {
     "tap": "representation",
     "report_card": "report",
     "begin": "notebook",
-    "glue": "notebook",
     "examine": "examination",
 }
 __all__ = [*_HOME, "__version__"]

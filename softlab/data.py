@@ -1,12 +1,12 @@
 """Images and labels as arrays: `load(name) -> Dataset`.
 
-`fashion-mini` comes with the package and `digits` with scikit-learn; `fashion-mnist`, `cifar10` and `cifar100` are
-downloaded and verified by torchvision; `fashion-heldout` is `fashion-mnist` scored on 5,000 of its training images,
-which are not trained on; `fashion-large` has all of its training images, and those of fashion-mini to be scored;
-`fashion-pairs` and `fashion-pairs-large` are two of them side by side, of 100 classes;
-`folder:PATH` reads `PATH/train/<class>/*` and `PATH/test/<class>/*`. Pixels
-stay uint8: they are turned into numbers on the device, batch by batch. Each test set is split once and for all into a
-part for fitting (a temperature, say) and a part that is scored. Add your own, in a notebook's cell if you like, with
+`fashion-mini` comes with the package; `fashion-mnist`, `cifar10` and `cifar100` are downloaded and verified by
+torchvision; `fashion-heldout` is `fashion-mnist` scored on 5,000 of its training images, which are not trained on;
+`fashion-large` has all of its training images, and those of fashion-mini to be scored; `fashion-pairs` and
+`fashion-pairs-large` are two of them side by side, of 100 classes; `folder:PATH` reads `PATH/train/<class>/*` and
+`PATH/test/<class>/*`. Pixels stay uint8: they are turned into numbers on the device, batch by batch. Each test set is
+split once and for all into a part for fitting (a temperature, say) and a part that is scored. Add your own, in a
+notebook's cell if you like, with
 
     @data.register("mine")
     def mine(root):
@@ -250,21 +250,6 @@ def _split_parts(train_images, train_labels, test_images, test_labels) -> dict[s
     for part, rows in zip(("fit", "test"), split_test(test_labels), strict=True):
         parts |= {f"{part}_images": test_images[rows], f"{part}_labels": test_labels[rows]}
     return parts
-
-
-@register("digits")
-def _digits(root: Path) -> Dataset:
-    """1,797 handwritten digits of 8×8 pixels, enlarged to 28×28: small, and of another kind than clothes."""
-    from sklearn.datasets import load_digits
-
-    found: Any = load_digits()
-    images = torch.from_numpy(found.images).float()[:, None] * (255 / 16)
-    images = torch.nn.functional.interpolate(images, size=(28, 28), mode="bilinear").round().to(torch.uint8)
-    labels = torch.from_numpy(found.target).long()
-    order = balanced_subset(labels, len(labels), torch.Generator().manual_seed(0))
-    train, test = order[:1000], order[1000:]
-    parts = _split_parts(images[train], labels[train], images[test], labels[test])
-    return assemble("digits", parts, tuple(map(str, range(10))), "UCI handwritten digits, as scikit-learn has them")
 
 
 def _from_torchvision(name: str, root: Path) -> Dataset:

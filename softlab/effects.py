@@ -9,8 +9,8 @@ Where a quantity is a mean over images, and the outcome on each image is at hand
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas
@@ -18,7 +18,7 @@ import torch
 
 from softlab.calibration import bin_signs, ece_terms
 from softlab.errors import SoftlabError, check_known
-from softlab.intervals import OPEN, Interval, Values, paired_interval, t_interval, two_way_interval
+from softlab.intervals import OPEN, Interval, Number, Origin, Values, means, t_interval, two_way_interval
 from softlab.quantities import QUANTITIES, Quantity
 from softlab.regularizers import REGISTRY
 
@@ -44,17 +44,13 @@ class Effect:
         """In the units in which the book writes the quantity."""
         return self.interval.scaled(self.described.factor)
 
-    def __format__(self, sign: str) -> str:
+    def __format__(self, sign: str) -> Number:
         """`-2.7 ± 0.5`, in the quantity's units; with "+", `+2.7`; with "abs", the size of the effect."""
-        shown, digits = self.shown, self.described.digits
-        if sign == "abs":
-            shown = Interval(
-                abs(shown.mean), abs(shown.mean) - shown.half_width, abs(shown.mean) + shown.half_width, shown.n
-            )
-        return shown.text(digits, sign=sign == "+")
+        number = self.shown.text(self.described.digits, sign=sign == "+")
+        return Number(number.removeprefix("-"), number.note) if sign == "abs" else number
 
-    def __str__(self) -> str:
-        return format(self, "+")
+    def __str__(self) -> Number:
+        return self.__format__("+")
 
 
 class Effects(dict[str, Effect]):
@@ -95,9 +91,15 @@ def effects(table: pandas.DataFrame, quantity: str, against: str | pandas.DataFr
     """
     check_known("quantity", quantity, QUANTITIES)
     found = Effects(quantity)
-    for method, rows, reference in _paired(table, quantity, against):
-        found[method] = _effect(quantity, rows, reference)
+    for method, *pair in _paired(table, quantity, against):
+        found[method] = combined(quantity, pair, lambda one, other: one - other, table)
     return found
+
+
+def averages(table: pandas.DataFrame, quantity: str) -> dict[str, Interval]:
+    """A quantity of every method of a table, with its interval over seeds, in the units of its lens."""
+    origin, found = _origin(table, QUANTITIES[quantity].label), means(by_method(table, quantity))
+    return {method: replace(interval, origin=origin) for method, interval in found.items()}
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,9 @@ def shares(doses: dict[float, Effect], whole: float) -> dict[float, Interval]:
     for dose, effect in doses.items():
         mean, half = 100 * effect.interval.mean / size, 100 * effect.interval.half_width / abs(size)
         found[dose] = Interval(mean, mean - half, mean + half, effect.interval.n)
+        if origin := effect.interval.origin:
+            origin = replace(origin, what=f"{origin.what}, in % of that at {whole:g}")
+            found[dose] = replace(found[dose], origin=origin)
     return found
 
 
@@ -252,14 +257,27 @@ def outcomes(table: pandas.DataFrame, outcome: str) -> dict[str, dict[int, np.nd
     return found
 
 
-def _effect(quantity: str, rows: pandas.DataFrame, reference: pandas.DataFrame) -> Effect:
-    ids = (*rows["id"], *reference["id"])
+def combined(quantity: str, parts: Sequence[pandas.DataFrame], difference: Callable, table: pandas.DataFrame) -> Effect:
+    """The effect that is a difference of a quantity in several parts of tables, whose rows are of the same seeds.
+
+    Over seeds and images where all parts have the same images, else over seeds; OPEN without a row.
+    difference: of arrays, one of each part.  table: that it is said to be of.
+    """
+    ids, changed = tuple(name for rows in parts for name in rows["id"]), QUANTITIES[quantity].changed
     if not ids:
         return Effect(quantity, OPEN, "seeds", ids)
-    terms = [_terms(quantity, some) for some in (rows, reference)]
-    if len(rows) > 1 and terms[0] is not None and terms[1] is not None and terms[0].shape == terms[1].shape:
-        return Effect(quantity, two_way_interval(terms[0] - terms[1]), "seeds and images", ids)
-    return Effect(quantity, paired_interval(list(rows[quantity]), list(reference[quantity])), "seeds", ids)
+    terms = [one for rows in parts if (one := _terms(quantity, rows)) is not None]
+    if len(parts[0]) > 1 and len(terms) == len(parts) and len({one.shape for one in terms}) == 1:
+        interval, images = two_way_interval(difference(*terms)), terms[0].shape[1]
+    else:
+        interval, images = t_interval(difference(*(rows[quantity].to_numpy() for rows in parts))), 0
+    interval = replace(interval, origin=_origin(table, f"change of {changed}", images))
+    return Effect(quantity, interval, "seeds and images" if images else "seeds", ids)
+
+
+def _origin(table: pandas.DataFrame, what: str, images: int = 0) -> Origin | None:
+    """Known of tables of softlab.records."""
+    return Origin(what, table.attrs["table"], table.attrs["command"], images) if table.attrs else None
 
 
 def _terms(quantity: str, rows: pandas.DataFrame) -> np.ndarray | None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import stats
@@ -10,6 +10,31 @@ from scipy import stats
 from softlab.errors import SoftlabError
 
 Values = Mapping[str, Mapping[int, float]]  # {method: {seed: value}}
+
+
+class Number(str):
+    """A number as it is written, and a note for whoever asks what it is; empty where nobody said."""
+
+    note: str
+
+    def __new__(cls, text: str, note: str = ""):
+        number = super().__new__(cls, text)
+        number.note = note
+        return number
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Of what an interval is: a quantity of a table; how that is made again; over how many images beside seeds.
+
+    counts: what there are n of.
+    """
+
+    what: str
+    table: str
+    command: str
+    images: int = 0
+    counts: str = "seeds"
 
 
 @dataclass(frozen=True)
@@ -24,6 +49,7 @@ class Interval:
     high: float
     n: int
     degrees: float | None = None
+    origin: Origin | None = field(default=None, compare=False)
 
     @property
     def half_width(self) -> float:
@@ -35,14 +61,26 @@ class Interval:
 
     def scaled(self, factor: float) -> "Interval":
         """The interval in other units, for instance percent: factor > 0."""
-        return Interval(self.mean * factor, self.low * factor, self.high * factor, self.n, self.degrees)
+        return replace(self, mean=self.mean * factor, low=self.low * factor, high=self.high * factor)
 
-    def text(self, digits: int = 1, sign: bool = False) -> str:
+    def text(self, digits: int = 1, sign: bool = False) -> Number:
         """`mean ± half width`; just the mean where n = 1, a dash where there is none."""
         if self.n == 0:
-            return "–"
+            return Number("–")
         mean = f"{self.mean:{'+' if sign else ''}z.{digits}f}"  # z: no negative zero
-        return mean if self.n == 1 else f"{mean} ± {self.half_width:.{digits}f}"
+        return Number(mean if self.n == 1 else f"{mean} ± {self.half_width:.{digits}f}", self._note(digits))
+
+    def _note(self, digits: int) -> str:
+        """Lines that say what it is, over what, and how it is made again; empty where its origin is not known."""
+        if self.origin is None:
+            return ""
+        said = "no interval, one seed"
+        if self.n > 1:
+            low, high = (f"{end:z.{digits}f}" for end in (self.low, self.high))
+            said = f"95 % interval {low} to {high}, {self.n} {self.origin.counts}"
+        said += f" and {self.origin.images:,} images" if self.origin.images else ""
+        again = f"\nagain: {self.origin.command}" if self.origin.command else ""
+        return f"{self.origin.what}: {said}\n{self.origin.table}{again}"
 
     def p_value(self, null: float = 0.0) -> float:
         """Two-sided p of Student's t test of mean = null, from the interval; NaN with one seed."""
@@ -122,23 +160,12 @@ def means(values: Mapping[str, Sequence[float] | Mapping[int, float]]) -> dict[s
     return {name: t_interval(numbers) for name, numbers in listed.items()}
 
 
-def by_seed(runs: Mapping, statistic: Callable) -> dict[str, dict[int, object]]:
-    """statistic(run) of every run, as {method: {seed: value}}."""
-    return {name: {run.experiment.seed: statistic(run) for run in group} for name, group in runs.items()}
-
-
 def each(statistic: Callable, *values: Mapping) -> dict[str, dict[int, object]]:
     """statistic of every entry of {method: {seed: value}}, or of the same entry of several such mappings."""
     return {
         method: {seed: statistic(*(one[method][seed] for one in values)) for seed in group}
         for method, group in values[0].items()
     }
-
-
-def known(values: Values) -> dict[str, dict[int, float]]:
-    """The same without seeds that have no finite value (of too few samples, say), and methods without any seed."""
-    finite = {name: {seed: v for seed, v in group.items() if math.isfinite(v)} for name, group in values.items()}
-    return {name: group for name, group in finite.items() if group}
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

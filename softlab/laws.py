@@ -6,7 +6,7 @@ papers()                        # what the two papers say, each as one number of
 """
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas
@@ -134,12 +134,15 @@ def judged() -> dict[str, tuple[Effect, bool, float]]:
     }
 
 
-def became(name: str, among: Mapping[str, tuple[Effect, bool, float]]) -> str:
-    """What its contrast says of a law; empty where that is not on record with several seeds. among: as of judged."""
+def became(name: str, among: Mapping[str, tuple[Effect, bool, float]], write: Callable = format) -> str:
+    """What its contrast says of a law; empty where that is not on record with several seeds. among: as of judged.
+
+    write: gives the text of an effect and a format.
+    """
     if name not in among or among[name][0].interval.n < 2:
         return ""
     effect, holds, p = among[name]
     return (
-        f"Its contrast is {effect:+} ({laws()[name].profile}, p = {p:.1g} after Holm’s correction over the laws), "
-        + ("as declared." if holds and p < 0.05 else "not as declared.")
+        f"Its contrast is {write(effect, '+')} ({laws()[name].profile}, p = {p:.1g} "
+        "after Holm’s correction over the laws), " + ("as declared." if holds and p < 0.05 else "not as declared.")
     )

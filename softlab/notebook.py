@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import html
 import os
+import re
+import string
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -99,8 +102,23 @@ def told(text: str, *, holds: bool, otherwise: str, **values: object) -> str:
 
 
 def tell(text: str, *, holds: bool, otherwise: str, **values: object) -> None:
-    """Show what `told` gives."""
-    say(told(text, holds=holds, otherwise=otherwise, **values))
+    """Show what `told` gives, with numbers that answer."""
+    chosen = text if holds else otherwise
+    say(_Answering().vformat(chosen, (), dict.fromkeys(REGISTRY, _Open()) | values))
+
+
+def answering(value: object, form: str = "") -> str:
+    """A value as it is written in a sentence; a number with a note shows it on hover and focus (book/_static)."""
+    text = value if isinstance(value, str) and not form else format(value, form)
+    if not (note := getattr(text, "note", "")):
+        return text
+    note = html.escape(note).replace("\n", "&#10;")
+    return f'<span class="answers" tabindex="0" data-note="{note}">{text}</span>'
+
+
+class _Answering(string.Formatter):
+    def format_field(self, value: object, format_spec: str) -> str:
+        return answering(value, format_spec)
 
 
 class _Open:
@@ -113,7 +131,7 @@ def declared(name: str, judged: Mapping | None = None) -> None:
     from softlab.laws import became, laws
     from softlab.laws import judged as judge
 
-    if text := became(name, judge() if judged is None else judged):
+    if text := became(name, judge() if judged is None else judged, answering):
         say(f"Declared before any of these networks was trained: *{laws()[name].law}* {text}")
 
 
@@ -129,22 +147,8 @@ def at_scales(settings: Profile, table: pandas.DataFrame, quantity: str, study: 
         say("There is no other scale on record yet." if found else "There is nothing to compare at any scale.")
 
 
-def glue(name: str, value: Any) -> None:
-    """Give `value` a name that prose refers to as {glue:text}`name`, on this page and on others.
-
-    Written as the MIME bundle that MyST-NB reads, so that a notebook needs no MyST-NB to run.
-    """
-    from IPython.display import display
-
-    value = value.item() if hasattr(value, "item") else value  # numpy's and torch's numbers as plain ones
-    prefix = "application/papermill.record/"
-    metadata = {"scrapbook": {"name": name, "mime_prefix": prefix}}
-    display({f"{prefix}text/plain": repr(value)}, metadata=metadata, raw=True)
-
-
 def attach(name: str, data: object) -> None:
     """Put the numbers of a figure into the page as JSON, for whoever draws it anew: `<script id="NAME-data">`."""
-    import html
     import json
 
     from IPython.display import HTML, display
@@ -167,9 +171,10 @@ def table(columns: Mapping[Any, Mapping[str, object]], corner: str | list[str] =
 
 def say(text: str) -> None:
     """Show Markdown, its first letter large: sentences that were put together from results."""
-    from IPython.display import Markdown, display
+    from IPython.display import display
 
-    display(Markdown(text[:1].upper() + text[1:]))
+    text = text[:1].upper() + text[1:]
+    display({"text/markdown": text, "text/plain": re.sub("</?span.*?>", "", text)}, raw=True)
 
 
 def _refuse_unknown_parameters() -> None:

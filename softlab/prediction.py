@@ -21,7 +21,7 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from softlab import records
 from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
-from softlab.intervals import Interval
+from softlab.intervals import Interval, Origin
 from softlab.provenance import PACKAGE
 from softlab.quantities import QUANTITIES
 
@@ -80,7 +80,9 @@ def methods(table: pandas.DataFrame) -> pandas.DataFrame:
         if method in declared().family and len(paired):
             row = {"method": method, "dose": float(dose or "nan"), "family": declared().family[method]}
             rows[name] = row | {"seeds": len(paired)} | (paired - plain.loc[paired.index]).mean().to_dict()
-    return pandas.DataFrame.from_dict(rows, orient="index")
+    found = pandas.DataFrame.from_dict(rows, orient="index")
+    found.attrs = table.attrs
+    return found
 
 
 def by_dose(table: pandas.DataFrame) -> pandas.DataFrame:
@@ -138,7 +140,9 @@ def left_out(units: pandas.DataFrame, names: Sequence[str], outcome: str, model:
         predicted = fitted[str(family)](rows[[*names]].to_numpy(float))
         part = {"family": family, "observed": rows[outcome], "predicted": predicted, "mean": others[outcome].mean()}
         parts.append(pandas.DataFrame(part, index=rows.index))
-    return Prediction(outcome, tuple(names), pandas.concat(parts), fitted)
+    table = pandas.concat(parts)
+    table.attrs = units.attrs
+    return Prediction(outcome, tuple(names), table, fitted)
 
 
 def _fit(units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str) -> Fitted:
@@ -176,7 +180,7 @@ def gain(prediction: Prediction, null: Prediction) -> Interval:
     """
     same = prediction.table.index.intersection(null.table.index)
     one, other = (dataclasses.replace(each, table=each.table.loc[same]) for each in (prediction, null))
-    return _jackknife(lambda family: one.score(family) - other.score(family), list(one.scores()))
+    return _jackknife(lambda family: one.score(family) - other.score(family), one, "difference of two scores")
 
 
 def carried(units: pandas.DataFrame, others: pandas.DataFrame, outcome: str) -> pandas.DataFrame | None:
@@ -213,15 +217,18 @@ def carried_to_scales(units: pandas.DataFrame, outcome: str, profile: str) -> di
 
 def jackknife(prediction: Prediction) -> Interval:
     """The score with the jackknife's 95 % interval over families."""
-    return _jackknife(prediction.score, list(prediction.scores()))
+    return _jackknife(prediction.score, prediction, "score")
 
 
-def _jackknife(score: Callable[[str | None], float], families: Sequence[str]) -> Interval:
-    count, whole = len(families), score(None)
+def _jackknife(score: Callable[[str | None], float], prediction: Prediction, what: str) -> Interval:
+    families, whole = list(prediction.scores()), score(None)
+    count, what = len(families), f"{what} of the prediction of changes of {QUANTITIES[prediction.outcome].changed}"
     rest = np.array([score(family) for family in families])
     error = np.sqrt((count - 1) / count * np.square(rest - rest.mean()).sum())
     half = float(stats.t.ppf(0.975, count - 1) * error)
-    return Interval(whole, whole - half, whole + half, count)
+    attrs = prediction.table.attrs
+    origin = Origin(what, attrs["table"], attrs["command"], counts="families") if attrs else None
+    return Interval(whole, whole - half, whole + half, count, origin=origin)
 
 
 def importance(prediction: Prediction, units: pandas.DataFrame, draws: int = 200, seed: int = 0) -> dict[str, float]:

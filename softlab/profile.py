@@ -70,6 +70,10 @@ class Profile:
                 found += [one.replace(seed=seed) for seed in self.seeds]
         return found
 
+    def is_packaged(self) -> bool:
+        """Is it, but for its seeds, the profile of its name that comes with softlab?"""
+        return self.name in packaged_profiles() and self == load_profile(self.name, seeds=self.seeds)
+
     def _dosed(self) -> Iterator[tuple[str, Mapping[str, object]]]:
         """Every method with its parameters, once for each of its doses."""
         for method, parameters in self.methods.items():

@@ -4,22 +4,18 @@ import functools
 import os
 import platform
 import subprocess
-import sys
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 PACKAGE = Path(__file__).parent
 
 
 def cache_folder() -> Path:
     """The user's folder for things that can be made again: SOFTLAB_CACHE, else the system's place for caches."""
-    if os.environ.get("SOFTLAB_CACHE"):
-        return Path(os.environ["SOFTLAB_CACHE"])
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "softlab"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "softlab"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "softlab"
+    return Path(os.environ.get("SOFTLAB_CACHE") or user_cache_path("softlab", appauthor=False))
 
 
 def store_folder(store: str | Path | None = None) -> Path:
@@ -52,6 +48,17 @@ def environment(device: str) -> dict[str, str]:
         "device": device,
         "commit": commit(),
     }
+
+
+def of_table(study: str, profile: str, sources: Iterable[str], packaged: bool = True) -> dict[str, str]:
+    """What the numbers of a table are of, in words, and the command that makes them again: see intervals.Origin.
+
+    sources: of its rows, as in records.study_table.  packaged: whether the profile's name is all that there is to know
+    of it; else no command is named.
+    """
+    command = "verify" if set(sources) == {"recorded"} else "record"
+    command = f"softlab {command} {study} --profile {profile}" if packaged else ""
+    return {"table": f"study {study}, profile {profile}{'' if packaged else ' (changed)'}", "command": command}
 
 
 @functools.cache

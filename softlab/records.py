@@ -37,7 +37,11 @@ OUTCOMES = {"right", "confidence", "survived"} | {quantity.images for quantity i
 
 
 def study_table(
-    settings: Profile, study: str = "core", store: str | Path | None = None, along: bool = False
+    settings: Profile,
+    study: str = "core",
+    store: str | Path | None = None,
+    along: bool = False,
+    device: str | None = None,
 ) -> pandas.DataFrame:
     """The numbers of a study at this profile, one row for each network; along: one for each of its snapshots.
 
@@ -48,18 +52,17 @@ def study_table(
     """
     from tqdm import tqdm
 
-    profile, device, rows = study_profile(settings, study), training.choose_device(), []
+    profile, place, rows = study_profile(settings, study), training.choose_device(device), []
     experiments = profile.experiments()
-    lost = runs.failed_seeds(experiments, device, store)
+    lost = runs.failed_seeds(experiments, place, store)
     with tqdm([one for one in experiments if one.seed not in lost], unit="network", leave=False, delay=2) as bar:
         for experiment in bar:
-            if runs.missing([experiment], device, store):
-                asked = experiment, profile.evaluation
-                noted = recorded_along(*asked) if along else list(filter(None, [recorded(*asked)]))
-                if noted:
+            if runs.missing([experiment], place, store):
+                one = None if along else recorded(experiment, profile.evaluation)
+                if noted := recorded_along(experiment, profile.evaluation) if along else [one] if one else []:
                     rows += [_varied(profile, experiment) | row for row in noted]
                     continue
-            run = runs.fit_or_load(experiment, store=store, device=device, use_zoo=not along)
+            run = runs.fit_or_load(experiment, store=store, device=place, use_zoo=not along)
             for epoch in experiment.snapshot_epochs if along else (None,):
                 live = {"source": "live"} if epoch is None else {"source": "live", "epoch": epoch}
                 live |= _row(run, numbers.of(run, profile.evaluation, epoch))
@@ -67,6 +70,7 @@ def study_table(
     if not rows:
         raise SoftlabError(f"no seed of study {study} is left: {'; '.join(lost.values())}")
     table = pandas.DataFrame(rows)
+    table.attrs = provenance.of_table(study, settings.name, table["source"], settings.is_packaged())
     if mixture := runs.mixed(rows):
         print(f"study {study} mixes networks of {mixture}: a difference between methods may be one between these")
     return table
@@ -115,6 +119,8 @@ def scales(study: str = "core", besides: pandas.DataFrame | None = None) -> dict
     """
     at_hand = set() if besides is None else set(besides["id"])
     tables = {path.stem: _read(path).assign(source="recorded") for path in sorted((RECORDS / study).glob("*.csv"))}
+    for profile, table in tables.items():
+        table.attrs = provenance.of_table(study, profile, table["source"])
     return {profile: table for profile, table in tables.items() if not at_hand.issuperset(table["id"])}
 
 

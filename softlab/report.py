@@ -14,12 +14,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
-from softlab import figures, numbers, pages, provenance, regularizers, runs, training
-from softlab.effects import Effect
+from softlab import figures, numbers, pages, provenance, records, regularizers, runs, training
+from softlab.effects import Effect, averages, by_method, effects
 from softlab.errors import SoftlabError
-from softlab.intervals import Interval, Values, between, known, means
+from softlab.intervals import OPEN, Interval, Values
 from softlab.laws import papers
 from softlab.notebook import table, told
 from softlab.profile import Profile, load_profile
@@ -73,26 +72,29 @@ SENTENCES = {
 class ReportCard:
     """What was measured of `method` and of those beside it, and what can be said of it.
 
-    profile: with the methods compared, baseline first, then `method`.  values: quantity -> {method: {seed: value}} in
-    the units of QUANTITIES, without values that are not finite.  problems: lenses that failed, "run id, lens" -> why.
+    profile: with the methods compared, baseline first, then `method`.  numbers: as of records.study_table.
+    problems: lenses that failed, "run id, lens" -> why.
     """
 
     method: str
     profile: Profile
-    values: Mapping[str, Values]
+    numbers: pandas.DataFrame
     problems: Mapping[str, str] = field(default_factory=dict)
 
-    def differences(self, quantity: str, against: str = "baseline") -> dict[str, Interval]:
-        """Method -> its paired difference to another over the seeds that both have, in the units of `values`."""
-        values = self.values.get(quantity, {})
-        base = values.get(against, {}).keys()
-        others = [name for name, group in values.items() if name != against and group.keys() & base]
-        return {name: between(values, name, against) for name in others}
+    @property
+    def values(self) -> dict[str, Values]:
+        """Quantity -> {method: {seed: value}}, in the units of lenses; finite values only."""
+        return {name: found for name in QUANTITIES if (found := by_method(self.numbers, name))}
 
-    def effect(self, quantity: str, against: str = "baseline") -> Effect | None:
-        """What `method` does to a quantity, over seeds; None where there is nothing to compare."""
-        interval = self.differences(quantity, against).get(self.method)
-        return None if interval is None else Effect(quantity, interval, "seeds", ())
+    def effects(self, quantity: str, against: str = "baseline") -> dict[str, Effect]:
+        """What methods do to a quantity, beside another one; those only that there is something to compare of."""
+        if against not in set(self.numbers["method"]):
+            return {}
+        return {name: one for name, one in effects(self.numbers, quantity, against).items() if one.ids}
+
+    def differences(self, quantity: str, against: str = "baseline") -> dict[str, Interval]:
+        """Method -> its paired difference to another, in the units of `values`."""
+        return {name: one.interval for name, one in self.effects(quantity, against).items()}
 
     def table(self) -> pandas.DataFrame:
         """One row per quantity by chapter, one column per method: mean ± half of the 95 % interval over seeds.
@@ -101,10 +103,10 @@ class ReportCard:
         """
         seeds = len(self.profile.seeds)
         rows = {("", "networks (seeds)"): dict.fromkeys(self.profile.methods, str(seeds))}
-        for name, values in self.values.items():
+        for name in self.values:
             quantity, differences = QUANTITIES[name], self.differences(name)
             cells = rows[quantity.chapter, quantity.label] = {}
-            for method, one in means(values).items():
+            for method, one in averages(self.numbers, name).items():
                 arrow = {1: " ↑", -1: " ↓", 0: ""}[differences[method].side()] if method in differences else ""
                 fewer = f" (n = {one.n})" if one.n < seeds else ""
                 cells[method] = one.scaled(quantity.factor).text(quantity.digits) + arrow + fewer
@@ -114,7 +116,7 @@ class ReportCard:
         """What the two papers say (papers.yml), read as if each sentence were about this method alone."""
         rows = []
         for said in papers().values():
-            if (effect := self.effect(said.quantity, said.against)) is not None:
+            if effect := self.effects(said.quantity, said.against).get(self.method):
                 against = figures.style(said.against).label
                 change, outcome = f"{effect:+}", said.outcome(effect.interval)
                 rows.append((f"{said.paper}: {said.says}", effect.described.changed, against, change, outcome))
@@ -135,15 +137,16 @@ class ReportCard:
             )
         ]
         for quantity, (rises, falls, open_) in SENTENCES.items():
-            if (effect := self.effect(quantity)) is not None:
+            if effect := self.effects(quantity).get(self.method):
                 text = {1: rises, -1: falls, 0: open_}[effect.interval.side()]
                 texts.append(text.format(change=effect))
-        gaps = {name: one.scaled(100).text(1, sign=True) for name, one in means(self.values.get("gap", {})).items()}
+        gaps = {name: one.scaled(100).text(1, sign=True) for name, one in averages(self.numbers, "gap").items()}
         if {self.method, "baseline"} <= gaps.keys():
             texts.append(
                 f"Its confidence minus its accuracy is {gaps[self.method]} points, the baseline's {gaps['baseline']}."
             )
-        clear = [one.interval.side() != 0 for name in self.values if (one := self.effect(name)) is not None]
+        known = [self.differences(name).get(self.method) for name in self.values]
+        clear = [one.side() != 0 for one in known if one]
         texts.append(
             f"Of {len(clear)} quantities, {sum(clear)} have an interval that excludes zero; if the method did nothing "
             f"at all, chance alone would give about {len(clear) / 20:.0f} ({self.profile.standing})."
@@ -152,9 +155,13 @@ class ReportCard:
 
     def figure_of_differences(self) -> Figure:
         """The main quantities: each method's paired difference to the baseline with its interval."""
-        found = {QUANTITIES[name]: self.differences(name) for name in MAIN if name in self.values}
-        shown = {what.label: {name: d.scaled(what.factor) for name, d in of.items()} for what, of in found.items()}
-        return figures.panels(shown)
+        shown = {}
+        for name in [name for name in MAIN if name in self.values]:
+            quantity, found = QUANTITIES[name], self.differences(name)
+            moved = {other: found.get(other, OPEN) for other in self.profile.methods if other != "baseline"}
+            rows = {figures.style(other).label: (other, one.scaled(quantity.factor)) for other, one in moved.items()}
+            shown[quantity.changed] = rows
+        return figures.estimate_panels(shown, "difference to the baseline", columns=4)
 
     def figure_of_shapes(self) -> Figure:
         """Shape of the space of features against calibration and robustness, one dot per network."""
@@ -207,32 +214,15 @@ def report_card(
     Raises SoftlabError for wrong input, with the nearest valid name, or if training fails.
     """
     profile = _setting(method, profile, parameters, seeds, overrides)
-    place = training.choose_device(device)
-    values = {name: {one: {} for one in profile.methods} for name in QUANTITIES}
-    problems: dict[str, str] = {}
-    # The reader's method first: if it is wrong, that is known at once.
-    order = sorted(profile.methods, key=lambda name: name != method)
-    with tqdm(total=len(order) * len(profile.seeds), unit="network", leave=False, delay=2) as bar:
-        for seed in profile.seeds:
-            own = profile.experiment.replace(seed=seed)
-            for name in order:
-                bar.set_description(f"{name}, seed {seed}", refresh=False)
-                setting = own.replace(method=name, method_parameters=profile.methods[name])
-                run = runs.fit_or_load(setting, store=store, device=place)
-                found = numbers.of(run, profile.evaluation)
-                problems |= {f"{run.id}, {lens}": why for lens, why in found.problems.items()}
-                for quantity, value in found.values.items():
-                    values[quantity][name][seed] = value
-                bar.update()
-    return card_of(method, profile, values, problems)
-
-
-def card_of(
-    method: str, profile: Profile, values: Mapping[str, Values], problems: Mapping[str, str] | None = None
-) -> ReportCard:
-    """The card of numbers that were measured already. Arguments: as of ReportCard."""
-    values = {name: finite for name in QUANTITIES if (finite := known(values.get(name, {})))}
-    return ReportCard(method, profile, values, dict(problems or {}))
+    alone = dataclasses.replace(profile, methods={method: profile.methods[method]})
+    records.study_table(alone, store=store, device=device)  # first: if the reader's method is wrong, that is known
+    table, problems = records.study_table(profile, store=store, device=device), {}
+    for experiment in profile.experiments():
+        if not runs.missing([experiment], training.choose_device(device), store):
+            run = runs.fit_or_load(experiment, store=store, device=device)
+            found = numbers.of(run, profile.evaluation).problems
+            problems |= {f"{run.id}, {lens}": why for lens, why in found.items()}
+    return ReportCard(method, profile, table, problems)
 
 
 def _setting(method, profile, parameters, seeds, overrides) -> Profile:

@@ -12,10 +12,9 @@ import pandas
 from scipy.optimize import isotonic_regression
 
 from softlab import records
-from softlab.effects import Effect, _paired, _terms
-from softlab.intervals import OPEN, t_interval, two_way_interval
+from softlab.effects import Effect, _paired, combined
 
-AUTOATTACK, RADIUS_OF_AUTOATTACK = records.RECORDS / "autoattack", 4  # workflow/record_autoattack.py; in 255ths
+AUTOATTACK, RADIUS_OF_AUTOATTACK = records.RECORDS / "autoattack", 4  # tools/record_autoattack.py; in 255ths
 
 
 def cells_of(profile: str) -> dict[tuple[int, int], pandas.DataFrame]:
@@ -64,13 +63,7 @@ def effect_apart(
         pairs.append(found.get(method, [table[:0].set_index("seed")] * 2))
     seeds = [seed for seed in pairs[0][0].index if seed in pairs[1][0].index]
     parts = [rows.loc[seeds] for pair in pairs for rows in pair]
-    ids = tuple(name for rows in parts for name in rows["id"])
-    if not seeds:
-        return Effect(quantity, OPEN, "seeds", ids)
-    terms = [one for rows in parts if (one := _terms(quantity, rows)) is not None]
-    if len(seeds) > 1 and len(terms) == 4 and len({one.shape for one in terms}) == 1:
-        return Effect(quantity, two_way_interval(_apart(terms)), "seeds and images", ids)
-    return Effect(quantity, t_interval(_apart([rows[quantity].to_numpy() for rows in parts])), "seeds", ids)
+    return combined(quantity, parts, lambda a, b, c, d: (a - b) - (c - d), here)
 
 
 def turns(cells: Mapping[tuple[int, int], Effect]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
@@ -107,8 +100,3 @@ def _monotone(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     level = np.bincount(where, y) / count
     curves = [isotonic_regression(level, weights=count, increasing=up).x for up in (True, False)]
     return at, min(curves, key=lambda curve: float(((y - curve[where]) ** 2).sum()))
-
-
-def _apart(parts):
-    method, baseline, other_method, other_baseline = parts
-    return (method - baseline) - (other_method - other_baseline)

@@ -21,13 +21,16 @@ CELLS = {
     "parameters": 'profile = "quick"\nseeds = None\noverrides = {}',
     "begin": """
 from softlab import begin, results, study
-from softlab.intervals import by_seed, means
-from softlab.notebook import glue, table
+from softlab.intervals import means
+from softlab.notebook import say, table
 settings = begin("NAME", profile, seeds, overrides)
 """,
-    "train": 'runs = study(settings)\naccuracy = by_seed(runs, lambda run: run.history["accuracy"][-1])',
+    "train": """
+runs = study(settings)
+accuracy = {name: {run.experiment.seed: run.history["accuracy"][-1] for run in of} for name, of in runs.items()}
+""",
     "tell": """
-glue("networks", sum(map(len, runs.values())))
+say(f"of {sum(map(len, runs.values()))} networks.")
 table({"accuracy": {method: one.text() for method, one in means(accuracy).items()}})
 """,
     "draw": 'import matplotlib.pyplot as plt\nplt.plot([accuracy["mixup"][0], 1.0]);',
@@ -136,9 +139,7 @@ def make_small(checkout):
     """Leave two short notebooks and three methods of a checkout, and one page of prose."""
     for page in [page for page in (checkout.folder / "book").iterdir() if page.suffix in (".md", ".ipynb")]:
         page.unlink()
-    (checkout.folder / "book" / "intro.md").write_text(
-        "# A small book\n\nOf {glue:text}`../notebooks/04_cosines.ipynb::networks:` networks.\n"
-    )
+    (checkout.folder / "book" / "intro.md").write_text("# A small book\n")
     for page in ("leaderboard", "numbers", "speed", "sweeps"):  # which the site's job fills
         (checkout.folder / "book" / f"{page}.md").write_text(f"# {page}\n")
     pages = ("book/this_build", *(f"notebooks/{name}" for name in CHAPTERS))

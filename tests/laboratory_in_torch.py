@@ -1,21 +1,17 @@
 """What the laboratory's page shows, in torch: its images and networks, for the tests in node and in a browser."""
 
 import base64
-import importlib
 import json
-import sys
 from pathlib import Path
 
+import laboratory
 import numpy as np
 import safetensors.numpy
 import torch
-from checkout import ROOT
 from torch import Tensor
 
 from softlab import models
 
-sys.path.append(str(ROOT / "workflow"))
-laboratory = importlib.import_module("laboratory")
 NETWORKS = laboratory.networks()
 CORE = [name for name in NETWORKS if not name.endswith("-2")]
 NARROW = [name for name in NETWORKS if name.endswith("-2")]

@@ -5,16 +5,17 @@ import json
 import math
 import re
 
+import all_numbers as numbers
+import leaderboard
+import number_page as page
 import numpy as np
 import pandas
 import pytest
-from test_plan import module
 
 from softlab import records
 from softlab.experiment import Experiment
 from softlab.quantities import QUANTITIES
 
-numbers, page, leaderboard = module("all_numbers"), module("number_page"), module("leaderboard")
 T = 12.7062  # of Student's t with one degree of freedom, for 95 %
 
 

@@ -1,25 +1,22 @@
 """The benchmarks' own parts: the table, the peers' loop and files, counted operations; never how fast anything is."""
 
-import importlib
 import json
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import airbench_data
+import common
+import feature_extraction
+import flops
+import plain_loop
 import pytest
+import speed
+import time_to_accuracy
 import torch
 
 from softlab import Experiment, data, training
 
 ROOT = Path(__file__).parent.parent
-
-
-def module(name):
-    """A module of a folder that is no package."""
-    for folder in ("benchmarks", "workflow"):
-        if str(ROOT / folder) not in sys.path:
-            sys.path.append(str(ROOT / folder))
-    return importlib.import_module(name)
 
 
 def record(ratios, *, reference="bare", **others):
@@ -45,27 +42,28 @@ def results(tmp_path):
 
 
 def test_the_table_has_a_row_for_each_pair_and_a_dash_where_nothing_was_measured(results):
-    speed = module("speed")
     found = speed.records(results)
-    here = ["2026-01-02", "CPU, x", "abc"]
-    two = ["2026-01-02 / 2026-02-03", "CPU, x / GPU", "abc / def"]
     assert speed.pairs(found) == [
-        ["An epoch of training", "ours", "bare", "1.25 × (1.20 to 1.50)", "1.50 ×", *two],
-        ["", "peer", "bare", "2.00 × (1.75 to 3.00)", "–", *here],
-        ["Attacks", "pgd", "bare", "1.10 × (1.00 to 1.20)", "–", *here],
+        ["An epoch of training", "ours", "bare", "1.25 × (1.20 to 1.50)", "1.50 ×"],
+        ["An epoch of training", "peer", "bare", "2.00 × (1.75 to 3.00)", "–"],
+        ["Attacks", "pgd", "bare", "1.10 × (1.00 to 1.20)", "–"],
     ]
     assert speed.rates(found) == [["An epoch of training", "peak memory, MB", "ours", "1,500", "–"]]
-    assert len(speed.terminal(found).splitlines()) == 2 + 3
+    assert len(speed.terminal(found).splitlines()) == 1 + 3
+    assert [speed.settings(one)[2:] for one in found] == [
+        ["2026-01-02, CPU, x, abc", "tiny", ""],
+        ["2026-02-03, GPU, def", "tiny", ""],
+        ["2026-01-02, CPU, x, abc", "tiny", "fast: met"],
+    ]
 
 
 def test_a_copy_without_results_has_a_page_that_says_so(tmp_path):
-    page = module("speed").filled((ROOT / "book" / "speed.md").read_text(), tmp_path)
+    page = speed.filled((ROOT / "book" / "speed.md").read_text(), tmp_path)
     assert "Nothing has been measured here" in page
     assert "<!--" not in page
 
 
 def test_airbench_finds_our_arrays_where_it_looks(tmp_path):
-    airbench_data = module("airbench_data")
     images = torch.randint(256, (20, 3, 32, 32), dtype=torch.uint8)
     labels, classes = torch.arange(20) % 10, tuple("abcdefghij")
     parts = {"train_images": images[:12], "train_labels": labels[:12], "test_images": images[12:]}
@@ -85,12 +83,11 @@ def test_airbench_finds_our_arrays_where_it_looks(tmp_path):
 
 
 def test_the_recipe_of_airbench_is_one_that_aims_higher():
-    recipe = module("airbench_data").recipe
+    recipe = airbench_data.recipe
     assert [recipe(target) for target in (0.8, 0.93, 0.94, 0.955, 0.96)] == ["93", "94", "95", "96", None]
 
 
 def test_operations_are_counted_forward_and_backward():
-    flops = module("flops")
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3, 2))
     assert flops.operations(network, (3, 1, 1), training=False) == 2 * 3 * 2
     assert flops.operations(network, (3, 1, 1)) == 2 * (2 * 3 * 2)  # and for the weights; images need no gradient
@@ -105,26 +102,25 @@ def test_the_ordinary_loop_trains_the_same_network_in_the_same_way(tiny):
     dataset = data.load("fashion-mini")
     before = training.build_model(experiment, dataset)
     *_, ours = training.epochs(experiment, dataset)
-    *_, theirs = module("plain_loop").epochs(experiment, dataset, "cpu", workers=0)
+    *_, theirs = plain_loop.epochs(experiment, dataset, "cpu", workers=0)
     for first, one, other in zip(*(net.parameters() for net in (before, ours.model, theirs)), strict=True):
         assert (one - other).norm() < 0.01 * (one - first).norm()
 
 
 def test_seconds_count_until_the_target_is_reached(monkeypatch):
-    benchmark = module("time_to_accuracy")
     accuracies, clock = iter([0.5, 0.7, 0.9]), iter(range(100))
-    monkeypatch.setattr(benchmark, "accuracy", lambda *_: next(accuracies))
-    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(time_to_accuracy, "accuracy", lambda *_: next(accuracies))
+    monkeypatch.setattr(time_to_accuracy.time, "perf_counter", lambda: next(clock))
     networks = (network for network in [torch.nn.Identity()] * 10)
-    assert benchmark.reach(networks, None, None, target=0.7) == (2.0, 0.7, 2)
+    assert time_to_accuracy.reach(networks, None, None, target=0.7) == (2.0, 0.7, 2)
     assert list(networks) == []  # it was closed
 
 
 def test_training_to_an_accuracy_leaves_a_record(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(module("common"), "RESULTS", tmp_path)
+    monkeypatch.setattr(common, "RESULTS", tmp_path)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     small = ["--data", "fashion-mini", "--epochs", "1", "--target", "0.01", "--rounds", "1", "--workers", "0"]
-    module("time_to_accuracy").main(small)
+    time_to_accuracy.main(small)
     found = json.loads((tmp_path / "time_to_accuracy.cpu.json").read_text())
     assert list(found["rows"]) == ["softlab, baseline", "DataLoader loop, no workers"]
     assert found["notes"]["epochs needed"] == {name: [1] for name in found["rows"]}
@@ -132,8 +128,7 @@ def test_training_to_an_accuracy_leaves_a_record(tmp_path, monkeypatch, capsys):
 
 
 def test_extract_and_torchvision_find_the_same_features():
-    benchmark = module("feature_extraction")
-    runs = benchmark.contestants("cpu", 6)
-    for one, other in zip(runs[benchmark.OURS](), runs[benchmark.PEER](), strict=True):
+    runs = feature_extraction.contestants("cpu", 6)
+    for one, other in zip(runs[feature_extraction.OURS](), runs[feature_extraction.PEER](), strict=True):
         assert len(one) == 6
         assert torch.allclose(one, other, atol=1e-6)

@@ -223,17 +223,6 @@ def test_cifar_comes_through_torchvisions_download_and_checksums(server, tmp_pat
     assert dataset.train_images.is_contiguous()
 
 
-def test_digits_are_of_another_kind_whole_and_the_same_each_time():
-    digits = data.load("digits")
-    assert len(digits.train_images) + len(digits.fit_images) + len(digits.test_images) == 1797
-    assert digits.train_images.shape[1:] == (1, 28, 28)
-    assert digits.train_images.dtype == torch.uint8
-    assert digits.train_labels.bincount().tolist() == [100] * 10
-    assert digits.digest == data._digits(None).digest
-    flat = torch.cat([digits.train_images, digits.fit_images, digits.test_images]).flatten(1)
-    assert len(flat.unique(dim=0)) == 1797  # no image twice, so none in two parts
-
-
 def test_the_folder_of_compressed_images_is_found_by_its_name_and_labelled(tmp_path):
     from PIL import Image
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas
 import pytest
 
-from softlab import SoftlabError
+from softlab import SoftlabError, load_profile, provenance
 from softlab.effects import (
+    averages,
     by_dose,
     by_method,
     differences,
@@ -45,6 +46,29 @@ def test_an_effect_is_the_paired_difference_over_seeds():
     assert one.ids == ("mixup-0", "mixup-1", "mixup-2", "baseline-0", "baseline-1", "baseline-2")
     assert f"{one}" == "3.00 ± 2.48"
     assert f"{one:+}" == str(one) == "+3.00 ± 2.48"
+
+
+def test_effects_and_averages_say_of_which_table_they_are():
+    rows = table(VALUES)
+    assert effects(rows, "log logit scale")["mixup"].interval.origin is None
+    rows.attrs = {"table": "study core, profile quick", "command": "softlab verify core --profile quick"}
+    for part in (rows, rows[rows["seed"] < 2], rows.assign(other=1).loc[::-1]):
+        origin = effects(part, "log logit scale")["mixup"].interval.origin
+        assert (origin.what, origin.images) == ("change of log logit scale", 0)
+        assert {"table": origin.table, "command": origin.command} == rows.attrs
+        mean = averages(part, "log logit scale")["mixup"]
+        assert mean.mean == part.loc[part["method"] == "mixup", "log logit scale"].mean()
+        assert mean.scaled(100).text().note.startswith("log logit scale: 95 % interval ")
+
+
+def test_a_table_names_the_command_that_makes_its_numbers_again():
+    verify = provenance.of_table("core", "quick", ["recorded", "recorded"])
+    assert verify == {"table": "study core, profile quick", "command": "softlab verify core --profile quick"}
+    record = provenance.of_table("core", "quick", ["live", "recorded"])
+    assert record["command"] == "softlab record core --profile quick"
+    assert provenance.of_table("core", "mine", ["live"], packaged=False)["command"] == ""
+    assert load_profile("quick", seeds=2).is_packaged()
+    assert not load_profile("quick", epochs=2).is_packaged()
 
 
 def test_what_intervals_say_is_asked_by_name():

@@ -3,13 +3,12 @@
 import json
 from pathlib import Path
 
+import inputs
 import pytest
-from test_plan import module
 
 from softlab.profile import chapters, load_profile
 
 ROOT = Path(__file__).parent.parent
-inputs = module("inputs")
 
 PACKAGE = {
     "__init__.py": "",

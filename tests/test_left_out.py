@@ -1,15 +1,12 @@
 """Cells that need networks which a profile does not train: one note takes the place of each run of them."""
 
-import sys
 from pathlib import Path
 
+import left_out
 import nbformat
 import pytest
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "workflow"))
-
-import left_out  # noqa: E402
 
 PROFILE = """
 experiment: {data: fashion-mini, model: resnet8, epochs: 2}

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import sweep
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_plan import module
 
 from softlab import SoftlabError, begin, cli, load_profile
 
 ROOT = Path(__file__).parent.parent
-sweep = module("sweep")
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
     for before, name in zip("abcdefghi", "bcdefghij", strict=True)

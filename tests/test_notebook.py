@@ -1,13 +1,15 @@
 """Helpers of the notebooks: values by method and seed, tables, sentences."""
 
+import html
 import json
 import math
+import re
 
 import pytest
 
 from softlab import laws, notebook
 from softlab.effects import Effect
-from softlab.intervals import Interval, each, known
+from softlab.intervals import Interval, Origin, each
 from softlab.notebook import table
 
 
@@ -15,11 +17,6 @@ def test_each_goes_through_the_same_entries_of_all():
     a = {"baseline": {0: 1, 1: 2}, "mixup": {0: 3}}
     b = {"baseline": {0: 10, 1: 20}, "mixup": {0: 30}}
     assert each(lambda x, y: x + y, a, b) == {"baseline": {0: 11, 1: 22}, "mixup": {0: 33}}
-
-
-def test_known_leaves_out_what_has_no_value():
-    values = {"baseline": {0: 1.0, 1: math.nan}, "mixup": {0: math.nan}, "cutmix": {0: 2.0, 1: math.inf}}
-    assert known(values) == {"baseline": {0: 1.0}, "cutmix": {0: 2.0}}
 
 
 def test_a_table_has_a_row_per_method_in_the_order_of_its_columns():
@@ -35,6 +32,31 @@ def test_a_sentence_has_a_dash_for_a_method_that_was_left_out(monkeypatch):
     assert said == ["+2 and –"]
     with pytest.raises(KeyError):
         notebook.tell("", holds=False, otherwise="{no_method}")
+
+
+def test_a_number_in_a_sentence_answers_and_the_same_sentence_as_plain_text_has_no_markup(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda one, raw: shown.append(one))
+    known = Origin('a "share" < 1 (points)', "study core, profile quick", "softlab verify core --profile quick", 500)
+    effect = Effect("accuracy", Interval(-0.05, -0.06, -0.04, 5, origin=known), "seeds and images", ())
+    notebook.tell("it falls by {x:abs} ({x}), of {n:,}.", holds=True, otherwise="", x=effect, n=1000)
+    text = shown[0]["text/markdown"]
+    assert shown[0]["text/plain"] == "It falls by 5.0 ± 1.0 (-5.0 ± 1.0), of 1,000."
+    assert text.count('<span class="answers" tabindex="0" data-note=') == 2
+    notes = [html.unescape(note) for note in re.findall('data-note="(.*?)"', text)]
+    assert notes[0].split("\n") == [
+        'a "share" < 1 (points): 95 % interval -6.0 to -4.0, 5 seeds and 500 images',
+        "study core, profile quick",
+        "again: softlab verify core --profile quick",
+    ]
+    assert notes[1] == notes[0], "the size of an effect says which way it goes"
+
+
+def test_a_number_of_one_seed_or_of_no_known_table_claims_no_interval():
+    known = Origin("ECE (%)", "study core, profile quick (changed)", "")
+    alone = Interval(1.0, -math.inf, math.inf, 1, origin=known)
+    assert alone.text().note == "ECE (%): no interval, one seed\nstudy core, profile quick (changed)"
+    assert notebook.answering(Interval(1.0, 0.0, 2.0, 3).text()) == "1.0 ± 1.0"
 
 
 def test_a_law_is_told_with_its_contrast_once_there_is_one(monkeypatch):

@@ -1,7 +1,6 @@
 """Training jobs and their names, and GPUs handed to one job at a time."""
 
 import hashlib
-import importlib
 import itertools
 import json
 import os
@@ -11,6 +10,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import gpus
+import plan
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -20,16 +21,6 @@ from softlab import load_profile
 from softlab.files import short_digest
 
 WORKFLOW = Path(__file__).parent.parent / "workflow"
-
-
-def module(name):
-    """A module of the workflow, which is no package."""
-    if str(WORKFLOW) not in sys.path:
-        sys.path.append(str(WORKFLOW))
-    return importlib.import_module(name)
-
-
-plan, gpus = module("plan"), module("gpus")
 
 
 def jobs(profile, at_once=2, per_job=None, studies=("core",)):

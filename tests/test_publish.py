@@ -27,7 +27,7 @@ def site(tmp_path):
 
 
 def publish(site):
-    command = [sys.executable, "workflow/publish.py", site, site.parent / "published"]
+    command = [sys.executable, "tools/publish.py", site, site.parent / "published"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 

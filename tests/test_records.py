@@ -65,6 +65,8 @@ def test_recorded_rows_are_the_live_ones(settings, shelf, empty):
     assert (found["source"] == "recorded").all()
     assert [row["run"] for row in records.networks(settings, "core")] == list(live["id"])
     same(found, live)
+    assert [table.attrs["command"] for table in (live, found)] == ["", ""], "another setting than the profile's"
+    assert records.scales()["smoke"].attrs["command"] == "softlab verify core --profile smoke"
     for one, other in zip(found["images"], live["images"], strict=True):
         assert (one["right"] == other["right"]).all()
         assert np.abs(one["confidence"] - other["confidence"]).max() < 1e-3  # half precision

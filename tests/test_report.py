@@ -1,14 +1,28 @@
 """Report cards: hand-made values with known outcomes, one page without requests, nothing measured twice."""
 
 import dataclasses
+import math
 import re
 from dataclasses import dataclass
 
+import pandas
 import pytest
 import torch
 
-from softlab import SoftlabError, cli, lenses, load_profile, numbers, own_methods, quantities, regularizers, report
-from softlab.report import card_of, report_card
+from softlab import (
+    SoftlabError,
+    cli,
+    lenses,
+    load_profile,
+    numbers,
+    own_methods,
+    quantities,
+    records,
+    regularizers,
+    report,
+)
+from softlab.quantities import QUANTITIES
+from softlab.report import ReportCard, report_card
 
 # Whole percents, so that accuracy + 0.02, + 0.03, + 0.04 has mean 3 and, with t = 4.303, half width 2.5.
 VALUES = {
@@ -27,7 +41,15 @@ VALUES = {
 
 def made(values=VALUES, seeds=3, method="mixup", **changes):
     profile = load_profile("smoke", methods={"baseline": {}, "mixup": {}, "cutmix": {}}, seeds=seeds)
-    return card_of(method, dataclasses.replace(profile, **changes), values)
+    networks = dict.fromkeys((name, seed) for group in values.values() for name in group for seed in group[name])
+    rows = [
+        {"id": f"{name}-{seed}", "method": name, "seed": seed, "images": {}}
+        | {quantity: values.get(quantity, {}).get(name, {}).get(seed, math.nan) for quantity in QUANTITIES}
+        for name, seed in networks
+    ]
+    columns = ["id", "method", "seed", "images", *QUANTITIES]
+    table = pandas.DataFrame(rows, columns=columns).astype(dict.fromkeys(QUANTITIES, float))
+    return ReportCard(method, dataclasses.replace(profile, **changes), table)
 
 
 def first(count):
@@ -194,7 +216,7 @@ def test_a_method_that_is_known_takes_the_parameters_of_the_profile_or_those_giv
     ],
 )
 def test_misuse_is_one_line_before_any_data_is_loaded(arguments, message, tmp_path, monkeypatch):
-    monkeypatch.setattr(report.runs, "dataset_of", lambda experiment: pytest.fail("data were loaded"))
+    monkeypatch.setattr(records.runs, "dataset_of", lambda experiment: pytest.fail("data were loaded"))
     with pytest.raises(SoftlabError) as error:
         report_card(**{"profile": small()} | arguments)
     assert message in str(error.value)

@@ -1,6 +1,5 @@
 """The repository's address: written by one command where it cannot be asked for, and asked for where it can."""
 
-import importlib
 import json
 import re
 import shutil
@@ -9,6 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import build_site
 import nbformat
 import pytest
 import yaml
@@ -23,20 +23,14 @@ def checkout(tmp_path):
     """The files that are written to, and the script beside them."""
     folder = tmp_path / "checkout"
     notebooks = [f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")]
-    for file in (*FILES, "workflow/set_repository.py", *notebooks):
+    for file in (*FILES, "tools/set_repository.py", "workflow/address.py", *notebooks):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, folder / file)
     return folder
 
 
-@pytest.fixture
-def build_site(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "workflow"))
-    return importlib.import_module("build_site")
-
-
 def set_repository(checkout, *address):
-    command = [sys.executable, "workflow/set_repository.py", *address]
+    command = [sys.executable, "tools/set_repository.py", *address]
     return subprocess.run(command, cwd=checkout, capture_output=True, text=True)
 
 
@@ -109,7 +103,7 @@ def test_the_committed_files_agree_about_the_address():
     assert ("Open in Colab]" in (ROOT / "README.md").read_text()) == (address is not None)
 
 
-def test_a_page_offers_its_files_and_a_badge_if_the_address_is_known(build_site):
+def test_a_page_offers_its_files_and_a_badge_if_the_address_is_known():
     def shown(address, results):
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Cones")])
         build_site.offer(notebook, "02_cones", address, results)

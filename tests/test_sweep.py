@@ -11,15 +11,15 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pandas
+import plan
 import pytest
+import sweep
+import sweep_report
 from checkout import Checkout
-from test_plan import module
 
 from softlab import SoftlabError, load_profile, results
 from softlab.files import write_json
 from softlab.provenance import PACKAGE
-
-plan, sweep, sweep_report = module("plan"), module("sweep"), module("sweep_report")
 
 
 @pytest.fixture

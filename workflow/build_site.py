@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import address
 import leaderboard
 import nbformat
 import number_page
@@ -23,7 +24,6 @@ import speed
 import sweep_report
 import yaml
 from number_page import table
-from set_repository import colab_link, github_address
 
 from softlab.errors import SoftlabError
 
@@ -41,7 +41,7 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
     shutil.copytree(ROOT / "book", site / "book")
     shutil.copy(ROOT / "_toc.yml", site)
     (site / "notebooks").mkdir()
-    repository = repository_address()
+    repository = address.of_repository()
     for executed in sorted((build / "notebooks").glob("*.ipynb")):
         if executed.name.count(".") == 1:  # not NAME.partial.ipynb, not NAME.failed.ipynb
             results = executed.with_suffix(".results.json")
@@ -163,7 +163,7 @@ def offer(notebook: nbformat.NotebookNode, name: str, repository: str | None, re
     if results:
         offered.append(f"{{download}}`Its results <{name}.results.json>`")
     if repository:
-        offered.append(f"[![Open in Colab](../book/_static/open_in_colab.svg)]({colab_link(repository, name)})")
+        offered.append(f"[![Open in Colab](../book/_static/open_in_colab.svg)]({address.colab_link(repository, name)})")
     title, _, rest = notebook.cells[0].source.partition("\n")
     notebook.cells[0].source = f"{title}\n\n{' · '.join(offered)}\n{rest}"
 
@@ -187,15 +187,6 @@ def configuration(repository: str | None) -> dict:
         settings["launch_buttons"] = {"colab_url": "https://colab.research.google.com"}
         settings["html"] |= {"use_repository_button": True, "use_issues_button": True}
     return settings
-
-
-def repository_address() -> str | None:
-    """https://github.com/OWNER/NAME from SOFTLAB_REPOSITORY or the git remote `origin`; None for anything else."""
-    address = os.environ.get("SOFTLAB_REPOSITORY")
-    if address is None:
-        command = ["git", "remote", "get-url", "origin"]
-        address = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
-    return github_address(address)
 
 
 def this_build(build: Path) -> str:

@@ -71,18 +71,16 @@ def as_html(rows: pandas.DataFrame) -> str:
     for method, setting in zip(first["method"], first["setting"], strict=True):
         own = {row["name"]: row for row in shown.loc[shown["method"] == method].to_dict("records")}
         cells = [_cell(method, method), _cell(setting, setting)]
-        cells += [_cell(_text(own[name]), own[name]["mean"]) if name in own else _cell("–", "") for name in COLUMNS]
+        cells += [
+            _cell(number_page.written(own[name], "mean"), own[name]["mean"]) if name in own else _cell("–", "")
+            for name in COLUMNS
+        ]
         lines.append(f"<tr>{''.join(cells)}</tr>")
     body = "\n".join(lines)
     return (
         f'<div style="overflow-x: auto"><table class="display compact leaderboard"><thead><tr>{head}</tr></thead>\n'
         f"<tbody>{body}</tbody></table></div>"
     )
-
-
-def _text(row: dict) -> str:
-    half = "" if pandas.isna(row["mean ±"]) else f" ± {row['mean ±']:.{int(row['digits'])}f}"
-    return f"{row['mean']:.{int(row['digits'])}f}{half}"
 
 
 def _cell(text: str, value: object) -> str:

@@ -4,15 +4,17 @@ A record is what benchmarks/common.py wrote: times of contestants as ratios to o
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
+import pandas
 from number_page import table
 
 RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
 KINDS = ("cpu", "gpu")
 DASH = "–"
 TOGETHER = "\u00a0"  # a space at which no line ends
-HEADINGS = ["what", "measured", "beside", "CPU", "GPU", "date", "hardware", "commit"]
+HEADINGS = ["what", "measured", "beside", "CPU", "GPU"]
 TITLES = {  # in the table's order
     "training_overhead": "An epoch of training",
     "time_to_accuracy": "Training to a test accuracy",
@@ -33,116 +35,83 @@ TITLES = {  # in the table's order
 ON_GPU = ("time_to_accuracy", "gpu_training", "feature_extraction")  # the rest is measured on the CPU only
 WITHOUT_PEER = ("engine", "planning")  # one thing at several sizes: book/sweeps.md
 RATES = ("images per second", "seconds an epoch", "peak memory", "share of the device")  # how names of notes begin
-SINCE = {  # commits of records that no longer tell how fast the code is
-    "1c1c3decf2": "each step waited for random numbers on their way to the GPU; since then they are sent without "
-    "waiting, and this has not been measured",
-}
-
-Records = dict[str, dict[str, dict]]  # name of the benchmark: {cpu or gpu: record}
 
 
-def records(folder: Path = RESULTS) -> Records:
+def records(folder: Path = RESULTS) -> list[dict]:
     """All records with a peer or a bound, in the table's order; what has no title comes last, under its own name."""
-    found: Records = {}
+    found = []
     for path in sorted(folder.glob("*.json")):
-        name, _, kind = path.name.removesuffix(".json").rpartition(".")
+        name, _, kind = path.stem.rpartition(".")
         if kind in KINDS and name not in WITHOUT_PEER:
-            found.setdefault(name, {})[kind] = json.loads(path.read_bytes())
-    order = [*TITLES, *sorted(set(found) - set(TITLES))]
-    return {name: found[name] for name in order if name in found}
+            found.append({"notes": {}} | json.loads(path.read_bytes()))
+            found[-1] |= {"name": name, "kind": kind, "title": TITLES.get(name, name)}
+    order = [*TITLES]
+    return sorted(found, key=lambda one: order.index(one["name"]) if one["name"] in order else len(order))
 
 
-def ratio(row: dict | None) -> str:
-    """The time of a contestant over the reference's, and the quartiles of this ratio if there was more than a round."""
-    if row is None:
-        return DASH
-    low, high = row["ratio_quartiles"]
-    spread = f" ({low:.2f} to {high:.2f})" if low != high else ""
-    return f"{row['ratio']:.2f} ×{spread}"
+def by_kind(entries: Iterable[tuple[tuple[str, str, str], str, str]]) -> list[list[str]]:
+    """Rows of three words and what stands there for the CPU and for a GPU. entries: words, kind, what stands there."""
+    found: dict[tuple[str, str, str], dict[str, str]] = {}
+    for words, kind, text in entries:
+        found.setdefault(words, {})[kind] = text
+    return [[*words, *(texts.get(kind, DASH) for kind in KINDS)] for words, texts in found.items()]
 
 
-def pairs(found: Records) -> list[list[str]]:
-    """One row for each contestant that was measured beside a reference, as HEADINGS says."""
-    rows = []
-    for name, by_kind in found.items():
-        title = TITLES.get(name, name)
-        beside = dict.fromkeys((one, record["reference"]) for record in by_kind.values() for one in record["rows"])
-        for contestant, reference in beside:
-            if contestant == reference:
-                continue
-            have = {
-                kind: record
-                for kind, record in by_kind.items()
-                if contestant in record["rows"] and record["reference"] == reference
-            }
-            ratios = [ratio(have[kind]["rows"][contestant] if kind in have else None) for kind in KINDS]
-            told = [" / ".join(have[kind][key] for kind in KINDS if kind in have) for key in HEADINGS[-3:]]
-            rows.append([title, contestant, reference, *ratios, *told])
-            title = ""
-    return rows
+def pairs(found: list[dict]) -> list[list[str]]:
+    """The time of each contestant over its reference's, with the ratio's quartiles if there was more than a round."""
+
+    def ratio(row: dict) -> str:
+        low, high = row["ratio_quartiles"]
+        return f"{row['ratio']:.2f} ×" + (f" ({low:.2f} to {high:.2f})" if low != high else "")
+
+    return by_kind(
+        ((one["title"], name, one["reference"]), one["kind"], ratio(row))
+        for one in found
+        for name, row in one["rows"].items()
+        if name != one["reference"]
+    )
 
 
-def settings(found: Records) -> list[list[str]]:
-    """What was measured by each benchmark, where, and what was to be reached."""
-    rows = []
-    for name, by_kind in found.items():
-        for kind, record in by_kind.items():
-            notes = record.get("notes", {})
-            met = {True: "met", False: "not met", None: ""}[notes.get("target met")]
-            aim = ": ".join(one for one in (notes.get("target", ""), met) if one)
-            how = notes.get("how", "")
-            where = f"{record['date']}, {record['hardware']}, {record['commit']}"
-            rows.append([TITLES.get(name, name), kind.upper(), where, f"{record['setting']}{how and '. '}{how}", aim])
-    return rows
-
-
-def rates(found: Records) -> list[list[str]]:
+def rates(found: list[dict]) -> list[list[str]]:
     """Rates and memory that were noted beside the times."""
-    rows = []
-    for name, by_kind in found.items():
-        noted: dict[tuple[str, str], dict[str, float]] = {}
-        for kind, record in by_kind.items():
-            for quantity, values in record.get("notes", {}).items():
-                if quantity.startswith(RATES) and isinstance(values, dict):
-                    for contestant, value in values.items():
-                        noted.setdefault((quantity, contestant), {})[kind] = value
-        for (quantity, contestant), values in noted.items():
-            cells = [f"{values[kind]:,}" if kind in values else DASH for kind in KINDS]
-            rows.append([TITLES.get(name, name), quantity, contestant, *cells])
-    return rows
+    return by_kind(
+        ((one["title"], quantity, contestant), one["kind"], f"{value:,}")
+        for one in found
+        for quantity, values in one["notes"].items()
+        if quantity.startswith(RATES) and isinstance(values, dict)
+        for contestant, value in values.items()
+    )
 
 
-def outdated(found: Records) -> list[str]:
-    """A sentence for each record of code that has changed in a way that matters to its speed."""
-    return [
-        f"{TITLES.get(name, name)} ({kind.upper()}, commit {record['commit']}): {SINCE[record['commit']]}."
-        for name, by_kind in found.items()
-        for kind, record in by_kind.items()
-        if record["commit"] in SINCE
-    ]
+def settings(one: dict) -> list[str]:
+    """What was measured, where, how, and what was to be reached."""
+    notes, where = one["notes"], f"{one['date']}, {one['hardware']}, {one['commit']}"
+    aim = [notes.get("target"), {True: "met", False: "not met"}.get(notes.get("target met"))]
+    how = ". ".join(filter(None, [one["setting"], notes.get("how")]))
+    return [one["title"], one["kind"].upper(), where, how, ": ".join(filter(None, aim))]
 
 
-def terminal(found: Records) -> str:
-    """The table in columns, with a line below for what it no longer tells."""
-    rows = [HEADINGS, *pairs(found)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines.insert(1, "-" * max(map(len, lines)))
-    return "\n".join([*lines, *(f"before a change: {one}" for one in outdated(found))])
+def terminal(found: list[dict]) -> str:
+    """The table in columns."""
+    return pandas.DataFrame(pairs(found), columns=HEADINGS).to_string(index=False)
 
 
 def filled(page: str, folder: Path = RESULTS) -> str:
     """The page with its tables."""
     found = records(folder)
-    gaps = [f"- Before a change that matters: {one}" for one in outdated(found)]
-    missing = [TITLES[name] for name in ON_GPU if "gpu" not in found.get(name, {})]
+    changed = [(one, one["notes"]["changed since"]) for one in found if "changed since" in one["notes"]]
+    gaps = [f"- {one['title']} ({one['kind'].upper()}), before a change that matters: {what}." for one, what in changed]
+    on_gpu = {one["name"] for one in found if one["kind"] == "gpu"}
+    missing = [TITLES[name] for name in ON_GPU if name not in on_gpu]
     gaps += [f"- Not measured on a GPU yet: {'; '.join(missing)}."] if missing else []
     gaps += ["- What else stands here is measured on the CPU only."]
-    ratios = [[*row[:3], *(cell.replace(" ", TOGETHER) for cell in row[3:5])] for row in pairs(found)]
+    ratios = [[*row[:3], *(cell.replace(" ", TOGETHER) for cell in row[3:])] for row in pairs(found)]
     places = {
-        "speed beside peers": table(HEADINGS[:5], ratios),
+        "speed beside peers": table(HEADINGS, ratios),
         "rates and memory": table(["what", "quantity", "of", "CPU", "GPU"], rates(found)),
-        "how speed was measured": table(["what", "on", "date, hardware, commit", "setting", "aim"], settings(found)),
+        "how speed was measured": table(
+            ["what", "on", "date, hardware, commit", "setting", "aim"], [settings(one) for one in found]
+        ),
         "what is missing about speed": "\n".join(gaps),
     }
     for place, text in places.items():

@@ -236,16 +236,13 @@ def main(arguments: list[str]) -> int:
     except SoftlabError as error:
         print(f"softlab: {error}", file=sys.stderr)
         return 2
-    return engine(options.profile, options.on, [options.name], options.cores, options.dry_run, "sweeps")
-
-
-def engine(profile: str, on: str, sweeps: list[str], cores: int | None, dry_run: bool, target: str) -> int:
-    """Start Snakemake in the checkout and wait for it."""
-    files = [str(Path(name).resolve()) if name.endswith((".yaml", ".yml")) else name for name in [profile, *sweeps]]
-    command = [sys.executable, "-m", "snakemake", target, "--snakefile", "workflow/Snakefile"]
-    command += ["--profile", f"workflow/profiles/{on}", *(["--cores", str(cores)] if cores else [])]
-    command += ["--config", f"profile={files[0]}", f"sweeps={','.join(files[1:])}"]
-    command += ["--dry-run", "--quiet", "reason", "host"] if dry_run else []
+    given = options.profile, options.name
+    files = [Path(name).resolve() if name.endswith((".yaml", ".yml")) else name for name in given]
+    command = [sys.executable, "-m", "snakemake", "sweeps", "--snakefile", "workflow/Snakefile"]
+    command += ["--profile", f"workflow/profiles/{options.on}"]
+    command += ["--config", f"profile={files[0]}", f"sweeps={files[1]}"]
+    command += ["--cores", str(options.cores)] if options.cores else []
+    command += ["--dry-run", "--quiet", "reason", "host"] if options.dry_run else []
     try:
         return min(1, subprocess.run(command, cwd=ROOT).returncode)
     except KeyboardInterrupt:

@@ -11,7 +11,6 @@ from softlab.figures.effects import (
     estimate_panels,
     estimates,
     intervals,
-    panels,
     panels_at_scales,
     repairs,
 )

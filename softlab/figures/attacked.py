@@ -1,6 +1,6 @@
 """What attacks do: over sizes of data and lengths of training, step by step, and in the space of features."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from softlab.figures.style import style
+from softlab.figures.style import markers, style
 from softlab.intervals import Interval
 
 
@@ -91,7 +91,7 @@ def candidates(
         ax.grid(alpha=0.3)
     for ax in axes[:, 0]:
         ax.set_ylabel(label)
-    figure.legend(handles=_names(gains), loc="outside upper center", ncols=len(gains), frameon=False)
+    figure.legend(handles=markers(gains), loc="outside upper center", ncols=len(gains), frameon=False)
     return figure
 
 
@@ -119,7 +119,7 @@ def attack_steps(
     lines = [
         Line2D([], [], color="#7F7F7F", ls=dash, label=loss) for loss, dash in zip(rising, (":", "-"), strict=True)
     ]
-    left.legend(handles=[*_names(next(iter(rising.values()))), *lines], frameon=False, fontsize=8, ncols=2)
+    left.legend(handles=[*markers(next(iter(rising.values()))), *lines], frameon=False, fontsize=8, ncols=2)
     methods = list(dict.fromkeys(method for found in beside.values() for method in found))
     for number, (found, fill) in enumerate(zip(beside.values(), ("none", "full"), strict=True)):
         for row, method in enumerate(methods):
@@ -135,12 +135,6 @@ def attack_steps(
     for ax in (left, right):
         ax.grid(alpha=0.3)
     return figure
-
-
-def _names(methods: Iterable[str]) -> list[Line2D]:
-    """Of a legend: a marker for each method."""
-    looks = [style(method) for method in methods]
-    return [Line2D([], [], ls="none", color=look.color, marker=look.marker, label=look.label) for look in looks]
 
 
 def angles(
@@ -172,7 +166,7 @@ def angles(
         axis.set_minor_formatter("{x:g}")
     left.tick_params(which="both", labelsize=8)
     left.set(xlabel="displacement δ (degrees)", ylabel="margin θ (degrees)")
-    figure.legend(handles=_names(displacement), loc="outside upper center", ncols=len(displacement), frameon=False)
+    figure.legend(handles=markers(displacement), loc="outside upper center", ncols=len(displacement), frameon=False)
     for row, by_method in enumerate(ranks.values()):
         for place, (method, value) in enumerate(by_method.items()):
             y = row + 0.14 * (place - (len(by_method) - 1) / 2)

@@ -45,7 +45,9 @@ def said(effect: "Effect", method: str, label: str) -> str:
     """All that there is to say of an effect in one line."""
     number = effect.shown.n
     seeds = f"{number} seeds" if number > 1 else "one seed, no interval"
-    return f"{style(method).label}, {label}: {effect:+} in {effect.described.changed} ({seeds}; over {effect.over})"
+    said = f"{style(method).label}, {label}: {effect:+} in {effect.described.changed} ({seeds}; over {effect.over})"
+    origin = effect.interval.origin
+    return f"{said}; again: {origin.command}" if origin and origin.command else said
 
 
 def matrix(said_of: Mapping[str, "Said"], tables: Mapping[str, "pandas.DataFrame"]) -> "HTML":

@@ -1,5 +1,6 @@
 """Estimates with their intervals, a row for each method."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from softlab.figures.style import Style, scale_lines, style
+from softlab.figures.style import Style, markers, scale_lines, style
 from softlab.intervals import Interval, means
 
 if TYPE_CHECKING:
@@ -27,10 +28,7 @@ def intervals(
     """
     ax = ax or plt.subplots(figsize=(6, 0.5 * len(values) + 1), layout="constrained")[1]
     for row, (method, interval) in enumerate(values.items()):
-        look = style(method)
-        half = interval.half_width if interval.n > 1 else 0
-        marker = {"marker": look.marker, "ms": 7, "fillstyle": fill}
-        ax.errorbar(interval.mean, row, xerr=half, color=look.color, capsize=4, **marker)
+        _estimate(ax, interval, row, style(method), size=7, fill=fill)
     ax.set_yticks(range(len(values)), [style(method).label for method in values])
     ax.set(xlabel=label, ylim=(len(values) - 0.5, -0.5))
     if zero:
@@ -88,20 +86,6 @@ def repairs(table: "pandas.DataFrame", pairs: Sequence[tuple[str, str]], methods
     return figure
 
 
-def panels(values: Mapping[str, Mapping[str, Interval]], columns: int = 4) -> Figure:
-    """Differences to the baseline, a small panel of `intervals` for each quantity. values: label -> method."""
-    rows = max(1, -(-len(values) // columns))
-    figure, axes = plt.subplots(rows, columns, figsize=(2.15 * columns, 2.2 * rows), layout="constrained")
-    for ax in axes.flat[len(values) :]:
-        ax.set_visible(False)
-    for ax, (label, by_method) in zip(axes.flat, values.items(), strict=False):
-        intervals(by_method, f"Δ {label}", ax, zero=True)
-        ax.xaxis.label.set_size(8)
-        if not ax.get_subplotspec().is_first_col():
-            ax.set_yticklabels([])
-    return figure
-
-
 def at_scales(scales: "Mapping[str, Mapping[str, Effect]]", ax: Axes | None = None) -> Axes:
     """What methods do to one quantity at several scales: a row for each, an effect with its interval for each method.
 
@@ -118,8 +102,6 @@ def at_scales(scales: "Mapping[str, Mapping[str, Effect]]", ax: Axes | None = No
     low, high = _limits([(one.mean, *((one.low, one.high) if one.n > 1 else ())) for one in some])
     for place, found in enumerate(scales.values()):
         for method, effect in found.items():
-            if effect.shown.n == 0:
-                continue
             y = place + (methods.index(method) - (len(methods) - 1) / 2) * between / row
             _estimate(ax, effect.shown, y, style(method), (low, high))
         if place:
@@ -131,10 +113,8 @@ def at_scales(scales: "Mapping[str, Mapping[str, Effect]]", ax: Axes | None = No
     ax.set_yticks(range(len(scales)), labels, fontsize=9)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", alpha=0.3)
-    looks = [style(method) for method in methods]
-    names = [Line2D([], [], ls="none", color=look.color, marker=look.marker, label=look.label) for look in looks]
-    options = {"ncols": min(4, len(names)), "frameon": False, "columnspacing": 1.0, "handletextpad": 0.2}
-    ax.legend(handles=names, loc="lower center", bbox_to_anchor=(0.5, 1.0), **options)
+    options = {"ncols": min(4, len(methods)), "frameon": False, "columnspacing": 1.0, "handletextpad": 0.2}
+    ax.legend(handles=markers(methods), loc="lower center", bbox_to_anchor=(0.5, 1.0), **options)
     return ax
 
 
@@ -166,8 +146,7 @@ def estimates(rows: Mapping[str, tuple[str, Interval]], label: str, ax: Axes | N
     shown = [one for _, one in rows.values() if one.n]
     low, high = _limits([(one.mean, *((one.low, one.high) if one.n > 1 else ())) for one in shown])
     for place, (method, one) in enumerate(rows.values()):
-        if one.n:
-            _estimate(ax, one, place, style(method), (low, high), 6)
+        _estimate(ax, one, place, style(method), (low, high), 6)
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set(xlim=(low, high), ylim=(len(rows) - 0.5, -0.5), xlabel=label)
     ax.set_yticks(range(len(rows)), list(rows), fontsize=9)
@@ -179,11 +158,13 @@ def estimates(rows: Mapping[str, tuple[str, Interval]], label: str, ax: Axes | N
 
 def estimate_panels(panels: Mapping[str, Mapping[str, tuple[str, Interval]]], label: str, columns: int = 3) -> Figure:
     """`estimates` side by side, with the same rows. panels: title -> rows.  label: of all axes."""
-    most, lines = max(len(rows) for rows in panels.values()), -(-len(panels) // columns)
+    most, lines = max(map(len, panels.values()), default=0), max(1, -(-len(panels) // columns))
     size = (8.6, lines * (0.27 * most + 0.7) + 0.2)
     figure, axes = plt.subplots(lines, columns, figsize=size, sharey=True, squeeze=False, layout="constrained")
-    for ax, (title, rows) in zip(axes.flat, panels.items(), strict=True):
-        estimates(rows, "", ax).set_title(title, fontsize=10)
+    for ax in axes.flat[len(panels) :]:
+        ax.set_visible(False)
+    for ax, (title, rows) in zip(axes.flat, panels.items(), strict=False):
+        estimates(rows, "", ax).set_title("\n".join(scale_lines(title, 24)), fontsize=10)
         ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     figure.supxlabel(label, fontsize=10)
     return figure
@@ -204,20 +185,21 @@ def _estimate(
     shown: Interval,
     y: float,
     look: Style,
-    limits: tuple[float, float],
+    limits: tuple[float, float] = (-math.inf, math.inf),
     size: float = 5,
     upright: Interval | None = None,
+    fill: str = "full",
 ) -> None:
     """A marker with its interval, and arrows where that goes on beyond the limits; an open one for one network.
 
-    upright: an interval along y, too.
+    upright: an interval along y, too.  Nothing is drawn of what is OPEN.
     """
     marker = {"color": look.color, "marker": look.marker, "ms": size, "ls": "none"}
-    if shown.n == 1:
-        ax.plot(shown.mean, y, fillstyle="none", **marker)
+    if shown.n < 2:
+        ax.plot([shown.mean] * shown.n, [y] * shown.n, fillstyle="none", **marker)
         return
     across = None if upright is None else upright.half_width
-    ax.errorbar(shown.mean, y, xerr=shown.half_width, yerr=across, capsize=0.6 * size, **marker)
+    ax.errorbar(shown.mean, y, xerr=shown.half_width, yerr=across, capsize=0.6 * size, fillstyle=fill, **marker)
     low, high = limits
     for edge, arrow, beyond in ((low, 4, shown.low < low), (high, 5, shown.high > high)):  # matplotlib's carets
         if beyond:
@@ -233,5 +215,5 @@ def _limits(values: Sequence[tuple[float, ...]], times: float = 1) -> tuple[floa
     room = times * (most - least or 1)
     ends = [end for one in values for end in one]
     low, high = max(min(0.0, *ends), least - room), min(max(0.0, *ends), most + room)
-    margin = 0.04 * (high - low)
+    margin = 0.04 * (high - low or 1)
     return low - margin, high + margin

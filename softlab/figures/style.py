@@ -1,9 +1,11 @@
 """How a method looks and is called in the whole book."""
 
 import textwrap
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from matplotlib.colors import to_hex, to_rgb
+from matplotlib.lines import Line2D
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,12 @@ def style(method: str) -> Style:
     place = OTHERS.index(method) if method in OTHERS else sum(method.encode())
     color, marker = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
     return STYLES.get(method, Style(method.replace("_", " "), color, marker))
+
+
+def markers(methods: Iterable[str]) -> list[Line2D]:
+    """Of a legend: a marker for each method."""
+    looks = [style(method) for method in methods]
+    return [Line2D([], [], ls="none", color=look.color, marker=look.marker, label=look.label) for look in looks]
 
 
 def scale_lines(label: str, width: int = 17) -> list[str]:

@@ -52,6 +52,30 @@ def follows_its_slider(page, figure):
         assert shown.screenshot() == pictures[labels.index(label)]
 
 
+NOTE = "one => getComputedStyle(one, '::after').content"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_a_number_in_a_sentence_answers_to_mouse_keyboard_and_tap(tab, theme, width, artefacts):
+    """With the command that makes it again; on paper, and until somebody asks, nothing is added."""
+    with tab(color_scheme=theme, viewport={"width": width, "height": 800}, has_touch=True) as one:
+        page = one.open("book/intro.html")
+        number = page.locator(".answers").first
+        assert "--profile" not in page.locator("article").first.inner_text()
+        for ask in (number.hover, number.focus, number.tap):  # a tap last: what was tapped counts as hovered
+            assert number.evaluate(NOTE) == "none"
+            ask()
+            assert re.search(r"seed.*\bstudy .*, profile .*again: softlab (verify|record) ", number.evaluate(NOTE))
+            assert page.evaluate("document.scrollingElement.scrollWidth") == width
+            page.screenshot(path=artefacts / f"answer.{theme}.{width}.png")
+            page.mouse.move(0, 0)
+            number.evaluate("one => one.blur()")
+        number.focus()
+        page.emulate_media(media="print")
+        assert number.evaluate("one => getComputedStyle(one, '::after').display") == "none"
+
+
 def test_a_chosen_theme_stays(tab, names):
     with tab(color_scheme="light") as one:
         page = one.open(names[0])

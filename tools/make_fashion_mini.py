@@ -1,4 +1,4 @@
-"""Make fashion_mini.npz from Fashion-MNIST's own four idx files: python workflow/make_fashion_mini.py FOLDER [OUTPUT]
+"""Make fashion_mini.npz from Fashion-MNIST's own four idx files: python tools/make_fashion_mini.py FOLDER [OUTPUT]
 
 FOLDER holds train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz and their t10k- twins, as published at
 github.com/zalandoresearch/fashion-mnist. Draws 600 training and 400 test images of each class with a fixed seed;

@@ -1,4 +1,4 @@
-"""Draw book/_static/preview.png, the picture that a link to the book is shown with: python workflow/make_preview.py
+"""Draw book/_static/preview.png, the picture that a link to the book is shown with: python tools/make_preview.py
 
 Decision regions of a made-up linear head in two dimensions, cones around its apex, and features that point into them.
 """

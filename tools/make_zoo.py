@@ -1,4 +1,4 @@
-"""Fill a zoo from the store: python make_zoo.py PROFILE FOLDER MEGABYTES [STUDY ...]
+"""Fill a zoo from the store: python tools/make_zoo.py PROFILE FOLDER MEGABYTES [STUDY ...]
 
 One seed of every network that the chapters need at this profile (or of these studies), in the order of the chapters,
 as long as the zoo stays below its size; weights in half precision. What the store does not have is trained.

@@ -1,4 +1,4 @@
-"""Write the repository's address where it cannot be asked for: python set_repository.py https://github.com/OWNER/NAME
+"""Write the repository's address where it cannot be asked for: python tools/set_repository.py https://github.com/OWNER/NAME
 
 Colab opens the committed notebooks, so their first cell has to hold the address that it installs softlab from. The
 address also goes into README.md (a badge), CITATION.cff and pyproject.toml. Called again, it replaces the address.
@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COLAB = "https://colab.research.google.com/github"
+sys.path.append(str(ROOT / "workflow"))
+
+from address import colab_link, github_address  # noqa: E402
 
 
 def main(given: str, root: Path = ROOT) -> None:
@@ -32,17 +34,6 @@ def main(given: str, root: Path = ROOT) -> None:
     for path, text in texts.items():  # only when all of them are known to have the place
         path.write_text(text, encoding="utf-8")
     print(f"{address} is in {len(texts)} files now: commit them")
-
-
-def github_address(given: str) -> str | None:
-    """https://github.com/OWNER/NAME from what git or a person gives; None for anything else."""
-    address = re.sub(r"^git@github\.com:", "https://github.com/", given.strip()).removesuffix("/").removesuffix(".git")
-    return address if re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", address) else None
-
-
-def colab_link(address: str, notebook: str) -> str:
-    """Where Colab opens a notebook of the main branch."""
-    return f"{COLAB}/{address.removeprefix('https://github.com/')}/blob/main/notebooks/{notebook}.ipynb"
 
 
 def replaced(path: Path, pattern: str, replacement: str) -> str:

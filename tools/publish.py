@@ -1,4 +1,4 @@
-"""Leave a folder that any static host can serve, under any path: python publish.py SITE PUBLISHED
+"""Leave a folder that any static host can serve, under any path: python tools/publish.py SITE PUBLISHED
 
 A copy of the built site. It replaces the last one only if every link in it leads to a file of it, relative to the
 page: a link from the host's root would break where the book is not at the root.
