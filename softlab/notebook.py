@@ -142,17 +142,6 @@ def glue(name: str, value: Any) -> None:
     display({f"{prefix}text/plain": repr(value)}, metadata=metadata, raw=True)
 
 
-def attach(name: str, data: object) -> None:
-    """Put the numbers of a figure into the page as JSON, for whoever draws it anew: `<script id="NAME-data">`."""
-    import html
-    import json
-
-    from IPython.display import HTML, display
-
-    content = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
-    display(HTML(f'<script type="application/json" id="{html.escape(name)}-data">{content}</script>'))
-
-
 def table(columns: Mapping[Any, Mapping[str, object]], corner: str | list[str] = "method"):
     """A table with one row per method, called as in the book. columns: heading -> {method: what stands there}."""
     import pandas

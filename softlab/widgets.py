@@ -9,14 +9,13 @@ Explorables have several controls: in a page book/_static/explorables.js draws t
 import base64
 import html
 import io
+import json
 import os
 import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.figure import Figure
-
-from softlab.notebook import attach
 
 SCRIPT = (
     "const f=this.closest('figure');f.querySelectorAll('img').forEach((i,n)=>i.hidden=n!=this.value);"
@@ -51,15 +50,11 @@ def explorable(name: str, data: object, draw: Callable[..., Figure], controls: M
         display(_form(draw, [_control(*one) for one in controls.items()], caption))
         return
     source = base64.b64encode(_png(draw(*(values[0] for values in controls.values())))).decode()
-    said = html.escape(caption)
-    attach(f"explorable-{name}", data)
-    display(
-        HTML(
-            f'<figure class="explorable" data-name="{name}"><img src="data:image/png;base64,{source}" alt="{said}">'
-            f"<noscript><p>With JavaScript, this picture can be moved.</p></noscript><figcaption>{said}</figcaption>"
-            "</figure>"
-        )
-    )
+    said, numbers = html.escape(caption), json.dumps(data, allow_nan=False).replace("<", "\\u003c")
+    page = f"""<figure class="explorable" data-name="{name}"><img src="data:image/png;base64,{source}" alt="{said}">
+<noscript><p>With JavaScript, this picture can be moved.</p></noscript><figcaption>{said}</figcaption>
+<script type="application/json">{numbers}</script></figure>"""
+    display(HTML(page))
 
 
 def is_live() -> bool:

@@ -20,30 +20,40 @@
     const [stage, told] = [html("div", { class: "stage" }), html("p", { class: "told", role: "status" })];
     figure.querySelector("img").replaceWith(form, stage, told);
 
-    function add(label, control, ...more) {
+    function add(control, label, ...parts) {
       control.id = `explorable-${figure.dataset.name}-${form.children.length}`;
-      form.append(html("div", {}, html("label", { for: control.id }, ...[label].flat()), control, ...more));
+      label.setAttribute("for", control.id);
+      form.append(html("div", { class: control.type }, ...parts));
       return control;
     }
 
     const ui = {
       width: (most) => Math.min(most, stage.clientWidth),
-      choice: (label, options) => add(label, html("select", {}, ...options.map((text, value) =>
-        html("option", { value }, text)))),
-      tick: (label, checked) => add(label, html("input", { type: "checkbox", ...(checked ? { checked } : {}) })),
-      slider(label, [value, min, max, step], text) {
-        const input = html("input", { type: "range", min, max, step, value });
-        const output = add(label, input, html("output")).nextElementSibling;
+      choice(text, options) {
+        const select = html("select", {}, ...options.map((option, value) => html("option", { value }, option)));
+        const label = html("label", {}, text);
+        return add(select, label, label, select);
+      },
+      tick(text, checked) {
+        const box = html("input", { type: "checkbox", ...(checked ? { checked } : {}) });
+        const label = html("label", {}, ...text);
+        return add(box, label, box, label);
+      },
+      slider(text, [value, min, max, step], shown) {
+        const [input, output] = [html("input", { type: "range", min, max, step, value }), html("output")];
+        const label = html("label", {}, text);
+        add(input, label, label, input, output);
         texts.push(() => {
-          output.textContent = text(Number(input.value));
+          output.textContent = shown(Number(input.value));
           input.setAttribute("aria-valuetext", output.textContent);
         });
         return input;
       },
       /* hold: what is pressed -> a function of the place to which it is moved, in the picture's units; or nothing. */
       take: (hold) => stage.addEventListener("pointerdown", (event) => {
-        const move = event.target.dataset.hold !== undefined && hold(event.target.dataset.hold);
-        if (!move) return;
+        if (event.target.dataset.hold === undefined) return;
+        const move = hold(event.target.dataset.hold);
+        if (!move) return refresh();
         event.preventDefault();
         const box = event.target.closest("svg.chart");
         const [{ left, top, width }, units] = [box.getBoundingClientRect(), box.viewBox.baseVal.width];
@@ -79,7 +89,7 @@
     const laboratory = makeLaboratory();
     const { pictures } = makeExplorables(laboratory);
     for (const figure of figures) {
-      const data = JSON.parse(document.getElementById(`explorable-${figure.dataset.name}-data`).textContent);
+      const data = JSON.parse(figure.querySelector("script").textContent);
       open(figure, pictures[figure.dataset.name], data, makeViews(laboratory, data.classes));
     }
   });

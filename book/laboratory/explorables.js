@@ -21,10 +21,10 @@ function makeExplorables(laboratory) {
     return { p, top, forces, rates: forces.map((force) => force[top] - dot(p, force)) };
   }
 
-  /* Errors of predictions in bins: count, mean confidence, and how many are right. */
-  function calibrationOf([count, confidence, right]) {
+  /* Calibration error and confidence gap of predictions in bins: count, mean confidence, and share of right ones. */
+  function calibrationOf([count, confidence, accuracy]) {
     const all = count.reduce((a, b) => a + b);
-    const off = count.map((images, bin) => (images * confidence[bin] - right[bin]) / all);
+    const off = count.map((images, bin) => (images * (confidence[bin] - accuracy[bin])) / all);
     return { ece: off.reduce((a, b) => a + Math.abs(b), 0), gap: off.reduce((a, b) => a + b, 0) };
   }
 
@@ -40,67 +40,157 @@ function makeExplorables(laboratory) {
   const plain = (value, digits = 1) => value.toFixed(digits).replace("-", "−");
   const clamp = (value, most) => Math.min(most, Math.max(-most, value));
 
-  // The gap law of chapter 5 ------------------------------------------------------------------------------------------
+  // The gap law, chapter 5 --------------------------------------------------------------------------------------------
 
-  /* points: [{text, label, color, marker, gap, taken, change}, …], comparisons with the baseline, in points of a
-     hundred.  Those with about the lowering that is chosen stand out. */
-  function gapLaw({ points }, ui, { line, circle, word, svg, mark, chart }) {
-    const most = Math.ceil(Math.max(...points.flatMap(({ gap, taken }) => [Math.abs(gap), taken])) / 5) * 5;
+  /* points: comparisons with the baseline, {text, label, color, marker, gap, taken, rest}, in points of a hundred. Those
+     with about the lowering that is chosen stand out. */
+  function gapLaw({ points }, ui, { svg, line, circle, word, mark, chart }) {
+    const [gaps, lowerings] = ["gap", "taken"].map((part) => points.map((one) => one[part]));
+    const fives = (value) => 5 * Math.sign(value) * Math.ceil(Math.abs(value) / 5);
+    const [widest, largest] = [fives(1.8 * Math.max(...gaps.map(Math.abs))), fives(Math.max(...lowerings.map(Math.abs)))];
+    const [least, lowest] = [Math.min(-0.4 * widest, fives(Math.min(...gaps))), fives(Math.min(0, ...lowerings))];
     const which = ui.choice("comparison", points.map(({ text }) => text));
-    const gap = ui.slider("baseline’s gap g", [points[0].gap, -most, most, 0.1], (value) => plain(value));
-    const taken = ui.slider("taken off it, Δ", [points[0].taken, 0, most, 0.1], (value) => plain(value));
-    const width = ui.width(620);
-    const axis = { from: -most, to: most, ticks: [-most, -most / 2, 0, most / 2, most] };
-    const places = () => chart("change of the calibration error against the baseline’s confidence gap", [width, 330],
-      [40, 14, 24, 36], { ...axis, label: "the baseline’s confidence gap g (points)" },
-      { ...axis, label: "change of ECE (points)" });
-    ui.take((hold) => {
-      if (hold !== "gap" && hold !== "turn") {
-        which.value = hold;
-        choose();
-        return () => {};
-      }
-      return ([x]) => {
-        const value = -most + ((x - 40) / (width - 54)) * 2 * most;
-        if (hold === "gap") gap.value = value;
-        else taken.value = 2 * value;
-      };
-    });
+    const gap = ui.slider("gap g of the baseline", [gaps[0], least, widest, 0.1], plain);
+    const taken = ui.slider("Δ, taken off it", [lowerings[0], lowest, largest, 0.1], plain);
+    const tens = (from, to) => Array.from({ length: 21 }, (_, place) => 10 * (place - 10))
+      .filter((value) => value >= from && value <= to);
+    const [across, up] = [{ from: least, to: widest, ticks: tens(least, widest), label: "the baseline’s gap g (points)" },
+      { from: -widest, to: largest, ticks: tens(-widest, largest), label: "change of ECE (points)" }];
+    const [LEFT, RIGHT] = [40, 16];
+    const measured = (one) => law(one.gap, one.taken) + one.rest;
     const choose = () => [gap.value, taken.value] = [points[which.value].gap, points[which.value].taken];
+    const width = () => ui.width(620);
+    ui.take((hold) => {
+      const moved = { gap: (value) => (gap.value = value), turn: (value) => (taken.value = 2 * value) }[hold];
+      if (moved) return ([x]) => moved(least + ((widest - least) * (x - LEFT)) / (width() - LEFT - RIGHT));
+      which.value = hold;
+      choose();
+    });
     return (changed) => {
       if (changed === which) choose();
       const [g, delta, own] = [Number(gap.value), Number(taken.value), points[which.value]];
-      const { box, x, y } = places();
-      const bent = [-most, 0, delta, most].map((value) => [x(value), y(law(value, delta))]);
-      box.append(line([[x(-most), y(0)], [x(most), y(0)]], { class: "axis" }),
-        line([[x(delta / 2), y(-most)], [x(delta / 2), y(most)]], { class: "axis", "stroke-dasharray": "3 3" }),
-        word(x(delta / 2) + 5, y(most) + 12, `Δ/2 = ${plain(delta / 2)}`),
-        line(bent, { stroke: "currentColor", "stroke-width": 2 }));
+      const { box, x, y } = chart("change of the calibration error against the baseline’s confidence gap",
+        [width(), 330], [LEFT, RIGHT, 48, 36], across, up);
+      const bent = [least, ...[0, delta].sort((a, b) => a - b).filter((value) => value < widest), widest]
+        .map((value) => [x(value), y(law(value, delta))]);
+      const turn = [-widest, largest].map((value) => [x(delta / 2), y(value)]);
+      box.append(line([[x(least), y(0)], [x(widest), y(0)]], { class: "axis" }),
+        line(turn, { class: "axis", "stroke-dasharray": "3 3" }), line(bent, { stroke: "currentColor", "stroke-width": 2 }),
+        word(x(delta / 2), y(largest) - 14, `Δ/2 = ${plain(delta / 2)}`, { "text-anchor": "middle" }));
       points.forEach((one, place) => {
-        const like = Math.abs(one.taken - delta) <= Math.max(1, delta / 5);
-        const shape = mark(one, x(one.gap), y(one.change));
-        shape.setAttribute("opacity", like || one === own ? 1 : 0.25);
+        const shape = mark(one, x(one.gap), y(measured(one)));
+        shape.setAttribute("opacity", Math.abs(one.taken - delta) <= Math.max(1, delta / 5) || one === own ? 1 : 0.4);
         shape.dataset.hold = place;
         shape.append(svg("title", {}, one.text));
         box.append(shape);
       });
-      const handle = (at, hold) => {
-        const ring = circle(at, 11, { class: "handle", "data-hold": hold });
-        box.append(ring);
-      };
-      box.append(circle([x(own.gap), y(own.change)], 8, { fill: "none" }));
-      handle([x(delta / 2), y(0)], "turn");
-      handle([x(g), y(law(g, delta))], "gap");
+      box.append(circle([x(own.gap), y(measured(own))], 9, { fill: "none" }),
+        circle([x(delta / 2), y(largest)], 9, { class: "handle", "data-hold": "turn" }),
+        circle([x(g), y(law(g, delta))], 11, { class: "handle", "data-hold": "gap" }));
       const change = law(g, delta);
-      const how = Math.abs(change) < 0.05 ? "does not change" : `${change < 0 ? "falls" : "rises"} by ${plain(Math.abs(change))}`;
-      const side = g > delta / 2 ? "right" : "left";
+      const how = Math.abs(change) < 0.05 ? "stays" : `${change < 0 ? "falls" : "rises"} by ${plain(Math.abs(change))}`;
       return {
         pictures: [box],
-        said: `A baseline with a gap of ${plain(g)} points, of which ${plain(delta)} are taken off: by the law ECE ` +
-          `${how}. The sign changes at g = ${plain(delta / 2)}; this baseline is ${side} of it. ` +
-          `Measured, ${own.text}: a gap of ${plain(own.gap)}, ${plain(own.taken)} taken off, ECE ` +
-          `${signed(own.change)}; the rest is ${signed(own.change - law(own.gap, own.taken))}.`,
+        said: `Gap ${plain(g)}, of which ${plain(delta)} are taken off: by the law ECE ${how}; it changes sign where ` +
+          `the gap is ${plain(delta / 2)}. Measured, ${own.text}: gap ${plain(own.gap)}, taken off ${plain(own.taken)}, ` +
+          `ECE ${signed(measured(own))}, of which ${signed(own.rest)} is rest.`,
       };
+    };
+  }
+
+  // Reliability, chapter 5 --------------------------------------------------------------------------------------------
+
+  /* methods: name -> {label, color, marker, T, nll, bins} of one network each; nll and bins at each temperature of T, of
+     which the last is its own fitted one. */
+  function reliability({ methods: named }, ui, { html, svg, key, line, mark, chart, listed }) {
+    const methods = Object.values(named);
+    const temperatures = methods[0].T.slice(0, -1);
+    const heat = ui.slider("temperature T", [temperatures.indexOf(1), 0, temperatures.length - 1, 1],
+      (place) => temperatures[place].toFixed(2));
+    const each = ui.tick(["each at its own fitted temperature"]);
+    const ticks = methods.map((one) => ui.tick([key(one), one.label], true));
+    return () => {
+      const place = each.checked ? temperatures.length : Number(heat.value);
+      const { box, x, y } = chart("share of right predictions against confidence, in fifteen bins",
+        [ui.width(330), 310], [42, 16, 24, 36], { from: 0, to: 1, ticks: [0, 0.5, 1], label: "confidence" },
+        { from: 0, to: 1, ticks: [0, 0.5, 1], label: "share right" });
+      box.append(line([[x(0), y(0)], [x(1), y(1)]], { class: "axis", "stroke-dasharray": "3 3" }));
+      const shown = methods.filter((_, index) => ticks[index].checked).map((one) => {
+        const [count, confidence, accuracy] = one.bins[place];
+        const all = count.reduce((a, b) => a + b);
+        const some = count.map((_, bin) => bin).filter((bin) => count[bin]);
+        const points = some.map((bin) => [x(confidence[bin]), y(accuracy[bin])]);
+        const stroke = one.color === "#000000" ? "currentColor" : one.color;
+        box.append(line(points, { stroke, "stroke-width": 1.5 }), ...points.map(([across, up], index) => {
+          const size = 0.35 + 1.6 * Math.sqrt(count[some[index]] / all);
+          return svg("g", { transform: `translate(${across} ${up}) scale(${size})` }, mark(one, 0, 0));
+        }));
+        return { ...one, ...calibrationOf(one.bins[place]), nll: one.nll[place], T: one.T[place] };
+      });
+      const cells = ({ T, ece, nll }) => [T.toFixed(2), plain(100 * ece), nll.toFixed(3)];
+      const table = html("table", { class: "table" },
+        html("thead", {}, html("tr", {}, ...["network", "T", "ECE %", "NLL"].map((text) =>
+          html("th", { scope: "col" }, text)))),
+        html("tbody", {}, ...shown.map((one) => html("tr", {}, html("th", { scope: "row" }, key(one), one.label),
+          ...cells(one).map((text) => html("td", {}, text))))));
+      const by = (part) => [...shown].sort((a, b) => a[part] - b[part]).map(({ label }) => label);
+      const sure = (side) => shown.filter(({ gap }) => Math.sign(gap) === side).map(({ label }) => label);
+      const sides = [[1, "Too sure"], [-1, "Not sure enough"]].filter(([side]) => sure(side).length)
+        .map(([side, text]) => `${text}: ${listed(sure(side))}.`);
+      const at = each.checked ? "Each at its own temperature" : `T = ${temperatures[place].toFixed(2)}`;
+      const said = shown.length
+        ? `${at}. Smallest ECE: ${by("ece")[0]}; smallest NLL: ${by("nll")[0]}. ${sides.join(" ")}`
+        : "No method is chosen.";
+      return { pictures: shown.length ? [box, table] : [box], said };
+    };
+  }
+
+  // Cones of two features, chapter 2 ----------------------------------------------------------------------------------
+
+  /* networks: name -> its states, [epoch, weight (K rows of 2), bias, features] each; labels: of the features' images. */
+  function cones({ classes, labels, networks: named }, ui, { word, circle, svg, wholePlane, hullOfRows, closed, rounded }) {
+    const [names, networks] = [Object.keys(named), Object.values(named)];
+    const last = networks[0].length - 1;
+    const size = (rows) => Math.max(...rows.flat().map(Math.abs));
+    const longest = Math.ceil(1.2 * Math.max(...networks.map((states) => size(states[last][1]))));
+    const which = ui.choice("network", names);
+    const time = ui.slider("epoch", [last, 0, last, 1], (place) => networks[0][place][0]);
+    const share = ui.slider("bias", [100, 0, 300, 5], (value) => `${value} %`);
+    const zoom = ui.slider("seen", [0, -2, 5, 0.5], (value) => `× ${rounded(2 ** value)}`);
+    const label = ui.choice("row of", classes);
+    const axes = ["across", "up"].map((text, axis) =>
+      ui.slider(text, [networks[0][last][1][0][axis], -longest, longest, 0.01], (value) => plain(value, 2)));
+    const moved = new Map(); // label -> a row that is not the trained one
+    const state = () => networks[which.value][time.value];
+    const most = () => 1.1 * size(state()[1]);
+    ui.take((hold) => {
+      label.value = hold;
+      return ([x, y]) => moved.set(hold, [x - 200, 135 - y].map((value) => (value * most()) / 115));
+    });
+    return (changed) => {
+      if (changed && ![...axes, label, share, zoom].includes(changed)) moved.clear();
+      if (axes.includes(changed)) moved.set(label.value, axes.map((one) => Number(one.value)));
+      const [epoch, weight, trained, features] = state();
+      const rows = weight.map((row, place) => moved.get(String(place)) ?? row);
+      if (!axes.includes(changed)) axes.forEach((one, axis) => (one.value = rows[label.value][axis]));
+      const bias = trained.map((value) => (value * share.value) / 100);
+      const bounded = laboratory.bounded(rows, bias);
+      const reach = 1.15 * size(features) * 2 ** zoom.value;
+      const { box, inside, place } = wholePlane({ rows, bias }, features, labels, reach, bounded);
+      const apex = nearestApex(rows, bias);
+      const [x, y] = place([0, 0]);
+      inside.append(svg("path", { d: `M${x - 6} ${y}h12M${x} ${y - 6}v12`, class: "cross" }),
+        word(...place(apex), "★", { "text-anchor": "middle", dy: 6, "font-size": 18, class: "halo" }));
+      const hull = hullOfRows(rows, most(), bounded);
+      rows.forEach((row, place) => hull.box.append(circle(hull.place(row), 15,
+        { class: `handle${String(place) === label.value ? "" : " other"}`, "data-hold": place })));
+      const nowhere = laboratory.regions(rows, bias, [0, 0], 1e4 * reach)
+        .flatMap((polygon, place) => (polygon.length > 2 ? [] : classes[place]));
+      const said = `${names[which.value]}, epoch ${epoch}` +
+        `${moved.size ? `, moved: ${[...moved.keys()].map((place) => classes[place]).join(", ")}` : ""}. ` +
+        `${closed(bounded)} ${nowhere.length ? `Nowhere the largest: ${nowhere.join(", ")}. ` : ""}` +
+        `The nearest thing to an apex (star) is ${rounded(Math.hypot(...apex))} from the origin (cross).`;
+      return { pictures: [hull.box, box], said: said[0].toUpperCase() + said.slice(1) };
     };
   }
 
@@ -154,7 +244,7 @@ function makeExplorables(laboratory) {
       const here = flat(logits);
       forces.forEach((force, loss) => inside.append(arrow(place(here), place(ahead(here, flat(force), 1.7)),
         { stroke: colorOf(looks[loss]), "stroke-width": 3 })));
-      inside.append(circle(place(here), 11, { class: "handle", "data-hold": "logits" }));
+      inside.append(circle(place(here), 14, { class: "handle", "data-hold": "logits" }));
       box.append(inside);
 
       const bars = chart("how fast each loss changes the log-probability of the leading class", [ui.width(330), 190],
@@ -179,7 +269,8 @@ function makeExplorables(laboratory) {
     };
   }
 
-  return { law, forcesOn, calibrationOf, nearestApex, pictures: { "gap-law": gapLaw, "maxsup-field": maxsupField } };
+  return { law, forcesOn, calibrationOf, nearestApex, pictures:
+    { "gap-law": gapLaw, reliability, cones, "maxsup-field": maxsupField } };
 }
 
 if (typeof module !== "undefined") module.exports = makeExplorables;

@@ -32,7 +32,7 @@ function makeViews(laboratory, classes) {
   /* A network is {label, color, marker}. Plain black would be lost in the dark theme: the text has another colour. */
   const colorOf = ({ color }) => (color === "#000000" ? "currentColor" : color);
   const mark = (network, x, y) =>
-    svg("path", { d: MARKERS[network.marker], fill: colorOf(network), transform: `translate(${x} ${y})` });
+    svg("path", { d: MARKERS[network.marker] ?? MARKERS.o, fill: colorOf(network), transform: `translate(${x} ${y})` });
   const key = (network) =>
     svg("svg", { class: "key", viewBox: "-7 -7 14 14", "aria-hidden": "true" }, mark(network, 0, 0));
 
