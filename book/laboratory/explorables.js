@@ -42,20 +42,22 @@ function makeExplorables(laboratory) {
 
   // The gap law, chapter 5 --------------------------------------------------------------------------------------------
 
-  /* points: comparisons with the baseline, {text, label, color, marker, gap, taken, rest}, in points of a hundred. Those
-     with about the lowering that is chosen stand out. */
+  /* points: comparisons with the baseline, {text, label, color, marker, gap, taken, rest}, in points of a hundred.
+     Those with about the lowering that is chosen stand out. */
   function gapLaw({ points }, ui, { svg, line, circle, word, mark, chart }) {
     const [gaps, lowerings] = ["gap", "taken"].map((part) => points.map((one) => one[part]));
     const fives = (value) => 5 * Math.sign(value) * Math.ceil(Math.abs(value) / 5);
-    const [widest, largest] = [fives(1.8 * Math.max(...gaps.map(Math.abs))), fives(Math.max(...lowerings.map(Math.abs)))];
+    const most = (values) => Math.max(...values.map(Math.abs));
+    const [widest, highest] = [fives(1.8 * most(gaps)), fives(most(lowerings))];
     const [least, lowest] = [Math.min(-0.4 * widest, fives(Math.min(...gaps))), fives(Math.min(0, ...lowerings))];
     const which = ui.choice("comparison", points.map(({ text }) => text));
     const gap = ui.slider("gap g of the baseline", [gaps[0], least, widest, 0.1], plain);
-    const taken = ui.slider("Δ, taken off it", [lowerings[0], lowest, largest, 0.1], plain);
+    const taken = ui.slider("Δ, taken off it", [lowerings[0], lowest, highest, 0.1], plain);
     const tens = (from, to) => Array.from({ length: 21 }, (_, place) => 10 * (place - 10))
       .filter((value) => value >= from && value <= to);
-    const [across, up] = [{ from: least, to: widest, ticks: tens(least, widest), label: "the baseline’s gap g (points)" },
-      { from: -widest, to: largest, ticks: tens(-widest, largest), label: "change of ECE (points)" }];
+    const axis = (from, to, label) => ({ from, to, ticks: tens(from, to), label });
+    const across = axis(least, widest, "the baseline’s gap g (points)");
+    const up = axis(-widest, highest, "change of ECE (points)");
     const [LEFT, RIGHT] = [40, 16];
     const measured = (one) => law(one.gap, one.taken) + one.rest;
     const choose = () => [gap.value, taken.value] = [points[which.value].gap, points[which.value].taken];
@@ -73,10 +75,11 @@ function makeExplorables(laboratory) {
         [width(), 330], [LEFT, RIGHT, 48, 36], across, up);
       const bent = [least, ...[0, delta].sort((a, b) => a - b).filter((value) => value < widest), widest]
         .map((value) => [x(value), y(law(value, delta))]);
-      const turn = [-widest, largest].map((value) => [x(delta / 2), y(value)]);
+      const turn = [-widest, highest].map((value) => [x(delta / 2), y(value)]);
       box.append(line([[x(least), y(0)], [x(widest), y(0)]], { class: "axis" }),
-        line(turn, { class: "axis", "stroke-dasharray": "3 3" }), line(bent, { stroke: "currentColor", "stroke-width": 2 }),
-        word(x(delta / 2), y(largest) - 14, `Δ/2 = ${plain(delta / 2)}`, { "text-anchor": "middle" }));
+        line(turn, { class: "axis", "stroke-dasharray": "3 3" }),
+        line(bent, { stroke: "currentColor", "stroke-width": 2 }),
+        word(x(delta / 2), y(highest) - 14, `Δ/2 = ${plain(delta / 2)}`, { "text-anchor": "middle" }));
       points.forEach((one, place) => {
         const shape = mark(one, x(one.gap), y(measured(one)));
         shape.setAttribute("opacity", Math.abs(one.taken - delta) <= Math.max(1, delta / 5) || one === own ? 1 : 0.4);
@@ -85,24 +88,23 @@ function makeExplorables(laboratory) {
         box.append(shape);
       });
       box.append(circle([x(own.gap), y(measured(own))], 9, { fill: "none" }),
-        circle([x(delta / 2), y(largest)], 9, { class: "handle", "data-hold": "turn" }),
+        circle([x(delta / 2), y(highest)], 9, { class: "handle", "data-hold": "turn" }),
         circle([x(g), y(law(g, delta))], 11, { class: "handle", "data-hold": "gap" }));
       const change = law(g, delta);
       const how = Math.abs(change) < 0.05 ? "stays" : `${change < 0 ? "falls" : "rises"} by ${plain(Math.abs(change))}`;
-      return {
-        pictures: [box],
-        said: `Gap ${plain(g)}, of which ${plain(delta)} are taken off: by the law ECE ${how}; it changes sign where ` +
-          `the gap is ${plain(delta / 2)}. Measured, ${own.text}: gap ${plain(own.gap)}, taken off ${plain(own.taken)}, ` +
-          `ECE ${signed(measured(own))}, of which ${signed(own.rest)} is rest.`,
-      };
+      const where = delta ? `; it changes sign where the gap is ${plain(delta / 2)}` : "";
+      const said = `Gap ${plain(g)}, of which ${plain(delta)} are taken off: by the law ECE ${how}${where}. Measured, ` +
+        `${own.text}: gap ${plain(own.gap)}, taken off ${plain(own.taken)}, ECE ${signed(measured(own))}, of which ` +
+        `${signed(own.rest)} is rest.`;
+      return { pictures: [box], said };
     };
   }
 
   // Reliability, chapter 5 --------------------------------------------------------------------------------------------
 
-  /* methods: name -> {label, color, marker, T, nll, bins} of one network each; nll and bins at each temperature of T, of
-     which the last is its own fitted one. */
-  function reliability({ methods: named }, ui, { html, svg, key, line, mark, chart, listed }) {
+  /* methods: name -> {label, color, marker, T, nll, bins} of one network each; nll and bins at each temperature of T,
+     of which the last is its own fitted one. */
+  function reliability({ methods: named }, ui, { html, svg, key, line, mark, chart, listed, colorOf }) {
     const methods = Object.values(named);
     const temperatures = methods[0].T.slice(0, -1);
     const heat = ui.slider("temperature T", [temperatures.indexOf(1), 0, temperatures.length - 1, 1],
@@ -112,7 +114,7 @@ function makeExplorables(laboratory) {
     return () => {
       const place = each.checked ? temperatures.length : Number(heat.value);
       const { box, x, y } = chart("share of right predictions against confidence, in fifteen bins",
-        [ui.width(330), 310], [42, 16, 24, 36], { from: 0, to: 1, ticks: [0, 0.5, 1], label: "confidence" },
+        [ui.width(310), 300], [42, 16, 24, 36], { from: 0, to: 1, ticks: [0, 0.5, 1], label: "confidence" },
         { from: 0, to: 1, ticks: [0, 0.5, 1], label: "share right" });
       box.append(line([[x(0), y(0)], [x(1), y(1)]], { class: "axis", "stroke-dasharray": "3 3" }));
       const shown = methods.filter((_, index) => ticks[index].checked).map((one) => {
@@ -120,8 +122,7 @@ function makeExplorables(laboratory) {
         const all = count.reduce((a, b) => a + b);
         const some = count.map((_, bin) => bin).filter((bin) => count[bin]);
         const points = some.map((bin) => [x(confidence[bin]), y(accuracy[bin])]);
-        const stroke = one.color === "#000000" ? "currentColor" : one.color;
-        box.append(line(points, { stroke, "stroke-width": 1.5 }), ...points.map(([across, up], index) => {
+        box.append(line(points, { stroke: colorOf(one), "stroke-width": 1.5 }), ...points.map(([across, up], index) => {
           const size = 0.35 + 1.6 * Math.sqrt(count[some[index]] / all);
           return svg("g", { transform: `translate(${across} ${up}) scale(${size})` }, mark(one, 0, 0));
         }));
@@ -147,8 +148,10 @@ function makeExplorables(laboratory) {
 
   // Cones of two features, chapter 2 ----------------------------------------------------------------------------------
 
-  /* networks: name -> its states, [epoch, weight (K rows of 2), bias, features] each; labels: of the features' images. */
-  function cones({ classes, labels, networks: named }, ui, { word, circle, svg, wholePlane, hullOfRows, closed, rounded }) {
+  /* networks: name -> its states, [epoch, weight (K rows of 2), bias, features] each; labels: of the features'
+     images. */
+  function cones({ classes, labels, networks: named }, ui, views) {
+    const { word, circle, svg, wholePlane, hullOfRows, closed, rounded } = views;
     const [names, networks] = [Object.keys(named), Object.values(named)];
     const last = networks[0].length - 1;
     const size = (rows) => Math.max(...rows.flat().map(Math.abs));
@@ -156,7 +159,7 @@ function makeExplorables(laboratory) {
     const which = ui.choice("network", names);
     const time = ui.slider("epoch", [last, 0, last, 1], (place) => networks[0][place][0]);
     const share = ui.slider("bias", [100, 0, 300, 5], (value) => `${value} %`);
-    const zoom = ui.slider("seen", [0, -2, 5, 0.5], (value) => `× ${rounded(2 ** value)}`);
+    const zoom = ui.slider("zoom out", [0, -2, 5, 0.5], (value) => `× ${rounded(2 ** value)}`);
     const label = ui.choice("row of", classes);
     const axes = ["across", "up"].map((text, axis) =>
       ui.slider(text, [networks[0][last][1][0][axis], -longest, longest, 0.01], (value) => plain(value, 2)));
@@ -197,15 +200,16 @@ function makeExplorables(laboratory) {
   // MaxSup's field, chapter 7 -----------------------------------------------------------------------------------------
 
   /* plane: two directions of three logits; points: of it, where arrows stand; looks: of the three losses. */
-  function maxsupField({ plane, points, looks }, ui, { svg, line, circle, word, chart, picture, square, drawRegions, colorOf }) {
+  function maxsupField({ plane, points, looks }, ui, views) {
+    const { svg, line, circle, word, chart, picture, square, drawRegions, colorOf } = views;
     const [REACH, NAMES, SIDE] = [4.6, ["A", "B", "C"], 400];
     const digits = (value) => plain(value, 2);
     const [start, most] = [[0.5, 2, -1], 2.8];
-    const sliders = NAMES.map((name, place) => ui.slider(`logit of ${name}${place ? "" : ", the true class"}`,
+    const sliders = NAMES.map((name, place) => ui.slider(`logit of ${name}${place ? "" : " (true)"}`,
       [start[place], -most, most, 0.05], digits));
     const strength = ui.slider("strength α", [0.4, 0, 1, 0.05], digits);
-    const shown = ui.choice("arrows", ["cross-entropy", "with label smoothing", "with MaxSup", "what label smoothing adds",
-      "what MaxSup adds"]);
+    const shown = ui.choice("arrows", ["cross-entropy", "with label smoothing", "with MaxSup",
+      "what label smoothing adds", "what MaxSup adds"]);
     const flat = (logits) => plane.map((direction) => dot(direction, logits));
     const lift = ([x, y]) => plane[0].map((value, place) => x * value + y * plane[1][place]);
     ui.take(() => ([x, y]) => {
@@ -227,8 +231,8 @@ function makeExplorables(laboratory) {
       const box = picture("the plane of three logits", SIDE, SIDE);
       const part = square(REACH, 0, 0, SIDE);
       const { inside, place } = part;
-      drawRegions(part, NAMES.map((_, label) => plane.map((direction) => direction[label])), [0, 0, 0], REACH, () => 0.25,
-        false);
+      const rows = NAMES.map((_, label) => plane.map((direction) => direction[label]));
+      drawRegions(part, rows, [0, 0, 0], REACH, () => 0.25, false);
       const parts = [[1, 0, 0], [1, 1, 0], [1, 0, 1], [0, 1, 0], [0, 0, 1]][shown.value];
       const ahead = (at, force, times) => at.map((value, axis) => value + times * force[axis]);
       for (const at of points) {
@@ -236,18 +240,16 @@ function makeExplorables(laboratory) {
         const force = flat([0, 1, 2].map((label) => dot(parts, forces.map((one) => one[label]))));
         inside.append(arrow(place(ahead(at, force, -0.4)), place(ahead(at, force, 0.4)), { class: "faint" }));
       }
-      NAMES.forEach((name, label) => {
-        const at = plane.map((direction) => 4 * 1.22 * 0.9 * direction[label]);
-        inside.append(word(...place(at), name, { "text-anchor": "middle", class: "halo", "font-weight": 700 }));
-      });
+      NAMES.forEach((name, label) => inside.append(word(...place(rows[label].map((value) => 4.4 * value)), name,
+        { "text-anchor": "middle", class: "halo", "font-weight": 700 })));
       const { p, top, forces, rates } = forcesOn(logits, alpha);
       const here = flat(logits);
-      forces.forEach((force, loss) => inside.append(arrow(place(here), place(ahead(here, flat(force), 1.7)),
-        { stroke: colorOf(looks[loss]), "stroke-width": 3 })));
-      inside.append(circle(place(here), 14, { class: "handle", "data-hold": "logits" }));
+      inside.append(circle(place(here), 14, { class: "handle", "data-hold": "logits" }), ...forces.map((force, loss) =>
+        arrow(place(here), place(ahead(here, flat(force), 2.2)),
+          { stroke: colorOf(looks[loss]), "stroke-width": 3, "pointer-events": "none" })));
       box.append(inside);
 
-      const bars = chart("how fast each loss changes the log-probability of the leading class", [ui.width(330), 190],
+      const bars = chart("how fast each loss changes the log-probability of the leading class", [ui.width(304), 190],
         [20, 20, 30, 36], { from: -1, to: 1, ticks: [-1, 0, 1], label: `rate of log p(${NAMES[top]}), which leads` },
         { from: 0, to: 3, ticks: [], label: "" });
       ["cross-entropy", "label smoothing adds", "MaxSup adds"].forEach((text, loss) => {
@@ -269,8 +271,8 @@ function makeExplorables(laboratory) {
     };
   }
 
-  return { law, forcesOn, calibrationOf, nearestApex, pictures:
-    { "gap-law": gapLaw, reliability, cones, "maxsup-field": maxsupField } };
+  const pictures = { "gap-law": gapLaw, "reliability": reliability, "cones": cones, "maxsup-field": maxsupField };
+  return { law, forcesOn, calibrationOf, nearestApex, pictures };
 }
 
 if (typeof module !== "undefined") module.exports = makeExplorables;
