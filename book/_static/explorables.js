@@ -16,7 +16,7 @@
   function open(figure, explorable, data, views) {
     const { html } = views;
     const texts = [];
-    const form = html("form", { "aria-label": "controls of the picture" });
+    const form = html("form");
     const [stage, told] = [html("div", { class: "stage" }), html("p", { class: "told", role: "status" })];
     figure.querySelector("img").replaceWith(form, stage, told);
 
