@@ -147,16 +147,6 @@ def at_scales(settings: Profile, table: pandas.DataFrame, quantity: str, study: 
         say("There is no other scale on record yet." if found else "There is nothing to compare at any scale.")
 
 
-def attach(name: str, data: object) -> None:
-    """Put the numbers of a figure into the page as JSON, for whoever draws it anew: `<script id="NAME-data">`."""
-    import json
-
-    from IPython.display import HTML, display
-
-    content = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
-    display(HTML(f'<script type="application/json" id="{html.escape(name)}-data">{content}</script>'))
-
-
 def table(columns: Mapping[Any, Mapping[str, object]], corner: str | list[str] = "method"):
     """A table with one row per method, called as in the book. columns: heading -> {method: what stands there}."""
     import pandas

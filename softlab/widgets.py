@@ -3,15 +3,17 @@
 In a built page, and in everything that is executed without a person (papermill, nbval), the frames are computed once
 and shown under a plain range input: no library, no request to any host, and the keyboard works. In a live kernel
 the frame is drawn when it is asked for. (No `Output` widget: it can hang an execution without a front end.)
+Explorables have several controls: in a page book/_static/explorables.js draws them, in a live kernel the same form.
 """
 
 import base64
 import html
 import io
+import json
 import os
 import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
@@ -33,6 +35,26 @@ def explore(draw: Callable[[object], Figure], frames: Mapping[str, object], labe
 
     given = (draw, frames, label, caption, start)
     display(_live(*given) if is_live() else HTML(static(*given)))
+
+
+def explorable(name: str, data: object, draw: Callable[..., Figure], controls: Mapping[str, Sequence], caption: str):
+    """Show a picture that follows several controls: in a page drawn by explorables.js, in a live kernel by `draw`.
+
+    name: which of explorables.js.  data: what it draws, for JSON.  draw: a value of each control -> a matplotlib
+    figure; the first one is the page's still picture, for whoever has no JavaScript.  controls: label -> a list of
+    values, or a tuple (start, least, most, step).  caption: says what is to be seen.
+    """
+    from IPython.display import HTML, display
+
+    if is_live():
+        display(_form(draw, [_control(*one) for one in controls.items()], caption))
+        return
+    source = base64.b64encode(_png(draw(*(values[0] for values in controls.values())))).decode()
+    said, numbers = html.escape(caption), json.dumps(data, allow_nan=False).replace("<", "\\u003c")
+    page = f"""<figure class="explorable" data-name="{name}"><img src="data:image/png;base64,{source}" alt="{said}">
+<noscript><p>With JavaScript, this picture can be moved.</p></noscript><figcaption>{said}</figcaption>
+<script type="application/json">{numbers}</script></figure>"""
+    display(HTML(page))
 
 
 def is_live() -> bool:
@@ -63,13 +85,31 @@ def _live(draw, frames, label, caption, start):
     """The same with ipywidgets: each frame is drawn when it is chosen."""
     import ipywidgets
 
-    options = list(frames.items())
-    image = ipywidgets.Image(value=_png(draw(options[start][1])), format="png")
-    slider = ipywidgets.SelectionSlider(
-        options=options, index=start, description=label, continuous_update=False, layout={"width": "90%"}
-    )
-    slider.observe(lambda change: setattr(image, "value", _png(draw(change["new"]))), names="value")
-    return ipywidgets.VBox([image, slider, ipywidgets.HTML(f"<p>{html.escape(caption)}</p>")])
+    options = {"options": list(frames.items()), "index": start, "layout": {"width": "90%"}}
+    return _form(draw, [ipywidgets.SelectionSlider(description=label, continuous_update=False, **options)], caption)
+
+
+def _control(label, values):
+    import ipywidgets
+
+    if isinstance(values, list):
+        return ipywidgets.Dropdown(options=values, description=label)
+    limits = dict(zip(("value", "min", "max", "step"), values, strict=True))
+    return ipywidgets.FloatSlider(description=label, continuous_update=False, **limits)
+
+
+def _form(draw, controls, caption):
+    """What `draw` makes of the controls' values, over the controls: drawn anew when one of them is moved."""
+    import ipywidgets
+
+    def drawn(_=None):
+        image.value = _png(draw(*(one.value for one in controls)))
+
+    image = ipywidgets.Image(format="png")
+    drawn()
+    for one in controls:
+        one.observe(drawn, names="value")
+    return ipywidgets.VBox([image, *controls, ipywidgets.HTML(f"<p>{html.escape(caption)}</p>")])
 
 
 def _png(figure: Figure) -> bytes:

@@ -1,7 +1,6 @@
 """Helpers of the notebooks: values by method and seed, tables, sentences."""
 
 import html
-import json
 import math
 import re
 
@@ -73,14 +72,3 @@ def test_a_law_is_told_with_its_contrast_once_there_is_one(monkeypatch):
     monkeypatch.setattr(laws, "judged", lambda: {"gap": (effect, True, 0.2)})
     notebook.declared("gap")
     assert said[1].endswith("not as declared.")
-
-
-def test_a_figures_numbers_stand_in_the_page_as_json(capsys, monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", lambda one: shown.append(one.data))
-    notebook.attach("fig-x", {"</script>": [1.5, 2]})
-    (html,) = shown
-    start, end = '<script type="application/json" id="fig-x-data">', "</script>"
-    assert html.startswith(start)
-    assert html.index(end) == len(html) - len(end)
-    assert json.loads(html.removeprefix(start).removesuffix(end)) == {"</script>": [1.5, 2]}

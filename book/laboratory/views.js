@@ -32,7 +32,7 @@ function makeViews(laboratory, classes) {
   /* A network is {label, color, marker}. Plain black would be lost in the dark theme: the text has another colour. */
   const colorOf = ({ color }) => (color === "#000000" ? "currentColor" : color);
   const mark = (network, x, y) =>
-    svg("path", { d: MARKERS[network.marker], fill: colorOf(network), transform: `translate(${x} ${y})` });
+    svg("path", { d: MARKERS[network.marker] ?? MARKERS.o, fill: colorOf(network), transform: `translate(${x} ${y})` });
   const key = (network) =>
     svg("svg", { class: "key", viewBox: "-7 -7 14 14", "aria-hidden": "true" }, mark(network, 0, 0));
 
@@ -178,37 +178,51 @@ function makeViews(laboratory, classes) {
     return { picture: box, told };
   }
 
-  /* The whole plane of a network with two features, and the rows of its head with their hull. points: features of
-     images, of these labels.  own: the feature to be ringed.  zoom: how many times as far it is seen. */
-  function two({ rows, bias }, points, labels, own, zoom) {
-    const reach = 1.15 * zoom * Math.max(...[...points, own].flatMap((one) => Array.from(one, Math.abs)));
-    const bounded = laboratory.bounded(rows, bias);
+  /* The whole plane of two features, and the place of a point in it; bounded classes are filled.
+     points: features of images, of these labels.  reach: how far it is seen. */
+  function wholePlane({ rows, bias }, points, labels, reach, bounded) {
     const part = square(reach, 0, 0, 400);
     drawRegions(part, rows, bias, reach, (label) => (bounded[label] ? 0.8 : 0.25));
-    part.inside.append(circle(part.place(own), 9, { fill: "none", "stroke-width": 3 }),
-      ...points.map((one, index) => {
-        const point = circle(part.place(one), 3.5, { fill: CLASS_COLORS[labels[index]] });
-        point.append(svg("title", {}, classes[labels[index]])); // for those who do not tell the colours apart
-        return point;
-      }));
-    const whole = picture("the plane of two features", 400, 400);
-    whole.append(part.inside);
-
-    const most = Math.max(...rows.flat().map(Math.abs));
-    const place = ([x, y]) => [200 + (115 * x) / most, 135 - (115 * y) / most];
-    const hull = picture("the rows of the head, and their hull", 400, 270);
-    hull.append(svg("polygon", { points: corners(laboratory.hull(rows).map(place)), class: "axis" }));
-    rows.map(place).forEach(([x, y], label) => {
-      const [shift, anchor] = x < 200 ? [-9, "end"] : [9, "start"];
-      hull.append(circle([x, y], bounded[label] ? 6 : 4, { fill: CLASS_COLORS[label] }),
-        word(x + shift, y + 4, classes[label], { class: "halo", "text-anchor": anchor }));
-    });
-    const names = classes.filter((_, label) => bounded[label]);
-    const told = "Above, regions and the test images in the colours of their classes; ring: the image chosen now. " +
-      "Below, the head’s rows and their hull. " +
-      `${names.length ? `Bounded, and filled: ${listed(names)}` : "No class is bounded"}.`;
-    return { picture: html("div", {}, whole, hull), told };
+    part.inside.append(...points.map((one, index) => {
+      const point = circle(part.place(one), 3.5, { fill: CLASS_COLORS[labels[index]] });
+      point.append(svg("title", {}, classes[labels[index]])); // for those who do not tell the colours apart
+      return point;
+    }));
+    const box = picture("the plane of two features", 400, 400);
+    box.append(part.inside);
+    return { box, ...part };
   }
 
-  return { html, key, listed, rounded, fall, ray, plane, two };
+  /* The rows of a head with two features, and their hull.  most: the largest number that has to fit. */
+  function hullOfRows(rows, most, bounded) {
+    const place = ([x, y]) => [200 + (115 * x) / most, 135 - (115 * y) / most];
+    const box = picture("the rows of the head, and their hull", 400, 270);
+    box.append(svg("polygon", { points: corners(laboratory.hull(rows).map(place)), class: "axis" }));
+    rows.map(place).forEach(([x, y], label) => {
+      const [shift, anchor] = x < 200 ? [-9, "end"] : [9, "start"];
+      box.append(circle([x, y], bounded[label] ? 6 : 4, { fill: CLASS_COLORS[label] }),
+        word(x + shift, y + 4, classes[label], { class: "halo", "text-anchor": anchor }));
+    });
+    return { box, place };
+  }
+
+  /* Both of a network.  own: the feature to be ringed.  zoom: how many times as far it is seen. */
+  function two(head, points, labels, own, zoom) {
+    const reach = 1.15 * zoom * Math.max(...[...points, own].flatMap((one) => Array.from(one, Math.abs)));
+    const bounded = laboratory.bounded(head.rows, head.bias);
+    const whole = wholePlane(head, points, labels, reach, bounded);
+    whole.inside.append(circle(whole.place(own), 9, { fill: "none", "stroke-width": 3 }));
+    const hull = hullOfRows(head.rows, Math.max(...head.rows.flat().map(Math.abs)), bounded);
+    const told = "Above, regions and the test images in the colours of their classes; ring: the image chosen now. " +
+      `Below, the head’s rows and their hull. ${closed(bounded)}`;
+    return { picture: html("div", {}, whole.box, hull.box), told };
+  }
+
+  const closed = (bounded) => {
+    const names = classes.filter((_, label) => bounded[label]);
+    return names.length ? `Bounded, and filled: ${listed(names)}.` : "No class is bounded.";
+  };
+
+  return { html, svg, key, listed, rounded, colorOf, mark, line, word, circle, picture, chart, square, drawRegions, fall,
+    ray, plane, two, wholePlane, hullOfRows, closed };
 }

@@ -7,11 +7,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
 
 from softlab.intervals import Values
 
 if TYPE_CHECKING:
-    pass
+    from softlab.calibration import Reliability
 from softlab.figures.style import style
 
 
@@ -100,6 +101,17 @@ def reliability(
     ax.errorbar(x, y, yerr=[y - low, high - y], color=look.color, marker=look.marker, ms=4, linewidth=1, capsize=2)
     ax.set(title=look.label, xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
     return ax
+
+
+def reliabilities(curves: "Mapping[str, Reliability]") -> Figure:
+    """`reliability` side by side, with its error above. curves: method -> calibration.Reliability."""
+    size = (2.1 * len(curves), 2.9)
+    figure, axes = plt.subplots(1, len(curves), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for ax, (method, one) in zip(axes[0], curves.items(), strict=True):
+        reliability(one.confidence, one.accuracy, one.accuracy_interval(), one.count / one.count.sum(), method, ax)
+        ax.set(title=f"{style(method).label}\nECE {100 * one.error:.1f} %", ylabel="")
+    axes[0, 0].set_ylabel("share right")
+    return figure
 
 
 def dots(
