@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import functools
 import math
 import os
 import statistics
@@ -178,7 +179,8 @@ def _record(options) -> None:
         from softlab import own_methods
 
         settings = own_methods.added(settings, options.study, options.methods_file)
-    print(f"recorded: {records.record(options.study, settings, options.store)}")
+    path = records.record(options.study, settings, options.store, say=functools.partial(print, flush=True))
+    print(f"recorded: {path}")
 
 
 def _verify(options) -> None:
