@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import functools
 import math
 import os
 import statistics
@@ -179,8 +178,7 @@ def _record(options) -> None:
         from softlab import own_methods
 
         settings = own_methods.added(settings, options.study, options.methods_file)
-    path = records.record(options.study, settings, options.store, say=functools.partial(print, flush=True))
-    print(f"recorded: {path}")
+    print(f"recorded: {records.record(options.study, settings, options.store)}")
 
 
 def _verify(options) -> None:

@@ -32,6 +32,7 @@ from softlab.store import alone
 from softlab.tables import read_about, read_outcomes, read_table
 
 RECORDS = provenance.PACKAGE / "records"
+SAY = functools.partial(print, flush=True)  # a row at once, also in a log
 # Outcomes by image that are recorded: those that a quantity is the mean of, what calibration is made of, and rungs.
 OUTCOMES = {"right", "confidence", "survived"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
 
@@ -148,7 +149,7 @@ def varied(table: pandas.DataFrame) -> list[str]:
     return columns[columns.index("seed") + 1 : min(columns.index("id"), columns.index("source"))]
 
 
-def record(study: str, settings: Profile, store: str | Path | None = None, say: Callable = print) -> Path:
+def record(study: str, settings: Profile, store: str | Path | None = None, say: Callable = SAY) -> Path:
     """Write a row for each network of a study at this profile that has none yet; returns the path of the table.
 
     Networks that the store lacks are trained. A kill loses the row in work. Rows that were measured by other versions
@@ -241,7 +242,7 @@ def _varied(profile: Profile, experiment: Experiment) -> dict[str, Any]:
 
 
 def _row(run: runs.Run, found: Numbers) -> dict[str, Any]:
-    origin = {"id": run.id} | {name: run.provenance[name] for name in ("torch", "device", "cpu")}
+    origin = {"id": run.id} | {name: run.provenance.get(name) for name in ("torch", "device", "cpu")}
     return origin | {name: found.values.get(name, np.nan) for name in QUANTITIES} | {"images": found.images}
 
 

@@ -79,6 +79,16 @@ def test_a_row_says_what_it_is_of(settings, shelf):
     assert about["lenses"][table["lenses"][0]] == {name: lens.version for name, lens in LENSES.items()}
 
 
+def test_networks_of_the_zoo_are_rows_too(monkeypatch, tmp_path):
+    """They were trained before some of what a row says was on record."""
+    monkeypatch.setenv("SOFTLAB_ZOO", "1")
+    settings = load_profile("quick", methods=["baseline"], seeds=1, evaluation=SMALL["evaluation"])
+    table = study_table(settings)
+    assert list(table["source"]) == ["live"]
+    assert table["accuracy"][0] > 0.7
+    assert not list((tmp_path / "store").glob("*-seed*"))
+
+
 @pytest.mark.parametrize(
     "change",
     [
