@@ -30,7 +30,7 @@ ZOO = core two_features weight_decay dropout feature_penalty \
 	fixed_scale unseen_penalty confidence_penalty
 ENGINE := $(VENV)/$(if $(filter local,$(ON)),book,cluster).stamp
 
-.PHONY: book plan sweep test test-all test-browser test-cluster lint format bench zoo publish repository clean help
+.PHONY: book plan sweep test test-all test-faults test-browser test-cluster lint format bench zoo publish repository clean help
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -48,6 +48,9 @@ test: $(VENV)/test.stamp lint ## ruff, pyright, the fast tests, and two notebook
 
 test-all: $(VENV)/test.stamp ## the slow ones: whole builds, kills, planted bugs, Colab, the pins on each Python
 	@$(PYTEST) -m slow
+
+test-faults: $(VENV)/test.stamp ## kills, full disks and several at once, longer than in test-all: KILLS=50 in numbers, record, verify
+	@KILLS=$(or $(KILLS),50) $(PYTEST) -m slow tests/faults
 
 test-browser: $(VENV)/test.stamp ## the pages in a browser; needs Chromium (SOFTLAB_SITE=DIR: the pages built there)
 	@$(BIN)/python -m pytest tests/browser -rs

@@ -294,6 +294,7 @@ def _from_folder(name: str, folder: Path) -> Dataset:
         arrays = dict(kept)
     if not arrays:
         arrays = decode(files)
-        write_whole(cached, lambda file: np.savez(file, **arrays))
+        with contextlib.suppress(SoftlabError):  # a home that cannot be written: decode each time
+            write_whole(cached, lambda file: np.savez(file, **arrays))
     tensors = {key: torch.from_numpy(array) for key, array in arrays.items()}
     return assemble(name, _split_parts(**tensors), tuple(sorted(files["train"])), f"image folder {folder.name}")

@@ -14,9 +14,10 @@ import os
 import shutil
 import stat
 import uuid
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import yaml
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LARGEST = 2**20  # bytes of a YAML file
+UNPACKED = 2**30  # bytes of all arrays of an .npz
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -60,6 +62,24 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
 
     content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata)
     write_whole(path, lambda file: file.write(content))
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """The arrays of an .npz by name, in memory; nothing of it is unpickled.
+
+    Raises SoftlabError where there is none, or it is damaged, or larger than UNPACKED.
+    """
+    import numpy as np
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > UNPACKED:
+            raise ValueError(f"{size // 2**20} MiB unpacked, at most {UNPACKED // 2**20} are read")
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except Exception as error:  # zip, zlib, struct, numpy: each has errors of its own
+        raise SoftlabError(f"cannot read {path}: {' '.join(f'{type(error).__name__}: {error}'.split())}") from None
 
 
 def short_digest(content: object) -> str:

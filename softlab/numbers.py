@@ -8,7 +8,6 @@ from a zoo and from a record gives the same numbers. A file is written whole or 
 import contextlib
 import copy
 import functools
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ from softlab import zoo
 from softlab.data import Dataset, outside
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment
-from softlab.files import short_digest, write_whole
+from softlab.files import read_arrays, short_digest, write_whole
 from softlab.lenses import Lens
 from softlab.models import Network
 from softlab.provenance import store_folder
@@ -88,8 +87,7 @@ def samples_of(experiment: Experiment, evaluation: Mapping[str, Any]) -> Samples
 
 
 REFRESHED = 10_000  # training images that give a snapshot's batch normalisations their statistics
-_PARTS = ("values", "images", "problems")
-DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)  # what reading a torn file can raise
+_PARTS = {"values": float, "images": np.asarray, "problems": str}  # of Numbers: how each entry is read
 
 
 @functools.lru_cache(maxsize=1)
@@ -135,10 +133,10 @@ def _write(path: Path, numbers: Numbers) -> None:
 
 def _read(path: Path) -> Numbers | None:
     """Numbers on file; None where there are none, or the file is damaged."""
-    with contextlib.suppress(*DAMAGE), np.load(path, allow_pickle=False) as file:
-        parts: dict[str, dict[str, Any]] = {part: {} for part in _PARTS}
-        for name in file.files:
+    parts: dict[str, dict[str, Any]] = {part: {} for part in _PARTS}
+    with contextlib.suppress(SoftlabError, KeyError, TypeError, ValueError):
+        for name, content in read_arrays(path).items():
             part, _, what = name.partition("/")
-            parts[part][what] = file[name] if part == "images" else file[name].item()
+            parts[part][what] = _PARTS[part](content)
         return Numbers(**parts)
     return None

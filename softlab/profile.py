@@ -3,11 +3,9 @@
 This module imports no torch.
 """
 
-import csv
 import dataclasses
 import functools
 import itertools
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from softlab.errors import SoftlabError, check_known
 from softlab.experiment import FIELDS, SEEDS, Experiment, check_fields, checked_number
 from softlab.files import read_yaml
 from softlab.provenance import PACKAGE
+from softlab.tables import read_about, read_rows
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # it becomes that of a folder
 ENTRIES = ("description", "experiment", "methods", "seeds", "first_seed")  # of a profile's file
@@ -180,12 +179,11 @@ def is_recorded(profile: Profile, study: str) -> bool:
     if not profile.studies[study].get("recorded") or not (folder / "about.json").exists():
         return False
     own = study_profile(profile, study)
-    for name, about in json.loads((folder / "about.json").read_bytes()).items():
-        written = Experiment().as_dict() | about["experiment"]  # with fields that there were not then
-        if written == own.experiment.as_dict() and about["evaluation"] == own.evaluation:
-            with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-                if {int(row["seed"]) for row in csv.DictReader(file)} >= set(own.seeds):
-                    return True
+    for name, about in read_about(folder / "about.json").items():
+        if about["experiment"] == own.experiment.as_dict() and about["evaluation"] == own.evaluation:
+            header, rows = read_rows(folder / f"{name}.csv")
+            if {row[header.index("seed")] for row in rows} >= set(map(str, own.seeds)):
+                return True
     return False
 
 

@@ -28,10 +28,11 @@ from softlab.files import short_digest, write_json, write_whole
 from softlab.numbers import Numbers
 from softlab.profile import Profile, study_profile
 from softlab.quantities import LENSES, QUANTITIES
+from softlab.store import alone
+from softlab.tables import read_about, read_outcomes, read_table
 
 RECORDS = provenance.PACKAGE / "records"
-TEXT = ["method", "seed", "parameter", "id", "asked", "torch", "device", "cpu", "evaluation", "lenses"]
-TEXT += ["date", "commit"]
+SAY = functools.partial(print, flush=True)  # a row at once, also in a log
 # Outcomes by image that are recorded: those that a quantity is the mean of, what calibration is made of, and rungs.
 OUTCOMES = {"right", "confidence", "survived"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
 
@@ -134,7 +135,7 @@ def listed() -> pandas.DataFrame:
     """What is on record: a row for each study and profile, with its networks, seeds, last date and commits."""
     rows = []
     for path in sorted(RECORDS.glob("*/*.csv")):
-        table = _table(path)
+        table = read_table(path, QUANTITIES)
         seeds, commits = table["seed"].unique(), ", ".join(sorted(table["commit"].unique()))
         row = {"study": path.parent.name, "profile": path.stem, "networks": len(table), "seeds": len(seeds)}
         rows.append(row | {"date": table["date"].max(), "commit": commits})
@@ -143,11 +144,7 @@ def listed() -> pandas.DataFrame:
 
 def about(study: str) -> dict[str, Any]:
     """What the recorded tables of a study are, by profile: description, standing, evaluation, experiment, lenses."""
-    file = RECORDS / study / "about.json"
-    found = json.loads(file.read_bytes()) if file.exists() else {}
-    for one in found.values():
-        one["experiment"] = Experiment().as_dict() | one["experiment"]  # with fields that there were not then
-    return found
+    return read_about(RECORDS / study / "about.json")
 
 
 def varied(table: pandas.DataFrame) -> list[str]:
@@ -156,21 +153,30 @@ def varied(table: pandas.DataFrame) -> list[str]:
     return columns[columns.index("seed") + 1 : min(columns.index("id"), columns.index("source"))]
 
 
-def record(study: str, settings: Profile, store: str | Path | None = None, say: Callable = print) -> Path:
+def record(study: str, settings: Profile, store: str | Path | None = None, say: Callable = SAY) -> Path:
     """Write a row for each network of a study at this profile that has none yet; returns the path of the table.
 
     Networks that the store lacks are trained. A kill loses the row in work. Rows that were measured by other versions
     of lenses, or on other images, are measured again; rows of networks that the study no longer has are dropped.
+    Another process that records the same table is waited for.
     Raises SoftlabError where the code is not committed: a row says which code it is of.
     """
     if (commit := provenance.commit()).endswith("+") or commit == "unknown":
         raise SoftlabError(f"the code is at commit {commit}: record from a checkout without changes (git worktree add)")
-    profile, device = study_profile(settings, study), training.choose_device()
-    path, versions = RECORDS / study / f"{settings.name}.csv", {name: lens.version for name, lens in LENSES.items()}
+    profile, path = study_profile(settings, study), RECORDS / study / f"{settings.name}.csv"
+    with alone(RECORDS, f"{study}.{settings.name}", "records"):
+        _add_rows(path, profile, commit, store, say)
+    _index.cache_clear()
+    return path
+
+
+def _add_rows(path: Path, profile: Profile, commit: str, store: str | Path | None, say: Callable) -> None:
+    for torn in path.parent.rglob(f".{path.stem}.*"):  # what a kill left in the middle of writing
+        torn.unlink()
+    device, versions = training.choose_device(), {name: lens.version for name, lens in LENSES.items()}
     lenses, snapshots = short_digest(versions), path.parent / "along" / path.name
-    along = bool(profile.studies[study].get("along"))
-    outcomes = {*profile.studies[study].get("images", OUTCOMES)}
-    _describe(path, profile, {lenses: versions})
+    along = bool(profile.studies[path.parent.name].get("along"))
+    outcomes = {*profile.studies[path.parent.name].get("images", OUTCOMES)}
     experiments = {}
     for one in profile.experiments():
         known = training.resolve(one, device)
@@ -178,7 +184,11 @@ def record(study: str, settings: Profile, store: str | Path | None = None, say: 
     kept = {} if not path.exists() else {row["id"]: row for row in _rows(_read(path, as_written=True))}
     earlier = {}
     if along and snapshots.exists():
-        earlier = {name: _rows(rows) for name, rows in _table(snapshots).groupby("id", sort=False)}
+        earlier = {
+            name: _rows(rows) for name, rows in read_table(snapshots, QUANTITIES, "epoch").groupby("id", sort=False)
+        }
+    with alone(RECORDS, path.parent.name, "describes"):
+        _describe(path, profile, {lenses: versions})
     for count, (name, one) in enumerate(experiments.items(), 1):
         dataset = runs.dataset_of(one)
         digest = numbers.evaluation_digest(dataset, profile.evaluation)
@@ -196,8 +206,6 @@ def record(study: str, settings: Profile, store: str | Path | None = None, say: 
         kept[name] = {**_varied(profile, one), **_row(run, numbers.of(run, profile.evaluation)), **origin}
         _write(path, [kept[name] for name in experiments if name in kept], outcomes)
         say(f"[{count} of {len(experiments)}] {run.id}")
-    _index.cache_clear()
-    return path
 
 
 def verify(
@@ -240,7 +248,7 @@ def _varied(profile: Profile, experiment: Experiment) -> dict[str, Any]:
 
 
 def _row(run: runs.Run, found: Numbers) -> dict[str, Any]:
-    origin = {"id": run.id} | {name: run.provenance[name] for name in ("torch", "device", "cpu")}
+    origin = {"id": run.id} | {name: run.provenance.get(name) for name in ("torch", "device", "cpu")}
     return origin | {name: found.values.get(name, np.nan) for name in QUANTITIES} | {"images": found.images}
 
 
@@ -281,40 +289,33 @@ def _read(path: Path, as_written: bool = False) -> pandas.DataFrame:
     as_written: all quantities as they are in the file.
     """
     parts = (path, path.with_suffix(".npz"), path.with_name("about.json"))
-    return _read_once(path, as_written, *(part.stat().st_mtime_ns for part in parts)).copy()
+    return _read_once(path, as_written, *(part.stat().st_mtime_ns for part in parts if part.exists())).copy()
 
 
 @functools.lru_cache(maxsize=64)
 def _read_once(path: Path, as_written: bool, *changed: int) -> pandas.DataFrame:
-    table = _table(path) if as_written else _current(_table(path), about(path.parent.name)[path.stem]["lenses"])
-    images: dict[str, dict[str, np.ndarray]] = {}
-    with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
-        for key in file.files:
-            name, _, outcome = key.partition("/")
-            images.setdefault(name, {})[outcome] = file[key]
+    table = read_table(path, QUANTITIES)
+    if not as_written:
+        table = _current(table, path.parent.name, path.stem)
+    images = read_outcomes(path.with_suffix(".npz"))
     table["images"] = [images.get(name, {}) for name in table["id"]]
     return table
 
 
 def _read_along(path: Path) -> pandas.DataFrame:
     """A recorded table of snapshots: a row for each network and epoch."""
-    table = _current(_table(path), about(path.parent.parent.name)[path.stem]["lenses"])
-    return table.assign(epoch=table["epoch"].astype(int), images=[{}] * len(table))
+    table = _current(read_table(path, QUANTITIES, "epoch"), path.parent.parent.name, path.stem)
+    return table.assign(images=[{}] * len(table))
 
 
-def _table(path: Path) -> pandas.DataFrame:
-    table = pandas.read_csv(path, dtype=str)
-    table = table.astype({"seed": int} | {name: float for name in table if name in QUANTITIES})  # to the nearest float
-    for name in set(table) - {*QUANTITIES, *TEXT}:
-        table[name] = pandas.to_numeric(table[name], errors="coerce")
-    return table.reindex(columns=list(dict.fromkeys([*table.columns, *QUANTITIES]))).copy()  # in one piece
-
-
-def _current(table: pandas.DataFrame, versions: Mapping[str, Mapping[str, int]]) -> pandas.DataFrame:
-    """A table without what other versions of lenses than today's have measured. versions: of lenses, by digest."""
+def _current(table: pandas.DataFrame, study: str, profile: str) -> pandas.DataFrame:
+    """A table without what other versions of lenses than today's have measured."""
+    versions = about(study).get(profile, {}).get("lenses", {})
     for digest, rows in table.groupby("lenses").groups.items():
+        if digest not in versions:
+            raise SoftlabError(f"{RECORDS / study / 'about.json'} lacks the lenses {digest} of profile {profile}")
         for lens in LENSES.values():
-            if versions[str(digest)].get(lens.name) != lens.version:
+            if versions[digest].get(lens.name) != lens.version:
                 table.loc[rows, list(lens.quantities)] = np.nan
     return table
 

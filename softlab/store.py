@@ -122,8 +122,11 @@ def prune(names: list[str], store: str | Path | None = None) -> int:
 
 
 @contextlib.contextmanager
-def alone(store: Path, name: str) -> Iterator[None]:
-    """Hold the lock of one run; say so if that means waiting. The system releases it if the process dies."""
+def alone(store: Path, name: str, does: str = "trains") -> Iterator[None]:
+    """Hold the lock of one run; say so if that means waiting. The system releases it if the process dies.
+
+    does: what is done under it, to a table of records rather than a run.
+    """
     path = lock_file(store, name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +134,7 @@ def alone(store: Path, name: str) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            print(f"waiting for another process that trains {name}", flush=True)
+            print(f"waiting for another process that {does} {name}", flush=True)
             lock.acquire()
     except OSError as error:
         raise SoftlabError(f"cannot write to the store {store}: {error.strerror}") from None

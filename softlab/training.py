@@ -4,6 +4,7 @@ What a caller does with a state (keep the weights, write a checkpoint, draw a cu
 """
 
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -63,7 +64,9 @@ def choose_device(name: str | None = None) -> torch.device:
 
     Raises SoftlabError where the name is unknown or the machine has no such device.
     """
-    torch.backends.cudnn.allow_tf32 = False  # convolutions in fp32 would round to ten bits, and so would attacks
+    with warnings.catch_warnings():  # torch 2.9 has another name for it, and says so
+        warnings.simplefilter("ignore", UserWarning)
+        torch.backends.cudnn.allow_tf32 = False  # convolutions in fp32 would round to ten bits, and so would attacks
     available = ["cpu"] + ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
     if name is None:
         return torch.device(available[1] if len(available) > 1 else "cpu")

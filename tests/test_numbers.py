@@ -2,10 +2,6 @@
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -162,32 +158,6 @@ def test_a_network_of_a_zoo_has_the_same_numbers_and_its_folder_stays_as_it_is(t
     numbers.of(animal, EVALUATION)
     assert sorted(inside.iterdir()) == listing
     assert list((tmp_path / "store" / ".numbers" / inside.name).glob("*.npz"))
-
-
-TRAIN = ["train", "--profile", "smoke", "--method", "mixup", "--seed", "0", "--set", "train_size=100"]
-
-
-def training(store):
-    environment = os.environ | {"SOFTLAB_STORE": str(store)}
-    return subprocess.Popen([sys.executable, "-m", "softlab", *TRAIN], env=environment, stdout=subprocess.DEVNULL)
-
-
-@pytest.mark.slow
-def test_a_kill_in_the_middle_of_numbers_is_followed_by_the_same_bytes(tmp_path):
-    assert training(tmp_path / "whole").wait(120) == 0
-    (whole,) = (tmp_path / "whole").glob("mixup-*/numbers")
-    expected = {path.name: path.read_bytes() for path in whole.iterdir()}
-    assert len(expected) == len(LENSES)
-    for number in (1, 4, 6):
-        process = training(tmp_path / "killed")
-        while len(list((tmp_path / "killed").glob("mixup-*/numbers/*.npz"))) < number and process.poll() is None:
-            time.sleep(0.002)
-        process.kill()
-        process.wait(60)
-    (killed,) = (tmp_path / "killed").glob("mixup-*/numbers")
-    assert len(list(killed.glob("*.npz"))) < len(LENSES)  # else nothing was interrupted
-    assert training(tmp_path / "killed").wait(120) == 0
-    assert {path.name: path.read_bytes() for path in killed.iterdir() if path.suffix == ".npz"} == expected
 
 
 def test_a_quantity_that_a_lens_forgets_is_an_error(run, monkeypatch):

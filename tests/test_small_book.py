@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from checkout import CHAPTERS
@@ -37,6 +38,33 @@ def test_with_nothing_changed_nothing_runs(small_book):
     before = {path: path.stat().st_mtime_ns for path in small_book.build.rglob("*.ipynb")}
     assert made(small_book)[:3] == (0, 0, 0)
     assert before == {path: path.stat().st_mtime_ns for path in small_book.build.rglob("*.ipynb")}
+
+
+@pytest.mark.slow
+def test_plain_sphinx_gives_the_same_pages(small_book, tmp_path):
+    """Without jupyter-book, from what it is given; but for the laboratory, which is no page of Sphinx's."""
+    site, rendered = tmp_path / "site", tmp_path / "html"
+    assemble = "import sys, pathlib, build_site; build_site.assemble(*map(pathlib.Path, sys.argv[1:]), [])"
+    places = [small_book.folder, small_book.folder / "workflow", site / "book" / "_ext"]  # conf.py knows no local ones
+    environment = small_book.environment | {"PYTHONPATH": os.pathsep.join(map(str, places))}
+    programs = Path(sys.executable).parent
+    for command in (
+        [sys.executable, "-c", assemble, small_book.build, site],
+        [programs / "jupyter-book", "config", "sphinx", site],
+        [programs / "sphinx-build", "-n", "-W", "--keep-going", "-b", "html", site, rendered],
+    ):
+        done = subprocess.run(command, cwd=small_book.folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    built = small_book.folder / "_build" / "html"
+
+    def texts(html):
+        pages = {path.relative_to(html): path.read_text() for path in html.rglob("*.html")}
+        return {path: re.sub(r"\s+", " ", text) for path, text in pages.items() if path.parts[0] != "laboratory"}
+
+    assert len(texts(built)) > len(CHAPTERS) + 2
+    assert texts(rendered) == texts(built)
+    pictures = {path.name: path.read_bytes() for path in (built / "_images").iterdir()}
+    assert {path.name: path.read_bytes() for path in (rendered / "_images").iterdir()} == pictures
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,33 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
         shutil.rmtree(stale, ignore_errors=True)
     work = build / f".site-{os.getpid()}"
     site, rendered = work / "site", work / "rendered"
-    site.mkdir(parents=True)
+    assemble(build, site, sweeps)
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(site), "-n", "-W", "--keep-going"]
+    with log.open("w") as lines:
+        built = subprocess.run([*command, "--path-output", str(rendered)], stdout=lines, stderr=subprocess.STDOUT)
+    if built.returncode < 0:
+        sys.exit(f"the site was not built: jupyter-book was killed (log: {log})")
+    if built.returncode:
+        said = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text())
+        complaints = [line for line in said.splitlines() if re.search(r": (WARNING|ERROR|CRITICAL): |Error: ", line)]
+        sys.exit("\n".join(["the site was not built:", *(complaints or said.splitlines()[-20:]), f"(log: {log})"]))
+    html = rendered / "_build" / "html"
+    missing = [page for page in pages(site) if not is_page(html / f"{page}.html")]
+    if missing or not is_page(html / "index.html", at_least=50):
+        sys.exit(f"no page came out for: {', '.join(missing) or 'index.html'}")
+    add_laboratory(html)
+    (html / ".nojekyll").touch()
+    shutil.rmtree(build / "html", ignore_errors=True)
+    html.replace(build / "html")
+    shutil.rmtree(work)
+    (build / "index.json").write_text(json.dumps({"seconds": round(time.monotonic() - started, 1)}))
+
+
+def assemble(build: Path, site: Path, sweeps: list[str]) -> None:
+    """Everything that the site is rendered from, in a folder: `jupyter-book build` takes it.
+
+    So does plain Sphinx, after `jupyter-book config sphinx` has translated _config.yml to a conf.py.
+    """
     shutil.copytree(ROOT / "book", site / "book")
     shutil.copy(ROOT / "_toc.yml", site)
     (site / "notebooks").mkdir()
@@ -60,26 +86,6 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
     page = site / "book" / "speed.md"
     page.write_text(speed.filled(page.read_text()))
     (site / "_config.yml").write_text(yaml.safe_dump(configuration(repository), allow_unicode=True))
-
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(site), "-n", "-W", "--keep-going"]
-    with log.open("w") as lines:
-        built = subprocess.run([*command, "--path-output", str(rendered)], stdout=lines, stderr=subprocess.STDOUT)
-    if built.returncode < 0:
-        sys.exit(f"the site was not built: jupyter-book was killed (log: {log})")
-    if built.returncode:
-        said = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text())
-        complaints = [line for line in said.splitlines() if re.search(r": (WARNING|ERROR|CRITICAL): |Error: ", line)]
-        sys.exit("\n".join(["the site was not built:", *(complaints or said.splitlines()[-20:]), f"(log: {log})"]))
-    html = rendered / "_build" / "html"
-    missing = [page for page in pages(site) if not is_page(html / f"{page}.html")]
-    if missing or not is_page(html / "index.html", at_least=50):
-        sys.exit(f"no page came out for: {', '.join(missing) or 'index.html'}")
-    add_laboratory(html)
-    (html / ".nojekyll").touch()
-    shutil.rmtree(build / "html", ignore_errors=True)
-    html.replace(build / "html")
-    shutil.rmtree(work)
-    (build / "index.json").write_text(json.dumps({"seconds": round(time.monotonic() - started, 1)}))
 
 
 def add_laboratory(html: Path) -> None:

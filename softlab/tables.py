@@ -1,0 +1,113 @@
+"""Recorded tables as files, read strictly: what is not as it was written is said in one line, with its place.
+
+They are text that anybody may have edited. No cell is executed or guessed at, and what a spreadsheet takes for a
+formula stands in no column. This module imports no torch.
+"""
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Container, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from softlab.errors import SoftlabError
+from softlab.experiment import Experiment
+from softlab.files import read_arrays
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas
+
+RUN, PLAIN = r"[a-z][a-z0-9_]*-seed[0-9]+-[0-9a-f]{12}", r"[A-Za-z0-9].*"
+# Columns of every table, and what stands in them.
+OWN = {"method": r"[a-z][a-z0-9_]{0,63}", "seed": r"[0-9]{1,10}", "id": RUN, "torch": PLAIN, "device": PLAIN}
+OWN |= {"cpu": f"({PLAIN})?", "asked": RUN, "evaluation": r"[a-z0-9]{1,12}", "lenses": r"[0-9a-f]{12}"}
+OWN |= {"date": r"([0-9]{4}-[0-9]{2}-[0-9]{2})?", "commit": r"[0-9a-f]{7,40}"}
+# Columns of which that is known; all others are of numbers.
+FORMS = {name: PLAIN for name, value in Experiment().as_dict().items() if isinstance(value, str)}
+FORMS |= {"parameter": r"([a-z][a-z0-9_]*)?", "epoch": r"[0-9]{1,6}", **OWN}
+
+
+def read_rows(path: Path, *further: str) -> tuple[list[str], list[list[str]]]:
+    """The names of a table's columns, and the cells of its rows.  further: columns that it must have beside OWN.
+
+    Raises SoftlabError where the file is torn, or a column is missing or there twice.
+    """
+    try:
+        text = path.read_bytes().decode()
+        header, *rows = [*csv.reader(io.StringIO(text, newline=""), strict=True)] or [[]]
+    except (OSError, ValueError, csv.Error) as error:
+        raise SoftlabError(f"cannot read {path}: {error}") from None
+    lost = [name for name in (*OWN, *further) if name not in header]
+    twice = [name for name in header if header.count(name) > 1]
+    if lost or twice:
+        raise SoftlabError(f"{path}: column {(lost or twice)[0]!r} is {'missing' if lost else 'there twice'}")
+    short = [number for number, row in enumerate(rows, 1) if len(row) != len(header)]
+    if short or not text.endswith("\n"):
+        raise SoftlabError(f"{path}: row {[*short, len(rows)][0]} is torn")
+    return header, rows
+
+
+def read_table(path: Path, quantities: Iterable[str], *further: str) -> "pandas.DataFrame":
+    """A recorded table; an empty cell of a number is NaN, as all are of a quantity that it does not have.
+
+    Columns: method, seed, what its study varies, id and the others of OWN, quantities.
+    Raises SoftlabError as read_rows, and where a column is foreign, a cell is not of its column's kind, or a network,
+    at one epoch, has two rows.
+    """
+    import pandas
+
+    header, rows = read_rows(path, *further)
+    quantities, varied = dict.fromkeys(quantities, math.nan), header[header.index("seed") + 1 : header.index("id")]
+    for name in header:
+        if name not in OWN and name not in quantities and not (name in varied and name.isidentifier()):
+            raise SoftlabError(f"{path}: column {name[:80]!r} is no quantity, and nothing that a study varies")
+    columns: dict[str, list] = {name: [] for name in header}
+    for number, row in enumerate(rows, 1):
+        for (name, cells), text in zip(columns.items(), row, strict=True):
+            try:
+                cells.append(_cell(name, text, quantities))
+            except ValueError:
+                raise SoftlabError(f"{path}: row {number}, column {name!r}: {text[:80]!r} cannot stand there") from None
+    networks = list(zip(columns["id"], columns.get("epoch", columns["id"]), strict=True))
+    if len(set(networks)) < len(networks):
+        number = next(number for number, one in enumerate(networks) if one in networks[:number])
+        raise SoftlabError(f"{path}: row {number + 1} is there twice: {networks[number][0]}")
+    return pandas.DataFrame(columns | {name: value for name, value in quantities.items() if name not in columns})
+
+
+def read_outcomes(path: Path) -> dict[str, dict[str, "np.ndarray"]]:
+    """Outcomes by image beside a table: {run id: {outcome: array, bool or float16, whose last axis is of images}}."""
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for key, values in read_arrays(path).items():
+        name, _, outcome = key.partition("/")
+        if values.dtype not in ("bool", "float16") or not values.ndim:
+            raise SoftlabError(f"{path}: {key!r} is no outcome by image but {values.dtype} of shape {values.shape}")
+        found.setdefault(name, {})[outcome] = values
+    return found
+
+
+def read_about(path: Path) -> dict[str, dict[str, Any]]:
+    """What is said of a study's tables, by profile; nothing where there is no such file."""
+    try:
+        found = json.loads(path.read_bytes()) if path.exists() else {}
+        for one in found.values():
+            one["experiment"] = Experiment().as_dict() | one["experiment"]  # with fields that there were not then
+            one["lenses"] = {digest: dict(versions) for digest, versions in one["lenses"].items()}
+            one["evaluation"] = dict(one["evaluation"])
+    except (OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+        raise SoftlabError(f"cannot read {path}: {type(error).__name__}: {error}") from None
+    return found
+
+
+def _cell(name: str, text: str, quantities: Container[str]) -> str | float:
+    """What a cell says, a number as the nearest float. Raises ValueError where it is not of its column's kind."""
+    if name in FORMS:
+        if not re.fullmatch(FORMS[name], text):
+            raise ValueError(text)
+        return int(text) if name in ("seed", "epoch") else text or math.nan
+    whole = name not in quantities and re.fullmatch(r"[0-9]{1,15}", text)
+    return int(text) if whole else float(text or "nan")
