@@ -50,7 +50,7 @@ def environment(device: str) -> dict[str, str]:
     }
 
 
-def of_table(study: str, profile: str, sources: Iterable[str], packaged: bool = True) -> dict[str, str]:
+def of_table(study: str, profile: str, sources: Iterable[str], packaged: bool = True) -> dict:
     """What the numbers of a table are of, in words, and the command that makes them again: see intervals.Origin.
 
     sources: of its rows, as in records.study_table.  packaged: whether the profile's name is all that there is to know

@@ -29,7 +29,7 @@ from softlab.numbers import Numbers
 from softlab.profile import Profile, study_profile
 from softlab.quantities import LENSES, QUANTITIES
 from softlab.store import alone
-from softlab.tables import read_about, read_outcomes, read_table
+from softlab.tables import read_about, read_outcomes, read_table, write_table
 
 RECORDS = provenance.PACKAGE / "records"
 SAY = functools.partial(print, flush=True)  # a row at once, also in a log
@@ -202,7 +202,7 @@ def _add_rows(path: Path, profile: Profile, commit: str, store: str | Path | Non
             earlier[name] = [
                 {**_varied(profile, one), "epoch": epoch, **_row(run, at), **origin} for epoch, at in found.items()
             ]
-            _write_table(snapshots, [row for key in experiments for row in earlier.get(key, [])], "%.7g")
+            write_table(snapshots, [row for key in experiments for row in earlier.get(key, [])], QUANTITIES, "%.7g")
         kept[name] = {**_varied(profile, one), **_row(run, numbers.of(run, profile.evaluation)), **origin}
         _write(path, [kept[name] for name in experiments if name in kept], outcomes)
         say(f"[{count} of {len(experiments)}] {run.id}")
@@ -270,17 +270,7 @@ def _write(path: Path, rows: list[dict[str, Any]], outcomes: Container[str]) -> 
             if outcome in outcomes:
                 arrays[f"{row['id']}/{outcome}"] = values if values.dtype == bool else values.astype(np.float16)
     write_whole(path.with_suffix(".npz"), lambda file: np.savez_compressed(file, **arrays))  # pyright: ignore
-    _write_table(path, rows)
-
-
-def _write_table(path: Path, rows: list[dict[str, Any]], form: str | None = None) -> None:
-    """form: of numbers (None: all digits).  Quantities that no row has are left out, as of snapshots that none is."""
-    table = pandas.DataFrame(rows).drop(columns="images", errors="ignore")
-    known = [name for name in QUANTITIES if form is None or np.isfinite(table[name]).any()]
-    order = [name for name in table if name not in QUANTITIES] + known
-    text = table[order].to_csv(index=False, lineterminator="\n", float_format=form)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lambda file: file.write(text.encode()))
+    write_table(path, rows, QUANTITIES)
 
 
 def _read(path: Path, as_written: bool = False) -> pandas.DataFrame:

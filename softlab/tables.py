@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment
-from softlab.files import read_arrays
+from softlab.files import read_arrays, write_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +29,22 @@ OWN |= {"date": r"([0-9]{4}-[0-9]{2}-[0-9]{2})?", "commit": r"[0-9a-f]{7,40}"}
 # Columns of which that is known; all others are of numbers.
 FORMS = {name: PLAIN for name, value in Experiment().as_dict().items() if isinstance(value, str)}
 FORMS |= {"parameter": r"([a-z][a-z0-9_]*)?", "epoch": r"[0-9]{1,6}", **OWN}
+
+
+def write_table(path: Path, rows: list[dict[str, Any]], quantities: Iterable[str], form: str | None = None) -> None:
+    """Rows with a number for each quantity; what stands under `images` is left out.
+
+    form: of numbers, and quantities that no row has are left out, as of snapshots (None: all digits, all quantities).
+    """
+    import numpy as np
+    import pandas
+
+    table = pandas.DataFrame(rows).drop(columns="images", errors="ignore")
+    known = [name for name in quantities if form is None or np.isfinite(table[name]).any()]
+    order = [name for name in table if name not in quantities] + known
+    text = table[order].to_csv(index=False, lineterminator="\n", float_format=form)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, lambda file: file.write(text.encode()))
 
 
 def read_rows(path: Path, *further: str) -> tuple[list[str], list[list[str]]]:

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from softlab.intervals import Values
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from softlab.calibration import Reliability
 from softlab.figures.style import style
 
@@ -81,10 +83,10 @@ def curves(
 
 
 def reliability(
-    confidence: np.ndarray,
-    accuracy: np.ndarray,
+    confidence: "ArrayLike",
+    accuracy: "ArrayLike",
     interval: tuple,
-    share: np.ndarray,
+    share: "ArrayLike",
     method: str,
     ax: Axes | None = None,
 ) -> Axes:
