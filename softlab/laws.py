@@ -141,8 +141,10 @@ def became(name: str, among: Mapping[str, tuple[Effect, bool, float]], write: Ca
     """
     if name not in among or among[name][0].interval.n < 2:
         return ""
-    effect, holds, p = among[name]
+    (effect, holds, p), law = among[name], laws()[name]
+    sure = f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
     return (
-        f"Its contrast is {write(effect, '+')} ({laws()[name].profile}, p = {p:.1g} "
-        "after Holm’s correction over the laws), " + ("as declared." if holds and p < 0.05 else "not as declared.")
+        f"What judges it, {QUANTITIES[law.quantity].changed} of {law.method.replace('_', ' ')} against {law.against}, "
+        f"is {write(effect, '+')} ({law.profile}, {sure} after Holm’s correction over the laws), "
+        + ("as declared." if holds and p < 0.05 else "not as declared.")
     )

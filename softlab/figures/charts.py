@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from softlab.laws import Said
 
 OUTCOMES = {"as it says": "#0072B2", "open": "#BBBBBB", "the opposite": "#D55E00"}
-SIGNS = {"as it says": "+", "open": "?", "the opposite": "−"}
+SIGNS = {"as it says": "✓", "open": "?", "the opposite": "✗"}
 INK = "currentColor"
 CONFIG = {
     "background": None,
