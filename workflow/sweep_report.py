@@ -135,10 +135,11 @@ def means(table: pandas.DataFrame, axis: str, show: Sequence[str]) -> pandas.Dat
 def gains(table: pandas.DataFrame, axis: str, show: Sequence[str]) -> pandas.DataFrame:
     """What each method gains over the baseline at each value, paired by seed; empty without a baseline."""
     found: dict = {}
-    for place, rows in table.groupby(axis, sort=False):
-        for name in show if "baseline" in set(rows["method"]) else ():
-            for method, one in effects(rows, name).items():
-                found.setdefault(QUANTITIES[name].changed, {})[style(method).label, place] = f"{one:+}"
+    for method in table["method"].unique():
+        for place, rows in table.groupby(axis, sort=False):
+            for name in show if "baseline" in set(rows["method"]) else ():
+                if one := effects(rows, name).get(method):
+                    found.setdefault(QUANTITIES[name].changed, {})[style(method).label, place] = f"{one:+}"
     return pandas.DataFrame(found).rename_axis(["method", axis] if found else None)
 
 
