@@ -71,7 +71,7 @@ def study_table(
     if not rows:
         raise SoftlabError(f"no seed of study {study} is left: {'; '.join(lost.values())}")
     table = pandas.DataFrame(rows)
-    table.attrs = provenance.of_table(study, settings.name, table["source"], settings.is_packaged())
+    table.attrs.update(provenance.of_table(study, settings.name, table["source"], settings.is_packaged()))
     if mixture := runs.mixed(rows):
         print(f"study {study} mixes networks of {mixture}: a difference between methods may be one between these")
     return table
@@ -121,7 +121,7 @@ def scales(study: str = "core", besides: pandas.DataFrame | None = None) -> dict
     at_hand = set() if besides is None else set(besides["id"])
     tables = {path.stem: _read(path).assign(source="recorded") for path in sorted((RECORDS / study).glob("*.csv"))}
     for profile, table in tables.items():
-        table.attrs = provenance.of_table(study, profile, table["source"])
+        table.attrs.update(provenance.of_table(study, profile, table["source"]))
     return {profile: table for profile, table in tables.items() if not at_hand.issuperset(table["id"])}
 
 

@@ -68,6 +68,12 @@ def test_the_package_is_thin():
     assert sum(map(lines_of_code, sources.values())) <= 6715
 
 
+def test_the_workflow_is_thin():
+    snakefile = (ROOT / "workflow" / "Snakefile").read_text().splitlines()
+    rules = sum(bool(line.strip()) and line.strip()[0] != "#" for line in snakefile)
+    assert rules + sum(lines_of_code(path.read_text()) for path in (ROOT / "workflow").glob("*.py")) <= 1500
+
+
 def test_every_folder_of_code_is_installed():
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     folders = {path.parent.relative_to(ROOT) for path in (ROOT / "softlab").rglob("__init__.py")}

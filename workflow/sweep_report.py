@@ -6,7 +6,7 @@ BUILD/sweeps/NAME.
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from sweep import COLUMNS, Sweep, load_sweep
 
 from softlab import results
-from softlab.figures import style
+from softlab.effects import averages, effects
+from softlab.figures import against, style
 from softlab.files import short_digest, write_json, write_whole
-from softlab.intervals import OPEN, Interval, t_interval
 from softlab.pages import Part, save_page, to_html
 from softlab.profile import Profile
 from softlab.provenance import store_folder
@@ -78,88 +78,68 @@ def report(table: pandas.DataFrame, about: Mapping) -> list[Part]:
         f"{about['date']}. Numbers are means over seeds ± half of their 95 % intervals; an arrow stands where the "
         f"interval of the paired change from the first {first} does not contain zero."
     )
-    groups: Any = table.groupby(others, sort=False) if others else [((), table)]
+    networks = by_network(table, about)
+    groups: Any = networks.groupby(others, sort=False) if others else [((), networks)]
     for values, some in groups:
         where = ", ".join(f"{label} = {value}" for label, value in zip(others, values, strict=True))
-        shown = {name: by_seed(some, name, first) for name in about["show"]}
         if where:
             parts.append(f"With {where}:")
-        seen = f"{', '.join(QUANTITIES[name].label for name in shown)}: one panel each, against {first}"
-        parts += [(draw(shown, first), f"{seen}{', ' * bool(where)}{where}"), means(shown, first)]
-        gained = gains(shown, first)
+        seen = f"{', '.join(QUANTITIES[name].label for name in about['show'])}: one panel each, against {first}"
+        parts.append((draw(some, first, about["show"]), f"{seen}{', ' * bool(where)}{where}"))
+        parts.append(means(some, first, about["show"]))
+        gained = gains(some, first, about["show"])
         parts += [] if gained.empty else [f"Each method minus the baseline, by {first}:", gained]
     return parts
 
 
-def by_seed(table: pandas.DataFrame, quantity: str, axis: str) -> pandas.DataFrame:
-    """A quantity in the units of the book: a row for each seed, a column for each method and value of the axis."""
-    rows = table.loc[table["quantity"] == quantity].dropna(subset=["value"])
-    if rows.empty:
-        raise SystemExit(f"nothing in it measures {quantity!r}")
-    wide = rows.pivot_table(index="seed", columns=["method", axis], values="value", sort=False)
-    methods = list(wide.columns.unique("method"))
-    order = sorted(wide.columns, key=lambda column: methods.index(column[0]))
-    return wide.loc[:, order] * QUANTITIES[quantity].factor
+def by_network(table: pandas.DataFrame, about: Mapping) -> pandas.DataFrame:
+    """A row for each method, seed and point, with a column for each quantity: as softlab.effects takes tables."""
+    wide = table.pivot_table(index=[*about["axes"], "method", "seed"], columns="quantity", values="value", sort=False)
+    for name in about["show"]:
+        if name not in wide:
+            raise SystemExit(f"nothing in it measures {name!r}")
+    return wide.reset_index().assign(id="", images=[{}] * len(wide))
 
 
-def interval(by_seed: Any) -> Interval:
-    """Over the seeds that there are; OPEN if there is none."""
-    numbers = by_seed.dropna()
-    return t_interval(numbers.to_numpy()) if len(numbers) else OPEN
-
-
-def draw(shown: Mapping[str, pandas.DataFrame], axis: str) -> Figure:
+def draw(table: pandas.DataFrame, axis: str, show: Sequence[str]) -> Figure:
     """One panel for each quantity."""
-    columns = min(2, len(shown))
-    rows = -(-len(shown) // columns)
+    columns = min(2, len(show))
+    rows = -(-len(show) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(4.1 * columns, 2.7 * rows), layout="constrained", squeeze=False)
-    for ax in axes.flat[len(shown) :]:
+    for ax in axes.flat[len(show) :]:
         ax.set_visible(False)
-    for ax, (name, wide) in zip(axes.flat, shown.items(), strict=False):
-        for method in wide.columns.unique("method"):
-            along = {place: interval(wide[method, place]) for place in wide[method]}
-            places = list(along) if all(isinstance(one, (int, float)) for one in along) else list(map(str, along))
-            width = [one.half_width if one.n > 1 else 0 for one in along.values()]
-            look, middle = style(str(method)), [one.mean for one in along.values()]
-            ax.errorbar(places, middle, width, color=look.color, marker=look.marker, ms=5, capsize=2, label=look.label)
-        _spread_out(ax, list(wide.columns.unique(axis)))
-        ax.set(xlabel=axis, ylabel=QUANTITIES[name].label)
-        ax.grid(alpha=0.3)
+    places = list(table[axis].unique())
+    side_by_side = table.assign(**{axis: [places.index(place) for place in table[axis]]})
+    for ax, name in zip(axes.flat, show, strict=False):
+        against(side_by_side, axis, name, ax=ax).set_xticks(range(len(places)), map(str, places))
+        ax.set_xlabel(axis)
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=5, frameon=False)
     return figure
 
 
-def _spread_out(ax, values: list) -> None:
-    """A logarithmic axis where numbers span more than a factor of ten; around zero it is linear."""
-    numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
-    positive = [value for value in numbers if value > 0]
-    if len(numbers) < len(values) or len(positive) < 2 or min(numbers) < 0 or max(positive) < 10 * min(positive):
-        return
-    ax.set_xscale("symlog", linthresh=min(positive)) if min(numbers) == 0 else ax.set_xscale("log")
-    ax.set_xticks(numbers, [f"{number:g}" for number in numbers])
-    ax.minorticks_off()
-
-
-def means(shown: Mapping[str, pandas.DataFrame], axis: str) -> pandas.DataFrame:
+def means(table: pandas.DataFrame, axis: str, show: Sequence[str]) -> pandas.DataFrame:
     """Every quantity for each method and value, and where it has moved since the first value, paired by seed."""
     found: dict = {}
-    for name, wide in shown.items():
-        for method, place in wide:
-            moved = interval(wide[method, place] - wide[method].iloc[:, 0]).side()
-            text = interval(wide[method, place]).text(QUANTITIES[name].digits) + {1: " ↑", -1: " ↓", 0: ""}[moved]
-            found.setdefault(QUANTITIES[name].label, {})[style(method).label, place] = text
+    for name in show:
+        for method, own in table.groupby("method", sort=False):
+            at = dict(list(own.groupby(axis, sort=False)))
+            for place, rows in at.items():
+                moved = effects(rows, name, next(iter(at.values())))[str(method)].interval.side()
+                for mean in averages(rows, name).values():
+                    text = mean.scaled(QUANTITIES[name].factor).text(QUANTITIES[name].digits)
+                    text += {1: " ↑", -1: " ↓", 0: ""}[moved]
+                    found.setdefault(QUANTITIES[name].label, {})[style(str(method)).label, place] = text
     return pandas.DataFrame(found).rename_axis(["method", axis])
 
 
-def gains(shown: Mapping[str, pandas.DataFrame], axis: str) -> pandas.DataFrame:
+def gains(table: pandas.DataFrame, axis: str, show: Sequence[str]) -> pandas.DataFrame:
     """What each method gains over the baseline at each value, paired by seed; empty without a baseline."""
     found: dict = {}
-    for name, wide in shown.items():
-        for method, place in wide:
-            if method != "baseline" and ("baseline", place) in wide:
-                gain = interval(wide[method, place] - wide["baseline", place])
-                text = gain.text(QUANTITIES[name].digits, sign=True)
-                found.setdefault(QUANTITIES[name].changed, {})[style(method).label, place] = text
+    for method in table["method"].unique():
+        for place, rows in table.groupby(axis, sort=False):
+            for name in show if "baseline" in set(rows["method"]) else ():
+                if one := effects(rows, name).get(method):
+                    found.setdefault(QUANTITIES[name].changed, {})[style(method).label, place] = f"{one:+}"
     return pandas.DataFrame(found).rename_axis(["method", axis] if found else None)
 
 
