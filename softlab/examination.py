@@ -143,8 +143,7 @@ class Examination:
         """A reliability diagram, and accuracy against the radius of attacks."""
         figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3.3), layout="constrained")
         curve = calibration.reliability(self.tested.logits.softmax(1), self.tested.labels)
-        share, reached = (curve.count / curve.count.sum()).numpy(), (curve.confidence.numpy(), curve.accuracy.numpy())
-        figures.reliability(*reached, curve.accuracy_interval(), share, self.name, left)
+        figures.reliability(curve, self.name, left)
         under = [self.numbers.get(name, np.nan) for name in ("accuracy", *(f"robust, {r}/255" for r in RADII))]
         figures.curves({self.name: 100 * np.array([under])}, [0, *RADII], "accuracy (%)", right, marked=True)
         right.set(xlabel="radius of the attack (255ths)", ylim=(-2, 102), title="under attack")

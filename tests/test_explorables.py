@@ -145,6 +145,19 @@ def test_the_nearest_apex_is_that_of_geometry(classes):
     assert torch.allclose(torch.tensor(found), geometry.apex(weight, bias), atol=1e-4)
 
 
+def test_still_pictures_show_the_law_and_the_bins():
+    """3 of which 10 are taken off: 4 by the law, 5 with a rest of 1. All five answers right, at a confidence of 0.9."""
+    ax = figures.gap_law([{"gap": 3, "taken": 10, "rest": 1, "color": "red", "marker": "s"}], 2, 8).axes[0]
+    places = [one.get_xydata().tolist() for one in ax.lines if len(one.get_xdata()) == 1]
+    assert places == [[[3, 5]], [[2, 4]]]
+    bins = calibration.reliability(torch.full((5,), 0.9), torch.ones(5))
+    first, second = figures.reliabilities({"baseline": bins, "mixup": bins}).axes
+    assert second.get_title() == "Mixup\nECE 10.0 %"
+    points = first.containers[-1].lines[0]
+    assert (points.get_xdata(), points.get_ydata()) == (pytest.approx([0.9]), [1])
+    plt.close("all")
+
+
 @pytest.fixture
 def page(monkeypatch):
     shown, drawn = [], []

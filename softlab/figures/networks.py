@@ -9,13 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
+from softlab.figures.style import style
 from softlab.intervals import Values
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
     from softlab.calibration import Reliability
-from softlab.figures.style import style
 
 
 def soft_labels(
@@ -82,22 +80,16 @@ def curves(
     return ax
 
 
-def reliability(
-    confidence: "ArrayLike",
-    accuracy: "ArrayLike",
-    interval: tuple,
-    share: "ArrayLike",
-    method: str,
-    ax: Axes | None = None,
-) -> Axes:
+def reliability(curve: "Reliability", method: str, ax: Axes | None = None) -> Axes:
     """Accuracy against confidence, bin by bin, over grey bars for the share of samples in each; diagonal: calibrated.
 
-    confidence, accuracy, share: (B,).  interval: low and high (B,) of accuracy.  Bins without samples are not drawn.
+    curve: calibration.Reliability.  Bins without samples are not drawn.
     """
     ax = ax or plt.subplots(figsize=(3, 3), layout="constrained")[1]
-    some, look = np.asarray(share) > 0, style(method)
-    x, y, low, high = (np.asarray(one)[some] for one in (confidence, accuracy, *interval))
-    width = 1 / len(some)
+    some, look = (curve.count > 0).numpy(), style(method)
+    x, y = curve.confidence.numpy()[some], curve.accuracy.numpy()[some]
+    low, high = (one.numpy()[some] for one in curve.accuracy_interval())
+    width, share = 1 / len(some), (curve.count / curve.count.sum()).numpy()
     ax.bar((np.arange(len(some)) + 0.5) * width, share, width, color="#D9D9D9", edgecolor="white", linewidth=0.5)
     ax.plot([0, 1], [0, 1], color="black", linewidth=0.8)
     ax.errorbar(x, y, yerr=[y - low, high - y], color=look.color, marker=look.marker, ms=4, linewidth=1, capsize=2)
@@ -109,9 +101,9 @@ def reliabilities(curves: "Mapping[str, Reliability]") -> Figure:
     """`reliability` side by side, with its error above. curves: method -> calibration.Reliability."""
     size = (2.1 * len(curves), 2.9)
     figure, axes = plt.subplots(1, len(curves), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    for ax, (method, one) in zip(axes[0], curves.items(), strict=True):
-        reliability(one.confidence, one.accuracy, one.accuracy_interval(), one.count / one.count.sum(), method, ax)
-        ax.set(title=f"{style(method).label}\nECE {100 * one.error:.1f} %", ylabel="")
+    for ax, (method, curve) in zip(axes[0], curves.items(), strict=True):
+        reliability(curve, method, ax)
+        ax.set(title=f"{style(method).label}\nECE {100 * curve.error:.1f} %", ylabel="")
     axes[0, 0].set_ylabel("share right")
     return figure
 
