@@ -27,10 +27,14 @@ def main(folder: Path) -> None:
     subprocess.run(["uv", "venv", "--quiet", "--clear", "--python", PYTHON, folder / "env"], check=True)
     install = ["uv", "pip", "install", "--quiet", "--python", python, *VERSIONS, *COMPANIONS, *TOOLS]
     subprocess.run(install, check=True)
-    subprocess.run(["uv", "build", "--quiet", "--wheel", "--out-dir", folder, ROOT], check=True)
-    (wheel,) = folder.glob("*.whl")
-    shutil.rmtree(work, ignore_errors=True)
+    for made in (work, folder / "source", *folder.glob("*.whl")):
+        shutil.rmtree(made, ignore_errors=True) if made.is_dir() else made.unlink(missing_ok=True)
     work.mkdir()
+    shutil.copytree(ROOT / "softlab", folder / "source" / "softlab")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder / "source")
+    subprocess.run(["uv", "build", "--quiet", "--wheel", "--out-dir", folder, folder / "source"], check=True)
+    (wheel,) = folder.glob("*.whl")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SOFTLAB_", "PYTHON"))}
     environment |= {"SOFTLAB_SOURCE": wheel.resolve().as_uri(), "SOFTLAB_ZOO": "1", "OMP_NUM_THREADS": "1"}
     environment |= {"SOFTLAB_STORE": str(work / "store"), "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
