@@ -88,11 +88,12 @@ def read_table(path: Path, quantities: Iterable[str], *further: str) -> "pandas.
                 cells.append(_cell(name, text, quantities))
             except ValueError:
                 raise SoftlabError(f"{path}: row {number}, column {name!r}: {text[:80]!r} cannot stand there") from None
-    networks = list(zip(columns["id"], columns.get("epoch", columns["id"]), strict=True))
-    if len(set(networks)) < len(networks):
-        number = next(number for number, one in enumerate(networks) if one in networks[:number])
-        raise SoftlabError(f"{path}: row {number + 1} is there twice: {networks[number][0]}")
-    return pandas.DataFrame(columns | {name: value for name, value in quantities.items() if name not in columns})
+    missing = {name: value for name, value in quantities.items() if name not in columns}
+    table = pandas.DataFrame(columns | missing)
+    twice = table.duplicated(["id", "epoch"] if "epoch" in columns else ["id"])
+    if twice.any():
+        raise SoftlabError(f"{path}: row {int(twice.to_numpy().argmax()) + 1} is there twice")
+    return table
 
 
 def read_outcomes(path: Path) -> dict[str, dict[str, "np.ndarray"]]:

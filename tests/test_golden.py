@@ -73,6 +73,8 @@ def test_every_architecture_and_method_has_its_curves():
 @pytest.mark.parametrize("precision", TOLERANCE)
 @pytest.mark.parametrize("case", CASES)
 def test_a_curve_moves_with_a_new_version_only(case, precision):
+    if torch.__version__.partition("+")[0] != golden()["torch"]:
+        pytest.skip(f"curves are those of torch {golden()['torch']}; another one rounds otherwise")
     experiment, record = TINY.replace(**CASES[case], precision=precision), golden()["curves"][case]
     assert record["versions"] == runs.versions(experiment), "a new version: record its curves (see this file)"
     found = curves(experiment)

@@ -128,7 +128,7 @@ DAMAGE = {
     "NaN as seed": (TABLE, cell("seed", "nan"), "row 1, column 'seed': 'nan' cannot stand"),
     "a seed of many digits": (TABLE, cell("seed", "9" * 99), "row 1, column 'seed'"),
     "a number as text": (TABLE, cell("ECE", "0,1"), "row 1, column 'ECE': '0,1' cannot stand"),
-    "a row twice": (TABLE, lambda content: written([*cells(content), cells(content)[2]]), "row 5 is there twice: base"),
+    "a row twice": (TABLE, lambda content: written([*cells(content), cells(content)[2]]), "row 5 is there twice"),
     "a column twice": (TABLE, column("accuracy", "1"), "column 'accuracy' is there twice"),
     "a foreign column": (TABLE, column("profit", "1"), "column 'profit' is no quantity"),
     "a lost column": (TABLE, without("evaluation"), "column 'evaluation' is missing"),
