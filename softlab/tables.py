@@ -18,7 +18,7 @@ from softlab.experiment import Experiment
 from softlab.files import read_arrays, write_whole
 
 if TYPE_CHECKING:
-    import numpy as np
+    import numpy
     import pandas
 
 RUN, PLAIN = r"[a-z][a-z0-9_]*-seed[0-9]+-[0-9a-f]{12}", r"[A-Za-z0-9].*"
@@ -36,11 +36,11 @@ def write_table(path: Path, rows: list[dict[str, Any]], quantities: Iterable[str
 
     form: of numbers, and quantities that no row has are left out, as of snapshots (None: all digits, all quantities).
     """
-    import numpy as np
+    import numpy
     import pandas
 
     table = pandas.DataFrame(rows).drop(columns="images", errors="ignore")
-    known = [name for name in quantities if form is None or np.isfinite(table[name]).any()]
+    known = [name for name in quantities if form is None or numpy.isfinite(table[name]).any()]
     order = [name for name in table if name not in quantities] + known
     text = table[order].to_csv(index=False, lineterminator="\n", float_format=form)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,9 +96,9 @@ def read_table(path: Path, quantities: Iterable[str], *further: str) -> "pandas.
     return table
 
 
-def read_outcomes(path: Path) -> dict[str, dict[str, "np.ndarray"]]:
+def read_outcomes(path: Path) -> dict[str, dict[str, "numpy.ndarray"]]:
     """Outcomes by image beside a table: {run id: {outcome: array, bool or float16, whose last axis is of images}}."""
-    found: dict[str, dict[str, np.ndarray]] = {}
+    found: dict[str, dict[str, numpy.ndarray]] = {}
     for key, values in read_arrays(path).items():
         name, _, outcome = key.partition("/")
         if values.dtype not in ("bool", "float16") or not values.ndim:
