@@ -87,11 +87,21 @@ def test_a_file_of_the_package_is_read_where_its_name_stands(package):
     assert "softlab/table.csv" not in inputs.notebook_code(path)
 
 
+def test_of_a_module_that_is_imported_whole_only_what_is_named_counts(package):
+    named = notebook(package / "named.ipynb", "from softlab import shapes", "shapes.area(1)")
+    alone = notebook(package / "alone.ipynb", "from softlab import shapes as those", "those.area(1)\nprint(those)")
+    assert "softlab/heavy.py" not in inputs.notebook_code(named)
+    assert "softlab/corners.py" in inputs.notebook_code(named)
+    assert "softlab/heavy.py" in inputs.notebook_code(alone)
+
+
 def test_chapters_read_the_lenses_that_they_use_and_training_reads_none():
     reads = {path.stem: inputs.notebook_code(path) for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert "softlab/attacks/gradient.py" in reads["06_robustness"]
     assert "softlab/attacks/gradient.py" not in reads["04_cosines"]
     assert "softlab/geometry/cosines.py" in reads["04_cosines"]
+    assert {name for name, files in reads.items() if "softlab/laws.yml" not in files} >= {"01_soft_labels", "02_cones"}
+    assert "softlab/laws.yml" in reads["03_magnitudes"]
     assert all("softlab/training.py" in one and "softlab/notebook.py" in one for one in reads.values())
     training = inputs.code(inputs.TRAINING)
     assert {"softlab/regularizers/penalties.py", "softlab/store.py", "softlab/datasets/fashion_mini.npz"} < set(

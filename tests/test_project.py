@@ -71,7 +71,7 @@ def test_the_package_is_thin():
 def test_the_workflow_is_thin():
     snakefile = (ROOT / "workflow" / "Snakefile").read_text().splitlines()
     rules = sum(bool(line.strip()) and line.strip()[0] != "#" for line in snakefile)
-    assert rules + sum(lines_of_code(path.read_text()) for path in (ROOT / "workflow").glob("*.py")) <= 1500
+    assert rules + sum(lines_of_code(path.read_text()) for path in (ROOT / "workflow").glob("*.py")) <= 1510
 
 
 def test_every_folder_of_code_is_installed():

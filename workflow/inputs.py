@@ -78,9 +78,22 @@ def _imported(tree: ast.AST) -> Iterator[Name]:
     """Names of the package that this code imports, in functions too."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "softlab":
-            yield from ((str(node.module), one.name) for one in node.names)
+            for one in node.names:
+                module, used = f"{node.module}.{one.name}", ALL
+                if isinstance(tree, ast.Module) and file_of(
+                    module
+                ):  # of a module that is imported whole, what is named
+                    used = _attributes(tree, one.asname or one.name)
+                yield from [(str(node.module), one.name)] if used == ALL else [(module, name) for name in used]
         elif isinstance(node, ast.Import):
             yield from ((one.name, ALL) for one in node.names if one.name.partition(".")[0] == "softlab")
+
+
+def _attributes(tree: ast.Module, module: str) -> set[str] | str:
+    """Which attributes of an imported module some code uses; ALL if the module also stands alone, or is not used."""
+    uses = [one for one in ast.walk(tree) if isinstance(one, ast.Name) and one.id == module]
+    found = [one.attr for one in ast.walk(tree) if isinstance(one, ast.Attribute) and one.value in uses]
+    return set(found) if uses and len(found) == len(uses) else ALL
 
 
 @functools.cache
