@@ -118,7 +118,7 @@ def test_a_page_offers_its_files_and_a_badge_if_the_address_is_known():
     assert link == "https://colab.research.google.com/github/owner/name/blob/main/notebooks/02_cones.ipynb"
 
 
-def test_what_was_checked_again_is_said_for_one_network_and_counted_for_several(build_site, tmp_path):
+def test_what_was_checked_again_is_said_for_one_network_and_counted_for_several(tmp_path):
     assert build_site.rechecked(tmp_path) == ""
     (tmp_path / "checked").mkdir()
     (tmp_path / "checked" / "dose.quick.txt").write_text("a-1: alike: ECE, NLL\n")
