@@ -36,11 +36,10 @@ def write_table(path: Path, rows: list[dict[str, Any]], quantities: Iterable[str
 
     form: of numbers, and quantities that no row has are left out, as of snapshots (None: all digits, all quantities).
     """
-    import numpy
     import pandas
 
     table = pandas.DataFrame(rows).drop(columns="images", errors="ignore")
-    known = [name for name in quantities if form is None or numpy.isfinite(table[name]).any()]
+    known = [name for name in quantities if form is None or pandas.notna(table[name].to_numpy()).any()]
     order = [name for name in table if name not in quantities] + known
     text = table[order].to_csv(index=False, lineterminator="\n", float_format=form)
     path.parent.mkdir(parents=True, exist_ok=True)
