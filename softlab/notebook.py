@@ -98,13 +98,12 @@ def told(text: str, *, holds: bool, otherwise: str, **values: object) -> str:
     holds: what must be true for the text to be said, from intervals; also what it says of the setting.
     otherwise: neutral, true in any case; it may use the same values. A method without a value was left out: a dash.
     """
-    return (text if holds else otherwise).format(**dict.fromkeys(REGISTRY, _Open()) | values)
+    return string.Formatter().vformat(text if holds else otherwise, (), _values(values))
 
 
 def tell(text: str, *, holds: bool, otherwise: str, **values: object) -> None:
     """Show what `told` gives, with numbers that answer."""
-    chosen = text if holds else otherwise
-    say(_Answering().vformat(chosen, (), dict.fromkeys(REGISTRY, _Open()) | values))
+    say(_Answering().vformat(text if holds else otherwise, (), _values(values)))
 
 
 def answering(value: object, form: str = "") -> str:
@@ -119,6 +118,11 @@ def answering(value: object, form: str = "") -> str:
 class _Answering(string.Formatter):
     def format_field(self, value: object, format_spec: str) -> str:
         return answering(value, format_spec)
+
+
+def _values(given: Mapping[str, object]) -> dict[str, object]:
+    """What a sentence may name: these values, and a dash for every method without one."""
+    return dict.fromkeys(REGISTRY, _Open()) | given
 
 
 class _Open:

@@ -6,6 +6,7 @@ card.save("focal.report.html")         # one page that asks no other host for an
 """
 
 import dataclasses
+import functools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -81,7 +82,7 @@ class ReportCard:
     numbers: pandas.DataFrame
     problems: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @functools.cached_property
     def values(self) -> dict[str, Values]:
         """Quantity -> {method: {seed: value}}, in the units of lenses; finite values only."""
         return {name: found for name in QUANTITIES if (found := by_method(self.numbers, name))}
@@ -216,10 +217,11 @@ def report_card(
     profile = _setting(method, profile, parameters, seeds, overrides)
     alone = dataclasses.replace(profile, methods={method: profile.methods[method]})
     records.study_table(alone, store=store, device=device)  # first: if the reader's method is wrong, that is known
-    table, problems = records.study_table(profile, store=store, device=device), {}
+    table, place = records.study_table(profile, store=store, device=device), training.choose_device(device)
+    problems = {}
     for experiment in profile.experiments():
-        if not runs.missing([experiment], training.choose_device(device), store):
-            run = runs.fit_or_load(experiment, store=store, device=device)
+        if not runs.missing([experiment], place, store):
+            run = runs.fit_or_load(experiment, store=store, device=place)
             found = numbers.of(run, profile.evaluation).problems
             problems |= {f"{run.id}, {lens}": why for lens, why in found.items()}
     return ReportCard(method, profile, table, problems)

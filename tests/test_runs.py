@@ -2,9 +2,9 @@
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
+import disks
 import pytest
 import torch
 
@@ -227,15 +227,8 @@ def test_whole_files_or_none(tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of one megabyte, if this user may mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    try:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", place], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("mounting a small file system needs root")
-    yield place
-    subprocess.run(["umount", place], check=True)
+    with disks.small(tmp_path / "disk", "1m") as place:
+        yield place
 
 
 def test_a_full_disk_ends_in_one_line_and_loses_nothing(tiny, small_disk: Path):

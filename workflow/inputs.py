@@ -80,9 +80,7 @@ def _imported(tree: ast.AST) -> Iterator[Name]:
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "softlab":
             for one in node.names:
                 module, used = f"{node.module}.{one.name}", ALL
-                if isinstance(tree, ast.Module) and file_of(
-                    module
-                ):  # of a module that is imported whole, what is named
+                if isinstance(tree, ast.Module) and file_of(module):  # imported whole: what is named of it
                     used = _attributes(tree, one.asname or one.name)
                 yield from [(str(node.module), one.name)] if used == ALL else [(module, name) for name in used]
         elif isinstance(node, ast.Import):

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import disks
 import nbformat
 import psutil
 import pytest
@@ -217,24 +218,13 @@ def test_a_notebook_that_fails_stops_no_other_and_is_named_with_its_cell(small_b
 
 @pytest.fixture
 def small_disk(small_book, request):
-    """A file system of so many KiB in the checkout, if this user may mount one."""
-    place = small_book.folder / "_build" / "disk"
-    place.mkdir(parents=True, exist_ok=True)
-    options = f"size={request.param}k"
-    try:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", place], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("mounting a small file system needs root")
-    yield place
-    wait_until(lambda: not at_work(small_book), 60)
-    subprocess.run(["umount", "--lazy", place], check=True)
+    """A file system of a given size in the checkout."""
+    with disks.small(small_book.folder / "_build" / "disk", request.param) as place:
+        yield place
+        wait_until(lambda: not at_work(small_book), 60)
 
 
-def free_space(disk):
-    subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
-
-
-@pytest.mark.parametrize("small_disk", [900], indirect=True)
+@pytest.mark.parametrize("small_disk", ["900k"], indirect=True)
 def test_a_disk_that_is_full_in_training_ends_in_one_line_and_goes_on_with_space(small_book, small_disk, tmp_path):
     options, store = ("build=_build/other", "--until", "train"), {"SOFTLAB_STORE": str(small_disk / "runs")}
     code, said = run(small_book, tmp_path / "said.txt", *options, **store)
@@ -243,7 +233,7 @@ def test_a_disk_that_is_full_in_training_ends_in_one_line_and_goes_on_with_space
     assert "finished runs are untouched" in said
     assert "Traceback" not in said
     finished = {path: path.read_bytes() for path in (small_disk / "runs").glob("*-seed*/*.safetensors")}
-    free_space(small_disk)
+    disks.grow(small_disk)
     code, said = run(small_book, tmp_path / "said.txt", *options, **store)
     assert code == 0, said
     assert len(list((small_disk / "runs").glob("*-seed*"))) == 6
@@ -251,7 +241,7 @@ def test_a_disk_that_is_full_in_training_ends_in_one_line_and_goes_on_with_space
     assert not any(f"trained {path.parent.name}" in said for path in finished)
 
 
-@pytest.mark.parametrize("small_disk", [400], indirect=True)
+@pytest.mark.parametrize("small_disk", ["400k"], indirect=True)
 def test_a_disk_that_is_full_while_a_notebook_is_executed_is_said_in_one_line(small_book, small_disk, tmp_path):
     options = ("build=_build/disk", "--until", "notebook")
     code, said = run(small_book, tmp_path / "said.txt", "build=_build/disk", "--until", "train")
@@ -262,7 +252,7 @@ def test_a_disk_that_is_full_while_a_notebook_is_executed_is_said_in_one_line(sm
     for name in CHAPTERS:
         assert re.search(rf"notebooks/{name}.ipynb failed: the disk is full \(\d+ MiB free\)", said)
     assert "Traceback" not in said
-    free_space(small_disk)
+    disks.grow(small_disk)
     code, said = run(small_book, tmp_path / "said.txt", *options)
     assert code == 0, said
     assert said.count("executed ") == 2

@@ -8,9 +8,9 @@ import os
 import random
 import re
 import shutil
-import subprocess
 import time
 
+import disks
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -161,19 +161,8 @@ def test_two_profiles_of_one_study_are_recorded_side_by_side(shelf):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of a few KiB, if this user may mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    try:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=36k", "none", place], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("mounting a small file system needs root")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
-
-
-def grow(disk):
-    subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+    with disks.small(tmp_path / "disk", "36k") as place:
+        yield place
 
 
 FULL = r"softlab: the disk is full \(\d+ MiB free\): .*\n"
@@ -185,7 +174,7 @@ def test_a_disk_that_is_full_while_a_record_is_written_leaves_rows_that_are_whol
     assert code == 2, said
     assert re.fullmatch(rf"(\[\d of 4\] .*\n)*{FULL}", said), said
     assert not [path for path in shelf.records.rglob(".*") if path.is_file()]
-    grow(small_disk)
+    disks.grow(small_disk)
     rows = said.count(" of 4]")
     code, said = shelf.run("record")
     assert code == 0, said
@@ -203,7 +192,7 @@ def test_a_disk_that_is_full_while_numbers_are_written_says_so(alone, shelf, sma
     assert code == 2, said
     assert re.fullmatch(FULL, said), said
     assert all(path.name[0] != "." for path in small_disk.iterdir())
-    grow(small_disk)
+    disks.grow(small_disk)
     assert shelf.run("numbers")[0] == 0
     measured = {path.name: path.read_bytes() for path in small_disk.glob("*.npz")}
     assert measured == {path.name: path.read_bytes() for path in (alone.store / run.name / "numbers").glob("*.npz")}
