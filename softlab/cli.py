@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "record":
             command.add_argument("--list", action="store_true", help="what is on record")
             command.add_argument("--seeds", type=_count, help="how many (all of the profile)")
+            command.add_argument("--missing", action="store_true", help="leave rows of older lenses as they are")
             command.add_argument("--methods-file", type=Path, help="a Python file, which is run: its methods too")
     command.add_argument("--rows", type=_count, default=3, help="how many networks (3)")
     command.add_argument("--clean", action="store_true", help="leave attacks and corruptions out: the longest part")
@@ -177,7 +178,7 @@ def _record(options) -> None:
         from softlab import own_methods
 
         settings = own_methods.added(settings, options.study, options.methods_file)
-    print(f"recorded: {records.record(options.study, settings, options.store)}")
+    print(f"recorded: {records.record(options.study, settings, options.store, options.missing)}")
 
 
 def _verify(options) -> None:

@@ -153,11 +153,14 @@ def varied(table: pandas.DataFrame) -> list[str]:
     return columns[columns.index("seed") + 1 : min(columns.index("id"), columns.index("source"))]
 
 
-def record(study: str, settings: Profile, store: str | Path | None = None, say: Callable = SAY) -> Path:
+def record(
+    study: str, settings: Profile, store: str | Path | None = None, missing: bool = False, say: Callable = SAY
+) -> Path:
     """Write a row for each network of a study at this profile that has none yet; returns the path of the table.
 
     Networks that the store lacks are trained. A kill loses the row in work. Rows that were measured by other versions
-    of lenses, or on other images, are measured again; rows of networks that the study no longer has are dropped.
+    of lenses (but for missing=True), or on other images, are measured again; rows of networks that the study no longer
+    has are dropped.
     Another process that records the same table is waited for.
     Raises SoftlabError where the code is not committed: a row says which code it is of.
     """
@@ -165,12 +168,14 @@ def record(study: str, settings: Profile, store: str | Path | None = None, say: 
         raise SoftlabError(f"the code is at commit {commit}: record from a checkout without changes (git worktree add)")
     profile, path = study_profile(settings, study), RECORDS / study / f"{settings.name}.csv"
     with alone(RECORDS, f"{study}.{settings.name}", "records"):
-        _add_rows(path, profile, commit, store, say)
+        _add_rows(path, profile, commit, store, missing, say)
     _index.cache_clear()
     return path
 
 
-def _add_rows(path: Path, profile: Profile, commit: str, store: str | Path | None, say: Callable) -> None:
+def _add_rows(
+    path: Path, profile: Profile, commit: str, store: str | Path | None, missing: bool, say: Callable
+) -> None:
     for torn in path.parent.rglob(f".{path.stem}.*"):  # what a kill left in the middle of writing
         torn.unlink()
     device, versions = training.choose_device(), {name: lens.version for name, lens in LENSES.items()}
@@ -192,7 +197,8 @@ def _add_rows(path: Path, profile: Profile, commit: str, store: str | Path | Non
     for count, (name, one) in enumerate(experiments.items(), 1):
         dataset = runs.dataset_of(one)
         digest = numbers.evaluation_digest(dataset, profile.evaluation)
-        if name in kept and (kept[name]["evaluation"], kept[name]["lenses"]) == (digest, lenses):
+        row = kept.get(name)
+        if row and row["evaluation"] == digest and (missing or row["lenses"] == lenses):
             continue
         run = runs.fit_or_load(one, store=store, device=device, use_zoo=False)
         origin = {"asked": runs.identify(zoo.asked(one), dataset), "evaluation": digest, "lenses": lenses}

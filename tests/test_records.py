@@ -153,6 +153,8 @@ def test_a_lens_of_another_version_counts_as_not_recorded(settings, monkeypatch)
     assert np.isnan(row["onset"])
     assert row["accuracy"] == before["accuracy"][0]
     said = []
+    records.record("core", settings, missing=True, say=said.append)
+    assert (said, len(pandas.read_csv(path))) == ([], 4)
     records.record("core", settings, say=said.append)
     assert len(said) == 4  # measured again, and only that lens
     assert records.scales()["smoke"]["onset"].notna().all()
