@@ -186,7 +186,7 @@ def _add_rows(
     for one in profile.experiments():
         known = training.resolve(one, device)
         experiments[runs.identify(known, runs.dataset_of(known))] = one
-    kept = {} if not path.exists() else {row["id"]: row for row in _rows(_read(path, as_written=True))}
+    kept = {} if not path.exists() else {row["id"]: row for row in _rows(_as_written(path))}
     earlier = {}
     if along and snapshots.exists():
         earlier = {
@@ -279,23 +279,20 @@ def _write(path: Path, rows: list[dict[str, Any]], outcomes: Container[str]) -> 
     write_table(path, rows, QUANTITIES)
 
 
-def _read(path: Path, as_written: bool = False) -> pandas.DataFrame:
-    """A recorded table; quantities that were measured by another version of their lens than today's are NaN.
-
-    as_written: all quantities as they are in the file.
-    """
+def _read(path: Path) -> pandas.DataFrame:
+    """A recorded table; quantities that were measured by another version of their lens than today's are NaN."""
     parts = (path, path.with_suffix(".npz"), path.with_name("about.json"))
-    return _read_once(path, as_written, *(part.stat().st_mtime_ns for part in parts if part.exists())).copy()
+    return _read_once(path, *(part.stat().st_mtime_ns for part in parts if part.exists())).copy()
 
 
 @functools.lru_cache(maxsize=64)
-def _read_once(path: Path, as_written: bool, *changed: int) -> pandas.DataFrame:
-    table = read_table(path, QUANTITIES)
-    if not as_written:
-        table = _current(table, path.parent.name, path.stem)
-    images = read_outcomes(path.with_suffix(".npz"))
-    table["images"] = [images.get(name, {}) for name in table["id"]]
-    return table
+def _read_once(path: Path, *changed: int) -> pandas.DataFrame:
+    return _current(_as_written(path), path.parent.name, path.stem)
+
+
+def _as_written(path: Path) -> pandas.DataFrame:
+    images, table = read_outcomes(path.with_suffix(".npz")), read_table(path, QUANTITIES)
+    return table.assign(images=[images.get(name, {}) for name in table["id"]])
 
 
 def _read_along(path: Path) -> pandas.DataFrame:
