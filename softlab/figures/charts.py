@@ -67,14 +67,7 @@ def matrix(said_of: Mapping[str, "Said"], tables: Mapping[str, "pandas.DataFrame
     square["encoding"] = {**place, "color": colour, "description": {"field": "said"}}
     sign = {"mark": {"type": "text", "color": "white", "fontSize": 14, "fontWeight": "bold", "aria": False}}
     sign["encoding"] = {**place, "text": {"field": "sign"}}
-    chart = {
-        "data": {"values": rows},
-        "facet": {
-            "column": {"field": "scale", "type": "nominal", "title": None, "sort": {"field": "order", "op": "min"}}
-        },
-        "spec": {"width": {"step": 25}, "height": {"step": 25}, "layer": [square, sign]},
-        "spacing": 14,
-    }
+    chart = _by_scale(rows, {"width": {"step": 25}, "height": {"step": 25}, "layer": [square, sign]})
     return drawn(chart, "What papers say, by scale and method: as it says, open, or the opposite.")
 
 
@@ -87,15 +80,14 @@ def small_multiples(quantity: str, tables: Mapping[str, "pandas.DataFrame"], aga
     for place, (label, table) in enumerate(tables.items()):
         found = effects(table, quantity, against) if against in set(table["method"]) else {}
         rows += [{"scale": scale_lines(label), "order": place, **row} for row in _rows(found, label)]
-    chart = {
-        "data": {"values": rows},
-        "facet": {
-            "column": {"field": "scale", "type": "nominal", "title": None, "sort": {"field": "order", "op": "min"}}
-        },
-        "spec": {"width": 112, **_estimates({})},
-        "spacing": 12,
-    }
+    chart = _by_scale(rows, {"width": 112, **_estimates({})})
     return drawn(chart, f"Change of {QUANTITIES[quantity].changed} by method, a panel for each scale.")
+
+
+def _by_scale(rows: list[dict[str, Any]], panel: Mapping[str, Any]) -> dict[str, Any]:
+    """Panels side by side, one for each `scale` of the rows, by their `order`."""
+    column = {"field": "scale", "type": "nominal", "title": None, "sort": {"field": "order", "op": "min"}}
+    return {"data": {"values": rows}, "facet": {"column": column}, "spec": panel, "spacing": 13}
 
 
 def _rows(found: Mapping[str, "Effect"], label: str) -> list[dict[str, Any]]:
