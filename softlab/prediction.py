@@ -93,6 +93,12 @@ def by_dose(table: pandas.DataFrame) -> pandas.DataFrame:
     return table.assign(method=[method if np.isnan(dose) else f"{method} {dose:g}" for method, dose in pairs])
 
 
+def whole(table: pandas.DataFrame) -> pandas.DataFrame:
+    """The rows of those seeds that every method has at every dose: while a study is being recorded, some have more."""
+    seeds = by_dose(table).groupby("method")["seed"].agg(set)
+    return table.loc[table["seed"].isin(set.intersection(*seeds))]
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What was predicted for each method of a family from the other families.

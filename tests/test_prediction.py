@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from softlab import SoftlabError, figures, own_methods, prediction, regularizers
 from softlab.effects import Effect, Effects
 from softlab.intervals import Interval
-from softlab.prediction import Prediction, by_dose, carried, declared, gain, importance, left_out, methods, nulls
+from softlab.prediction import Prediction, by_dose, carried, declared, gain, importance, left_out, methods, nulls, whole
 from softlab.profile import load_profile, study_profile
 from softlab.quantities import QUANTITIES
 
@@ -39,6 +39,13 @@ def test_the_score_by_hand():
     assert found.scores() == {"a": 0.75, "b": 0.0}
     assert found.score() == pytest.approx(1 - 3 / 9)
     assert found.score(without="b") == 0.75
+
+
+def test_while_a_study_is_being_recorded_only_seeds_that_all_have_count():
+    rows = [("baseline", np.nan, 1), ("baseline", np.nan, 2), ("focal", 1.0, 1), ("focal", 1.0, 2), ("focal", 2.0, 1)]
+    table = pandas.DataFrame(rows, columns=["method", "dose", "seed"])
+    assert list(whole(table).index) == [0, 2, 4]
+    assert whole(table.head(4)).equals(table.head(4))
 
 
 def test_a_linear_rule_is_found_for_families_that_were_left_out(units):
