@@ -186,6 +186,17 @@ def by_dose(table: pandas.DataFrame, quantity: str, dose: str = "alpha", start: 
     return {float(value): one for value, rows in groups for one in effects(rows, quantity, reference).values()}
 
 
+def at_best(table: pandas.DataFrame, by: str = "NLL, fit") -> pandas.DataFrame:
+    """The rows of each method at its best dose: that with the lowest mean of `by`, which no test image has a part in.
+
+    table: with a column `dose`, as of a study with doses; NaN where a method has none.
+    """
+    means = table.groupby(["method", "dose"], dropna=False, as_index=False)[by].mean().sort_values(by)
+    best = table.merge(means.drop_duplicates("method")[["method", "dose"]], on=["method", "dose"])
+    best.attrs = table.attrs
+    return best
+
+
 def shares(doses: dict[float, Effect], whole: float) -> dict[float, Interval]:
     """Each dose's effect in percent of the mean effect of the dose `whole`, with the effect's interval; 0 without any.
 

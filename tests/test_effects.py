@@ -8,6 +8,7 @@ import pytest
 
 from softlab import SoftlabError, load_profile, provenance
 from softlab.effects import (
+    at_best,
     averages,
     by_dose,
     by_method,
@@ -263,3 +264,16 @@ def test_a_shift_needs_confidences_and_of_one_network_it_has_no_interval():
     assert shifts(table)["mixup"].taken.half_width == np.inf
     assert shifts(table.assign(images=[{}, {}])) == {}
     assert shifts(table.assign(gap=np.nan)) == {}  # a record of accuracies only
+
+
+def test_the_best_dose_is_that_with_the_lowest_mean_over_seeds_and_the_baseline_has_none():
+    rows = [("baseline", math.nan, 0, 9.0), ("mixup", 0.2, 0, 1.0), ("mixup", 0.2, 1, 4.0)]
+    rows += [("mixup", 1.0, 0, 2.0), ("mixup", 1.0, 1, 2.5), ("focal", 2.0, 0, 3.0)]
+    doses = pandas.DataFrame(rows, columns=["method", "dose", "seed", "NLL, fit"])
+    doses.attrs = {"table": "a table"}
+    found = at_best(doses)
+    assert list(zip(found["method"], found["seed"], strict=True)) == [
+        ("baseline", 0), ("mixup", 0), ("mixup", 1), ("focal", 0)
+    ]  # fmt: skip
+    assert list(found.loc[found["method"] == "mixup", "dose"]) == [1.0, 1.0]
+    assert found.attrs == doses.attrs
