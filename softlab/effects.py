@@ -197,18 +197,30 @@ def at_best(table: pandas.DataFrame, by: str = "NLL, fit") -> pandas.DataFrame:
     return best
 
 
-def shares(doses: dict[float, Effect], whole: float) -> dict[float, Interval]:
-    """Each dose's effect in percent of the mean effect of the dose `whole`, with the effect's interval; 0 without any.
+def shares(
+    table: pandas.DataFrame, quantity: str, whole: float, dose: str = "alpha", start: float = 0.0
+) -> dict[float, Interval]:
+    """Each dose's effect in percent of the effect of the dose `whole`: {dose: share}; 0 at `start`.
 
-    doses: as of by_dose.  NaN where that mean is zero.
+    Both effects vary from seed to seed, together: the interval is that of effect - share · whole effect, made linear.
+    Arguments: those of `by_dose`.  NaN where the whole effect is zero.
     """
-    size, found = doses[whole].interval.mean or math.nan, {0.0: Interval(0.0, 0.0, 0.0, 1)}
-    for dose, effect in doses.items():
-        mean, half = 100 * effect.interval.mean / size, 100 * effect.interval.half_width / abs(size)
-        found[dose] = Interval(mean, mean - half, mean + half, effect.interval.n)
-        if origin := effect.interval.origin:
-            origin = replace(origin, what=f"{origin.what}, in % of that at {whole:g}")
-            found[dose] = replace(found[dose], origin=origin)
+    groups = table.loc[np.isfinite(table[quantity])].groupby(dose)
+    at = {float(value): rows.set_index("seed") for value, rows in groups}
+    found = {start: Interval(0.0, 0.0, 0.0, 1)}
+    for value in [one for one in at if one != start]:
+        seeds = [seed for seed in at[value].index if seed in at[start].index and seed in at[whole].index]
+        parts = [at[one].loc[seeds] for one in (value, start, whole)]
+        here, none, all_ = (float(rows[quantity].mean()) for rows in parts)
+        size = all_ - none or math.nan
+        share = (here - none) / size
+        around = combined(quantity, parts, lambda a, b, c: (a - b - share * (c - b)) / size, table).interval  # noqa: B023
+        ends = (100 * (share + end) for end in (0, around.low - around.mean, around.high - around.mean))
+        found[value] = Interval(*ends, around.n, around.degrees, around.origin)
+        if origin := around.origin:
+            found[value] = replace(
+                found[value], origin=replace(origin, what=f"{origin.what}, in % of that at {whole:g}")
+            )
     return found
 
 

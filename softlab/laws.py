@@ -16,6 +16,7 @@ from softlab.effects import Effect, effects
 from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
 from softlab.intervals import Interval, holm
+from softlab.profile import load_profile, study_profile
 from softlab.provenance import PACKAGE
 from softlab.quantities import QUANTITIES
 from softlab.robustness import cells_of, effect_apart
@@ -124,10 +125,15 @@ def laws() -> dict[str, Law]:
 
 
 def judged() -> dict[str, tuple[Effect, bool, float]]:
-    """Of each law whose contrast has several seeds on record: the effect, whether it holds, and Holm's p."""
+    """Of each law whose contrast has several seeds on record: the effect, whether it holds, and Holm's p.
+
+    Holm's correction goes over all empirical laws: those whose contrast is not on record, or is judged in a chapter,
+    count as if they had said nothing.
+    """
     effects_of = {name: law.effect() for name, law in laws().items()}
     found = {name: one for name, one in effects_of.items() if one is not None and one.interval.n > 1}
-    p_values = holm([effect.interval.p_value() for effect in found.values()])
+    silent = sum(law.kind == "empirical" for law in laws().values()) - len(found)
+    p_values = holm([effect.interval.p_value() for effect in found.values()] + [1.0] * silent)[: len(found)]
     return {
         name: (effect, effect.interval.side() == (1 if laws()[name].side == "rises" else -1), p)
         for (name, effect), p in zip(found.items(), p_values, strict=True)
@@ -143,8 +149,13 @@ def became(name: str, among: Mapping[str, tuple[Effect, bool, float]], write: Ca
         return ""
     (effect, holds, p), law = among[name], laws()[name]
     sure = f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
+    seeds = len(study_profile(load_profile(law.profile), law.study).seeds)
+    verdict = "as declared." if holds else "the opposite of what was declared." if effect.interval.side() else "open."
+    if effect.interval.n < seeds:
+        verdict = f"not judged before all {seeds} seeds are on record ({effect.interval.n} are)."
     return (
-        f"What judges it, {QUANTITIES[law.quantity].changed} of {law.method.replace('_', ' ')} against {law.against}, "
-        f"is {write(effect, '+')} ({law.profile}, {sure} after Holm’s correction over the laws), "
-        + ("as declared." if holds and p < 0.05 else "not as declared.")
+        f"One number of it was declared, and judges no more than itself: {law.contrast or 'the change'} of "
+        f"{QUANTITIES[law.quantity].changed} with {law.method.replace('_', ' ')} against {law.against} is "
+        f"{write(effect, '+')} ({law.profile}, {sure} after Holm’s correction over the laws): "
+        + (verdict if p < 0.05 or effect.interval.n < seeds else "open.")
     )

@@ -48,8 +48,8 @@ class Profile:
 
     @property
     def standing(self) -> str:
-        """`confirmatory` with seeds from 100 on, which nobody has looked at before; else `exploratory`."""
-        return "confirmatory" if min(self.seeds) >= 100 else "exploratory"
+        """`confirmatory` with seeds from 1000 on, which nobody had looked at beforehand; else `exploratory`."""
+        return "confirmatory" if min(self.seeds) >= 1000 else "exploratory"
 
     def experiments(self) -> list[Experiment]:
         """One experiment for each method, point of the grid and seed, all seeds of a method and point together.

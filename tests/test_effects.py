@@ -171,9 +171,14 @@ def test_doses_are_compared_with_the_same_seeds_without_any():
     assert {dose: one.interval.mean for dose, one in found.items()} == {0.1: 3.0, 0.4: 1.5}
     assert found[0.1].interval.half_width == 0.0
     # Differences of 1 and 2: standard deviation 0.7071, half width 12.706 · 0.7071 / sqrt 2 = 6.353.
-    part = shares(found, whole=0.1)
+    part = shares(rows, "log logit scale", whole=0.1)
     assert {dose: one.mean for dose, one in part.items()} == {0.0: 0.0, 0.1: 100.0, 0.4: 50.0}
     assert part[0.4].half_width == pytest.approx(100 * 6.353 / 3, abs=0.1)
+    # The whole moves seeds by 2 and 4, another dose by half of each: the share is one half, and no seed says otherwise.
+    together = table({"none": {0: 1.0, 1: 2.0}, "half": {0: 2.0, 1: 4.0}, "whole": {0: 3.0, 1: 6.0}})
+    together = together.assign(alpha=[0, 0, 0.1, 0.1, 0.4, 0.4], method="label_smoothing")
+    half = shares(together, "log logit scale", whole=0.4)[0.1]
+    assert (half.mean, half.half_width) == (50.0, 0.0)
     with pytest.raises(SoftlabError, match="one method to compare with"):
         by_dose(rows[rows["alpha"] > 0], "log logit scale")
 

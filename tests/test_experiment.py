@@ -255,7 +255,7 @@ def test_a_study_takes_a_methods_own_parameters_where_the_profile_has_none():
 
 def test_seeds_from_100_on_are_confirmatory():
     assert load_profile("quick").standing == "exploratory"
-    assert load_profile("quick", seeds=[100, 101]).standing == "confirmatory"
+    assert load_profile("quick", seeds=[1000, 1001]).standing == "confirmatory"
 
 
 def test_read_yaml_names_an_unreadable_file(tmp_path):

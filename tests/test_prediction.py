@@ -38,7 +38,6 @@ def test_the_score_by_hand():
     found = Prediction("gap", (), table, {})
     assert found.scores() == {"a": 0.75, "b": 0.0}
     assert found.score() == pytest.approx(1 - 3 / 9)
-    assert found.score(without="b") == 0.75
 
 
 def test_while_a_study_is_being_recorded_only_seeds_that_all_have_count():
@@ -58,6 +57,16 @@ def test_a_linear_rule_is_found_for_families_that_were_left_out(units):
     better = gain(found, nulls(units, "gap", ["accuracy"])["accuracy"])
     assert better.side() == 1
     assert (better.n, better.mean) == (6, pytest.approx(found.score(), abs=0.3))
+
+
+def test_the_jackknife_deletes_a_family_from_the_fits_too(units):
+    """By hand: scores of all that is made anew without each family; half width t(5) · sqrt(5/6 · Σ(s - mean s)²)."""
+    names = ["alignment", "effective rank"]
+    found = prediction.jackknife(left_out(units, names, "gap"))
+    rest = [left_out(units[units["family"] != one], names, "gap").score() for one in units["family"].unique()]
+    spread = np.square(np.array(rest) - np.mean(rest)).sum()
+    assert found.half_width == pytest.approx(2.5706 * np.sqrt(5 / 6 * spread), rel=1e-3)
+    assert prediction.jackknife(left_out(units, names, "gap", "trees")).n == 1
 
 
 def test_what_nothing_predicts_has_no_score(units):

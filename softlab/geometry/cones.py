@@ -168,7 +168,8 @@ def apex_residual(weight: Tensor, bias: Tensor) -> float:
 def apex_ratio(features: Tensor, weight: Tensor, bias: Tensor) -> float:
     """Distance of the apex from the origin in units of the seen features: ‖c₀‖ / mean ‖Q f‖.
 
-    Compared within the row space, where the apex lies: 0 means cones around the origin. No change of gauge moves it.
+    Compared within the row space, where the apex lies: 0 means cones around the origin. One factor for all
+    channels does not move it; a factor for each does.
     Raises SoftlabError if the head sees nothing of any feature.
     """
     check_head(weight, bias, features)
