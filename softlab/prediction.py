@@ -215,15 +215,17 @@ def carried(units: pandas.DataFrame, others: pandas.DataFrame, outcome: str) -> 
 def carried_to_scales(units: pandas.DataFrame, outcome: str, profile: str) -> dict[str, pandas.DataFrame]:
     """`carried` for the book's methods at every other scale on record: {its description: observed and predicted}.
 
-    profile: where the units are from; scales of its setting, with other seeds, are left out. So are those at which
-    fewer than one image in twenty of the baseline's survives, where the outcome is accuracy under attack.
+    profile: where the units are from; scales of its setting, with other seeds, are left out. So are methods with one
+    network, and scales at which fewer than one image in twenty of the baseline's survives, where the outcome is
+    accuracy under attack.
     """
     known, found = records.about("core"), {}
     setting = {name: {**one["experiment"], "snapshot_epochs": []} for name, one in known.items()}
     for name, table in records.scales("core").items():
         floor = outcome.startswith("robust") and not table.loc[table["method"] == "baseline", outcome].mean() > 0.05
-        if setting[name] != setting[profile] and not floor and len(others := methods(table)):
-            found[known[name]["description"]] = carried(units, others, outcome)
+        others = methods(table)
+        if setting[name] != setting[profile] and not floor and len(others):
+            found[known[name]["description"]] = carried(units, others.loc[others["seeds"] > 1], outcome)
     return {name: one for name, one in found.items() if one is not None}
 
 

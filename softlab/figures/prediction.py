@@ -75,7 +75,8 @@ def families(ax: Axes, names: Iterable[str], **options) -> None:
 def scores(values: Mapping[str, Mapping[str, Interval]], least: float = -1.0) -> Figure:
     """Scores by what they were predicted from, a panel for each outcome; 0 and 1 are marked.
 
-    values: outcome -> what from -> score.  least: where the axis ends; an arrow says that a score is below.
+    values: outcome -> what from -> score.  least: where the axis ends; an arrow says that a score is below. One without
+    an interval has an open marker.
     """
     rows = list(next(iter(values.values())))
     size = (8.6, 0.34 * len(rows) + 1.1)
@@ -86,8 +87,9 @@ def scores(values: Mapping[str, Mapping[str, Interval]], least: float = -1.0) ->
             if one.mean < least:
                 ax.plot(least, row, marker=4, color=color, ms=7, clip_on=False)
                 continue
-            ax.plot([max(one.low, least), min(one.high, 1.05)], [row, row], color=color, lw=1.2)
-            ax.plot(one.mean, row, "o", color=color, ms=5)
+            if one.n > 1:
+                ax.plot([max(one.low, least), min(one.high, 1.05)], [row, row], color=color, lw=1.2)
+            ax.plot(one.mean, row, "o", color=color, ms=5, fillstyle="full" if one.n > 1 else "none")
         ax.axvline(0, color="black", lw=0.8)
         ax.set(xlim=(least, 1.05), ylim=(len(rows) - 0.5, -0.5), xlabel="score")
         ax.set_title(QUANTITIES[outcome].label, fontsize=9)
