@@ -71,10 +71,11 @@ class Examination:
                 )
             )
         if "apex ratio" in percent:
+            apex = f"{self.numbers['apex ratio']:.3f} times the mean length of what the head sees of a feature"
+            where = f" Class regions are cones around one point, {apex} from the origin."
             texts.append(
                 f"From a tenth of a feature's length to ten times it, the class of {percent['constant class']} % of "
-                f"images stays the same. Class regions are cones from where the logits are most alike, "
-                f"{self.numbers['apex ratio']:.3f} feature lengths from the origin."
+                f"images stays the same." + where * (self.numbers["apex residual"] < 1e-3)
             )
         if "corrupted" in percent:
             under = ", ".join(f"{percent[f'robust, {radius}/255']} % up to {radius}/255" for radius in RADII)
