@@ -104,6 +104,18 @@ def test_an_edited_page_renders_and_a_run_that_left_the_store_is_trained_again(s
     assert f"trained {gone}" in said
 
 
+def test_code_of_training_and_a_notebook_that_change_together_are_both_made_in_one_call(small_book):
+    """Snakemake does not ask of jobs below one with newer inputs whether they have some of their own."""
+    path, notebook = small_book.folder / "softlab" / "training.py", f"notebooks/{CHAPTERS[1]}.ipynb"
+    path.write_text(path.read_text() + "\n# changed\n")
+    small_book.edit(notebook, "of {sum(map(len, runs.values()))} networks.", "of all {sum(map(len, runs.values()))}.")
+    code, trained, _, said = made(small_book)
+    assert (code, trained) == (0, 0), said
+    assert f"executed {CHAPTERS[1]}" in said
+    assert "of all 6" in page(small_book, f"notebooks/{CHAPTERS[1]}").lower()
+    assert made(small_book)[:3] == (0, 0, 0)
+
+
 @pytest.mark.slow
 def test_a_new_version_of_a_method_trains_its_own_runs_again(small_book):
     path = small_book.folder / "softlab" / "regularizers" / "soft_labels.py"
