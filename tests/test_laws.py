@@ -35,6 +35,9 @@ def test_a_law_holds_if_all_of_its_interval_is_on_its_side(monkeypatch):
     assert effect.interval.mean == pytest.approx(-0.1)
     assert holds
     assert p == pytest.approx(effect.interval.p_value())
+    unseen = laws.laws()["cones"].__class__("x", "y", "02_cones", quantity="gap", side="falls", profile="nowhere")
+    monkeypatch.setattr(laws, "laws", lambda: cones | {"x": unseen})  # empirical, not on record: it counts
+    assert laws.judged()["cones"][2] == pytest.approx(2 * p)
     for row in rows:
         row["constant class"] *= -1
     only_core["quick-confirm"] = pandas.DataFrame(rows)
