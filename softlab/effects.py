@@ -191,8 +191,8 @@ def at_best(table: pandas.DataFrame, by: str = "NLL, fit") -> pandas.DataFrame:
 
     table: with a column `dose`, as of a study with doses; NaN where a method has none.
     """
-    means = table.groupby(["method", "dose"], dropna=False, as_index=False)[by].mean().sort_values(by)
-    best = table.merge(means.drop_duplicates("method")[["method", "dose"]], on=["method", "dose"])
+    doses = [rows.groupby("dose", dropna=False) for _, rows in table.groupby("method", sort=False)]
+    best = pandas.concat([min((rows for _, rows in one), key=lambda rows: rows[by].to_numpy().mean()) for one in doses])
     best.attrs = table.attrs
     return best
 
@@ -215,12 +215,9 @@ def shares(
         size = all_ - none or math.nan
         share = (here - none) / size
         around = combined(quantity, parts, lambda a, b, c: (a - b - share * (c - b)) / size, table).interval  # noqa: B023
-        ends = (100 * (share + end) for end in (0, around.low - around.mean, around.high - around.mean))
-        found[value] = Interval(*ends, around.n, around.degrees, around.origin)
-        if origin := around.origin:
-            found[value] = replace(
-                found[value], origin=replace(origin, what=f"{origin.what}, in % of that at {whole:g}")
-            )
+        low, high = (100 * (share + end - around.mean) for end in (around.low, around.high))
+        origin = around.origin and replace(around.origin, what=f"{around.origin.what}, in % of that at {whole:g}")
+        found[value] = Interval(100 * share, low, high, around.n, around.degrees, origin)
     return found
 
 

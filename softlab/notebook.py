@@ -122,7 +122,7 @@ class _Answering(string.Formatter):
 
 def _values(given: Mapping[str, object]) -> dict[str, object]:
     """What a sentence may name: these values, and a dash for every method without one."""
-    return dict.fromkeys(REGISTRY, _Open()) | given
+    return {**dict.fromkeys(REGISTRY, _Open()), **given}
 
 
 class _Open:

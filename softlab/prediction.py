@@ -96,7 +96,7 @@ def by_dose(table: pandas.DataFrame) -> pandas.DataFrame:
 def whole(table: pandas.DataFrame) -> pandas.DataFrame:
     """The rows of those seeds that every method has at every dose: while a study is being recorded, some have more."""
     seeds = by_dose(table).groupby("method")["seed"].agg(set)
-    return table.loc[table["seed"].isin(set.intersection(*seeds))]
+    return table.loc[table["seed"].isin([*set.intersection(*seeds)])]
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ def jackknife(prediction: Prediction) -> Interval:
 
     Trees, which would be fitted six times as often, and scores of as few families as there must be have none.
     """
-    if prediction.model == "trees" or prediction.units["family"].nunique() <= LEAST:
+    if prediction.model == "trees" or len(set(prediction.units["family"])) <= LEAST:
         return Interval(prediction.score(), -math.inf, math.inf, 1)
     return _jackknife(lambda units: prediction.again(units).score(), prediction, prediction.units)
 
