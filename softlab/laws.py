@@ -154,7 +154,7 @@ def became(name: str, among: Mapping[str, tuple[Effect, bool, float]], write: Ca
     if effect.interval.n < seeds:
         verdict = f"not judged before all {seeds} seeds are on record ({effect.interval.n} are)."
     return (
-        f"One number of it was declared, and judges no more than itself: {law.contrast or 'the change'} of "
+        f"Only one number of it is judged: {law.contrast or 'the change'} of "
         f"{QUANTITIES[law.quantity].changed} with {law.method.replace('_', ' ')} against {law.against} is "
         f"{write(effect, '+')} ({law.profile}, {sure} after Holm’s correction over the laws): "
         + (verdict if p < 0.05 or effect.interval.n < seeds else "open.")
