@@ -150,12 +150,14 @@ def became(name: str, among: Mapping[str, tuple[Effect, bool, float]], write: Ca
     (effect, holds, p), law = among[name], laws()[name]
     sure = f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
     seeds = len(study_profile(load_profile(law.profile), law.study).seeds)
-    verdict = "as declared." if holds else "the opposite of what was declared." if effect.interval.side() else "open."
     if effect.interval.n < seeds:
         verdict = f"not judged before all {seeds} seeds are on record ({effect.interval.n} are)."
+    elif p >= 0.05 or not effect.interval.side():
+        verdict = "open."
+    else:
+        verdict = "as declared." if holds else "the opposite of what was declared."
     return (
         f"Only one number of it is judged: {law.contrast or 'the change'} of "
         f"{QUANTITIES[law.quantity].changed} with {law.method.replace('_', ' ')} against {law.against} is "
-        f"{write(effect, '+')} ({law.profile}, {sure} after Holm’s correction over the laws): "
-        + (verdict if p < 0.05 or effect.interval.n < seeds else "open.")
+        f"{write(effect, '+')} ({law.profile}, {sure} after Holm’s correction over the laws): {verdict}"
     )
