@@ -110,7 +110,7 @@ def test_one_click_leads_from_the_cover_to_an_answer(tab):
         page = one.page
         page.goto(f"{one.home}/index.html")
         page.wait_for_url("**/book/intro.html")
-        page.locator("article").get_by_role("link", name="Cones.").click()
+        page.locator("article").get_by_role("link", name="Cones", exact=True).click()
         page.wait_for_url("**/02_cones.html#in-short")
         answer = page.locator("section#in-short")
         assert 0 <= answer.bounding_box()["y"] < 700
