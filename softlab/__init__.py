@@ -22,6 +22,7 @@ _HOME = {
     "study": "runs",
     "specimens": "runs",
     "study_table": "records",
+    "headline": "scales",
     "extract": "representation",
     "tap": "representation",
     "report_card": "report",

@@ -43,9 +43,9 @@ def begin(
     changes = {str(key): value for key, value in (overrides or {}).items()}
     settings = load_profile(profile, **changes | ({} if seeds is None else {"seeds": seeds}))
 
-    from softlab import zoo
     from softlab.records import recorded
     from softlab.runs import failed_seeds, missing
+    from softlab.scales import spoken_of
     from softlab.training import choose_device
 
     def needed() -> list[tuple[Experiment, Mapping[str, Any]]]:
@@ -60,21 +60,17 @@ def begin(
         if set(lost) >= set(settings.seeds):
             raise SoftlabError("no seed is left")
         settings = replace(settings, seeds=tuple(seed for seed in settings.seeds if seed not in lost))
-    networks = needed()
+    networks, spoken = needed(), spoken_of(settings)
     untrained = [(one, evaluation) for one, evaluation in networks if missing([one], device)]
-    noted = len([one for one, evaluation in untrained if recorded(one, evaluation)])
-    awaited = len(untrained) - noted
+    awaited = len([one for one, evaluation in untrained if not recorded(one, evaluation)])
     kind, place = ("gpu", "on one GPU") if device.type == "cuda" else ("cpu", "on one CPU core, half that on two")
     seconds = settings.seconds_per_network.get(kind)
-    cost = f", the others take about {awaited * seconds / 60:.1f} min {place}" if awaited and seconds else ""
-    size = f"{len(settings.methods)} methods × {len(settings.seeds)} seeds, {settings.standing}"
-    if not networks:
-        print(f"{settings.description} · {device.type} · none of the book's networks is needed")
-        return settings
-    places = "the store" if zoo.folder() is None else "the store or the zoo (half precision)"
-    stored = f"{len(networks) - len(untrained)} of {len(networks)} networks are in {places}"
-    stored += f", the numbers of {noted} more on record" * (noted > 0) + cost
-    print(f"{settings.description} · {size} · {device.type} · {stored}")
+    size = f"{len(spoken.seeds)} networks a method{', exploratory' * (spoken.standing == 'exploratory')}"
+    size += " · ± is a 95 % interval"
+    if awaited:
+        takes = f", in about {awaited * seconds / 60:.1f} min {place}" if seconds else ""
+        size += f" · {awaited} networks are trained first{takes}"
+    print(f"{settings.description} · {size if networks else 'none of the book’s networks is needed'}")
     return settings
 
 

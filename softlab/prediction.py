@@ -251,13 +251,13 @@ def _jackknife(score: Callable[[pandas.DataFrame], float], prediction: Predictio
     return Interval(whole, whole - half, whole + half, count, origin=origin)
 
 
-def importance(prediction: Prediction, units: pandas.DataFrame, draws: int = 200, seed: int = 0) -> dict[str, float]:
+def importance(prediction: Prediction, draws: int = 200, seed: int = 0) -> dict[str, float]:
     """How much of the score is lost when one property is exchanged between methods at random, mean over draws.
 
     The models stay as they were fitted: {property: loss}, largest first.
     """
     generator, table, lost = np.random.default_rng(seed), prediction.table, {}
-    values = units.loc[table.index, [*prediction.names]].to_numpy(float)
+    values = prediction.units.loc[table.index, [*prediction.names]].to_numpy(float)
     for column, name in enumerate(prediction.names):
         scores = []
         for _ in range(draws):

@@ -7,7 +7,7 @@ import pandas
 
 from softlab import records
 from softlab.effects import Effects, effects
-from softlab.profile import Profile
+from softlab.profile import Profile, load_profile, packaged_profiles
 
 
 def effects_at_scales(
@@ -21,25 +21,37 @@ def effects_at_scales(
     return {label: one for label, one in found.items() if any(effect.interval.n for effect in one.values())}
 
 
-def tables_at_scales(
-    table: pandas.DataFrame, settings: Profile, study: str = "core", distinct: bool = False
-) -> dict[str, pandas.DataFrame]:
-    """This table of a study and all that are on record, by their description: those that have a baseline.
+def tables_at_scales(table: pandas.DataFrame, settings: Profile, study: str = "core") -> dict[str, pandas.DataFrame]:
+    """This table of a study and all on record, by their description: those that have a baseline, this setting first.
 
-    distinct: of tables of one setting only the recorded one whose seeds start last, which nobody had looked at.
+    Of tables of one setting only that whose seeds start last, which nobody had looked at: the same networks again, or
+    others of the same kind, are no other scale.
     """
-    tables, about = {f"this build: {settings.description}": table}, records.about(study)
-    set_as = {next(iter(tables)): settings.experiment.as_dict()}
-    for name, recorded_table in records.scales(study, besides=table).items():
-        label = about[name]["description"]
-        label = f"{label} ({name})" if label in tables else label
-        tables[label] = recorded_table
-        set_as[label] = about[name].get("experiment")
-    if distinct:
-        order = sorted(tables, key=lambda label: tables[label]["seed"].min())
-        last = {json.dumps(set_as[label], sort_keys=True): label for label in order}
-        tables = {label: one for label, one in tables.items() if label in last.values()}
-    return {label: one for label, one in tables.items() if "baseline" in set(one["method"])}
+    own, about = settings.experiment.as_dict(), records.about(study)
+    found = [(f"this build: {settings.description}", own, table)]
+    for name, one in records.scales(study, besides=table).items():
+        found.append((about[name]["description"], about[name].get("experiment"), one))
+    found.sort(key=lambda one: (one[1] != own, one[2]["seed"].min()))
+    last = {json.dumps(setting, sort_keys=True): (label, one) for label, setting, one in found}
+    return {label: one for label, one in last.values() if "baseline" in set(one["method"])}
+
+
+def spoken_of(settings: Profile) -> Profile:
+    """The profile whose core a page speaks of: one that comes with softlab and has the same setting on record, with
+    seeds that nobody had looked at; the profile itself where there is none, or where something of it was changed."""
+    if settings.is_packaged() and settings.seeds == load_profile(settings.name).seeds:
+        for other in map(load_profile, sorted({*packaged_profiles()} & {*records.about("core")})):
+            same = other.experiment == settings.experiment and other.evaluation == settings.evaluation
+            if same and other.standing == "confirmatory" and settings.methods.items() <= other.methods.items():
+                return other
+    return settings
+
+
+def headline(settings: Profile) -> pandas.DataFrame:
+    """The numbers of the core that pages speak of (`spoken_of`), as of records.study_table: one number, everywhere."""
+    if (other := spoken_of(settings)) == settings:
+        return records.study_table(settings)
+    return records.scales("core")[other.name].loc[lambda table: table["method"].isin(settings.methods)]
 
 
 def tally(tables: Mapping[str, pandas.DataFrame], quantity: str, side: str, *methods: str) -> tuple[int, int]:

@@ -169,11 +169,21 @@ def test_effects_at_scales_are_of_this_build_and_of_what_is_recorded(monkeypatch
     settings = load_profile("smoke")
     recorded = {"fashion": core(-0.02, "fashion"), "bare": core(0, "bare").query("method == 'baseline'")}
     monkeypatch.setattr(records, "scales", lambda study, besides: recorded)
-    about = {name: {"description": name.title(), "experiment": {}} for name in recorded}
+    about = {name: {"description": name.title(), "experiment": {"data": name}} for name in recorded}
     monkeypatch.setattr(records, "about", lambda study: about)
     found = scales.effects_at_scales(core(0.01, "smoke"), "ECE", settings)
     assert list(found) == [f"this build: {settings.description}", "Fashion"], "nothing to compare: left out"
     assert [one["mixup"].interval.mean for one in found.values()] == [pytest.approx(0.01), pytest.approx(-0.02)]
+
+
+def test_pages_speak_of_the_seeds_that_nobody_had_looked_at():
+    quick = load_profile("quick")
+    table = scales.headline(quick)
+    assert set(table["method"]) == set(quick.methods)
+    assert sorted(set(table["seed"])) == [*range(1000, 1010)]
+    assert table.attrs == records.scales()["quick-confirm"].attrs
+    for own in (load_profile("quick", seeds=4), load_profile("quick", epochs=3), load_profile("fashion-heldout")):
+        assert scales.spoken_of(own) == own, "changed by the reader, or of no other record"
 
 
 def test_a_sentence_stands_where_no_other_scale_is_on_record(monkeypatch):

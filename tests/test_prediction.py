@@ -51,7 +51,7 @@ def test_a_linear_rule_is_found_for_families_that_were_left_out(units):
     found = left_out(units, NAMES, "gap")
     assert found.score() > 0.99
     assert min(found.scores().values()) > 0.99
-    lost = importance(found, units, draws=20)
+    lost = importance(found, draws=20)
     assert next(iter(lost)) == "log logit scale"
     assert abs(lost["alignment"]) < 0.01 < 0.5 < lost["log logit scale"]
     better = gain(found, nulls(units, "gap", ["accuracy"])["accuracy"])

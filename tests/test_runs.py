@@ -287,17 +287,22 @@ def test_a_chapter_begins_without_the_seeds_that_failed(monkeypatch, capsys):
     assert "left out, for all methods: seed 0, as cutmix-seed0-" in capsys.readouterr().out
 
 
-def test_a_chapter_says_which_networks_need_no_training(monkeypatch, capsys):
+def test_a_chapter_says_of_how_many_networks_it_speaks_and_which_are_trained_first(monkeypatch, capsys):
     monkeypatch.setattr(records, "recorded", lambda one, evaluation: None)
     begin("04_cosines", "quick")
-    assert "0 of 25 networks are in the store, the others take about" in capsys.readouterr().out
+    assert (
+        "10 networks a method · ± is a 95 % interval · 25 networks are trained first, in about"
+        in capsys.readouterr().out
+    )
     row = {"source": "recorded"}
     monkeypatch.setattr(records, "recorded", lambda one, evaluation: row if one.method == "mixup" else None)
-    begin("04_cosines", "quick")
-    assert "0 of 25 networks are in the store, the numbers of 5 more on record, the others" in capsys.readouterr().out
+    begin("04_cosines", "quick", seeds=2)
+    said = capsys.readouterr().out
+    assert "2 networks a method, exploratory" in said, "fewer seeds: the reader's own"
+    assert "8 networks are trained first" in said
     monkeypatch.setattr(records, "recorded", lambda one, evaluation: row)
     begin("04_cosines", "quick")
-    assert capsys.readouterr().out.endswith("in the store, the numbers of 25 more on record\n")
+    assert capsys.readouterr().out.endswith("10 networks a method · ± is a 95 % interval\n")
 
 
 def test_a_study_lists_its_networks_and_says_where_they_mix_versions(store, capsys, monkeypatch):
