@@ -25,6 +25,8 @@ BATCH = 50
 
 
 def main(name: str, seeds: int, methods: list[str]) -> None:
+    if (commit := provenance.commit()).endswith("+") or commit == "unknown":
+        sys.exit(f"the code is at commit {commit}: record from a checkout without changes (git worktree add)")
     settings = load_profile(name, seeds=seeds, methods=methods)
     path, about = AUTOATTACK / f"{name}.npz", AUTOATTACK / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +43,7 @@ def main(name: str, seeds: int, methods: list[str]) -> None:
             write_whole(path, lambda file: np.savez_compressed(file, **found))  # pyright: ignore
             print(time.strftime("%H:%M:%S"), run.id, len(found[run.id]), f"{found[run.id].mean():.3f}", flush=True)
         digest = evaluation_digest(runs.dataset_of(experiment), settings.evaluation)
-        origin[run.id] = {"evaluation": digest, "torch": torch.__version__, "commit": provenance.commit()}
+        origin[run.id] = {"evaluation": digest, "torch": torch.__version__, "commit": commit}
         origin[run.id] |= {"pyautoattack": version("pyautoattack"), "date": time.strftime("%Y-%m-%d")}
         write_json(about, origin)
 
