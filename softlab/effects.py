@@ -122,13 +122,14 @@ class Shift:
 def shifts(table: pandas.DataFrame, against: str | pandas.DataFrame = "baseline") -> dict[str, Shift]:
     """{method: Shift} against the baseline; arguments: those of `effects`.
 
-    A method without confidences by image is left out; one with a single network has no intervals.
+    A method without confidences by image is left out, and one whose networks are the baseline's, as where stopping
+    early never was early; one with a single network has no intervals.
     """
     found, scores = {}, effects(table, "NLL at T", against)
     for method, *both in _paired(table, "gap", against):
         gaps = [one for rows in both if (one := _terms("gap", rows)) is not None]
         errors = [one for rows in both if (one := _terms("ECE", rows)) is not None]
-        if both[0].empty or len(gaps) + len(errors) < 4:
+        if both[0].empty or len(gaps) + len(errors) < 4 or not (gaps[1] - gaps[0]).any():
             continue
         cancels = [error - np.sign(gap.mean()) * gap for error, gap in zip(errors, gaps, strict=True)]
         taken = gaps[1] - gaps[0]

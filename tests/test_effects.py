@@ -269,6 +269,8 @@ def test_a_shift_needs_confidences_and_of_one_network_it_has_no_interval():
     assert shifts(table)["mixup"].taken.half_width == np.inf
     assert shifts(table.assign(images=[{}, {}])) == {}
     assert shifts(table.assign(gap=np.nan)) == {}  # a record of accuracies only
+    same = confident(baseline=[SURE, SURE], early_stopping=[SURE, SURE], mixup=[LESS, LESS])
+    assert [*shifts(same)] == ["mixup"], "nothing is taken off: no share of it"
 
 
 def test_the_best_dose_is_that_with_the_lowest_mean_over_seeds_and_the_baseline_has_none():
