@@ -70,7 +70,9 @@ def begin(
     if awaited:
         takes = f", in about {awaited * seconds / 60:.1f} min {place}" if seconds else ""
         size += f" · {awaited} networks are trained first{takes}"
-    print(f"{settings.description} · {size if networks else 'none of the book’s networks is needed'}")
+    print(
+        f"Unless said otherwise: {settings.description} · {size if networks else 'none of the book’s networks is needed'}"
+    )
     return settings
 
 
