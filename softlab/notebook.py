@@ -63,16 +63,13 @@ def begin(
     networks, spoken = needed(), spoken_of(settings)
     untrained = [(one, evaluation) for one, evaluation in networks if missing([one], device)]
     awaited = len([one for one, evaluation in untrained if not recorded(one, evaluation)])
-    kind, place = ("gpu", "on one GPU") if device.type == "cuda" else ("cpu", "on one CPU core, half that on two")
-    seconds = settings.seconds_per_network.get(kind)
+    seconds = settings.seconds_per_network.get("gpu" if device.type == "cuda" else "cpu")
     size = f"{len(spoken.seeds)} networks a method{', exploratory' * (spoken.standing == 'exploratory')}"
-    size += " · ± is a 95 % interval"
+    size = f"{size} · ± is a 95 % interval" if networks else "none of the book’s networks is needed"
     if awaited:
-        takes = f", in about {awaited * seconds / 60:.1f} min {place}" if seconds else ""
+        takes = f", in about {awaited * seconds / 60:.1f} min on one CPU core or GPU" if seconds else ""
         size += f" · {awaited} networks are trained first{takes}"
-    print(
-        f"Unless said otherwise: {settings.description} · {size if networks else 'none of the book’s networks is needed'}"
-    )
+    print(f"Unless said otherwise: {settings.description} · {size}")
     return settings
 
 
