@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs, help = "?" if name == "record" else None, "of chapters.yaml (core: the profile itself)"
         command.add_argument("study", metavar="STUDY", nargs=nargs, help=help)
         command.add_argument("--profile", default="quick", help="a profile's name, or the path of a .yaml file (quick)")
-        command.add_argument("--store", help="where runs are kept (record: the store; verify: nowhere for good)")
+        command.add_argument("--store", help="where runs are kept (verify: those there are compared, none is trained)")
         command.set_defaults(run=function)
         if name == "record":
             command.add_argument("--list", action="store_true", help="what is on record")

@@ -169,22 +169,26 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
     return dataclasses.replace(profile, **changed, doses=doses)
 
 
-def is_recorded(profile: Profile, study: str) -> bool:
-    """Does a build of this profile read the study's numbers from softlab/records, and train none of it?
+LOOKED_INTO = 2  # seeds of the core that a build trains though they are on record
 
-    So it is where the study says `recorded: true` and its setting, with all its seeds, is on record for some profile.
+
+def live_seeds(profile: Profile, study: str) -> tuple[int, ...]:
+    """The seeds of a study that a build of this profile trains: all of them, unless its setting is on record.
+
+    On record, with all its methods and seeds: none where the study says `recorded: true`, else the first two, whose
+    networks chapters look into and the build compares with their rows.
     It is only about what is trained beforehand: rows are found by run id, and what has none is trained by its reader.
     """
-    folder = PACKAGE / "records" / study
-    if not profile.studies[study].get("recorded") or not (folder / "about.json").exists():
-        return False
-    own = study_profile(profile, study)
-    for name, about in read_about(folder / "about.json").items():
-        if about["experiment"] == own.experiment.as_dict() and about["evaluation"] == own.evaluation:
-            header, rows = read_rows(folder / f"{name}.csv")
-            if {row[header.index("seed")] for row in rows} >= set(map(str, own.seeds)):
-                return True
-    return False
+    own, folder = study_profile(profile, study), PACKAGE / "records" / study
+    recorded = profile.studies[study].get("recorded")
+    if recorded or profile.is_packaged():
+        for name, about in read_about(folder / "about.json").items():
+            if about["experiment"] == own.experiment.as_dict() and about["evaluation"] == own.evaluation:
+                header, rows = read_rows(folder / f"{name}.csv")
+                there = {(row[header.index("method")], row[header.index("seed")]) for row in rows}
+                if there >= {(method, str(seed)) for method in own.methods for seed in own.seeds}:
+                    return () if recorded else own.seeds[:LOOKED_INTO]
+    return own.seeds
 
 
 def _grid(given: object) -> Mapping[str, tuple]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from softlab.errors import SoftlabError
+
 PACKAGE = Path(__file__).parent
 
 
@@ -75,3 +77,10 @@ def commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return said.stdout.strip() + "+" * (changed.returncode != 0)
+
+
+def clean_commit() -> str:
+    """The checkout's commit, for a record; raises SoftlabError where the code is not committed."""
+    if (found := commit()).endswith("+") or found == "unknown":
+        raise SoftlabError(f"the code is at commit {found}: record from a checkout without changes (git worktree add)")
+    return found

@@ -81,12 +81,9 @@ def networks(settings: Profile, study: str, store: str | Path | None = None) -> 
     """Which networks a study's numbers are of, as far as there are any: one row for each, for JSON."""
     profile, device, rows = study_profile(settings, study), training.choose_device(), []
     for one in profile.experiments():
-        origin: Mapping[str, Any] | None
-        if folder := runs.present(one, device, store):
-            origin = json.loads((folder / "provenance.json").read_bytes()) | {"id": folder.name}
-        else:
-            origin = recorded(one, profile.evaluation)
-        if origin is not None:
+        folder = runs.present(one, device, store)
+        live = folder and json.loads((folder / "provenance.json").read_bytes()) | {"id": folder.name}
+        if origin := live or recorded(one, profile.evaluation):
             row = {"study": study, "method": one.method, "seed": one.seed, "run": origin["id"]}
             rows.append(row | {name: origin[name] for name in ("torch", "device")})
     return rows
@@ -164,8 +161,7 @@ def record(
     Another process that records the same table is waited for.
     Raises SoftlabError where the code is not committed: a row says which code it is of.
     """
-    if (commit := provenance.commit()).endswith("+") or commit == "unknown":
-        raise SoftlabError(f"the code is at commit {commit}: record from a checkout without changes (git worktree add)")
+    commit = provenance.clean_commit()
     profile, path = study_profile(settings, study), RECORDS / study / f"{settings.name}.csv"
     with alone(RECORDS, f"{study}.{settings.name}", "records"):
         _add_rows(path, profile, commit, store, missing, say)
@@ -219,27 +215,30 @@ def verify(
 ) -> Iterator[tuple[str, str, list[str]]]:
     """Train some recorded rows again: for each its run id, `same bits`, `alike` or `differs`, and what differs.
 
-    count: how many, from the middle of as many parts of the table.  store: where to train, and where a network that is
-    there already is only read (None: nowhere for good).  clean: compare no number that takes an attack or a corruption.
+    count: how many, from the middle of as many parts of the table.  store: train none, but compare all that this store,
+    or the zoo, has.  clean: compare no number that takes an attack or a corruption.
     Alike: every number is within three standard deviations of the method's other seeds, as where another processor or
     another torch rounds differently.
     """
     profile, device = study_profile(settings, study), training.choose_device()
-    known = [(one, recorded(one, profile.evaluation)) for one in profile.experiments()]
-    known = [(one, row) for one, row in known if row is not None]
-    if not known:
-        raise SoftlabError(f"there is no record of study {study} at profile {settings.name}")
+    known = [(one, row) for one in profile.experiments() if (row := recorded(one, profile.evaluation)) is not None]
+    tried = [(one, row) for one, row in known if not store or runs.present(one, device, store)]
+    if not tried:
+        raise SoftlabError(
+            f"there is no record of study {study} at profile {settings.name}{' in the store' * bool(store)}"
+        )
+    if not store:
+        tried = [tried[place] for place in dict.fromkeys(((np.arange(count) + 0.5) * len(known) / count).astype(int))]
     table = pandas.DataFrame([{"method": one.method, **row} for one, row in known])
     evaluation = {**profile.evaluation} | ({"attack_size": 0} if clean else {})
     with tempfile.TemporaryDirectory() as fresh:
-        for position in dict.fromkeys(((np.arange(count) + 0.5) * len(known) / count).astype(int)):
-            one, row = known[position]
-            run = runs.fit_or_load(one, store=store or fresh, device=device, use_zoo=False)
+        for one, row in tried:
+            run = runs.fit_or_load(one, store=store or fresh, device=device, use_zoo=bool(store))
             values = numbers.of(run, evaluation).values
             measured = [name for name in values if not np.isnan(row[name])]  # else its lens is newer than the row
             other = {name: abs(values[name] - row[name]) for name in measured if values[name] != row[name]}
-            seeds = table[(table["method"] == one.method) & (table["id"] != row["id"])]
-            far = [name for name, distance in other.items() if not distance <= 3 * seeds[name].std()]
+            others = table[(table["method"] == one.method) & (table["id"] != row["id"])]
+            far = [name for name, distance in other.items() if not distance <= 3 * others[name].std()]
             yield row["id"], "differs" if far else "alike" if other else "same bits", far or list(other)
 
 

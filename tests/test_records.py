@@ -231,12 +231,16 @@ def test_what_is_on_record_is_listed_and_none_of_it_is_of_uncommitted_code(capsy
     assert not any("+" in line for line in said)
 
 
-def test_a_build_trains_no_study_that_is_on_record(tmp_path, monkeypatch):
+def test_a_build_trains_what_is_not_on_record_and_two_seeds_of_the_core():
     """Of the book's own: a look at names, without torch, for the workflow."""
     quick, fresh = load_profile("quick"), load_profile("quick-fresh")
-    assert profiles.is_recorded(quick, "weight_decay")
-    assert not profiles.is_recorded(quick, "core")  # on record, and trained all the same
-    assert not profiles.is_recorded(fresh, "weight_decay")  # at another profile
+    assert profiles.live_seeds(quick, "weight_decay") == ()
+    assert profiles.live_seeds(quick, "core") == (0, 1)  # on record; chapters look into them
+    assert profiles.live_seeds(quick, "two_features") == (0,)  # not on record
+    assert profiles.live_seeds(fresh, "weight_decay") == (100, 101)  # at another profile
+    changed = load_profile("quick", methods={"baseline": {}, "label_smoothing": {"alpha": 0.2}})
+    assert profiles.live_seeds(changed, "core") == (0, 1, 2, 3, 4)
+    assert profiles.live_seeds(load_profile("quick", seeds=7), "core") == tuple(range(7))
 
 
 def test_of_two_records_of_a_network_the_fuller_one_is_read(shelf):
@@ -300,6 +304,11 @@ def test_the_commands_record_and_verify(tmp_path, capsys, monkeypatch, shelf):
     assert f"recorded: {shelf / 'core' / 'mine.csv'}" in capsys.readouterr().out
     cli.main(["verify", "core", "--profile", str(tmp_path / "mine.yaml"), "--rows", "2"])
     assert capsys.readouterr().out.count("same bits") == 2
+    store = next(folder.parent for folder in tmp_path.rglob("mixup-seed1-*") if folder.is_dir())
+    shutil.rmtree(next(store.glob("mixup-seed1-*")))
+    cli.main(["verify", "core", "--profile", str(tmp_path / "mine.yaml"), "--store", str(store)])
+    assert capsys.readouterr().out.count("same bits") == 3, "those that are there"
+    assert not [*store.glob("mixup-seed1-*")], "and none is trained"
     with pytest.raises(SystemExit) as end:
         cli.main(["record", "cores", "--profile", "smoke"])
     assert end.value.code == 2

@@ -25,8 +25,7 @@ BATCH = 50
 
 
 def main(name: str, seeds: int, methods: list[str]) -> None:
-    if (commit := provenance.commit()).endswith("+") or commit == "unknown":
-        sys.exit(f"the code is at commit {commit}: record from a checkout without changes (git worktree add)")
+    commit = provenance.clean_commit()
     settings = load_profile(name, seeds=seeds, methods=methods)
     path, about = AUTOATTACK / f"{name}.npz", AUTOATTACK / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
 import yaml
@@ -14,16 +14,17 @@ EMBEDDED = ("fashion-mini", "fashion-pairs")  # data that come with the package
 CHEAP = 30  # seconds of training
 
 
-def networks(profile: Profile, studies: Iterable[str]) -> list[dict]:
+def networks(profile: Profile, studies: Iterable[str], live: Mapping[str, Container[int]] | None = None) -> list[dict]:
     """Every network of these studies, as `softlab train --networks` reads it: how it is trained, and on what measured.
 
-    All seeds of a method stand together.
+    All seeds of a method stand together.  live: the seeds of each study that are wanted (None: all).
     """
     settings = [(study, study_profile(profile, study)) for study in studies]
     return [
         {"study": study, "experiment": one.as_dict(), "evaluation": dict(changed.evaluation)}
         for study, changed in settings
         for one in changed.experiments()
+        if live is None or one.seed in live[study]
     ]
 
 

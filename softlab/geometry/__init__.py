@@ -26,7 +26,6 @@ from softlab.geometry.head import (
     logit_scale_factors,
     magnitude,
     row_space,
-    seen_part,
 )
 from softlab.geometry.variation import (
     ClassSums,

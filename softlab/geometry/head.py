@@ -43,14 +43,6 @@ def row_space(weight: Tensor) -> Tensor:
     return basis[:rank].to(weight.dtype)
 
 
-def seen_part(features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Split features into what softmax sees and what it does not: Qᵀ Q f and f - Qᵀ Q f, each (N, D)."""
-    check_features(features, weight)
-    basis = row_space(weight)
-    seen = features @ basis.T @ basis
-    return seen, features - seen
-
-
 def magnitude(features: Tensor) -> Tensor:
     """Root mean square of each feature's entries, ‖f‖/√D, (N,). Park et al. 2024 (2410.03999).
 

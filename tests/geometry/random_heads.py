@@ -2,6 +2,8 @@
 
 import torch
 
+from softlab.geometry import row_space
+
 
 def random_head(classes, dimension, seed, bias_scale=1.0):
     generator = torch.Generator().manual_seed(seed)
@@ -12,3 +14,9 @@ def random_head(classes, dimension, seed, bias_scale=1.0):
 def random_features(number, dimension, seed):
     generator = torch.Generator().manual_seed(1000 + seed)
     return torch.rand(number, dimension, generator=generator, dtype=torch.float64)
+
+
+def seen_part(features, weight):
+    """Features as what softmax sees of them and what it does not, each (N, D)."""
+    seen = features @ row_space(weight).T @ row_space(weight)
+    return seen, features - seen

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_heads import random_features, random_head
+from random_heads import random_features, random_head, seen_part
 
 from softlab import SoftlabError
 from softlab.geometry import (
@@ -19,7 +19,6 @@ from softlab.geometry import (
     constant_along_ray,
     constant_share,
     row_space,
-    seen_part,
 )
 
 GRID = torch.logspace(-4, 5, 4000, dtype=torch.float64)  # t: the onsets below lie well within

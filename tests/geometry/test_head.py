@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_heads import random_features, random_head
+from random_heads import random_features, random_head, seen_part
 
 from softlab.geometry import (
     alignment,
@@ -18,7 +18,6 @@ from softlab.geometry import (
     logit_scale_factors,
     magnitude,
     row_space,
-    seen_part,
 )
 
 FEW = settings(derandomize=True, max_examples=40, deadline=None, database=None)
