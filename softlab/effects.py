@@ -18,7 +18,7 @@ import torch
 
 from softlab.calibration import bin_signs, ece_terms
 from softlab.errors import SoftlabError, check_known
-from softlab.intervals import OPEN, Interval, Number, Origin, Values, means, t_interval, two_way_interval
+from softlab.intervals import OPEN, Interval, Number, Values, means, t_interval, two_way_interval
 from softlab.quantities import QUANTITIES, Quantity
 from softlab.regularizers import REGISTRY
 
@@ -47,7 +47,7 @@ class Effect:
     def __format__(self, sign: str) -> Number:
         """`-2.7 ± 0.5`, in the quantity's units; with "+", `+2.7`; with "abs", the size of the effect."""
         number = self.shown.text(self.described.digits, sign=sign == "+")
-        return Number(number.removeprefix("-"), number.note) if sign == "abs" else number
+        return number.removeprefix("-") if sign == "abs" else number
 
     def __str__(self) -> Number:
         return self.__format__("+")
@@ -98,8 +98,8 @@ def effects(table: pandas.DataFrame, quantity: str, against: str | pandas.DataFr
 
 def averages(table: pandas.DataFrame, quantity: str) -> dict[str, Interval]:
     """A quantity of every method of a table, with its interval over seeds, in the units of its lens."""
-    origin, found = _origin(table, QUANTITIES[quantity].label), means(by_method(table, quantity))
-    return {method: replace(interval, origin=origin) for method, interval in found.items()}
+    found = means(by_method(table, quantity))
+    return {method: interval.of(table, QUANTITIES[quantity].label) for method, interval in found.items()}
 
 
 @dataclass(frozen=True)
@@ -292,13 +292,8 @@ def combined(quantity: str, parts: Sequence[pandas.DataFrame], difference: Calla
         interval, images = two_way_interval(difference(*terms)), terms[0].shape[1]
     else:
         interval, images = t_interval(difference(*(rows[quantity].to_numpy() for rows in parts))), 0
-    interval = replace(interval, origin=_origin(table, f"change of {changed}", images))
+    interval = interval.of(table, f"change of {changed}", images)
     return Effect(quantity, interval, "seeds and images" if images else "seeds", ids)
-
-
-def _origin(table: pandas.DataFrame, what: str, images: int = 0) -> Origin | None:
-    """Known of tables of softlab.records."""
-    return Origin(what, table.attrs["table"], table.attrs["command"], images) if table.attrs else None
 
 
 def _terms(quantity: str, rows: pandas.DataFrame) -> np.ndarray | None:

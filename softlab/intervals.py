@@ -22,6 +22,9 @@ class Number(str):
         number.note = note
         return number
 
+    def removeprefix(self, prefix: str, /) -> "Number":
+        return Number(super().removeprefix(prefix), self.note)
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -62,6 +65,10 @@ class Interval:
     def scaled(self, factor: float) -> "Interval":
         """The interval in other units, for instance percent: factor > 0."""
         return replace(self, mean=self.mean * factor, low=self.low * factor, high=self.high * factor)
+
+    def of(self, table, what: str, images: int = 0, counts: str = "seeds") -> "Interval":
+        """The same, saying what it is (see Origin). table: of softlab.records; of another one nothing is known."""
+        return replace(self, origin=Origin(what, **table.attrs, images=images, counts=counts) if table.attrs else None)
 
     def text(self, digits: int = 1, sign: bool = False) -> Number:
         """`mean ± half width`; just the mean where n = 1, a dash where there is none."""

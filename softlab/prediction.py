@@ -21,7 +21,7 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from softlab import records
 from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
-from softlab.intervals import Interval, Origin
+from softlab.intervals import Interval
 from softlab.provenance import PACKAGE
 from softlab.quantities import QUANTITIES
 
@@ -246,9 +246,7 @@ def _jackknife(score: Callable[[pandas.DataFrame], float], prediction: Predictio
     error = np.sqrt((count - 1) / count * np.square(rest - rest.mean()).sum())
     half = float(stats.t.ppf(0.975, count - 1) * error)
     what = f"score of the prediction of changes of {QUANTITIES[prediction.outcome].changed}, or a difference of two"
-    attrs = prediction.table.attrs
-    origin = Origin(what, attrs["table"], attrs["command"], counts="families") if attrs else None
-    return Interval(whole, whole - half, whole + half, count, origin=origin)
+    return Interval(whole, whole - half, whole + half, count).of(prediction.table, what, counts="families")
 
 
 def importance(prediction: Prediction, draws: int = 200, seed: int = 0) -> dict[str, float]:

@@ -5,9 +5,8 @@ record("core", settings)        # softlab record: write rows for good, as they c
 verify("core", settings)        # softlab verify: train some rows again, and compare
 
 Recorded rows are softlab/records/<study>/<profile>.csv, with outcomes by image in .npz beside it, and, where a study
-says `along: true`, clean numbers at every snapshot in <study>/along/<profile>.csv. They are found by
-run id and evaluation digest, never by the names of study and profile: whatever changes a network, its images or what
-is measured changes these, and no foreign row is picked up.
+says `along: true`, clean numbers at every snapshot in <study>/along/<profile>.csv. They are found by run id and
+evaluation digest, never by names: what changes a network, its images or what is measured changes these.
 """
 
 import functools
@@ -116,16 +115,20 @@ def scales(study: str = "core", besides: pandas.DataFrame | None = None) -> dict
     besides: a table that is at hand; what is recorded of networks that are all in it is left out.
     """
     at_hand = set() if besides is None else set(besides["id"])
-    tables = {path.stem: _read(path).assign(source="recorded") for path in sorted((RECORDS / study).glob("*.csv"))}
-    for profile, table in tables.items():
-        table.attrs.update(provenance.of_table(study, profile, table["source"]))
+    tables = _tables(study, RECORDS / study, _read)
     return {profile: table for profile, table in tables.items() if not at_hand.issuperset(table["id"])}
 
 
 def snapshots(study: str = "core") -> dict[str, pandas.DataFrame]:
     """Recorded numbers of a study's networks at every snapshot, by profile: rows as in study_table(along=True)."""
-    paths = sorted((RECORDS / study / "along").glob("*.csv"))
-    return {path.stem: _read_along(path).assign(source="recorded") for path in paths}
+    return _tables(study, RECORDS / study / "along", _read_along)
+
+
+def _tables(study: str, folder: Path, read: Callable[[Path], pandas.DataFrame]) -> dict[str, pandas.DataFrame]:
+    tables = {path.stem: read(path).assign(source="recorded") for path in sorted(folder.glob("*.csv"))}
+    for profile, table in tables.items():
+        table.attrs.update(provenance.of_table(study, profile, table["source"]))
+    return tables
 
 
 def listed() -> pandas.DataFrame:
@@ -157,8 +160,7 @@ def record(
 
     Networks that the store lacks are trained. A kill loses the row in work. Rows that were measured by other versions
     of lenses (but for missing=True), or on other images, are measured again; rows of networks that the study no longer
-    has are dropped.
-    Another process that records the same table is waited for.
+    has are dropped. Another process that records the same table is waited for.
     Raises SoftlabError where the code is not committed: a row says which code it is of.
     """
     commit = provenance.clean_commit()
@@ -217,8 +219,7 @@ def verify(
 
     count: how many, from the middle of as many parts of the table.  store: train none, but compare all that this store,
     or the zoo, has.  clean: compare no number that takes an attack or a corruption.
-    Alike: every number is within three standard deviations of the method's other seeds, as where another processor or
-    another torch rounds differently.
+    Alike: within three standard deviations of the method's other seeds, as where another processor rounds otherwise.
     """
     profile, device = study_profile(settings, study), training.choose_device()
     known = [(one, row) for one in profile.experiments() if (row := recorded(one, profile.evaluation)) is not None]
