@@ -23,7 +23,7 @@ FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # it becomes that o
 ENTRIES = ("description", "experiment", "methods", "seeds", "first_seed")  # of a profile's file
 ENTRIES += ("evaluation", "seconds_per_network", "resources", "studies")
 SECONDS = {"cpu": (0, 10**6), "gpu": (0, 10**6)}  # that one network may take, on one CPU core and on one GPU
-HOW = ("recorded", "along", "images")  # entries of a study that say how it is recorded and read, not what it trains
+HOW = ("recorded", "along", "images", "seconds")  # entries of a study that say nothing of what it trains
 RESOURCES = {"gpus": (0, 64), "memory_gb": (1, 10**5), "minutes": (1, 10**6)}  # that a cluster may be asked for
 
 

@@ -86,9 +86,10 @@ def rows(measured: Measured, core: pandas.DataFrame | None = None) -> Iterator[d
     grid = records.varied(measured.table)
     for point, table in points(measured.table, grid):
         reference = compared_with(measured.table, table, grid, core)
+        others, groups = table.loc[table["method"] != "baseline"], [*table.groupby("method", sort=False)]
         for name, quantity in QUANTITIES.items():
-            against = {} if reference is None else effects(table.loc[table["method"] != "baseline"], name, reference)
-            for method, some in table.groupby("method", sort=False):
+            against = {} if reference is None else effects(others, name, reference)
+            for method, some in groups:
                 values = some[name].to_numpy(dtype=float)
                 values = values[np.isfinite(values)]
                 if not len(values):
