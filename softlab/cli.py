@@ -18,7 +18,9 @@ from softlab.provenance import PACKAGE
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; ends the process with 0, 2 for wrong input or a failed run, 130 after Ctrl-C."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(given[:1] if given[:1] == ["sweep"] else given)  # the workflow reads the rest of it
+    options.given = given
     try:
         _name_foreign_package()
         options.run(options)
@@ -93,9 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     claims.set_defaults(run=_claims)
 
     about = "networks and notebooks over a grid of parameters, and a report"
-    sweep = commands.add_parser("sweep", add_help=False, help=about)
-    sweep.add_argument("arguments", nargs=argparse.REMAINDER)
-    sweep.set_defaults(run=_sweep)
+    commands.add_parser("sweep", add_help=False, help=about).set_defaults(run=_sweep)
 
     runs = commands.add_parser("runs", help="list, show or prune trained networks, or mark one as failed")
     runs.add_argument("action", nargs="?", choices=("list", "show", "prune", "fail"), default="list")
@@ -283,7 +283,7 @@ def _sweep(options) -> None:
     file = PACKAGE.parent / "workflow" / "sweep.py"
     if not file.exists():
         raise SoftlabError("sweeps need a checkout of the repository: the installed package has none")
-    command = [sys.executable, str(file), *options.arguments]
+    command = [sys.executable, str(file), *options.given[1:]]
     if os.name == "posix":
         os.execv(sys.executable, command)  # the same process: who stops it stops all of it
     sys.exit(subprocess.run(command).returncode)

@@ -130,6 +130,13 @@ def test_every_sweep_of_the_book_is_sound(capsys):
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == sweep.known()
 
 
+def test_make_sweep_without_a_name_lists_them():
+    """As make gives it: options first, and no name."""
+    command = [sys.executable, "-m", "softlab", "sweep", "--profile", "quick", "--on", "local"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert [line.split()[0] for line in said.splitlines()] == sweep.known()
+
+
 # The report
 
 PROVENANCE = {"data_digest": "d" * 64, "commit": "c", "device": "cpu", "machine": "m", "torch": "2", "python": "3"}
