@@ -149,7 +149,7 @@ def estimates(rows: Mapping[str, tuple[str, Interval]], label: str, ax: Axes | N
         _estimate(ax, one, place, style(method), (low, high), 6)
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set(xlim=(low, high), ylim=(len(rows) - 0.5, -0.5), xlabel=label)
-    ax.set_yticks(range(len(rows)), list(rows), fontsize=9)
+    ax.set_yticks(range(len(rows)), ["\n".join(scale_lines(text, 38)) for text in rows], fontsize=8.5)
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", alpha=0.3)

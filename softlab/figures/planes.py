@@ -60,7 +60,7 @@ def fields_and_outcomes(
 
     fields: title -> (forces, what stands under it).  rows, label: as of `estimates`.
     """
-    strip = 0.7 + 0.24 * len(rows)
+    strip = 0.7 + 0.3 * len(rows)
     figure = plt.figure(figsize=(8.6, 3.3 + strip), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=[3.3, strip])  # pyright: ignore[reportGeneralTypeIssues]
     axes = above.subplots(1, len(fields))
