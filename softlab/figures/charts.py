@@ -56,18 +56,18 @@ def matrix(said_of: Mapping[str, "Said"], tables: Mapping[str, "pandas.DataFrame
     for one in said_of.values():
         for label, method, effect in one.read(tables):
             outcome = one.outcome(effect.interval)
-            rows.append({"says": f"{one.paper}: {one.says}", "scale": scale_lines(label), "order": len(rows)})
+            rows.append({"says": f"{one.paper}: {one.says}", "scale": scale_lines(label, 14), "order": len(rows)})
             rows[-1] |= {"method": style(method).label, "outcome": outcome, "sign": SIGNS[outcome]}
             rows[-1] |= {"said": f"{outcome}. {said(effect, method, label)}"}
     colour = {"field": "outcome", "type": "nominal", "title": None, "legend": {"orient": "top"}}
     colour["scale"] = {"domain": list(OUTCOMES), "range": list(OUTCOMES.values())}
     place = {"x": {"field": "method", "type": "nominal", "sort": None, "title": None, "axis": {"labelAngle": -60}}}
     place |= {"y": {"field": "says", "type": "nominal", "sort": None, "title": None}}
-    square = {"mark": {"type": "square", "size": 420, "opacity": 1}}
+    square = {"mark": {"type": "square", "size": 330, "opacity": 1}}
     square["encoding"] = {**place, "color": colour, "description": {"field": "said"}}
-    sign = {"mark": {"type": "text", "color": "white", "fontSize": 14, "fontWeight": "bold", "aria": False}}
+    sign = {"mark": {"type": "text", "color": "white", "fontSize": 13, "fontWeight": "bold", "aria": False}}
     sign["encoding"] = {**place, "text": {"field": "sign"}}
-    chart = _by_scale(rows, {"width": {"step": 25}, "height": {"step": 25}, "layer": [square, sign]})
+    chart = _by_scale(rows, {"width": {"step": 21}, "height": {"step": 23}, "layer": [square, sign]})
     return drawn(chart, "What papers say, by scale and method: as it says, open, or the opposite.")
 
 
