@@ -19,8 +19,8 @@ from softlab.provenance import PACKAGE
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; ends the process with 0, 2 for wrong input or a failed run, 130 after Ctrl-C."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = _parser().parse_args(given[:1] if given[:1] == ["sweep"] else given)  # the workflow reads the rest of it
-    options.given = given
+    own = given[:1] if given[:1] == ["sweep"] else given  # the workflow reads the rest of it
+    options = _parser().parse_args(own, argparse.Namespace(given=given))
     try:
         _name_foreign_package()
         options.run(options)

@@ -180,14 +180,14 @@ def live_seeds(profile: Profile, study: str) -> tuple[int, ...]:
     It is only about what is trained beforehand: rows are found by run id, and what has none is trained by its reader.
     """
     own, folder = study_profile(profile, study), PACKAGE / "records" / study
-    recorded = profile.studies[study].get("recorded")
-    if recorded or profile.is_packaged():
-        for name, about in read_about(folder / "about.json").items():
-            if about["experiment"] == own.experiment.as_dict() and about["evaluation"] == own.evaluation:
-                header, rows = read_rows(folder / f"{name}.csv")
-                there = {(row[header.index("method")], row[header.index("seed")]) for row in rows}
-                if there >= {(method, str(seed)) for method in own.methods for seed in own.seeds}:
-                    return () if recorded else own.seeds[:LOOKED_INTO]
+    if not (recorded := profile.studies[study].get("recorded")) and not profile.is_packaged():
+        return own.seeds
+    for name, about in read_about(folder / "about.json").items():
+        if about["experiment"] == own.experiment.as_dict() and about["evaluation"] == own.evaluation:
+            header, rows = read_rows(folder / f"{name}.csv")
+            there = {(row[header.index("method")], row[header.index("seed")]) for row in rows}
+            if there >= {(method, str(seed)) for method in own.methods for seed in own.seeds}:
+                return () if recorded else own.seeds[:LOOKED_INTO]
     return own.seeds
 
 

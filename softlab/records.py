@@ -81,7 +81,7 @@ def networks(settings: Profile, study: str, store: str | Path | None = None) -> 
     profile, device, rows = study_profile(settings, study), training.choose_device(), []
     for one in profile.experiments():
         folder = runs.present(one, device, store)
-        live = folder and json.loads((folder / "provenance.json").read_bytes()) | {"id": folder.name}
+        live = json.loads((folder / "provenance.json").read_bytes()) | {"id": folder.name} if folder else None
         if origin := live or recorded(one, profile.evaluation):
             row = {"study": study, "method": one.method, "seed": one.seed, "run": origin["id"]}
             rows.append(row | {name: origin[name] for name in ("torch", "device")})

@@ -16,6 +16,7 @@ import torch
 
 from softlab import attacks, provenance, runs
 from softlab.batches import as_pixels
+from softlab.errors import SoftlabError
 from softlab.files import write_json, write_whole
 from softlab.numbers import evaluation_digest, look_at
 from softlab.profile import load_profile
@@ -25,7 +26,10 @@ BATCH = 50
 
 
 def main(name: str, seeds: int, methods: list[str]) -> None:
-    commit = provenance.clean_commit()
+    try:
+        commit = provenance.clean_commit()
+    except SoftlabError as error:
+        sys.exit(str(error))
     settings = load_profile(name, seeds=seeds, methods=methods)
     path, about = AUTOATTACK / f"{name}.npz", AUTOATTACK / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,10 +37,11 @@ def main(name: str, seeds: int, methods: list[str]) -> None:
     origin = json.loads(about.read_bytes()) if about.exists() else {}
     for experiment in sorted(settings.experiments(), key=lambda one: one.seed):
         run = runs.fit_or_load(experiment, use_zoo=False)
-        look, attacked = look_at(run, settings.evaluation), settings.evaluation["attack_size"]
-        images, labels = (part[:attacked] for part in look.samples.test)
-        if run.id in origin and len(found.get(run.id, ())) == len(labels):
+        attacked = settings.evaluation["attack_size"]
+        if run.id in origin and len(found.get(run.id, ())) == attacked:
             continue
+        look = look_at(run, settings.evaluation)
+        images, labels = (part[:attacked] for part in look.samples.test)
         while (done := len(found.get(run.id, ()))) < len(labels):
             batch = slice(done, done + BATCH)
             result = attacks.autoattack(look.model, as_pixels(images[batch]), labels[batch], RADIUS_OF_AUTOATTACK / 255)

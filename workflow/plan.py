@@ -63,7 +63,7 @@ def rechecked(records: Path) -> list[tuple[str, str]]:
     for table in sorted(records.glob("*/*.csv")):
         study, name = table.parent.name, table.stem
         if name in packaged_profiles() and study in (profile := load_profile(name)).studies:
-            cheap = (profile.studies[study].get("seconds") or profile.seconds_per_network.get("cpu", math.inf)) <= CHEAP
+            cheap = profile.studies[study].get("seconds", profile.seconds_per_network.get("cpu", math.inf)) <= CHEAP
             settings = study_profile(profile, study)
             embedded = {settings.experiment.data, settings.evaluation.get("test_data", EMBEDDED[0])} <= {*EMBEDDED}
             several = len(table.read_text(encoding="utf-8").splitlines()) > 3

@@ -18,5 +18,6 @@ def random_features(number, dimension, seed):
 
 def seen_part(features, weight):
     """Features as what softmax sees of them and what it does not, each (N, D)."""
-    seen = features @ row_space(weight).T @ row_space(weight)
+    basis = row_space(weight)
+    seen = features @ basis.T @ basis
     return seen, features - seen
