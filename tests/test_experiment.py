@@ -215,6 +215,7 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
     assert set(fresh.studies) == set(quick.studies) - {
         "dose",
         "many",
+        "interventions",
         "training_images",
         "training_images_more",
         "outside",
