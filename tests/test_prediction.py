@@ -1,5 +1,7 @@
 """Predicting left-out families: tables whose answer is known, and what was declared."""
 
+import dataclasses
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas
@@ -172,3 +174,29 @@ def test_what_was_predicted_is_drawn_in_points_and_scores_below_the_axis_are_arr
     there = figures.carried({"gap": {"elsewhere": table}})
     assert (2.0, 1.0) in [(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in there.axes[0].lines]
     plt.close("all")
+
+
+def test_interventions_are_compared_where_they_have_moved_their_property_as_far(monkeypatch):
+    """By hand: halfway between two doses on average; each seed is interpolated at that place, and no farther."""
+    known = dataclasses.replace(declared(), moves={"scale_penalty": "log logit scale", "cosine_penalty": "alignment"})
+    monkeypatch.setattr(prediction, "declared", lambda: known)
+    rows = [
+        ("baseline", None, 1, 0.0, 0.5, 0.10),
+        ("baseline", None, 2, 1.0, 0.5, 0.20),
+        ("scale_penalty", 3.0, 1, -2.0, 0.5, 0.30),  # moves the scale by -2 and -4, on average -3
+        ("scale_penalty", 3.0, 2, -3.0, 0.5, 0.60),
+        ("scale_penalty", 9.0, 1, -1.0, 0.5, 0.10),  # by -1 and -1
+        ("scale_penalty", 9.0, 2, 0.0, 0.5, 0.40),
+        ("cosine_penalty", 1.0, 1, 0.0, 0.6, 0.9),
+        ("cosine_penalty", 1.0, 2, 1.0, 0.6, 0.9),
+        ("cosine_penalty", 2.0, 1, 0.0, 0.7, 0.9),
+        ("cosine_penalty", 2.0, 2, 1.0, 0.7, 0.9),
+    ]
+    runs = pandas.DataFrame(rows, columns=["method", "dose", "seed", "log logit scale", "alignment", "gap"])
+    soft = [("mixup", 2, -1.0, 0.5, 0.15), ("mixup", 1, -2.0, 0.5, 0.25), ("mixup", 3, 5.0, 0.5, 0.0)]
+    soft = pandas.DataFrame(soft, columns=["method", "seed", "log logit scale", "alignment", "gap"])  # by -2 twice
+    found = prediction.at_equal(runs, soft, "gap")
+    assert list(found) == ["scale_penalty"]  # the other one's doses all turn farther than Mixup, which does not turn
+    there, more = found["scale_penalty"]
+    assert (there.mean, there.n) == (pytest.approx((0.10 + 0.30) / 2), 2)  # (.2 + 0) / 2 and (.4 + .2) / 2
+    assert more.mean == pytest.approx(((0.10 - 0.15) + (0.30 + 0.05)) / 2)
