@@ -221,6 +221,7 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
         "outside",
         "dimension",
         "hundred",
+        "hundred_again",
         "hundred_recipe",
         "hundred_strength",
         "recipe",
