@@ -13,6 +13,7 @@ from softlab.profile import load_profile, packaged_profiles
 
 STUDIES = ("many", "core")  # of which the first that a scale has
 CHOSEN_BY = "NLL, fit"
+SORTED_BY = "NLL at T"
 COLUMNS = {  # quantity -> heading
     "accuracy": "accuracy (%)",
     "NLL": "NLL",
@@ -43,7 +44,9 @@ def _scales(numbers: pandas.DataFrame) -> list[tuple[str, pandas.DataFrame]]:
     for study in STUDIES:
         of_study = numbers.loc[numbers["study"] == study]
         for scale in dict.fromkeys(of_study["scale"]):
-            found.setdefault(str(scale), of_study.loc[of_study["scale"] == scale])
+            rows = of_study.loc[of_study["scale"] == scale]
+            if (rows["name"] == SORTED_BY).any():
+                found.setdefault(str(scale), rows)
     return list(found.items())
 
 
@@ -59,13 +62,13 @@ def _section(scale: str, rows: pandas.DataFrame) -> str:
     described = load_profile(scale).description if scale in packaged_profiles() else scale
     networks = sorted(set(rows["networks"]))
     count = f"{networks[-1]} networks of each method" if networks[-1] > 1 else "one network of each method"
-    return f"## {described}\n\n{count.capitalize()} and dose, at most.\n\n```{{raw}} html\n{as_html(rows)}\n```"
+    return f"## {described}\n\n{count.capitalize()} and dose, at most; lowest NLL at T first.\n\n```{{raw}} html\n{as_html(rows)}\n```"
 
 
 def as_html(rows: pandas.DataFrame) -> str:
     """A table whose headings sort it, by default by NLL at the best temperature."""
     shown = best(rows)
-    first = shown.loc[shown["name"] == "NLL at T"].sort_values("mean")
+    first = shown.loc[shown["name"] == SORTED_BY].sort_values("mean")
     head = "".join(f"<th>{escape(heading)}</th>" for heading in ("method", "dose", *COLUMNS.values()))
     lines = []
     for method, setting in zip(first["method"], first["setting"], strict=True):
