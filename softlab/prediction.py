@@ -32,7 +32,10 @@ LEAST = 4  # families, without which leaving one out and choosing a strength amo
 
 @dataclass(frozen=True)
 class Declared:
-    """What was declared beforehand. family: of each method.  moves: the property that an intervention acts on."""
+    """What was declared beforehand. family: of each method.  moves: the property that an intervention acts on.
+
+    compared: the soft labels that interventions are compared with.
+    """
 
     study: str
     family: dict[str, str]
@@ -43,6 +46,7 @@ class Declared:
     strengths: tuple[float, ...]
     trees: int
     moves: dict[str, str]
+    compared: tuple[str, ...]
 
 
 @functools.cache
@@ -60,6 +64,7 @@ def declared() -> Declared:
         strengths=tuple(content["strengths"]),
         trees=content["trees"],
         moves=content["interventions"]["moves"],
+        compared=tuple(content["interventions"]["compared"]),
     )
     for name in (*found.moves.values(), *found.properties, *found.nulls, *found.primary, *found.secondary):
         check_known("quantity", name, QUANTITIES)
@@ -241,10 +246,18 @@ def jackknife(prediction: Prediction) -> Interval:
     return _jackknife(lambda units: prediction.again(units).score(), prediction, prediction.units)
 
 
+def deleted(prediction: Prediction) -> dict[str, float]:
+    """The score without one family in turn, also in what rules are fitted to: {family: score}."""
+    return _deleted(lambda units: prediction.again(units).score(), prediction.units)
+
+
+def _deleted(score: Callable[[pandas.DataFrame], float], units: pandas.DataFrame) -> dict[str, float]:
+    return {str(family): score(units.loc[units["family"] != family]) for family in units["family"].unique()}
+
+
 def _jackknife(score: Callable[[pandas.DataFrame], float], prediction: Prediction, units: pandas.DataFrame) -> Interval:
-    families = units["family"].unique()
-    count, whole = len(families), score(units)
-    rest = np.array([score(units.loc[units["family"] != family]) for family in families])
+    rest, whole = np.array([*_deleted(score, units).values()]), score(units)
+    count = len(rest)
     error = np.sqrt((count - 1) / count * np.square(rest - rest.mean()).sum())
     half = float(stats.t.ppf(0.975, count - 1) * error)
     what = f"score of the prediction of changes of {QUANTITIES[prediction.outcome].changed}, or a difference of two"
