@@ -127,7 +127,6 @@ def _measured(lens: Lens, look: Look) -> Numbers:
 
 def _write(path: Path, numbers: Numbers) -> None:
     arrays = {f"{part}/{name}": np.asarray(value) for part in _PARTS for name, value in getattr(numbers, part).items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, lambda file: np.savez_compressed(file, **arrays))  # pyright: ignore[reportArgumentType]
 
 

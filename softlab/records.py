@@ -264,7 +264,6 @@ def _describe(path: Path, profile: Profile, lenses: Mapping[str, Mapping[str, in
     entry = {"description": profile.description, "standing": profile.standing, "evaluation": dict(profile.evaluation)}
     entry |= {"experiment": profile.experiment.as_dict()}
     known[path.stem] = entry | {"lenses": {**known.get(path.stem, {}).get("lenses", {}), **lenses}}
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path.with_name("about.json"), dict(sorted(known.items())))
 
 
