@@ -63,7 +63,6 @@ def pgd(
     loss: str = "ce",
     starts: Starts = Starts(),
     early_stop: bool = True,
-    weaker: AttackResult | None = None,
 ) -> AttackResult:
     """Projected gradient ascent on the loss, from a random point of the ball (Madry et al. 2018).
 
@@ -77,15 +76,12 @@ def pgd(
     restarts: walks, each for the samples not fooled yet. With the margin, the first aims at whichever class is ahead,
     the next at the class that looks nearest, then the second nearest (after Gowal et al. 2019).
     starts: which random points, Starts(seed). Radii that differ from image to image share theirs.
-    weaker: result of a weaker attack on the same images, to compare with.
     Raises SoftlabError for input out of range, an unknown norm or loss, or a model without a gradient.
     """
     subject = prepare(model, images, labels, epsilon, norm, targets=restarts - 1 if loss == "margin" else 0)
-    if weaker is not None and weaker.success.shape != labels.shape:
-        raise SoftlabError(f"the weaker attack was on {len(weaker.success)} images, this one is on {len(images)}")
     options = {"norm": norm, "steps": steps, "loss": loss, "random_start": random_start, "early_stop": early_stop}
     radius = float(epsilon) if torch.as_tensor(epsilon).ndim == 0 else 0.0
-    result = _search(subject, starts, radius, restarts=restarts, step=step, weaker=weaker, **options)
+    result = _search(subject, starts, radius, restarts=restarts, step=step, **options)
     warn(result.health)
     return result
 
@@ -150,7 +146,7 @@ def gradient_shares(logits: Tensor, labels: Tensor) -> tuple[float, float]:
 
 
 def _search(
-    subject, starts, radius, *, norm, steps, restarts, loss, step=None, random_start=True, early_stop=True, weaker=None
+    subject, starts, radius, *, norm, steps, restarts, loss, step=None, random_start=True, early_stop=True
 ) -> AttackResult:
     """Walks from `restarts` starts, for all samples to attack that no walk before has fooled."""
     check_known("loss", loss, ascent.LOSSES)
@@ -171,5 +167,4 @@ def _search(
             targets, options = part.targets[:, restart % part.targets.shape[1]], (steps, norm, loss, early_stop)
             found[rows], success[rows] = ascent.walk(part, start, targets, lengths[rows], *options, counts)
     largest, zero = balls.size(found - subject.images, norm).max().item(), counts["zero"] / max(counts["all"], 1)
-    worse = None if weaker is None else (weaker.success.to(success.device) & ~success).float().mean().item()
-    return AttackResult(found, success, Health(largest, zero, worse, counts["nan"]))
+    return AttackResult(found, success, Health(largest, zero, counts["nan"]))

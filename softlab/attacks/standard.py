@@ -70,6 +70,6 @@ def autoattack(
         warnings.warn(message, UntrustedAttack, stacklevel=2)
     inside = balls.project(found, subject.images, subject.radii, norm)
     logits, largest = ascent.all_logits(subject.model, inside), balls.size(inside - subject.images, norm).max().item()
-    health = Health(largest, None, None, ascent.not_finite(subject.logits, logits))
+    health = Health(largest, None, ascent.not_finite(subject.logits, logits))
     warn(health)
     return AttackResult(inside, logits.argmax(1) != subject.labels, health)  # what the model itself confirms
