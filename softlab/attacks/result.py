@@ -14,9 +14,9 @@ TOLERATED = 0.01  # share of zero gradients that is no reason to warn
 class Health:
     """Signs of an attack that failed for the wrong reason.
 
-    largest_perturbation: over all images, in the attack's norm.  zero_gradients: share of walks whose gradient was
-    exactly zero at the first step, None for an attack that does not tell.  nan_count: how often a sample had a gradient
-    or logits that are not finite.
+    largest_perturbation: of a pixel, over all images.  zero_gradients: share of walks whose gradient was exactly zero
+    at the first step, None for an attack that does not tell.  nan_count: how often a sample had a gradient or logits
+    that are not finite.
     """
 
     largest_perturbation: float
