@@ -655,7 +655,6 @@ def trained(tmp_path_factory):
 def test_the_peers_walk_the_same_way(trained, peer):
     library = importlib.import_module(peer)
     model, images, labels = trained
-    images = 0.1 + 0.8 * images
     epsilon, step, steps = 0.01, 0.002, 8
     if peer == "torchattacks":
         theirs = library.PGD(model, eps=epsilon, alpha=step, steps=steps, random_start=False)(images, labels)

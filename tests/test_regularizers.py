@@ -134,15 +134,6 @@ def test_adding_one_number_to_all_logits_changes_nothing(logits, labels, loss):
         assert torch.allclose(part, shifted)
 
 
-def test_the_two_parts_as_methods_add_up_to_label_smoothing(logits, labels):
-    plain = soft(regularizers.get("baseline"), logits, labels)
-    pull = soft(regularizers.get("regularization_only", alpha=0.2), logits, labels) - plain
-    reward = soft(regularizers.get("amplification_only", alpha=0.2), logits, labels) - plain
-    assert (pull >= 0).all()
-    assert (reward <= 0).all()
-    assert torch.allclose(plain + pull + reward, label_smoothing_loss(logits, labels, 0.2))
-
-
 def test_confidence_penalty_by_hand():
     logits = torch.tensor([[math.log(2), 0.0, 0.0]], dtype=torch.float64)  # p = ½, ¼, ¼
     entropy = 0.5 * math.log(2) + 2 * 0.25 * math.log(4)

@@ -198,38 +198,6 @@ class MaxSup(Regularizer):
         return cross_entropy(logits, targets) + alpha * top_logit_excess(logits)
 
 
-@register("regularization_only")
-@dataclass(frozen=True)
-class RegularizationOnly(Regularizer):
-    """Cross-entropy + the part of label smoothing that pulls the true class down to those below it."""
-
-    version = 1
-    alpha: float = 0.1
-
-    def __post_init__(self):
-        check_share("alpha", self.alpha)
-
-    def loss(self, logits, targets, features, head, progress):
-        pull, _ = label_smoothing_terms(logits, targets.argmax(1), self.alpha)
-        return cross_entropy(logits, targets) + pull
-
-
-@register("amplification_only")
-@dataclass(frozen=True)
-class AmplificationOnly(Regularizer):
-    """Cross-entropy + the part of label smoothing that falls as wrong classes rise above the true one."""
-
-    version = 1
-    alpha: float = 0.1
-
-    def __post_init__(self):
-        check_share("alpha", self.alpha)
-
-    def loss(self, logits, targets, features, head, progress):
-        _, reward = label_smoothing_terms(logits, targets.argmax(1), self.alpha)
-        return cross_entropy(logits, targets) + reward
-
-
 def _mixed(transform, beta: float, images: Tensor, targets: Tensor, generator: torch.Generator):
     """torchvision's MixUp or CutMix, which draw from torch's global generator: lend them a copy of ours."""
     seed = int(torch.randint(2**62, (), generator=generator))
