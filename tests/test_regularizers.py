@@ -192,6 +192,8 @@ def test_cutmix_labels_follow_the_area():
         ("dropout", {"share": 1}, "share must be below 1"),
         ("focal", {"gamma": 0}, "gamma must be a number above 0"),
         ("early_stopping", {"until": 2}, "until must be a number from 0 to 1"),
+        ("steady", {"alpha": 2}, "alpha must be a number from 0 to 1"),  # its parent's range, with a default of its own
+        ("steady", {"strength": None}, "strength must be a number above 0"),
         ("max_sup", {}, "did you mean 'maxsup'"),
     ],
 )
