@@ -2,11 +2,10 @@
 
 `fashion-mini` comes with the package; `fashion-mnist`, `cifar10` and `cifar100` are downloaded and verified by
 torchvision; `fashion-heldout` is `fashion-mnist` scored on 5,000 of its training images, which are not trained on;
-`fashion-large` has all of its training images, and those of fashion-mini to be scored; `fashion-pairs` and
-`fashion-pairs-large` are two of them side by side, of 100 classes; `folder:PATH` reads `PATH/train/<class>/*` and
-`PATH/test/<class>/*`. Pixels stay uint8: they are turned into numbers on the device, batch by batch. Each test set is
-split once and for all into a part for fitting (a temperature, say) and a part that is scored. Add your own, in a
-notebook's cell if you like, with
+`fashion-large` has all of its training images, and those of fashion-mini to be scored; `fashion-pairs` has pairs of
+the latter side by side, of 100 classes; `folder:PATH` reads `PATH/train/<class>/*` and `PATH/test/<class>/*`. Pixels
+stay uint8: they are turned into numbers on the device, batch by batch. Each test set is split once and for all into a
+part for fitting (a temperature, say) and a part that is scored. Add your own, in a notebook's cell if you like, with
 
     @data.register("mine")
     def mine(root):
@@ -185,26 +184,8 @@ def _fashion_large(root: Path) -> Dataset:
 
 @register("fashion-pairs")
 def _fashion_pairs(root: Path) -> Dataset:
-    return _paired("fashion-pairs", _load("fashion-mini", root))
-
-
-@register("fashion-pairs-large")
-def _fashion_pairs_large(root: Path) -> Dataset:
-    return _paired("fashion-pairs-large", _load("fashion-large", root))
-
-
-@register("cifar10-jpeg")
-def _cifar10_jpeg(root: Path) -> Dataset:
-    if not (root / "cifar10-jpeg").is_dir():
-        advice = "it is an image folder of your own, in SOFTLAB_DATA; cifar10 downloads the original"
-        raise SoftlabError(f"cifar10-jpeg: {root / 'cifar10-jpeg'} is not a folder ({advice})")
-    found = _from_folder("cifar10-jpeg", root / "cifar10-jpeg")
-    return dataclasses.replace(found, source="CIFAR-10, re-encoded as JPEG: labels are right, pixels are not equal")
-
-
-def _paired(name: str, singles: Dataset) -> Dataset:
     """Two images side by side: 60,000 to train on, all ordered pairs of classes; each part from that part's images."""
-    generator, parts = torch.Generator().manual_seed(0), {}
+    singles, generator, parts = _load("fashion-mini", root), torch.Generator().manual_seed(0), {}
     for part, count in (("train", 60_000), ("fit", 1_000), ("test", 6_000)):
         images, labels = getattr(singles, f"{part}_images"), getattr(singles, f"{part}_labels")
         made = [side_by_side(images, labels, generator) for _ in range(count // len(images))]
@@ -212,7 +193,7 @@ def _paired(name: str, singles: Dataset) -> Dataset:
         order = balanced_subset(pair_labels, len(pair_labels), generator)  # so that the first ones are of all classes
         parts |= {f"{part}_images": pairs[order], f"{part}_labels": pair_labels[order]}
     classes = tuple(f"{left} & {right}" for left in singles.classes for right in singles.classes)
-    return assemble(name, parts, classes, f"{singles.source}, two side by side")
+    return assemble("fashion-pairs", parts, classes, f"{singles.source}, two side by side")
 
 
 def side_by_side(images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -229,6 +210,15 @@ def side_by_side(images: Tensor, labels: Tensor, generator: torch.Generator) -> 
         sides.append(members.gather(1, order).reshape(count, count, -1))
     left, right = sides[0].flatten(), sides[1].transpose(0, 1).flatten()
     return torch.cat([images[left], images[right]], dim=3), count * labels[left] + labels[right]
+
+
+@register("cifar10-jpeg")
+def _cifar10_jpeg(root: Path) -> Dataset:
+    if not (root / "cifar10-jpeg").is_dir():
+        advice = "it is an image folder of your own, in SOFTLAB_DATA; cifar10 downloads the original"
+        raise SoftlabError(f"cifar10-jpeg: {root / 'cifar10-jpeg'} is not a folder ({advice})")
+    found = _from_folder("cifar10-jpeg", root / "cifar10-jpeg")
+    return dataclasses.replace(found, source="CIFAR-10, re-encoded as JPEG: labels are right, pixels are not equal")
 
 
 def _parts(found: Dataset) -> dict[str, Tensor]:

@@ -24,8 +24,9 @@ from softlab.attacks.ascent import device_of
 from softlab.data import split_test
 from softlab.errors import SoftlabError
 from softlab.intervals import t_interval
+from softlab.lenses import applied, together
 from softlab.notebook import table, told
-from softlab.quantities import QUANTITIES, RADII, Samples, measure
+from softlab.quantities import LENSES, QUANTITIES, RADII, Look, Samples
 from softlab.representation import Representation, extract
 
 PER_CLASS = 4  # images for each class that occurs: one for fitting, three to score
@@ -205,13 +206,13 @@ def examine(
         if strange:
             there = f"there are labels {sorted(strange)[:3]}"
             raise SoftlabError(f"the network's classes are 0 to {classes - 1}, but {there}")
-        tested, problems = extract(subject, *samples.test), {}
+        tested, look = extract(subject, *samples.test), Look(subject, samples)
         if not tested.logits.isfinite().all():
             raise SoftlabError("the network is broken: some of its logits are not finite")
-        numbers = measure(subject, samples, problems=problems)
+        said = together([applied(lens, look) for lens in LENSES.values()])
     told = (str(one.message) for one in warned if Path(one.filename).is_relative_to(provenance.PACKAGE))
     told, attacked = tuple(dict.fromkeys(told)), len(scored[:attacked])
-    return Examination(type(model).__name__, subject.name, numbers, problems, told, len(fit), attacked, tested)
+    return Examination(type(model).__name__, subject.name, said.values, said.problems, told, len(fit), attacked, tested)
 
 
 def _checked(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,9 +2,10 @@
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -68,28 +69,28 @@ class Samples:
 class Look:
     """One network on its samples: what lenses share is computed once, when the first of them asks for it."""
 
-    def __init__(self, model: nn.Module, samples: Samples, head: nn.Linear | None = None):
-        """head: the linear layer that gives the logits (None: model.head)."""
-        self.model, self.samples, self.head = model, samples, head
+    def __init__(self, model: nn.Module, samples: Samples):
+        """model: its part `head` gives the logits."""
+        self.model, self.samples = model, samples
 
     @functools.cached_property
     def tested(self) -> Representation:
-        return extract(self.model, *self.samples.test, head=self.head)
+        return extract(self.model, *self.samples.test)
 
     @functools.cached_property
     def reference(self) -> Representation:
-        return extract(self.model, *self.samples.reference, head=self.head)
+        return extract(self.model, *self.samples.reference)
 
     @functools.cached_property
     def fitted(self) -> Representation:
-        return extract(self.model, *self.samples.fit, head=self.head)
+        return extract(self.model, *self.samples.fit)
 
     @functools.cached_property
     def corrupted(self) -> dict[str, list[Representation]]:
         """The first test images in each kind of corruption, at severities 1, 3 and 5."""
         labels, found = self.samples.test[1][:CORRUPTED], {}
         for kind, worse in self.samples.corrupted():
-            found.setdefault(kind, []).append(extract(self.model, worse, labels, head=self.head))
+            found.setdefault(kind, []).append(extract(self.model, worse, labels))
         return found
 
     @functools.cached_property
@@ -99,7 +100,7 @@ class Look:
     @property
     def layer(self) -> tuple[Tensor, Tensor]:
         """Weight and bias of the head. Raises SoftlabError for networks that have no single linear one."""
-        return head_of(self.model, self.head)
+        return head_of(self.model)
 
 
 Found = Mapping[str, float | Tensor]
@@ -131,20 +132,30 @@ def lens(version: int, quantities: Mapping[str, Quantity], clean: bool = True):
     return register
 
 
-def measure(
-    model: nn.Module, samples: Samples, head: nn.Linear | None = None, problems: dict[str, str] | None = None
-) -> dict[str, float]:
-    """Every number of QUANTITIES for one network, in the units of its lens.
+@dataclass(frozen=True)
+class Numbers:
+    """What lenses measured of one network.
 
-    head: the linear layer that gives the logits (None: model.head).  problems: if given, a lens that cannot be applied
-    leaves its numbers out and its error here, under its name; otherwise the error is raised.
+    values: quantity -> number, in the units of its lens (may be NaN).  images: outcome -> array whose last axis goes
+    over images (bool or float32).  problems: name of a lens that could not be applied -> why.
     """
-    look, values = Look(model, samples, head), {}
-    for one in LENSES.values():
-        try:
-            values |= {name: value for name, value in one.measure(look).items() if name in one.quantities}
-        except SoftlabError as error:
-            if problems is None:
-                raise
-            problems[one.name] = str(error)
-    return values
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    images: Mapping[str, np.ndarray] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+def applied(one: Lens, look: Look) -> Numbers:
+    """What one lens says of a network. A lens that forgets a quantity of its own is an error."""
+    try:
+        found = one.measure(look)
+    except SoftlabError as error:
+        return Numbers(problems={one.name: str(error)})
+    images = {name: value.cpu().numpy() for name, value in found.items() if isinstance(value, Tensor)}
+    return Numbers({name: float(found[name]) for name in one.quantities}, images)
+
+
+def together(parts: Sequence[Numbers]) -> Numbers:
+    """What several lenses say of the same network."""
+    dictionaries = ([getattr(part, kind.name) for part in parts] for kind in fields(Numbers))
+    return Numbers(*({name: value for one in kind for name, value in one.items()} for kind in dictionaries))

@@ -9,7 +9,6 @@ import contextlib
 import copy
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +20,13 @@ from softlab.data import Dataset, outside
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment
 from softlab.files import read_arrays, short_digest, write_whole
-from softlab.lenses import Lens
+from softlab.lenses import Numbers, applied, together
 from softlab.models import Network
 from softlab.provenance import store_folder
 from softlab.quantities import LENSES, Look, Samples
 from softlab.representation import device_of, refresh_statistics
 from softlab.runs import Run, dataset_of
 from softlab.training import cpu_threads, training_set
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """What the lenses measured of one network.
-
-    values: quantity -> number, in the units of its lens (may be NaN).  images: outcome -> array whose last axis goes
-    over images (bool or float32).  problems: name of a lens that could not be applied -> why.
-    """
-
-    values: Mapping[str, float] = field(default_factory=dict)
-    images: Mapping[str, np.ndarray] = field(default_factory=dict)
-    problems: Mapping[str, str] = field(default_factory=dict)
 
 
 def of(run: Run, evaluation: Mapping[str, Any], epoch: int | None = None) -> Numbers:
@@ -60,10 +46,10 @@ def of(run: Run, evaluation: Mapping[str, Any], epoch: int | None = None) -> Num
         if (numbers := _read(path)) is None:
             look = look or look_at(run, evaluation, epoch)
             with cpu_threads(run.experiment.threads):
-                numbers = _measured(lens, look)
+                numbers = applied(lens, look)
             _write(path, numbers)
         found.append(numbers)
-    return Numbers(*({key: value for one in found for key, value in getattr(one, part).items()} for part in _PARTS))
+    return together(found)
 
 
 def evaluation_digest(dataset: Dataset, evaluation: Mapping[str, Any]) -> str:
@@ -116,18 +102,8 @@ def look_at(run: Run, evaluation: Mapping[str, Any], epoch: int | None = None) -
     return Look(network, samples_of(run.experiment, evaluation))
 
 
-def _measured(lens: Lens, look: Look) -> Numbers:
-    try:
-        found = lens.measure(look)
-    except SoftlabError as error:
-        return Numbers(problems={lens.name: str(error)})
-    images = {name: value.cpu().numpy() for name, value in found.items() if isinstance(value, torch.Tensor)}
-    return Numbers({name: float(found[name]) for name in lens.quantities}, images)
-
-
 def _write(path: Path, numbers: Numbers) -> None:
     arrays = {f"{part}/{name}": np.asarray(value) for part in _PARTS for name, value in getattr(numbers, part).items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, lambda file: np.savez_compressed(file, **arrays))  # pyright: ignore[reportArgumentType]
 
 

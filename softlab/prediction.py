@@ -9,7 +9,7 @@ Families, properties and outcomes were declared before any network was trained: 
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -306,10 +306,9 @@ def compared(units: pandas.DataFrame, outcome: str) -> dict[str, Prediction]:
     }
 
 
-def nulls(units: pandas.DataFrame, outcome: str, names: Iterable[str] | None = None) -> dict[str, Prediction]:
+def nulls(units: pandas.DataFrame, outcome: str) -> dict[str, Prediction]:
     """Predictions from one number alone: clean accuracy, mean confidence, and each property. {number: Prediction}"""
-    names = [*declared().nulls, *declared().properties] if names is None else names
-    return {name: left_out(units, [name], outcome) for name in names}
+    return {name: left_out(units, [name], outcome) for name in (*declared().nulls, *declared().properties)}
 
 
 def at_equal(runs: pandas.DataFrame, soft: pandas.DataFrame, outcome: str) -> dict[str, tuple[Interval, Interval]]:

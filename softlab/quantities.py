@@ -13,8 +13,7 @@ from torch import Tensor
 
 from softlab import attacks, calibration, corruptions, geometry, selective
 from softlab.batches import as_pixels
-from softlab.errors import SoftlabError
-from softlab.lenses import CORRUPTED, LENSES, QUANTITIES, Found, Look, Quantity, Samples, lens, measure  # noqa: F401
+from softlab.lenses import CORRUPTED, LENSES, QUANTITIES, Found, Look, Quantity, Samples, lens  # noqa: F401
 from softlab.regularizers import label_smoothing_terms
 from softlab.representation import extract
 
@@ -80,11 +79,9 @@ def exactness(look: Look) -> Found:
 @lens(1, {"constant along ray": Quantity("class the same from t = 0.1 to 10, any head (%)", CONES, 100, 1)})
 def rays(look: Look) -> Found:
     """As `constant class`, step by step along the ray, so that the head may have several layers."""
-    head = look.head or getattr(look.model, "head", None)
-    if head is None:
-        raise SoftlabError("the network has no part `head` to walk through")
     with torch.no_grad():
-        return {"constant along ray": geometry.constant_along_ray(head, look.tested.features)}
+        along = geometry.constant_along_ray(look.model.get_submodule("head"), look.tested.features)
+    return {"constant along ray": along}
 
 
 @lens(
@@ -358,7 +355,7 @@ def inward(look: Look) -> Found:
 
     def moved(loss: str) -> Tensor:
         result = attacks.pgd(look.model, as_pixels(images), labels, 1 / 255, loss=loss, **options)
-        return extract(look.model, result.images, labels, head=look.head).features - features
+        return extract(look.model, result.images, labels).features - features
 
     gradients = (((logits / T).softmax(1) - truth) @ weight for T in (1, look.temperature))
     steps = dict(zip(STEPS, (*gradients, moved("ce"), moved("margin")), strict=True))

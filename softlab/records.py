@@ -37,13 +37,9 @@ OUTCOMES = {"right", "confidence", "survived"} | {quantity.images for quantity i
 
 
 def study_table(
-    settings: Profile,
-    study: str = "core",
-    store: str | Path | None = None,
-    along: bool = False,
-    device: str | None = None,
+    settings: Profile, study: str = "core", store: str | Path | None = None, device: str | None = None
 ) -> pandas.DataFrame:
-    """The numbers of a study at this profile, one row for each network; along: one for each of its snapshots.
+    """The numbers of a study at this profile, one row for each network.
 
     Columns: method, seed, what the study's grid varies, source ("live": from a network of the store, or "recorded"),
     id, torch, device, cpu, every quantity (NaN where its lens could not be applied, or had another version when it was
@@ -57,16 +53,12 @@ def study_table(
     lost = runs.failed_seeds(experiments, place, store)
     with tqdm([one for one in experiments if one.seed not in lost], unit="network", leave=False, delay=2) as bar:
         for experiment in bar:
-            if runs.missing([experiment], place, store):
-                one = None if along else recorded(experiment, profile.evaluation)
-                if noted := recorded_along(experiment, profile.evaluation) if along else [one] if one else []:
-                    rows += [_varied(profile, experiment) | row for row in noted]
-                    continue
-            run = runs.fit_or_load(experiment, store=store, device=place, use_zoo=not along)
-            for epoch in experiment.snapshot_epochs if along else (None,):
-                live = {"source": "live"} if epoch is None else {"source": "live", "epoch": epoch}
-                live |= _row(run, numbers.of(run, profile.evaluation, epoch))
-                rows.append(_varied(profile, experiment) | live)
+            there = not runs.missing([experiment], place, store)
+            row = None if there else recorded(experiment, profile.evaluation)
+            if row is None:
+                run = runs.fit_or_load(experiment, store=store, device=place)
+                row = {"source": "live"} | _row(run, numbers.of(run, profile.evaluation))
+            rows.append(_varied(profile, experiment) | row)
     if not rows:
         raise SoftlabError(f"no seed of study {study} is left: {'; '.join(lost.values())}")
     table = pandas.DataFrame(rows)
@@ -93,20 +85,9 @@ def recorded(experiment: Experiment, evaluation: Mapping[str, Any]) -> dict[str,
 
     Where precision is left to the device, it counts as little as in a zoo: the row says on what it was trained.
     """
-    return next(iter(_index().get(_key(experiment, evaluation), [])), None)
-
-
-def recorded_along(experiment: Experiment, evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The recorded rows of an experiment's snapshots, as in study_table; none unless there is one of each."""
-    found = {row["epoch"]: row for row in reversed(_index(along=True).get(_key(experiment, evaluation), []))}
-    complete = found.keys() >= set(experiment.snapshot_epochs)
-    return [found[epoch] for epoch in experiment.snapshot_epochs] if complete else []
-
-
-def _key(experiment: Experiment, evaluation: Mapping[str, Any]) -> tuple[str, str]:
     dataset = runs.dataset_of(experiment)
     asked = zoo.asked(experiment) if experiment.precision == "auto" else experiment
-    return runs.identify(asked, dataset), numbers.evaluation_digest(dataset, evaluation)
+    return _index().get((runs.identify(asked, dataset), numbers.evaluation_digest(dataset, evaluation)))
 
 
 def scales(study: str = "core", besides: pandas.DataFrame | None = None) -> dict[str, pandas.DataFrame]:
@@ -120,7 +101,7 @@ def scales(study: str = "core", besides: pandas.DataFrame | None = None) -> dict
 
 
 def snapshots(study: str = "core") -> dict[str, pandas.DataFrame]:
-    """Recorded numbers of a study's networks at every snapshot, by profile: rows as in study_table(along=True)."""
+    """Recorded numbers of a study's networks by profile, as in study_table, but a row for each snapshot (`epoch`)."""
     return _tables(study, RECORDS / study / "along", _read_along)
 
 
@@ -264,7 +245,6 @@ def _describe(path: Path, profile: Profile, lenses: Mapping[str, Mapping[str, in
     entry = {"description": profile.description, "standing": profile.standing, "evaluation": dict(profile.evaluation)}
     entry |= {"experiment": profile.experiment.as_dict()}
     known[path.stem] = entry | {"lenses": {**known.get(path.stem, {}).get("lenses", {}), **lenses}}
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path.with_name("about.json"), dict(sorted(known.items())))
 
 
@@ -318,18 +298,19 @@ def _rows(table: pandas.DataFrame) -> list[dict[str, Any]]:
 
 
 @functools.cache
-def _index(along: bool = False) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """Recorded rows by run id and evaluation digest, without method, seed and what their study varies, fullest first.
+def _index() -> dict[tuple[str, str], dict[str, Any]]:
+    """Recorded rows by run id and evaluation digest, without method, seed and what their study varies.
 
-    A network may be in several tables, some of which were measured by fewer lenses.  along: rows of snapshots.
+    A network may be in several tables, some of which were measured by fewer lenses: the fullest row counts.
     """
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    columns = [*["epoch"] * along, "id", "torch", "device", "cpu", *QUANTITIES, "images"]
-    for path in sorted(RECORDS.glob("*/along/*.csv" if along else "*/*.csv")):
-        table = _read_along(path) if along else _read(path)
+    columns = ["id", "torch", "device", "cpu", *QUANTITIES, "images"]
+    for path in sorted(RECORDS.glob("*/*.csv")):
+        table = _read(path)
         for row, plain in zip(_rows(table), _rows(table.loc[:, columns]), strict=True):
             for name in {row["id"], row["asked"]}:
                 found.setdefault((name, row["evaluation"]), []).append({"source": "recorded", **plain})
-    for rows in found.values():
-        rows.sort(key=lambda row: sum(math.isfinite(row[name]) for name in QUANTITIES), reverse=True)
-    return found
+    return {
+        key: max(rows, key=lambda row: sum(math.isfinite(row[name]) for name in QUANTITIES))
+        for key, rows in found.items()
+    }

@@ -90,12 +90,12 @@ class Representation:
         return self.correct.float().mean().item()
 
 
-def head_of(model: nn.Module, head: nn.Linear | None = None) -> tuple[Tensor, Tensor]:
-    """Weight (K, D) and bias (K,) of a linear head on the CPU, detached, in float32: what the geometry lenses take.
+def head_of(model: nn.Module) -> tuple[Tensor, Tensor]:
+    """Weight (K, D) and bias (K,) of a linear model.head on the CPU, detached, in float32: what geometry lenses take.
 
-    head: the layer that gives the logits (None: model.head); one without bias has zeros.
+    One without bias has zeros.
     """
-    layer = head if head is not None else model.head
+    layer = model.head
     if not isinstance(layer, nn.Linear):
         raise SoftlabError(f"this network's head is no linear layer but {type(layer).__name__}")
     weight = layer.weight.detach().float().cpu()

@@ -42,7 +42,6 @@ def write_table(path: Path, rows: list[dict[str, Any]], quantities: Iterable[str
     known = [name for name in quantities if form is None or pandas.notna(table[name].to_numpy()).any()]
     order = [name for name in table if name not in quantities] + known
     text = table[order].to_csv(index=False, lineterminator="\n", float_format=form)
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, lambda file: file.write(text.encode()))
 
 

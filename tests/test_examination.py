@@ -1,4 +1,4 @@
-"""Any network, examined: its head is found or asked for, it stays untouched, and the numbers are those of measure."""
+"""Any network, examined: its head is found or asked for, it stays untouched, and all lenses are applied to it."""
 
 import copy
 import re
@@ -16,7 +16,8 @@ import softlab
 from softlab import SoftlabError, cli, examine, foreign, pages, representation
 from softlab.data import split_test
 from softlab.examination import Examination
-from softlab.quantities import QUANTITIES, Samples, measure
+from softlab.lenses import applied, together
+from softlab.quantities import LENSES, QUANTITIES, Look, Samples
 from softlab.representation import Representation
 
 CLASSES, SIDE = 4, 6
@@ -273,18 +274,23 @@ def test_a_model_that_cannot_be_copied_is_refused():
 # Numbers
 
 
-def test_the_numbers_are_those_of_measure(tiny):
+def test_the_numbers_are_those_of_the_lenses(tiny):
     run = softlab.fit_or_load(tiny)
     dataset = softlab.dataset_of(tiny)
     images, labels = dataset.test_images[:200], dataset.test_labels[:200]
     fit, rest = split_test(labels)
     parts = [(images[rows], labels[rows]) for rows in (fit, rest)]
     reference = (dataset.train_images[:100], dataset.train_labels[:100])
+
+    def lenses(reference):
+        look = Look(run.model, Samples(reference, *parts, 4, 2))
+        return together([applied(lens, look) for lens in LENSES.values()]).values
+
     found = examine(run.model, images, labels, reference=reference, **FEW)
     assert (len(found.tested.labels), found.fitted, found.attacked, found.head) == (150, 50, 4, "head")
-    assert found.numbers == pytest.approx(measure(run.model, Samples(reference, *parts, 4, 2)), rel=1e-4, abs=1e-5)
+    assert found.numbers == pytest.approx(lenses(reference), rel=1e-4, abs=1e-5)
     own = examine(run.model, images, labels, **FEW)
-    assert own.numbers == pytest.approx(measure(run.model, Samples(parts[0], *parts, 4, 2)), rel=1e-4, abs=1e-5)
+    assert own.numbers == pytest.approx(lenses(parts[0]), rel=1e-4, abs=1e-5)
 
 
 def test_a_normalisation_given_is_one_that_the_model_owns():

@@ -13,7 +13,7 @@ import torch
 from laboratory_in_torch import CORE, NARROW, NETWORKS, content, images, laboratory, torch_network
 
 from softlab import geometry, zoo
-from softlab.attacks import ascent, balls
+from softlab.attacks import ascent
 from softlab.errors import SoftlabError
 
 MEGABYTE = 1e6
@@ -157,11 +157,11 @@ def test_an_attack_from_the_same_start_fools_the_same_images(folder, tmp_path, e
     assert abs(float(start.std()) - 3**-0.5) < 0.02  # of the uniform distribution on [-1, 1]
     fooled = torch.zeros(len(CORE), len(labels), dtype=torch.bool)
     for row, name in zip(fooled, CORE, strict=True):
-        network, points = torch_network(NETWORKS[name]), balls.project(pixels + RADIUS * start, pixels, radii, "linf")
+        network, points = torch_network(NETWORKS[name]), ascent.project(pixels + RADIUS * start, pixels, radii)
         for _ in range(STEPS + 1):
             gradient, logits = ascent.gradient_at(network, "ce", points, labels, labels)
             row |= logits.argmax(1) != labels
-            points = balls.project(points + 2.5 * RADIUS / STEPS * gradient.sign(), pixels, radii, "linf")
+            points = ascent.project(points + 2.5 * RADIUS / STEPS * gradient.sign(), pixels, radii)
     theirs = torch.tensor([[step is not None for step in answers[name]] for name in CORE])
     assert 0.1 < fooled.float().mean() < 0.9, "an attack that says nothing"
     assert (theirs == fooled).float().mean() >= 0.95

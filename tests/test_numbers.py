@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from softlab import Experiment, SoftlabError, attacks, calibration, extract, fit_or_load, geometry, numbers, quantities
-from softlab.lenses import Lens
+from softlab import Experiment, attacks, calibration, extract, fit_or_load, geometry, numbers, quantities
+from softlab.lenses import Lens, applied, together
 from softlab.quantities import LENSES, QUANTITIES, Quantity
 from softlab.representation import Representation
 
@@ -167,20 +167,14 @@ def test_a_quantity_that_a_lens_forgets_is_an_error(run, monkeypatch):
         numbers.of(run, EVALUATION)
 
 
-def test_measure_gives_the_same_for_a_network_that_is_not_stored(run):
+def test_lenses_give_the_same_for_a_network_that_is_not_stored(run):
     network = run.model
     with torch.no_grad():
         for values in (*network.parameters(), *network.buffers()):
             if values.is_floating_point():
                 values.copy_(values.half())
-    found = quantities.measure(network, numbers.samples_of(run.experiment, EVALUATION))
-    assert found == numbers.of(run, EVALUATION).values
-
-
-def test_measure_raises_where_no_place_for_problems_is_given(tiny):
-    network = fit_or_load(tiny.replace(head="two_layers")).model
-    with pytest.raises(SoftlabError, match="no linear layer"):
-        quantities.measure(network, numbers.samples_of(tiny, EVALUATION))
+    look = quantities.Look(network, numbers.samples_of(run.experiment, EVALUATION))
+    assert together([applied(lens, look) for lens in LENSES.values()]).values == numbers.of(run, EVALUATION).values
 
 
 def test_the_share_of_error_amplification_by_hand():

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from softlab import SoftlabError, figures, own_methods, prediction, regularizers
 from softlab.effects import Effect, Effects
 from softlab.intervals import Interval
-from softlab.prediction import Prediction, by_dose, carried, declared, gain, importance, left_out, methods, nulls, whole
+from softlab.prediction import Prediction, by_dose, carried, declared, gain, importance, left_out, methods, whole
 from softlab.profile import load_profile, study_profile
 from softlab.quantities import QUANTITIES
 
@@ -56,7 +56,7 @@ def test_a_linear_rule_is_found_for_families_that_were_left_out(units):
     lost = importance(found, draws=20)
     assert next(iter(lost)) == "log logit scale"
     assert abs(lost["alignment"]) < 0.01 < 0.5 < lost["log logit scale"]
-    better = gain(found, nulls(units, "gap", ["accuracy"])["accuracy"])
+    better = gain(found, left_out(units, ["accuracy"], "gap"))
     assert better.side() == 1
     assert (better.n, better.mean) == (6, pytest.approx(found.score(), abs=0.3))
 

@@ -168,23 +168,18 @@ def test_code_that_is_not_committed_records_nothing(settings, shelf, monkeypatch
     assert not shelf.exists()
 
 
-def test_a_table_along_training_has_a_row_for_each_snapshot(settings):
-    settings = load_profile("smoke", **SMALL | {"epochs": 2, "snapshot_epochs": [0, 2]}, methods=["baseline"], seeds=1)
-    along, trained = study_table(settings, along=True), study_table(settings)
-    assert list(along["epoch"]) == [0, 2]
-    assert along["NLL"][1] == trained["NLL"][0] != along["NLL"][0]
-    assert along["robust, 4/255"].isna().all()
-
-
 def test_recorded_snapshots_are_the_live_ones(monkeypatch):
     assert records.snapshots() == {}
     settings = load_profile("smoke", **SMALL | {"epochs": 2, "snapshot_epochs": [0, 2]}, methods=["baseline"], seeds=1)
     records.record("core", settings)
     assert list(records.scales()) == list(records.snapshots()) == ["smoke"]
-    found, live = records.snapshots()["smoke"], study_table(settings, along=True)
+    found, run = records.snapshots()["smoke"], fit_or_load(settings.experiments()[0])
     assert list(found["epoch"]) == [0, 2]
-    for quantity in ("log magnitude", "cosine, logit", "loosening"):
-        assert list(found[quantity]) == pytest.approx(list(live[quantity]), rel=1e-6)
+    before, after = (numbers.of(run, settings.evaluation, epoch).values for epoch in found["epoch"])
+    assert after["NLL"] == study_table(settings)["NLL"][0] != before["NLL"]
+    for quantity in ("NLL", "log magnitude", "cosine, logit", "loosening"):
+        assert list(found[quantity]) == pytest.approx([before[quantity], after[quantity]], rel=1e-6)
+    assert found["robust, 4/255"].isna().all()
     changed = LENSES["cosines"].__class__("cosines", 99, LENSES["cosines"].quantities, LENSES["cosines"].measure, True)
     monkeypatch.setattr(records, "LENSES", LENSES | {"cosines": changed})
     assert records.snapshots()["smoke"]["cosine, logit"].isna().all()
@@ -254,19 +249,6 @@ def test_of_two_records_of_a_network_the_fuller_one_is_read(shelf):
     found = records.recorded(settings.experiments()[0], settings.evaluation)
     assert found is not None
     assert found["accuracy"] == float(text["accuracy"][0])
-
-
-def test_of_two_records_of_snapshots_the_fuller_rows_are_read(shelf):
-    changes = SMALL | {"epochs": 2, "snapshot_epochs": [0, 2]}
-    settings = load_profile("smoke", **changes, methods=["baseline"], seeds=1)
-    path = records.record("core", settings)
-    shutil.copytree(path.parent, shelf / "older")
-    older = shelf / "older" / "along" / path.name
-    pandas.read_csv(older, dtype=str).drop(columns="NLL").to_csv(older, index=False)
-    records._index.cache_clear()
-    found = records.recorded_along(settings.experiments()[0], settings.evaluation)
-    assert [row["epoch"] for row in found] == [0, 2]
-    assert all(np.isfinite(row["NLL"]) for row in found)
 
 
 def test_verify_tells_the_same_bits_from_others(shelf):

@@ -134,15 +134,6 @@ def test_adding_one_number_to_all_logits_changes_nothing(logits, labels, loss):
         assert torch.allclose(part, shifted)
 
 
-def test_the_two_parts_as_methods_add_up_to_label_smoothing(logits, labels):
-    plain = soft(regularizers.get("baseline"), logits, labels)
-    pull = soft(regularizers.get("regularization_only", alpha=0.2), logits, labels) - plain
-    reward = soft(regularizers.get("amplification_only", alpha=0.2), logits, labels) - plain
-    assert (pull >= 0).all()
-    assert (reward <= 0).all()
-    assert torch.allclose(plain + pull + reward, label_smoothing_loss(logits, labels, 0.2))
-
-
 def test_confidence_penalty_by_hand():
     logits = torch.tensor([[math.log(2), 0.0, 0.0]], dtype=torch.float64)  # p = ½, ¼, ¼
     entropy = 0.5 * math.log(2) + 2 * 0.25 * math.log(4)
@@ -201,6 +192,8 @@ def test_cutmix_labels_follow_the_area():
         ("dropout", {"share": 1}, "share must be below 1"),
         ("focal", {"gamma": 0}, "gamma must be a number above 0"),
         ("early_stopping", {"until": 2}, "until must be a number from 0 to 1"),
+        ("steady", {"alpha": 2}, "alpha must be a number from 0 to 1"),  # its parent's range, with a default of its own
+        ("steady", {"strength": None}, "strength must be a number above 0"),
         ("max_sup", {}, "did you mean 'maxsup'"),
     ],
 )

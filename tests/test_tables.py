@@ -206,10 +206,10 @@ def read_all():
     """All that reads records; the line it ends in, or nothing."""
     try:
         records._index.cache_clear()
-        found = records._index(), records._index(along=True), records.listed(), records.scales(), records.snapshots()
+        found = records._index(), records.listed(), records.scales(), records.snapshots()
     except SoftlabError as error:
         return str(error)
-    for table in (*found[3].values(), *found[4].values()):
+    for table in (*found[2].values(), *found[3].values()):
         assert all(table[name].dtype == float for name in QUANTITIES)
         assert not table[["id", "method", "seed", "torch", "evaluation"]].isna().any(axis=None)
         text = table.select_dtypes(include=["object", "string"]).drop(columns="images").to_numpy().ravel()

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from softlab.attacks import balls
 from softlab.checks import check_labels, check_pixels, refuse
-from softlab.errors import SoftlabError, check_known
+from softlab.errors import SoftlabError
 from softlab.representation import at_once, device_of, frozen_copy, layout
 
 BATCH = 250  # images at once, at most: stays near a CPU's cache
 CANDIDATES = 10  # classes among which the nearest are looked for
+TINY = 1e-30  # in place of 0 in a denominator
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
@@ -61,15 +61,12 @@ class Subject:
         return Subject(self.model, self.images[rows], self.labels[rows], radii, *parts)
 
 
-def prepare(
-    model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | Tensor, norm: str, targets: int = 0
-) -> Subject:
+def prepare(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | Tensor, targets: int = 0) -> Subject:
     """The subject of an attack, with that many other classes as targets.
 
     Raises SoftlabError for whatever is out of range; see attacks.pgd.  Warns if the model gives other logits when it
     is asked again.
     """
-    check_known("norm", norm, balls.NORMS)
     check_pixels(images)
     images, labels, radii = images.detach().float(), labels.to(images.device), per_sample("epsilon", epsilon, images)
     model = frozen_copy(model).to(memory_format=layout(model))
@@ -81,11 +78,11 @@ def prepare(
     if (first - again).abs().max() > 1e-3 * first.abs().max():
         warnings.warn("the model gives other logits when asked again: one attack is not enough", UntrustedAttack, 3)
     subject = Subject(model, images, labels, radii, logits, torch.full_like(labels, -1)[:, None])
-    nearest = [_nearest(subject, norm, targets)] if targets > 0 else []
+    nearest = [_nearest(subject, targets)] if targets > 0 else []
     return dataclasses.replace(subject, targets=torch.cat([subject.targets, *nearest], 1))
 
 
-def _nearest(subject: Subject, norm: str, count: int) -> Tensor:
+def _nearest(subject: Subject, count: int) -> Tensor:
     """Other classes (N, count or fewer), nearest first as they would be if the logits were linear in the pixels."""
     device, own = device_of(subject.model), subject.labels[:, None]
     others, likely = subject.logits.scatter(1, own, -math.inf).topk(min(CANDIDATES, subject.logits.shape[1] - 1))
@@ -96,8 +93,8 @@ def _nearest(subject: Subject, norm: str, count: int) -> Tensor:
             logits, labels = logits_of(subject.model, points), subject.labels[rows].to(device)
             for column, targets in enumerate(likely[rows].to(device).unbind(1)):
                 (gradient,) = torch.autograd.grad(margin(logits, labels, targets), points, retain_graph=True)
-                speed = balls.dual_size(gradient, norm).clamp(min=balls.TINY)
-                distances[rows, column] /= speed.to(own.device)
+                speed = gradient.flatten(1).norm(p=1, dim=1)  # at most, along a perturbation of size 1
+                distances[rows, column] /= speed.clamp(min=TINY).to(own.device)
     return likely.gather(1, distances.argsort(1))[:, :count]
 
 
@@ -118,7 +115,6 @@ def walk(
     targets: Tensor,
     lengths: Tensor,
     steps: int,
-    norm: str,
     loss: str,
     early_stop: bool,
     counts: collections.Counter,
@@ -147,12 +143,28 @@ def walk(
             rows, points, images, labels, targets, radii, lengths, gradient = (values[~fooled] for values in state)
             if len(rows) == 0:
                 return found.to(home), success.to(home)
-        ahead = balls.across(lengths) * balls.steepest(gradient.nan_to_num(0, 0, 0), norm)
-        points = balls.project(points + ahead, images, radii, norm)
+        ahead = across(lengths) * gradient.nan_to_num(0, 0, 0).sign()
+        points = project(points + ahead, images, radii)
     logits = all_logits(model, points)
     counts["nan"] += not_finite(logits)
     found[rows], success[rows] = points, logits.argmax(1) != labels
     return found.to(home), success.to(home)
+
+
+def project(points: Tensor, images: Tensor, radii: Tensor) -> Tensor:
+    """The nearest points that are at most so far (N,) from the images in every pixel, and inside the box."""
+    offset, radii = points - images, across(radii)
+    return (images + offset.clamp(-radii, radii)).clamp(0, 1)
+
+
+def sizes(offset: Tensor) -> Tensor:
+    """The largest change of a pixel (N,) in each perturbation (N, C, H, W)."""
+    return offset.abs().amax((1, 2, 3))
+
+
+def across(values: Tensor) -> Tensor:
+    """One number for each image, to be multiplied with images: (N,) -> (N, 1, 1, 1)."""
+    return values[:, None, None, None]
 
 
 def gradient_at(model: nn.Module, loss: str, points: Tensor, labels: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

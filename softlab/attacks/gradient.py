@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from softlab.attacks import ascent, balls
+from softlab.attacks import ascent
 from softlab.attacks.ascent import Subject, prepare
 from softlab.attacks.result import AttackResult, Health, warn
 from softlab.batches import stream
@@ -30,12 +30,11 @@ class Starts:
     rows: Tensor | None = None
     count: int = 0
 
-    def offsets(self, images: Tensor, norm: str, radius: float, restart: int) -> Tensor:
-        """Perturbations of the unit ball, one for each of the images (N, C, H, W). radius: any number >= 0."""
+    def offsets(self, images: Tensor, radius: float, restart: int) -> Tensor:
+        """Perturbations of size 1 at most, one for each of the images (N, C, H, W). radius: any number >= 0."""
         generator = stream(self.seed, "attack", round(radius * 2**32), restart)
-        drawn = balls.random_offset(
-            (len(images) if self.rows is None else self.count, *images.shape[1:]), norm, generator
-        )
+        count = len(images) if self.rows is None else self.count
+        drawn = 2 * torch.rand((count, *images.shape[1:]), generator=generator) - 1
         return (drawn if self.rows is None else drawn[self.rows.cpu()]).to(images.device)
 
     def of(self, rows: Tensor, images: Tensor) -> "Starts":
@@ -44,9 +43,9 @@ class Starts:
         return dataclasses.replace(self, rows=places[rows.cpu()], count=self.count or len(images))
 
 
-def fgsm(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | Tensor, norm: str = "linf") -> AttackResult:
+def fgsm(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | Tensor) -> AttackResult:
     """One step of full length along the gradient of cross-entropy (Goodfellow et al. 2015). Arguments: see pgd."""
-    return pgd(model, images, labels, epsilon, norm, step=epsilon, steps=1, random_start=False)
+    return pgd(model, images, labels, epsilon, step=epsilon, steps=1, random_start=False)
 
 
 def pgd(
@@ -54,7 +53,6 @@ def pgd(
     images: Tensor,
     labels: Tensor,
     epsilon: float | Tensor,
-    norm: str = "linf",
     *,
     step: float | Tensor | None = None,
     steps: int = 20,
@@ -63,29 +61,24 @@ def pgd(
     loss: str = "ce",
     starts: Starts = Starts(),
     early_stop: bool = True,
-    weaker: AttackResult | None = None,
 ) -> AttackResult:
-    """Projected gradient ascent on the loss, from a random point of the ball (Madry et al. 2018).
+    """Projected ascent along the sign of the loss's gradient, from a random point of the ball (Madry et al. 2018).
 
-    images: (N, C, H, W) float in [0, 1].  labels: (N,) int64.  epsilon: radius, or radii (N,), >= 0.
-    norm: "linf" (steps along the sign of the gradient) or "l2" (along the gradient, normalised).
-    step: length of a step, or lengths (N,) (None: 2.5 epsilon/steps).  loss: "ce", or "margin": the largest other
-    logit minus the label's, which no scaling of the logits changes.
+    images: (N, C, H, W) float in [0, 1].  labels: (N,) int64.  epsilon: radius, or radii (N,), >= 0: how far a pixel
+    may move at most.  step: how far in one step, or lengths (N,) (None: 2.5 epsilon/steps).
+    loss: "ce", or "margin": the largest other logit minus the label's, which no scaling of the logits changes.
     early_stop: a sample that is wrong from the start keeps its image, one that is fooled on the way keeps the image
     that did it, and both leave the batch. False: every sample walks all steps and only the last point counts, which
     is for measuring displacement and weaker as an attack.
     restarts: walks, each for the samples not fooled yet. With the margin, the first aims at whichever class is ahead,
     the next at the class that looks nearest, then the second nearest (after Gowal et al. 2019).
     starts: which random points, Starts(seed). Radii that differ from image to image share theirs.
-    weaker: result of a weaker attack on the same images, to compare with.
-    Raises SoftlabError for input out of range, an unknown norm or loss, or a model without a gradient.
+    Raises SoftlabError for input out of range, an unknown loss, or a model without a gradient.
     """
-    subject = prepare(model, images, labels, epsilon, norm, targets=restarts - 1 if loss == "margin" else 0)
-    if weaker is not None and weaker.success.shape != labels.shape:
-        raise SoftlabError(f"the weaker attack was on {len(weaker.success)} images, this one is on {len(images)}")
-    options = {"norm": norm, "steps": steps, "loss": loss, "random_start": random_start, "early_stop": early_stop}
+    subject = prepare(model, images, labels, epsilon, targets=restarts - 1 if loss == "margin" else 0)
+    options = {"steps": steps, "loss": loss, "random_start": random_start, "early_stop": early_stop}
     radius = float(epsilon) if torch.as_tensor(epsilon).ndim == 0 else 0.0
-    result = _search(subject, starts, radius, restarts=restarts, step=step, weaker=weaker, **options)
+    result = _search(subject, starts, radius, restarts=restarts, step=step, **options)
     warn(result.health)
     return result
 
@@ -95,7 +88,6 @@ def smallest_epsilon(
     images: Tensor,
     labels: Tensor,
     upper: float,
-    norm: str = "linf",
     *,
     tolerance: float = 1e-4,
     steps: int = 20,
@@ -112,15 +104,15 @@ def smallest_epsilon(
     """
     if not 0 < tolerance < math.inf:
         raise SoftlabError(f"tolerance must be above 0 and finite, not {tolerance}")
-    subject = prepare(model, images, labels, upper, norm, targets=restarts - 1 if loss == "margin" else 0)
+    subject = prepare(model, images, labels, upper, targets=restarts - 1 if loss == "margin" else 0)
     every = Starts(seed)
 
     def attack(subject: Subject, starts: Starts, turn: int) -> tuple[AttackResult, Tensor]:
-        # Twice pgd's usual length: at the same cost it comes closer, for l2 from 4 % above the smallest known to 1 %.
+        # Twice pgd's usual length: at the same cost it comes closer.
         options = {"step": 5 * subject.radii / steps, "steps": steps, "restarts": restarts, "loss": loss}
-        result = _search(subject, starts, turn, norm=norm, **options)
+        result = _search(subject, starts, turn, **options)
         # What was found can lie well inside the ball, as a walk stops when it has won.
-        return result, balls.size(result.images - subject.images, norm).masked_fill(~result.success, math.inf)
+        return result, ascent.sizes(result.images - subject.images).masked_fill(~result.success, math.inf)
 
     first, high = attack(subject, every, 0)
     low = torch.zeros_like(high)
@@ -150,7 +142,7 @@ def gradient_shares(logits: Tensor, labels: Tensor) -> tuple[float, float]:
 
 
 def _search(
-    subject, starts, radius, *, norm, steps, restarts, loss, step=None, random_start=True, early_stop=True, weaker=None
+    subject, starts, radius, *, steps, restarts, loss, step=None, random_start=True, early_stop=True
 ) -> AttackResult:
     """Walks from `restarts` starts, for all samples to attack that no walk before has fooled."""
     check_known("loss", loss, ascent.LOSSES)
@@ -160,16 +152,15 @@ def _search(
     found, success = subject.images.clone(), (subject.logits.argmax(1) != subject.labels) & early_stop
     counts = collections.Counter(nan=ascent.not_finite(subject.logits))
     for restart in range(restarts):
-        offsets = starts.offsets(subject.images, norm, radius, restart) if random_start else None
+        offsets = starts.offsets(subject.images, radius, restart) if random_start else None
         for rows in (~success).nonzero().squeeze(1).split(at_once(subject.images, ascent.BATCH)):
             if len(rows) == 0:
                 break
             part = subject.part(rows)
             start = part.images
             if offsets is not None:
-                start = balls.project(start + balls.across(part.radii) * offsets[rows], start, part.radii, norm)
-            targets, options = part.targets[:, restart % part.targets.shape[1]], (steps, norm, loss, early_stop)
+                start = ascent.project(start + ascent.across(part.radii) * offsets[rows], start, part.radii)
+            targets, options = part.targets[:, restart % part.targets.shape[1]], (steps, loss, early_stop)
             found[rows], success[rows] = ascent.walk(part, start, targets, lengths[rows], *options, counts)
-    largest, zero = balls.size(found - subject.images, norm).max().item(), counts["zero"] / max(counts["all"], 1)
-    worse = None if weaker is None else (weaker.success.to(success.device) & ~success).float().mean().item()
-    return AttackResult(found, success, Health(largest, zero, worse, counts["nan"]))
+    largest, zero = ascent.sizes(found - subject.images).max().item(), counts["zero"] / max(counts["all"], 1)
+    return AttackResult(found, success, Health(largest, zero, counts["nan"]))

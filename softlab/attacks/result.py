@@ -7,22 +7,20 @@ from torch import Tensor
 
 from softlab.attacks.ascent import UntrustedAttack
 
-TOLERATED = 0.01  # share of zero gradients, or of samples lost by the stronger attack, that is no reason to warn
+TOLERATED = 0.01  # share of zero gradients that is no reason to warn
 
 
 @dataclass(frozen=True)
 class Health:
     """Signs of an attack that failed for the wrong reason.
 
-    largest_perturbation: over all images, in the attack's norm.  zero_gradients: share of walks whose gradient was
-    exactly zero at the first step, None for an attack that does not tell.  stronger_did_worse: share of all samples
-    that the weaker attack fooled and this one did not, None if there is no weaker one.  nan_count: how often a sample
-    had a gradient or logits that are not finite.
+    largest_perturbation: of a pixel, over all images.  zero_gradients: share of walks whose gradient was exactly zero
+    at the first step, None for an attack that does not tell.  nan_count: how often a sample had a gradient or logits
+    that are not finite.
     """
 
     largest_perturbation: float
     zero_gradients: float | None
-    stronger_did_worse: float | None
     nan_count: int
 
 
@@ -42,11 +40,9 @@ class AttackResult:
 
 def warn(health: Health) -> None:
     """Say in words which of the signs make the result untrue."""
-    zero, worse, reasons = health.zero_gradients or 0, health.stronger_did_worse or 0, []
+    zero, reasons = health.zero_gradients or 0, []
     if zero > TOLERATED:
         reasons.append(f"{zero:.1%} of the gradients are exactly zero (try loss='margin', or autoattack's square)")
-    if worse > TOLERATED:
-        reasons.append(f"a weaker attack fooled {worse:.1%} of the samples that this one did not")
     if health.nan_count:
         reasons.append(f"{health.nan_count} gradients or logits are not finite")
     if reasons:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from softlab.attacks import ascent, balls
+from softlab.attacks import ascent
 from softlab.attacks.ascent import UntrustedAttack, prepare
 from softlab.attacks.result import AttackResult, Health, warn
 from softlab.errors import SoftlabError, check_known
@@ -22,7 +22,6 @@ def autoattack(
     images: Tensor,
     labels: Tensor,
     epsilon: float,
-    norm: str = "linf",
     *,
     attacks: Sequence[str] = AUTOATTACKS,
     seed: int = 0,
@@ -41,7 +40,7 @@ def autoattack(
         from pyautoattack import AutoAttack
     except ImportError:
         raise SoftlabError("autoattack needs the package pyautoattack: pip install softlab-book[attacks]") from None
-    subject = prepare(model, images, labels, epsilon, norm)
+    subject = prepare(model, images, labels, epsilon)
     classes = subject.logits.shape[1]
     if "apgd-t" in attacks and classes < 4:
         raise SoftlabError(f"apgd-t compares four classes, but this model has {classes}: leave it out of attacks")
@@ -53,7 +52,7 @@ def autoattack(
             messages.append(f"AutoAttack: {record.getMessage()}")
         return False
 
-    options = {"norm": norm.capitalize(), "eps": float(epsilon), "seed": seed, "device": device, "version": "custom"}
+    options = {"norm": "Linf", "eps": float(epsilon), "seed": seed, "device": device, "version": "custom"}
     options |= {"model": lambda points: ascent.logits_of(subject.model, points), "attacks": list(attacks)}
     runner = AutoAttack(**options)
     runner.apgd.n_restarts = runner.fab.n_restarts = 1  # as in its version "standard"
@@ -68,8 +67,8 @@ def autoattack(
         sys.settrace(trace)  # its check for dynamic models ends all tracing, a debugger's too
     for message in messages:
         warnings.warn(message, UntrustedAttack, stacklevel=2)
-    inside = balls.project(found, subject.images, subject.radii, norm)
-    logits, largest = ascent.all_logits(subject.model, inside), balls.size(inside - subject.images, norm).max().item()
-    health = Health(largest, None, None, ascent.not_finite(subject.logits, logits))
+    inside = ascent.project(found, subject.images, subject.radii)
+    logits, largest = ascent.all_logits(subject.model, inside), ascent.sizes(inside - subject.images).max().item()
+    health = Health(largest, None, ascent.not_finite(subject.logits, logits))
     warn(health)
     return AttackResult(inside, logits.argmax(1) != subject.labels, health)  # what the model itself confirms

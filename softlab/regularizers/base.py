@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as functional
@@ -14,9 +14,14 @@ from softlab.errors import SoftlabError, unknown
 from softlab.experiment import NAME
 
 
+def parameter(default: float | None, *checks: Callable[[str, object], None]) -> Any:
+    """A parameter with its range: each check takes its name and its value, where that is not the default."""
+    return dataclasses.field(default=default, metadata={"checks": checks})
+
+
 @dataclass(frozen=True)
 class Regularizer:
-    """A method; this one changes nothing. Its dataclass fields are the method's parameters.
+    """A method; this one changes nothing. Its dataclass fields are the method's parameters; `parameter` says a range.
 
     weight_decay: in place of the experiment's (None: the experiment's).  keeps: the weights after the last epoch, or
     those of the best snapshot, which has the lowest NLL on the `fit` images.  until: the share of training after which
@@ -26,6 +31,14 @@ class Regularizer:
     weight_decay: ClassVar[float | None] = None
     keeps: ClassVar[Literal["last", "best"]] = "last"
     until: ClassVar[float] = 1.0
+
+    def __post_init__(self):
+        kinds = filter(dataclasses.is_dataclass, reversed(type(self).__mro__))  # a new default keeps its parent's range
+        for spec in (spec for kind in kinds for spec in dataclasses.fields(kind)):
+            value = getattr(self, spec.name)
+            if value is not spec.default:
+                for check in spec.metadata.get("checks", ()):
+                    check(spec.name, value)
 
     def prepare(self, model: nn.Module) -> None:
         """Change the new model in place, before its optimizer is made.

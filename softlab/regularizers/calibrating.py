@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch.nn.functional as functional
 
 from softlab.errors import SoftlabError
-from softlab.regularizers.base import Regularizer, check_positive, check_share, cross_entropy, register
+from softlab.regularizers.base import Regularizer, check_positive, check_share, cross_entropy, parameter, register
 
 
 @register("label_relaxation")
@@ -18,10 +18,10 @@ class LabelRelaxation(Regularizer):
     """
 
     version = 1
-    alpha: float = 0.1
+    alpha: float = parameter(0.1, check_share)
 
     def __post_init__(self):
-        check_share("alpha", self.alpha)
+        super().__post_init__()
         if not 0 < self.alpha < 1:
             raise SoftlabError(f"alpha must be a number between 0 and 1, not {self.alpha!r}")
 
@@ -39,12 +39,8 @@ class MarginSmoothing(Regularizer):
     """Cross-entropy + alpha · mean_k max(0, max_j z_j - z_k - margin): MbLS, Liu et al. 2022, as their code has it."""
 
     version = 1
-    margin: float = 6.0
-    alpha: float = 0.1
-
-    def __post_init__(self):
-        check_positive("margin", self.margin)
-        check_positive("alpha", self.alpha)
+    margin: float = parameter(6.0, check_positive)
+    alpha: float = parameter(0.1, check_positive)
 
     def loss(self, logits, targets, features, head, progress):
         distance = logits.amax(1, keepdim=True) - logits
@@ -61,12 +57,8 @@ class ACLS(Regularizer):
     """
 
     version = 1
-    alpha: float = 0.1
-    margin: float = 6.0
-
-    def __post_init__(self):
-        check_positive("alpha", self.alpha)
-        check_positive("margin", self.margin)
+    alpha: float = parameter(0.1, check_positive)
+    margin: float = parameter(6.0, check_positive)
 
     def loss(self, logits, targets, features, head, progress):
         top = logits.amax(1)
@@ -84,10 +76,7 @@ class LogitNorm(Regularizer):
     """
 
     version = 1
-    tau: float = 0.04
-
-    def __post_init__(self):
-        check_positive("tau", self.tau)
+    tau: float = parameter(0.04, check_positive)
 
     def loss(self, logits, targets, features, head, progress):
         return cross_entropy(functional.normalize(logits, dim=1, eps=1e-7) / self.tau, targets)
@@ -99,10 +88,7 @@ class Focal(Regularizer):
     """-(1 - p_y)^gamma log p_y: samples that are predicted well count for less (Lin et al. 2017)."""
 
     version = 1
-    gamma: float = 2.0
-
-    def __post_init__(self):
-        check_positive("gamma", self.gamma)
+    gamma: float = parameter(2.0, check_positive)
 
     def loss(self, logits, targets, features, head, progress):
         log_true = (targets * logits.log_softmax(1)).sum(1)
@@ -115,10 +101,7 @@ class DualFocal(Regularizer):
     """-(1 - p_y + p_j)^gamma log p_y, p_j the largest probability below p_y, 0 if none is (Tao et al. 2023)."""
 
     version = 1
-    gamma: float = 5.0
-
-    def __post_init__(self):
-        check_positive("gamma", self.gamma)
+    gamma: float = parameter(5.0, check_positive)
 
     def loss(self, logits, targets, features, head, progress):
         log_probs = logits.log_softmax(1)

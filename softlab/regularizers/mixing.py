@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from softlab.regularizers.base import Regularizer, check_positive, cross_entropy, get, register
+from softlab.regularizers.base import Regularizer, check_positive, cross_entropy, get, parameter, register
 
 
 @register("regmixup")
@@ -16,10 +16,7 @@ class RegMixup(Regularizer):
     """
 
     version = 1
-    eta: float = 1.0
-
-    def __post_init__(self):
-        check_positive("eta", self.eta)
+    eta: float = parameter(1.0, check_positive)
 
     def transform(self, images, targets, generator):
         mixed = get("mixup", beta=10.0).transform(images, targets, generator)
@@ -41,10 +38,7 @@ class FeatureMixup(Regularizer):
     """
 
     version = 1
-    beta: float = 2.0
-
-    def __post_init__(self):
-        check_positive("beta", self.beta)
+    beta: float = parameter(2.0, check_positive)
 
     def hidden(self, features, targets, generator):
         mixed, targets = get("mixup", beta=self.beta).transform(features[:, :, None, None], targets, generator)

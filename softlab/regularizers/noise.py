@@ -7,7 +7,7 @@ from torch import Tensor
 
 from softlab.batches import sent
 from softlab.errors import SoftlabError
-from softlab.regularizers.base import Regularizer, check_positive, check_share, register
+from softlab.regularizers.base import Regularizer, check_positive, check_share, parameter, register
 
 
 def moved(images: Tensor, by: float, noise: Tensor) -> Tensor:
@@ -26,10 +26,7 @@ class UniformNoise(Regularizer):
     """Every pixel is moved by a number drawn evenly from -epsilon to epsilon: the noise of most random starts."""
 
     version = 1
-    epsilon: float = 0.1
-
-    def __post_init__(self):
-        check_positive("epsilon", self.epsilon)
+    epsilon: float = parameter(0.1, check_positive)
 
     def transform(self, images, targets, generator):
         noise = 2 * torch.rand(images.shape, generator=generator) - 1
@@ -42,10 +39,7 @@ class GaussianNoise(Regularizer):
     """Every pixel is moved by a number from a normal distribution (Bishop 1995; Cohen et al. 2019)."""
 
     version = 1
-    sigma: float = 0.12
-
-    def __post_init__(self):
-        check_positive("sigma", self.sigma)
+    sigma: float = parameter(0.12, check_positive)
 
     def transform(self, images, targets, generator):
         noise = torch.randn(images.shape, generator=generator)
@@ -58,10 +52,7 @@ class SignNoise(Regularizer):
     """Every pixel is moved by ± epsilon at random: the half of `steady` that is no penalty."""
 
     version = 1
-    epsilon: float = 0.05
-
-    def __post_init__(self):
-        check_positive("epsilon", self.epsilon)
+    epsilon: float = parameter(0.05, check_positive)
 
     def transform(self, images, targets, generator):
         return moved(images, self.epsilon, signs(images, generator)), targets
@@ -73,10 +64,10 @@ class Dropout(Regularizer):
     """A share of the features is zero, others at each step, and the rest is as much larger (Srivastava 2014)."""
 
     version = 1
-    share: float = 0.5
+    share: float = parameter(0.5, check_share)
 
     def __post_init__(self):
-        check_share("share", self.share)
+        super().__post_init__()
         if self.share == 1:
             raise SoftlabError("share must be below 1: with all features dropped there is nothing to learn from")
 

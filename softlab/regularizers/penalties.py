@@ -9,7 +9,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from softlab.regularizers.base import Regularizer, check_positive, check_share, cross_entropy, register
+from softlab.regularizers.base import Regularizer, check_positive, check_share, cross_entropy, parameter, register
 from softlab.regularizers.noise import moved, signs
 
 
@@ -19,10 +19,7 @@ class FeaturePenalty(Regularizer):
     """Cross-entropy + strength · ‖f‖²: shortens features, and leaves the head free to make up for it."""
 
     version = 1
-    strength: float = 0.01
-
-    def __post_init__(self):
-        check_positive("strength", self.strength)
+    strength: float = parameter(0.01, check_positive)
 
     def loss(self, logits, targets, features, head, progress):
         return cross_entropy(logits, targets) + self.strength * features.square().sum(1)
@@ -34,10 +31,7 @@ class LogitPenalty(Regularizer):
     """Cross-entropy + strength · ‖z - z̄‖²: bounds the logits themselves (Dauphin & Cubuk 2021)."""
 
     version = 1
-    strength: float = 0.01
-
-    def __post_init__(self):
-        check_positive("strength", self.strength)
+    strength: float = parameter(0.01, check_positive)
 
     def loss(self, logits, targets, features, head, progress):
         offset = logits - logits.mean(1, keepdim=True)
@@ -50,10 +44,7 @@ class ConfidencePenalty(Regularizer):
     """Cross-entropy - strength · entropy of the prediction (Pereyra et al. 2017)."""
 
     version = 1
-    strength: float = 0.1
-
-    def __post_init__(self):
-        check_positive("strength", self.strength)
+    strength: float = parameter(0.1, check_positive)
 
     def loss(self, logits, targets, features, head, progress):
         log_probs = logits.log_softmax(1)
@@ -70,13 +61,8 @@ class ScalePenalty(Regularizer):
     """
 
     version = 1
-    alpha: float = 0.1
-    strength: float = 1.0
-
-    def __post_init__(self):
-        check_share("alpha", self.alpha)
-        check_positive("alpha", self.alpha)
-        check_positive("strength", self.strength)
+    alpha: float = parameter(0.1, check_share, check_positive)
+    strength: float = parameter(1.0, check_positive)
 
     def loss(self, logits, targets, features, head, progress):
         classes = logits.shape[1]
@@ -91,10 +77,7 @@ class FixedScale(Regularizer):
     """Logits = scale · cos(f, w_k): features and rows of the head have a constant length, and only directions learn."""
 
     version = 1
-    scale: float = 4.0
-
-    def __post_init__(self):
-        check_positive("scale", self.scale)
+    scale: float = parameter(4.0, check_positive)
 
     def prepare(self, model: Any):
         head = nn.Linear(model.head.in_features, model.head.out_features, bias=False)
@@ -120,10 +103,7 @@ class CosinePenalty(Regularizer):
     """Cross-entropy + strength · (1 - cos(z - z̄, corner of the class)): turns what softmax sees, at any length."""
 
     version = 1
-    strength: float = 1.0
-
-    def __post_init__(self):
-        check_positive("strength", self.strength)
+    strength: float = parameter(1.0, check_positive)
 
     def loss(self, logits, targets, features, head, progress):
         offset, corner = (rows - rows.mean(1, keepdim=True) for rows in (logits, targets))
@@ -136,10 +116,7 @@ class UnseenPenalty(Regularizer):
     """Cross-entropy + strength · ‖the part of f that softmax does not see‖²: it cannot change a prediction directly."""
 
     version = 1
-    strength: float = 0.01
-
-    def __post_init__(self):
-        check_positive("strength", self.strength)
+    strength: float = parameter(0.01, check_positive)
 
     def loss(self, logits, targets, features, head, progress):
         rows = head.weight.detach()

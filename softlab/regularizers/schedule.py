@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from softlab.regularizers.base import Regularizer, check_positive, check_share, register
+from softlab.regularizers.base import Regularizer, check_positive, check_share, parameter, register
 
 
 @register("weight_decay")
@@ -11,10 +11,7 @@ class WeightDecay(Regularizer):
     """Cross-entropy with a weight decay of its own, in place of the experiment's."""
 
     version = 1
-    weight_decay: float = 0.0025  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    def __post_init__(self):
-        check_positive("weight_decay", self.weight_decay)
+    weight_decay: float = parameter(0.0025, check_positive)  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 @register("early_stopping")
@@ -27,7 +24,4 @@ class EarlyStopping(Regularizer):
 
     version = 1
     keeps = "best"
-    until: float = 1.0  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    def __post_init__(self):
-        check_share("until", self.until)
+    until: float = parameter(1.0, check_share)  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -9,7 +9,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
-from softlab.regularizers.base import Regularizer, check_positive, check_share, cross_entropy, register
+from softlab.regularizers.base import Regularizer, check_positive, check_share, cross_entropy, parameter, register
 
 
 def smoothed(targets: Tensor, alpha: float) -> Tensor:
@@ -62,10 +62,7 @@ class LabelSmoothing(Regularizer):
     """Every class gets alpha / K of the target (Szegedy et al. 2016)."""
 
     version = 1
-    alpha: float = 0.1
-
-    def __post_init__(self):
-        check_share("alpha", self.alpha)
+    alpha: float = parameter(0.1, check_share)
 
     def transform(self, images, targets, generator):
         return images, smoothed(targets, self.alpha)
@@ -77,10 +74,7 @@ class LabelSmoothingOthers(Regularizer):
     """Every class but the true one gets epsilon / (K - 1): label smoothing with alpha = epsilon K / (K - 1)."""
 
     version = 1
-    epsilon: float = 0.1
-
-    def __post_init__(self):
-        check_share("epsilon", self.epsilon)
+    epsilon: float = parameter(0.1, check_share)
 
     def transform(self, images, targets, generator):
         others = self.epsilon / (targets.shape[1] - 1)
@@ -97,10 +91,7 @@ class OnlineLabelSmoothing(Regularizer):
     """
 
     version = 1
-    alpha: float = 0.5
-
-    def __post_init__(self):
-        check_share("alpha", self.alpha)
+    alpha: float = parameter(0.5, check_share)
 
     def prepare(self, model: Any):
         *_, last = (module for module in model.head.modules() if isinstance(module, nn.Linear))
@@ -130,10 +121,7 @@ class ZipfLabelSmoothing(Regularizer):
     """
 
     version = 1
-    strength: float = 0.1
-
-    def __post_init__(self):
-        check_positive("strength", self.strength)
+    strength: float = parameter(0.1, check_positive)
 
     def loss(self, logits, targets, features, head, progress):
         true = targets > 0
@@ -151,10 +139,7 @@ class Mixup(Regularizer):
     """Convex mixtures of two images and of their labels, λ ~ Beta(beta, beta) (Zhang et al. 2018)."""
 
     version = 1
-    beta: float = 1.0
-
-    def __post_init__(self):
-        check_positive("beta", self.beta)
+    beta: float = parameter(1.0, check_positive)
 
     def transform(self, images, targets, generator):
         return _mixed(v2.MixUp, self.beta, images, targets, generator)
@@ -166,10 +151,7 @@ class CutMix(Regularizer):
     """A rectangle of another image, labels mixed by area, λ ~ Beta(beta, beta) (Yun et al. 2019)."""
 
     version = 1
-    beta: float = 1.0
-
-    def __post_init__(self):
-        check_positive("beta", self.beta)
+    beta: float = parameter(1.0, check_positive)
 
     def transform(self, images, targets, generator):
         return _mixed(v2.CutMix, self.beta, images, targets, generator)
@@ -184,50 +166,13 @@ class MaxSup(Regularizer):
     """
 
     version = 1
-    alpha: float = 0.1
-    alpha_end: float | None = None
-
-    def __post_init__(self):
-        check_share("alpha", self.alpha)
-        if self.alpha_end is not None:
-            check_share("alpha_end", self.alpha_end)
+    alpha: float = parameter(0.1, check_share)
+    alpha_end: float | None = parameter(None, check_share)
 
     def loss(self, logits, targets, features, head, progress):
         end = self.alpha if self.alpha_end is None else self.alpha_end
         alpha = self.alpha + progress * (end - self.alpha)
         return cross_entropy(logits, targets) + alpha * top_logit_excess(logits)
-
-
-@register("regularization_only")
-@dataclass(frozen=True)
-class RegularizationOnly(Regularizer):
-    """Cross-entropy + the part of label smoothing that pulls the true class down to those below it."""
-
-    version = 1
-    alpha: float = 0.1
-
-    def __post_init__(self):
-        check_share("alpha", self.alpha)
-
-    def loss(self, logits, targets, features, head, progress):
-        pull, _ = label_smoothing_terms(logits, targets.argmax(1), self.alpha)
-        return cross_entropy(logits, targets) + pull
-
-
-@register("amplification_only")
-@dataclass(frozen=True)
-class AmplificationOnly(Regularizer):
-    """Cross-entropy + the part of label smoothing that falls as wrong classes rise above the true one."""
-
-    version = 1
-    alpha: float = 0.1
-
-    def __post_init__(self):
-        check_share("alpha", self.alpha)
-
-    def loss(self, logits, targets, features, head, progress):
-        _, reward = label_smoothing_terms(logits, targets.argmax(1), self.alpha)
-        return cross_entropy(logits, targets) + reward
 
 
 def _mixed(transform, beta: float, images: Tensor, targets: Tensor, generator: torch.Generator):
