@@ -156,8 +156,10 @@ def became(name: str, among: Mapping[str, tuple[Effect, bool, float]], write: Ca
         verdict = "open."
     else:
         verdict = "as declared." if holds else "the opposite of what was declared."
+    where = load_profile(law.profile).description if law.study == "core" else f"study {law.study}, {law.profile}"
+    against = "" if law.against == "baseline" else f" against {law.against.replace('_', ' ')}"
     return (
-        f"Only one number of it is judged: {law.contrast or 'the change'} of "
-        f"{QUANTITIES[law.quantity].changed} with {law.method.replace('_', ' ')} against {law.against} is "
-        f"{write(effect, '+')} ({law.profile}, {sure} after Holm’s correction over the laws): {verdict}"
+        f"One number judges it, {law.contrast or 'the change'} of {QUANTITIES[law.quantity].changed} with "
+        f"{law.method.replace('_', ' ')}{against}: {write(effect, '+')} ({where}; "
+        f"{sure} after Holm’s correction over the laws), {verdict}"
     )

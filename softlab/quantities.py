@@ -112,7 +112,8 @@ def magnitudes(look: Look) -> Found:
 @lens(
     1,
     {
-        **{f"cosine, {variant}": Quantity(f"cosine, {variant}", COSINES, 1, 3) for variant in geometry.VARIANTS},
+        **{f"cosine, {name}": Quantity(f"cosine to the centre: {name}", COSINES, 1, 3) for name in geometry.VARIANTS},
+        "cosine, logit": Quantity("cosine of the logits to their class", COSINES, 1, 3),
         "alignment": Quantity("cosine of the logits to their largest, without labels", COSINES, 1, 3),
     },
 )

@@ -167,7 +167,7 @@ def test_claims_lists_laws_and_papers_at_once_and_says_what_is_on_record(capsys)
     assert lines[0].endswith(laws()["cones"].law)
     assert softlab("claims", "cones", "rates", "short") == 0
     shown = capsys.readouterr().out
-    assert re.search(r"Only one number of it is judged: .* is [-+]\d.* \(quick-confirm, p .*: as declared\.", shown)
+    assert re.search(r"One number judges it, .*: [-+]\d.* \(Fashion-MNIST \(mini\), .*; p .*\), as declared\.", shown)
     assert "  theorem\n" in shown
     assert re.search(r"quick-confirm +label_smoothing +-0\.\d+ ± 0\.\d+ +as it says", shown)
     assert softlab("claims", "cone") == 2
