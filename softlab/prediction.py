@@ -24,6 +24,7 @@ from softlab.files import read_yaml
 from softlab.intervals import Interval, paired_interval, t_interval
 from softlab.provenance import PACKAGE
 from softlab.quantities import QUANTITIES
+from softlab.scales import at_the_floor
 
 Fitted = Callable[[np.ndarray], np.ndarray]  # outcomes (N,) from properties (N, P)
 MODELS = ("ridge", "trees")
@@ -229,9 +230,8 @@ def carried_to_scales(units: pandas.DataFrame, outcome: str, profile: str) -> di
     known, found = records.about("core"), {}
     setting = {name: {**one["experiment"], "snapshot_epochs": []} for name, one in known.items()}
     for name, table in records.scales("core").items():
-        floor = outcome.startswith("robust") and not table.loc[table["method"] == "baseline", outcome].mean() > 0.05
         others = methods(table)
-        if setting[name] != setting[profile] and not floor and len(others):
+        if setting[name] != setting[profile] and not at_the_floor(table, outcome) and len(others):
             found[known[name]["description"]] = carried(units, others.loc[others["seeds"] > 1], outcome)
     return {name: one for name, one in found.items() if one is not None}
 

@@ -15,10 +15,17 @@ def effects_at_scales(
 ) -> dict[str, Effects]:
     """What methods do to a quantity, in this table of a study and at every scale on record: {its description: Effects}.
 
-    A scale without anything to compare is left out.
+    A scale without anything to compare is left out, and where an attack leaves hardly one image in twenty of the
+    baseline's standing: what methods do to nothing is no effect.
     """
-    found = {label: effects(one, quantity) for label, one in tables_at_scales(table, settings, study).items()}
+    tables = tables_at_scales(table, settings, study).items()
+    found = {label: effects(one, quantity) for label, one in tables if not at_the_floor(one, quantity)}
     return {label: one for label, one in found.items() if any(effect.interval.n for effect in one.values())}
+
+
+def at_the_floor(table: pandas.DataFrame, quantity: str) -> bool:
+    """Is this accuracy under attack below five percent, for the baseline of this table?"""
+    return quantity.startswith("robust") and table.loc[table["method"] == "baseline", quantity].mean() < 0.05
 
 
 def tables_at_scales(table: pandas.DataFrame, settings: Profile, study: str = "core") -> dict[str, pandas.DataFrame]:
