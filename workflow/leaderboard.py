@@ -62,7 +62,8 @@ def _section(scale: str, rows: pandas.DataFrame) -> str:
     described = load_profile(scale).description if scale in packaged_profiles() else scale
     networks = sorted(set(rows["networks"]))
     count = f"{networks[-1]} networks of each method" if networks[-1] > 1 else "one network of each method"
-    return f"## {described}\n\n{count.capitalize()} and dose, at most; lowest NLL at T first.\n\n```{{raw}} html\n{as_html(rows)}\n```"
+    told = f"{count.capitalize()} and dose, at most; lowest NLL at T first."
+    return f"## {described}\n\n{told}\n\n```{{raw}} html\n{as_html(rows)}\n```"
 
 
 def as_html(rows: pandas.DataFrame) -> str:
