@@ -67,7 +67,7 @@ def test_a_law_is_told_with_its_contrast_once_there_is_one(monkeypatch):
     effect = Effect("gap", Interval(-0.1, -0.12, -0.08, 5), "seeds", ())
     monkeypatch.setattr(laws, "judged", lambda: {"gap": (effect, True, 0.001)})
     notebook.declared("gap")
-    assert "-10.0 ± 2.0 (fashion-heldout, p = 0.001" in said[0]
+    assert re.search(r"-10\.0 ± 2\.0 \(Fashion-MNIST, 55,000 .*; p = 0\.001", said[0])
     assert said[0].endswith(" as declared.")
     monkeypatch.setattr(laws, "judged", lambda: {"gap": (effect, True, 0.2)})
     notebook.declared("gap")
