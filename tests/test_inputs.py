@@ -119,8 +119,8 @@ def test_the_package_imports_absolutely():
 
 def test_settings_are_those_of_a_notebook_s_studies():
     profile = load_profile("quick")
-    path = ROOT / "notebooks" / "04_cosines.ipynb"
-    found = json.loads(inputs.settings_of(path, profile, chapters(profile)["04_cosines"]))
+    path = ROOT / "notebooks" / "06_robustness.ipynb"
+    found = json.loads(inputs.settings_of(path, profile, chapters(profile)["06_robustness"]))
     assert found["profile"]["seeds"] == list(profile.seeds)
     assert set(found["studies"]) == {"core"}
 
