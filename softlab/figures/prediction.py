@@ -98,20 +98,6 @@ def scores(values: Mapping[str, Mapping[str, Interval]], least: float = -1.0) ->
     return figure
 
 
-def along(units: "pandas.DataFrame", quantity: str, outcome: str, ax: Axes) -> Axes:
-    """Change of an outcome over that of a property, a marker for each method and dose. units: of prediction.methods."""
-    x, y = QUANTITIES[quantity], QUANTITIES[outcome]
-    for family, rows in units.groupby("family", sort=False):
-        color, marker = FAMILIES[str(family)]
-        at = x.factor * rows[quantity], y.factor * rows[outcome]
-        ax.plot(*at, ls="none", marker=marker, color=color, ms=5, alpha=0.85)
-    ax.axhline(0, color="black", lw=0.8)
-    ax.axvline(0, color="black", lw=0.8)
-    ax.set(xlabel=f"change of {x.label}", ylabel=f"change of {y.label.replace('(%)', '(points)')}")
-    ax.grid(alpha=0.3)
-    return ax
-
-
 def losses(values: Mapping[str, Mapping[str, float]], order: Sequence[str]) -> Figure:
     """How much of a score is lost by property, a panel of bars for each outcome; order: properties, from the top."""
     size = (8.6, 0.28 * len(order) + 0.9)
