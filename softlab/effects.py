@@ -96,6 +96,13 @@ def effects(table: pandas.DataFrame, quantity: str, against: str | pandas.DataFr
     return found
 
 
+def over_grid(table: pandas.DataFrame, quantity: str, method: str, against: str) -> Interval:
+    """One method's difference to another, over seeds; of what the study's grid varies, the mean for each seed."""
+    by = table.pivot_table(quantity, "seed", "method")
+    interval = t_interval((by[method] - by[against]).dropna().to_numpy()).scaled(QUANTITIES[quantity].factor)
+    return interval.of(table, f"change of {QUANTITIES[quantity].changed}, mean over the study’s grid")
+
+
 def averages(table: pandas.DataFrame, quantity: str) -> dict[str, Interval]:
     """A quantity of every method of a table, with its interval over seeds, in the units of its lens."""
     found = means(by_method(table, quantity))

@@ -21,7 +21,7 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from softlab import records
 from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
-from softlab.intervals import Interval, paired_interval, t_interval
+from softlab.intervals import Interval
 from softlab.provenance import PACKAGE
 from softlab.quantities import QUANTITIES
 from softlab.scales import at_the_floor
@@ -309,27 +309,3 @@ def compared(units: pandas.DataFrame, outcome: str) -> dict[str, Prediction]:
 def nulls(units: pandas.DataFrame, outcome: str) -> dict[str, Prediction]:
     """Predictions from one number alone: clean accuracy, mean confidence, and each property. {number: Prediction}"""
     return {name: left_out(units, [name], outcome) for name in (*declared().nulls, *declared().properties)}
-
-
-def at_equal(runs: pandas.DataFrame, soft: pandas.DataFrame, outcome: str) -> dict[str, tuple[Interval, Interval]]:
-    """What interventions on one property do to an outcome, where it has moved as far as soft labels move it.
-
-    runs: the study `interventions`.  soft: networks with the same soft labels, a row for each seed.  Outcomes are
-    interpolated along the mean change of the property: {method: (change of the outcome there, what that is more than
-    with the soft labels)}, over the seeds that both have. A method whose doses all move the property less, or all
-    farther, is left out: nothing is extrapolated.
-    """
-    plain, like = (table.set_index("seed") for table in (runs.loc[runs["method"] == "baseline"], soft))
-    seeds, found = plain.index.intersection(like.index), {}
-    for method, moved in declared().moves.items():
-        names = [moved, outcome]
-        doses = [rows.set_index("seed") for _, rows in runs.loc[runs["method"] == method].groupby("dose")]
-        changes = [rows.loc[seeds, names] - plain.loc[seeds, names] for rows in doses]
-        changes.sort(key=lambda one: one[moved].mean())
-        goal, means = like.loc[seeds, names] - plain.loc[seeds, names], [one[moved].mean() for one in changes]
-        if means and means[0] <= (wanted := goal[moved].mean()) <= means[-1]:
-            there = [float(np.interp(wanted, means, [one[outcome][seed] for one in changes])) for seed in seeds]
-            what = f"change of {QUANTITIES[outcome].changed} at equal {QUANTITIES[moved].label}"
-            there_only, more = t_interval(there), paired_interval(there, list(goal[outcome]))
-            found[method] = there_only.of(runs, what), more.of(runs, f"{what}, less the soft labels'")
-    return found

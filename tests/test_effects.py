@@ -16,6 +16,7 @@ from softlab.effects import (
     effects,
     half_way,
     outcomes,
+    over_grid,
     shares,
     shifts,
     ways,
@@ -48,6 +49,14 @@ def test_an_effect_is_the_paired_difference_over_seeds():
     assert one.ids == ("mixup-0", "mixup-1", "mixup-2", "baseline-0", "baseline-1", "baseline-2")
     assert f"{one}" == "3.00 ± 2.48"
     assert f"{one:+}" == str(one) == "+3.00 ± 2.48"
+
+
+def test_over_a_grid_each_seed_counts_once():
+    rows = pandas.concat([table(VALUES).assign(width=4), table(VALUES).assign(width=8)], ignore_index=True)
+    rows.loc[(rows["width"] == 8) & (rows["method"] == "mixup"), "log logit scale"] += 2
+    found = over_grid(rows, "log logit scale", "mixup", "baseline")
+    assert (found.mean, found.n) == (4.0, 3)  # 2, 3, 4 and 4, 5, 6: of each seed the mean
+    assert found.half_width == pytest.approx(2.484, abs=1e-3)
 
 
 def test_effects_and_averages_say_of_which_table_they_are():

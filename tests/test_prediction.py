@@ -10,7 +10,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from softlab import SoftlabError, figures, own_methods, prediction, regularizers
+from softlab import SoftlabError, figures, interventions, own_methods, prediction, records, regularizers
 from softlab.effects import Effect, Effects
 from softlab.intervals import Interval
 from softlab.prediction import Prediction, by_dose, carried, declared, gain, importance, left_out, methods, whole
@@ -195,8 +195,16 @@ def test_interventions_are_compared_where_they_have_moved_their_property_as_far(
     runs = pandas.DataFrame(rows, columns=["method", "dose", "seed", "log logit scale", "alignment", "gap"])
     soft = [("mixup", 2, -1.0, 0.5, 0.15), ("mixup", 1, -2.0, 0.5, 0.25), ("mixup", 3, 5.0, 0.5, 0.0)]
     soft = pandas.DataFrame(soft, columns=["method", "seed", "log logit scale", "alignment", "gap"])  # by -2 twice
-    found = prediction.at_equal(runs, soft, "gap")
+    found = interventions.at_equal(runs, soft, "gap")
     assert list(found) == ["scale_penalty"]  # the other one's doses all turn farther than Mixup, which does not turn
     there, more = found["scale_penalty"]
     assert (there.mean, there.n) == (pytest.approx((0.10 + 0.30) / 2), 2)  # (.2 + 0) / 2 and (.4 + .2) / 2
     assert more.mean == pytest.approx(((0.10 - 0.15) + (0.30 + 0.05)) / 2)
+
+
+def test_recorded_interventions_are_compared_with_the_recorded_core():
+    found = interventions.recorded("label_smoothing", "robust, 4/255", "quick-confirm")
+    tables = records.scales("interventions")["quick-confirm"], records.scales("core")["quick-confirm"]
+    soft = tables[1].loc[tables[1]["method"] == "label_smoothing"]
+    assert found == interventions.at_equal(whole(tables[0]), soft, "robust, 4/255")
+    assert "scale_penalty" in found
