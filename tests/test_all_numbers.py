@@ -166,13 +166,14 @@ def test_the_leaderboard_has_each_method_at_the_dose_that_the_images_for_fitting
         {"study": "many", "scale": "quick", "method": method, "setting": setting, "name": name, "mean": mean}
         for method, setting, values in (
             ("focal", "gamma = 1", {"NLL, fit": 0.5, "NLL at T": 0.1, "accuracy": 80.0}),
-            ("focal", "gamma = 2", {"NLL, fit": 0.4, "NLL at T": 0.6, "accuracy": 70.0}),
+            ("focal", "gamma = 2", {"NLL, fit": 0.4, "NLL at T": 0.6, "accuracy": 70.0, "AURC": 9.0}),
             ("<b>", "", {"NLL, fit": 0.9, "NLL at T": 0.3, "accuracy": 75.0}),
         )
         for name, mean in values.items()
     ]
     (tmp_path / "numbers").mkdir()
-    table = pandas.DataFrame(rows).assign(digits=1, networks=2, **{"mean ±": 0.25})
+    table = pandas.DataFrame(rows).assign(digits=1, networks=2, **{"mean ±": 0.25, "difference ±": 0.5})
+    table["difference"] = table["name"].map({"accuracy": -2.0, "NLL at T": -0.6, "AURC": 0.4})
     table.to_csv(tmp_path / "numbers" / "all.csv", index=False)
     (tmp_path / "book").mkdir()
     shown = tmp_path / "book" / "leaderboard.md"
@@ -184,7 +185,10 @@ def test_the_leaderboard_has_each_method_at_the_dose_that_the_images_for_fitting
     assert re.findall(r'<tr><td data-order="([^"]*)"', page) == ["&lt;b&gt;", "focal"]  # by NLL at T
     assert "gamma = 2" in page
     assert "gamma = 1" not in page
-    assert "70.0 ± 0.2" in page
+    assert '70.0 ± 0.2 <span class="answers worse" ' in page
+    assert 'data-note="worse than the baseline: −2.0 ± 0.5">▼</span>' in page
+    assert '0.6 ± 0.2 <span class="answers better"' in page
+    assert "9.0 ± 0.2</td>" in page  # its interval contains zero
     assert page.count("<td") == 2 * (2 + len(leaderboard.COLUMNS))
     shown.write_text("<!-- the leaderboard -->")
     leaderboard.add(tmp_path, tmp_path / "elsewhere")

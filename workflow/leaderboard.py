@@ -10,6 +10,7 @@ import number_page
 import pandas
 
 from softlab.profile import load_profile, packaged_profiles
+from softlab.quantities import QUANTITIES
 
 STUDIES = ("many", "core")  # of which the first that a scale has
 CHOSEN_BY = "NLL, fit"
@@ -32,7 +33,7 @@ def add(site: Path, build: Path) -> None:
     page, path = site / "book" / "leaderboard.md", build / "numbers" / "all.csv"
     tables = "*This build has no table of numbers.*"
     if path.exists():
-        numbers = pandas.read_csv(path, keep_default_na=False, na_values={"mean": "", "mean ±": ""})
+        numbers = pandas.read_csv(path, keep_default_na=False, na_values=dict.fromkeys(number_page.FLOATS, ""))
         sections = [_section(scale, rows) for scale, rows in _scales(numbers)]
         page.with_suffix(".html").write_text(number_page.script())
         tables = "\n\n".join([*sections, "```{raw} html\n:file: leaderboard.html\n```"])
@@ -76,7 +77,9 @@ def as_html(rows: pandas.DataFrame) -> str:
         own = {row["name"]: row for row in shown.loc[shown["method"] == method].to_dict("records")}
         cells = [_cell(method, method), _cell(setting, setting)]
         cells += [
-            _cell(number_page.written(own[name], "mean"), own[name]["mean"]) if name in own else _cell("–", "")
+            _cell(number_page.written(own[name], "mean"), own[name]["mean"], _mark(own[name]))
+            if name in own
+            else _cell("–", "")
             for name in COLUMNS
         ]
         lines.append(f"<tr>{''.join(cells)}</tr>")
@@ -87,5 +90,16 @@ def as_html(rows: pandas.DataFrame) -> str:
     )
 
 
-def _cell(text: str, value: object) -> str:
-    return f'<td data-order="{escape(str(value))}">{escape(text)}</td>'
+def _mark(row: dict) -> str:
+    """An arrow where the paired interval to the baseline has no zero: up if that is better, with the difference."""
+    change, half = row["difference"], row["difference ±"]
+    if not abs(change) > half:  # NaN: nothing to compare with, or one network
+        return ""
+    better = change * QUANTITIES[row["name"]].better > 0
+    kind, arrow = ("better", "▲") if better else ("worse", "▼")
+    note = f"{kind} than the baseline: {number_page.written(row, 'difference')}"
+    return f' <span class="answers {kind}" tabindex="0" data-note="{escape(note)}">{arrow}</span>'
+
+
+def _cell(text: str, value: object, mark: str = "") -> str:
+    return f'<td data-order="{escape(str(value))}">{escape(text)}{mark}</td>'
