@@ -20,6 +20,7 @@ from softlab.profile import load_profile, study_profile
 from softlab.provenance import PACKAGE
 from softlab.quantities import QUANTITIES
 from softlab.robustness import cells_of, effect_apart
+from softlab.scales import comparable
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Said:
 
     def read(self, tables: Mapping[str, pandas.DataFrame]) -> Iterator[tuple[str, str, Effect]]:
         """(scale, method, effect) of the methods that it is about. tables: by scale, as of records.scales."""
-        for scale, table in tables.items():
+        for scale, table in comparable(tables, self.quantity).items():
             if self.against in set(table["method"]):
                 found = effects(table, self.quantity, self.against)
                 yield from ((scale, name, found[name]) for name in self.methods if name in found and found[name].ids)

@@ -15,12 +15,16 @@ def effects_at_scales(
 ) -> dict[str, Effects]:
     """What methods do to a quantity, in this table of a study and at every scale on record: {its description: Effects}.
 
-    A scale without anything to compare is left out, and where an attack leaves hardly one image in twenty of the
-    baseline's standing: what methods do to nothing is no effect.
+    A scale without anything to compare is left out.
     """
-    tables = tables_at_scales(table, settings, study).items()
-    found = {label: effects(one, quantity) for label, one in tables if not at_the_floor(one, quantity)}
+    tables = comparable(tables_at_scales(table, settings, study), quantity)
+    found = {label: effects(one, quantity) for label, one in tables.items()}
     return {label: one for label, one in found.items() if any(effect.interval.n for effect in one.values())}
+
+
+def comparable(tables: Mapping[str, pandas.DataFrame], quantity: str) -> dict[str, pandas.DataFrame]:
+    """Without those where an attack leaves hardly one image in twenty standing: to nothing, methods do nothing."""
+    return {label: one for label, one in tables.items() if not at_the_floor(one, quantity)}
 
 
 def at_the_floor(table: pandas.DataFrame, quantity: str) -> bool:

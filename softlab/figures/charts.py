@@ -75,9 +75,10 @@ def small_multiples(quantity: str, tables: Mapping[str, "pandas.DataFrame"], aga
     """What methods do to a quantity, a panel for each scale: an estimate with its interval for each method."""
     from softlab.effects import effects
     from softlab.quantities import QUANTITIES
+    from softlab.scales import comparable
 
     rows = []
-    for place, (label, table) in enumerate(tables.items()):
+    for place, (label, table) in enumerate(comparable(tables, quantity).items()):
         found = effects(table, quantity, against) if against in set(table["method"]) else {}
         rows += [{"scale": scale_lines(label), "order": place, **row} for row in _rows(found, label)]
     chart = _by_scale(rows, {"width": 112, **_estimates({})})
