@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas
 from matplotlib.figure import Figure
 
@@ -25,48 +24,9 @@ from softlab.notebook import table, told
 from softlab.profile import Profile, load_profile
 from softlab.quantities import QUANTITIES
 
-MAIN = ("accuracy", "log magnitude", "log logit scale", "cosine, row space")
-MAIN += ("ECE", "AURC", "robust, 2/255", "corrupted")
-# A property of the space of features, and a benefit that the papers derive from such.
-SHAPES = (("log logit scale", "gap"), ("cosine, row space", "ECE"), ("log magnitude", "robust, 2/255"))
-# What is said of a quantity that rises, that falls, and where the interval leaves it open.
-SENTENCES = {
-    "accuracy": (
-        "It is more accurate than the baseline, by {change} points.",
-        "It is less accurate than the baseline, by {change:abs} points.",
-        "Its accuracy differs from the baseline's by {change:+} points, which may be chance.",
-    ),
-    "log logit scale": (
-        "Its logits are larger: their log scale rises by {change}.",
-        "Its logits are smaller: their log scale falls by {change:abs}.",
-        "The log scale of its logits changes by {change:+}, which may be chance.",
-    ),
-    "ECE": (
-        "As trained it is worse calibrated: its ECE is {change} points larger.",
-        "As trained it is better calibrated: its ECE is {change:abs} points smaller.",
-        "As trained its ECE differs by {change:+} points, which may be chance.",
-    ),
-    "NLL at T": (
-        "At the best temperature its probabilities are worse: NLL rises by {change}.",
-        "At the best temperature its probabilities are better: NLL falls by {change:abs}.",
-        "At the best temperature NLL changes by {change:+}, which may be chance.",
-    ),
-    "AURC": (
-        "Its confidence tells right from wrong less well: AURC rises by {change} points.",
-        "Its confidence tells right from wrong better: AURC falls by {change:abs} points.",
-        "Its AURC, by how well confidence tells right from wrong, changes by {change:+} points, which may be chance.",
-    ),
-    "robust, 4/255": (
-        "Attacks of 4/255 fool it less often: {change} points of accuracy more.",
-        "Attacks of 4/255 fool it more often: {change:abs} points of accuracy less.",
-        "Under attacks of 4/255 its accuracy differs by {change:+} points, which may be chance.",
-    ),
-    "corrupted": (
-        "It is right on more of the corrupted images, by {change} points.",
-        "It is right on fewer of the corrupted images, by {change:abs} points.",
-        "On corrupted images its accuracy differs by {change:+} points, which may be chance.",
-    ),
-}
+# What findings and the figure show of the many: what a practitioner asks, then scale and direction.
+MAIN = ("accuracy", "NLL at T", "ECE", "AURC", "corrupted", "robust, 4/255", "log logit scale", "alignment")
+SIDES = {1: "Better", -1: "Worse", 0: "Changed", None: "Open, it may be chance"}
 
 
 @dataclass(frozen=True)
@@ -137,10 +97,13 @@ class ReportCard:
                 n=len(self.profile.seeds),
             )
         ]
-        for quantity, (rises, falls, open_) in SENTENCES.items():
-            if effect := self.effects(quantity).get(self.method):
-                text = {1: rises, -1: falls, 0: open_}[effect.interval.side()]
-                texts.append(text.format(change=effect))
+        sides: dict[str, list[str]] = {name: [] for name in SIDES.values()}
+        for name in MAIN:
+            if effect := self.effects(name).get(self.method):
+                moved = effect.interval.side()
+                side = SIDES[moved * QUANTITIES[name].better if moved else None]
+                sides[side].append(f"{effect.described.changed} {effect:+}")
+        texts += [f"{side}: {'; '.join(found)}." for side, found in sides.items() if found]
         gaps = {name: one.scaled(100).text(1, sign=True) for name, one in averages(self.numbers, "gap").items()}
         if {self.method, "baseline"} <= gaps.keys():
             texts.append(
@@ -164,18 +127,8 @@ class ReportCard:
             shown[quantity.changed] = rows
         return figures.estimate_panels(shown, "difference to the baseline", columns=4)
 
-    def figure_of_shapes(self) -> Figure:
-        """Shape of the space of features against calibration and robustness, one dot per network."""
-        figure, axes = plt.subplots(1, 3, figsize=(8.6, 3.3), layout="constrained")
-        for ax, names in zip(axes, SHAPES, strict=True):
-            x, y = (self.values.get(name, {}) for name in names)
-            labels, factors = zip(*((QUANTITIES[name].label, QUANTITIES[name].factor) for name in names), strict=True)
-            figures.dots(x, y, labels, factors, ax)
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False)
-        return figure
-
     def _repr_html_(self) -> str:
-        return pages.to_html([*self.findings(), self.table(), self.claims()])
+        return pages.to_html([*self.findings(), self.claims(), self.table()])
 
     def save(self, path: str | Path) -> Path:
         """Write findings, tables, figures and how they were made as one HTML page (.html); returns its path."""
@@ -185,12 +138,11 @@ class ReportCard:
         settings |= {**self.profile.evaluation, "date": time.strftime("%Y-%m-%d")}
         parts = [
             *self.findings(),
-            "Mean ± half of the 95 % interval over seeds; an arrow where the paired difference excludes zero:",
-            self.table(),
             (self.figure_of_differences(), "Panels, one for each quantity: every method's difference to the baseline"),
-            (self.figure_of_shapes(), "Three panels, shape of features against benefit, one dot for each network"),
             "What the papers say, read as if each sentence were about this method alone:",
             self.claims(),
+            "Mean ± half of the 95 % interval over seeds; an arrow where the paired difference excludes zero:",
+            self.table(),
             "How it was made:",
             pandas.DataFrame({"value": {name: str(value) for name, value in settings.items()}}),
         ]

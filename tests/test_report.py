@@ -136,18 +136,20 @@ def test_sentences_say_no_more_than_the_intervals():
     for sentence in [
         "Mixup(beta=1.0) beside the baseline. ",
         "n = 3.",
-        "It is more accurate than the baseline, by 3.0 ± 2.5 points.",
-        "As trained it is worse calibrated: its ECE is 3.0 ± 2.5 points larger.",
-        "changes by +0.00 ± 9.94 points, which may be chance.",  # AURC
+        "\nBetter: accuracy (points) +3.0 ± 2.5.\n",
+        "\nWorse: ECE (points) +3.0 ± 2.5.\n",
+        "\nOpen, it may be chance: AURC (points) +0.00 ± 9.94.\n",
         "Its confidence minus its accuracy is -11.0 ± 2.5 points, the baseline's +10.0 ± 0.0.",
         "Of 6 quantities, 4 have an interval that excludes zero;",
     ]:
         assert sentence in said, sentence
     other = made(VALUES | {"accuracy": {"baseline": {0: 0.7, 1: 0.7}, "mixup": {0: 0.6, 1: 0.61}}})
-    assert "less accurate than the baseline, by 9.5 ± 6.4 points." in other.findings()[1]
+    assert "Worse: accuracy (points) -9.5 ± 6.4; ECE (points) +3.0 ± 2.5." in other.findings()
+    moved = made(VALUES | {"log logit scale": VALUES["log magnitude"]})
+    assert "Changed: log logit scale -0.50 ± 0.00." in moved.findings()  # neither better nor worse
     one = made(first(1), seeds=1)
     assert "n = 1, so every difference below may be chance." in one.findings()[0]
-    assert not re.search("better|worse|more|less", " ".join(one.findings()[1:]).replace("less well", ""))
+    assert not re.search("Better|Worse|Changed", " ".join(one.findings()[1:]))
     assert set(one.claims()["here"]) == {"open"}
     assert not re.search("[↑↓]", one.table().to_string())
 
