@@ -3,7 +3,8 @@
 import pandas
 import pytest
 
-from softlab import SoftlabError, laws, load_profile, records, regularizers, robustness
+from softlab import SoftlabError, interventions, laws, load_profile, records, regularizers, robustness
+from softlab.effects import effects, over_grid
 from softlab.profile import chapters
 
 
@@ -84,3 +85,21 @@ def test_data_or_training_is_judged_between_its_two_corners(monkeypatch):
     assert law.effect() is None
     monkeypatch.setattr(records, "scales", lambda study: {})
     assert robustness.cells_of("quick-confirm") == {}
+
+
+def test_what_the_readme_found_is_what_the_record_says():
+    """Five sentences without numbers; the cover has them with numbers, each guarded by its own condition."""
+    few, many = (records.scales()[name] for name in ("quick-confirm", "fashion-heldout"))
+    soft = ("label_smoothing", "mixup", "cutmix")
+    gaps = [effects(table, "gap") for table in records.scales().values()]
+    assert all(one.falls(name) for one in gaps for name in soft if name in one and one[name].interval.n > 1)
+    assert few.loc[few["method"] == "label_smoothing", "gap"].mean() < 0
+    assert effects(few, "NLL at T").rises("label_smoothing")
+    assert effects(few, "robust, 4/255").rises("cutmix", "weight_decay")
+    assert effects(few, "robust, 4/255").falls("label_smoothing", "mixup")
+    assert effects(many, "robust, 4/255").rises(*soft, "weight_decay")
+    assert effects(few, "constant class").falls(*soft)
+    lasting = records.scales("hundred_again")["quick-confirm"]
+    assert not over_grid(lasting, "accuracy", "maxsup", "label_smoothing").side()
+    there, more = interventions.recorded("label_smoothing", "robust, 4/255", "quick-confirm")["scale_penalty"]
+    assert min(there.low, more.low) > 0
