@@ -159,11 +159,12 @@ def table(columns: Mapping[Any, Mapping[str, object]], corner: str | list[str] =
 
 
 def say(text: str) -> None:
-    """Show Markdown, its first letter large: sentences that were put together from results."""
+    """Show Markdown, its first letter large, with minus signs: sentences that were put together from results."""
     from IPython.display import display
 
     text = text[:1].upper() + text[1:]
-    display({"text/markdown": text, "text/plain": re.sub("</?span.*?>", "", text)}, raw=True)
+    marked = re.sub(r"(?<![\w.$^{-])-(?=\d)", "\N{MINUS SIGN}", text)
+    display({"text/markdown": marked, "text/plain": re.sub("</?span.*?>", "", text)}, raw=True)
 
 
 def _refuse_unknown_parameters() -> None:

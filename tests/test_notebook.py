@@ -41,10 +41,11 @@ def test_a_number_in_a_sentence_answers_and_the_same_sentence_as_plain_text_has_
     notebook.tell("it falls by {x:abs} ({x}), of {n:,}.", holds=True, otherwise="", x=effect, n=1000)
     text = shown[0]["text/markdown"]
     assert shown[0]["text/plain"] == "It falls by 5.0 ± 1.0 (-5.0 ± 1.0), of 1,000."
+    assert ">−5.0 ± 1.0</span>), of 1,000." in text, "with a minus sign, where it is read"
     assert text.count('<span class="answers" tabindex="0" data-note=') == 2
     notes = [html.unescape(note) for note in re.findall('data-note="(.*?)"', text)]
     assert notes[0].split("\n") == [
-        'a "share" < 1 (points): 95 % interval -6.0 to -4.0, 5 seeds and 500 images',
+        'a "share" < 1 (points): 95 % interval −6.0 to −4.0, 5 seeds and 500 images',
         "study core, profile quick",
         "again: softlab verify core --profile quick",
     ]
