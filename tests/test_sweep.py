@@ -60,22 +60,6 @@ def test_zip_goes_along_all_axes_at_once(write):
         write("combine: zip\nvary: {overrides.epochs: [1, 2], overrides.width: [4]}", "other")
 
 
-@pytest.mark.parametrize(
-    ("range_", "values"),
-    [
-        ("{from: 0, to: 1, count: 5}", [0, 0.25, 0.5, 0.75, 1]),
-        ("{from: 10, to: 4, count: 3}", [10, 7, 4]),
-        ("{from: 0.01, to: 1, count: 3, scale: log}", [0.01, 0.1, 1]),
-        ("{from: 1.0e-5, to: 0.1, count: 3, scale: log}", [1e-05, 1e-03, 0.1]),
-        ("{from: 1, to: 1000, count: 4, scale: log}", [1, 10, 100, 1000]),
-    ],
-)
-def test_ranges(write, range_, values):
-    found = write(f"vary: {{overrides.dropout: {range_}}}").axes["overrides.dropout"]
-    assert found == values
-    assert [type(one) for one in found] == [type(one) for one in values]  # whole numbers are whole
-
-
 def test_an_axis_may_set_several_parameters_deep_inside(write):
     found = write(
         "parameters: {seeds: 2, overrides: {methods: {maxsup: {}, mixup: {beta: 1}}}}\n"

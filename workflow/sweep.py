@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import numpy as np
 
 from softlab.errors import SoftlabError, check_known
 from softlab.experiment import NAME
@@ -29,7 +28,7 @@ from softlab.profile import Profile, load_profile
 ROOT = Path(__file__).resolve().parent.parent
 SWEEPS = ROOT / "workflow" / "sweeps"
 KEYS = ("title", "about", "notebooks", "parameters", "vary", "combine", "show")
-AXIS = ("sets", "values", "from", "to", "count", "scale")
+AXIS = ("sets", "values")
 SHOWN = ("accuracy", "log magnitude", "ECE", "robust, 2/255")
 LARGEST = 100_000  # points
 COLUMNS = ("notebook", "method", "seed", "quantity", "value")  # of the report's table, beside the axes
@@ -148,22 +147,10 @@ def _axis(label: str, given: object) -> tuple[list, list[str]]:
     for key in entry:
         check_known(f"entry of {label}", key, AXIS)
     paths = _names(f"sets of {label}", entry.get("sets", [label]))
-    if "values" in entry:
-        values = entry["values"]
-        if not isinstance(values, list) or not values or {"from", "to", "count", "scale"} & set(entry):
-            raise SoftlabError(f"{label} takes a list of values, or from, to and count, not {given!r}")
-        return values, paths
-    ends: list[Any] = [entry.get("from"), entry.get("to")]
-    count: Any = entry.get("count")
-    scale = entry.get("scale", "linear")
-    check_known(f"scale of {label}", scale, ("linear", "log"))
-    numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) and abs(end) < 1e300 for end in ends)
-    whole = isinstance(count, int) and not isinstance(count, bool) and 2 <= count <= LARGEST
-    if not numbers or not whole or (scale == "log" and min(ends) <= 0):
-        raise SoftlabError(f"{label}: a range has from, to (numbers, above 0 if log) and a count from 2, not {given!r}")
-    steps = (np.linspace if scale == "linear" else np.geomspace)(ends[0], ends[1], count)
-    rounded = [float(f"{value:.10g}") for value in steps]
-    return [int(value) if value.is_integer() else value for value in rounded], paths
+    values = entry.get("values")
+    if not isinstance(values, list) or not values:
+        raise SoftlabError(f"{label} takes a list of values, not {given!r}")
+    return values, paths
 
 
 def _point(values: dict[str, object], targets: Mapping[str, list[str]], fixed: Mapping) -> Point:
