@@ -21,7 +21,7 @@ from checkout import Checkout  # noqa: E402 (it lies beside the tests)
 
 SWEEP = """
 parameters: {{seeds: 1, overrides: {{methods: {{baseline: {{}}}}}}}}
-vary: {{overrides.weight_decay: {{from: 0, to: 1, count: {points}}}}}
+vary: {{overrides.weight_decay: {values}}}
 """
 TOUCH = '    shell:\n        "for file in {output:q}; do echo [] > $file; done"\n'
 
@@ -44,7 +44,7 @@ def measured(checkout: Checkout, *options: str) -> tuple[float, float]:
 def sweep_of(checkout: Checkout, points: int) -> list[str]:
     """Options for a sweep of so many points: a network each, in a job of its own."""
     path = checkout.folder / f"points_{points}.yaml"
-    path.write_text(SWEEP.format(points=points))
+    path.write_text(SWEEP.format(values=[place / points for place in range(points)]))
     return [f"sweeps={path}", "runs_per_job=1"]
 
 

@@ -28,7 +28,6 @@ from number_page import table
 from softlab.errors import SoftlabError
 
 ROOT = Path(__file__).resolve().parent.parent
-MINUTE = 60
 
 
 def main(build: Path, log: Path, sweeps: list[str]) -> None:
@@ -109,25 +108,10 @@ def add_sweeps(site: Path, build: Path, names: list[str]) -> None:
     page = site / "book" / "sweeps.md"
     listed = "\n".join(f"- [{title}](sweeps/{name}.md)" for name, title in titles.items())
     page.write_text(page.read_text().replace("<!-- the list of sweeps -->", listed or "*There are none yet.*"))
-    page.write_text(page.read_text().replace("<!-- how long plans take -->", planning()))
     contents = yaml.safe_load((site / "_toc.yml").read_text())
     part = {"caption": "Sweeps", "chapters": [{"file": f"book/sweeps/{name}"} for name in found]}
     contents["parts"][-1:-1] = [part] if found else []
     (site / "_toc.yml").write_text(yaml.safe_dump(contents, sort_keys=False))
-
-
-def planning() -> str:
-    """How long sweeps take to plan, as benchmarks/planning.py has measured it."""
-    path = ROOT / "benchmarks" / "results" / "planning.cpu.json"
-    if not path.exists():
-        return "*This has not been measured here: `python benchmarks/planning.py`.*"
-    found = json.loads(path.read_bytes())
-    seconds = {name: row["median_seconds"] for name, row in found["rows"].items()}
-    rows = [[name, f"{value:.0f}"] for name, value in seconds.items()]
-    quick = [name for name, value in seconds.items() if value <= MINUTE]
-    said = f"About a minute of planning is sensible: that is {quick[-1]}." if quick else ""
-    notes = "; ".join(f"{name}: {value}" for name, value in found.get("notes", {}).items())
-    return f"{table(['sweep', 'seconds to plan'], rows)}\n\nMeasured {found['date']} on one machine ({notes}). {said}"
 
 
 def add_cover(site: Path, build: Path) -> None:

@@ -33,7 +33,7 @@ TITLES = {  # in the table's order
     "page_attack": "A network in the browser: PGD-20",
 }
 ON_GPU = ("time_to_accuracy", "gpu_training", "feature_extraction")  # the rest is measured on the CPU only
-WITHOUT_PEER = ("engine", "planning")  # one thing at several sizes: book/sweeps.md
+WITHOUT_PEER = ("engine", "planning")  # one thing at several sizes
 RATES = ("images per second", "seconds an epoch", "peak memory", "share of the device")  # how names of notes begin
 
 
