@@ -39,11 +39,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"softlab-book {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    setting = argparse.ArgumentParser(add_help=False)  # what all that train have in common
-    setting.add_argument("--profile", default="quick", help="a profile's name, or the path of a .yaml file (quick)")
+    place = argparse.ArgumentParser(add_help=False)
+    place.add_argument("--profile", default="quick", help="a profile's name, or the path of a .yaml file (quick)")
+    place.add_argument("--store", help="where runs are kept (SOFTLAB_STORE, else runs/ of the checkout)")
+    setting = argparse.ArgumentParser(add_help=False, parents=[place])  # what all that train have in common
     setting.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change the experiment")
     setting.add_argument("--methods-file", type=Path, help="a Python file that registers methods of yours: it is run")
-    setting.add_argument("--store", help="where runs are kept (SOFTLAB_STORE, else runs/ of the checkout)")
     setting.add_argument("--device", help="cpu, cuda, cuda:1, mps (a GPU if there is one)")
 
     train = commands.add_parser("train", parents=[setting], help="train networks that the store does not have yet")
@@ -54,23 +55,21 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--manifest", type=Path, help="write a row for each network to this file, with its numbers")
     train.set_defaults(run=_train)
 
-    for name, does, function in (
-        ("record", "write the numbers of a study for good: softlab/records", _record),
-        ("verify", "train some recorded networks again, and compare their numbers", _verify),
-    ):
-        command = commands.add_parser(name, help=does)
-        nargs, help = "?" if name == "record" else None, "of chapters.yaml (core: the profile itself)"
-        command.add_argument("study", metavar="STUDY", nargs=nargs, help=help)
-        command.add_argument("--profile", default="quick", help="a profile's name, or the path of a .yaml file (quick)")
-        command.add_argument("--store", help="where runs are kept (verify: those there are compared, none is trained)")
-        command.set_defaults(run=function)
-        if name == "record":
-            command.add_argument("--list", action="store_true", help="what is on record")
-            command.add_argument("--seeds", type=_count, help="how many (all of the profile)")
-            command.add_argument("--missing", action="store_true", help="leave rows of older lenses as they are")
-            command.add_argument("--methods-file", type=Path, help="a Python file, which is run: its methods too")
-    command.add_argument("--rows", type=_count, default=3, help="how many networks (3)")
-    command.add_argument("--clean", action="store_true", help="leave attacks and corruptions out: the longest part")
+    about = "write the numbers of a study for good: softlab/records"
+    record = commands.add_parser("record", parents=[place], help=about)
+    record.add_argument("study", metavar="STUDY", nargs="?", help="of chapters.yaml (core: the profile itself)")
+    record.add_argument("--list", action="store_true", help="what is on record")
+    record.add_argument("--seeds", type=_count, help="how many (all of the profile)")
+    record.add_argument("--missing", action="store_true", help="leave rows of older lenses as they are")
+    record.add_argument("--methods-file", type=Path, help="a Python file, which is run: its methods too")
+    record.set_defaults(run=_record)
+
+    about = "train some recorded networks again, and compare their numbers; with --store, compare those that are there"
+    verify = commands.add_parser("verify", parents=[place], help=about)
+    verify.add_argument("study", metavar="STUDY", help="of chapters.yaml (core: the profile itself)")
+    verify.add_argument("--rows", type=_count, default=3, help="how many networks (3)")
+    verify.add_argument("--clean", action="store_true", help="leave attacks and corruptions out: the longest part")
+    verify.set_defaults(run=_verify)
 
     report = commands.add_parser("report", parents=[setting], help="every number for a method, beside the others")
     report.add_argument("method", metavar="METHOD", help="a method's name")

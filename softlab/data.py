@@ -29,7 +29,7 @@ import torchvision
 from torch import Tensor
 
 from softlab.batches import balanced_subset
-from softlab.errors import SoftlabError, unknown
+from softlab.errors import SoftlabError, check_known
 from softlab.files import write_whole
 from softlab.folders import class_files, decode
 from softlab.provenance import cache_folder
@@ -67,11 +67,8 @@ class Dataset:
             return self
         if count > len(self.classes):
             raise SoftlabError(f"{self.name} has {len(self.classes)} classes, not {count}")
-        parts = {}
-        for part in ("train", "fit", "test"):
-            kept = getattr(self, f"{part}_labels") < count
-            for kind in ("images", "labels"):
-                parts[f"{part}_{kind}"] = getattr(self, f"{part}_{kind}")[kept]
+        kept = {part: getattr(self, f"{part}_labels") < count for part in ("train", "fit", "test")}
+        parts = {name: rows[kept[name.partition("_")[0]]] for name, rows in _parts(self).items()}
         classes = self.classes[:count]
         digest = _digest(parts, classes, self.mean, self.std)
         return dataclasses.replace(self, **parts, classes=classes, digest=digest)
@@ -110,8 +107,7 @@ def load(name: str, root: str | Path | None = None) -> Dataset:
 def _load(name: str, root: Path) -> Dataset:
     if name.startswith("folder:"):
         return _from_folder(name, Path(name.removeprefix("folder:")).expanduser())
-    if name not in REGISTRY:
-        raise unknown("data set", name, [*REGISTRY, "folder:PATH"])
+    check_known("data set", name, [*REGISTRY, "folder:PATH"])
     return REGISTRY[name](root)
 
 
@@ -143,9 +139,8 @@ def _held_out(dataset: Dataset, name: str, count: int) -> Dataset:
     images, labels = dataset.train_images, dataset.train_labels
     order = balanced_subset(labels, len(labels), torch.Generator().manual_seed(0))
     held, kept = order[:count], order[count:].sort().values
-    parts = {"train_images": images[kept], "train_labels": labels[kept]}
+    parts = _parts(dataset) | {"train_images": images[kept], "train_labels": labels[kept]}
     parts |= {"test_images": images[held], "test_labels": labels[held]}
-    parts |= {"fit_images": dataset.fit_images, "fit_labels": dataset.fit_labels}
     return assemble(name, parts, dataset.classes, f"{dataset.source}, {count:,} training images held out")
 
 

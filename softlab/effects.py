@@ -231,13 +231,8 @@ def shares(
 
 def differences(table: pandas.DataFrame, quantity: str, against: str = "baseline") -> dict[str, dict[int, float]]:
     """Each network's quantity minus that of the other method's network of its seed: {method: {seed: difference}}."""
-    values = by_method(table, quantity)
-    start = values.get(against, {})
-    return {
-        method: {seed: value - start[seed] for seed, value in of.items() if seed in start}
-        for method, of in values.items()
-        if method != against
-    }
+    pairs = _paired(table, quantity, against)
+    return {method: (rows[quantity] - other[quantity]).to_dict() for method, rows, other in pairs}
 
 
 def by_method(table: pandas.DataFrame, quantity: str) -> Values:

@@ -147,8 +147,10 @@ class Examination:
         curve = calibration.reliability(self.tested.logits.softmax(1), self.tested.labels)
         figures.reliability(curve, self.name, left)
         under = [self.numbers.get(name, np.nan) for name in ("accuracy", *(f"robust, {r}/255" for r in RADII))]
-        figures.curves({self.name: 100 * np.array([under])}, [0, *RADII], "accuracy (%)", right, marked=True)
-        right.set(xlabel="radius of the attack (255ths)", ylim=(-2, 102), title="under attack")
+        look = figures.style(self.name)
+        right.plot([0, *RADII], 100 * np.array(under), color=look.color, marker=look.marker, ms=5)
+        right.set(xlabel="radius of the attack (255ths)", ylabel="accuracy (%)", ylim=(-2, 102), title="under attack")
+        right.grid(alpha=0.3)
         return figure
 
     def save(self, path: str | Path) -> Path:

@@ -20,7 +20,7 @@ from torchvision.models.convnext import CNBlockConfig
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from softlab import fingerprint
-from softlab.errors import SoftlabError, unknown
+from softlab.errors import SoftlabError, check_known
 from softlab.experiment import MODELS, NAME
 
 
@@ -73,8 +73,7 @@ def build(
     mean, std: (C,), of the training images in [0, 1] (None: 0 and 1).
     Raises SoftlabError for an unknown name, or an image size that does not divide into patches.
     """
-    if name not in ARCHITECTURES:
-        raise unknown("model", name, ARCHITECTURES)
+    check_known("model", name, ARCHITECTURES)
     if num_classes < 2:
         raise SoftlabError(f"a classifier needs at least two classes, not {num_classes}")
     architecture = ARCHITECTURES[name]

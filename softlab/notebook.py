@@ -34,8 +34,11 @@ def begin(
     overrides: fields of the experiment, {"epochs": 90}.
     Raises SoftlabError with the nearest valid name for whatever is unknown.
     """
-    _prepare_kernel()
-    _refuse_unknown_parameters()
+    from IPython import get_ipython
+
+    if (shell := get_ipython()) is not None:
+        _prepare_kernel(shell)
+        _refuse_unknown_parameters(shell)
     if profile == DEFAULT_PROFILE:
         profile = os.environ.get("SOFTLAB_PROFILE") or DEFAULT_PROFILE
     if overrides is not None and not isinstance(overrides, Mapping):
@@ -167,13 +170,8 @@ def say(text: str) -> None:
     display({"text/markdown": marked, "text/plain": re.sub("</?span.*?>", "", text)}, raw=True)
 
 
-def _refuse_unknown_parameters() -> None:
+def _refuse_unknown_parameters(shell: Any) -> None:
     """Papermill lets a misspelt parameter pass: it assigns a name that nothing reads. Here it is an error."""
-    from IPython import get_ipython
-
-    shell = get_ipython()
-    if shell is None:
-        return
     cells = [source for source in shell.user_ns.get("In", []) if isinstance(source, str)]
     injected = next((index for index, source in enumerate(cells) if source.startswith("# Parameters\n")), 0)
     if injected:
@@ -189,13 +187,8 @@ def _assigned(source: str) -> list[str]:
     return [target.id for line in lines for target in line.targets if isinstance(target, ast.Name)]
 
 
-def _prepare_kernel() -> None:
+def _prepare_kernel(shell: Any) -> None:
     """Sharp figures with readable type, and a SoftlabError as its one line, without the way it took to get here."""
-    from IPython import get_ipython
-
-    shell = get_ipython()
-    if shell is None:
-        return
 
     def one_line(shell, kind, error, traceback, tb_offset=None):
         shell.showtraceback((SoftlabError, error, None))

@@ -40,33 +40,24 @@ class Declared:
 
     study: str
     family: dict[str, str]
-    properties: tuple[str, ...]
-    nulls: tuple[str, ...]
-    primary: tuple[str, ...]
-    secondary: tuple[str, ...]
-    strengths: tuple[float, ...]
+    properties: list[str]
+    nulls: list[str]
+    primary: list[str]
+    secondary: list[str]
+    strengths: list[float]
     trees: int
     moves: dict[str, str]
-    compared: tuple[str, ...]
+    compared: list[str]
 
 
 @functools.cache
 def declared() -> Declared:
     """prediction.yml. Raises SoftlabError for a quantity that no lens measures."""
     content = read_yaml(PACKAGE / "prediction.yml")
-    outcomes = content["outcomes"]
-    found = Declared(
-        study=content["study"],
-        family={method: family for family, methods in content["families"].items() for method in methods},
-        properties=tuple(content["properties"]),
-        nulls=tuple(content["nulls"]),
-        primary=tuple(outcomes["primary"]),
-        secondary=tuple(outcomes["secondary"]),
-        strengths=tuple(content["strengths"]),
-        trees=content["trees"],
-        moves=content["interventions"]["moves"],
-        compared=tuple(content["interventions"]["compared"]),
-    )
+    families, acted = content.pop("families"), content.pop("interventions")
+    family = {method: family for family, methods in families.items() for method in methods}
+    moved = {name: acted[name] for name in ("moves", "compared")}
+    found = Declared(family=family, **moved, **content.pop("outcomes"), **content)
     for name in (*found.moves.values(), *found.properties, *found.nulls, *found.primary, *found.secondary):
         check_known("quantity", name, QUANTITIES)
     return found
@@ -285,7 +276,7 @@ def importance(prediction: Prediction, draws: int = 200, seed: int = 0) -> dict[
     return dict(sorted(lost.items(), key=lambda one: -one[1]))
 
 
-def invariant() -> tuple[str, ...]:
+def invariant() -> list[str]:
     """The properties that do not depend on how features are scaled; the declaration names them first."""
     return declared().properties[: declared().properties.index("seen share")]
 

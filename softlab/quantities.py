@@ -58,11 +58,12 @@ def outcomes(look: Look) -> Found:
 )
 def cones(look: Look) -> Found:
     features = look.tested.features
+    onset = geometry.cone_onset(features, *look.layer)
     return {
         "apex ratio": geometry.apex_ratio(features, *look.layer),
         "constant class": geometry.constant_share(features, *look.layer),
-        "settled share": geometry.settled_share(features, *look.layer),
-        "onset": float(geometry.cone_onset(features, *look.layer).median()),
+        "settled share": float((onset < 1).double().mean()),
+        "onset": float(onset.median()),
         "bounded classes": float(geometry.bounded_regions(*look.layer).sum()),
         **{
             f"contour, {level}": float(geometry.confidence_contour(features, *look.layer, level).median())
@@ -118,24 +119,18 @@ def magnitudes(look: Look) -> Found:
     },
 )
 def cosines(look: Look) -> Found:
-    tested, reference = look.tested, look.reference
-    centers = geometry.Centers.of(reference.features, reference.labels, *look.layer)
-    variants = geometry.cosine_variants(tested.features, tested.logits, tested.labels, centers)
-    found = {f"cosine, {variant}": float(values.nanmean()) for variant, values in variants.items()}
-    return found | {"alignment": float(geometry.alignment(tested.logits).mean())}
+    means = geometry.rescaled_cosines(look.reference, look.tested, *look.layer)
+    found = {f"cosine, {variant}": mean for variant, mean in means.items()}
+    return found | {"alignment": float(geometry.alignment(look.tested.logits).mean())}
 
 
 @lens(
     1,
     {
-        **{f"spread, {version}": Quantity(f"within-class variation, {version}", COSINES, 1, 3) for version in VERSIONS},
-        **{f"separation, {version}": Quantity(f"R², {version}", COSINES, 1, 3) for version in VERSIONS},
         **{
-            f"spread, {version}, train": Quantity(f"within-class variation, {version}, training images", COSINES, 1, 3)
-            for version in VERSIONS
-        },
-        **{
-            f"separation, {version}, train": Quantity(f"R², {version}, training images", COSINES, 1, 3)
+            f"{what}, {version}{where}": Quantity(f"{label}, {version}{images}", COSINES, 1, 3)
+            for where, images in (("", ""), (", train", ", training images"))
+            for what, label in (("spread", "within-class variation"), ("separation", "R²"))
             for version in VERSIONS
         },
         "loosening": Quantity("within-class variation of the logits, test − training images", COSINES, 1, 3),
@@ -308,18 +303,15 @@ def sure_when_corrupted(look: Look) -> Found:
     return {name: sum(some) / len(some) for name, some in found.items()}
 
 
-def _robust(radius: float) -> Quantity:
-    label = f"accuracy, attack of {radius}/255 (%)"
-    return Quantity(label, ROBUSTNESS, 100, 1, 1, images=f"survives {radius}/255")
+def _robust(radius: float, attack: str) -> Quantity:
+    return Quantity(f"accuracy, {attack} (%)", ROBUSTNESS, 100, 1, 1, images=f"survives {radius}/255")
 
 
 @lens(
     1,
     {
-        "robust, 0.4/255, PGD-7": Quantity(
-            "accuracy, PGD-7 of 0.4/255 (%)", ROBUSTNESS, 100, 1, 1, images="survives 0.4/255"
-        ),
-        **{f"robust, {radius}/255": _robust(radius) for radius in RADII},
+        "robust, 0.4/255, PGD-7": _robust(0.4, "PGD-7 of 0.4/255"),
+        **{f"robust, {radius}/255": _robust(radius, f"attack of {radius}/255") for radius in RADII},
         "gradient zero": Quantity("images without gradient in float32 (%)", ROBUSTNESS, 100, 1),
         "gradient misdirected": Quantity("images with a misdirected gradient (%)", ROBUSTNESS, 100, 1),
     },
@@ -330,12 +322,12 @@ def attacked(look: Look) -> Found:
     images, labels = (part[: look.samples.attacked] for part in look.samples.test)
     images, ladder = as_pixels(images), attacks.usual_ladder(look.samples.steps)
     papers = attacks.robustness_curve(look.model, images, labels, [PAPERS], {"PGD-7": ladder["PGD-7"]})
-    curve = attacks.robustness_curve(look.model, images, labels, [radius / 255 for radius in RADII], ladder)
+    survived = attacks.robustness_curve(look.model, images, labels, [radius / 255 for radius in RADII], ladder)
     zero, misdirected = attacks.gradient_shares(look.tested.logits, look.tested.labels)
-    found = {f"robust, {radius}/255": float(curve.accuracy[-1, e]) for e, radius in enumerate(RADII)}
-    found |= {f"survives {radius}/255": curve.survived[-1, e] for e, radius in enumerate(RADII)}
-    found |= {"robust, 0.4/255, PGD-7": float(papers.accuracy), "survives 0.4/255": papers.survived[0, 0]}
-    return found | {"gradient zero": zero, "gradient misdirected": misdirected, "survived": curve.survived}
+    found = {f"robust, {radius}/255": float(survived[-1, e].float().mean()) for e, radius in enumerate(RADII)}
+    found |= {f"survives {radius}/255": survived[-1, e] for e, radius in enumerate(RADII)}
+    found |= {"robust, 0.4/255, PGD-7": float(papers.float().mean()), "survives 0.4/255": papers[0, 0]}
+    return found | {"gradient zero": zero, "gradient misdirected": misdirected, "survived": survived}
 
 
 @lens(

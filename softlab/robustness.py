@@ -6,6 +6,7 @@ cells_of("quick-confirm")[1000, 360]     # the table of networks trained on so m
 import itertools
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas
@@ -19,14 +20,12 @@ AUTOATTACK, RADIUS_OF_AUTOATTACK = records.RECORDS / "autoattack", 4  # tools/re
 
 def cells_of(profile: str) -> dict[tuple[int, int], pandas.DataFrame]:
     """Recorded tables by training images and steps: studies training_images and training_images_more."""
-    studies = ("training_images", "training_images_more")
-    parts = [(study, records.scales(study).get(profile)) for study in studies]
     found = {}
-    for study, table in parts:
-        if table is not None:
+    for study in ("training_images", "training_images_more"):
+        if (table := records.scales(study).get(profile)) is not None:
             epochs = records.about(study)[profile]["experiment"]["epochs"]
-            for images, steps in set(zip(table["train_size"], table["steps_per_epoch"], strict=True)):
-                rows = table.loc[(table["train_size"] == images) & (table["steps_per_epoch"] == steps)]
+            cells: Any = table.groupby(["train_size", "steps_per_epoch"])
+            for (images, steps), rows in cells:
                 found[int(images), int(steps * epochs)] = rows
     return dict(sorted(found.items()))
 

@@ -48,14 +48,12 @@ def resolve(experiment: Experiment, device: str | torch.device) -> Experiment:
     """The experiment as this device runs it: `auto` precision becomes bf16 where the hardware has it, else fp32."""
     if experiment.precision != "auto":
         return experiment
-    if torch.device(device).type == "cuda":
+    kind, has_bf16 = torch.device(device).type, False
+    if kind == "cuda":
         has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
-    elif torch.device(device).type == "cpu":
-        has_bf16 = any(
-            getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-        )
-    else:
-        has_bf16 = False
+    elif kind == "cpu":
+        asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        has_bf16 = any(getattr(torch.cpu, name, bool)() for name in asked)
     return experiment.replace(precision="bf16" if has_bf16 else "fp32")
 
 
@@ -115,12 +113,8 @@ def epochs(
     experiment, device = resolve(experiment, device), torch.device(device)
     method = regularizers.get(experiment.method, **experiment.method_parameters)
     images, labels = training_set(experiment, dataset, device)
-    if resume is None:
-        model = build_model(experiment, dataset)
-        state = TrainingState(0, model, {})
-    else:
-        state = resume
-        model = state.model
+    state = resume or TrainingState(0, build_model(experiment, dataset), {})
+    model = state.model
     model.to(device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model, experiment, state.averages, method.weight_decay)
     half = experiment.precision == "bf16"

@@ -12,6 +12,6 @@ robustness, such as gradients that vanish in float32, it says so with a warning,
 # ruff: noqa: F401 (what the package offers)
 from softlab.attacks.ascent import UntrustedAttack
 from softlab.attacks.gradient import Starts, fgsm, gradient_shares, pgd, smallest_epsilon
-from softlab.attacks.ladder import RobustnessCurve, robustness_curve, usual_ladder
+from softlab.attacks.ladder import robustness_curve, usual_ladder
 from softlab.attacks.result import AttackResult, Health
 from softlab.attacks.standard import AUTOATTACKS, autoattack

@@ -1,7 +1,6 @@
 """Robust accuracy over radii and a ladder of attacks: the worst case over all that was tried."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -9,27 +8,6 @@ from torch import Tensor, nn
 from softlab.attacks.gradient import Starts, fgsm, pgd
 from softlab.attacks.result import AttackResult
 from softlab.errors import SoftlabError
-
-
-@dataclass(frozen=True)
-class RobustnessCurve:
-    """survived (A, E, N) bool: is sample n right under attacks 0..a of the ladder at radius epsilons[e]?"""
-
-    attacks: tuple[str, ...]
-    epsilons: tuple[float, ...]
-    survived: Tensor
-
-    @property
-    def accuracy(self) -> Tensor:
-        """Robust accuracy (A, E) in [0, 1]: falls along the ladder."""
-        return self.survived.float().mean(2)
-
-    @property
-    def missed(self) -> float:
-        """Share of images that the whole ladder fools at one radius and not at a larger one: how much it overlooks."""
-        strongest = self.survived[-1].int()  # (E, N); 0 before 1 along the radii: it had it, and lost it
-        return float((strongest.cummin(0).values < strongest).any(0).float().mean())
-
 
 Attack = Callable[[nn.Module, Tensor, Tensor, float, Starts], AttackResult]
 
@@ -56,8 +34,8 @@ def robustness_curve(
     epsilons: Sequence[float],
     attacks: Mapping[str, Attack],
     seed: int = 0,
-) -> RobustnessCurve:
-    """Robust accuracy at each radius, against each attack together with the weaker ones before it.
+) -> Tensor:
+    """(A, E, N) bool: is sample n right under attacks 0..a of the ladder at radius epsilons[e]?
 
     epsilons: ascending.  attacks: name -> function(model, images, labels, epsilon, starts), weakest first.
     A sample fooled by an earlier attack counts as fooled, and is spared the later ones. Nothing is shared between
@@ -77,4 +55,4 @@ def robustness_curve(
                 fooled = attack(model, images[chosen], labels[chosen], epsilon, starts).success.cpu()
                 survived[row:, column, left[fooled]] = False
                 left = left[~fooled]
-    return RobustnessCurve(tuple(attacks), epsilons, survived)
+    return survived

@@ -1,7 +1,7 @@
 """Estimates with their intervals, a row for each method."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
@@ -98,8 +98,7 @@ def at_scales(scales: "Mapping[str, Mapping[str, Effect]]", ax: Axes | None = No
     between = 0.15  # methods, in inches, as all that follows
     row = max(between * len(methods) + 0.25, *(0.16 * label.count("\n") + 0.3 for label in labels))
     ax = ax or plt.subplots(figsize=(6.4, row * len(scales) + 1), layout="constrained")[1]
-    some = [effect.shown for found in scales.values() for effect in found.values() if effect.shown.n]
-    low, high = _limits([(one.mean, *((one.low, one.high) if one.n > 1 else ())) for one in some])
+    low, high = _limits(effect.shown for found in scales.values() for effect in found.values())
     for place, found in enumerate(scales.values()):
         for method, effect in found.items():
             y = place + (methods.index(method) - (len(methods) - 1) / 2) * between / row
@@ -143,8 +142,7 @@ def panels_at_scales(quantities: "Mapping[str, Mapping[str, Mapping[str, Effect]
 def estimates(rows: Mapping[str, tuple[str, Interval]], label: str, ax: Axes | None = None) -> Axes:
     """One estimate a row, beside a line where there is no difference. rows: {text: (method, interval)}."""
     ax = ax or plt.subplots(figsize=(6.4, 0.32 * len(rows) + 0.9), layout="constrained")[1]
-    shown = [one for _, one in rows.values() if one.n]
-    low, high = _limits([(one.mean, *((one.low, one.high) if one.n > 1 else ())) for one in shown])
+    low, high = _limits(one for _, one in rows.values())
     for place, (method, one) in enumerate(rows.values()):
         _estimate(ax, one, place, style(method), (low, high), 6)
     ax.axvline(0, color="black", linewidth=0.8)
@@ -206,14 +204,12 @@ def _estimate(
             ax.plot(edge, y, color=look.color, marker=arrow, ms=6, clip_on=False)
 
 
-def _limits(values: Sequence[tuple[float, ...]], times: float = 1) -> tuple[float, float]:
-    """Of an axis that shows zero and all means, and of their intervals what is not further out than `times` as much.
-
-    values: (mean,) or (mean, low, high).
-    """
-    least, most = (of(0.0, *(one[0] for one in values)) for of in (min, max))
+def _limits(values: Iterable[Interval], times: float = 1) -> tuple[float, float]:
+    """Of an axis that shows zero and all means, and of their intervals what is not further out than `times` as much."""
+    shown = [one for one in values if one.n]
+    least, most = (of(0.0, *(one.mean for one in shown)) for of in (min, max))
     room = times * (most - least or 1)
-    ends = [end for one in values for end in one]
+    ends = [end for one in shown for end in ((one.mean, one.low, one.high) if one.n > 1 else (one.mean,))]
     low, high = max(min(0.0, *ends), least - room), min(max(0.0, *ends), most + room)
     margin = 0.04 * (high - low or 1)
     return low - margin, high + margin

@@ -1,7 +1,7 @@
 """What estimates do along an axis: doses, dimensions, definitions, epochs, a baseline's own gap."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,27 +21,20 @@ if TYPE_CHECKING:
     from softlab.effects import Effects, Shift
 
 
-def doses(
-    curves: Mapping[str, Mapping[float, Interval]], ax: Axes | None = None, method: str = "label_smoothing"
-) -> Axes:
-    """Means with their intervals against the dose of one method, on a logarithmic axis that has zero too.
+def doses(curves: Mapping[str, Mapping[float, Interval]], ax: Axes | None = None) -> Axes:
+    """Means with their intervals against the dose of label smoothing, on a logarithmic axis that has zero too.
 
     curves: what a quantity is called -> {dose: interval}, at most three; they differ in fill and dash.
     """
     ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
-    looks = {"color": style(method).color, "ms": 5, "capsize": 3, "linewidth": 1.2}
+    looks = {"color": style("label_smoothing").color, "ms": 5, "capsize": 3, "linewidth": 1.2}
     fashions = (("full", "-", "s", 1.0), ("none", "--", "o", 1.08), ("none", ":", "^", 1.16))
     for (name, curve), (fill, dash, marker, aside) in zip(curves.items(), fashions, strict=False):
         at = [aside * dose for dose in curve]  # so that intervals do not hide each other
         means = [interval.mean for interval in curve.values()]
         halves = [interval.half_width if interval.n > 1 else 0 for interval in curve.values()]
         ax.errorbar(at, means, yerr=halves, label=name, fillstyle=fill, ls=dash, marker=marker, **looks)
-    return dose_axis({dose for curve in curves.values() for dose in curve}, ax)
-
-
-def dose_axis(shown: Iterable[float], ax: Axes) -> Axes:
-    """Make the horizontal axis logarithmic down to the smallest of these doses, and linear from there to zero."""
-    ordered = sorted({0.0, *shown})
+    ordered = sorted({0.0, *(dose for curve in curves.values() for dose in curve)})
     ax.set_xscale("symlog", linthresh=ordered[1] if len(ordered) > 1 else 1.0, linscale=0.5)
     ax.set_xticks(ordered, [f"{dose:g}".removeprefix("0") or "0" for dose in ordered], fontsize=8)
     ax.set_xticks([], minor=True)
@@ -180,8 +173,7 @@ def specification(
     all_effects = [
         one[name].shown for found in definitions.values() for one in found for name in methods if name in one
     ]
-    ends = [(one.mean, *((one.low, one.high) if one.n > 1 else ())) for one in all_effects if one.n]
-    limits = _limits(ends, times=0.4)
+    limits = _limits(all_effects, times=0.4)
     for ax, method in zip(axes[0], methods, strict=True):
         look = style(method)
         ax.axhspan(len(definitions) - 1.5, len(definitions) - 0.5, color="#FFF3B0", linewidth=0)

@@ -62,24 +62,6 @@ def decision_plane(logits: np.ndarray, extent: float, ax: Axes | None = None, co
     return ax
 
 
-def curves(
-    values: Mapping[str, np.ndarray], epochs: Sequence[int], label: str, ax: Axes | None = None, marked: bool = False
-) -> Axes:
-    """Mean over seeds against epochs, in a band from the lowest seed to the highest.
-
-    values: method -> (seeds, epochs).  marked: a marker at every epoch.
-    """
-    ax = ax or plt.subplots(layout="constrained")[1]
-    for method, array in values.items():
-        look = style(method)
-        every = 1 if marked else max(1, len(epochs) // 6)
-        ax.plot(epochs, array.mean(0), color=look.color, marker=look.marker, markevery=every, ms=5, label=look.label)
-        ax.fill_between(epochs, array.min(0), array.max(0), color=look.color, alpha=0.15, linewidth=0)
-    ax.set(xlabel="epoch", ylabel=label)
-    ax.grid(alpha=0.3)
-    return ax
-
-
 def reliability(curve: "Reliability", method: str, ax: Axes | None = None) -> Axes:
     """Accuracy against confidence, bin by bin, over grey bars for the share of samples in each; diagonal: calibrated.
 

@@ -12,7 +12,6 @@ from softlab.geometry.cones import (
     constant_along_ray,
     constant_share,
     plane_logits,
-    settled_share,
 )
 from softlab.geometry.cosines import VARIANTS, Centers, cosine_variants, rescaled_cosines, rescaling_moves
 from softlab.geometry.head import (

@@ -43,16 +43,11 @@ def cone_onset(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return crossing.amax(1).clamp(min=0)
 
 
-def settled_share(features: Tensor, weight: Tensor, bias: Tensor) -> float:
-    """Share of features (N, D) with onset below 1: their class is already that of all that lies further out."""
-    return float((cone_onset(features, weight, bias) < 1).double().mean())
-
-
 def constant_share(features: Tensor, weight: Tensor, bias: Tensor, low: float = 0.1, high: float = 10.0) -> float:
     """Share of features (N, D) whose class is the same at low and at high times their length, 0 <= low <= high.
 
     weight: (K, D), bias: (K,).  As logits are affine in t, a class that leads at both ends leads everywhere between:
-    this is the share whose class is constant on [low, high]. Unlike `settled_share`, it looks both ways.
+    this is the share whose class is constant on [low, high]. Unlike the onset, it looks both ways.
     Raises SoftlabError if shapes do not fit or a logit is not finite.
     """
     check_head(weight, bias, features)

@@ -70,11 +70,11 @@ def cosine_variants(features: Tensor, logits: Tensor, labels: Tensor, centers: C
 
 
 def rescaled_cosines(
-    reference: "Representation", tested: "Representation", weight: Tensor, bias: Tensor, factors: Tensor
+    reference: "Representation", tested: "Representation", weight: Tensor, bias: Tensor, factors: Tensor | float = 1.0
 ) -> dict[str, float]:
     """Mean of each of VARIANTS over tested images, once channels are rescaled: f → A f, W → W A⁻¹, the same network.
 
-    reference: (training) images, for the centres.  factors: the diagonal of A, (D,), above 0.
+    reference: (training) images, for the centres.  factors: the diagonal of A, (D,), or one for all, above 0.
     """
     centers = Centers.of(reference.features * factors, reference.labels, weight / factors, bias)
     variants = cosine_variants(tested.features * factors, tested.logits, tested.labels, centers)
@@ -94,7 +94,7 @@ def rescaling_moves(
     No logit changes: what moves belongs to how channels are scaled, not to the network.
     """
     parts, moves = (reference, tested, weight, bias), dict[str, float](dict.fromkeys(VARIANTS, 0.0))
-    trained = rescaled_cosines(*parts, torch.ones_like(weight[0]))
+    trained = rescaled_cosines(*parts)
     for draw in range(draws):
         exponents = 2 * torch.rand(weight.shape[1], generator=torch.Generator().manual_seed(draw)) - 1
         moved = rescaled_cosines(*parts, (most**exponents).to(weight))

@@ -21,15 +21,15 @@ class ClassSums:
     unit_total: Tensor
 
     @classmethod
-    def of(cls, features: Tensor, labels: Tensor, classes: int) -> "ClassSums":
-        """Sums over features (N, D) with labels (N,) in 0 … classes - 1.
+    def of(cls, features: Tensor, labels: Tensor, classes: int | None = None) -> "ClassSums":
+        """Sums over features (N, D) with labels (N,) in 0 … classes - 1 (None: the largest).
 
         Raises SoftlabError for a feature that is zero or not finite (its index is named).
         """
         check_features(features)
         check_labels(labels, features, classes)
-        count = labels.bincount(minlength=classes).cpu().double()
-        total, unit_total = torch.zeros(2, classes, features.shape[1], dtype=torch.float64)
+        count = labels.bincount(minlength=classes or 0).cpu().double()
+        total, unit_total = torch.zeros(2, len(count), features.shape[1], dtype=torch.float64)
         for start in range(0, len(features), CHUNK):
             batch, which = features[start : start + CHUNK], labels[start : start + CHUNK]
             batch = batch.to(torch.promote_types(batch.dtype, torch.float32))
@@ -56,9 +56,7 @@ def within_class_variation(features: Tensor, labels: Tensor) -> tuple[float, flo
     Raises SoftlabError if there are fewer than two classes or a feature is zero or not finite.
     Kornblith et al. 2021; from class sums, in O(N D) and with little memory.
     """
-    check_features(features)
-    check_labels(labels, features)
-    sums = ClassSums.of(features, labels, int(labels.max()) + 1)
+    sums = ClassSums.of(features, labels)
     present = sums.count > 0
     if present.sum() < 2:
         raise SoftlabError(f"within-class variation needs at least two classes, not {int(present.sum())}")
@@ -89,9 +87,7 @@ def class_mean_cosine(values: Tensor, labels: Tensor) -> float:
 
     values: (N, D).  labels: (N,) int64, of at least two classes.
     """
-    check_features(values)
-    check_labels(labels, values)
-    means = ClassSums.of(values, labels, int(labels.max()) + 1).means
+    means = ClassSums.of(values, labels).means
     means = means[~means.isnan().any(1)]
     if len(means) < 2:
         raise SoftlabError("angles between class means need at least two classes")

@@ -12,4 +12,4 @@ A method is a class with up to four functions, each neutral if left out (see `Re
 # ruff: noqa: F401
 from softlab.regularizers import calibrating, mixing, noise, penalties, schedule, soft_labels  # registers their methods
 from softlab.regularizers.base import REGISTRY, Regularizer, check_batch, check_loss, cross_entropy, get, register
-from softlab.regularizers.soft_labels import label_smoothing_loss, label_smoothing_terms, maxsup_loss, top_logit_excess
+from softlab.regularizers.soft_labels import label_smoothing_terms, maxsup_loss, top_logit_excess

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from softlab.errors import SoftlabError, unknown
+from softlab.errors import SoftlabError, check_known
 from softlab.experiment import NAME
 
 
@@ -92,15 +92,13 @@ def get(name: str, **parameters) -> Regularizer:
 
     Raises SoftlabError for an unknown name or parameter (with the nearest valid one) or a value out of range.
     """
-    if name not in REGISTRY:
-        raise unknown("method", name, REGISTRY)
+    check_known("method", name, REGISTRY)
     method = REGISTRY[name]
     allowed = [field.name for field in dataclasses.fields(method)]
     for parameter in parameters:
-        if parameter not in allowed:
-            if not allowed:
-                raise SoftlabError(f"method {name!r} has no parameters, but {parameter!r} was given")
-            raise unknown(f"parameter of {name}", parameter, allowed)
+        if not allowed:
+            raise SoftlabError(f"method {name!r} has no parameters, but {parameter!r} was given")
+        check_known(f"parameter of {name}", parameter, allowed)
     try:
         return method(**parameters)
     except TypeError as error:
@@ -141,6 +139,13 @@ def check_share(name: str, value: object) -> None:
     """Raise SoftlabError unless a parameter is a number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise SoftlabError(f"{name} must be a number from 0 to 1, not {value!r}")
+
+
+def check_part(name: str, value: object) -> None:
+    """Raise SoftlabError unless a parameter is a number from 0 to below 1."""
+    check_share(name, value)
+    if value == 1:
+        raise SoftlabError(f"{name} must be below 1, not {value!r}")
 
 
 def check_positive(name: str, value: object) -> None:

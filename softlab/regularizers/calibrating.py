@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import torch.nn.functional as functional
 
-from softlab.errors import SoftlabError
-from softlab.regularizers.base import Regularizer, check_positive, check_share, cross_entropy, parameter, register
+from softlab.regularizers.base import Regularizer, check_part, check_positive, cross_entropy, parameter, register
 
 
 @register("label_relaxation")
@@ -18,12 +17,7 @@ class LabelRelaxation(Regularizer):
     """
 
     version = 1
-    alpha: float = parameter(0.1, check_share)
-
-    def __post_init__(self):
-        super().__post_init__()
-        if not 0 < self.alpha < 1:
-            raise SoftlabError(f"alpha must be a number between 0 and 1, not {self.alpha!r}")
+    alpha: float = parameter(0.1, check_part, check_positive)
 
     def loss(self, logits, targets, features, head, progress):
         log_probs = logits.log_softmax(1)

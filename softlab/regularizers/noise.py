@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from softlab.batches import sent
-from softlab.errors import SoftlabError
-from softlab.regularizers.base import Regularizer, check_positive, check_share, parameter, register
+from softlab.regularizers.base import Regularizer, check_part, check_positive, parameter, register
 
 
 def moved(images: Tensor, by: float, noise: Tensor) -> Tensor:
@@ -64,12 +63,7 @@ class Dropout(Regularizer):
     """A share of the features is zero, others at each step, and the rest is as much larger (Srivastava 2014)."""
 
     version = 1
-    share: float = parameter(0.5, check_share)
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.share == 1:
-            raise SoftlabError("share must be below 1: with all features dropped there is nothing to learn from")
+    share: float = parameter(0.5, check_part)
 
     def hidden(self, features, targets, generator):
         keep = torch.rand(features.shape, generator=generator) >= self.share

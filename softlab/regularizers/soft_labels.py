@@ -23,16 +23,11 @@ def top_logit_excess(logits: Tensor) -> Tensor:
     return logits.gather(1, top).squeeze(1) - logits.mean(dim=1)
 
 
-def label_smoothing_loss(logits: Tensor, labels: Tensor, alpha: float) -> Tensor:
-    """Cross-entropy (N,) of logits (N, K) against one-hot labels (N,) smoothed by alpha in [0, 1]."""
-    check_share("alpha", alpha)
-    return cross_entropy(logits, smoothed(_one_hot(labels, logits), alpha))
-
-
 def maxsup_loss(logits: Tensor, labels: Tensor, alpha: float) -> Tensor:
     """MaxSup (N,): cross-entropy + alpha (max_k z_k - mean_k z_k), alpha in [0, 1]. Zhou et al. 2025 (2502.15798)."""
     check_share("alpha", alpha)
-    return cross_entropy(logits, _one_hot(labels, logits)) + alpha * top_logit_excess(logits)
+    targets = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
+    return cross_entropy(logits, targets) + alpha * top_logit_excess(logits)
 
 
 def label_smoothing_terms(logits: Tensor, labels: Tensor, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
@@ -181,7 +176,3 @@ def _mixed(transform, beta: float, images: Tensor, targets: Tensor, generator: t
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return transform(alpha=beta, num_classes=targets.shape[1])(images, targets)
-
-
-def _one_hot(labels: Tensor, logits: Tensor) -> Tensor:
-    return functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
