@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from softlab.errors import SoftlabError, check_known
 from softlab.experiment import Experiment
-from softlab.profile import Profile, chapters, load_profile, study_profile
+from softlab.profile import Profile, chapters, study_profile, with_parameters
 from softlab.regularizers import REGISTRY
 
 if TYPE_CHECKING:
@@ -41,13 +41,10 @@ def begin(
         _refuse_unknown_parameters(shell)
     if profile == DEFAULT_PROFILE:
         profile = os.environ.get("SOFTLAB_PROFILE") or DEFAULT_PROFILE
-    if overrides is not None and not isinstance(overrides, Mapping):
-        raise SoftlabError(f"overrides must map fields to values, not {overrides!r}")
-    changes = {str(key): value for key, value in (overrides or {}).items()}
-    settings = load_profile(profile, **changes | ({} if seeds is None else {"seeds": seeds}))
+    settings = with_parameters(profile, seeds, overrides)
 
     from softlab.records import recorded
-    from softlab.runs import failed_seeds, missing
+    from softlab.runs import failed_seeds, present
     from softlab.scales import spoken_of
     from softlab.training import choose_device
 
@@ -64,7 +61,7 @@ def begin(
             raise SoftlabError("no seed is left")
         settings = replace(settings, seeds=tuple(seed for seed in settings.seeds if seed not in lost))
     networks, spoken = needed(), spoken_of(settings)
-    untrained = [(one, evaluation) for one, evaluation in networks if missing([one], device)]
+    untrained = [(one, evaluation) for one, evaluation in networks if present(one, device) is None]
     awaited = len([one for one, evaluation in untrained if not recorded(one, evaluation)])
     seconds = settings.seconds_per_network.get("gpu" if device.type == "cuda" else "cpu")
     size = f"{len(spoken.seeds)} networks a method{', exploratory' * (spoken.standing == 'exploratory')}"

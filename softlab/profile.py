@@ -83,6 +83,14 @@ class Profile:
             yield from ((method, {**parameters, parameter: value}) for value in values)
 
 
+def with_parameters(name: str | Path, seeds: object = None, overrides: object = None) -> Profile:
+    """The profile that a notebook's parameters describe: `seeds` and `overrides`, of which None changes nothing."""
+    if overrides is not None and not isinstance(overrides, Mapping):
+        raise SoftlabError(f"overrides must map fields to values, not {overrides!r}")
+    changes = {str(key): value for key, value in (overrides or {}).items()}
+    return load_profile(name, **changes | ({} if seeds is None else {"seeds": seeds}))
+
+
 def load_profile(name: str | Path, /, **overrides) -> Profile:
     """Read a profile that comes with softlab by its name, or your own by the path of its .yaml file.
 

@@ -53,7 +53,7 @@ def study_table(
     lost = runs.failed_seeds(experiments, place, store)
     with tqdm([one for one in experiments if one.seed not in lost], unit="network", leave=False, delay=2) as bar:
         for experiment in bar:
-            there = not runs.missing([experiment], place, store)
+            there = runs.present(experiment, place, store) is not None
             row = None if there else recorded(experiment, profile.evaluation)
             if row is None:
                 run = runs.fit_or_load(experiment, store=store, device=place)

@@ -172,7 +172,7 @@ def report_card(
     table, place = records.study_table(profile, store=store, device=device), training.choose_device(device)
     problems = {}
     for experiment in profile.experiments():
-        if not runs.missing([experiment], place, store):
+        if runs.present(experiment, place, store) is not None:
             run = runs.fit_or_load(experiment, store=store, device=place)
             found = numbers.of(run, profile.evaluation).problems
             problems |= {f"{run.id}, {lens}": why for lens, why in found.items()}

@@ -161,13 +161,8 @@ def _from_zoo(experiment: Experiment, place: Path | None) -> Run | None:
     return None
 
 
-def missing(experiments: list[Experiment], device: torch.device, store: str | Path | None = None) -> list[Experiment]:
-    """Those experiments that have no run in store or zoo yet (a look at names only: nothing is verified)."""
-    return [one for one in experiments if present(one, device, store) is None]
-
-
-def present(experiment: Experiment, device: torch.device, store: str | Path | None) -> Path | None:
-    """The folder of this experiment's network in store or zoo; None if there is none."""
+def present(experiment: Experiment, device: torch.device, store: str | Path | None = None) -> Path | None:
+    """The folder of this experiment's network in store or zoo; None if there is none (a look at names only)."""
     folder = _folder_of(experiment, device, store)
     return folder if folder.is_dir() else _in_zoo(experiment, zoo.folder())
 
@@ -216,7 +211,7 @@ def specimens(
     found = {}
     for experiment in experiments:
         if experiment.seed == (seeds[0] if seed is None else seed):
-            own = _from_zoo(experiment, zoo.OWN) if missing([experiment], device, store) else None
+            own = None if present(experiment, device, store) else _from_zoo(experiment, zoo.OWN)
             found[experiment.method] = own or fit_or_load(experiment, store=store, device=device)
     return found
 

@@ -173,7 +173,7 @@ def test_a_study_has_every_method_and_seed_in_order(count_training):
     assert len(count_training) == 4
     study(profile)
     assert len(count_training) == 4
-    assert runs.missing(profile.experiments(), torch.device("cpu")) == []
+    assert all(runs.present(one, torch.device("cpu")) for one in profile.experiments())
 
 
 def test_specimens_are_one_network_of_each_method(count_training):

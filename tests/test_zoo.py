@@ -46,7 +46,7 @@ def test_what_a_chapter_looks_into_comes_along(monkeypatch, tmp_path):
     assert list(found) == list(profile.methods)
     assert {run.folder.parent for run in found.values()} == {zoo.OWN}
     assert not list((tmp_path / "store").glob("*-seed*"))
-    monkeypatch.setattr(runs, "missing", lambda *_: [])
+    monkeypatch.setattr(runs, "present", lambda *_: zoo.OWN)
     monkeypatch.setattr(runs, "fit_or_load", lambda experiment, **_: experiment.method)
     assert runs.specimens(profile)["mixup"] == "mixup"
 

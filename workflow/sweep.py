@@ -23,7 +23,7 @@ import nbformat
 from softlab.errors import SoftlabError, check_known
 from softlab.experiment import NAME
 from softlab.files import read_yaml, short_digest
-from softlab.profile import Profile, load_profile
+from softlab.profile import Profile, with_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
 SWEEPS = ROOT / "workflow" / "sweeps"
@@ -43,18 +43,10 @@ class Point:
     values: Mapping[str, object]
     parameters: Mapping[str, object]
 
-    def changes(self) -> dict[str, object]:
-        """What load_profile is given for this point."""
-        overrides = self.parameters.get("overrides") or {}
-        if not isinstance(overrides, Mapping):
-            raise SoftlabError(f"overrides must map fields to values, not {overrides!r}")
-        seeds = self.parameters.get("seeds")
-        return {str(key): value for key, value in overrides.items()} | ({} if seeds is None else {"seeds": seeds})
-
     def settings(self, profile: str) -> Profile:
         """The profile with this point's changes; raises SoftlabError that names the point."""
         try:
-            return load_profile(profile, **self.changes())
+            return with_parameters(profile, self.parameters.get("seeds"), self.parameters.get("overrides"))
         except SoftlabError as error:
             where = ", ".join(f"{name} = {value}" for name, value in self.values.items())
             raise SoftlabError(f"{where}: {error}") from None
