@@ -149,7 +149,7 @@ def became(name: str, among: Mapping[str, tuple[Effect, bool, float]], write: Ca
     if name not in among or among[name][0].interval.n < 2:
         return ""
     (effect, holds, p), law = among[name], laws()[name]
-    sure = f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
+    sure = f"p = {p:.3g}" if p >= 0.001 else "p < 0.001"
     seeds = len(study_profile(load_profile(law.profile), law.study).seeds)
     if effect.interval.n < seeds:
         verdict = f"not judged before all {seeds} seeds are on record ({effect.interval.n} are)."
