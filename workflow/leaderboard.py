@@ -85,7 +85,7 @@ def as_html(rows: pandas.DataFrame) -> str:
         lines.append(f"<tr>{''.join(cells)}</tr>")
     body = "\n".join(lines)
     return (
-        f'<div style="overflow-x: auto"><table class="display compact leaderboard"><thead><tr>{head}</tr></thead>\n'
+        f'<div class="numbers full-width"><table class="display compact leaderboard"><thead><tr>{head}</tr></thead>\n'
         f"<tbody>{body}</tbody></table></div>"
     )
 
