@@ -119,7 +119,7 @@ def listed() -> pandas.DataFrame:
         table = read_table(path, QUANTITIES)
         seeds, commits = table["seed"].unique(), ", ".join(sorted(table["commit"].unique()))
         row = {"study": path.parent.name, "profile": path.stem, "networks": len(table), "seeds": len(seeds)}
-        rows.append(row | {"date": table["date"].fillna("").max(), "commit": commits})
+        rows.append(row | {"date": max(table["date"].dropna(), default=""), "commit": commits})
     return pandas.DataFrame(rows)
 
 
