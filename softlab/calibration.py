@@ -102,7 +102,7 @@ def adaptive_calibration_error(probs: Tensor, labels: Tensor, bins: int = 15) ->
 def bin_signs(probs: Tensor, labels: Tensor, bins: int = 15) -> Tensor:
     """Which side each of the equally wide bins is on, (B,) float64: +1 more confident than right, -1 less, 0 neither.
 
-    Arguments: those of `reliability`; for `ece_terms` of several seeds, all their samples together.
+    Arguments: those of `reliability`.
     """
     return reliability(probs, labels, bins)._parts.sign()
 

@@ -7,8 +7,6 @@ import os
 import statistics
 import sys
 import time
-import warnings
-from importlib import metadata
 from pathlib import Path
 
 from softlab import __version__
@@ -22,7 +20,6 @@ def main(arguments: list[str] | None = None) -> None:
     own = given[:1] if given[:1] == ["sweep"] else given  # the workflow reads the rest of it
     options = _parser().parse_args(own, argparse.Namespace(given=given))
     try:
-        _name_foreign_package()
         options.run(options)
     except SoftlabError as error:
         print(f"softlab: {error}", file=sys.stderr)
@@ -96,10 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     about = "networks and notebooks over a grid of parameters, and a report"
     commands.add_parser("sweep", add_help=False, help=about).set_defaults(run=_sweep)
 
-    runs = commands.add_parser("runs", help="list, show or prune trained networks, or mark one as failed")
-    runs.add_argument("action", nargs="?", choices=("list", "show", "prune", "fail"), default="list")
+    runs = commands.add_parser("runs", help="list, show or prune trained networks")
+    runs.add_argument("action", nargs="?", choices=("list", "show", "prune"), default="list")
     runs.add_argument("names", nargs="*", metavar="RUN", help="ids, or their beginnings")
-    runs.add_argument("--reason", help="fail: why studies leave the run out from now on; '' takes the mark away")
     runs.add_argument("--store", help="where runs are kept")
     runs.set_defaults(run=_runs)
     return parser
@@ -304,31 +300,13 @@ def _runs(options) -> None:
         count = store.prune(chosen if options.names else [], options.store)
         print(f"deleted {count} runs and everything unfinished or damaged")
         return
-    if options.action == "fail" and (options.reason is None or not options.names):
-        raise SoftlabError("softlab runs fail takes the runs, and why they are left out: --reason TEXT")
     for name in chosen:
         run = found[name]
-        if options.action == "fail":
-            store.mark_as_failed(name, options.reason, options.store)
         if options.action == "show":
             record = {"id": name, "experiment": run.experiment.as_dict(), "provenance": dict(run.provenance)}
             print(json.dumps(record | {"last_epoch": {key: one[-1] for key, one in run.history.items()}}, indent=1))
         else:
             setting = f"{run.experiment.data} {run.experiment.model} {run.experiment.epochs} epochs"
-            failed = f"  failed: {run.failure}" if run.failure else ""
-            print(f"{name}  {setting}  {run.provenance['trained']}  {run.provenance['seconds']:.0f} s{failed}")
+            print(f"{name}  {setting}  {run.provenance['trained']}  {run.provenance['seconds']:.0f} s")
     if not chosen:
         print(f"no runs in {store.store_folder(options.store)}")
-
-
-def _name_foreign_package() -> None:
-    """Say so if the unrelated project `softlab` of the package index is installed: its files overwrite ours."""
-    try:
-        foreign = metadata.distribution("softlab")
-    except metadata.PackageNotFoundError:
-        return
-    warnings.warn(
-        f"the distribution softlab {foreign.version} in {foreign.locate_file('')} is another project with the same "
-        f"import name; this book is softlab-book: uninstall softlab, then install softlab-book again",
-        stacklevel=2,
-    )

@@ -18,7 +18,7 @@ import torch
 
 from softlab.calibration import bin_signs, ece_terms
 from softlab.errors import SoftlabError, check_known
-from softlab.intervals import OPEN, Interval, Number, Values, means, t_interval, two_way_interval
+from softlab.intervals import OPEN, Interval, Number, Values, t_interval, two_way_interval
 from softlab.quantities import QUANTITIES, Quantity
 from softlab.regularizers import REGISTRY
 
@@ -104,17 +104,22 @@ def over_grid(table: pandas.DataFrame, quantity: str, method: str, against: str)
 
 
 def averages(table: pandas.DataFrame, quantity: str) -> dict[str, Interval]:
-    """A quantity of every method of a table, with its interval over seeds, in the units of its lens."""
-    found = means(by_method(table, quantity))
-    return {method: interval.of(table, QUANTITIES[quantity].label) for method, interval in found.items()}
+    """A quantity of every method of a table, in the units of its lens: over seeds and images where that can be."""
+    finite, found = table.loc[np.isfinite(table[quantity]), ["method", quantity, "images"]], {}
+    for method, rows in finite.groupby("method", sort=False):
+        terms = _terms(quantity, rows) if len(rows) > 1 else None
+        interval = t_interval(rows[quantity].to_numpy()) if terms is None else two_way_interval(terms)
+        images = 0 if terms is None else terms.shape[1]
+        found[str(method)] = interval.of(table, QUANTITIES[quantity].label, images)
+    return found
 
 
 @dataclass(frozen=True)
 class Shift:
     """How far a method moves confidence, and what that does to ECE, over seeds and images; in the units of a lens.
 
-    ECE = |gap| + 2 min(overconfident part, underconfident part), exactly, of the images of all seeds together. So with
-    the baseline's gap g and what the method takes off it, Δ, ECE changes by |g - Δ| - |g| + rest.
+    ECE = |gap| + 2 min(overconfident part, underconfident part), exactly, for each network. So with the baseline's gap
+    g and what the method takes off it, Δ, ECE changes by |g - Δ| - |g| + rest.
     start: g / Δ.  change: what ECE changes by / Δ, |start - 1| - |start| + rest / Δ.  score: NLL at T, an effect.
     """
 
@@ -310,6 +315,6 @@ def _terms(quantity: str, rows: pandas.DataFrame) -> np.ndarray | None:
     confidence, right = parts
     if quantity == "gap":
         return confidence - right
-    # The sign of each bin is that of all seeds together: with it fixed, ECE is a mean over images.
-    pooled = torch.from_numpy(confidence.ravel()), torch.from_numpy(right.ravel())
-    return ece_terms(*pooled, bin_signs(*pooled)).numpy().reshape(right.shape)
+    # With the side that each bin of a network is on held fixed, its ECE is a mean over images.
+    networks = [(torch.from_numpy(one), torch.from_numpy(two)) for one, two in zip(confidence, right, strict=True)]
+    return np.stack([ece_terms(*pair, bin_signs(*pair)).numpy() for pair in networks])

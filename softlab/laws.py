@@ -1,7 +1,7 @@
 """The laws of `laws.yml`: what the book says in one sentence each, and the one contrast that judges it.
 
 laws()["cones"].effect()        # of the record that the law names: an effects.Effect, or None before it is recorded
-judged()                        # {law: (effect, side, Holm's p)} of those whose contrast can be read from the record
+judged()                        # {law: (effect, side, Holm's p)} of those whose contrast is on record
 papers()                        # what the two papers say, each as one number of a network
 """
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import pandas
 
-from softlab import records
-from softlab.effects import Effect, effects
+from softlab import prediction, records
+from softlab.effects import Effect, effects, half_way, ways
 from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
-from softlab.intervals import Interval, holm
+from softlab.intervals import Interval, Number, holm, t_interval
 from softlab.profile import load_profile, study_profile
 from softlab.provenance import PACKAGE
 from softlab.quantities import QUANTITIES
@@ -25,7 +25,10 @@ from softlab.scales import comparable
 
 @dataclass(frozen=True)
 class Law:
-    """A sentence and its contrast; see the head of laws.yml. contrast: empty where it is a plain effect."""
+    """A sentence and its contrast; see the head of laws.yml. contrast: empty where it is a plain effect.
+
+    digits: of a contrast that is not in the quantity's units (epochs, a score).  but: where the sentence says too much.
+    """
 
     id: str
     law: str
@@ -41,6 +44,8 @@ class Law:
     where: Mapping[str, float] = field(default_factory=dict)  # of what the study's grid varies: one point
     corners: Sequence[Sequence[int]] = ()  # two cells of robustness.cells_of, images and steps, that are set apart
     variants: tuple[str, ...] | list[str] = ()  # other defensible quantities for the same sentence
+    digits: int | None = None
+    but: str = ""
 
     def __post_init__(self):
         check_known("kind of law", self.kind, ("empirical", "theorem", "identity"))
@@ -52,24 +57,76 @@ class Law:
 
     def effect(self) -> Effect | None:
         """The effect that judges the law, from the record; None where it is none, or not recorded yet."""
-        if self.corners:
-            return self._between_corners()
+        if self.kind != "empirical":
+            return None
+        if self.contrast:
+            return _CONTRASTS[self.id](self)
         table = records.scales(self.study).get(self.profile)
-        if self.kind != "empirical" or self.contrast or table is None:
+        if table is None:
             return None
         for column, value in self.where.items():
             table = table.loc[table[column] == value]
         return effects(table, self.quantity, self.against).get(self.method)
 
-    def _between_corners(self) -> Effect | None:
-        """The effect at the first corner minus that at the second."""
-        cells = cells_of(self.profile)
-        here, there = (cells.get((images, steps)) for images, steps in self.corners)
-        if here is None or there is None:
-            return None
-        return effect_apart(here, there, self.quantity, self.method, self.against)
+    def text(self, effect: Effect) -> Number:
+        """The number that judges, with its sign."""
+        return effect.__format__("+") if self.digits is None else effect.interval.text(self.digits, sign=True)
+
+    def judges(self) -> str:
+        """What the number is, in words: `the change of NLL with label smoothing`."""
+        of = "" if self.digits is not None else f" of {QUANTITIES[self.quantity].changed}"
+        against = "" if self.against == "baseline" else f" against {self.against.replace('_', ' ')}"
+        method = f" with {self.method.replace('_', ' ')}{against}" if self.method else ""
+        return f"{self.contrast or 'the change'}{of}{method}"
 
 
+def _between_corners(law: Law) -> Effect | None:
+    """The effect at the first corner minus that at the second."""
+    cells = cells_of(law.profile)
+    here, there = (cells.get((images, steps)) for images, steps in law.corners)
+    if here is None or there is None:
+        return None
+    return effect_apart(here, there, law.quantity, law.method, law.against)
+
+
+def _beyond_half(law: Law) -> Effect | None:
+    """Of each seed: what a tenth of the usual dose does, less half of what the usual dose does."""
+    if (table := records.scales(law.study).get(law.profile)) is None:
+        return None
+    values = table.pivot(index="seed", columns="alpha", values=law.quantity)
+    values = values.sub(values[0.0], axis=0)
+    tenth, usual = (values[dose].to_numpy(float) for dose in (0.01, 0.1))
+    return _of_seeds(law, pandas.Series(tenth - usual / 2), table)
+
+
+def _turned_later(law: Law) -> Effect | None:
+    """Of each seed: the epoch at which the cosine is half its way, less that at which the log magnitude is."""
+    if (along := records.snapshots(law.study).get(law.profile)) is None:
+        return None
+    length, cosine = (half_way(ways(along, part)[law.method]) for part in ("log magnitude", law.quantity))
+    return _of_seeds(law, pandas.Series(cosine) - pandas.Series(length), along)
+
+
+def _better_than_accuracy(law: Law) -> Effect | None:
+    """Over families: the score of the whole shape, less that of clean accuracy alone."""
+    if (table := records.scales(law.study).get(law.profile)) is None:
+        return None
+    units = prediction.methods(prediction.whole(table))
+    names = prediction.declared().properties, ["accuracy"]
+    shape, plain = (prediction.left_out(units, one, law.quantity) for one in names)
+    return Effect(law.quantity, prediction.gain(shape, plain), "families", ())
+
+
+def _of_seeds(law: Law, values: pandas.Series, table: pandas.DataFrame) -> Effect:
+    return Effect(law.quantity, t_interval(values.dropna().to_numpy()).of(table, law.judges()), "seeds", ())
+
+
+_CONTRASTS: dict[str, Callable[[Law], Effect | None]] = {
+    "data-or-training": _between_corners,
+    "dose": _beyond_half,
+    "order": _turned_later,
+    "prediction": _better_than_accuracy,
+}
 STAYS = 0.02  # what stays moves by less, in units of its lens
 
 
@@ -128,8 +185,7 @@ def laws() -> dict[str, Law]:
 def judged() -> dict[str, tuple[Effect, bool, float]]:
     """Of each law whose contrast has several seeds on record: the effect, whether it holds, and Holm's p.
 
-    Holm's correction goes over all empirical laws: those whose contrast is not on record, or is judged in a chapter,
-    count as if they had said nothing.
+    Holm's correction goes over all empirical laws; those not on record count as if they had said nothing.
     """
     effects_of = {name: law.effect() for name, law in laws().items()}
     found = {name: one for name, one in effects_of.items() if one is not None and one.interval.n > 1}
@@ -141,26 +197,23 @@ def judged() -> dict[str, tuple[Effect, bool, float]]:
     }
 
 
-def became(name: str, among: Mapping[str, tuple[Effect, bool, float]], write: Callable = format) -> str:
-    """What its contrast says of a law; empty where that is not on record with several seeds. among: as of judged.
-
-    write: gives the text of an effect and a format.
-    """
-    if name not in among or among[name][0].interval.n < 2:
-        return ""
+def verdict(name: str, among: Mapping[str, tuple[Effect, bool, float]]) -> str:
+    """`as declared`, `open` or `the opposite of what was declared`, by the number alone. among: as of judged."""
     (effect, holds, p), law = among[name], laws()[name]
-    sure = f"p = {p:.3g}" if p >= 0.001 else "p < 0.001"
     seeds = len(study_profile(load_profile(law.profile), law.study).seeds)
     if effect.interval.n < seeds:
-        verdict = f"not judged before all {seeds} seeds are on record ({effect.interval.n} are)."
-    elif p >= 0.05 or not effect.interval.side():
-        verdict = "open."
-    else:
-        verdict = "as declared." if holds else "the opposite of what was declared."
+        return f"not judged before all {seeds} seeds are on record ({effect.interval.n} are)"
+    if p >= 0.05 or not effect.interval.side():
+        return "open"
+    return "as declared" if holds else "the opposite of what was declared"
+
+
+def became(name: str, among: Mapping[str, tuple[Effect, bool, float]], write: Callable = str) -> str:
+    """What its contrast says of a law; empty where that is not on record with several seeds. write: of a number."""
+    if name not in among or among[name][0].interval.n < 2:
+        return ""
+    (effect, _, p), law = among[name], laws()[name]
+    sure = f"p = {p:.3g}" if p >= 0.001 else "p < 0.001"
     where = load_profile(law.profile).description if law.study == "core" else f"study {law.study}, {law.profile}"
-    against = "" if law.against == "baseline" else f" against {law.against.replace('_', ' ')}"
-    return (
-        f"One number judges it, {law.contrast or 'the change'} of {QUANTITIES[law.quantity].changed} with "
-        f"{law.method.replace('_', ' ')}{against}: {write(effect, '+')} ({where}; "
-        f"{sure} after Holm’s correction over the laws), {verdict}"
-    )
+    said = f"One number judges it, {law.judges()}: {write(law.text(effect))} ({where}; {sure} after Holm’s correction "
+    return f"{said}over the laws), **{verdict(name, among)}**. {law.but}".strip()

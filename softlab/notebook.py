@@ -8,11 +8,9 @@ import os
 import re
 import string
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from softlab.errors import SoftlabError, check_known
-from softlab.experiment import Experiment
 from softlab.profile import Profile, chapters, study_profile, with_parameters
 from softlab.regularizers import REGISTRY
 
@@ -44,23 +42,13 @@ def begin(
     settings = with_parameters(profile, seeds, overrides)
 
     from softlab.records import recorded
-    from softlab.runs import failed_seeds, present
+    from softlab.runs import present
     from softlab.scales import spoken_of
     from softlab.training import choose_device
 
-    def needed() -> list[tuple[Experiment, Mapping[str, Any]]]:
-        """What the chapter reads, and how it is evaluated there."""
-        studies = [study_profile(settings, study) for study in chapters(settings).get(chapter, [])]
-        return [(experiment, study.evaluation) for study in studies for experiment in study.experiments()]
-
-    device = choose_device()
-    lost = failed_seeds([one for one, _ in needed()], device)
-    if lost:
-        print("left out, for all methods:", *(f"seed {seed}, as {why}" for seed, why in lost.items()))
-        if set(lost) >= set(settings.seeds):
-            raise SoftlabError("no seed is left")
-        settings = replace(settings, seeds=tuple(seed for seed in settings.seeds if seed not in lost))
-    networks, spoken = needed(), spoken_of(settings)
+    studies = [study_profile(settings, study) for study in chapters(settings).get(chapter, [])]
+    networks = [(experiment, study.evaluation) for study in studies for experiment in study.experiments()]
+    device, spoken = choose_device(), spoken_of(settings)
     untrained = [(one, evaluation) for one, evaluation in networks if present(one, device) is None]
     awaited = len([one for one, evaluation in untrained if not recorded(one, evaluation)])
     seconds = settings.seconds_per_network.get("gpu" if device.type == "cuda" else "cpu")
@@ -131,7 +119,7 @@ def declared(name: str, judged: Mapping | None = None) -> None:
     from softlab.laws import judged as judge
 
     if text := became(name, judge() if judged is None else judged, answering):
-        say(f"Declared before any of these networks was trained: *{laws()[name].law}* {text}")
+        say(f"Declared beforehand: *{laws()[name].law}* {text}")
 
 
 def at_scales(settings: Profile, table: pandas.DataFrame, quantity: str, study: str = "core") -> None:

@@ -112,6 +112,7 @@ class Prediction:
     fitted: dict[str, Fitted]
     model: str = "ridge"
     units: pandas.DataFrame = field(default_factory=pandas.DataFrame, repr=False)
+    hidden: str = "family"
 
     def score(self) -> float:
         """1 - Σ(observed - predicted)² / Σ(observed - mean of the others)², over all families."""
@@ -119,7 +120,7 @@ class Prediction:
 
     def again(self, units: pandas.DataFrame) -> "Prediction":
         """The same from some of the units."""
-        return left_out(units, self.names, self.outcome, self.model)
+        return left_out(units, self.names, self.outcome, self.model, self.hidden)
 
     def scores(self) -> dict[str, float]:
         """The score of each family."""
@@ -132,11 +133,14 @@ def _score(table: pandas.DataFrame) -> float:
     return 1 - float(np.square(observed - predicted).sum()) / plain if plain else np.nan
 
 
-def left_out(units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str = "ridge") -> Prediction:
+def left_out(
+    units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str = "ridge", hidden: str = "family"
+) -> Prediction:
     """Predict an outcome from these properties, for each family from the others only.
 
     units: of `methods`.  model: `ridge`, or `trees` (boosted, of depth two). Its strength is chosen without the family
-    too, as the one that predicts the others best, left out in turn. A method with a number missing is left out.
+    too, as the one that predicts the other families best, left out in turn. A method with a number missing is left out.
+    hidden: `method` to hide methods instead, with all their doses; they stand in the table's column `family`.
     Raises SoftlabError for an unknown model, and with fewer than four families.
     """
     check_known("model", model, MODELS)
@@ -145,15 +149,15 @@ def left_out(units: pandas.DataFrame, names: Sequence[str], outcome: str, model:
         raise SoftlabError(f"predicting left-out families takes at least {LEAST}, not {count}")
     parts: list[pandas.DataFrame] = []
     fitted: dict[str, Fitted] = {}
-    for family, rows in complete.groupby("family", sort=False):
-        others = complete.loc[complete["family"] != family]
+    for family, rows in complete.groupby(hidden, sort=False):
+        others = complete.loc[complete[hidden] != family]
         fitted[str(family)] = _fit(others, names, outcome, model)
         predicted = fitted[str(family)](rows[[*names]].to_numpy(float))
         part = {"family": family, "observed": rows[outcome], "predicted": predicted, "mean": others[outcome].mean()}
         parts.append(pandas.DataFrame(part, index=rows.index))
     table = pandas.concat(parts)
     table.attrs = units.attrs
-    return Prediction(outcome, tuple(names), table, fitted, model, complete)
+    return Prediction(outcome, tuple(names), table, fitted, model, complete, hidden)
 
 
 def _fit(units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str) -> Fitted:
@@ -237,17 +241,8 @@ def jackknife(prediction: Prediction) -> Interval:
     return _jackknife(lambda units: prediction.again(units).score(), prediction, prediction.units)
 
 
-def deleted(prediction: Prediction) -> dict[str, float]:
-    """The score without one family in turn, also in what rules are fitted to: {family: score}."""
-    return _deleted(lambda units: prediction.again(units).score(), prediction.units)
-
-
-def _deleted(score: Callable[[pandas.DataFrame], float], units: pandas.DataFrame) -> dict[str, float]:
-    return {str(family): score(units.loc[units["family"] != family]) for family in units["family"].unique()}
-
-
 def _jackknife(score: Callable[[pandas.DataFrame], float], prediction: Prediction, units: pandas.DataFrame) -> Interval:
-    rest, whole = np.array([*_deleted(score, units).values()]), score(units)
+    rest, whole = np.array([score(units.loc[units["family"] != one]) for one in units["family"].unique()]), score(units)
     count = len(rest)
     error = np.sqrt((count - 1) / count * np.square(rest - rest.mean()).sum())
     half = float(stats.t.ppf(0.975, count - 1) * error)

@@ -49,7 +49,7 @@ def outcomes(look: Look) -> Found:
     1,
     {
         "apex ratio": Quantity("distance of the apex / ‖Qf‖", CONES, 1, 3),
-        "constant class": Quantity("class the same at t = 0.1 and 10 (%)", CONES, 100, 1),
+        "constant class": Quantity("images that keep their class at t = 0.1 and 10 (%)", CONES, 100, 1),
         "settled share": Quantity("class settled below t = 1 (%)", CONES, 100, 1),
         "onset": Quantity("median onset t₀", CONES, 1, 3),
         "bounded classes": Quantity("classes with a bounded region", CONES, 1, 1),

@@ -44,14 +44,12 @@ def study_table(
     Columns: method, seed, what the study's grid varies, source ("live": from a network of the store, or "recorded"),
     id, torch, device, cpu, every quantity (NaN where its lens could not be applied, or had another version when it was
     recorded), and images: {outcome: array whose last axis goes over images}.  Networks that are neither in the store
-    nor recorded are trained. A seed of which a run is marked as failed is left out for all methods.
+    nor recorded are trained.
     """
     from tqdm import tqdm
 
     profile, place, rows = study_profile(settings, study), training.choose_device(device), []
-    experiments = profile.experiments()
-    lost = runs.failed_seeds(experiments, place, store)
-    with tqdm([one for one in experiments if one.seed not in lost], unit="network", leave=False, delay=2) as bar:
+    with tqdm(profile.experiments(), unit="network", leave=False, delay=2) as bar:
         for experiment in bar:
             there = runs.present(experiment, place, store) is not None
             row = None if there else recorded(experiment, profile.evaluation)
@@ -59,8 +57,6 @@ def study_table(
                 run = runs.fit_or_load(experiment, store=store, device=place)
                 row = {"source": "live"} | _row(run, numbers.of(run, profile.evaluation))
             rows.append(_varied(profile, experiment) | row)
-    if not rows:
-        raise SoftlabError(f"no seed of study {study} is left: {'; '.join(lost.values())}")
     table = pandas.DataFrame(rows)
     table.attrs.update(provenance.of_table(study, settings.name, table["source"], settings.is_packaged()))
     if mixture := runs.mixed(rows):

@@ -13,7 +13,9 @@ import pandas
 from scipy.optimize import isotonic_regression
 
 from softlab import records
-from softlab.effects import Effect, _paired, combined
+from softlab.effects import Effect, _paired, averages, combined, effects, outcomes
+from softlab.intervals import OPEN, Interval, each, means, t_interval
+from softlab.quantities import QUANTITIES, RADII
 
 AUTOATTACK, RADIUS_OF_AUTOATTACK = records.RECORDS / "autoattack", 4  # tools/record_autoattack.py; in 255ths
 
@@ -49,6 +51,13 @@ def autoattacked(profile: str) -> dict[str, dict[str, list[float]]]:
     return found
 
 
+def left_by_weak_attack(table: pandas.DataFrame) -> dict[str, Interval]:
+    """Share (%) of images that seven steps of PGD on cross-entropy leave at 4/255, and a better attack does not."""
+    at, survived = RADII.index(RADIUS_OF_AUTOATTACK), outcomes(table, "survived")  # (rungs, radii, images)
+    share: Any = each(lambda one: 100 * float((one[1] & ~one[2])[at].mean()), survived)
+    return {m: one.of(table, "images that the weak attack alone leaves (%)") for m, one in means(share).items()}
+
+
 def effect_apart(
     here: pandas.DataFrame, there: pandas.DataFrame, quantity: str, method: str, against: str = "baseline"
 ) -> Effect:
@@ -68,29 +77,69 @@ def effect_apart(
 def turns(cells: Mapping[tuple[int, int], Effect]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Between which cells of a grid the sign of an effect turns for certain, along its rows and along its columns.
 
-    The last cell before and the first after; an effect whose interval contains zero is on neither side.
+    The last cell before and the first after; an effect whose interval contains zero is on neither side, nor is one of
+    fewer than three seeds, whose interval is too uncertain.
     """
-    found = []
+    found, sides = [], {cell: one.interval.side() for cell, one in cells.items() if one.interval.n > 2}
     for along, fixed in ((0, 1), (1, 0)):
         for place in sorted({cell[fixed] for cell in cells}):
-            line = sorted((cell for cell in cells if cell[fixed] == place), key=lambda cell: cell[along])
-            sure = [(cell, side) for cell in line if (side := cells[cell].interval.side())]
-            found += [(low, high) for (low, side), (high, other) in itertools.pairwise(sure) if side != other]
+            sure = sorted(
+                (cell for cell in sides if cell[fixed] == place and sides[cell]), key=lambda cell: cell[along]
+            )
+            found += [(low, high) for low, high in itertools.pairwise(sure) if sides[low] != sides[high]]
     return found
 
 
-def fall_together(x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, np.ndarray, float]:
-    """The monotone curve through points that x decides best, its corners (x, ascending, and y), and how well it does.
+def per_doubling(
+    cells: Mapping[tuple[int, int], pandas.DataFrame], method: str, quantity: str
+) -> tuple[Interval, Interval, Interval]:
+    """What twice the training images, twice the steps, and both together change in a quantity of a method's networks.
 
-    The score: the share of squared error that such a curve, fitted without a point, saves in predicting it, against
-    the mean of the others; at most 1, below 0 where the curve does worse than that mean.  At least three points.
+    Of each seed: the slopes of a plane over the logarithms of both, by least squares; of seeds with a value in every
+    cell.  OPEN without one.  In the units in which the book writes the quantity.
+    """
+    rows = [one[one["method"] == method].assign(place=number) for number, one in enumerate(cells.values())]
+    values = pandas.concat(rows).pivot(index="place", columns="seed", values=quantity).dropna(axis=1)
+    if values.shape[1] == 0 or len(values) < len(cells):
+        return OPEN, OPEN, OPEN
+    plane = np.column_stack([np.log2(list(cells)), np.ones(len(cells))])
+    images, steps, _ = np.linalg.lstsq(plane, values.to_numpy(), rcond=None)[0]
+    one, table = QUANTITIES[quantity], next(iter(cells.values()))
+    parts = {"training images": images, "steps": steps, "images and steps": images + steps}
+    what = f"change of {one.changed} with twice the"
+    images, steps, both = (t_interval(one.factor * of).of(table, f"{what} {name}") for name, of in parts.items())
+    return images, steps, both
+
+
+def scores_by_axis(
+    cells: Mapping[tuple[int, int], pandas.DataFrame], quantity: str, methods: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """How well each of six things orders what methods do to a quantity in the cells: {thing: {method: score}}."""
+    sizes = np.array(list(cells), dtype=float)
+    axes = {"training images": sizes[:, 0], "steps": sizes[:, 1], "passes over the data": sizes[:, 1] / sizes[:, 0]}
+    for name in ("training accuracy", "accuracy", "gap"):
+        axes[f"{name} of the baseline"] = np.array([averages(one, name)["baseline"].mean for one in cells.values()])
+    moved = [effects(one, quantity) for one in cells.values()]
+    found: dict[str, dict[str, float]] = {name: {} for name in axes}
+    for method in methods:
+        there = np.array([method in one for one in moved])
+        values = [one[method].interval.mean for one in moved if method in one]
+        for name, at in axes.items() if there.sum() > 5 else ():
+            found[name][method] = fall_together(at[there], values)
+    return found
+
+
+def fall_together(x: Sequence[float], y: Sequence[float]) -> float:
+    """How well x orders y by itself: 1 where all points lie on one rising or one falling curve.
+
+    The share of squared error that such a curve, fitted without a point, saves in predicting it, against the mean of
+    the others; below 0 where the curve does worse than that mean.  At least three points.
     """
     at, values = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     others = [np.arange(len(at)) != one for one in range(len(at))]
     curve = [np.interp(at[~some], *_monotone(at[some], values[some]))[0] for some in others]
     mean = [values[some].mean() for some in others]
-    score = 1 - ((values - curve) ** 2).sum() / ((values - mean) ** 2).sum()
-    return *_monotone(at, values), float(score)
+    return float(1 - ((values - curve) ** 2).sum() / ((values - mean) ** 2).sum())
 
 
 def _monotone(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -25,7 +25,6 @@ from softlab.profile import Profile, study_profile
 from softlab.provenance import store_folder
 from softlab.representation import extract
 from softlab.store import (
-    FAILURE,
     DamagedRun,
     alone,
     finish,
@@ -53,12 +52,6 @@ class Run:
     def model(self) -> models.Network:
         """The trained network in evaluation mode, on a GPU if there is one."""
         return self._with_weights("weights.safetensors")
-
-    @property
-    def failure(self) -> str | None:
-        """Why the run is marked as failed; None if it is not."""
-        mark = self.folder / FAILURE
-        return mark.read_text(encoding="utf-8") if mark.exists() else None
 
     def snapshot(self, epoch: int) -> models.Network:
         """The network as it was after `epoch` epochs (0: before training)."""
@@ -176,21 +169,14 @@ def _folder_of(experiment: Experiment, device: torch.device, store: str | Path |
 def study(
     profile: Profile, name: str = "core", *, store: str | Path | None = None, device: str | None = None
 ) -> dict[str, list[Run]]:
-    """All runs of a study of softlab/chapters.yaml at this profile, {method: [Run by seed]}; trains those missing.
-
-    A seed of which a run is marked as failed is left out for all methods, so that they stay comparable.
-    """
+    """All runs of a study of softlab/chapters.yaml at this profile, {method: [Run by seed]}; trains those missing."""
     from tqdm import tqdm
 
-    experiments = study_profile(profile, name).experiments()
-    lost = failed_seeds(experiments, training.choose_device(device), store)
     runs: dict[str, list[Run]] = {}
-    with tqdm([one for one in experiments if one.seed not in lost], unit="network", leave=False, delay=2) as bar:
+    with tqdm(study_profile(profile, name).experiments(), unit="network", leave=False, delay=2) as bar:
         for experiment in bar:
             bar.set_description(f"{experiment.method}, seed {experiment.seed}", refresh=False)
             runs.setdefault(experiment.method, []).append(fit_or_load(experiment, store=store, device=device))
-    if not runs:
-        raise SoftlabError(f"no seed of study {name} is left: {'; '.join(lost.values())}")
     if mixture := mixed([run.provenance for group in runs.values() for run in group]):
         print(f"study {name} mixes networks of {mixture}: a difference between methods may be one between these")
     return runs
@@ -204,9 +190,8 @@ def specimens(
     From the store or the zoo in use, else from the zoo that comes along, which has half precision, else trained now.
     """
     experiments, device = study_profile(profile, study).experiments(), training.choose_device()
-    lost = failed_seeds(experiments, device, store)
-    seeds = list(dict.fromkeys(one.seed for one in experiments if one.seed not in lost))
-    if not seeds or seed not in (None, *seeds):
+    seeds = list(dict.fromkeys(one.seed for one in experiments))
+    if seed not in (None, *seeds):
         raise SoftlabError(f"study {study} has networks of the seeds {seeds}, not of {seed}")
     found = {}
     for experiment in experiments:
@@ -220,18 +205,6 @@ def mixed(origins: list[Mapping[str, object]]) -> str:
     """`torch 2.6 and 2.7, device cpu and cuda` where records of networks differ in what changes bits; else nothing."""
     found = {name: sorted({str(one.get(name)) for one in origins}) for name in ("torch", "device")}
     return ", ".join(f"{name} {' and '.join(values)}" for name, values in found.items() if len(values) > 1)
-
-
-def failed_seeds(
-    experiments: list[Experiment], device: torch.device, store: str | Path | None = None
-) -> dict[int, str]:
-    """Seeds of which a run is marked as failed, {seed: which run, and why}."""
-    lost = {}
-    for experiment in experiments:
-        mark = _folder_of(experiment, device, store) / FAILURE
-        if mark.exists():
-            lost[experiment.seed] = f"{mark.parent.name} is marked as failed ({mark.read_text(encoding='utf-8')})"
-    return lost
 
 
 def stored(store: str | Path | None = None) -> Iterator[Run]:

@@ -17,10 +17,9 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from softlab.errors import SoftlabError
-from softlab.files import file_digest, sync_folder, write_json, write_tensors, write_whole
+from softlab.files import file_digest, sync_folder, write_json, write_tensors
 from softlab.provenance import store_folder
 
-FAILURE = "failed.txt"  # in a run's folder: the mark, and the reason
 ID = re.compile(r"[a-z][a-z0-9_]*-seed[0-9]+-[0-9a-f]{12}")
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -87,12 +86,6 @@ def read_checkpoint(partial: Path, *parts: str) -> tuple[int, dict, list[dict[st
         (partial / CHECKPOINT).unlink()
         return None
     return int(metadata["epoch"]), json.loads(metadata["history"]), [found[part] for part in parts]
-
-
-def mark_as_failed(name: str, reason: str, store: str | Path | None = None) -> None:
-    """Leave a run's seed out of studies from now on, without training it again. An empty reason takes the mark away."""
-    mark = store_folder(store) / name / FAILURE
-    write_whole(mark, lambda file: file.write(reason.encode())) if reason else mark.unlink(missing_ok=True)
 
 
 def run_folders(store: Path) -> list[Path]:

@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from importlib import metadata
 
 import pytest
 
@@ -145,19 +144,6 @@ def test_help_loads_no_torch():
     assert "--methods-file" in said.stdout
 
 
-def test_the_unrelated_distribution_softlab_is_named(monkeypatch, capsys, recwarn):
-    class Foreign:
-        version = "0.3"
-
-        def locate_file(self, _):
-            return "/somewhere"
-
-    real = metadata.distribution
-    monkeypatch.setattr(metadata, "distribution", lambda name: Foreign() if name == "softlab" else real(name))
-    assert softlab("runs") == 0
-    assert "softlab 0.3 in /somewhere is another project" in str(recwarn.pop().message)
-
-
 def test_claims_lists_laws_and_papers_at_once_and_says_what_is_on_record(capsys):
     from softlab.laws import laws, papers
 
@@ -167,7 +153,9 @@ def test_claims_lists_laws_and_papers_at_once_and_says_what_is_on_record(capsys)
     assert lines[0].endswith(laws()["cones"].law)
     assert softlab("claims", "cones", "rates", "short") == 0
     shown = capsys.readouterr().out
-    assert re.search(r"One number judges it, .*: [-+]\d.* \(Fashion-MNIST \(mini\), .*; p .*\), as declared\.", shown)
+    assert re.search(
+        r"One number judges it, .*: [-+]\d.* \(Fashion-MNIST \(mini\), .*; p .*\), \*\*as declared\*\*\.", shown
+    )
     assert "  theorem\n" in shown
     assert re.search(r"quick-confirm +label_smoothing +-0\.\d+ ± 0\.\d+ +as it says", shown)
     assert softlab("claims", "cone") == 2

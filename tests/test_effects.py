@@ -130,17 +130,20 @@ def test_a_mean_over_images_has_an_interval_over_seeds_and_images():
 
 
 def test_ece_is_a_mean_over_images_once_the_signs_of_its_bins_are_fixed():
-    # In the bin around .75 the baseline is right too seldom, around .55 too often: .25 and -.45 of four images each.
-    # Its first seed alone would be right too often in both.
+    # Two bins of two images each. The lucky network is right too often by .25 and .45, the unlucky one too seldom by
+    # .75 and too often by .45; the better ones too often by .25 and too seldom by .05.
     confidence = np.array([0.75, 0.75, 0.55, 0.55])
     lucky = {"confidence": confidence, "right": np.array([True, True, True, True])}
     unlucky = {"confidence": confidence, "right": np.array([False, False, True, True])}
     better = {"confidence": confidence, "right": np.array([True, True, True, False])}
     images = right(lucky, unlucky, better, better)
-    values = {"baseline": {0: 0.35, 1: 0.35}, "mixup": {0: 0.15, 1: 0.15}}
+    values = {"baseline": {0: 0.35, 1: 0.6}, "mixup": {0: 0.15, 1: 0.15}}
     one = effects(table(values, images, "ECE"), "ECE")["mixup"]
-    assert one.interval.mean == pytest.approx(0.15 - 0.35)
+    assert one.interval.mean == pytest.approx(0.15 - (0.35 + 0.6) / 2)
     assert one.over == "seeds and images"
+    levels = averages(table(values, images, "ECE"), "ECE")
+    assert levels["mixup"].mean - levels["baseline"].mean == pytest.approx(one.interval.mean)
+    assert levels["baseline"].degrees != 1  # over images, too
     gap = effects(table(values, images, "ECE").assign(gap=0.0), "gap")["mixup"]
     assert gap.interval.mean == pytest.approx(0.0)
 

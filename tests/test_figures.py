@@ -21,7 +21,6 @@ from softlab.figures import (
     arrows,
     at_scales,
     attack_steps,
-    candidates,
     confidence_shifts,
     doses,
     estimate_panels,
@@ -30,6 +29,7 @@ from softlab.figures import (
     force_field,
     maps,
     minus_gradient,
+    over_passes,
     panels_at_scales,
     plane_points,
     projections,
@@ -305,16 +305,16 @@ def test_maps_write_each_value_in_its_cell_and_bold_what_is_beside_zero():
     assert written == {"40": "normal", "20": "normal", "-12": "bold", "+3": "normal"}
 
 
-def test_candidates_have_a_panel_each_and_a_score_for_each_method():
-    gains = {"mixup": [Interval(value, value - 1, value + 1, 3) for value in (1.0, 2.0, 3.0)]}
-    curve = {"mixup": (np.array([1.0, 3.0]), np.array([1.0, 3.0]), 0.83)}
-    figure = candidates(
-        {"images": [1, 2, 3], "passes": [10, 20, 21]}, gains, dict.fromkeys(("images", "passes"), curve), "change"
-    )
-    shown = [ax for ax in figure.axes if ax.get_xlabel()]
-    assert [ax.get_xlabel() for ax in shown] == ["images", "passes"]
-    assert [text.get_text() for text in shown[0].texts] == ["0.83"]
-    assert [text.get_text() for text in shown[1].get_xticklabels()] == ["10", "20"]  # none on another
+def test_over_passes_has_a_panel_a_method_a_line_a_size_and_open_markers_for_one_network():
+    one, many = Interval(40.0, -math.inf, math.inf, 1), Interval(20.0, 18.0, 22.0, 3)
+    panels = {"baseline": {(250, 360): many, (1000, 360): one}, "mixup": {(1000, 360): many}}
+    figure = over_passes(panels, 100, "left (%)")
+    left, right = figure.axes
+    assert [ax.get_title() for ax in figure.axes] == ["baseline", "Mixup"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["250", "1,000"]
+    marked = [bars.lines[0] for bars in left.containers]
+    assert [(line.get_xdata()[0], line.get_fillstyle()) for line in marked] == [(144, "full"), (36, "none")]
+    assert len(right.containers) == 1
 
 
 def test_a_way_under_attack_names_the_classes_that_it_meets():

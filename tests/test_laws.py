@@ -4,7 +4,7 @@ import pandas
 import pytest
 
 from softlab import SoftlabError, interventions, laws, load_profile, records, regularizers, robustness
-from softlab.effects import effects, over_grid
+from softlab.effects import averages, effects, over_grid, shares
 from softlab.profile import chapters
 
 
@@ -98,8 +98,44 @@ def test_what_the_readme_found_is_what_the_record_says():
     assert effects(few, "robust, 4/255").rises("cutmix", "weight_decay")
     assert effects(few, "robust, 4/255").falls("label_smoothing", "mixup")
     assert effects(many, "robust, 4/255").rises(*soft, "weight_decay")
-    assert effects(few, "constant class").falls(*soft)
+    cells = {at: table for at, table in robustness.cells_of("quick-confirm").items() if at[0] <= 4000}
+    for name in ("mixup", "cutmix"):
+        images, steps, both = robustness.per_doubling(cells, name, "robust, 4/255")
+        assert images.low > 0 > steps.high
+        assert -2 < both.low < both.high < 2
+    cones = [effects(table, "constant class") for table in records.scales().values()]
+    assert all(one.falls(name) for one in cones for name in soft[1:] if name in one and one[name].interval.n > 1)
+    assert {one["label_smoothing"].interval.side() for one in cones} == {-1, 0}
     lasting = records.scales("hundred_again")["quick-confirm"]
     assert not over_grid(lasting, "accuracy", "maxsup", "label_smoothing").side()
-    there, more = interventions.recorded("label_smoothing", "robust, 4/255", "quick-confirm")["scale_penalty"]
-    assert min(there.low, more.low) > 0
+    pairs = [interventions.recorded(name, "robust, 4/255", "quick-confirm")["scale_penalty"] for name in soft]
+    assert all(there.low > 0 for there, _ in pairs)
+    assert min(more.low for _, more in pairs[:2]) > 0 > pairs[2][1].high
+
+
+def test_where_a_law_says_too_much_the_record_says_so():
+    """What stands in `but` of laws.yml, law by law."""
+    tables = records.scales()
+    quick, full, conv, flip = (
+        tables[name] for name in ("quick-confirm", "fashion-heldout", "convnext-confirm", "cifar10-jpeg-flip")
+    )
+
+    def moved(table, quantity):
+        return effects(table, quantity)["label_smoothing"].interval
+
+    assert {name for name, law in laws.laws().items() if law.but} == {
+        "cones", "gap", "dose", "train-tight-test-loose", "prediction", "invariant-cosine", "maxsup", "origin"
+    }  # fmt: skip
+    for table in (full, conv, tables["mobilenet-confirm"]):
+        assert not moved(table, "constant class").side()
+        assert effects(table, "constant class").falls("mixup", "cutmix")
+    assert averages(conv, "gap")["label_smoothing"].low > 0
+    doses = records.scales("dose")["quick-confirm"]
+    assert shares(doses, "spread, logits", 0.1)[0.01].high < 100
+    assert moved(full, "spread, logits, train").side() >= 0
+    assert moved(conv, "spread, logits").side() <= 0
+    score = laws.laws()["prediction"].effect().interval
+    assert score.high > 1
+    assert moved(quick, "inward, attack, cross-entropy").high < 0 < moved(flip, "inward, attack, cross-entropy").low
+    later = over_grid(records.scales("hundred_again")["quick-confirm"], "accuracy", "maxsup", "label_smoothing")
+    assert later.mean < 100 * laws.laws()["maxsup"].effect().interval.mean

@@ -69,15 +69,15 @@ def test_a_law_is_told_with_its_contrast_once_there_is_one(monkeypatch):
     monkeypatch.setattr(laws, "judged", lambda: {"gap": (effect, True, 0.001)})
     notebook.declared("gap")
     assert re.search(r"-10\.0 ± 2\.0 \(Fashion-MNIST, 55,000 .*; p = 0\.001", said[0])
-    assert said[0].endswith(" as declared.")
+    assert "**as declared**." in said[0]
     monkeypatch.setattr(laws, "judged", lambda: {"gap": (effect, True, 0.2)})
     notebook.declared("gap")
-    assert said[1].endswith(" open.")
+    assert "**open**." in said[1]
     opposite = Effect("gap", Interval(0.1, 0.08, 0.12, 5), "seeds", ())
     monkeypatch.setattr(laws, "judged", lambda: {"gap": (opposite, False, 0.001)})
     notebook.declared("gap")
-    assert said[2].endswith(" the opposite of what was declared.")
+    assert "**the opposite of what was declared**." in said[2]
     early = Effect("gap", Interval(-0.1, -0.12, -0.08, 4), "seeds", ())
     monkeypatch.setattr(laws, "judged", lambda: {"gap": (early, True, 0.001)})
     notebook.declared("gap")
-    assert said[3].endswith(" not judged before all 5 seeds are on record (4 are).")
+    assert "**not judged before all 5 seeds are on record (4 are)**." in said[3]

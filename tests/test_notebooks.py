@@ -45,6 +45,8 @@ def test_a_committed_notebook_is_clean(path):
     for cell in cells:
         assert len(cell.source.splitlines()) <= 20, f"cell {cell.id} is longer than 20 lines"
         assert not cell.outputs or "keep_output" in tags(cell), f"cell {cell.id} has outputs"
+        assert not ("tell(" in cell.source and "$" in cell.source), f"cell {cell.id}: an output's formulas stay raw"
+        assert "ipynb)" not in cell.source, f"cell {cell.id}: an output's link is to a page, NAME.html"
         if "nbval-check-output" in tags(cell):
             assert "keep_output" in tags(cell), cell.id
             assert cell.outputs, f"cell {cell.id} is compared with an output that it does not have"

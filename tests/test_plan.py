@@ -88,7 +88,7 @@ def test_cheap_tables_on_embedded_data_are_tried_again(tmp_path):
         ("core", "quick-confirm", 3),
         ("outside", "quick-confirm", 3),  # scored on images that do not come along
         ("training_images_more", "quick-confirm", 3),  # trained on them
-        ("core", "quick-mobilenet", 3),  # 45 s a network
+        ("core", "mobilenet-confirm", 3),  # 45 s a network
         ("hundred", "quick-confirm", 3),  # longer than its profile says
         ("core", "cifar10-jpeg-flip", 3),
         ("dropout", "quick", 2),  # too few

@@ -97,6 +97,17 @@ def test_what_is_predicted_for_a_family_does_not_depend_on_it(units):
     assert not (both[0]["predicted"][~noise] == both[1]["predicted"][~noise]).any()
 
 
+def test_single_methods_may_be_hidden_with_all_their_doses(units):
+    units = units.assign(method=[f"{family} {k % 2}" for k, family in enumerate(units["family"])])
+    single = left_out(units, NAMES, "gap", hidden="method")
+    assert set(single.table["family"]) == set(units["method"])
+    changed = units.copy()
+    name = units["method"].iloc[0]
+    changed.loc[changed["method"] == name, "gap"] = 100.0
+    own = single.table["family"] == name
+    assert (single.table["predicted"][own] == single.again(changed).table["predicted"][own]).all()
+
+
 def test_methods_without_a_number_are_left_out_and_too_few_families_refused(units):
     units.loc["m3 1", "alignment"] = np.nan
     assert "m3 1" not in left_out(units, NAMES, "gap").table.index

@@ -1,5 +1,7 @@
 """What chapter 6 asks of records: cells, corners, turns of signs, curves, and AutoAttack beside the ladder."""
 
+import math
+
 import numpy as np
 import pandas
 import pytest
@@ -43,26 +45,65 @@ def test_effects_in_two_places_on_the_same_images_are_over_these_too():
 
 
 def test_a_sign_turns_where_intervals_say_so_along_rows_and_columns():
-    def effect(mean, half=1.0):
-        return Effect("gap", Interval(mean, mean - half, mean + half, 3), "seeds", ())
+    def effect(mean, n=3):
+        return Effect("gap", Interval(mean, mean - 1, mean + 1, n), "seeds", ())
 
     grid = {(1, 1): effect(-2), (2, 1): effect(0.5), (3, 1): effect(2), (1, 2): effect(-3), (3, 2): effect(-0.5)}
     assert turns(grid) == [((1, 1), (3, 1))]
     assert turns(grid | {(1, 2): effect(3)}) == [((1, 1), (3, 1)), ((1, 1), (1, 2))]
+    assert turns(grid | {(1, 2): effect(3, n=2)}) == [((1, 1), (3, 1))]  # of two networks no verdict
     assert turns({}) == []
 
 
 def test_points_fall_together_on_a_curve_that_only_rises_or_only_falls():
     x = [1.0, 2.0, 2.0, 3.0, 4.0]
-    at, level, score = fall_together(x, [4.0, 3.0, 3.0, 2.0, 1.0])
-    assert list(at) == [1, 2, 3, 4]
-    assert list(level) == [4, 3, 2, 1]
     # Left out in turn: the ends are predicted as their neighbours, one off each; the others are met.  The mean of the
     # others is 2.25, 2.5, 2.5, 2.75 and 3.
     squared = 1.75**2 + 0.5**2 + 0.5**2 + 0.75**2 + 2**2
-    assert score == pytest.approx(1 - 2 / squared)
-    assert list(fall_together([1, 2, 3, 4], [1, 3, 2, 4])[1]) == [1, 2.5, 2.5, 4]
-    assert fall_together([1, 1, 1], [1, 2, 3])[2] == pytest.approx(0)  # all at one place: no better than the mean
+    assert fall_together(x, [4.0, 3.0, 3.0, 2.0, 1.0]) == pytest.approx(1 - 2 / squared)
+    assert fall_together(x, [1.0, 2.0, 2.0, 3.0, 4.0]) == pytest.approx(1 - 2 / squared)
+    assert fall_together([1, 1, 1], [1, 2, 3]) == pytest.approx(0)  # all at one place: no better than the mean
+
+
+def cells_with(seeds, value, methods=("mixup",)):
+    """Tables of nine cells in which a method has value(images, steps, seed)."""
+    return {
+        (images, steps): pandas.DataFrame(
+            [
+                {"id": f"{m}-{seed}", "method": m, "seed": seed, "robust, 4/255": value(m, images, steps, seed)}
+                for m in methods
+                for seed in seeds
+            ]
+        )
+        for images in (250, 1000, 4000)
+        for steps in (360, 1440, 5760)
+    }
+
+
+def test_doubling_gives_the_slopes_of_a_plane_for_each_seed():
+    def left(method, images, steps, seed):
+        return 0.03 * math.log2(images) - (0.05 + 0.01 * seed) * math.log2(steps)
+
+    more, longer, both = robustness.per_doubling(cells_with((0, 2), left), "mixup", "robust, 4/255")
+    assert (more.mean, longer.mean, more.n) == (pytest.approx(3), pytest.approx(-6), 2)
+    assert more.half_width == pytest.approx(0, abs=1e-9)
+    assert longer.half_width == pytest.approx(12.706, abs=1e-2)  # of -5 and -7
+    assert both.mean == pytest.approx(-3)
+    lacks_one = cells_with((0,), left)
+    lacks_one[250, 360] = lacks_one[250, 360][:0]
+    assert robustness.per_doubling(lacks_one, "mixup", "robust, 4/255")[0].n == 0
+
+
+def test_the_axis_that_decides_has_the_highest_score():
+    def left(method, images, steps, seed):
+        return -math.log2(steps / images) if method == "mixup" else 0.0
+
+    cells = cells_with((0, 1), left, ("baseline", "mixup"))
+    for at, rows in cells.items():
+        rows["images"] = [{} for _ in range(len(rows))]
+        rows[["training accuracy", "accuracy", "gap"]] = [hash(at) % 7, hash(at) % 5, hash(at) % 3]
+    scores = robustness.scores_by_axis(cells, "robust, 4/255", ["mixup"])
+    assert max(scores, key=lambda name: scores[name]["mixup"]) == "passes over the data"
 
 
 def test_autoattack_is_read_of_networks_that_it_has_met_to_the_end(monkeypatch, tmp_path):
@@ -75,3 +116,11 @@ def test_autoattack_is_read_of_networks_that_it_has_met_to_the_end(monkeypatch, 
     np.savez(tmp_path / "a.npz", done=np.array([True, False, False, False]), begun=np.array([True]))
     (tmp_path / "a.json").write_text('{"done": {}}')
     assert robustness.autoattacked("a") == {"the ladder": {"mixup": [50.0]}, "AutoAttack": {"mixup": [25.0]}}
+
+
+def test_what_the_weak_attack_alone_leaves_is_counted_at_its_radius():
+    survived = np.ones((3, len(robustness.RADII), 4), bool)
+    survived[2, robustness.RADII.index(4), :1] = False  # the third rung takes one of four
+    survived[1:, robustness.RADII.index(2), :2] = False
+    rows = [{"method": "mixup", "seed": seed, "images": {"survived": survived}} for seed in (0, 1)]
+    assert robustness.left_by_weak_attack(pandas.DataFrame(rows))["mixup"].mean == 25

@@ -35,7 +35,7 @@ def set_repository(checkout, *address):
 
 
 def content(checkout):
-    return {path: path.read_text() for path in sorted(checkout.rglob("*")) if path.is_file()}
+    return {path: path.read_text() for path in sorted(checkout.rglob("*")) if path.is_file() and path.suffix != ".pyc"}
 
 
 def sources(checkout):

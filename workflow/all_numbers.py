@@ -16,7 +16,6 @@ import pandas
 
 from softlab import records
 from softlab.effects import effects
-from softlab.errors import SoftlabError
 from softlab.experiment import FIELDS
 from softlab.figures import style
 from softlab.intervals import Interval, t_interval
@@ -57,10 +56,7 @@ def of_build(settings: Profile, studies: list[str]) -> Iterator[Measured]:
     """These studies, as chapters read them."""
     for study in studies:
         shared = study_profile(settings, study).experiment.as_dict()
-        try:
-            yield Measured(study, HERE, records.study_table(settings, study), shared)
-        except SoftlabError as error:  # every network marked as failed
-            print(f"left out: {error}")
+        yield Measured(study, HERE, records.study_table(settings, study), shared)
 
 
 def of_records(at_hand: dict[str, pandas.DataFrame]) -> Iterator[Measured]:

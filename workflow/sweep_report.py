@@ -24,7 +24,6 @@ from softlab.pages import Part, save_page, to_html
 from softlab.profile import Profile
 from softlab.provenance import store_folder
 from softlab.quantities import QUANTITIES
-from softlab.store import FAILURE
 
 KEPT = ("profile", "standing", "data", "data_digest", "date", "commit", "device", "machine", "torch", "python")
 
@@ -42,8 +41,7 @@ def collect(sweep: Sweep, out: Path, profile: str) -> tuple[pandas.DataFrame, di
             settings = point.settings(profile)
             rows = [manifests[short_digest(one)] for one in plan.networks(settings, ["core"])]
             about = about_networks(settings, rows[-1]["id"])
-            failed = {one["seed"] for one in rows if (store_folder() / one["id"] / FAILURE).exists()}
-            for one in [one for one in rows if one["seed"] not in failed]:
+            for one in rows:
                 of = {**where, "method": one["method"], "seed": one["seed"]}
                 found += [{**of, "quantity": quantity, "value": value} for quantity, value in one["values"].items()]
     about = {key: about[key] for key in KEPT}

@@ -4,7 +4,7 @@ Every function takes matplotlib axes, or makes them, and returns them.
 """
 
 # ruff: noqa: F401 (what the package offers)
-from softlab.figures.attacked import Way, angles, attack_steps, candidates, maps, turned, ways_under_attack
+from softlab.figures.attacked import Way, angles, attack_steps, maps, over_passes, turned, ways_under_attack
 from softlab.figures.effects import (
     arrows,
     at_scales,

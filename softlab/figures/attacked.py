@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
@@ -55,43 +56,29 @@ def maps(panels: Mapping[str, Mapping[tuple[int, int], Interval]], label: str) -
     return figure
 
 
-def candidates(
-    places: Mapping[str, Sequence[float]],
-    gains: Mapping[str, Sequence[Interval]],
-    curves: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray, float]]],
-    label: str,
-) -> Figure:
-    """Changes against each of several things that might decide them, a panel for each, three in a row.
+def over_passes(panels: Mapping[str, Mapping[tuple[int, int], Interval]], batch: int, label: str) -> Figure:
+    """What an attack leaves of each method against how often an image was seen: a panel a method, a line a data size.
 
-    places: what it is called -> where each cell is; the first row of panels has logarithmic axes.  gains: method -> the
-    change in each cell.  curves: as places -> method -> a curve (x, y), and a score that stands in the method's colour.
+    panels: method -> {(training images, steps): interval}.  batch: images a step.  Open markers: one network.
     """
-    rows = -(-len(places) // 3)
-    look = {"sharey": True, "squeeze": False, "layout": "constrained"}
-    figure, axes = plt.subplots(rows, 3, figsize=(8.6, 2.9 * rows), **look)
-    for ax, (name, at) in zip(axes.flat, places.items(), strict=False):
-        if ax in axes[0]:
-            ax.set_xscale("log")
-            ticks = [one for one in sorted(set(at)) if not any(0.8 * one < less < one for less in at)]
-            ax.set_xticks(ticks, [f"{one:,.0f}" for one in ticks], fontsize=7)
-            ax.set_xticks([], minor=True)
-        for number, (method, values) in enumerate(gains.items()):
-            shape = style(method)
-            for x, one in zip(at, values, strict=True):
-                half = [one.half_width] if one.n > 1 else None
-                fill = "full" if one.n > 1 else "none"
-                marker = {"color": shape.color, "marker": shape.marker, "ms": 5, "fillstyle": fill}
-                ax.errorbar(x, one.mean, half, ls="none", lw=0.8, **marker)
-            x, y, score = curves[name][method]
-            ax.plot(x, y, color=shape.color, lw=1, alpha=0.6)
-            place = {"transform": ax.transAxes, "fontsize": 9, "ha": "right", "va": "top", "color": shape.color}
-            ax.text(0.36 + 0.32 * number, 1.08, f"{score:z.2f}", **place)
-        ax.axhline(0, color="black", lw=0.8)
-        ax.set(xlabel=name)
+    sizes = sorted({images for cells in panels.values() for images, _ in cells})
+    colors = dict(zip(sizes, colormaps["viridis_r"](np.linspace(0.15, 1, len(sizes))), strict=True))
+    look = {"sharex": True, "sharey": True, "squeeze": False, "layout": "constrained"}
+    figure, axes = plt.subplots(1, len(panels), figsize=(8.6, 3.3), **look)
+    for ax, (method, cells) in zip(axes.flat, panels.items(), strict=True):
+        for size, color in colors.items():
+            line = [(batch * steps / size, one) for (images, steps), one in sorted(cells.items()) if images == size]
+            ax.plot([at for at, _ in line], [one.mean for _, one in line], color=color, lw=1)
+            for at, one in line:
+                half, fill = ([one.half_width], "full") if one.n > 1 else (None, "none")
+                ax.errorbar(at, one.mean, half, color=color, marker="o", ms=5, lw=0.8, ls="none", fillstyle=fill)
+        ax.set(xscale="log")
+        ax.set_title(style(method).label, fontsize=10)
         ax.grid(alpha=0.3)
-    for ax in axes[:, 0]:
-        ax.set_ylabel(label)
-    figure.legend(handles=markers(gains), loc="outside upper center", ncols=len(gains), frameon=False)
+    axes[0, 0].set_ylabel(label)
+    figure.supxlabel("passes over the data", fontsize=10)
+    lines = [Line2D([], [], color=color, marker="o", label=f"{size:,}") for size, color in colors.items()]
+    figure.legend(handles=lines, title="training images", loc="outside upper center", ncols=len(sizes), frameon=False)
     return figure
 
 

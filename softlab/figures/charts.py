@@ -24,8 +24,8 @@ CONFIG = {
     "font": "sans-serif",
     "view": {"stroke": None},
     "axis": {"labelColor": INK, "titleColor": INK, "tickColor": INK, "domainColor": INK, "gridColor": "#88888844"}
-    | {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 260},
-    "header": {"labelColor": INK, "labelFontSize": 11, "labelLimit": 150, "labelLineHeight": 13},
+    | {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 340},
+    "header": {"labelColor": INK, "labelFontSize": 11, "labelLimit": 220, "labelLineHeight": 13},
     "title": {"color": INK, "fontSize": 12, "fontWeight": "normal", "anchor": "start", "offset": 6},
     "legend": {"labelColor": INK, "titleColor": INK, "labelFontSize": 12},
 }

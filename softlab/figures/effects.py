@@ -125,7 +125,7 @@ def panels_at_scales(quantities: "Mapping[str, Mapping[str, Mapping[str, Effect]
     rows: dict[str, Mapping[str, Effect]] = {}
     for name, found in (one for scales in quantities.values() for one in scales.items()):
         rows[name] = max(rows.get(name, {}), found, key=_seeds)
-    size = (2.2 + 1.65 * len(quantities), 0.56 * len(rows) + 1)
+    size = (2.2 + 1.65 * len(quantities), 0.64 * len(rows) + 1)
     figure, axes = plt.subplots(1, len(quantities), figsize=size, sharey=True, squeeze=False, layout="constrained")
     for ax, (title, scales) in zip(axes[0], quantities.items(), strict=True):
         at_scales({name: scales.get(name, {}) for name in rows}, ax)
