@@ -1,12 +1,15 @@
 """The same effects at several scales: this build's table of a study, and all that are on record."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas
 
 from softlab import records
-from softlab.effects import Effects, effects
+from softlab.effects import Effects, averages, effects
+from softlab.intervals import Interval
 from softlab.profile import Profile, load_profile, packaged_profiles
 
 
@@ -45,6 +48,29 @@ def tables_at_scales(table: pandas.DataFrame, settings: Profile, study: str = "c
     found.sort(key=lambda one: (one[1] != own, one[2]["seed"].min()))
     last = {json.dumps(setting, sort_keys=True): (label, one) for label, setting, one in found}
     return {label: one for label, one in last.values() if "baseline" in set(one["method"])}
+
+
+ByMethod = dict[str, dict[Any, Interval]]  # method -> setting -> interval
+
+
+def by_heart(
+    tables: Mapping[str, pandas.DataFrame], methods: Sequence[str]
+) -> tuple[dict[str, float], ByMethod, ByMethod]:
+    """The generalization gap of plain training in each setting, confidence gaps there, and changes of ECE, in points.
+
+    tables: setting -> table that has a baseline; one of which its accuracy on training images is not on record is left
+    out.  The generalization gap is that accuracy minus the one on test images.
+    """
+    ahead: dict[Any, float] = {}
+    gaps, changes = ({m: {} for m in methods} for _ in range(2))
+    for setting, table in tables.items():
+        plain: Any = table[table["method"] == "baseline"]
+        if math.isfinite(more := 100 * float((plain["training accuracy"] - plain["accuracy"]).mean())):
+            ahead[setting], mean, change = more, averages(table, "gap"), effects(table, "ECE")
+            for m in methods:
+                gaps[m] |= {setting: mean[m].scaled(100)} if m in mean else {}
+                changes[m] |= {setting: change[m].interval.scaled(100)} if m in change else {}
+    return ahead, gaps, changes
 
 
 def spoken_of(settings: Profile) -> Profile:

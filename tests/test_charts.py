@@ -10,7 +10,7 @@ from softlab.figures import charts
 from softlab.intervals import Interval
 from softlab.laws import laws, papers
 from softlab.profile import load_profile
-from softlab.scales import tables_at_scales, tally
+from softlab.scales import by_heart, tables_at_scales, tally
 
 
 def table(lift, seeds=3):
@@ -42,6 +42,23 @@ def test_what_a_sentence_of_a_paper_comes_to(name, low, high, outcome):
     one = papers()["accuracy" if name == "accurate" else name]
     assert one.outcome(Interval((low + high) / 2, low, high, 3)) == outcome
     assert one.outcome(Interval(5, -(10**9), 10**9, 1)) == "open"  # one seed
+
+
+def test_the_generalization_gap_stands_beside_confidence_gaps_where_it_is_on_record():
+    """By hand: 0.9 on training images and 0.7 on new ones; Mixup takes 5 points off a gap of 10."""
+    known = table(-0.05).assign(accuracy=0.7, **{"training accuracy": 0.9})
+    known["ECE"] = known["gap"]
+    tables = {"small": known, "lost": known.assign(**{"training accuracy": float("nan")})}
+    ahead, gaps, changes = by_heart(tables, ["baseline", "mixup", "maxsup"])
+    assert ahead == pytest.approx({"small": 20.0})
+    assert {method: list(of) for method, of in gaps.items()} == {
+        "baseline": ["small"],
+        "mixup": ["small"],
+        "maxsup": [],
+    }
+    assert gaps["baseline"]["small"].mean == pytest.approx(10)
+    assert changes["mixup"]["small"].mean == pytest.approx(-4.9)
+    assert not changes["baseline"]
 
 
 def test_the_matrix_has_a_square_for_each_method_that_was_measured():

@@ -21,6 +21,7 @@ from softlab.figures import (
     arrows,
     at_scales,
     attack_steps,
+    by_heart,
     confidence_shifts,
     doses,
     estimate_panels,
@@ -262,6 +263,22 @@ def test_shifts_lie_on_the_line_and_those_beyond_the_edge_are_arrows():
     assert len(arrow) == 1  # the other dose takes off nothing for certain, and has no place on the line
     assert [label.get_text() for label in taken.get_yticklabels()] == ["Mixup", "label smoothing,\nsmall to large α"]
     assert any(line.get_fillstyle() == "none" for line in left.lines)
+    plt.close(figure)
+
+
+def test_a_gap_points_down_where_ece_falls_and_up_where_it_rises():
+    def about(value, half):
+        return Interval(value, value - half, value + half, 5)
+
+    gaps = {"baseline": {"few": about(9.0, 1)}, "mixup": {"few": about(-1.0, 1), "many": about(-6.0, 1)}}
+    changes = {"baseline": {}, "mixup": {"few": about(-8.0, 2), "many": about(3.0, 1)}}
+    figure = by_heart({"few": 20.0, "many": 2.0}, gaps, changes)
+    plain, mixup = figure.axes
+    assert drawn(plain) == {("black", "o"): [(20.0, 9.0)]}
+    assert sorted((marker, places) for (_, marker), places in drawn(mixup).items()) == [
+        ("^", [(2.0, -6.0)]),
+        ("v", [(20.0, -1.0)]),
+    ]
     plt.close(figure)
 
 

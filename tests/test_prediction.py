@@ -15,7 +15,6 @@ from softlab.effects import Effect, Effects
 from softlab.intervals import Interval
 from softlab.prediction import Prediction, by_dose, carried, declared, gain, importance, left_out, methods, whole
 from softlab.profile import load_profile, study_profile
-from softlab.quantities import QUANTITIES
 
 NAMES = ["log logit scale", "alignment", "effective rank"]
 
@@ -179,11 +178,6 @@ def test_what_was_predicted_is_drawn_in_points_and_scores_below_the_axis_are_arr
     markers = [line.get_marker() for line in figure.axes[0].lines]
     assert markers.count("o") == 1
     assert markers.count(4) == 1  # an arrow at the edge
-    bars = figures.losses({"gap": dict.fromkeys(NAMES, 0.5)}, NAMES)
-    assert [text.get_text() for text in bars.axes[0].get_yticklabels()] == [QUANTITIES[name].label for name in NAMES]
-    table = pandas.DataFrame({"observed": [1.0], "predicted": [2.0]}, index=["mixup"])
-    there = figures.carried({"gap": {"elsewhere": table}})
-    assert (2.0, 1.0) in [(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in there.axes[0].lines]
     plt.close("all")
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -108,6 +108,36 @@ def confidence_shifts(scales: "Mapping[str, Mapping[str, Shift]]", doses: "Mappi
     parts[1].set(xlim=(-widest, widest))
     parts[1].set_title("changes that could have come out otherwise", fontsize=10)
     parts[0].set_yticks(range(len(rows)), list(rows), fontsize=9)
+    return figure
+
+
+def by_heart(
+    ahead: Mapping[Any, float],
+    gaps: Mapping[str, Mapping[Any, Interval]],
+    changes: Mapping[str, Mapping[Any, Interval]],
+) -> Figure:
+    """Confidence gaps against the generalization gap of plain training, a panel for each method, all in points.
+
+    ahead: setting -> training minus test accuracy of plain training.  gaps: method -> setting -> confidence gap.
+    changes: the same, what ECE changes by: blue, pointing down, where it certainly falls; red, up, where it rises.
+    """
+    looks = {-1: ("#2166AC", "v"), 0: ("#7F7F7F", "o"), 1: ("#B2182B", "^")}
+    size = (0.8 + 1.95 * len(gaps), 3.1)
+    figure, axes = plt.subplots(
+        1, len(gaps), sharex=True, sharey=True, squeeze=False, figsize=size, layout="constrained"
+    )
+    for ax, (method, found) in zip(axes[0], gaps.items(), strict=True):
+        for setting, one in found.items():
+            change = changes.get(method, {}).get(setting)
+            color, marker = looks[change.side()] if change else ("black", "o")
+            look = {"color": color, "marker": marker, "ms": 6, "lw": 1, "alpha": 0.85}
+            ax.errorbar(ahead[setting], one.mean, one.half_width if one.n > 1 else 0, **look)
+        ax.axhline(0, color="black", linewidth=0.8)
+        ax.axline((0, 0), slope=0.5, color="black", linewidth=1, ls=":")
+        ax.set(title=style(method).label, xlim=(0, None))
+        ax.grid(alpha=0.3)
+    axes[0, 0].set_ylabel("confidence − accuracy (points)")
+    figure.supxlabel("generalization gap of plain training: training − test accuracy (points)", fontsize=10)
     return figure
 
 

@@ -1,7 +1,6 @@
 """What was predicted for families of methods that were left out, and how well."""
 
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
@@ -10,13 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from softlab.figures.style import style
 from softlab.intervals import Interval
 from softlab.quantities import QUANTITIES
 
 if TYPE_CHECKING:
-    import pandas
-
     from softlab.effects import Effects
     from softlab.prediction import Prediction
 
@@ -42,7 +38,7 @@ def predicted(prediction: "Prediction", observed: "Effects", ax: Axes | None = N
     ends = [0.0, *(described.factor * table["observed"])]
     low, high = min(ends), max(ends)
     room = 0.2 * (high - low)
-    low, high = low - room, high + room
+    limits = low, high = low - room, high + room
     for family, rows in table.groupby("family", sort=False):
         color, marker = FAMILIES[str(family)]
         x, y = (described.factor * rows[name].to_numpy(float) for name in ("predicted", "observed"))
@@ -51,16 +47,10 @@ def predicted(prediction: "Prediction", observed: "Effects", ax: Axes | None = N
             ax.plot(np.full(np.count_nonzero(beyond), edge), y[beyond], color=color, **place)
         halves = [observed[name].shown.half_width if observed[name].shown.n > 1 else 0 for name in rows.index]
         ax.errorbar(x, y, yerr=halves, color=color, marker=marker, ls="none", ms=5, lw=0.8, alpha=0.85)
-    limits = (low, high)
     ax.plot(limits, limits, color="black", lw=0.8)
     ax.axhline(0, color="#BBBBBB", lw=0.8, zorder=0)
-    ax.set(
-        xlim=limits,
-        ylim=limits,
-        aspect="equal",
-        xlabel="predicted, family left out",
-        ylabel=f"change of {described.changed}",
-    )
+    ax.set(xlim=limits, ylim=limits, aspect="equal")
+    ax.set(xlabel="predicted, family left out", ylabel=f"change of {described.changed}")
     ax.grid(alpha=0.3)
     return ax
 
@@ -96,45 +86,3 @@ def scores(values: Mapping[str, Mapping[str, Interval]], least: float = -1.0) ->
         ax.set_yticks(range(len(rows)), rows, fontsize=9)
         ax.grid(axis="x", alpha=0.3)
     return figure
-
-
-def losses(values: Mapping[str, Mapping[str, float]], order: Sequence[str]) -> Figure:
-    """How much of a score is lost by property, a panel of bars for each outcome; order: properties, from the top."""
-    size = (8.6, 0.28 * len(order) + 0.9)
-    figure, axes = plt.subplots(1, len(values), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    for ax, (outcome, found) in zip(axes[0], values.items(), strict=True):
-        ax.barh([QUANTITIES[name].label for name in order], [found[name] for name in order], color="#7F7F7F")
-        ax.set_title(textwrap.fill(QUANTITIES[outcome].label, 22), fontsize=9)
-        ax.set(xlabel="score lost", ylim=(len(order) - 0.5, -0.5))
-        ax.tick_params(axis="y", labelsize=8)
-        ax.grid(axis="x", alpha=0.3)
-    return figure
-
-
-def carried(values: Mapping[str, Mapping[str, "pandas.DataFrame"]]) -> Figure:
-    """Observed against predicted at other scales, a panel for each outcome: markers are scales, colours methods.
-
-    values: outcome -> what the scale is called -> of prediction.carried.
-    """
-    figure, axes = plt.subplots(1, len(values), figsize=(8.6, 4.4), squeeze=False, layout="constrained")
-    names = list(dict.fromkeys(name for scales in values.values() for name in scales))
-    markers = dict(zip(names, "os^vDPX*<>hp", strict=False))
-    for ax, (outcome, scales) in zip(axes[0], values.items(), strict=True):
-        for name, found in scales.items():
-            for method, row in found.iterrows():
-                color = style(str(method)).color
-                ax.plot(row["predicted"], row["observed"], marker=markers[name], color=color, ms=7, alpha=0.8)
-        ax.axhline(0, color="black", lw=0.8)
-        ax.axvline(0, color="black", lw=0.8)
-        ax.set(xlabel="predicted, in the scale's own units", ylabel="observed")
-        ax.set_title(QUANTITIES[outcome].label, fontsize=10)
-        ax.grid(alpha=0.3)
-    marks = [Line2D([], [], ls="none", color="#7F7F7F", marker=marker, label=name) for name, marker in markers.items()]
-    looks = [style(method) for method in dict.fromkeys(_methods(values))]
-    marks += [Line2D([], [], color=look.color, lw=5, label=look.label) for look in looks]
-    figure.legend(handles=marks, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
-    return figure
-
-
-def _methods(values: Mapping[str, Mapping[str, "pandas.DataFrame"]]) -> list[str]:
-    return [str(method) for scales in values.values() for found in scales.values() for method in found.index]
