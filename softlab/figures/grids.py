@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from softlab.figures.effects import _estimate, _limits
@@ -121,21 +122,20 @@ def by_heart(
     ahead: setting -> training minus test accuracy of plain training.  gaps: method -> setting -> confidence gap.
     changes: the same, what ECE changes by: blue, pointing down, where it certainly falls; red, up, where it rises.
     """
-    looks = {-1: ("#2166AC", "v"), 0: ("#7F7F7F", "o"), 1: ("#B2182B", "^")}
-    size = (0.8 + 1.95 * len(gaps), 3.1)
-    figure, axes = plt.subplots(
-        1, len(gaps), sharex=True, sharey=True, squeeze=False, figsize=size, layout="constrained"
-    )
+    looks = {-1: ("#2166AC", "v"), 1: ("#B2182B", "^"), 0: ("#7F7F7F", "o")}
+    named = zip(looks.values(), ("ECE falls", "ECE rises", "neither for certain"), strict=True)
+    marks = [Line2D([], [], ls="none", color=color, marker=marker, label=name) for (color, marker), name in named]
+    size, end = (0.8 + 1.95 * len(gaps), 3.4), 1.05 * max(ahead.values(), default=1)
+    figure, axes = plt.subplots(1, len(gaps), figsize=size, sharey=True, squeeze=False, layout="constrained")
     for ax, (method, found) in zip(axes[0], gaps.items(), strict=True):
         for setting, one in found.items():
             change = changes.get(method, {}).get(setting)
             color, marker = looks[change.side()] if change else ("black", "o")
-            look = {"color": color, "marker": marker, "ms": 6, "lw": 1, "alpha": 0.85}
-            ax.errorbar(ahead[setting], one.mean, one.half_width if one.n > 1 else 0, **look)
+            ax.errorbar(ahead[setting], one.mean, one.half_width if one.n > 1 else 0, color=color, marker=marker, ms=6)
         ax.axhline(0, color="black", linewidth=0.8)
         ax.axline((0, 0), slope=0.5, color="black", linewidth=1, ls=":")
-        ax.set(title=style(method).label, xlim=(0, None))
-        ax.grid(alpha=0.3)
+        ax.set(title=style(method).label, xlim=(0, end))
+    figure.legend(handles=marks, loc="outside upper right", ncols=3, frameon=False)
     axes[0, 0].set_ylabel("confidence − accuracy (points)")
     figure.supxlabel("generalization gap of plain training: training − test accuracy (points)", fontsize=10)
     return figure
