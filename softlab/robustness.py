@@ -16,6 +16,7 @@ from softlab import records
 from softlab.effects import Effect, _paired, averages, combined, effects, outcomes
 from softlab.intervals import OPEN, Interval, each, means, t_interval
 from softlab.quantities import QUANTITIES, RADII
+from softlab.scales import cells
 
 AUTOATTACK, RADIUS_OF_AUTOATTACK = records.RECORDS / "autoattack", 4  # tools/record_autoattack.py; in 255ths
 
@@ -23,12 +24,10 @@ AUTOATTACK, RADIUS_OF_AUTOATTACK = records.RECORDS / "autoattack", 4  # tools/re
 def cells_of(profile: str) -> dict[tuple[int, int], pandas.DataFrame]:
     """Recorded tables by training images and steps: studies training_images and training_images_more."""
     found = {}
-    for study in ("training_images", "training_images_more"):
-        if (table := records.scales(study).get(profile)) is not None:
+    for (study, name, steps, images), rows in cells("training_images", "training_images_more").items():
+        if name == profile:
             epochs = records.about(study)[profile]["experiment"]["epochs"]
-            cells: Any = table.groupby(["train_size", "steps_per_epoch"])
-            for (images, steps), rows in cells:
-                found[int(images), int(steps * epochs)] = rows
+            found[int(images), int(steps * epochs)] = rows
     return dict(sorted(found.items()))
 
 

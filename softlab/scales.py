@@ -53,20 +53,29 @@ def tables_at_scales(table: pandas.DataFrame, settings: Profile, study: str = "c
 ByMethod = dict[str, dict[Any, Interval]]  # method -> setting -> interval
 
 
-def by_heart(
-    tables: Mapping[str, pandas.DataFrame], methods: Sequence[str]
-) -> tuple[dict[str, float], ByMethod, ByMethod]:
+def cells(*studies: str) -> dict[Any, pandas.DataFrame]:
+    """Recorded tables of these studies, cut by what their grids vary: {(study, profile, value, …): table}."""
+    tables = {(study, name): table for study in studies for name, table in records.scales(study).items()}
+    parts: Any = {key: table.groupby(records.varied(table), dropna=False, sort=False) for key, table in tables.items()}
+    return {(*key, *values): rows for key, some in parts.items() for values, rows in some}
+
+
+def generalization_gaps(
+    tables: Mapping[Any, pandas.DataFrame], methods: Sequence[str]
+) -> tuple[dict[Any, float], ByMethod, ByMethod]:
     """The generalization gap of plain training in each setting, confidence gaps there, and changes of ECE, in points.
 
-    tables: setting -> table that has a baseline; one of which its accuracy on training images is not on record is left
-    out.  The generalization gap is that accuracy minus the one on test images.
+    tables: setting -> table.  Left out are those without a baseline or its accuracy on training images, of which the
+    generalization gap takes that on test images, and those whose baselines another setting before has.
     """
-    ahead: dict[Any, float] = {}
+    ahead, seen = {}, set()
     gaps, changes = ({m: {} for m in methods} for _ in range(2))
     for setting, table in tables.items():
         plain: Any = table[table["method"] == "baseline"]
-        if math.isfinite(more := 100 * float((plain["training accuracy"] - plain["accuracy"]).mean())):
-            ahead[setting], mean, change = more, averages(table, "gap"), effects(table, "ECE")
+        more = 100 * float((plain["training accuracy"] - plain["accuracy"]).mean())
+        if math.isfinite(more) and seen.isdisjoint(plain["gap"]):
+            ahead[setting], seen = more, {*seen, *plain["gap"]}
+            mean, change = averages(table, "gap"), effects(table, "ECE")
             for m in methods:
                 gaps[m] |= {setting: mean[m].scaled(100)} if m in mean else {}
                 changes[m] |= {setting: change[m].interval.scaled(100)} if m in change else {}

@@ -10,7 +10,7 @@ from softlab.figures import charts
 from softlab.intervals import Interval
 from softlab.laws import laws, papers
 from softlab.profile import load_profile
-from softlab.scales import by_heart, tables_at_scales, tally
+from softlab.scales import generalization_gaps, tables_at_scales, tally
 
 
 def table(lift, seeds=3):
@@ -49,7 +49,7 @@ def test_the_generalization_gap_stands_beside_confidence_gaps_where_it_is_on_rec
     known = table(-0.05).assign(accuracy=0.7, **{"training accuracy": 0.9})
     known["ECE"] = known["gap"]
     tables = {"small": known, "lost": known.assign(**{"training accuracy": float("nan")})}
-    ahead, gaps, changes = by_heart(tables, ["baseline", "mixup", "maxsup"])
+    ahead, gaps, changes = generalization_gaps(tables, ["baseline", "mixup", "maxsup"])
     assert ahead == pytest.approx({"small": 20.0})
     assert {method: list(of) for method, of in gaps.items()} == {
         "baseline": ["small"],

@@ -90,11 +90,6 @@ def confidence_shifts(scales: "Mapping[str, Mapping[str, Shift]]", doses: "Mappi
         rows[f"{smoothing.label},\nsmall to large α"] = [(one, dot, 6) for one in doses.values()]
     points = [point for row in rows.values() for point in row]
     _shift_line(line, [point for point in points if _is_taken(point[0])])
-    for alpha, one in doses.items():
-        if _is_taken(one) and one.start.mean < line.get_xlim()[1]:
-            aside = (7, 5) if one.change.mean > -0.5 else (-12, -16)
-            place = {"xytext": aside, "textcoords": "offset points", "fontsize": 8, "color": smoothing.color}
-            line.annotate(f"α = {alpha:g}", (one.start.mean, one.change.mean), **place)
     shown = {"Δ (points)": ("taken", 100), "rest (points)": ("rest", 100), "NLL at T": ("score", 1)}
     for ax, (label, (part, factor)) in zip(parts, shown.items(), strict=True):
         for place, row in enumerate(rows.values()):
@@ -112,7 +107,7 @@ def confidence_shifts(scales: "Mapping[str, Mapping[str, Shift]]", doses: "Mappi
     return figure
 
 
-def by_heart(
+def over_generalization_gap(
     ahead: Mapping[Any, float],
     gaps: Mapping[str, Mapping[Any, Interval]],
     changes: Mapping[str, Mapping[Any, Interval]],
