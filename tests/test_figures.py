@@ -29,7 +29,7 @@ from softlab.figures import (
     force_field,
     maps,
     minus_gradient,
-    over_generalization_gap,
+    over_generalization,
     over_passes,
     panels_at_scales,
     plane_points,
@@ -272,7 +272,7 @@ def test_a_gap_points_down_where_ece_falls_and_up_where_it_rises():
 
     gaps = {"baseline": {"few": about(9.0, 1)}, "mixup": {"few": about(-1.0, 1), "many": about(-6.0, 1)}}
     changes = {"baseline": {}, "mixup": {"few": about(-8.0, 2), "many": about(3.0, 1)}}
-    figure = over_generalization_gap({"few": 20.0, "many": 2.0}, gaps, changes)
+    figure = over_generalization({"few": 20.0, "many": 2.0}, gaps, changes)
     plain, mixup = figure.axes
     assert drawn(plain) == {("black", "o"): [(20.0, 9.0)]}
     assert sorted((marker, places) for (_, marker), places in drawn(mixup).items()) == [

@@ -65,8 +65,13 @@ def test_a_law_that_names_nothing_is_refused():
 def test_data_or_training_is_judged_between_its_two_corners(monkeypatch):
     def cell(images, epoch_steps, change):
         return [
-            {"id": f"{method}-{seed}-{images}-{epoch_steps}", "method": method, "seed": seed, "images": {}}
-            | {"train_size": images, "steps_per_epoch": epoch_steps, "robust, 4/255": value}
+            {"method": method, "seed": seed, "steps_per_epoch": epoch_steps, "train_size": images}
+            | {
+                "id": f"{method}-{seed}-{images}-{epoch_steps}",
+                "source": "recorded",
+                "images": {},
+                "robust, 4/255": value,
+            }
             for seed in (0, 1, 2)
             for method, value in {"baseline": 0.4, "label_smoothing": 0.4 + change + 0.01 * seed}.items()
         ]

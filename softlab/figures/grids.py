@@ -107,7 +107,7 @@ def confidence_shifts(scales: "Mapping[str, Mapping[str, Shift]]", doses: "Mappi
     return figure
 
 
-def over_generalization_gap(
+def over_generalization(
     ahead: Mapping[Any, float],
     gaps: Mapping[str, Mapping[Any, Interval]],
     changes: Mapping[str, Mapping[Any, Interval]],
