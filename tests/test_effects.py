@@ -21,7 +21,7 @@ from softlab.effects import (
     shifts,
     ways,
 )
-from softlab.intervals import OPEN, two_way_interval
+from softlab.intervals import OPEN, t_interval, two_way_interval
 from softlab.scales import at_the_floor
 
 
@@ -143,7 +143,11 @@ def test_ece_is_a_mean_over_images_once_the_signs_of_its_bins_are_fixed():
     assert one.over == "seeds and images"
     levels = averages(table(values, images, "ECE"), "ECE")
     assert levels["mixup"].mean - levels["baseline"].mean == pytest.approx(one.interval.mean)
-    assert levels["baseline"].degrees != 1  # over images, too
+    terms = np.array([[0.25, 0.25, 0.45, 0.45], [0.75, 0.75, 0.45, 0.45]])
+    by_hand, found = two_way_interval(terms), levels["baseline"]
+    assert (found.low, found.high) == pytest.approx((by_hand.low, by_hand.high))
+    over_seeds = t_interval(terms.mean(1))
+    assert (found.low, found.high) != pytest.approx((over_seeds.low, over_seeds.high))
     gap = effects(table(values, images, "ECE").assign(gap=0.0), "gap")["mixup"]
     assert gap.interval.mean == pytest.approx(0.0)
 
