@@ -12,11 +12,10 @@ import numpy as np
 import pandas
 from scipy.optimize import isotonic_regression
 
-from softlab import records
+from softlab import records, scales
 from softlab.effects import Effect, _paired, averages, combined, effects, outcomes
 from softlab.intervals import OPEN, Interval, each, means, t_interval
 from softlab.quantities import QUANTITIES, RADII
-from softlab.scales import cells
 
 AUTOATTACK, RADIUS_OF_AUTOATTACK = records.RECORDS / "autoattack", 4  # tools/record_autoattack.py; in 255ths
 
@@ -24,7 +23,7 @@ AUTOATTACK, RADIUS_OF_AUTOATTACK = records.RECORDS / "autoattack", 4  # tools/re
 def cells_of(profile: str) -> dict[tuple[int, int], pandas.DataFrame]:
     """Recorded tables by training images and steps: studies training_images and training_images_more."""
     found = {}
-    for (study, name, steps, images), rows in cells("training_images", "training_images_more").items():
+    for (study, name, steps, images), rows in scales.cells("training_images", "training_images_more").items():
         if name == profile:
             epochs = records.about(study)[profile]["experiment"]["epochs"]
             found[int(images), int(steps * epochs)] = rows

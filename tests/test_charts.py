@@ -10,7 +10,7 @@ from softlab.figures import charts
 from softlab.intervals import Interval
 from softlab.laws import laws, papers
 from softlab.profile import load_profile
-from softlab.scales import generalization_gaps, tables_at_scales, tally
+from softlab.scales import tables_at_scales
 
 
 def table(lift, seeds=3):
@@ -42,23 +42,6 @@ def test_what_a_sentence_of_a_paper_comes_to(name, low, high, outcome):
     one = papers()["accuracy" if name == "accurate" else name]
     assert one.outcome(Interval((low + high) / 2, low, high, 3)) == outcome
     assert one.outcome(Interval(5, -(10**9), 10**9, 1)) == "open"  # one seed
-
-
-def test_the_generalization_gap_stands_beside_confidence_gaps_where_it_is_on_record():
-    """By hand: 0.9 on training images and 0.7 on new ones; Mixup takes 5 points off a gap of 10."""
-    known = table(-0.05).assign(accuracy=0.7, **{"training accuracy": 0.9})
-    known["ECE"] = known["gap"]
-    tables = {"small": known, "lost": known.assign(**{"training accuracy": float("nan")})}
-    ahead, gaps, changes = generalization_gaps(tables, ["baseline", "mixup", "maxsup"])
-    assert ahead == pytest.approx({"small": 20.0})
-    assert {method: list(of) for method, of in gaps.items()} == {
-        "baseline": ["small"],
-        "mixup": ["small"],
-        "maxsup": [],
-    }
-    assert gaps["baseline"]["small"].mean == pytest.approx(10)
-    assert changes["mixup"]["small"].mean == pytest.approx(-4.9)
-    assert not changes["baseline"]
 
 
 def test_the_matrix_has_a_square_for_each_method_that_was_measured():
@@ -97,17 +80,3 @@ def test_every_variant_of_a_law_and_every_sentence_of_a_paper_is_a_quantity_on_r
         assert all(confirmed[quantity].notna().any() for quantity in law.variants), law.id
     for one in papers().values():
         assert set(one.methods) <= set(effects(confirmed, one.quantity, one.against)), one.id
-
-
-def test_of_tables_of_one_setting_the_last_seeds_stand_for_it():
-    settings = load_profile("quick")
-    tables = tables_at_scales(table(0.0), settings)
-    assert not any(label.startswith("this build") or "fresh" in label for label in tables)
-    changed = load_profile("quick", epochs=3)
-    assert any(label.startswith("this build") for label in tables_at_scales(table(0.0), changed))
-
-
-def test_scales_are_counted():
-    tables = {"small": table(-0.05), "large": table(0.05), "one": table(0.05, seeds=1)}
-    assert tally(tables, "gap", "falls", "mixup") == (1, 2)
-    assert tally(tables, "gap", "falls", "mixup", "maxsup") == (0, 0)

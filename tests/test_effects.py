@@ -22,7 +22,6 @@ from softlab.effects import (
     ways,
 )
 from softlab.intervals import OPEN, t_interval, two_way_interval
-from softlab.scales import at_the_floor
 
 
 def table(values, images=None, quantity="log logit scale"):
@@ -301,10 +300,3 @@ def test_the_best_dose_is_that_with_the_lowest_mean_over_seeds_and_the_baseline_
     ]  # fmt: skip
     assert list(found.loc[found["method"] == "mixup", "dose"]) == [1.0, 1.0]
     assert found.attrs == doses.attrs
-
-
-def test_where_hardly_an_image_survives_an_attack_nothing_is_compared():
-    table = pandas.DataFrame({"method": ["baseline", "baseline", "mixup"], "robust, 4/255": [0.01, 0.05, 0.9]})
-    assert at_the_floor(table, "robust, 4/255")  # .03 of the baseline's
-    assert not at_the_floor(table.assign(**{"robust, 4/255": 0.06}), "robust, 4/255")
-    assert not at_the_floor(table.assign(accuracy=0.01), "accuracy")

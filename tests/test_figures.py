@@ -10,7 +10,6 @@ import pytest
 import torch
 from matplotlib.quiver import Quiver
 
-from softlab import load_profile, notebook, records, scales
 from softlab.effects import Effect, Effects, Shift
 from softlab.figures import (
     OTHERS,
@@ -154,51 +153,6 @@ def test_at_scales_has_room_for_its_labels():
     assert all(whole.contains(box.x0, box.y0) and whole.contains(box.x1, box.y1) for box in boxes)
     assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
     plt.close(ax.figure)
-
-
-def core(shift, name):
-    """A table of two methods and two seeds, ECE raised by `shift`."""
-    rows = [
-        {"method": method, "seed": seed, "id": f"{name}-{method}-{seed}", "ECE": 0.1 + lift, "images": {}}
-        for method, lift in (("baseline", 0), ("mixup", shift))
-        for seed in range(2)
-    ]
-    return pandas.DataFrame(rows)
-
-
-def test_effects_at_scales_are_of_this_build_and_of_what_is_recorded(monkeypatch):
-    settings = load_profile("smoke")
-    recorded = {"fashion": core(-0.02, "fashion"), "bare": core(0, "bare").query("method == 'baseline'")}
-    monkeypatch.setattr(records, "scales", lambda study, besides: recorded)
-    about = {name: {"description": name.title(), "experiment": {"data": name}} for name in recorded}
-    monkeypatch.setattr(records, "about", lambda study: about)
-    found = scales.effects_at_scales(core(0.01, "smoke"), "ECE", settings)
-    assert list(found) == [f"this build: {settings.description}", "Fashion"], "nothing to compare: left out"
-    assert [one["mixup"].interval.mean for one in found.values()] == [pytest.approx(0.01), pytest.approx(-0.02)]
-
-
-def test_pages_speak_of_the_seeds_that_nobody_had_looked_at():
-    quick = load_profile("quick")
-    table = scales.headline(quick)
-    assert set(table["method"]) == set(quick.methods)
-    assert sorted(set(table["seed"])) == [*range(1000, 1010)]
-    assert table.attrs == records.scales()["quick-confirm"].attrs
-    for own in (load_profile("quick", seeds=4), load_profile("quick", epochs=3), load_profile("fashion-heldout")):
-        assert scales.spoken_of(own) == own, "changed by the reader, or of no other record"
-
-
-def test_a_sentence_stands_where_no_other_scale_is_on_record(monkeypatch):
-    said = []
-    monkeypatch.setattr("softlab.notebook.say", said.append)
-    monkeypatch.setattr(records, "scales", lambda study, besides: {})
-    monkeypatch.setattr(records, "about", lambda study: {})
-    settings, table = load_profile("smoke"), core(0.01, "smoke")
-    plt.close("all")
-    notebook.at_scales(settings, table, "ECE")
-    notebook.at_scales(settings, table[table["method"] == "baseline"], "ECE")
-    assert len(plt.get_fignums()) == 1, "a figure of this build alone, and none of nothing"
-    assert [text.split()[:3] for text in said] == [["There", "is", "no"], ["There", "is", "nothing"]]
-    plt.close("all")
 
 
 def test_values_of_a_grid_stand_side_by_side_and_none_last():

@@ -1,0 +1,101 @@
+"""Scales: which tables a page compares, which it speaks of, and what it says where there is one alone."""
+
+import pandas
+import pytest
+from matplotlib import pyplot as plt
+
+from softlab import notebook, records, scales
+from softlab.profile import load_profile
+from softlab.scales import at_the_floor, generalization_gaps, tables_at_scales, tally
+
+
+def table(lift, seeds=3):
+    rows = [
+        {"id": f"{method}-{seed}", "method": method, "seed": seed, "gap": value + 0.001 * seed * (method != "baseline")}
+        for method, value in (("baseline", 0.1), ("mixup", 0.1 + lift), ("cutmix", 0.1))
+        for seed in range(seeds)
+    ]
+    return pandas.DataFrame(rows).assign(images=[{}] * len(rows), ECE=0.0)
+
+
+def core(shift, name):
+    """A table of two methods and two seeds, ECE raised by `shift`."""
+    rows = [
+        {"method": method, "seed": seed, "id": f"{name}-{method}-{seed}", "ECE": 0.1 + lift, "images": {}}
+        for method, lift in (("baseline", 0), ("mixup", shift))
+        for seed in range(2)
+    ]
+    return pandas.DataFrame(rows)
+
+
+def test_the_generalization_gap_stands_beside_confidence_gaps_where_it_is_on_record():
+    """By hand: 0.9 on training images and 0.7 on new ones; Mixup takes 5 points off a gap of 10."""
+    known = table(-0.05).assign(accuracy=0.7, **{"training accuracy": 0.9})
+    known["ECE"] = known["gap"]
+    tables = {"small": known, "lost": known.assign(**{"training accuracy": float("nan")})}
+    ahead, gaps, changes = generalization_gaps(tables, ["baseline", "mixup", "maxsup"])
+    assert ahead == pytest.approx({"small": 20.0})
+    assert {method: list(of) for method, of in gaps.items()} == {
+        "baseline": ["small"],
+        "mixup": ["small"],
+        "maxsup": [],
+    }
+    assert gaps["baseline"]["small"].mean == pytest.approx(10)
+    assert changes["mixup"]["small"].mean == pytest.approx(-4.9)
+    assert not changes["baseline"]
+
+
+def test_of_tables_of_one_setting_the_last_seeds_stand_for_it():
+    settings = load_profile("quick")
+    tables = tables_at_scales(table(0.0), settings)
+    assert not any(label.startswith("this build") or "fresh" in label for label in tables)
+    changed = load_profile("quick", epochs=3)
+    assert any(label.startswith("this build") for label in tables_at_scales(table(0.0), changed))
+
+
+def test_scales_are_counted():
+    tables = {"small": table(-0.05), "large": table(0.05), "one": table(0.05, seeds=1)}
+    assert tally(tables, "gap", "falls", "mixup") == (1, 2)
+    assert tally(tables, "gap", "falls", "mixup", "maxsup") == (0, 0)
+
+
+def test_where_hardly_an_image_survives_an_attack_nothing_is_compared():
+    table = pandas.DataFrame({"method": ["baseline", "baseline", "mixup"], "robust, 4/255": [0.01, 0.05, 0.9]})
+    assert at_the_floor(table, "robust, 4/255")  # .03 of the baseline's
+    assert not at_the_floor(table.assign(**{"robust, 4/255": 0.06}), "robust, 4/255")
+    assert not at_the_floor(table.assign(accuracy=0.01), "accuracy")
+
+
+def test_effects_at_scales_are_of_this_build_and_of_what_is_recorded(monkeypatch):
+    settings = load_profile("smoke")
+    recorded = {"fashion": core(-0.02, "fashion"), "bare": core(0, "bare").query("method == 'baseline'")}
+    monkeypatch.setattr(records, "scales", lambda study, besides: recorded)
+    about = {name: {"description": name.title(), "experiment": {"data": name}} for name in recorded}
+    monkeypatch.setattr(records, "about", lambda study: about)
+    found = scales.effects_at_scales(core(0.01, "smoke"), "ECE", settings)
+    assert list(found) == [f"this build: {settings.description}", "Fashion"], "nothing to compare: left out"
+    assert [one["mixup"].interval.mean for one in found.values()] == [pytest.approx(0.01), pytest.approx(-0.02)]
+
+
+def test_pages_speak_of_the_seeds_that_nobody_had_looked_at():
+    quick = load_profile("quick")
+    table = scales.headline(quick)
+    assert set(table["method"]) == set(quick.methods)
+    assert sorted(set(table["seed"])) == [*range(1000, 1010)]
+    assert table.attrs == records.scales()["quick-confirm"].attrs
+    for own in (load_profile("quick", seeds=4), load_profile("quick", epochs=3), load_profile("fashion-heldout")):
+        assert scales.spoken_of(own) == own, "changed by the reader, or of no other record"
+
+
+def test_a_sentence_stands_where_no_other_scale_is_on_record(monkeypatch):
+    said = []
+    monkeypatch.setattr("softlab.notebook.say", said.append)
+    monkeypatch.setattr(records, "scales", lambda study, besides: {})
+    monkeypatch.setattr(records, "about", lambda study: {})
+    settings, table = load_profile("smoke"), core(0.01, "smoke")
+    plt.close("all")
+    notebook.at_scales(settings, table, "ECE")
+    notebook.at_scales(settings, table[table["method"] == "baseline"], "ECE")
+    assert len(plt.get_fignums()) == 1, "a figure of this build alone, and none of nothing"
+    assert [text.split()[:3] for text in said] == [["There", "is", "no"], ["There", "is", "nothing"]]
+    plt.close("all")
