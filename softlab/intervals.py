@@ -63,8 +63,9 @@ class Interval:
         return int(self.low > 0) - int(self.high < 0)
 
     def scaled(self, factor: float) -> "Interval":
-        """The interval in other units, for instance percent: factor > 0."""
-        return replace(self, mean=self.mean * factor, low=self.low * factor, high=self.high * factor)
+        """The interval in other units, for instance percent; below zero, factor turns it around."""
+        low, high = sorted((self.low * factor, self.high * factor))
+        return replace(self, mean=self.mean * factor, low=low, high=high)
 
     def of(self, table, what: str, images: int = 0, counts: str = "seeds") -> "Interval":
         """The same, saying what it is (see Origin). table: of softlab.records; of another one nothing is known."""

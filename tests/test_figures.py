@@ -37,7 +37,6 @@ from softlab.figures import (
     specification,
     style,
     turned,
-    ways,
     ways_under_attack,
 )
 from softlab.intervals import Interval
@@ -186,16 +185,6 @@ def test_arrows_go_from_the_one_to_the_other_and_leave_out_who_has_no_end():
     assert seen[style("mixup").color, style("mixup").marker] == [(2, 1), (4, 1)]
     assert {"first", "last"} <= {text.get_text() for text in ax.texts}
     plt.close(ax.figure)
-
-
-def test_ways_marks_where_networks_are_half_way():
-    way = {"mixup": pandas.DataFrame({0: [0.0, 0.4, 1.0], 1: [0.0, 0.6, 1.0]}, index=[0, 1, 2])}
-    halves = {"length": {"mixup": {0: 1.2, 1: 0.8}}, "cosine": {"mixup": {0: 1.5}}}
-    figure = ways({"length": way, "cosine": way}, halves)
-    (ax,) = figure.axes
-    assert drawn(ax) == {(style("mixup").color, style("mixup").marker): [(1.0, 0.56), (1.5, 0.44)]}
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["length", "cosine"]
-    plt.close(figure)
 
 
 def shift(gap, taken, several=True):

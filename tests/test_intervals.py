@@ -61,6 +61,7 @@ def test_sides_units_and_words():
     found = Interval(0.0213, 0.0113, 0.0313, 5)
     percent = found.scaled(100)
     assert percent == Interval(100 * 0.0213, 100 * 0.0113, 100 * 0.0313, 5)
+    assert found.scaled(-1) == Interval(-0.0213, -0.0313, -0.0113, 5)
     assert percent.p_value() == pytest.approx(found.p_value())
     assert (percent.text(sign=True), found.text(3), ONE.text(2)) == ("+2.1 ± 1.0", "0.021 ± 0.010", "0.40")
     assert [Interval(-0.001, -0.1, 0.098, 5).text(2, sign) for sign in (False, True)] == ["0.00 ± 0.10", "+0.00 ± 0.10"]

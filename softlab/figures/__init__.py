@@ -14,7 +14,7 @@ from softlab.figures.effects import (
     panels_at_scales,
     repairs,
 )
-from softlab.figures.grids import against, confidence_shifts, doses, gap_law, over_generalization, specification, ways
+from softlab.figures.grids import against, confidence_shifts, doses, gap_law, over_generalization, specification
 from softlab.figures.networks import decision_plane, dots, reliabilities, reliability, soft_labels
 from softlab.figures.planes import PLANE, fields_and_outcomes, force_field, minus_gradient, plane_points, projections
 from softlab.figures.prediction import families, predicted, scores

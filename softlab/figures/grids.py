@@ -219,32 +219,3 @@ def specification(
     axes[0, 0].get_yticklabels()[-1].set_fontweight("bold")
     figure.supxlabel(label, fontsize=10)
     return figure
-
-
-def ways(
-    parts: "Mapping[str, Mapping[str, pandas.DataFrame]]", halves: Mapping[str, Mapping[str, Mapping[int, float]]]
-) -> Figure:
-    """How two things come along on their way, a panel for each method: means over seeds.
-
-    parts: what one is called -> method -> share of the way, (epochs, seeds); the first in full lines, the second in
-    dashed ones.  halves: the same -> method -> {seed: epoch at which half is reached}; a marker with its interval
-    just above the line at one half, for the second an open one just below.
-    """
-    methods = list(next(iter(parts.values())))
-    size = (0.8 + 2.1 * len(methods), 2.9)
-    figure, axes = plt.subplots(1, len(methods), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    for ax, method in zip(axes[0], methods, strict=True):
-        look = style(method)
-        ax.axhline(0.5, color="black", linewidth=0.8)
-        looks = (("-", "full", 0.56), ("--", "none", 0.44))
-        for (name, by_method), (line, fill, y) in zip(parts.items(), looks, strict=True):
-            share = by_method[method].mean(axis=1)
-            ax.plot(share.index, share, line, color=look.color, alpha=0.6, label=name)
-            half = t_interval(list(halves[name][method].values()))
-            error = half.half_width if half.n > 1 else None
-            marker = {"marker": look.marker, "ms": 6, "fillstyle": fill, "capsize": 3}
-            ax.errorbar(half.mean, y, xerr=error, color=look.color, zorder=3, **marker)
-        ax.set(title=look.label, xlabel="epoch", ylim=(-0.6, 1.2))
-        ax.legend(loc="lower right", frameon=False, fontsize=8)
-    axes[0, 0].set_ylabel("share of the way")
-    return figure
