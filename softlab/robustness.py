@@ -89,15 +89,20 @@ def turns(cells: Mapping[tuple[int, int], Effect]) -> list[tuple[tuple[int, int]
 
 
 def per_doubling(
-    cells: Mapping[tuple[int, int], pandas.DataFrame], method: str, quantity: str
+    cells: Mapping[tuple[int, int], pandas.DataFrame], method: str, quantity: str, against: str | None = None
 ) -> tuple[Interval, Interval, Interval]:
     """What twice the training images, twice the steps, and both together change in a quantity of a method's networks.
 
     Of each seed: the slopes of a plane over the logarithms of both, by least squares; of seeds with a value in every
-    cell.  OPEN without one.  In the units in which the book writes the quantity.
+    cell.  OPEN without one.  against: of the difference to this method's networks.  In the units in which the book
+    writes the quantity.
     """
-    rows = [one[one["method"] == method].assign(place=number) for number, one in enumerate(cells.values())]
-    values = pandas.concat(rows).pivot(index="place", columns="seed", values=quantity).dropna(axis=1)
+    rows = pandas.concat([one.assign(place=number) for number, one in enumerate(cells.values())])
+    of = {
+        name: rows[rows["method"] == name].pivot(index="place", columns="seed", values=quantity)
+        for name in (method, against)
+    }
+    values = (of[method] - of[against] if against else of[method]).dropna(axis=1)
     if values.shape[1] == 0 or len(values) < len(cells):
         return OPEN, OPEN, OPEN
     plane = np.column_stack([np.log2(list(cells)), np.ones(len(cells))])
