@@ -1,11 +1,12 @@
-"""AutoAttack on record: python tools/record_autoattack.py PROFILE SEEDS METHOD ...
+"""AutoAttack on record: python tools/record_autoattack.py PROFILE SEEDS METHOD ... [--study NAME] [--only FIELD=VALUE ...]
 
-AutoAttack costs minutes a network, so its outcomes are recorded, for some networks of the core and at the headline
-radius: softlab/records/autoattack/PROFILE.npz, one array for each network, by run id: is the image right still? It
-meets all images that the ladder meets, also those that the ladder fools, so that the two can be compared. Written
-batch by batch: a kill loses the batch in work, and the next call goes on.
+AutoAttack costs minutes a network, so its outcomes are recorded, for some networks of a study (the core) and at the
+headline radius: softlab/records/autoattack/PROFILE.npz, one array for each network, by run id: is the image right
+still? It meets all images that the ladder meets, also those that the ladder fools, so that the two can be compared.
+Written batch by batch: a kill loses the batch in work, and the next call goes on.
 """
 
+import argparse
 import json
 import sys
 import time
@@ -19,23 +20,25 @@ from softlab.batches import as_pixels
 from softlab.errors import SoftlabError
 from softlab.files import write_json, write_whole
 from softlab.numbers import evaluation_digest, look_at
-from softlab.profile import load_profile
+from softlab.profile import load_profile, study_profile
 from softlab.robustness import AUTOATTACK, RADIUS_OF_AUTOATTACK
 
 BATCH = 50
 
 
-def main(name: str, seeds: int, methods: list[str]) -> None:
+def main(name: str, seeds: int, methods: list[str], study: str, only: dict[str, object]) -> None:
     try:
         commit = provenance.clean_commit()
     except SoftlabError as error:
         sys.exit(str(error))
-    settings = load_profile(name, seeds=seeds, methods=methods)
+    settings = study_profile(load_profile(name, seeds=seeds), study)
     path, about = AUTOATTACK / f"{name}.npz", AUTOATTACK / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     found = dict(np.load(path)) if path.exists() else {}
     origin = json.loads(about.read_bytes()) if about.exists() else {}
     for experiment in sorted(settings.experiments(), key=lambda one: one.seed):
+        if experiment.method not in methods or not only.items() <= experiment.as_dict().items():
+            continue
         run = runs.fit_or_load(experiment, use_zoo=False)
         attacked = settings.evaluation["attack_size"]
         if run.id in origin and len(found.get(run.id, ())) == attacked:
@@ -56,4 +59,12 @@ def main(name: str, seeds: int, methods: list[str]) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3:])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("profile")
+    parser.add_argument("seeds", type=int)
+    parser.add_argument("methods", nargs="+")
+    parser.add_argument("--study", default="core")
+    parser.add_argument("--only", nargs="*", default=[], help="of the study's networks, those whose field is this")
+    given = parser.parse_args()
+    fields = {name: json.loads(value) for name, value in (one.split("=", 1) for one in given.only)}
+    main(given.profile, given.seeds, given.methods, given.study, fields)
