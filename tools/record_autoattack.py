@@ -1,4 +1,4 @@
-"""AutoAttack on record: python tools/record_autoattack.py PROFILE SEEDS METHOD ... [--study NAME] [--only FIELD=VALUE ...]
+"""AutoAttack on record: python tools/record_autoattack.py PROFILE SEEDS METHOD ... [--study NAME] [--only FIELD=VALUE]
 
 AutoAttack costs minutes a network, so its outcomes are recorded, for some networks of a study (the core) and at the
 headline radius: softlab/records/autoattack/PROFILE.npz, one array for each network, by run id: is the image right
