@@ -216,7 +216,7 @@ def carried(units: pandas.DataFrame, others: pandas.DataFrame, outcome: str) -> 
 
 
 def carried_to_scales(units: pandas.DataFrame, outcome: str, profile: str) -> dict[str, pandas.DataFrame]:
-    """`carried` for the book's methods at every other scale on record: {its description: observed and predicted}.
+    """`carried` for the methods of every other scale on record (core, and many): {its description: both columns}.
 
     profile: where the units are from; scales of its setting, with other seeds, are left out. So are methods with one
     network, and scales at which fewer than one image in twenty of the baseline's survives, where the outcome is
@@ -225,7 +225,7 @@ def carried_to_scales(units: pandas.DataFrame, outcome: str, profile: str) -> di
     known, found = records.about("core"), {}
     setting = {name: {**one["experiment"], "snapshot_epochs": []} for name, one in known.items()}
     for name, table in records.scales("core").items():
-        others = methods(table)
+        others = methods(pandas.concat([table, records.scales("many").get(name)]).drop_duplicates("id"))
         if setting[name] != setting[profile] and not at_the_floor(table, outcome) and len(others):
             found[known[name]["description"]] = carried(units, others.loc[others["seeds"] > 1], outcome)
     return {name: one for name, one in found.items() if one is not None}
