@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 def doses(curves: Mapping[str, Mapping[float, Interval]], ax: Axes | None = None) -> Axes:
     """Means with their intervals against the dose of label smoothing, on a logarithmic axis that has zero too.
 
-    curves: what a quantity is called -> {dose: interval}, at most three; they differ in fill and dash.
+    curves: what a quantity is called -> {dose: interval}, at most four; they differ in fill and dash.
     """
     ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
     looks = {"color": style("label_smoothing").color, "ms": 5, "capsize": 3, "linewidth": 1.2}
-    fashions = (("full", "-", "s", 1.0), ("none", "--", "o", 1.08), ("none", ":", "^", 1.16))
+    fashions = (("full", "-", "s", 1.0), ("none", "--", "o", 1.08), ("none", ":", "^", 1.16), ("full", "-.", "D", 0.92))
     for (name, curve), (fill, dash, marker, aside) in zip(curves.items(), fashions, strict=False):
         at = [aside * dose for dose in curve]  # so that intervals do not hide each other
         means = [interval.mean for interval in curve.values()]
