@@ -1,4 +1,4 @@
-"""Within-class variation and R² against the definition over all pairs, class sums, neural collapse by hand."""
+"""Within-class variation and R² against the definition over all pairs; class sums by hand."""
 
 import pytest
 import torch
