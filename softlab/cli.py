@@ -4,10 +4,10 @@ import argparse
 import dataclasses
 import math
 import os
-import statistics
 import sys
-import time
 from pathlib import Path
+
+from tqdm import tqdm
 
 from softlab import __version__
 from softlab.errors import SoftlabError, check_known
@@ -145,9 +145,11 @@ def _train(options) -> None:
 
     device, rows = training.choose_device(options.device), []
     for study, experiment, evaluation in wanted:
-        tell = _Teller(experiment)
-        run = runs.fit_or_load(experiment, store=options.store, device=device, on_epoch=tell)
-        if tell.called:  # else it was there, or another process trained it meanwhile
+        told = {"desc": f"{experiment.method}, seed {experiment.seed}", "unit": "epoch", "delay": 30, "mininterval": 30}
+        with tqdm(total=experiment.epochs, leave=False, **told) as bar:
+            ahead = lambda state, bar=bar: bar.update(state.epoch - bar.n)  # noqa: E731
+            run = runs.fit_or_load(experiment, store=options.store, device=device, on_epoch=ahead)
+        if bar.n:  # else it was there, or another process trained it meanwhile
             seconds, accuracy = run.provenance["wall_seconds"], run.history["accuracy"][-1]
             said = f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f}"
             print(f"{said} ({len(rows) + 1} of {len(wanted)})", flush=True)
@@ -201,21 +203,6 @@ def _listed(path: Path) -> list:
         return [(one["study"], Experiment(**one["experiment"]), one["evaluation"]) for one in listed]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise SoftlabError(f"--networks {path}: this is no list of networks ({error})") from None
-
-
-class _Teller:
-    """A callback that says every 30 s how far the training of one network is."""
-
-    def __init__(self, experiment):
-        self.experiment, self.last, self.called = experiment, time.monotonic(), False
-
-    def __call__(self, state) -> None:
-        self.called = True
-        if time.monotonic() - self.last >= 30:
-            self.last = time.monotonic()
-            minutes = statistics.mean(state.history["seconds"]) * (self.experiment.epochs - state.epoch) / 60
-            one, epoch = self.experiment, f"epoch {state.epoch} of {self.experiment.epochs}"
-            print(f"{one.method}, seed {one.seed}: {epoch}, {minutes:.1f} min to go", flush=True)
 
 
 def _report(options) -> None:

@@ -189,13 +189,13 @@ def _paired(
         yield str(method), rows.loc[seeds], reference.loc[seeds]
 
 
-def by_dose(table: pandas.DataFrame, quantity: str, dose: str = "alpha", start: float = 0.0) -> dict[float, Effect]:
-    """What the doses of one method do to a quantity: {dose: Effect}, each against the same seeds' networks at `start`.
+def by_dose(table: pandas.DataFrame, quantity: str) -> dict[float, Effect]:
+    """What the doses of one method do to a quantity: {alpha: Effect}, each against the same seeds' networks at 0.
 
-    table: of a study whose grid has the dose, as of records.study_table.  Raises SoftlabError where `start` lacks.
+    table: of a study whose grid has alpha, as of records.study_table.  Raises SoftlabError where the dose 0 lacks.
     """
-    reference = table.loc[table[dose] == start]
-    groups = table.loc[table[dose] != start].groupby(dose)
+    reference = table.loc[table["alpha"] == 0]
+    groups = table.loc[table["alpha"] != 0].groupby("alpha")
     return {float(value): one for value, rows in groups for one in effects(rows, quantity, reference).values()}
 
 
@@ -210,20 +210,18 @@ def at_best(table: pandas.DataFrame, by: str = "NLL, fit") -> pandas.DataFrame:
     return best
 
 
-def shares(
-    table: pandas.DataFrame, quantity: str, whole: float, dose: str = "alpha", start: float = 0.0
-) -> dict[float, Interval]:
-    """Each dose's effect in percent of the effect of the dose `whole`: {dose: share}; 0 at `start`.
+def shares(table: pandas.DataFrame, quantity: str, whole: float) -> dict[float, Interval]:
+    """Each dose's effect in percent of the effect of the dose `whole`: {alpha: share}; 0 at 0.
 
     Both effects vary from seed to seed, together: the interval is that of effect - share · whole effect, made linear.
     Arguments: those of `by_dose`.  NaN where the whole effect is zero.
     """
-    groups = table.loc[np.isfinite(table[quantity])].groupby(dose)
+    groups = table.loc[np.isfinite(table[quantity])].groupby("alpha")
     at = {float(value): rows.set_index("seed") for value, rows in groups}
-    found = {start: Interval(0.0, 0.0, 0.0, 1)}
-    for value in [one for one in at if one != start]:
-        seeds = [seed for seed in at[value].index if seed in at[start].index and seed in at[whole].index]
-        parts = [at[one].loc[seeds] for one in (value, start, whole)]
+    found = {0.0: Interval(0.0, 0.0, 0.0, 1)}
+    for value in [one for one in at if one]:
+        seeds = [seed for seed in at[value].index if seed in at[0].index and seed in at[whole].index]
+        parts = [at[one].loc[seeds] for one in (value, 0, whole)]
         here, none, all_ = (float(rows[quantity].mean()) for rows in parts)
         size = all_ - none or math.nan
         share = (here - none) / size

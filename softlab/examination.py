@@ -25,7 +25,7 @@ from softlab.data import split_test
 from softlab.errors import SoftlabError
 from softlab.intervals import t_interval
 from softlab.lenses import applied, together
-from softlab.notebook import table, told
+from softlab.notebook import table
 from softlab.quantities import LENSES, QUANTITIES, RADII, Look, Samples
 from softlab.representation import Representation, extract
 
@@ -60,17 +60,12 @@ class Examination:
         if 0 < self.numbers["accuracy"] < 1:
             right, wrong = confidence[correct].numpy(), confidence[~correct].numpy()
             surer = stats.mannwhitneyu(right, wrong, alternative="greater").pvalue < 0.025
-            texts.append(
-                told(
-                    "Its confidence tells right from wrong: it is {right:.1f} % where it is right and {wrong:.1f} % "
-                    "where it is wrong, on average.",
-                    holds=bool(surer and right.mean() > wrong.mean()),
-                    otherwise="Its confidence hardly tells right from wrong: it is {right:.1f} % where it is right and "
-                    "{wrong:.1f} % where it is wrong, on average.",
-                    right=100 * float(right.mean()),
-                    wrong=100 * float(wrong.mean()),
-                )
+            tells = "tells" if surer and right.mean() > wrong.mean() else "hardly tells"
+            surely = " and ".join(
+                f"{100 * float(one.mean()):.1f} % where it is {name}"
+                for name, one in (("right", right), ("wrong", wrong))
             )
+            texts.append(f"Its confidence {tells} right from wrong: it is {surely}, on average.")
         if "apex ratio" in percent:
             apex = f"{self.numbers['apex ratio']:.3f} times the mean length of what the head sees of a feature"
             where = f" Class regions are cones around one point, {apex} from the origin."
@@ -91,49 +86,29 @@ class Examination:
         exact = stats.binomtest(int(correct.sum()), len(correct)).proportion_ci()
         chance = float(self.tested.labels.bincount().max()) / len(correct)
         right = (
-            "Right on {accuracy:.1f} % of {n} images (95 % interval over images {low:.1f} to {high:.1f}); {fitted} "
-            "others were for fitting the temperature. "
+            f"Right on {100 * self.numbers['accuracy']:.1f} % of {len(correct)} images (95 % interval over images "
+            f"{100 * exact.low:.1f} to {100 * exact.high:.1f}); {self.fitted} others were for fitting the temperature. "
         )
-        return told(
-            right + "One network says nothing about its training method: train several.",
-            holds=exact.low > chance,
-            otherwise=right + "That is no better than chance: always naming the most frequent class gives "
-            "{chance:.1f} %. Either it has learned nothing of these labels, or it numbers them otherwise.",
-            accuracy=100 * self.numbers["accuracy"],
-            n=len(correct),
-            low=100 * exact.low,
-            high=100 * exact.high,
-            fitted=self.fitted,
-            chance=100 * chance,
-        )
+        if exact.low > chance:
+            return right + "One network says nothing about its training method: train several."
+        right += f"That is no better than chance: always naming the most frequent class gives {100 * chance:.1f} %. "
+        return right + "Either it has learned nothing of these labels, or it numbers them otherwise."
 
     def _calibration(self, confidence: Tensor, correct: Tensor) -> str:
         before, after = (100 * self.numbers[name] for name in ("ECE", "ECE at T"))
         most = 100 * calibration.ece_noise_floor(confidence, generator=torch.Generator().manual_seed(0))[1]
+        if before <= most:
+            well = "Well calibrated, as far as these images can tell: a calibrated network would show an ECE of up to "
+            return f"{well}{most:.1f} % on them, and here it is {before:.1f} %."
         gap = t_interval((confidence.double() - correct.double()).numpy()).scaled(100)
         leaning = {
-            1: "Overconfident: confidence is above accuracy by {gap} points. ",
-            -1: "Underconfident: confidence minus accuracy is {gap} points. ",
-            0: "Over- and underconfident in different places: confidence minus accuracy is {gap} points on average. ",
-        }[gap.side()]
-        remedy = told(
-            "Divide the logits by {temperature:.2f}: that takes the ECE from {before:.1f} % to {after:.1f} %.",
-            holds=after < before,
-            otherwise="No temperature mends that: the best, {temperature:.2f}, takes the ECE from {before:.1f} % to "
-            "{after:.1f} %.",
-            temperature=self.numbers["temperature"],
-            before=before,
-            after=after,
-        )
-        return told(
-            "Well calibrated, as far as these images can tell: a calibrated network would show an ECE of up to "
-            "{most:.1f} % on them, and here it is {before:.1f} %.",
-            holds=before <= most,
-            otherwise=leaning + remedy,
-            gap=gap.text(),
-            most=most,
-            before=before,
-        )
+            1: "Overconfident: confidence is above accuracy by {} points.",
+            -1: "Underconfident: confidence minus accuracy is {} points.",
+            0: "Over- and underconfident in different places: confidence minus accuracy is {} points on average.",
+        }[gap.side()].format(gap.text())
+        by = f"{self.numbers['temperature']:.2f}"
+        remedy = f"Divide the logits by {by}: that" if after < before else f"No temperature mends that: the best, {by},"
+        return f"{leaning} {remedy} takes the ECE from {before:.1f} % to {after:.1f} %."
 
     def table(self) -> pandas.DataFrame:
         """Every number as it is written in the book, by chapter."""

@@ -105,7 +105,8 @@ def sync_folder(folder: Path) -> None:
 
 def _explained(error: OSError, path: Path) -> SoftlabError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        free = shutil.disk_usage(path.parent).free // 2**20
+        folder = next(folder for folder in path.absolute().parents if folder.exists())
+        free = shutil.disk_usage(folder).free // 2**20
         return SoftlabError(f"the disk is full ({free} MiB free): {path} was not written; finished runs are untouched")
     return SoftlabError(f"cannot write {path}: {error.strerror or error}")
 

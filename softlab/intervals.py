@@ -10,6 +10,7 @@ from scipy import stats
 from softlab.errors import SoftlabError
 
 Values = Mapping[str, Mapping[int, float]]  # {method: {seed: value}}
+Intervals = Mapping[str, "Interval"]  # by method
 
 
 class Number(str):
@@ -170,10 +171,7 @@ def means(values: Mapping[str, Sequence[float] | Mapping[int, float]]) -> dict[s
 
 def each(statistic: Callable, *values: Mapping) -> dict[str, dict[int, object]]:
     """statistic of every entry of {method: {seed: value}}, or of the same entry of several such mappings."""
-    return {
-        method: {seed: statistic(*(one[method][seed] for one in values)) for seed in group}
-        for method, group in values[0].items()
-    }
+    return {m: {seed: statistic(*(one[m][seed] for one in values)) for seed in group} for m, group in values[0].items()}
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

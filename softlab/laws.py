@@ -13,7 +13,6 @@ import pandas
 
 from softlab import prediction, records
 from softlab.effects import Effect, effects, half_way, ways
-from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
 from softlab.intervals import Interval, Number, holm, t_interval
 from softlab.profile import load_profile, study_profile
@@ -47,23 +46,12 @@ class Law:
     digits: int | None = None
     but: str = ""
 
-    def __post_init__(self):
-        check_known("kind of law", self.kind, ("empirical", "theorem", "identity"))
-        if self.kind == "empirical":
-            check_known("quantity", self.quantity, QUANTITIES)
-            check_known("side", self.side, ("rises", "falls"))
-        for quantity in self.variants:
-            check_known("quantity", quantity, QUANTITIES)
-
     def effect(self) -> Effect | None:
         """The effect that judges the law, from the record; None where it is none, or not recorded yet."""
-        if self.kind != "empirical":
+        if self.kind != "empirical" or (table := records.scales(self.study).get(self.profile)) is None:
             return None
         if self.contrast:
-            return _CONTRASTS[self.id](self)
-        table = records.scales(self.study).get(self.profile)
-        if table is None:
-            return None
+            return _CONTRASTS[self.id](self, table)
         for column, value in self.where.items():
             table = table.loc[table[column] == value]
         return effects(table, self.quantity, self.against).get(self.method)
@@ -80,7 +68,7 @@ class Law:
         return f"{self.contrast or 'the change'}{of}{method}"
 
 
-def _between_corners(law: Law) -> Effect | None:
+def _between_corners(law: Law, _) -> Effect | None:
     """The effect at the first corner minus that at the second."""
     cells = cells_of(law.profile)
     here, there = (cells.get((images, steps)) for images, steps in law.corners)
@@ -89,17 +77,15 @@ def _between_corners(law: Law) -> Effect | None:
     return effect_apart(here, there, law.quantity, law.method, law.against)
 
 
-def _beyond_half(law: Law) -> Effect | None:
+def _beyond_half(law: Law, table: pandas.DataFrame) -> Effect:
     """Of each seed: what a tenth of the usual dose does, less half of what the usual dose does."""
-    if (table := records.scales(law.study).get(law.profile)) is None:
-        return None
     values = table.pivot(index="seed", columns="alpha", values=law.quantity)
     values = values.sub(values[0.0], axis=0)
     tenth, usual = (values[dose].to_numpy(float) for dose in (0.01, 0.1))
     return _of_seeds(law, pandas.Series(tenth - usual / 2), table)
 
 
-def _turned_later(law: Law) -> Effect | None:
+def _turned_later(law: Law, _) -> Effect | None:
     """Of each seed: the epoch at which the cosine is half its way, less that at which the log magnitude is."""
     if (along := records.snapshots(law.study).get(law.profile)) is None:
         return None
@@ -107,10 +93,8 @@ def _turned_later(law: Law) -> Effect | None:
     return _of_seeds(law, pandas.Series(cosine) - pandas.Series(length), along)
 
 
-def _better_than_accuracy(law: Law) -> Effect | None:
+def _better_than_accuracy(law: Law, table: pandas.DataFrame) -> Effect:
     """Over families: the score of the whole shape, less that of clean accuracy alone."""
-    if (table := records.scales(law.study).get(law.profile)) is None:
-        return None
     units = prediction.methods(prediction.whole(table))
     names = prediction.declared().properties, ["accuracy"]
     shape, plain = (prediction.left_out(units, one, law.quantity) for one in names)
@@ -121,7 +105,7 @@ def _of_seeds(law: Law, values: pandas.Series, table: pandas.DataFrame) -> Effec
     return Effect(law.quantity, t_interval(values.dropna().to_numpy()).of(table, law.judges()), "seeds", ())
 
 
-_CONTRASTS: dict[str, Callable[[Law], Effect | None]] = {
+_CONTRASTS: dict[str, Callable[[Law, pandas.DataFrame], Effect | None]] = {
     "data-or-training": _between_corners,
     "dose": _beyond_half,
     "order": _turned_later,
@@ -142,10 +126,6 @@ class Said:
     chapter: str
     methods: tuple[str, ...] | list[str] = ("label_smoothing", "mixup", "cutmix", "maxsup")
     against: str = "baseline"
-
-    def __post_init__(self):
-        check_known("quantity", self.quantity, QUANTITIES)
-        check_known("side", self.side, ("rises", "falls", "stays"))
 
     def outcome(self, interval: Interval) -> str:
         """`as it says`, `the opposite` or `open`, from the whole of an effect's interval."""
@@ -173,13 +153,7 @@ def papers() -> dict[str, Said]:
 @functools.cache
 def laws() -> dict[str, Law]:
     """All laws, in the order of the file."""
-    found = {}
-    for name, entry in read_yaml(PACKAGE / "laws.yml").items():
-        try:
-            found[name] = Law(name, **entry)
-        except TypeError as error:
-            raise SoftlabError(f"law {name}: {error}") from None
-    return found
+    return {name: Law(name, **entry) for name, entry in read_yaml(PACKAGE / "laws.yml").items()}
 
 
 def judged() -> dict[str, tuple[Effect, bool, float]]:

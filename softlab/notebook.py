@@ -74,19 +74,15 @@ def test_part(settings: Profile) -> tuple[Tensor, Tensor]:
     return dataset.test_images[:size], dataset.test_labels[:size]
 
 
-def told(text: str, *, holds: bool, otherwise: str, **values: object) -> str:
-    """A sentence that a person wrote, if what it says holds; else another that says less.
+def tell(text: str, *, holds: bool, otherwise: str, **values: object) -> None:
+    """Show a sentence that a person wrote, if what it says holds; else another that says less. Numbers answer.
 
     text: with {names} of values, which are formatted as they are: an effects.Effect as `-2.7 ± 0.5`.
     holds: what must be true for the text to be said, from intervals; also what it says of the setting.
     otherwise: neutral, true in any case; it may use the same values. A method without a value was left out: a dash.
     """
-    return string.Formatter().vformat(text if holds else otherwise, (), _values(values))
-
-
-def tell(text: str, *, holds: bool, otherwise: str, **values: object) -> None:
-    """Show what `told` gives, with numbers that answer."""
-    say(_Answering().vformat(text if holds else otherwise, (), _values(values)))
+    given = {**dict.fromkeys(REGISTRY, _Open()), **values}
+    say(_Answering().vformat(text if holds else otherwise, (), given))
 
 
 def answering(value: object, form: str = "") -> str:
@@ -101,11 +97,6 @@ def answering(value: object, form: str = "") -> str:
 class _Answering(string.Formatter):
     def format_field(self, value: object, format_spec: str) -> str:
         return answering(value, format_spec)
-
-
-def _values(given: Mapping[str, object]) -> dict[str, object]:
-    """What a sentence may name: these values, and a dash for every method without one."""
-    return {**dict.fromkeys(REGISTRY, _Open()), **given}
 
 
 class _Open:

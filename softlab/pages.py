@@ -12,7 +12,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas
-from jinja2 import Environment, FileSystemLoader, Template
+from jinja2 import Environment, FileSystemLoader
 from matplotlib.figure import Figure
 
 from softlab.errors import SoftlabError
@@ -20,12 +20,12 @@ from softlab.files import write_whole
 from softlab.provenance import PACKAGE
 
 Part = str | pandas.DataFrame | tuple[Figure, str]
+TEMPLATE: Any = Environment(autoescape=True, loader=FileSystemLoader(PACKAGE)).get_template("page.html")
 
 
 def to_html(parts: Sequence[Part]) -> str:
     """Texts as paragraphs, tables with all their rows, figures (closed then) with what they show in words."""
-    template: Any = _template().module
-    return str(template.shown(_plain(parts)))
+    return str(TEMPLATE.module.shown(_plain(parts)))
 
 
 def save_page(path: str | Path, title: str, parts: Sequence[Part]) -> Path:
@@ -33,13 +33,9 @@ def save_page(path: str | Path, title: str, parts: Sequence[Part]) -> Path:
     path = Path(path).expanduser()
     if path.suffix.lower() not in (".html", ".htm"):
         raise SoftlabError(f"a page is written to a file that ends in .html, not to {str(path)!r}")
-    page = _template().render(title=title, parts=_plain(parts))
+    page = TEMPLATE.render(title=title, parts=_plain(parts))
     write_whole(path, lambda file: file.write(page.encode()))
     return path
-
-
-def _template() -> Template:
-    return Environment(autoescape=True, loader=FileSystemLoader(PACKAGE)).get_template("page.html")
 
 
 def _plain(parts: Sequence[Part]) -> Iterator[tuple[str, str, str]]:

@@ -19,7 +19,7 @@ from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 
 from softlab import records
-from softlab.errors import SoftlabError, check_known
+from softlab.errors import SoftlabError
 from softlab.files import read_yaml
 from softlab.intervals import Interval
 from softlab.provenance import PACKAGE
@@ -27,7 +27,6 @@ from softlab.quantities import QUANTITIES
 from softlab.scales import at_the_floor
 
 Fitted = Callable[[np.ndarray], np.ndarray]  # outcomes (N,) from properties (N, P)
-MODELS = ("ridge", "trees")
 LEAST = 4  # families, without which leaving one out and choosing a strength among the others says nothing
 
 
@@ -52,15 +51,12 @@ class Declared:
 
 @functools.cache
 def declared() -> Declared:
-    """prediction.yml. Raises SoftlabError for a quantity that no lens measures."""
+    """All of prediction.yml."""
     content = read_yaml(PACKAGE / "prediction.yml")
     families, acted = content.pop("families"), content.pop("interventions")
     family = {method: family for family, methods in families.items() for method in methods}
     moved = {name: acted[name] for name in ("moves", "compared")}
-    found = Declared(family=family, **moved, **content.pop("outcomes"), **content)
-    for name in (*found.moves.values(), *found.properties, *found.nulls, *found.primary, *found.secondary):
-        check_known("quantity", name, QUANTITIES)
-    return found
+    return Declared(family=family, **moved, **content.pop("outcomes"), **content)
 
 
 def methods(table: pandas.DataFrame) -> pandas.DataFrame:
@@ -141,9 +137,8 @@ def left_out(
     units: of `methods`.  model: `ridge`, or `trees` (boosted, of depth two). Its strength is chosen without the family
     too, as the one that predicts the other families best, left out in turn. A method with a number missing is left out.
     hidden: `method` to hide methods instead, with all their doses; they stand in the table's column `family`.
-    Raises SoftlabError for an unknown model, and with fewer than four families.
+    Raises SoftlabError with fewer than four families.
     """
-    check_known("model", model, MODELS)
     complete = units.loc[np.isfinite(units[[*names, outcome]].to_numpy(float)).all(axis=1)]
     if (count := len(set(complete["family"]))) < LEAST:
         raise SoftlabError(f"predicting left-out families takes at least {LEAST}, not {count}")
@@ -176,8 +171,7 @@ def _fit(units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str
 
 def _ridges(x: np.ndarray, y: np.ndarray) -> list[Fitted]:
     """Ridge regression on standardised columns, at every declared strength: one decomposition serves all of them."""
-    center, size = x.mean(0), x.std(0)
-    size = np.where(size > 0, size, 1)
+    center, size = x.mean(0), np.where(x.std(0) > 0, x.std(0), 1)
     left, values, right = np.linalg.svd((x - center) / size, full_matrices=False)
     along, mean = left.T @ (y - y.mean()), y.mean()
 
@@ -222,10 +216,11 @@ def carried_to_scales(units: pandas.DataFrame, outcome: str, profile: str) -> di
     network, and scales at which fewer than one image in twenty of the baseline's survives, where the outcome is
     accuracy under attack.
     """
-    known, found = records.about("core"), {}
+    known, found, many = records.about("core"), {}, records.scales("many")
     setting = {name: {**one["experiment"], "snapshot_epochs": []} for name, one in known.items()}
     for name, table in records.scales("core").items():
-        others = methods(pandas.concat([table, records.scales("many").get(name)]).drop_duplicates("id"))
+        both = pandas.concat([table, many.get(name, table.head(0))], ignore_index=True)
+        others = methods(both.groupby("id", sort=False).head(1))
         if setting[name] != setting[profile] and not at_the_floor(table, outcome) and len(others):
             found[known[name]["description"]] = carried(units, others.loc[others["seeds"] > 1], outcome)
     return {name: one for name, one in found.items() if one is not None}
@@ -250,12 +245,12 @@ def _jackknife(score: Callable[[pandas.DataFrame], float], prediction: Predictio
     return Interval(whole, whole - half, whole + half, count).of(prediction.table, what, counts="families")
 
 
-def importance(prediction: Prediction, draws: int = 200, seed: int = 0) -> dict[str, float]:
+def importance(prediction: Prediction, draws: int = 200) -> dict[str, float]:
     """How much of the score is lost when one property is exchanged between methods at random, mean over draws.
 
     The models stay as they were fitted: {property: loss}, largest first.
     """
-    generator, table, lost = np.random.default_rng(seed), prediction.table, {}
+    generator, table, lost = np.random.default_rng(0), prediction.table, {}
     values = prediction.units.loc[table.index, [*prediction.names]].to_numpy(float)
     for column, name in enumerate(prediction.names):
         scores = []

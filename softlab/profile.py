@@ -76,11 +76,8 @@ class Profile:
     def _dosed(self) -> Iterator[tuple[str, Mapping[str, object]]]:
         """Every method with its parameters, once for each of its doses."""
         for method, parameters in self.methods.items():
-            if method not in self.doses:
-                yield method, parameters
-                continue
-            parameter, values = self.doses[method]
-            yield from ((method, {**parameters, parameter: value}) for value in values)
+            name, values = self.doses.get(method, ("", (None,)))
+            yield from ((method, {**parameters, name: value} if name else parameters) for value in values)
 
 
 def with_parameters(name: str | Path, seeds: object = None, overrides: object = None) -> Profile:
@@ -169,9 +166,12 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
     methods = MappingProxyType({**methods, **{name: {} for name in doses if name not in methods}})
     experiment = profile.experiment
     if "shorten" in changes:
-        experiment = experiment.shortened(max(1, experiment.epochs // changes.pop("shorten")))
+        by = checked_number("shorten", int, changes.pop("shorten"), (1, 10_000))
+        experiment = experiment.shortened(max(1, experiment.epochs // by))
     experiment = experiment.replace(**changes)
     for name in grid:
+        if name in ("method", "method_parameters", "seed"):
+            raise SoftlabError(f"a grid varies fields and parameters, not {name!r}, which is an entry of its own")
         check_known("field or parameter", name, [*FIELDS, *(one for given in methods.values() for one in given)])
     changed = {"seeds": seeds, "methods": methods, "experiment": experiment, "grid": grid, "evaluation": evaluation}
     return dataclasses.replace(profile, **changed, doses=doses)
@@ -233,7 +233,7 @@ def _studies(given: object) -> Mapping[str, Mapping[str, Any]]:
     for study in given:
         check_known("study", study, known)
         changes = given[study] if isinstance(given, Mapping) else None
-        if not isinstance(changes or {}, Mapping):
+        if not isinstance(changes or {}, Mapping) or not all(isinstance(name, str) for name in changes or ()):
             raise SoftlabError(f"study {study} must map entries to values ({{seeds: 3}}), not {changes!r}")
         found[study] = MappingProxyType({**(known[study] or {}), **(changes or {})})
     return MappingProxyType(found)
@@ -261,9 +261,7 @@ def _evaluation(*given: object) -> Mapping[str, Any]:
     for entries in given:
         if isinstance(entries, Mapping) and "test_data" in entries:
             if not isinstance(entries["test_data"], str):
-                raise SoftlabError(
-                    f"test_data of evaluation must be the name of a data set, not {entries['test_data']!r}"
-                )
+                raise SoftlabError(f"test_data of evaluation must be a data set's name, not {entries['test_data']!r}")
             found["test_data"] = entries["test_data"]
             entries = {name: value for name, value in entries.items() if name != "test_data"}
         found |= _numbers("evaluation", entries, sizes, optional=("test_size", "attack_size"))
@@ -284,10 +282,8 @@ def _numbers(what: str, given: object, allowed: Mapping, kind: type = int, optio
 
 def _methods(methods: Any, chosen: object) -> Mapping:
     """The methods with their parameters: all, those chosen by name, or another mapping altogether."""
-    if isinstance(chosen, (list, tuple)):
+    if isinstance(chosen, (list, tuple)) and isinstance(methods, Mapping):
         for name in chosen:
-            if not isinstance(methods, Mapping):
-                raise SoftlabError(f"methods of a profile must map names to parameters, not {methods!r}")
             check_known("method of this profile", name, methods)
         methods = {name: methods[name] for name in chosen}
     elif chosen is not None:

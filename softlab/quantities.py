@@ -24,6 +24,7 @@ PAPERS = 0.4 / 255  # the radius of Park et al., with PGD-7; so close by, the la
 WALKED = 200  # attacked images whose way in the space of features is looked at
 VERSIONS = ("raw", "centred", "row space", "logits")  # of the within-class variation; the last is invariant
 LEVELS = (0.5, 0.9, 0.99)  # of confidence, at which contours are looked for
+KINDS = tuple(corruptions.SEVERITIES)
 P_NORMS = (1, 2, 3, 4, 6, 8)  # of logits, that a confidence may be divided by
 STEPS = ("gradient", "gradient at T", "attack, cross-entropy", "attack, margin")
 
@@ -65,10 +66,7 @@ def cones(look: Look) -> Found:
         "settled share": float((onset < 1).double().mean()),
         "onset": float(onset.median()),
         "bounded classes": float(geometry.bounded_regions(*look.layer).sum()),
-        **{
-            f"contour, {level}": float(geometry.confidence_contour(features, *look.layer, level).median())
-            for level in LEVELS
-        },
+        **{f"contour, {p}": float(geometry.confidence_contour(features, *look.layer, p).median()) for p in LEVELS},
     }
 
 
@@ -364,10 +362,7 @@ def inward(look: Look) -> Found:
     1,
     {
         "corrupted": Quantity("accuracy, corrupted (%)", ROBUSTNESS, 100, 1, 1),
-        **{
-            f"corrupted, {kind}": Quantity(f"accuracy, {kind} (%)", ROBUSTNESS, 100, 1, 1)
-            for kind in corruptions.SEVERITIES
-        },
+        **{f"corrupted, {kind}": Quantity(f"accuracy, {kind} (%)", ROBUSTNESS, 100, 1, 1) for kind in KINDS},
     },
     clean=False,
 )

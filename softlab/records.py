@@ -162,11 +162,8 @@ def _add_rows(
         known = training.resolve(one, device)
         experiments[runs.identify(known, runs.dataset_of(known))] = one
     kept = {} if not path.exists() else {row["id"]: row for row in _rows(_as_written(path))}
-    earlier = {}
-    if along and snapshots.exists():
-        earlier = {
-            name: _rows(rows) for name, rows in read_table(snapshots, QUANTITIES, "epoch").groupby("id", sort=False)
-        }
+    there = read_table(snapshots, QUANTITIES, "epoch").groupby("id", sort=False) if along and snapshots.exists() else ()
+    earlier = {name: _rows(rows) for name, rows in there}
     with alone(RECORDS, path.parent.name, "describes"):
         _describe(path, profile, {lenses: versions})
     for count, (name, one) in enumerate(experiments.items(), 1):
@@ -180,9 +177,8 @@ def _add_rows(
         origin |= {"date": run.provenance["trained"][:10], "commit": commit}
         if along and one.snapshot_epochs:  # first: a kill in between would leave a row without them, not missed
             found = {epoch: numbers.of(run, profile.evaluation, epoch) for epoch in one.snapshot_epochs}
-            earlier[name] = [
-                {**_varied(profile, one), "epoch": epoch, **_row(run, at), **origin} for epoch, at in found.items()
-            ]
+            where = _varied(profile, one)
+            earlier[name] = [{**where, "epoch": epoch, **_row(run, at), **origin} for epoch, at in found.items()]
             write_table(snapshots, [row for key in experiments for row in earlier.get(key, [])], QUANTITIES, "%.7g")
         kept[name] = {**_varied(profile, one), **_row(run, numbers.of(run, profile.evaluation)), **origin}
         _write(path, [kept[name] for name in experiments if name in kept], outcomes)
@@ -196,18 +192,17 @@ def verify(
 
     count: how many, from the middle of as many parts of the table.  store: train none, but compare all that this store,
     or the zoo, has.  clean: compare no number that takes an attack or a corruption.
-    Alike: within three standard deviations of the method's other seeds, as where another processor rounds otherwise.
+    Alike: within three standard deviations of the other seeds at the same point of the grid, as where another processor
+    rounds otherwise; where fewer than two are on record, whatever is not the same differs.
     """
     profile, device = study_profile(settings, study), training.choose_device()
     known = [(one, row) for one in profile.experiments() if (row := recorded(one, profile.evaluation)) is not None]
     tried = [(one, row) for one, row in known if not store or runs.present(one, device, store)]
     if not tried:
-        raise SoftlabError(
-            f"there is no record of study {study} at profile {settings.name}{' in the store' * bool(store)}"
-        )
+        raise SoftlabError(f"no record of study {study} at profile {settings.name}{' is in the store' * bool(store)}")
     if not store:
         tried = [tried[place] for place in dict.fromkeys(((np.arange(count) + 0.5) * len(known) / count).astype(int))]
-    table = pandas.DataFrame([{"method": one.method, **row} for one, row in known])
+    table = pandas.DataFrame([{"at": _place(profile, one), **row} for one, row in known])
     evaluation = {**profile.evaluation} | ({"attack_size": 0} if clean else {})
     with tempfile.TemporaryDirectory() as fresh:
         for one, row in tried:
@@ -215,9 +210,14 @@ def verify(
             values = numbers.of(run, evaluation).values
             measured = [name for name in values if not np.isnan(row[name])]  # else its lens is newer than the row
             other = {name: abs(values[name] - row[name]) for name in measured if values[name] != row[name]}
-            others = table[(table["method"] == one.method) & (table["id"] != row["id"])]
+            others = table[(table["at"] == _place(profile, one)) & (table["id"] != row["id"])]
             far = [name for name, distance in other.items() if not distance <= 3 * others[name].std()]
             yield row["id"], "differs" if far else "alike" if other else "same bits", far or list(other)
+
+
+def _place(profile: Profile, experiment: Experiment) -> str:
+    """Method and point of the grid, which all seeds share."""
+    return repr({**_varied(profile, experiment), "seed": None})
 
 
 def _varied(profile: Profile, experiment: Experiment) -> dict[str, Any]:
@@ -306,7 +306,5 @@ def _index() -> dict[tuple[str, str], dict[str, Any]]:
         for row, plain in zip(_rows(table), _rows(table.loc[:, columns]), strict=True):
             for name in {row["id"], row["asked"]}:
                 found.setdefault((name, row["evaluation"]), []).append({"source": "recorded", **plain})
-    return {
-        key: max(rows, key=lambda row: sum(math.isfinite(row[name]) for name in QUANTITIES))
-        for key, rows in found.items()
-    }
+    fullest = functools.partial(max, key=lambda row: sum(math.isfinite(row[name]) for name in QUANTITIES))
+    return {key: fullest(rows) for key, rows in found.items()}

@@ -20,7 +20,7 @@ from softlab.effects import Effect, averages, by_method, effects
 from softlab.errors import SoftlabError
 from softlab.intervals import OPEN, Interval, Values
 from softlab.laws import papers
-from softlab.notebook import table, told
+from softlab.notebook import table
 from softlab.profile import Profile, load_profile
 from softlab.quantities import QUANTITIES
 
@@ -87,16 +87,9 @@ class ReportCard:
     def findings(self) -> list[str]:
         """A few sentences on the method, none of which says more than its interval; then lenses that failed."""
         method = regularizers.get(self.method, **self.profile.methods[self.method])
-        texts = [
-            told(
-                "{method} beside the baseline. {setting}; networks are paired by seed, n = {n}.",
-                holds=len(self.profile.seeds) > 1,
-                otherwise="{method} beside the baseline. {setting}; n = 1, so every difference below may be chance.",
-                method=method,
-                setting=self.profile.description,
-                n=len(self.profile.seeds),
-            )
-        ]
+        n = len(self.profile.seeds)
+        paired = f"networks are paired by seed, n = {n}" if n > 1 else "n = 1, so every difference below may be chance"
+        texts = [f"{method} beside the baseline. {self.profile.description}; {paired}."]
         sides: dict[str, list[str]] = {name: [] for name in SIDES.values()}
         for name in MAIN:
             if effect := self.effects(name).get(self.method):

@@ -28,10 +28,7 @@ READABLE = (2, 3, SCHEMA)  # the earlier two had verdicts on claims beside the n
 
 
 def save(
-    chapter: str,
-    settings: Profile,
-    table: pandas.DataFrame | None = None,
-    numbers: Mapping[str, Values] | None = None,
+    chapter: str, settings: Profile, table: pandas.DataFrame | None = None, numbers: Mapping[str, Values] | None = None
 ) -> Path:
     """Write what a notebook found (results.schema.json) to where provenance.results_path says; returns the path.
 

@@ -5,18 +5,19 @@ cells_of("quick-confirm")[1000, 360]     # the table of networks trained on so m
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas
-from scipy.optimize import isotonic_regression
+from sklearn.isotonic import IsotonicRegression
 
 from softlab import records, scales
 from softlab.effects import Effect, _paired, averages, combined, effects, outcomes
 from softlab.intervals import OPEN, Interval, each, means, t_interval
 from softlab.quantities import QUANTITIES, RADII
 
+Cells = Mapping[tuple[int, int], pandas.DataFrame]  # by training images and steps
 AUTOATTACK, RADIUS_OF_AUTOATTACK = records.RECORDS / "autoattack", 4  # tools/record_autoattack.py; in 255ths
 
 
@@ -81,16 +82,12 @@ def turns(cells: Mapping[tuple[int, int], Effect]) -> list[tuple[tuple[int, int]
     found, sides = [], {cell: one.interval.side() for cell, one in cells.items() if one.interval.n > 2}
     for along, fixed in ((0, 1), (1, 0)):
         for place in sorted({cell[fixed] for cell in cells}):
-            sure = sorted(
-                (cell for cell in sides if cell[fixed] == place and sides[cell]), key=lambda cell: cell[along]
-            )
+            sure = sorted((at for at in sides if at[fixed] == place and sides[at]), key=lambda at: at[along])
             found += [(low, high) for low, high in itertools.pairwise(sure) if sides[low] != sides[high]]
     return found
 
 
-def per_doubling(
-    cells: Mapping[tuple[int, int], pandas.DataFrame], method: str, quantity: str, against: str | None = None
-) -> tuple[Interval, Interval, Interval]:
+def per_doubling(cells: Cells, method: str, quantity: str, against: str | None = None) -> tuple[Interval, ...]:
     """What twice the training images, twice the steps, and both together change in a quantity of a method's networks.
 
     Of each seed: the slopes of a plane over the logarithms of both, by least squares; of seeds with a value in every
@@ -98,10 +95,7 @@ def per_doubling(
     writes the quantity.
     """
     rows = pandas.concat([one.assign(place=number) for number, one in enumerate(cells.values())])
-    of = {
-        name: rows[rows["method"] == name].pivot(index="place", columns="seed", values=quantity)
-        for name in (method, against)
-    }
+    of = {m: rows[rows["method"] == m].pivot(index="place", columns="seed", values=quantity) for m in (method, against)}
     values = (of[method] - of[against] if against else of[method]).dropna(axis=1)
     if values.shape[1] == 0 or len(values) < len(cells):
         return OPEN, OPEN, OPEN
@@ -114,9 +108,7 @@ def per_doubling(
     return images, steps, both
 
 
-def scores_by_axis(
-    cells: Mapping[tuple[int, int], pandas.DataFrame], quantity: str, methods: Sequence[str]
-) -> dict[str, dict[str, float]]:
+def scores_by_axis(cells: Cells, quantity: str, methods: Sequence[str]) -> dict[str, dict[str, float]]:
     """How well each of six things orders what methods do to a quantity in the cells: {thing: {method: score}}."""
     sizes = np.array(list(cells), dtype=float)
     axes = {"training images": sizes[:, 0], "steps": sizes[:, 1], "passes over the data": sizes[:, 1] / sizes[:, 0]}
@@ -140,14 +132,12 @@ def fall_together(x: Sequence[float], y: Sequence[float]) -> float:
     """
     at, values = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     others = [np.arange(len(at)) != one for one in range(len(at))]
-    curve = [np.interp(at[~some], *_monotone(at[some], values[some]))[0] for some in others]
+    curve = [_monotone(at[some], values[some])(at[~some])[0] for some in others]
     mean = [values[some].mean() for some in others]
     return float(1 - ((values - curve) ** 2).sum() / ((values - mean) ** 2).sum())
 
 
-def _monotone(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _monotone(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """The better of the best rising and the best falling curve; points at one place count together."""
-    at, where, count = np.unique(x, return_inverse=True, return_counts=True)
-    level = np.bincount(where, y) / count
-    curves = [isotonic_regression(level, weights=count, increasing=up).x for up in (True, False)]
-    return at, min(curves, key=lambda curve: float(((y - curve[where]) ** 2).sum()))
+    curves = [IsotonicRegression(increasing=up, out_of_bounds="clip").fit(x, y).predict for up in (True, False)]
+    return min(curves, key=lambda curve: float(((y - curve(x)) ** 2).sum()))

@@ -6,6 +6,7 @@ One process trains a run while others that want it wait. How runs lie in the sto
 import contextlib
 import dataclasses
 import functools
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
+from torch.backends import cpu
 from torch.nn.functional import cross_entropy
 
 from softlab import fingerprint, models, provenance, regularizers, training, zoo
@@ -24,16 +26,7 @@ from softlab.files import write_json, write_tensors
 from softlab.profile import Profile, study_profile
 from softlab.provenance import store_folder
 from softlab.representation import extract
-from softlab.store import (
-    DamagedRun,
-    alone,
-    finish,
-    keep_checkpoint,
-    read,
-    read_checkpoint,
-    run_folders,
-    set_aside,
-)
+from softlab.store import DamagedRun, alone, finish, keep_checkpoint, read, read_checkpoint, run_folders, set_aside
 
 CHECKPOINT_SECONDS = 10.0  # a kill loses about as much of a run's training
 
@@ -74,7 +67,7 @@ def fit_or_load(
     *,
     store: str | Path | None = None,
     device: str | torch.device | None = None,
-    on_epoch: Callable[[training.TrainingState], None] | None = None,
+    on_epoch: Callable[[training.TrainingState], object] | None = None,
     use_zoo: bool = True,
 ) -> Run:
     """The run of this experiment: from the store if it is there and whole, else trained now and kept.
@@ -91,7 +84,8 @@ def fit_or_load(
         if run := _loaded(store / name):
             return run
     except DamagedRun as damage:
-        print(f"{name} is damaged ({damage}): it is set aside in {store / '.damaged'} and trained again")
+        aside = f"it is set aside in {store / '.damaged'} and trained again"
+        print(f"{name} is damaged ({damage}): {aside}", file=sys.stderr)
     else:
         if use_zoo and (run := _from_zoo(asked, zoo.folder())):  # a damaged one is trained
             return run
@@ -156,19 +150,12 @@ def _from_zoo(experiment: Experiment, place: Path | None) -> Run | None:
 
 def present(experiment: Experiment, device: torch.device, store: str | Path | None = None) -> Path | None:
     """The folder of this experiment's network in store or zoo; None if there is none (a look at names only)."""
-    folder = _folder_of(experiment, device, store)
+    known = training.resolve(experiment, device)
+    folder = store_folder(store) / identify(known, dataset_of(known))
     return folder if folder.is_dir() else _in_zoo(experiment, zoo.folder())
 
 
-def _folder_of(experiment: Experiment, device: torch.device, store: str | Path | None) -> Path:
-    """Where the run of an experiment is, or will be, as this device trains it."""
-    known = training.resolve(experiment, device)
-    return store_folder(store) / identify(known, dataset_of(known))
-
-
-def study(
-    profile: Profile, name: str = "core", *, store: str | Path | None = None, device: str | None = None
-) -> dict[str, list[Run]]:
+def study(profile: Profile, name: str = "core") -> dict[str, list[Run]]:
     """All runs of a study of softlab/chapters.yaml at this profile, {method: [Run by seed]}; trains those missing."""
     from tqdm import tqdm
 
@@ -176,28 +163,23 @@ def study(
     with tqdm(study_profile(profile, name).experiments(), unit="network", leave=False, delay=2) as bar:
         for experiment in bar:
             bar.set_description(f"{experiment.method}, seed {experiment.seed}", refresh=False)
-            runs.setdefault(experiment.method, []).append(fit_or_load(experiment, store=store, device=device))
+            runs.setdefault(experiment.method, []).append(fit_or_load(experiment))
     if mixture := mixed([run.provenance for group in runs.values() for run in group]):
         print(f"study {name} mixes networks of {mixture}: a difference between methods may be one between these")
     return runs
 
 
-def specimens(
-    profile: Profile, study: str = "core", seed: int | None = None, *, store: str | Path | None = None
-) -> dict[str, Run]:
-    """One network of each method of a study, to look into: {method: Run}, of this seed (None: the study's first).
+def specimens(profile: Profile, study: str = "core") -> dict[str, Run]:
+    """One network of each method of a study, to look into: {method: Run}, of the study's first seed.
 
     From the store or the zoo in use, else from the zoo that comes along, which has half precision, else trained now.
     """
     experiments, device = study_profile(profile, study).experiments(), training.choose_device()
-    seeds = list(dict.fromkeys(one.seed for one in experiments))
-    if seed not in (None, *seeds):
-        raise SoftlabError(f"study {study} has networks of the seeds {seeds}, not of {seed}")
     found = {}
     for experiment in experiments:
-        if experiment.seed == (seeds[0] if seed is None else seed):
-            own = None if present(experiment, device, store) else _from_zoo(experiment, zoo.OWN)
-            found[experiment.method] = own or fit_or_load(experiment, store=store, device=device)
+        if experiment.seed == experiments[0].seed:
+            own = None if present(experiment, device) else _from_zoo(experiment, zoo.OWN)
+            found[experiment.method] = own or fit_or_load(experiment, device=device)
     return found
 
 
@@ -210,7 +192,7 @@ def mixed(origins: list[Mapping[str, object]]) -> str:
 def stored(store: str | Path | None = None) -> Iterator[Run]:
     """Every whole run of the store, oldest first."""
     for folder in sorted(run_folders(store_folder(store)), key=lambda path: path.stat().st_mtime):
-        with contextlib.suppress(DamagedRun):
+        with contextlib.suppress(DamagedRun, SoftlabError):  # or of a network that is not registered here
             if run := _loaded(folder):
                 yield run
 
@@ -239,16 +221,11 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
     write_tensors(partial / "weights.safetensors", state.model.state_dict())
     write_json(partial / "experiment.json", experiment.as_dict())
     write_json(partial / "history.json", state.history)
-    record |= {
-        "network": training.network_shape(dataset),
-        "data_digest": dataset.digest,
-        "data_source": dataset.source,
-        "versions": versions(experiment),
-    }
-    record |= {"trained": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    record |= {"network": training.network_shape(dataset), "versions": versions(experiment)}
+    record |= {"data_digest": dataset.digest, "data_source": dataset.source}
+    record |= {"trained": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "cpu": cpu.get_cpu_capability()}
     record |= {"seconds": round(sum(state.history["seconds"]), 3), "wall_seconds": round(time.monotonic() - started, 3)}
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    record |= {"cpu": torch.backends.cpu.get_cpu_capability()}
     write_json(partial / "provenance.json", record | provenance.environment(kind))
     finish(partial, store / name)
 

@@ -8,6 +8,7 @@ import contextlib
 import json
 import re
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,7 @@ class DamagedRun(Exception):
     """A run's files are not what its manifest says."""
 
 
-def read(folder: Path) -> tuple[dict, dict, dict] | None:
+def read(folder: Path) -> list[dict] | None:
     """Experiment, history and provenance of a run, all its files verified; None if there is none.
 
     Raises DamagedRun if it is not whole.
@@ -40,10 +41,7 @@ def read(folder: Path) -> tuple[dict, dict, dict] | None:
         for name, digest in manifest.items():
             if file_digest(folder / name) != digest:
                 raise DamagedRun(f"{name} does not have the digest on record")
-        experiment, history, record = (
-            json.loads((folder / f"{part}.json").read_bytes()) for part in ("experiment", "history", "provenance")
-        )
-        return experiment, history, record
+        return [json.loads((folder / f"{part}.json").read_bytes()) for part in ("experiment", "history", "provenance")]
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise DamagedRun(str(error)) from error
 
@@ -127,7 +125,7 @@ def alone(store: Path, name: str, does: str = "trains") -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            print(f"waiting for another process that {does} {name}", flush=True)
+            print(f"waiting for another process that {does} {name}", file=sys.stderr, flush=True)
             lock.acquire()
     except OSError as error:
         raise SoftlabError(f"cannot write to the store {store}: {error.strerror}") from None

@@ -15,6 +15,9 @@ import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 
+import ipywidgets
+import matplotlib.pyplot as plt
+from IPython.display import HTML, display
 from matplotlib.figure import Figure
 
 SCRIPT = (
@@ -31,8 +34,6 @@ def explore(draw: Callable[[object], Figure], frames: Mapping[str, object], labe
     changes.  caption: says what is to be seen; with the frame's label it is the image's alternative text.
     start: index of the frame shown first.
     """
-    from IPython.display import HTML, display
-
     given = (draw, frames, label, caption, start)
     display(_live(*given) if is_live() else HTML(static(*given)))
 
@@ -44,8 +45,6 @@ def explorable(name: str, data: object, draw: Callable[..., Figure], controls: M
     figure; the first one is the page's still picture, for whoever has no JavaScript.  controls: label -> a list of
     values, or a tuple (start, least, most, step).  caption: says what is to be seen.
     """
-    from IPython.display import HTML, display
-
     if is_live():
         display(_form(draw, [_control(*one) for one in controls.items()], caption))
         return
@@ -83,15 +82,11 @@ def static(draw: Callable[[object], Figure], frames: Mapping[str, object], label
 
 def _live(draw, frames, label, caption, start):
     """The same with ipywidgets: each frame is drawn when it is chosen."""
-    import ipywidgets
-
     options = {"options": list(frames.items()), "index": start, "layout": {"width": "90%"}}
     return _form(draw, [ipywidgets.SelectionSlider(description=label, continuous_update=False, **options)], caption)
 
 
 def _control(label, values):
-    import ipywidgets
-
     if isinstance(values, list):
         return ipywidgets.Dropdown(options=values, description=label)
     limits = dict(zip(("value", "min", "max", "step"), values, strict=True))
@@ -100,7 +95,6 @@ def _control(label, values):
 
 def _form(draw, controls, caption):
     """What `draw` makes of the controls' values, over the controls: drawn anew when one of them is moved."""
-    import ipywidgets
 
     def drawn(_=None):
         image.value = _png(draw(*(one.value for one in controls)))
@@ -113,8 +107,6 @@ def _form(draw, controls, caption):
 
 
 def _png(figure: Figure) -> bytes:
-    import matplotlib.pyplot as plt
-
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=110)
     plt.close(figure)

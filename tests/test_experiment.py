@@ -200,6 +200,11 @@ def test_a_profile_may_change_a_study(tmp_path):
         ("{core: 3}", "study core must map entries to values ({seeds: 3}), not 3"),
         ("{core: {seeds: many}}", "seeds must be a whole number"),
         ("{core: {sede: 3}}", "unknown field 'sede'; did you mean 'seed'"),
+        ("{core: {1: 3}}", "study core must map entries to values ({seeds: 3}), not {1: 3}"),
+        ("{core: {shorten: 0}}", "shorten must be a whole number from 1 to 10000, not 0"),
+        ("{core: {shorten: two}}", "shorten must be a whole number from 1 to 10000, not 'two'"),
+        ("{core: {grid: {seed: [1, 2]}}}", "a grid varies fields and parameters, not 'seed'"),
+        ("{core: {grid: {method: [mixup]}}}", "a grid varies fields and parameters, not 'method'"),
     ],
 )
 def test_changes_of_studies_that_cannot_be(tmp_path, given, message):

@@ -39,6 +39,7 @@ from softlab.figures import (
     turned,
     ways_under_attack,
 )
+from softlab.figures.style import class_colors
 from softlab.intervals import Interval
 
 # Linear RGB as it is seen without one kind of cone. Machado, Oliveira and Fernandes 2009, doi:10.1109/TVCG.2009.113,
@@ -349,3 +350,8 @@ def test_projections_have_a_row_for_each_part_and_a_dot_for_each_point():
     assert [[len(dots.get_offsets()) for dots in ax.collections] for ax in figure.axes] == [[2, 1]] * 4
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["shirt", "coat"]
     plt.close(figure)
+
+
+def test_each_class_has_a_colour_of_its_own():
+    for count in (2, 10, 100):
+        assert len({class_colors(count)(index) for index in range(count)}) == count

@@ -51,7 +51,6 @@ def test_while_a_study_is_being_recorded_only_seeds_that_all_have_count():
 def test_a_linear_rule_is_found_for_families_that_were_left_out(units):
     found = left_out(units, NAMES, "gap")
     assert found.score() > 0.99
-    assert min(found.scores().values()) > 0.99
     lost = importance(found, draws=20)
     assert next(iter(lost)) == "log logit scale"
     assert abs(lost["alignment"]) < 0.01 < 0.5 < lost["log logit scale"]
@@ -112,8 +111,6 @@ def test_methods_without_a_number_are_left_out_and_too_few_families_refused(unit
     assert "m3 1" not in left_out(units, NAMES, "gap").table.index
     with pytest.raises(SoftlabError, match="at least 4, not 2"):
         left_out(units[units["family"].isin(["noise", "label"])], NAMES, "gap")
-    with pytest.raises(SoftlabError, match="did you mean 'trees'"):
-        left_out(units, NAMES, "gap", "tree")
 
 
 def test_a_method_at_a_dose_is_its_mean_difference_to_the_baseline_of_its_seeds():

@@ -291,6 +291,8 @@ def test_a_fixed_scale_cannot_vary_and_starts_with_the_same_weights():
     weight, bias = head_of(fixed)
     assert torch.allclose(weight.norm(dim=1), torch.ones(10))
     assert not bias.any()
+    with pytest.raises(SoftlabError, match="fixed_scale takes a ResNet with a linear head"):
+        regularizers.get("fixed_scale").prepare(models.build("mobilenet_v2", 10, 1, width=8))
 
 
 def test_steady_moves_every_pixel_by_epsilon_at_random_and_bounds_the_scale(head, features):

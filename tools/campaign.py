@@ -57,7 +57,7 @@ def measured(job: tuple[dict, dict]) -> str:
         run = runs.fit_or_load(experiment, use_zoo=False)
         times.append(time.perf_counter())
         numbers.of(run, evaluation)
-    except SoftlabError as error:
+    except Exception as error:  # also the device's: what the others measure is kept
         return f"{experiment.method}: {error}"
     times.append(time.perf_counter())
     training, lenses = (after - before for before, after in itertools.pairwise(times))
@@ -85,7 +85,7 @@ def main() -> None:
     options = parser.parse_args()
     end, context = time.monotonic() + 60 * options.minutes, multiprocessing.get_context("spawn")
     options.folder.mkdir(parents=True, exist_ok=True)
-    writer = context.Process(target=write, args=(options.steps,))
+    writer = context.Process(target=write, args=(options.steps,), daemon=True)
     with (options.folder / "log.txt").open("a") as log, context.Pool(options.workers) as pool:
         writer.start()
         found = pool.imap_unordered(measured, lacking(options.steps))

@@ -12,14 +12,15 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 import address
+import laboratory
 import leaderboard
 import nbformat
 import number_page
+import plan
 import speed
 import sweep_report
 import yaml
@@ -31,7 +32,6 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(build: Path, log: Path, sweeps: list[str]) -> None:
-    started = time.monotonic()
     for stale in build.glob(".site-*"):  # of a build that was killed, and whose children may still write there
         shutil.rmtree(stale, ignore_errors=True)
     work = build / f".site-{os.getpid()}"
@@ -50,12 +50,14 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
     missing = [page for page in pages(site) if not is_page(html / f"{page}.html")]
     if missing or not is_page(html / "index.html", at_least=50):
         sys.exit(f"no page came out for: {', '.join(missing) or 'index.html'}")
-    add_laboratory(html)
+    try:
+        laboratory.write(html / "laboratory")
+    except SoftlabError as error:
+        sys.exit(f"the site was not built: {error}")
     (html / ".nojekyll").touch()
     shutil.rmtree(build / "html", ignore_errors=True)
     html.replace(build / "html")
     shutil.rmtree(work)
-    (build / "index.json").write_text(json.dumps({"seconds": round(time.monotonic() - started, 1)}))
 
 
 def assemble(build: Path, site: Path, sweeps: list[str]) -> None:
@@ -85,16 +87,6 @@ def assemble(build: Path, site: Path, sweeps: list[str]) -> None:
     page = site / "book" / "speed.md"
     page.write_text(speed.filled(page.read_text()))
     (site / "_config.yml").write_text(yaml.safe_dump(configuration(repository), allow_unicode=True))
-
-
-def add_laboratory(html: Path) -> None:
-    """The page on which networks run. It reads torch's data sets, which whoever only imports this module need not."""
-    import laboratory
-
-    try:
-        laboratory.write(html / "laboratory")
-    except SoftlabError as error:
-        sys.exit(f"the site was not built: {error}")
 
 
 def add_sweeps(site: Path, build: Path, names: list[str]) -> None:
@@ -181,7 +173,7 @@ def configuration(repository: str | None) -> dict:
 
 def this_build(build: Path) -> str:
     """The page that says what this build ran on: how long each notebook took, and with which commit and versions."""
-    executed = {path.stem: json.loads(path.read_text()) for path in notebook_records(build)}
+    executed = {path.stem: json.loads(path.read_text()) for path in plan.notebook_records(build)}
     columns = ["seconds", "commit", *next(iter(executed.values()), {"versions": ()})["versions"]]
     profile = f"Profile `{build.name}`, executed on {os.cpu_count()} CPU cores."
     rows = [[name, f"{one['seconds']:.0f}", one["commit"], *one["versions"].values()] for name, one in executed.items()]
@@ -219,11 +211,6 @@ def told(lines: list[str]) -> tuple[str, str]:
     if len(lines) == 1:
         return networks[0], words[0]
     return str(len(lines)), "; ".join(f"{count}: {word}" for word, count in Counter(words).most_common())
-
-
-def notebook_records(build: Path) -> list[Path]:
-    """What execute.py wrote about each notebook."""
-    return sorted(path for path in (build / "notebooks").glob("*.json") if path.name.count(".") == 1)
 
 
 if __name__ == "__main__":

@@ -39,10 +39,7 @@ def training_jobs(wanted: list[dict], at_once: int, per_job: int | None = None) 
         parts = [wanted[first : first + per_job] for first in range(0, len(wanted), per_job)]
     else:
         parts = [wanted[turn::at_once] for turn in range(min(at_once, len(wanted)))]
-    return {
-        f"{part[0]['experiment']['method']}-{part[0]['experiment']['seed']}-{short_digest(part)}": part
-        for part in parts
-    }
+    return {"{method}-{seed}-".format(**part[0]["experiment"]) + short_digest(part): part for part in parts}
 
 
 def rows(out: Path) -> dict[str, dict]:
@@ -52,6 +49,11 @@ def rows(out: Path) -> dict[str, dict]:
         listed = json.loads((out / "jobs" / manifest.name).read_bytes())
         found |= zip(map(short_digest, listed), json.loads(manifest.read_bytes()), strict=True)
     return found
+
+
+def notebook_records(build: Path) -> list[Path]:
+    """What execute.py wrote about each notebook."""
+    return sorted(path for path in (build / "notebooks").glob("*.json") if path.name.count(".") == 1)
 
 
 def rechecked(records: Path) -> list[tuple[str, str]]:

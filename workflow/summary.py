@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from build_site import notebook_records
+from plan import notebook_records
 
 from softlab.provenance import store_folder
 

@@ -190,12 +190,8 @@ def check(sweep: Sweep, profile: str) -> None:
 
 def main(arguments: list[str]) -> int:
     """`softlab sweep`: 0, 1 if a job failed, 2 for wrong input."""
-    parser = argparse.ArgumentParser(
-        prog="softlab sweep", description="Networks and notebooks over a grid of parameters."
-    )
-    parser.add_argument(
-        "name", nargs="?", help="a sweep of workflow/sweeps, or a .yaml file of yours (none: list them)"
-    )
+    parser = argparse.ArgumentParser("softlab sweep", description="Networks and notebooks over a grid of parameters.")
+    parser.add_argument("name", nargs="?", help="a sweep of workflow/sweeps, or a .yaml file (none: list them)")
     parser.add_argument("--profile", default="quick", help="what the points change: a name, or a .yaml file (quick)")
     parser.add_argument("--on", default="local", metavar="WHERE", help="workflow/profiles/WHERE: local, slurm (local)")
     parser.add_argument("--cores", type=int, help="how many cores to use (as WHERE says: all)")

@@ -1,6 +1,5 @@
 """What attacks share: a copy of the model and the samples to attack it with, its gradients, and the walk uphill."""
 
-import collections
 import dataclasses
 import math
 import warnings
@@ -110,20 +109,13 @@ def per_sample(name: str, value: float | Tensor, images: Tensor) -> Tensor:
 
 
 def walk(
-    subject: Subject,
-    points: Tensor,
-    targets: Tensor,
-    lengths: Tensor,
-    steps: int,
-    loss: str,
-    early_stop: bool,
-    counts: collections.Counter,
+    subject: Subject, points: Tensor, targets: Tensor, lengths: Tensor, steps: int, loss: str, early_stop: bool, counts
 ) -> tuple[Tensor, Tensor]:
     """Where one batch is `steps` steps of these lengths (N,) after `points`, and whether the model gets that wrong.
 
     targets: (N,), the class that each sample is to become, -1 for any (the margin heeds it).  early_stop: a sample
-    stays at the first point that the model gets wrong. Adds to counts: "all" walks, those with a "zero" gradient at
-    the first step, and how often a gradient or logits were not finite, "nan".
+    stays at the first point that the model gets wrong. Adds to counts, a Counter: "all" walks, those with a "zero"
+    gradient at the first step, and how often a gradient or logits were not finite, "nan".
     Raises SoftlabError if the model gives no gradient.
     """
     model, home, device = subject.model, points.device, device_of(subject.model)

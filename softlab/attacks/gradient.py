@@ -84,16 +84,7 @@ def pgd(
 
 
 def smallest_epsilon(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    upper: float,
-    *,
-    tolerance: float = 1e-4,
-    steps: int = 20,
-    restarts: int = 4,
-    loss: str = "margin",
-    seed: int = 0,
+    model: nn.Module, images: Tensor, labels: Tensor, upper: float, tolerance=1e-4, steps: int = 20, restarts: int = 4
 ) -> Tensor:
     """Size (N,) of the smallest perturbation found for each sample, by bisection with PGD between 0 and `upper`.
 
@@ -104,12 +95,11 @@ def smallest_epsilon(
     """
     if not 0 < tolerance < math.inf:
         raise SoftlabError(f"tolerance must be above 0 and finite, not {tolerance}")
-    subject = prepare(model, images, labels, upper, targets=restarts - 1 if loss == "margin" else 0)
-    every = Starts(seed)
+    subject, every = prepare(model, images, labels, upper, targets=restarts - 1), Starts()
 
     def attack(subject: Subject, starts: Starts, turn: int) -> tuple[AttackResult, Tensor]:
         # Twice pgd's usual length: at the same cost it comes closer.
-        options = {"step": 5 * subject.radii / steps, "steps": steps, "restarts": restarts, "loss": loss}
+        options = {"step": 5 * subject.radii / steps, "steps": steps, "restarts": restarts, "loss": "margin"}
         result = _search(subject, starts, turn, **options)
         # What was found can lie well inside the ball, as a walk stops when it has won.
         return result, ascent.sizes(result.images - subject.images).masked_fill(~result.success, math.inf)

@@ -28,12 +28,7 @@ def usual_ladder(steps: int) -> dict[str, Attack]:
 
 
 def robustness_curve(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    epsilons: Sequence[float],
-    attacks: Mapping[str, Attack],
-    seed: int = 0,
+    model: nn.Module, images: Tensor, labels: Tensor, epsilons: Sequence[float], attacks: Mapping[str, Attack]
 ) -> Tensor:
     """(A, E, N) bool: is sample n right under attacks 0..a of the ladder at radius epsilons[e]?
 
@@ -51,7 +46,7 @@ def robustness_curve(
         for row, attack in enumerate(attacks.values()):
             if len(left):
                 chosen = left.to(images.device)
-                starts = Starts(seed).of(left, images)
+                starts = Starts().of(left, images)
                 fooled = attack(model, images[chosen], labels[chosen], epsilon, starts).success.cpu()
                 survived[row:, column, left[fooled]] = False
                 left = left[~fooled]

@@ -18,13 +18,7 @@ AUTOATTACKS = ("apgd-ce", "apgd-t", "fab-t", "square")
 
 
 def autoattack(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    epsilon: float,
-    *,
-    attacks: Sequence[str] = AUTOATTACKS,
-    seed: int = 0,
+    model: nn.Module, images: Tensor, labels: Tensor, epsilon: float, attacks: Sequence[str] = AUTOATTACKS
 ) -> AttackResult:
     """AutoAttack (Croce & Hein 2020), its authors' code, on as many target classes as there are (9 at most).
 
@@ -52,7 +46,7 @@ def autoattack(
             messages.append(f"AutoAttack: {record.getMessage()}")
         return False
 
-    options = {"norm": "Linf", "eps": float(epsilon), "seed": seed, "device": device, "version": "custom"}
+    options = {"norm": "Linf", "eps": float(epsilon), "seed": 0, "device": device, "version": "custom"}
     options |= {"model": lambda points: ascent.logits_of(subject.model, points), "attacks": list(attacks)}
     runner = AutoAttack(**options)
     runner.apgd.n_restarts = runner.fab.n_restarts = 1  # as in its version "standard"

@@ -5,15 +5,7 @@ Every function takes matplotlib axes, or makes them, and returns them.
 
 # ruff: noqa: F401 (what the package offers)
 from softlab.figures.attacked import Way, angles, attack_steps, maps, over_passes, turned, ways_under_attack
-from softlab.figures.effects import (
-    arrows,
-    at_scales,
-    estimate_panels,
-    estimates,
-    intervals,
-    panels_at_scales,
-    repairs,
-)
+from softlab.figures.effects import arrows, at_scales, estimate_panels, estimates, intervals, panels_at_scales, repairs
 from softlab.figures.grids import against, confidence_shifts, doses, gap_law, over_generalization, specification
 from softlab.figures.networks import decision_plane, dots, reliabilities, reliability, soft_labels
 from softlab.figures.planes import PLANE, fields_and_outcomes, force_field, minus_gradient, plane_points, projections

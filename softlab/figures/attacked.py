@@ -7,13 +7,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from softlab.figures.style import markers, style
-from softlab.intervals import Interval
+from softlab.figures.style import class_colors, markers, style
+from softlab.intervals import Interval, Intervals
+
+Curves = Mapping[str, Mapping[str, Sequence[float]]]  # of what -> method -> numbers
 
 
 def maps(panels: Mapping[str, Mapping[tuple[int, int], Interval]], label: str) -> Figure:
@@ -35,10 +36,8 @@ def maps(panels: Mapping[str, Mapping[tuple[int, int], Interval]], label: str) -
         values = np.full((len(up), len(across)), np.nan)
         for (x, y), one in cells.items():
             values[up.index(y), across.index(x)] = one.mean
-        scale = (
-            {"cmap": "RdBu", "vmin": -widest, "vmax": widest} if number else {"cmap": "Greys", "vmin": 0, "vmax": 100}
-        )
-        ax.imshow(values, origin="lower", aspect="auto", **scale)
+        cmap, low, high = ("RdBu", -widest, widest) if number else ("Greys", 0, 100)
+        ax.imshow(values, origin="lower", aspect="auto", cmap=cmap, vmin=low, vmax=high)
         for (x, y), one in cells.items():
             sure = number and one.n > 1 and one.side() != 0
             dark = abs(one.mean) > 0.6 * widest if number else one.mean > 55
@@ -82,11 +81,7 @@ def over_passes(panels: Mapping[str, Mapping[tuple[int, int], Interval]], batch:
     return figure
 
 
-def attack_steps(
-    walks: Sequence[int],
-    rising: Mapping[str, Mapping[str, Sequence[float]]],
-    beside: Mapping[str, Mapping[str, Sequence[float]]],
-) -> Figure:
+def attack_steps(walks: Sequence[int], rising: Curves, beside: Curves) -> Figure:
     """Accuracy under attack against its steps, a line a method and loss; beside it two attacks, a dot a network.
 
     rising: loss -> method -> accuracy (%) after each number of steps; the first loss dotted.  beside: attack -> method
@@ -97,15 +92,11 @@ def attack_steps(
         for method, values in found.items():
             look = style(method)
             left.plot(walks, values, ls=dash, color=look.color, marker=look.marker, ms=4)
-    top = 5 + max(
-        one for found in (rising, beside) for of in found.values() for values in of.values() for one in values
-    )
+    top = 5 + max(one for found in (rising, beside) for of in found.values() for some in of.values() for one in some)
     left.set(xscale="log", ylim=(0, top), xlabel="steps of PGD", ylabel="accuracy under attack (%)")
     left.set_xticks(walks, [str(count) for count in walks])
     left.set_xticks([], minor=True)
-    lines = [
-        Line2D([], [], color="#7F7F7F", ls=dash, label=loss) for loss, dash in zip(rising, (":", "-"), strict=True)
-    ]
+    lines = [Line2D([], [], color="#7F7F7F", ls=dash, label=loss) for loss, dash in zip(rising, ":-", strict=True)]
     left.legend(handles=[*markers(next(iter(rising.values()))), *lines], frameon=False, fontsize=8, ncols=2)
     methods = list(dict.fromkeys(method for found in beside.values() for method in found))
     for number, (found, fill) in enumerate(zip(beside.values(), ("none", "full"), strict=True)):
@@ -124,11 +115,7 @@ def attack_steps(
     return figure
 
 
-def angles(
-    displacement: Mapping[str, Interval],
-    margin: Mapping[str, Interval],
-    ranks: Mapping[str, Mapping[str, float]],
-) -> Figure:
+def angles(displacement: Intervals, margin: Intervals, ranks: Mapping[str, Mapping[str, float]]) -> Figure:
     """Margin against displacement, a point a method over lines of equal ratio; beside it rank correlations.
 
     displacement, margin: of the logarithm of angles, drawn in degrees.  ranks: of what -> method -> correlation.
@@ -143,11 +130,8 @@ def angles(
     left.set(xscale="log", yscale="log", xlim=(low, high), ylim=(least, most))
     for method, one in displacement.items():
         up, look = margin[method], style(method)
-        bars = {
-            "xerr": [[one.mean - one.low], [one.high - one.mean]],
-            "yerr": [[up.mean - up.low], [up.high - up.mean]],
-        }
-        left.errorbar(one.mean, up.mean, **bars, color=look.color, marker=look.marker, ms=7, capsize=3)
+        right_left, up_down = ([[it.mean - it.low], [it.high - it.mean]] for it in (one, up))
+        left.errorbar(one.mean, up.mean, up_down, right_left, color=look.color, marker=look.marker, ms=7, capsize=3)
     for axis in (left.xaxis, left.yaxis):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter("{x:g}")
@@ -217,11 +201,9 @@ def ways_under_attack(walks: Mapping[str, Way], classes: Sequence[str], truth: i
     the boundary to the class that the attack reached.
     """
     shown = sorted({int(one) for way in walks.values() for one in np.unique(way.classes)})
-    palette = ListedColormap(plt.get_cmap("tab10")(range(10))[: len(classes)])
-    size = (0.9 + 2 * len(walks), 5.4)
-    figure, axes = plt.subplots(
-        2, len(walks), figsize=size, squeeze=False, layout="constrained", height_ratios=[1, 1.5]
-    )
+    palette = class_colors(len(classes))
+    look = {"figsize": (0.9 + 2 * len(walks), 5.4), "height_ratios": [1, 1.5], "layout": "constrained"}
+    figure, axes = plt.subplots(2, len(walks), squeeze=False, **look)
     for (above, below), (method, way) in zip(axes.T, walks.items(), strict=True):
         above.imshow(np.moveaxis(np.asarray(way.image), 0, -1), cmap="gray_r", vmin=0, vmax=1)
         above.set(xticks=[], yticks=[])

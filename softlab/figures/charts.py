@@ -149,9 +149,6 @@ def specification(variants: Sequence[str], method: str, table: "pandas.DataFrame
     band["encoding"] = {"x": {"datum": -1}, "x2": {"datum": 1}}
     look = {"color": style(method).color, "size": 90, "opacity": 1, "strokeWidth": 2}
     point = {"mark": {"type": "point", **look}, "encoding": {"x": across, "y": down, "description": {"field": "said"}}}
-    point["encoding"]["fill"] = {
-        "condition": {"test": "datum.judges", "value": style(method).color},
-        "value": "#ffffff00",
-    }
+    point["encoding"]["fill"] = {"condition": {"test": "datum.judges", "value": look["color"]}, "value": "#ffffff00"}
     chart = {"data": {"values": rows}, "width": 300, "height": {"step": 20}, "layer": [band, point]}
     return drawn(chart, f"The effect of {style(method).label} in {len(rows)} definitions, ordered.")

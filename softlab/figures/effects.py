@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from softlab.figures.style import Style, markers, scale_lines, style
-from softlab.intervals import Interval, means
+from softlab.intervals import Interval, Intervals, means
 
 if TYPE_CHECKING:
     import pandas
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from softlab.effects import Effect
 
 
-def intervals(
-    values: Mapping[str, Interval], label: str, ax: Axes | None = None, zero: bool = False, fill: str = "full"
-) -> Axes:
+def intervals(values: Intervals, label: str, ax: Axes | None = None, zero: bool = False, fill: str = "full") -> Axes:
     """One dot with its interval per method, from top to bottom; `zero` draws a line where there is no difference.
 
     fill: `full`, or `none` for open markers, where two kinds share the axes.
@@ -37,13 +35,7 @@ def intervals(
     return ax
 
 
-def arrows(
-    starts: Mapping[str, Interval],
-    stops: Mapping[str, Interval],
-    label: str,
-    ends: Sequence[str] = (),
-    ax: Axes | None = None,
-) -> Axes:
+def arrows(starts: Intervals, stops: Intervals, label: str, ends: Sequence[str] = (), ax: Axes | None = None) -> Axes:
     """From one estimate to another, a row for each method that has both; dotted: where the first row's two are.
 
     ends: what the two are called (none: a legend elsewhere says it); the first has open markers.
@@ -179,14 +171,7 @@ def _seeds(found: "Mapping[str, Effect]") -> int:
 
 
 def _estimate(
-    ax: Axes,
-    shown: Interval,
-    y: float,
-    look: Style,
-    limits: tuple[float, float] = (-math.inf, math.inf),
-    size: float = 5,
-    upright: Interval | None = None,
-    fill: str = "full",
+    ax: Axes, shown: Interval, y: float, look: Style, limits=(-math.inf, math.inf), size=5.0, upright=None, fill="full"
 ) -> None:
     """A marker with its interval, and arrows where that goes on beyond the limits; an open one for one network.
 

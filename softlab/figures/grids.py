@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas
 
     from softlab.effects import Effects, Shift
+    from softlab.scales import ByMethod
 
 
 def doses(curves: Mapping[str, Mapping[float, Interval]], ax: Axes | None = None) -> Axes:
@@ -89,7 +90,8 @@ def confidence_shifts(scales: "Mapping[str, Mapping[str, Shift]]", doses: "Mappi
         dot = replace(smoothing, marker=".")
         rows[f"{smoothing.label},\nsmall to large α"] = [(one, dot, 6) for one in doses.values()]
     points = [point for row in rows.values() for point in row]
-    _shift_line(line, [point for point in points if _is_taken(point[0])])
+    sure = [point for point in points if (one := point[0].taken).low > 0 or (one.n == 1 and one.mean > 0)]
+    _shift_line(line, sure)  # what can be divided by Δ
     shown = {"Δ (points)": ("taken", 100), "rest (points)": ("rest", 100), "NLL at T": ("score", 1)}
     for ax, (label, (part, factor)) in zip(parts, shown.items(), strict=True):
         for place, row in enumerate(rows.values()):
@@ -107,11 +109,7 @@ def confidence_shifts(scales: "Mapping[str, Mapping[str, Shift]]", doses: "Mappi
     return figure
 
 
-def over_generalization(
-    ahead: Mapping[Any, float],
-    gaps: Mapping[str, Mapping[Any, Interval]],
-    changes: Mapping[str, Mapping[Any, Interval]],
-) -> Figure:
+def over_generalization(ahead: Mapping[Any, float], gaps: "ByMethod", changes: "ByMethod") -> Figure:
     """Confidence gaps against the generalization gap of plain training, a panel for each method, all in points.
 
     ahead: setting -> training minus test accuracy of plain training.  gaps: method -> setting -> confidence gap.
@@ -174,16 +172,8 @@ def _shift_line(ax: Axes, points: "Sequence[tuple[Shift, Style, float]]") -> Non
         ax.text(high, y, text, ha="right", va="top")
 
 
-def _is_taken(one: "Shift") -> bool:
-    """Is Δ above zero, so that it can be divided by?"""
-    return one.taken.low > 0 or (one.taken.n == 1 and one.taken.mean > 0)
-
-
 def specification(
-    definitions: "Mapping[str, Sequence[Effects]]",
-    moves: Mapping[str, Mapping[str, float]],
-    methods: Sequence[str],
-    label: str,
+    definitions: "Mapping[str, Sequence[Effects]]", moves: Mapping[str, Mapping], methods: Sequence[str], label: str
 ) -> Figure:
     """What methods do to several definitions of one thing: a panel for each method, a row for each definition.
 
@@ -195,10 +185,8 @@ def specification(
     row = between * max(len(found) for found in definitions.values()) + 0.14
     size = (1.3 + 1.8 * len(methods), row * len(definitions) + 1)
     figure, axes = plt.subplots(1, len(methods), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    all_effects = [
-        one[name].shown for found in definitions.values() for one in found for name in methods if name in one
-    ]
-    limits = _limits(all_effects, times=0.4)
+    every = [one[name].shown for found in definitions.values() for one in found for name in methods if name in one]
+    limits = _limits(every, times=0.4)
     for ax, method in zip(axes[0], methods, strict=True):
         look = style(method)
         ax.axhspan(len(definitions) - 1.5, len(definitions) - 0.5, color="#FFF3B0", linewidth=0)

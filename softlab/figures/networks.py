@@ -6,28 +6,24 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from softlab.figures.style import style
+from softlab.figures.style import class_colors, style
 from softlab.intervals import Values
 
 if TYPE_CHECKING:
     from softlab.calibration import Reliability
 
 
-def soft_labels(
-    images: np.ndarray, targets: np.ndarray, classes: Sequence[str], titles: Sequence[str], columns: int = 3
-) -> np.ndarray:
-    """Images over their target distributions, `columns` side by side; returns the axes of the targets (M,).
+def soft_labels(images: np.ndarray, targets: np.ndarray, classes: Sequence[str], titles: Sequence[str]) -> Figure:
+    """Images over their target distributions, three side by side.
 
     images: (M, C, H, W) in [0, 1].  targets: (M, K), rows that sum to 1.
     """
     images, targets = np.asarray(images), np.asarray(targets)
-    rows = -(-len(images) // columns)
+    rows = -(-len(images) // 3)
     figure = plt.figure(figsize=(8.5, 3.9 * rows), layout="constrained")
-    blocks = figure.subfigures(rows, columns, squeeze=False).reshape(-1)
-    bars = []
+    blocks = figure.subfigures(rows, 3, squeeze=False).reshape(-1)
     for block, image, target, title in zip(blocks, images, targets, titles, strict=False):
         picture, bar = block.subplots(2, 1, height_ratios=[1, 1.2])
         picture.imshow(np.moveaxis(image, 0, -1), cmap="gray_r", vmin=0, vmax=1)
@@ -39,8 +35,7 @@ def soft_labels(
         bar.set_yticks(np.arange(len(classes)), classes, fontsize=8)
         bar.set_ylim(len(target) - 0.5, -0.5)
         bar.grid(axis="x", alpha=0.3)
-        bars.append(bar)
-    return np.array(bars)
+    return figure
 
 
 def decision_plane(logits: np.ndarray, extent: float, ax: Axes | None = None, confidence: bool = True) -> Axes:
@@ -50,7 +45,7 @@ def decision_plane(logits: np.ndarray, extent: float, ax: Axes | None = None, co
     """
     ax = ax or plt.subplots(figsize=(4.2, 4.2), layout="constrained")[1]
     logits = np.asarray(logits)
-    shown = ListedColormap(plt.get_cmap("tab10")(range(10))[: logits.shape[-1]])
+    shown = class_colors(logits.shape[-1])
     box = (-extent, extent, -extent, extent)
     ax.imshow(logits.argmax(-1), origin="lower", extent=box, cmap=shown, vmin=0, vmax=logits.shape[-1] - 1, alpha=0.35)
     if confidence:
@@ -90,14 +85,12 @@ def reliabilities(curves: "Mapping[str, Reliability]") -> Figure:
     return figure
 
 
-def dots(
-    x: Values, y: Values, labels: Sequence[str], factors: Sequence[float] = (1, 1), ax: Axes | None = None
-) -> Axes:
-    """One dot for each network: x against y. x, y: method -> {seed: value}.  labels, factors: of x and of y."""
+def dots(x: Values, y: Values, labels: Sequence[str], ax: Axes | None = None) -> Axes:
+    """One dot for each network: x against y. x, y: method -> {seed: value}.  labels: of x and of y."""
     ax = ax or plt.subplots(figsize=(4, 3.4), layout="constrained")[1]
     for method in [name for name in x if name in y]:
         both, look = [seed for seed in x[method] if seed in y[method]], style(method)
-        across, up = ([side[method][seed] * by for seed in both] for side, by in zip((x, y), factors, strict=True))
+        across, up = ([side[method][seed] for seed in both] for side in (x, y))
         ax.scatter(across, up, 30, look.color, marker=look.marker, alpha=0.8, label=look.label)
     ax.set(xlabel=labels[0], ylabel=labels[1])
     ax.grid(alpha=0.3)

@@ -4,7 +4,8 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib import colormaps
+from matplotlib.colors import Colormap, ListedColormap, to_hex, to_rgb
 from matplotlib.lines import Line2D
 
 
@@ -38,6 +39,12 @@ def style(method: str) -> Style:
     place = OTHERS.index(method) if method in OTHERS else sum(method.encode())
     color, marker = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
     return STYLES.get(method, Style(method.replace("_", " "), color, marker))
+
+
+def class_colors(count: int) -> Colormap:
+    """A colour for each class; beyond ten they come from a spectrum."""
+    few = ListedColormap(colormaps["tab10"](range(10))[:count])
+    return few if count <= 10 else colormaps["nipy_spectral"].resampled(count)
 
 
 def markers(methods: Iterable[str]) -> list[Line2D]:

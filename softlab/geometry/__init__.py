@@ -15,7 +15,6 @@ from softlab.geometry.cones import (
 )
 from softlab.geometry.cosines import VARIANTS, Centers, cosine_variants, rescaled_cosines, rescaling_moves
 from softlab.geometry.head import (
-    LogitScale,
     alignment,
     angular_margin,
     centered_logits,
@@ -26,10 +25,4 @@ from softlab.geometry.head import (
     magnitude,
     row_space,
 )
-from softlab.geometry.variation import (
-    ClassSums,
-    class_mean_cosine,
-    effective_rank,
-    variation_variants,
-    within_class_variation,
-)
+from softlab.geometry.variation import class_mean_cosine, effective_rank, variation_variants, within_class_variation

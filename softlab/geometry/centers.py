@@ -20,12 +20,7 @@ from softlab.geometry.head import centered
 
 
 def class_centers(
-    weight: Tensor,
-    bias: Tensor,
-    radius: float | Tensor,
-    nonnegative: bool = True,
-    tolerance: float = 1e-6,
-    max_steps: int = 20_000,
+    weight: Tensor, bias: Tensor, radius: float | Tensor, nonnegative: bool = True, tolerance=1e-6, max_steps=20_000
 ) -> tuple[Tensor, Tensor]:
     """Minimal-loss points of all classes: centers (K, D) in float64, and how far h_k can be above its minimum, (K,).
 

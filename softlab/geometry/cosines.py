@@ -82,20 +82,15 @@ def rescaled_cosines(
 
 
 def rescaling_moves(
-    reference: "Representation",
-    tested: "Representation",
-    weight: Tensor,
-    bias: Tensor,
-    most: float = 2.0,
-    draws: int = 3,
+    reference: "Representation", tested: "Representation", weight: Tensor, bias: Tensor, most: float = 2.0
 ) -> dict[str, float]:
-    """How far each mean cosine moves at most, in some draws of factors between 1/most and most, uniform in their log.
+    """How far each mean cosine moves at most, in three draws of factors between 1/most and most, uniform in their log.
 
     No logit changes: what moves belongs to how channels are scaled, not to the network.
     """
     parts, moves = (reference, tested, weight, bias), dict[str, float](dict.fromkeys(VARIANTS, 0.0))
     trained = rescaled_cosines(*parts)
-    for draw in range(draws):
+    for draw in range(3):
         exponents = 2 * torch.rand(weight.shape[1], generator=torch.Generator().manual_seed(draw)) - 1
         moved = rescaled_cosines(*parts, (most**exponents).to(weight))
         moves = {name: max(moves[name], abs(moved[name] - trained[name])) for name in VARIANTS}

@@ -14,11 +14,6 @@ def moved(images: Tensor, by: float, noise: Tensor) -> Tensor:
     return (images + by * sent(noise, images.device)).clamp(0, 1)
 
 
-def signs(images: Tensor, generator: torch.Generator) -> Tensor:
-    """+1 or -1 at random for every pixel."""
-    return 2.0 * torch.randint(2, images.shape, generator=generator) - 1
-
-
 @register("uniform_noise")
 @dataclass(frozen=True)
 class UniformNoise(Regularizer):
@@ -54,7 +49,8 @@ class SignNoise(Regularizer):
     epsilon: float = parameter(0.05, check_positive)
 
     def transform(self, images, targets, generator):
-        return moved(images, self.epsilon, signs(images, generator)), targets
+        signs = 2.0 * torch.randint(2, images.shape, generator=generator) - 1
+        return moved(images, self.epsilon, signs), targets
 
 
 @register("dropout")

@@ -9,8 +9,9 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from softlab.errors import SoftlabError
 from softlab.regularizers.base import Regularizer, check_positive, check_share, cross_entropy, parameter, register
-from softlab.regularizers.noise import moved, signs
+from softlab.regularizers.noise import SignNoise
 
 
 @register("feature_penalty")
@@ -80,6 +81,8 @@ class FixedScale(Regularizer):
     scale: float = parameter(4.0, check_positive)
 
     def prepare(self, model: Any):
+        if not isinstance(model.head, nn.Linear) or not isinstance(model.body, nn.Sequential):
+            raise SoftlabError("fixed_scale takes a ResNet with a linear head: it sets the length of features and rows")
         head = nn.Linear(model.head.in_features, model.head.out_features, bias=False)
         head.weight = model.head.weight
         model.body.append(_OfLength(self.scale))
@@ -136,6 +139,4 @@ class Steady(ScalePenalty):
     version = 1
     alpha: float = 0.01
     epsilon: float = 0.05
-
-    def transform(self, images, targets, generator):
-        return moved(images, self.epsilon, signs(images, generator)), targets
+    transform = SignNoise.transform
