@@ -25,12 +25,12 @@ CELLS = {
 }
 STAND_INS = """
 from types import SimpleNamespace
-import IPython.display
+import softlab.widgets
 from softlab import load_profile, runs
 from softlab.intervals import t_interval
 
 displayed = []
-IPython.display.display = displayed.append
+softlab.widgets.display = displayed.append
 settings = load_profile("smoke")
 experiment, images = settings.experiment, runs.dataset_of(settings.experiment)
 test = images.test_images[:100], images.test_labels[:100]
@@ -167,7 +167,7 @@ def page(monkeypatch):
         return plt.figure(figsize=(1, 1))
 
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-    monkeypatch.setattr("IPython.display.display", lambda one: shown.append(one.data))
+    monkeypatch.setattr("softlab.widgets.display", lambda one: shown.append(one.data))
     controls = {"α": (0.5, 0.0, 1.0, 0.1), "of": ["b", "a"]}
     widgets.explorable("gap-law", {"</script>": [1.5, 2]}, draw, controls, 'A "caption" & more.')
     assert drawn == [(0.5, "b")]

@@ -23,7 +23,10 @@ from softlab.profile import load_profile
 GOLDEN = Path(__file__).with_name("golden.json")
 TINY = Experiment(train_size=200, width=4, stem_stride=2, epochs=2, batch_size=50, learning_rate=0.05)
 TRANSFORMER = {"width": 8, "stem_stride": 1, "train_size": 50, "optimizer": "adamw", "learning_rate": 0.001}
-TOLERANCE = {"fp32": 1e-4, "bf16": 1e-2}
+# Another processor rounds otherwise, and deep networks make more of it: of curves from an AMD and an Intel server most
+# differ by less than .0001, resnet20's by .0006, resnet18's by .006, the magnitude of resnet50 by .03.
+TOLERANCE = {"fp32": 1e-3, "bf16": 1e-2}
+DEEP = {("model resnet18", "fp32"): 2e-2, ("model resnet50", "fp32"): 1e-1}
 QUANTITIES = ("loss", "feature_magnitude")
 # What a profile can turn, each beside the plain baseline.
 OPTIONS = {
@@ -77,9 +80,9 @@ def test_a_curve_moves_with_a_new_version_only(case, precision):
         pytest.skip(f"curves are those of torch {golden()['torch']}; another one rounds otherwise")
     experiment, record = TINY.replace(**CASES[case], precision=precision), golden()["curves"][case]
     assert record["versions"] == runs.versions(experiment), "a new version: record its curves (see this file)"
-    found = curves(experiment)
+    found, most = curves(experiment), DEEP.get((case, precision), TOLERANCE[precision])
     for name in QUANTITIES:
-        near = pytest.approx(record[precision][name], abs=TOLERANCE[precision], rel=TOLERANCE[precision])
+        near = pytest.approx(record[precision][name], abs=most, rel=most)
         assert found[name] == near, "raise TRAINING, or the version of the network or method that changed"
 
 
