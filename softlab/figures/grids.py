@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import pandas
 
     from softlab.effects import Effects, Shift
-    from softlab.scales import ByMethod
+
+Gaps = Mapping[str, Mapping[Any, Interval]]  # method -> setting -> interval
 
 
 def doses(curves: Mapping[str, Mapping[float, Interval]], ax: Axes | None = None) -> Axes:
@@ -109,7 +110,7 @@ def confidence_shifts(scales: "Mapping[str, Mapping[str, Shift]]", doses: "Mappi
     return figure
 
 
-def over_generalization(ahead: Mapping[Any, float], gaps: "ByMethod", changes: "ByMethod") -> Figure:
+def over_generalization(ahead: Mapping[Any, float], gaps: Gaps, changes: Gaps) -> Figure:
     """Confidence gaps against the generalization gap of plain training, a panel for each method, all in points.
 
     ahead: setting -> training minus test accuracy of plain training.  gaps: method -> setting -> confidence gap.
