@@ -22,6 +22,7 @@ INK = "currentColor"
 CONFIG = {
     "background": None,
     "font": "sans-serif",
+    "padding": {"left": 24, "right": 12, "top": 5, "bottom": 5},  # where letters are wider than those measured here
     "view": {"stroke": None},
     "axis": {"labelColor": INK, "titleColor": INK, "tickColor": INK, "domainColor": INK, "gridColor": "#88888844"}
     | {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 340},
