@@ -7,8 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
 from softlab import __version__
 from softlab.errors import SoftlabError, check_known
 from softlab.provenance import PACKAGE
@@ -140,6 +138,8 @@ def _train(options) -> None:
         methods = {name: profile.methods.get(name, {}) for name in options.method or profile.methods}
         chosen = dataclasses.replace(profile, methods=methods, seeds=options.seed or profile.seeds)
         wanted += [(study, experiment, profile.evaluation) for experiment in chosen.experiments()]
+
+    from tqdm import tqdm
 
     from softlab import numbers, runs, training
 
