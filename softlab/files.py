@@ -103,10 +103,15 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def free_space(path: Path) -> tuple[Path, int]:
+    """The nearest folder above a path that is there, and the bytes that are free on its disk."""
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    return folder, shutil.disk_usage(folder).free
+
+
 def _explained(error: OSError, path: Path) -> SoftlabError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        folder = next(folder for folder in path.absolute().parents if folder.exists())
-        free = shutil.disk_usage(folder).free // 2**20
+        free = free_space(path)[1] // 2**20
         return SoftlabError(f"the disk is full ({free} MiB free): {path} was not written; finished runs are untouched")
     return SoftlabError(f"cannot write {path}: {error.strerror or error}")
 

@@ -23,6 +23,7 @@ import yaml
 from filelock import FileLock
 
 from softlab.errors import SoftlabError
+from softlab.files import free_space
 from softlab.provenance import commit
 
 VERSIONS = ("torch", "torchvision", "numpy", "scipy", "matplotlib", "papermill")
@@ -90,8 +91,7 @@ def die_with_parent() -> None:
 
 def full_disk(path: Path) -> str:
     """That the disk of this path is full, in words; nothing if it is not."""
-    folder = next(folder for folder in path.absolute().parents if folder.exists())
-    free = shutil.disk_usage(folder).free
+    folder, free = free_space(path)
     return f"the disk is full ({free // 2**20} MiB free): {folder}" if free < FULL else ""
 
 
