@@ -291,8 +291,14 @@ def test_a_fixed_scale_cannot_vary_and_starts_with_the_same_weights():
     weight, bias = head_of(fixed)
     assert torch.allclose(weight.norm(dim=1), torch.ones(10))
     assert not bias.any()
-    with pytest.raises(SoftlabError, match="fixed_scale takes a ResNet with a linear head"):
+    with pytest.raises(SoftlabError, match="fixed_scale takes a ResNet"):
         regularizers.get("fixed_scale").prepare(models.build("mobilenet_v2", 10, 1, width=8))
+
+
+@pytest.mark.parametrize("name", ["fixed_scale", "scale_penalty", "unseen_penalty", "steady"])
+def test_a_method_that_acts_on_rows_says_in_one_line_that_it_takes_a_linear_head(name):
+    with pytest.raises(SoftlabError, match="takes a network with a linear head"):
+        regularizers.get(name).prepare(models.build("resnet8", 10, 1, width=4, head="two_layers"))
 
 
 def test_steady_moves_every_pixel_by_epsilon_at_random_and_bounds_the_scale(head, features):

@@ -14,6 +14,12 @@ from softlab.regularizers.base import Regularizer, check_positive, check_share, 
 from softlab.regularizers.noise import SignNoise
 
 
+def acts_on_rows(method: Regularizer, model: Any) -> None:
+    """The `prepare` of a method that acts on the rows of the head: raises SoftlabError where the head is not linear."""
+    if not isinstance(model.head, nn.Linear):
+        raise SoftlabError("this method takes a network with a linear head: it acts on the head's rows")
+
+
 @register("feature_penalty")
 @dataclass(frozen=True)
 class FeaturePenalty(Regularizer):
@@ -65,6 +71,8 @@ class ScalePenalty(Regularizer):
     alpha: float = parameter(0.1, check_share, check_positive)
     strength: float = parameter(1.0, check_positive)
 
+    prepare = acts_on_rows
+
     def loss(self, logits, targets, features, head, progress):
         classes = logits.shape[1]
         most = math.sqrt(1 - 1 / classes) * math.log1p(classes * (1 - self.alpha) / self.alpha)
@@ -81,8 +89,9 @@ class FixedScale(Regularizer):
     scale: float = parameter(4.0, check_positive)
 
     def prepare(self, model: Any):
-        if not isinstance(model.head, nn.Linear) or not isinstance(model.body, nn.Sequential):
-            raise SoftlabError("fixed_scale takes a ResNet with a linear head: it sets the length of features and rows")
+        if not isinstance(model.body, nn.Sequential):
+            raise SoftlabError("fixed_scale takes a ResNet: it sets the length of features before the head")
+        acts_on_rows(self, model)
         head = nn.Linear(model.head.in_features, model.head.out_features, bias=False)
         head.weight = model.head.weight
         model.body.append(_OfLength(self.scale))
@@ -120,6 +129,8 @@ class UnseenPenalty(Regularizer):
 
     version = 1
     strength: float = parameter(0.01, check_positive)
+
+    prepare = acts_on_rows
 
     def loss(self, logits, targets, features, head, progress):
         rows = head.weight.detach()
