@@ -193,3 +193,27 @@ def test_the_leaderboard_has_each_method_at_the_dose_that_the_images_for_fitting
     shown.write_text("<!-- the leaderboard -->")
     leaderboard.add(tmp_path, tmp_path / "elsewhere")
     assert "no table" in shown.read_text()
+
+
+def test_the_leaderboard_shows_a_setting_once_and_adds_methods_that_only_the_core_has(tmp_path):
+    places = [
+        ("core", "quick", "baseline", "", 5, 0.1),
+        ("core", "quick-confirm", "baseline", "", 10, 0.2),
+        ("core", "quick-confirm", "focal", "", 10, 0.3),
+        ("core", "quick-confirm", "mixup", "", 10, 0.4),
+        ("many", "quick-confirm", "baseline", "", 5, 0.5),
+        ("many", "quick-confirm", "focal", "gamma = 1", 5, 0.6),
+        ("many", "quick-confirm", "focal", "gamma = 2", 5, 0.7),
+    ]
+    rows = pandas.DataFrame(places, columns=["study", "scale", "method", "setting", "networks", "mean"])
+    rows = rows.assign(name="NLL at T", digits=1)
+    confirmed = leaderboard.of_scale(rows.loc[rows["scale"] == "quick-confirm"])
+    assert sorted(confirmed["mean"]) == [0.2, 0.4, 0.6, 0.7]  # focal of `many`, which has doses; the core's ten else
+    (tmp_path / "numbers").mkdir()
+    (tmp_path / "book").mkdir()
+    rows.assign(**{"mean ±": 0.25, "difference ±": 0.5, "difference": 0.0}).to_csv(tmp_path / "numbers" / "all.csv")
+    shown = tmp_path / "book" / "leaderboard.md"
+    shown.write_text("<!-- the leaderboard -->")
+    leaderboard.add(tmp_path, tmp_path)
+    assert shown.read_text().count("## ") == 1
+    assert "10 networks" in shown.read_text()

@@ -12,7 +12,6 @@ import pandas
 from softlab.profile import load_profile, packaged_profiles
 from softlab.quantities import QUANTITIES
 
-STUDIES = ("many", "core")  # of which the first that a scale has
 CHOSEN_BY = "NLL, fit"
 SORTED_BY = "NLL at T"
 COLUMNS = {  # quantity -> heading
@@ -41,14 +40,23 @@ def add(site: Path, build: Path) -> None:
 
 
 def _scales(numbers: pandas.DataFrame) -> list[tuple[str, pandas.DataFrame]]:
-    found: dict[str, pandas.DataFrame] = {}
-    for study in STUDIES:
-        of_study = numbers.loc[numbers["study"] == study]
-        for scale in dict.fromkeys(of_study["scale"]):
-            rows = of_study.loc[of_study["scale"] == scale]
-            if (rows["name"] == SORTED_BY).any():
-                found.setdefault(str(scale), rows)
-    return list(found.items())
+    """Each setting once, at the scale that has most networks of it: other seeds of one setting are no other scale."""
+    found: dict[str, list[tuple[int, str, pandas.DataFrame]]] = {}
+    for scale in dict.fromkeys(numbers["scale"]):
+        rows = of_scale(numbers.loc[numbers["scale"] == scale])
+        size = int(rows.loc[rows["name"] == SORTED_BY, "networks"].sum())
+        experiment = load_profile(scale).experiment.as_dict() if scale in packaged_profiles() else {"scale": scale}
+        found.setdefault(str({**experiment, "snapshot_epochs": []}), []).append((size, str(scale), rows))
+    largest = [max(some, key=lambda one: one[:2]) for some in found.values()]
+    return [(scale, rows) for size, scale, rows in largest if size]
+
+
+def of_scale(rows: pandas.DataFrame) -> pandas.DataFrame:
+    """A scale's rows of the study `many`, and of the core for methods that `many` has at one dose or not at all."""
+    many, core = (rows.loc[rows["study"] == study] for study in ("many", "core"))
+    doses = many.drop_duplicates(["method", "setting"])["method"].value_counts()
+    core = core.loc[~core["method"].isin(doses.index[doses > 1])]
+    return pandas.concat([many.loc[~many["method"].isin(core["method"])], core])
 
 
 def best(rows: pandas.DataFrame) -> pandas.DataFrame:
