@@ -42,8 +42,7 @@ def as_html(numbers: pandas.DataFrame) -> str:
     rows = []
     for row, places in zip(numbers.to_dict("records"), coded.reshape(-1, len(WORDS)).tolist(), strict=True):
         shown = [written(row, name) for name in ("mean", "difference")]
-        by = [None if pandas.isna(row[name]) else float(f"{row[name]:.6g}") for name in ("mean", "difference")]
-        rows.append([*places, row["networks"], *shown, *by])
+        rows.append([*places, row["networks"], *shown])
     heads = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
     markup = "<noscript><p>Without JavaScript there is no table here: the files below hold all of it.</p></noscript>"
     markup += f'<div class="numbers full-width"><table id="numbers" class="display compact"><thead><tr>{heads}</tr>'
