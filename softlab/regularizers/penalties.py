@@ -14,10 +14,12 @@ from softlab.regularizers.base import Regularizer, check_positive, check_share, 
 from softlab.regularizers.noise import SignNoise
 
 
-def acts_on_rows(method: Regularizer, model: Any) -> None:
-    """The `prepare` of a method that acts on the rows of the head: raises SoftlabError where the head is not linear."""
-    if not isinstance(model.head, nn.Linear):
-        raise SoftlabError("this method takes a network with a linear head: it acts on the head's rows")
+class ActsOnRows(Regularizer):
+    """A method that acts on the rows of the head; SoftlabError where the head is not linear."""
+
+    def prepare(self, model: Any) -> None:
+        if not isinstance(model.head, nn.Linear):
+            raise SoftlabError("this method takes a network with a linear head: it acts on the head's rows")
 
 
 @register("feature_penalty")
@@ -60,7 +62,7 @@ class ConfidencePenalty(Regularizer):
 
 @register("scale_penalty")
 @dataclass(frozen=True)
-class ScalePenalty(Regularizer):
+class ScalePenalty(ActsOnRows):
     """Cross-entropy + strength · (‖W_c f‖ - s)² where the logit scale is above s: bounds the scale of the logits.
 
     s = √(1 - 1/K) log(1 + K (1 - alpha)/alpha) is the scale at which label smoothing with this alpha is content.
@@ -71,8 +73,6 @@ class ScalePenalty(Regularizer):
     alpha: float = parameter(0.1, check_share, check_positive)
     strength: float = parameter(1.0, check_positive)
 
-    prepare = acts_on_rows
-
     def loss(self, logits, targets, features, head, progress):
         classes = logits.shape[1]
         most = math.sqrt(1 - 1 / classes) * math.log1p(classes * (1 - self.alpha) / self.alpha)
@@ -82,7 +82,7 @@ class ScalePenalty(Regularizer):
 
 @register("fixed_scale")
 @dataclass(frozen=True)
-class FixedScale(Regularizer):
+class FixedScale(ActsOnRows):
     """Logits = scale · cos(f, w_k): features and rows of the head have a constant length, and only directions learn."""
 
     version = 1
@@ -91,7 +91,7 @@ class FixedScale(Regularizer):
     def prepare(self, model: Any):
         if not isinstance(model.body, nn.Sequential):
             raise SoftlabError("fixed_scale takes a ResNet: it sets the length of features before the head")
-        acts_on_rows(self, model)
+        super().prepare(model)
         head = nn.Linear(model.head.in_features, model.head.out_features, bias=False)
         head.weight = model.head.weight
         model.body.append(_OfLength(self.scale))
@@ -124,13 +124,11 @@ class CosinePenalty(Regularizer):
 
 @register("unseen_penalty")
 @dataclass(frozen=True)
-class UnseenPenalty(Regularizer):
+class UnseenPenalty(ActsOnRows):
     """Cross-entropy + strength · ‖the part of f that softmax does not see‖²: it cannot change a prediction directly."""
 
     version = 1
     strength: float = parameter(0.01, check_positive)
-
-    prepare = acts_on_rows
 
     def loss(self, logits, targets, features, head, progress):
         rows = head.weight.detach()
