@@ -253,15 +253,13 @@ def importance(prediction: Prediction, draws: int = 200) -> dict[str, float]:
     generator, table, lost = np.random.default_rng(0), prediction.table, {}
     values = prediction.units.loc[table.index, [*prediction.names]].to_numpy(float)
     for column, name in enumerate(prediction.names):
-        scores = []
-        for _ in range(draws):
-            shuffled = values.copy()
-            shuffled[:, column] = generator.permutation(values[:, column])
-            predicted = np.empty(len(table))
-            for family, model in prediction.fitted.items():
-                chosen = (table["family"] == family).to_numpy()
-                predicted[chosen] = model(shuffled[chosen])
-            scores.append(_score(table.assign(predicted=predicted)))
+        shuffled, predicted = np.tile(values, (draws, 1, 1)), np.empty((draws, len(table)))
+        for one in shuffled:
+            one[:, column] = generator.permutation(values[:, column])
+        for family, model in prediction.fitted.items():
+            chosen = (table["family"] == family).to_numpy()
+            predicted[:, chosen] = model(shuffled[:, chosen].reshape(-1, values.shape[1])).reshape(draws, -1)
+        scores = [_score(table.assign(predicted=one)) for one in predicted]
         lost[name] = prediction.score() - float(np.mean(scores))
     return dict(sorted(lost.items(), key=lambda one: -one[1]))
 
