@@ -121,6 +121,8 @@ def test_what_the_readme_found_is_what_the_record_says():
     pairs = [interventions.recorded(name, "robust, 4/255", "quick-confirm")["scale_penalty"] for name in soft]
     assert all(there.low > 0 for there, _ in pairs)
     assert min(more.low for _, more in pairs[:2]) > 0 > pairs[2][1].high
+    pairs = [interventions.recorded(name, "robust, 4/255", "fashion-heldout")["scale_penalty"] for name in soft]
+    assert all(there.low > 0 and not more.side() for there, more in pairs)
 
 
 def test_where_a_law_says_too_much_the_record_says_so():
