@@ -31,21 +31,20 @@ def cells_of(profile: str) -> dict[tuple[int, int], pandas.DataFrame]:
     return dict(sorted(found.items()))
 
 
-def autoattacked(profile: str) -> dict[str, dict[str, list[float]]]:
-    """Accuracy (%) that the ladder leaves, and that AutoAttack alone leaves, of networks of the core on record.
+def autoattacked(table: pandas.DataFrame, profile: str) -> dict[str, dict[str, list[float]]]:
+    """Accuracy (%) that the ladder leaves, and that AutoAttack alone leaves, of a table's networks that it has met.
 
-    {"the ladder" or "AutoAttack": {method: one of each network}}, of networks that it has met to the end.
+    {"the ladder" or "AutoAttack": {method: one of each network}}, of networks met to the end, in a profile's file.
     """
-    table, path = records.scales().get(profile), AUTOATTACK / f"{profile}.npz"
+    path, key = AUTOATTACK / f"{profile}.npz", f"survives {RADIUS_OF_AUTOATTACK}/255"
     found: dict[str, dict[str, list[float]]] = {"the ladder": {}, "AutoAttack": {}}
-    if table is None or not path.with_suffix(".json").exists():
+    if not path.with_suffix(".json").exists():
         return found
     done = json.loads(path.with_suffix(".json").read_bytes())
     with np.load(path, allow_pickle=False) as file:
         for name, method, images in zip(table["id"], table["method"], table["images"], strict=True):
             if name in done:
-                survives = images[f"survives {RADIUS_OF_AUTOATTACK}/255"], file[name]
-                for by_method, right in zip(found.values(), survives, strict=True):
+                for by_method, right in zip(found.values(), (images[key], file[name]), strict=True):
                     by_method.setdefault(method, []).append(100 * float(right.mean()))
     return found
 

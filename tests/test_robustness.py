@@ -7,7 +7,7 @@ import pandas
 import pytest
 from test_effects import VALUES, table
 
-from softlab import records, robustness
+from softlab import robustness
 from softlab.effects import Effect, effects
 from softlab.intervals import OPEN, Interval, two_way_interval
 from softlab.robustness import effect_apart, fall_together, turns
@@ -107,15 +107,13 @@ def test_the_axis_that_decides_has_the_highest_score():
 
 
 def test_autoattack_is_read_of_networks_that_it_has_met_to_the_end(monkeypatch, tmp_path):
-    assert robustness.autoattacked("nowhere") == {"the ladder": {}, "AutoAttack": {}}
     survives = {"survives 4/255": np.array([True, True, False, False])}
     table = pandas.DataFrame({"id": ["done", "begun"], "method": ["mixup", "cutmix"], "images": [survives, survives]})
     monkeypatch.setattr(robustness, "AUTOATTACK", tmp_path)
-    monkeypatch.setattr(records, "scales", lambda: {"a": table})
-    assert robustness.autoattacked("a") == {"the ladder": {}, "AutoAttack": {}}
+    assert robustness.autoattacked(table, "a") == {"the ladder": {}, "AutoAttack": {}}
     np.savez(tmp_path / "a.npz", done=np.array([True, False, False, False]), begun=np.array([True]))
     (tmp_path / "a.json").write_text('{"done": {}}')
-    assert robustness.autoattacked("a") == {"the ladder": {"mixup": [50.0]}, "AutoAttack": {"mixup": [25.0]}}
+    assert robustness.autoattacked(table, "a") == {"the ladder": {"mixup": [50.0]}, "AutoAttack": {"mixup": [25.0]}}
 
 
 def test_what_the_weak_attack_alone_leaves_is_counted_at_its_radius():

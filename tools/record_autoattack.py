@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -41,20 +42,32 @@ def main(name: str, seeds: int, methods: list[str], study: str, only: dict[str, 
             continue
         run = runs.fit_or_load(experiment, use_zoo=False)
         attacked = settings.evaluation["attack_size"]
-        if run.id in origin and len(found.get(run.id, ())) == attacked:
+        if run.id in _json(about) and len(_arrays(path).get(run.id, ())) == attacked:
             continue
         look = look_at(run, settings.evaluation)
         images, labels = (part[:attacked] for part in look.samples.test)
-        while (done := len(found.get(run.id, ()))) < len(labels):
+        while (done := len(_arrays(path).get(run.id, ()))) < len(labels):
             batch = slice(done, done + BATCH)
             result = attacks.autoattack(look.model, as_pixels(images[batch]), labels[batch], RADIUS_OF_AUTOATTACK / 255)
+            found = _arrays(path)  # anew: another process may have written meanwhile
             found[run.id] = np.concatenate([found.get(run.id, np.zeros(0, bool)), ~result.success.cpu().numpy()])
-            write_whole(path, lambda file: np.savez_compressed(file, **found))  # pyright: ignore
+            write_whole(path, lambda file, whole=found: np.savez_compressed(file, **whole))  # pyright: ignore
             print(time.strftime("%H:%M:%S"), run.id, len(found[run.id]), f"{found[run.id].mean():.3f}", flush=True)
         digest = evaluation_digest(runs.dataset_of(experiment), settings.evaluation)
-        origin[run.id] = {"evaluation": digest, "torch": torch.__version__, "commit": commit}
-        origin[run.id] |= {"pyautoattack": version("pyautoattack"), "date": time.strftime("%Y-%m-%d")}
-        write_json(about, origin)
+        origin = {"evaluation": digest, "torch": torch.__version__, "commit": commit}
+        origin |= {"pyautoattack": version("pyautoattack"), "date": time.strftime("%Y-%m-%d")}
+        write_json(about, _json(about) | {run.id: origin})
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as file:
+        return dict(file)
+
+
+def _json(path: Path) -> dict[str, object]:
+    return json.loads(path.read_bytes()) if path.exists() else {}
 
 
 if __name__ == "__main__":
