@@ -231,6 +231,7 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
         "hundred_strength",
         "recipe",
         "recipe_strength",
+        "strength",
     }
     assert (fresh.methods, fresh.evaluation) == (quick.methods, quick.evaluation)
     assert not set(fresh.seeds) & set(quick.seeds)
