@@ -4,7 +4,7 @@ import pandas
 import pytest
 
 from softlab import interventions, laws, load_profile, prediction, records, regularizers, robustness
-from softlab.effects import averages, effects, over_grid, shares
+from softlab.effects import at_best, averages, effects, over_grid, shares
 from softlab.profile import chapters
 from softlab.quantities import QUANTITIES
 
@@ -108,6 +108,10 @@ def test_what_the_readme_found_is_what_the_record_says():
     assert effects(few, "robust, 4/255").rises("cutmix", "weight_decay")
     assert effects(few, "robust, 4/255").falls("label_smoothing", "mixup")
     assert effects(many, "robust, 4/255").rises(*soft, "weight_decay")
+    best = effects(at_best(records.scales("strength")["fashion-heldout"]), "robust, 4/255")
+    usual = effects(many, "robust, 4/255")["label_smoothing"].interval
+    assert best.rises("cutmix")
+    assert best["label_smoothing"].interval.high < usual.low
     cells = {at: table for at, table in robustness.cells_of("quick-confirm").items() if at[0] <= 4000}
     for name in ("mixup", "cutmix"):
         images, steps, both = robustness.per_doubling(cells, name, "robust, 4/255")
@@ -120,9 +124,10 @@ def test_what_the_readme_found_is_what_the_record_says():
     assert not over_grid(lasting, "accuracy", "maxsup", "label_smoothing").side()
     pairs = [interventions.recorded(name, "robust, 4/255", "quick-confirm")["scale_penalty"] for name in soft]
     assert all(there.low > 0 for there, _ in pairs)
-    assert min(more.low for _, more in pairs[:2]) > 0 > pairs[2][1].high
+    assert [more.side() for _, more in pairs] == [1, 1, -1]
     pairs = [interventions.recorded(name, "robust, 4/255", "fashion-heldout")["scale_penalty"] for name in soft]
-    assert all(there.low > 0 and not more.side() for there, more in pairs)
+    assert all(there.low > 0 for there, _ in pairs)
+    assert [more.side() for _, more in pairs] == [1, 0, -1]
 
 
 def test_where_a_law_says_too_much_the_record_says_so():
