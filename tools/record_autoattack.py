@@ -22,7 +22,9 @@ from softlab.errors import SoftlabError
 from softlab.files import write_json, write_whole
 from softlab.numbers import evaluation_digest, look_at
 from softlab.profile import load_profile, study_profile
+from softlab.records import RECORDS
 from softlab.robustness import AUTOATTACK, RADIUS_OF_AUTOATTACK
+from softlab.store import alone
 
 BATCH = 50
 
@@ -35,8 +37,6 @@ def main(name: str, seeds: int, methods: list[str], study: str, only: dict[str, 
     settings = study_profile(load_profile(name, seeds=seeds), study)
     path, about = AUTOATTACK / f"{name}.npz", AUTOATTACK / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    found = dict(np.load(path)) if path.exists() else {}
-    origin = json.loads(about.read_bytes()) if about.exists() else {}
     for experiment in sorted(settings.experiments(), key=lambda one: one.seed):
         if experiment.method not in methods or not only.items() <= experiment.as_dict().items():
             continue
@@ -49,14 +49,16 @@ def main(name: str, seeds: int, methods: list[str], study: str, only: dict[str, 
         while (done := len(_arrays(path).get(run.id, ()))) < len(labels):
             batch = slice(done, done + BATCH)
             result = attacks.autoattack(look.model, as_pixels(images[batch]), labels[batch], RADIUS_OF_AUTOATTACK / 255)
-            found = _arrays(path)  # anew: another process may have written meanwhile
-            found[run.id] = np.concatenate([found.get(run.id, np.zeros(0, bool)), ~result.success.cpu().numpy()])
-            write_whole(path, lambda file, whole=found: np.savez_compressed(file, **whole))  # pyright: ignore
+            with alone(RECORDS, f"autoattack.{name}", "records"):
+                found = _arrays(path)
+                found[run.id] = np.concatenate([found.get(run.id, np.zeros(0, bool)), ~result.success.cpu().numpy()])
+                write_whole(path, lambda file, whole=found: np.savez_compressed(file, **whole))  # pyright: ignore
             print(time.strftime("%H:%M:%S"), run.id, len(found[run.id]), f"{found[run.id].mean():.3f}", flush=True)
         digest = evaluation_digest(runs.dataset_of(experiment), settings.evaluation)
         origin = {"evaluation": digest, "torch": torch.__version__, "commit": commit}
         origin |= {"pyautoattack": version("pyautoattack"), "date": time.strftime("%Y-%m-%d")}
-        write_json(about, _json(about) | {run.id: origin})
+        with alone(RECORDS, f"autoattack.{name}", "records"):
+            write_json(about, _json(about) | {run.id: origin})
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
