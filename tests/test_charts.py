@@ -59,7 +59,10 @@ def test_small_multiples_and_panels_say_the_number_with_its_seeds():
     assert "currentColor" in drawn
     assert sum("3 seeds; over seeds" in name for name in names(drawn)) == 2
     assert sum("one seed, no interval" in name for name in names(drawn)) == 2
-    assert len(names(charts.panels({"confidence": "gap"}, table(-0.05)).data)) == 2
+    dashed, panels = 'stroke-dasharray="4,3"', charts.panels({"confidence": "gap"}, table(-0.05)).data
+    assert len(names(panels)) == 2
+    assert dashed in panels  # where a network is as sure as right
+    assert dashed not in drawn
 
 
 def test_a_specification_is_ordered_and_marks_what_judges():

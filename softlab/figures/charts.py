@@ -117,13 +117,20 @@ def _estimates(down: Mapping) -> dict[str, Any]:
 
 
 def panels(quantities: Mapping[str, str], table: "pandas.DataFrame") -> "HTML":
-    """What methods do to several quantities of one table, a panel with its own axis for each: {what: quantity}."""
-    from softlab.effects import effects
+    """What methods do to several quantities of one table, a panel with its own axis for each: {what: quantity}.
+
+    Of the gap a dashed line says where a network would be as sure as right.
+    """
+    from softlab.effects import averages, effects
 
     charts = []
     for place, (what, quantity) in enumerate(quantities.items()):
         rows = _rows(effects(table, quantity), what)
         chart = _estimates({} if place == 0 else {"axis": None})
+        if quantity == "gap":
+            right = {"x": {"datum": -averages(table, "gap")["baseline"].scaled(100).mean}}
+            dashed = {"type": "rule", "color": INK, "strokeDash": [4, 3], "aria": False}
+            chart["layer"].append({"mark": dashed, "encoding": right})
         charts.append({"data": {"values": rows}, "title": scale_lines(what, 20), "width": 112, **chart})
     return drawn({"hconcat": charts, "spacing": 14}, "What methods change: " + ", ".join(quantities) + ".")
 
