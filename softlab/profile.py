@@ -98,7 +98,7 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
     if not isinstance(name, (str, Path)):
         raise SoftlabError(f"a profile is given by its name or the path of a .yaml file, not {name!r}")
     path = Path(name)
-    if path.suffix not in (".yaml", ".yml"):
+    if not path.name.endswith((".yaml", ".yml")):
         check_known("profile", str(name), packaged_profiles())
         path = PACKAGE / "profiles" / f"{name}.yaml"
     if not FILE_NAME.fullmatch(path.stem):

@@ -82,7 +82,7 @@ def known() -> list[str]:
 def load_sweep(name: str) -> Sweep:
     """Read a sweep of the book by its name, or yours by the path of its .yaml file. Raises SoftlabError."""
     path = Path(name)
-    if path.suffix not in (".yaml", ".yml"):
+    if not path.name.endswith((".yaml", ".yml")):
         check_known("sweep", name, known())
         path = SWEEPS / f"{name}.yaml"
     if not NAME.fullmatch(path.stem):
