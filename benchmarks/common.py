@@ -76,6 +76,8 @@ def side_by_side(contestants: dict[str, Callable[[], None]], rounds: int) -> dic
         for name, run in contestants.items():
             started = time.perf_counter()
             run()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
             if turn:
                 seconds[name].append(time.perf_counter() - started)
     return seconds

@@ -1,7 +1,8 @@
 """Training on a GPU: python benchmarks/gpu_training.py [--data NAME] [--profile FILE]
 
-- images per second of softlab's training, by batch size, eager, compiled, and with cuDNN searching its algorithms,
-  beside an ordinary loop (plain_loop.py): eight workers of a DataLoader, the same network, precision and optimizer;
+- images per second of softlab's training, by batch size, eager, compiled, with CUDA graphs, and with cuDNN searching
+  its algorithms, beside an ordinary loop (plain_loop.py): eight workers of a DataLoader, the same network, precision
+  and optimizer;
 - how many images per second several trainings reach together that share the GPU as processes side by side;
 - how far the losses of the first steps are from the CPU's, in fp32 with TF32 off, beside how far they are if the CPU
   starts from weights that differ by a ten-millionth: training itself makes small differences large;
@@ -35,13 +36,16 @@ def settings(options, **changes):
     return profile.experiment.replace(**shape | {"epochs": 10_000, "snapshot_epochs": []} | changes)
 
 
-def softlab_epoch(options, batch_size, compiled, equal=False, search=False, steps=STEPS):
+def softlab_epoch(options, batch_size, compiled, equal=False, search=False, graphs=False, steps=STEPS):
     """A function that trains one short epoch and returns how many images that were.
 
     equal: all batches of one size; else of two that differ by one image, as 50,000 images give at 256.
     search: cuDNN tries its algorithms for each new shape, and takes the fastest.
+    graphs: what is compiled is launched as CUDA graphs, forward and backward (torch.compile's "reduce-overhead").
     """
     torch.backends.cudnn.benchmark = search
+    if graphs:
+        torch._inductor.config.triton.cudagraphs = True
     size = steps * batch_size - (0 if equal else steps * 3 // 4)
     experiment = settings(options, batch_size=batch_size, compiled=compiled, train_size=size)
     run = training.epochs(experiment, data.load(experiment.data), training.choose_device())
@@ -182,6 +186,8 @@ def main() -> None:
         f"softlab, batches of {small}, all equal, eager, cudnn.benchmark": (softlab_epoch, (small, False, True, True)),
         f"softlab, batches of {large}, eager": (softlab_epoch, (large, False)),
         f"softlab, batches of {large}, compiled": (softlab_epoch, (large, True)),
+        f"softlab, batches of {small}, all equal, CUDA graphs": (softlab_epoch, (small, True, True, True, True)),
+        f"softlab, batches of {large}, all equal, CUDA graphs": (softlab_epoch, (large, True, True, True, True)),
         f"DataLoader loop, batches of {small}, {WORKERS} workers": (ordinary_epoch, (small,)),
         f"DataLoader loop, batches of {large}, {WORKERS} workers": (ordinary_epoch, (large,)),
     }

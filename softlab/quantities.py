@@ -15,7 +15,7 @@ from softlab import attacks, calibration, corruptions, geometry, selective
 from softlab.batches import as_pixels
 from softlab.lenses import CORRUPTED, LENSES, QUANTITIES, Found, Look, Quantity, Samples, lens  # noqa: F401
 from softlab.regularizers import label_smoothing_terms
-from softlab.representation import extract
+from softlab.representation import device_of, extract
 
 SOFT_LABELS, CONES, MAGNITUDES, COSINES = "01_soft_labels", "02_cones", "03_magnitudes", "04_cosines"
 CALIBRATION, ROBUSTNESS, MAXSUP, CAUSES = "05_calibration", "06_robustness", "07_maxsup", "08_causes"
@@ -78,8 +78,9 @@ def exactness(look: Look) -> Found:
 @lens(1, {"constant along ray": Quantity("class the same from t = 0.1 to 10, any head (%)", CONES, 100, 1)})
 def rays(look: Look) -> Found:
     """As `constant class`, step by step along the ray, so that the head may have several layers."""
+    features = look.tested.features.to(device_of(look.model))
     with torch.no_grad():
-        along = geometry.constant_along_ray(look.model.get_submodule("head"), look.tested.features)
+        along = geometry.constant_along_ray(look.model.get_submodule("head"), features)
     return {"constant along ray": along}
 
 

@@ -8,6 +8,7 @@ import airbench_data
 import common
 import feature_extraction
 import flops
+import many_networks
 import plain_loop
 import pytest
 import speed
@@ -105,6 +106,15 @@ def test_the_ordinary_loop_trains_the_same_network_in_the_same_way(tiny):
     *_, theirs = plain_loop.epochs(experiment, dataset, "cpu", workers=0)
     for first, one, other in zip(*(net.parameters() for net in (before, ours.model, theirs)), strict=True):
         assert (one - other).norm() < 0.01 * (one - first).norm()
+
+
+def test_a_stack_of_networks_learns_what_its_networks_learn_alone():
+    options = SimpleNamespace(epochs=3, networks=3)
+    some = [one.replace(learning_rate=0.001) for one in many_networks.experiments(options)]  # so rounding stays small
+    alone, stack = (torch.tensor(way(some, "cpu")[0]) for way in (many_networks.one_by_one, many_networks.stacked))
+    assert alone.shape == (3, 3)
+    assert (alone - stack).abs().max() < 1e-4
+    assert (alone[0] - alone[1]).abs().max() > 1e-3  # seeds differ
 
 
 def test_seconds_count_until_the_target_is_reached(monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 from softlab import Experiment, SoftlabError, load_profile
 from softlab.experiment import FIELDS, run_id
 from softlab.files import read_yaml
-from softlab.profile import chapters, study_profile
+from softlab.profile import chapters, packaged_profiles, study_profile
 
 
 @pytest.mark.parametrize(
@@ -105,6 +105,12 @@ def test_profiles_that_come_with_softlab_hold_the_five_methods(name):
     assert len(profile.experiments()) == 5 * len(profile.seeds)
     neutral = {"method": "baseline", "method_parameters": {}, "seed": 0}
     assert all(one.replace(**neutral) == profile.experiment for one in profile.experiments())
+
+
+@pytest.mark.parametrize("name", packaged_profiles())
+def test_every_profile_that_comes_with_softlab_has_networks_for_each_of_its_studies(name):
+    profile = load_profile(name)
+    assert all(study_profile(profile, study).experiments() for study in profile.studies)
 
 
 def test_overrides_reach_every_experiment():

@@ -1,5 +1,6 @@
 """What only a GPU can show; without one these are skipped."""
 
+import copy
 import subprocess
 import sys
 import warnings
@@ -7,7 +8,9 @@ import warnings
 import pytest
 import torch
 
-from softlab import Experiment, SoftlabError, data, training
+from softlab import Experiment, SoftlabError, data, fit_or_load, numbers, training
+from softlab.lenses import Look, applied, together
+from softlab.quantities import LENSES
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 # One step an epoch, so that the history has the loss of every step; a rate at which rounding does not grow: at ten
@@ -46,6 +49,17 @@ def test_gpu_and_cpu_agree_for_twenty_steps(method, model, augmentation):
     experiment = GENTLE.replace(method=method, model=model, width=16, stem_stride=1, augmentation=augmentation)
     apart = losses(experiment, "cpu") - losses(experiment, training.choose_device("cuda"))
     assert apart.abs().max() < 1e-3
+
+
+@gpu
+def test_the_same_weights_have_the_same_numbers_there():
+    run = fit_or_load(GENTLE.replace(width=16, train_size=500, epochs=10, learning_rate=0.05))
+    samples = numbers.samples_of(run.experiment, {"test_size": 500, "attack_size": 100, "attack_steps": 10})
+    looks = [Look(copy.deepcopy(run.model).to(device), samples) for device in ("cpu", "cuda")]
+    here, there = (together([applied(lens, look) for lens in LENSES.values()]).values for look in looks)
+    for name, value in here.items():  # an attacked or a corrupted image may fall on the other side
+        slack = 0.02 if name.startswith(("robust", "corrupted", "inward")) else 1e-3
+        assert there[name] == pytest.approx(value, rel=1e-3, abs=slack, nan_ok=True), name
 
 
 @gpu

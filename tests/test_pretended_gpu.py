@@ -1,0 +1,92 @@
+"""On a machine with a GPU everything is sent where it is needed: tried on one that is only pretended (pretended.py)."""
+
+import contextlib
+import copy
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pretended
+import pytest
+import torch
+
+from softlab import data, fit_or_load, numbers, regularizers, training
+from softlab.lenses import Look, applied, together
+from softlab.quantities import LENSES
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+EVALUATION = {"test_size": 200, "attack_size": 30, "attack_steps": 2}
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    with pretended.gpu(monkeypatch):
+        yield
+
+
+def test_what_lies_on_the_cpu_is_refused_where_a_gpu_would_refuse_it(gpu):
+    here, there = torch.ones(3), torch.ones(3, device="cuda")
+    found = (there, there + 1, there.cpu(), here.to(there.device))
+    assert [one.device.type for one in found] == ["cuda", "cuda", "cpu", "cuda"]
+    assert (there * torch.tensor(2.0)).sum() == 6
+    assert there[torch.tensor([0, 1])].is_cuda
+    for mix in (lambda: here + there, lambda: here[there.long()], lambda: torch.cat([here, there]), there.numpy):
+        with pytest.raises((RuntimeError, TypeError), match=r"cuda:0"):
+            mix()
+
+
+@pytest.mark.parametrize("method", sorted(regularizers.REGISTRY))
+def test_every_method_trains_there_as_on_the_cpu(method, tiny, monkeypatch):
+    changes = {"augmentation": "flip_shift", "dropout": 0.2, "precision": "fp32"}
+    experiment, dataset = tiny.replace(method=method, **changes), data.load("fashion-mini")
+    *_, here = training.epochs(experiment, dataset)
+    with pretended.gpu(monkeypatch):
+        *_, there = training.epochs(experiment, dataset, "cuda")
+        assert {one.device.type for one in there.model.parameters()} == {"cuda"}
+    assert there.history["loss"] == pytest.approx(here.history["loss"], rel=1e-4)  # but for rounding
+
+
+def test_every_quantity_is_measured_there_as_on_the_cpu(tiny, monkeypatch):
+    run, found = fit_or_load(tiny), []
+    for place in (contextlib.nullcontext(), pretended.gpu(monkeypatch)):
+        with place:
+            model = copy.deepcopy(run.model).to(training.choose_device())
+            look = Look(model, numbers.samples_of(tiny, EVALUATION))
+            found.append(together([applied(lens, look) for lens in LENSES.values()]))
+            assert next(model.parameters()).is_cuda == (len(found) == 2)
+    assert not found[1].problems
+    assert found[1].values == pytest.approx(found[0].values, rel=1e-4, nan_ok=True)
+
+
+def test_a_network_that_is_trained_there_is_stored_and_measured(tiny, gpu):
+    run = fit_or_load(tiny.replace(method="mixup"))
+    assert next(run.model.parameters()).is_cuda
+    assert run.provenance["device"] == "pretended"
+    assert not numbers.of(run, EVALUATION).problems
+
+
+START = """
+import sys
+sys.path.insert(0, {tests!r})
+import pretended, pytest
+machine = pretended.gpu(pytest.MonkeyPatch())
+machine.__enter__()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_notebook_runs_there(path, tmp_path):
+    start = tmp_path / "ipython" / "profile_default" / "startup" / "gpu.py"
+    start.parent.mkdir(parents=True)
+    start.write_text(START.format(tests=str(ROOT / "tests")))
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "-p", "profile", "smoke"]
+    command += [path, tmp_path / path.name]
+    environment = os.environ | {"IPYTHONDIR": str(tmp_path / "ipython")}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    devices = {json.loads(one.read_text())["device"] for one in (tmp_path / "store").glob("*/provenance.json")}
+    assert devices == {"pretended"} or path.stem.startswith("A2")  # which trains with a loop of its own
