@@ -4,15 +4,17 @@ import subprocess
 import sys
 import tarfile
 
+import campaign
 import pandas
 import pytest
 from checkout import Checkout
 
-pytestmark = pytest.mark.slow
+from softlab.profile import study_profile
+
 STEPS = ("core:smoke:1", "core:smoke:2")
 
 
-def campaign(made, minutes):
+def call(made, minutes):
     command = [sys.executable, "tools/campaign.py", "back", *STEPS, "--minutes", str(minutes), "--workers", "2"]
     done = subprocess.run(command, cwd=made.folder, env=made.environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -22,12 +24,19 @@ def campaign(made, minutes):
     return pandas.read_csv(table) if table.exists() else pandas.DataFrame({"id": [], "accuracy": []})
 
 
+def test_its_own_steps_have_networks():
+    assert all(
+        study_profile(settings, study).experiments() for study, settings in map(campaign.settings_of, campaign.STEPS)
+    )
+
+
+@pytest.mark.slow
 def test_what_the_minutes_do_not_hold_is_done_by_the_next_call(tmp_path):
     made = Checkout(tmp_path)
     made.environment["SOFTLAB_COMMIT"] = "c0ffee0123"
-    none = campaign(made, 0.05)  # 3 s hold nothing: two interpreters have hardly begun
-    some = campaign(made, 0.5)
-    whole = campaign(made, 5)
+    none = call(made, 0.05)  # 3 s hold nothing: two interpreters have hardly begun
+    some = call(made, 0.5)
+    whole = call(made, 5)
     assert len(none) < len(whole) == 10
     assert len(none) <= len(some)
     assert set(whole["commit"]) == {"c0ffee0123"}

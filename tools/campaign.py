@@ -4,7 +4,8 @@ STEP is STUDY:PROFILE:SEEDS, in the order of their worth; without one, those of 
 tables, row by row; beside it, workers train and measure the networks ahead of it, so that the GPU is busy while lenses
 compute on the CPU. When the minutes are over, all are ended, and FOLDER has records.tar.gz, to be unpacked in
 softlab/records before the next call, which goes on where this one stopped, and log.txt with seconds for each network.
-SOFTLAB_COMMIT says of which commit the code is, where it was copied without its .git.
+SOFTLAB_COMMIT says of which commit the code is, where it was copied without its .git. With PYTHONPATH=. softlab need
+not be installed, but what it needs must be (pyproject.toml).
 """
 
 import argparse
