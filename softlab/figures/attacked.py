@@ -56,9 +56,9 @@ def maps(panels: Mapping[str, Mapping[tuple[int, int], Interval]], label: str) -
 
 
 def over_passes(panels: Mapping[str, Mapping[tuple[int, int], Interval]], batch: int, label: str) -> Figure:
-    """What an attack leaves of each method against how often an image was seen: a panel a method, a line a data size.
+    """Accuracy under attack, or its change, against how often an image was seen: a panel a method, a line a data size.
 
-    panels: method -> {(training images, steps): interval}.  batch: images a step.  Open markers: one network.
+    panels: method -> {(training images, steps): interval}.  batch: images a step.
     """
     sizes = sorted({images for cells in panels.values() for images, _ in cells})
     colors = dict(zip(sizes, colormaps["viridis_r"](np.linspace(0.15, 1, len(sizes))), strict=True))
@@ -69,8 +69,8 @@ def over_passes(panels: Mapping[str, Mapping[tuple[int, int], Interval]], batch:
             line = [(batch * steps / size, one) for (images, steps), one in sorted(cells.items()) if images == size]
             ax.plot([at for at, _ in line], [one.mean for _, one in line], color=color, lw=1)
             for at, one in line:
-                half, fill = ([one.half_width], "full") if one.n > 1 else (None, "none")
-                ax.errorbar(at, one.mean, half, color=color, marker="o", ms=5, lw=0.8, ls="none", fillstyle=fill)
+                ax.errorbar(at, one.mean, one.half_width, color=color, marker="o", ms=5, lw=0.8, ls="none")
+        ax.axhline(0, color="black", lw=0.8)
         ax.set(xscale="log")
         ax.set_title(style(method).label, fontsize=10)
         ax.grid(alpha=0.3)
