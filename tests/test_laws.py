@@ -120,6 +120,15 @@ def test_what_the_readme_found_is_what_the_record_says():
     assert {one["label_smoothing"].interval.side() for one in cones} == {-1, 0}
     lasting = records.scales("hundred_again")["quick-confirm"]
     assert not over_grid(lasting, "accuracy", "maxsup", "label_smoothing").side()
+    grid = robustness.cells_of("quick-confirm").values()
+    held, apart = ([effects(one, "robust, 4/255", to) for one in grid] for to in ("baseline", "scale_penalty"))
+    assert sum(one.rises("scale_penalty") for one in held) > 0.9 * len(grid)
+    assert not any(one.falls("scale_penalty") for one in held)
+    assert sum(one.falls("label_smoothing") for one in apart) > len(grid) / 2
+    assert all(one.falls("mixup") for one in apart)
+    assert not any(one.rises("label_smoothing") for one in apart)
+    passes = [128 * steps / images for images, steps in robustness.cells_of("quick-confirm")]
+    assert all(10 < at < 50 for at, one in zip(passes, apart, strict=True) if one.rises("cutmix"))
     pairs = [interventions.recorded(name, "robust, 4/255", "quick-confirm")["scale_penalty"] for name in soft]
     assert all(there.low > 0 for there, _ in pairs)
     assert [more.side() for _, more in pairs] == [1, 1, -1]
