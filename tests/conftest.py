@@ -27,6 +27,15 @@ def own_folders(tmp_path, monkeypatch):
     monkeypatch.delenv("SOFTLAB_ZOO", raising=False)
 
 
+@pytest.fixture(autouse=True)
+def no_gpu(request, monkeypatch):
+    """Bits and devices that tests expect are the CPU's, also on a machine with a GPU; test_gpu.py asks for it."""
+    if request.path.name != "test_gpu.py":
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # of processes that a test starts
+        monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+        monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+
+
 @pytest.fixture
 def tiny():
     """An experiment that trains in a tenth of a second."""
