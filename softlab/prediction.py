@@ -99,13 +99,12 @@ class Prediction:
     """What was predicted for each method of a family from the other families.
 
     table: a row for each method and dose; `family`, `observed`, `predicted`, and the `mean` of the other families.
-    fitted: for each left-out family the model of the others, a function of properties.  units: all that went in.
+    units: all that went in.
     """
 
     outcome: str
     names: tuple[str, ...]
     table: pandas.DataFrame
-    fitted: dict[str, Fitted]
     model: str = "ridge"
     units: pandas.DataFrame = field(default_factory=pandas.DataFrame, repr=False)
     hidden: str = "family"
@@ -143,16 +142,14 @@ def left_out(
     if (count := len(set(complete["family"]))) < LEAST:
         raise SoftlabError(f"predicting left-out families takes at least {LEAST}, not {count}")
     parts: list[pandas.DataFrame] = []
-    fitted: dict[str, Fitted] = {}
     for family, rows in complete.groupby(hidden, sort=False):
         others = complete.loc[complete[hidden] != family]
-        fitted[str(family)] = _fit(others, names, outcome, model)
-        predicted = fitted[str(family)](rows[[*names]].to_numpy(float))
+        predicted = _fit(others, names, outcome, model)(rows[[*names]].to_numpy(float))
         part = {"family": family, "observed": rows[outcome], "predicted": predicted, "mean": others[outcome].mean()}
         parts.append(pandas.DataFrame(part, index=rows.index))
     table = pandas.concat(parts)
     table.attrs = units.attrs
-    return Prediction(outcome, tuple(names), table, fitted, model, complete, hidden)
+    return Prediction(outcome, tuple(names), table, model, complete, hidden)
 
 
 def _fit(units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str) -> Fitted:
@@ -243,25 +240,6 @@ def _jackknife(score: Callable[[pandas.DataFrame], float], prediction: Predictio
     half = float(stats.t.ppf(0.975, count - 1) * error)
     what = f"score of the prediction of changes of {QUANTITIES[prediction.outcome].changed}, or a difference of two"
     return Interval(whole, whole - half, whole + half, count).of(prediction.table, what, counts="families")
-
-
-def importance(prediction: Prediction, draws: int = 200) -> dict[str, float]:
-    """How much of the score is lost when one property is exchanged between methods at random, mean over draws.
-
-    The models stay as they were fitted: {property: loss}, largest first.
-    """
-    generator, table, lost = np.random.default_rng(0), prediction.table, {}
-    values = prediction.units.loc[table.index, [*prediction.names]].to_numpy(float)
-    for column, name in enumerate(prediction.names):
-        shuffled, predicted = np.tile(values, (draws, 1, 1)), np.empty((draws, len(table)))
-        for one in shuffled:
-            one[:, column] = generator.permutation(values[:, column])
-        for family, model in prediction.fitted.items():
-            chosen = (table["family"] == family).to_numpy()
-            predicted[:, chosen] = model(shuffled[:, chosen].reshape(-1, values.shape[1])).reshape(draws, -1)
-        scores = [_score(table.assign(predicted=one)) for one in predicted]
-        lost[name] = prediction.score() - float(np.mean(scores))
-    return dict(sorted(lost.items(), key=lambda one: -one[1]))
 
 
 def invariant() -> list[str]:
