@@ -128,7 +128,12 @@ def test_what_the_readme_found_is_what_the_record_says():
     assert all(one.falls("mixup") for one in apart)
     assert not any(one.rises("label_smoothing") for one in apart)
     passes = [128 * steps / images for images, steps in robustness.cells_of("quick-confirm")]
-    assert all(10 < at < 50 for at, one in zip(passes, apart, strict=True) if one.rises("cutmix"))
+    assert all(11 < at < 13 for at, one in zip(passes, apart, strict=True) if one.rises("cutmix"))
+    core, tried = records.scales(), records.scales("scale_penalty")
+    for name, radius in (("convnext-confirm", 4), ("cifar10-jpeg-flip", 1)):
+        both = pandas.concat([core[name], tried[name]])
+        assert not effects(both, f"robust, {radius}/255")["scale_penalty"].interval.side()
+    assert tried["mobilenet-confirm"]["accuracy"].max() < 0.25
     pairs = [interventions.recorded(name, "robust, 4/255", "quick-confirm")["scale_penalty"] for name in soft]
     assert all(there.low > 0 for there, _ in pairs)
     assert [more.side() for _, more in pairs] == [1, 1, -1]
