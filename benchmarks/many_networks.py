@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as functional
 from common import report
 
-from softlab import data, load_profile, training
+from softlab import Experiment, data, load_profile, training
 from softlab.batches import as_pixels, stream
 
 ALONE = "one after the other"
@@ -43,6 +43,7 @@ def one_by_one(some, device):
 
 def share(pipe, some, device):
     torch.set_num_threads(1)
+    some = [Experiment(**fields) for fields in some]
     one_by_one([some[0].shortened(1)], device)
     pipe.send("ready")
     pipe.recv()
@@ -54,7 +55,7 @@ def side_by_side(some, device, count):
     context, pipes = multiprocessing.get_context("spawn"), []
     for part in range(count):
         own, other = context.Pipe()
-        context.Process(target=share, args=(other, some[part::count], device)).start()
+        context.Process(target=share, args=(other, [one.as_dict() for one in some[part::count]], device)).start()
         pipes.append(own)
     for pipe in pipes:
         pipe.recv()
