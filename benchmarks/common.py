@@ -1,6 +1,7 @@
 """What the benchmarks share: timing side by side, so that a busy machine slows both sides alike, memory, a record."""
 
 import json
+import multiprocessing
 import os
 import platform
 import statistics
@@ -81,6 +82,20 @@ def side_by_side(contestants: dict[str, Callable[[], None]], rounds: int) -> dic
             if turn:
                 seconds[name].append(time.perf_counter() - started)
     return seconds
+
+
+class Process:
+    """A process of its own, in which target(pipe, *arguments) runs, and this end of its pipe."""
+
+    def __init__(self, target, *arguments):
+        context = multiprocessing.get_context("spawn")
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(target=target, args=(other, *arguments))
+        self.process.start()
+        other.close()
+
+    def get(self):
+        return self.pipe.recv()
 
 
 def report(

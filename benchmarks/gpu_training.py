@@ -13,14 +13,13 @@ only a table of kernels of ten eager steps is made. Without a CUDA GPU there is 
 
 import argparse
 import itertools
-import multiprocessing
 import time
 from pathlib import Path
 
 import flops
 import plain_loop
 import torch
-from common import cifar_here, gpu_or_none, report
+from common import Process, cifar_here, gpu_or_none, report
 
 from softlab import data, load_profile, training
 
@@ -137,18 +136,6 @@ def contestant(pipe, options, make, arguments):
 
 def compare_losses(pipe, options):
     pipe.send([losses(options, *how) for how in (("cpu",), (training.choose_device(),), ("cpu", 1e-7))])
-
-
-class Process:
-    def __init__(self, target, *arguments):
-        context = multiprocessing.get_context("spawn")
-        self.pipe, other = context.Pipe()
-        self.process = context.Process(target=target, args=(other, *arguments))
-        self.process.start()
-        other.close()
-
-    def get(self):
-        return self.pipe.recv()
 
 
 def together(processes, seconds):

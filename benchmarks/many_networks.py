@@ -9,13 +9,12 @@ count: neither starting processes nor making networks.
 """
 
 import argparse
-import multiprocessing
 import os
 import time
 
 import torch
 import torch.nn.functional as functional
-from common import report
+from common import Process, report
 
 from softlab import Experiment, data, load_profile, training
 from softlab.batches import as_pixels, stream
@@ -50,19 +49,16 @@ def share(pipe, some, device):
     pipe.send(one_by_one(some, device)[0])
 
 
-def side_by_side(some, device, count):
+def in_processes(some, device, count):
     """The same by so many processes, each with its part of the networks."""
-    context, pipes = multiprocessing.get_context("spawn"), []
-    for part in range(count):
-        own, other = context.Pipe()
-        context.Process(target=share, args=(other, [one.as_dict() for one in some[part::count]], device)).start()
-        pipes.append(own)
-    for pipe in pipes:
-        pipe.recv()
+    fields = [one.as_dict() for one in some]
+    shares = [Process(share, fields[part::count], device) for part in range(count)]
+    for one in shares:
+        one.get()
     started = time.perf_counter()
-    for pipe in pipes:
-        pipe.send("go")
-    parts = [pipe.recv() for pipe in pipes]
+    for one in shares:
+        one.pipe.send("go")
+    parts = [one.get() for one in shares]
     return [parts[place % count][place // count] for place in range(len(some))], time.perf_counter() - started
 
 
@@ -114,7 +110,7 @@ def main() -> None:
     count = 8 if device.type == "cuda" else os.cpu_count() or 1
     ways = {
         ALONE: lambda: one_by_one(some, device),
-        f"{count} processes side by side": lambda: side_by_side(some, device, count),
+        f"{count} processes side by side": lambda: in_processes(some, device, count),
         "one stack of all (torch.func)": lambda: stacked(some, device),
     }
     seconds, first = {name: [] for name in ways}, {}

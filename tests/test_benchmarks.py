@@ -120,7 +120,7 @@ def test_a_stack_of_networks_learns_what_its_networks_learn_alone():
 @pytest.mark.slow
 def test_processes_side_by_side_train_what_one_trains():
     some = many_networks.experiments(SimpleNamespace(epochs=1, networks=3))
-    assert many_networks.side_by_side(some, "cpu", 2)[0] == many_networks.one_by_one(some, "cpu")[0]
+    assert many_networks.in_processes(some, "cpu", 2)[0] == many_networks.one_by_one(some, "cpu")[0]
 
 
 def test_seconds_count_until_the_target_is_reached(monkeypatch):
