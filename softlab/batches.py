@@ -70,7 +70,8 @@ def flip_shift(images: Tensor, generator: torch.Generator, reach: int = 4) -> Te
     rows = offsets[:, 0, None] + torch.arange(height)
     columns = offsets[:, 1, None] + torch.arange(width)
     columns = torch.where(mirrored[:, None], columns.flip(1), columns)
-    rows, columns = sent(rows, images.device), sent(columns, images.device)
+    rows = sent(rows, images.device)
+    columns = sent(columns, images.device)
     padded = functional.pad(images, (reach,) * 4, mode="reflect")
     which = torch.arange(count, device=images.device)[:, None, None, None]
     channel = torch.arange(channels, device=images.device)[None, :, None, None]

@@ -1,6 +1,8 @@
 """How far a network's confidence can be believed: reliability diagrams, calibration errors, proper scores, temperature.
 
 Calibration errors take either probabilities (N, K) with labels (N,), or top-1 confidence (N,) with correctness (N,).
+What cannot be a probability is refused. Logits may be any finite numbers, so probabilities in their place are taken,
+with a warning. Tensors may lie on any device; a number for each sample comes back where its sample lies.
 """
 
 import math
@@ -13,10 +15,12 @@ import torch.nn.functional as functional
 from scipy import fft, optimize, stats
 from torch import Tensor
 
-from softlab.checks import check_correct, check_logits, check_probabilities, refuse
+from softlab.checks import check_confidence, check_correct, check_logits, check_probabilities
 from softlab.errors import SoftlabError
 
-CHUNK, ROWS = 2**16, 2**10  # confidences, and rows of logits, worked on at a time: they stay in the processor's cache
+# Worked on at a time, so that they stay in the processor's cache:
+CHUNK = 2**16  # confidences
+ROWS = 2**10  # rows of logits
 GRID = 2**13  # cells of [0, 1] in which smooth_calibration_error sums: far narrower than its kernels
 TEMPERATURES = (0.01, 100.0)  # where fit_temperature stops if there is no finite best one
 
@@ -72,7 +76,7 @@ def reliability(probs: Tensor, labels: Tensor, bins: int = 15, equal_mass: bool 
     """
     if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
         raise SoftlabError(f"bins must be a whole number from 1 on, not {bins!r}")
-    confidence, correct = confidence_and_correct(probs, labels)
+    confidence, correct = (values.cpu() for values in confidence_and_correct(probs, labels))
     if equal_mass:
         ordered = confidence.sort().values
         ends = ordered[[math.ceil(len(ordered) * (b + 1) / bins) - 1 for b in range(bins)]]
@@ -116,7 +120,8 @@ def ece_terms(probs: Tensor, labels: Tensor, signs: Tensor) -> Tensor:
     if signs.ndim != 1 or len(signs) == 0 or not torch.isin(signs, signs.new_tensor([-1, 0, 1])).all():
         raise SoftlabError(f"signs must be (B,), each -1, 0 or 1, not {signs.tolist()}")
     confidence, correct = confidence_and_correct(probs, labels)
-    return signs.double()[_bin_of(confidence, len(signs))] * (confidence.double() - correct)
+    signs = signs.double().to(confidence.device)
+    return signs[_bin_of(confidence, len(signs))] * (confidence.double() - correct)
 
 
 def classwise_calibration_error(probs: Tensor, labels: Tensor, bins: int = 15) -> float:
@@ -139,11 +144,13 @@ def smooth_calibration_error(probs: Tensor, labels: Tensor) -> float:
     """
     confidence, correct = (values.double().cpu().numpy() for values in confidence_and_correct(probs, labels))
     place = confidence * GRID - 0.5  # each sample is shared between the two nearest middles of cells
-    lower, residual = np.floor(place), (confidence - correct) / len(confidence)
+    lower = np.floor(place)
+    residual = (confidence - correct) / len(confidence)
     cells = np.zeros(GRID)
     for cell, share in ((lower, lower + 1 - place), (lower + 1, place - lower)):
         cells += np.bincount(cell.clip(0, GRID - 1).astype(int), share * residual, GRID)
-    series, frequencies = fft.dct(cells), np.pi * np.arange(GRID)
+    series = fft.dct(cells)
+    frequencies = np.pi * np.arange(GRID)
 
     def excess(width: float) -> float:
         smoothed = fft.idct(series * np.exp(-((width * frequencies) ** 2) / 2))
@@ -168,7 +175,9 @@ def ece_noise_floor(
     """
     if probs.ndim == 2:
         check_probabilities(probs)
-    confidence = probs.amax(1).clamp(max=1) if probs.ndim == 2 else probs
+        probs = probs.amax(1)
+    check_confidence(probs)
+    confidence = probs.clamp(max=1).cpu()
     errors = []
     for _ in range(draws):
         correct = torch.rand(len(confidence), generator=generator) < confidence
@@ -179,13 +188,13 @@ def ece_noise_floor(
 def nll(logits: Tensor, labels: Tensor) -> float:
     """Mean negative log-likelihood (cross-entropy, in nats) of logits (N, K): no underflow on the way."""
     check_logits(logits, labels)
-    return float(functional.cross_entropy(logits.double(), labels))
+    return float(functional.cross_entropy(logits.double(), labels.to(logits.device)))
 
 
 def nll_terms(logits: Tensor, labels: Tensor) -> Tensor:
     """Each sample's negative log-likelihood, (N,) in float64, in nats; `nll` is their mean, up to its last digit."""
     check_logits(logits, labels)
-    return functional.cross_entropy(logits.double(), labels, reduction="none")
+    return functional.cross_entropy(logits.double(), labels.to(logits.device), reduction="none")
 
 
 def brier(probs: Tensor, labels: Tensor) -> float:
@@ -196,7 +205,7 @@ def brier(probs: Tensor, labels: Tensor) -> float:
 def brier_terms(probs: Tensor, labels: Tensor) -> Tensor:
     """Each sample's Σ_k (p_k - 1[k = y])², (N,) in float64; `brier` is their mean."""
     check_probabilities(probs, labels)
-    truth = functional.one_hot(labels, probs.shape[1])
+    truth = functional.one_hot(labels.to(probs.device), probs.shape[1])
     return (probs.double() - truth).square().sum(1)
 
 
@@ -220,7 +229,8 @@ def fit_scale(logits: Tensor, labels: Tensor, offset: Tensor | None = None) -> f
     check_logits(logits, labels)
     if offset is not None and not (offset.shape == logits.shape[1:] and torch.isfinite(offset).all()):
         raise SoftlabError(f"offset must be ({logits.shape[1]},), a finite number per class, not {tuple(offset.shape)}")
-    logits, bias = logits.double(), None if offset is None else offset.double()
+    logits, labels = logits.double(), labels.to(logits.device)
+    bias = None if offset is None else offset.double().to(logits.device)
 
     def derivatives(scale: float) -> tuple[float, float]:
         """First and second derivative of the mean of log Σ_k exp(s · slope_k + start_k), relative to the true class."""
@@ -234,7 +244,9 @@ def fit_scale(logits: Tensor, labels: Tensor, offset: Tensor | None = None) -> f
             second += float(weighted.mul_(slope).sum() - mean.square().sum())
         return first / len(logits), second / len(logits)
 
-    low, high, scale = 1 / TEMPERATURES[1], 1 / TEMPERATURES[0], 1.0
+    low = 1 / TEMPERATURES[1]
+    high = 1 / TEMPERATURES[0]
+    scale = 1.0
     if derivatives(low)[0] >= 0:
         warnings.warn(f"no better than chance: the temperature is cut off at {1 / low:g}", stacklevel=3)
         return low
@@ -252,7 +264,11 @@ def fit_scale(logits: Tensor, labels: Tensor, offset: Tensor | None = None) -> f
 
 
 def confidence_and_correct(probs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Top-1 confidence (N,) and correctness (N,), both floating, from probabilities and labels or as given; checked."""
+    """Top-1 confidence (N,) and correctness (N,), both floating, from probabilities and labels or as given; checked.
+
+    They lie where the probabilities lie.
+    """
+    labels = labels.to(probs.device)
     if probs.ndim == 2:
         check_probabilities(probs, labels)
         confidence, predicted = probs.max(1)
@@ -260,9 +276,7 @@ def confidence_and_correct(probs: Tensor, labels: Tensor) -> tuple[Tensor, Tenso
     if probs.ndim != 1 or probs.shape != labels.shape or len(probs) == 0:
         wanted = "probabilities (N, K) with labels (N,), or confidence (N,) with correctness (N,), N > 0"
         raise SoftlabError(f"give {wanted}, not {tuple(probs.shape)} and {tuple(labels.shape)}")
-    low, high = probs.aminmax()
-    if not (low >= 0 and high <= 1):  # also where one is NaN
-        refuse(~((probs >= 0) & (probs <= 1)), lambda row: f"confidence {row} is {probs[row]:g}, not from 0 to 1")
+    check_confidence(probs)
     check_correct(labels)
     return _full(probs), labels.float()
 

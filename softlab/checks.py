@@ -1,5 +1,6 @@
 """Input checks that name what is wrong: shapes, numbers that are not finite, zero vectors, single classes."""
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -7,11 +8,23 @@ from torch import Tensor
 
 from softlab.errors import SoftlabError
 
+ROUNDING = 1e-6  # by so much a probability may be above 1: rounding in float32
+
 
 def refuse(bad: Tensor, say: Callable[[int], str]) -> None:
     """Raise SoftlabError(say(row)) for the first row of bad (N,) that is true, if there is one."""
     if bad.any():
         raise SoftlabError(say(int(bad.nonzero()[0])))
+
+
+def shown(value: Tensor) -> str:
+    """A number (a tensor without dimensions) with as many digits as tell it from its neighbours: 1.0000001, not 1."""
+    number = float(value)
+    for digits in range(6, 17):
+        text = f"{number:.{digits}g}"
+        if torch.tensor(float(text), dtype=value.dtype) == number:
+            return text
+    return repr(number)
 
 
 def check_head(
@@ -63,34 +76,48 @@ def check_pixels(images: Tensor) -> None:
     if not images.is_floating_point():
         raise SoftlabError(f"images must be floats in [0, 1], not {images.dtype}: divide by 255")
     outside = ~((images >= 0) & (images <= 1)).flatten(1).all(1)  # NaN is outside too
-    ends = "pixels must be in [0, 1], but image {} has pixels outside: they reach from {:g} to {:g}"
-    refuse(outside, lambda row: ends.format(row, *images[row].aminmax()))
+    ends = "pixels must be in [0, 1], but image {} has pixels outside: they reach from {} to {}"
+    refuse(outside, lambda row: ends.format(row, *map(shown, images[row].aminmax())))
 
 
 def check_correct(correct: Tensor) -> None:
     """Correctness (N,), bool or a number: every entry is 0 or 1; the first that is not is named."""
     if correct.dtype != torch.bool:
         bad = (correct != 0) & (correct != 1)
-        refuse(bad, lambda row: f"correctness {row} is {float(correct[row]):g}: it must be 0 or 1")
+        refuse(bad, lambda row: f"correctness {row} is {shown(correct[row])}: it must be 0 or 1")
+
+
+def check_confidence(confidence: Tensor) -> None:
+    """Probabilities of predictions, (N,) with N > 0, from 0 to 1, up to ROUNDING; the first that is not is named."""
+    if confidence.ndim != 1 or len(confidence) == 0:
+        raise SoftlabError(f"confidence must be (N,) with N > 0, not {tuple(confidence.shape)}")
+    low, high = confidence.aminmax()
+    if not (low >= 0 and high <= 1 + ROUNDING):  # also where one is NaN
+        outside = ~((confidence >= 0) & (confidence <= 1 + ROUNDING))
+        refuse(outside, lambda row: f"confidence {row} is {shown(confidence[row])}, not from 0 to 1")
 
 
 def check_probabilities(probs: Tensor, labels: Tensor | None = None) -> None:
-    """Rows (N, K) from 0 to 1 that sum to 1; and labels (N,) that fit, if given."""
+    """Rows (N, K) from 0 to 1, up to ROUNDING, that sum to 1; and labels (N,) that fit, if given."""
     _check_table(probs, "probabilities")
     total = probs.sum(1, dtype=torch.float64)
-    bad = ~(((probs >= 0) & (probs <= 1 + 1e-6)).all(1) & ((total - 1).abs() < 1e-2))
-    said = "row {} is no distribution: from {:g} to {:g}, sum {:g} (of logits, take the softmax first)"
-    refuse(bad, lambda row: said.format(row, *probs[row].aminmax(), total[row]))
+    bad = ~(((probs >= 0) & (probs <= 1 + ROUNDING)).all(1) & ((total - 1).abs() < 1e-2))
+    said = "row {} is no distribution: from {} to {}, sum {} (of logits, take the softmax first)"
+    refuse(bad, lambda row: said.format(row, *map(shown, probs[row].aminmax()), f"{total[row]:.7g}"))
     if labels is not None:
         check_labels(labels, probs, probs.shape[1])
 
 
 def check_logits(logits: Tensor, labels: Tensor) -> None:
-    """Finite logits (N, K) that are no probabilities, and labels (N,) that fit."""
+    """Finite logits (N, K) and labels (N,) that fit.
+
+    Any finite numbers can be logits, so what looks like probabilities is taken, with a warning.
+    """
     _check_table(logits, "logits")
     refuse(~torch.isfinite(logits).all(1), lambda row: f"row {row} of logits is not finite")
     if ((logits >= 0) & (logits <= 1)).all() and ((logits.sum(1) - 1).abs() < 1e-5).all():
-        raise SoftlabError("row 0 and all others sum to 1: these are probabilities, give logits (or their logarithm)")
+        said = "all rows of logits sum to 1, as probabilities do: if that is what they are, give their logarithm"
+        warnings.warn(said, stacklevel=3)
     check_labels(labels, logits, logits.shape[1])
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import io
 import math
 import os
 import sys
@@ -17,6 +18,8 @@ def main(arguments: list[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     own = given[:1] if given[:1] == ["sweep"] else given  # the workflow reads the rest of it
     options = _parser().parse_args(own, argparse.Namespace(given=given))
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files that are not UTF-8 are printed, too
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         options.run(options)
     except SoftlabError as error:
@@ -55,7 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     record.add_argument("study", metavar="STUDY", nargs="?", help="of chapters.yaml (core: the profile itself)")
     record.add_argument("--list", action="store_true", help="what is on record")
     record.add_argument("--seeds", type=_count, help="how many (all of the profile)")
-    record.add_argument("--missing", action="store_true", help="leave rows of older lenses as they are")
+    only = "train recorded networks again and write just these quantities (or those of a lens) beside the others"
+    record.add_argument("--only", nargs="+", metavar="QUANTITY", help=only)
     record.add_argument("--methods-file", type=Path, help="a Python file, which is run: its methods too")
     record.set_defaults(run=_record)
 
@@ -76,7 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     examine = commands.add_parser("examine", help="what the lenses say about a network trained elsewhere")
     examine.add_argument("weights", metavar="WEIGHTS.safetensors", help="weights of a torchvision network")
     examine.add_argument("--architecture", required=True, metavar="NAME", help="as torchvision calls it: resnet18, …")
-    examine.add_argument("--images", required=True, metavar="FOLDER", help="FOLDER/<class>/<image>, read as colour")
+    about = "FOLDER/<class>/<image>, read as colour; pixels as they lie in the file: EXIF orientation is not applied"
+    examine.add_argument("--images", required=True, metavar="FOLDER", help=about)
     examine.add_argument("--head", help="the linear layer that gives the logits (found)")
     examine.add_argument("--size", type=_count, metavar="PIXELS", help="resize all images to PIXELS × PIXELS")
     for name, default in (("--mean", [0.0]), ("--std", [1.0])):
@@ -106,27 +111,42 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _assignments(given: list[str], option: str, kind: str) -> dict[str, object]:
-    """NAME=VALUE, as often as it was given, with values in YAML: {name: value}."""
-    import yaml
+def _assignments(given: list[str], option: str, kind: str, text: tuple[str, ...] = ()) -> dict[str, object]:
+    """NAME=VALUE, as often as it was given: {name: value}.
+
+    text: names whose value is what was typed, unless that stands in quotes; other values may be numbers, lists, ….
+    """
+    from softlab.files import read_value
 
     found: dict[str, object] = {}
-    for text in given:
-        name, separator, value = text.partition("=")
+    for assignment in given:
+        name, separator, value = assignment.partition("=")
         if not separator:
-            raise SoftlabError(f"{option} takes {kind}=VALUE, not {text!r}")
+            raise SoftlabError(f"{option} takes {kind}=VALUE, not {assignment!r}")
+        name = name.strip()
+        value = value.lstrip()
+        if name in text and not value.startswith(("'", '"')):
+            found[name] = value
+            continue
         try:
-            found[name.strip()] = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError):
-            raise SoftlabError(f"{option} {name}: {value!r} is no value") from None
+            found[name] = read_value(value)
+        except SoftlabError as error:
+            raise SoftlabError(f"{option} {name}: {error}") from None
     return found
+
+
+def _changes(given: list[str]) -> dict[str, object]:
+    """What --set changes."""
+    from softlab.experiment import TEXT_FIELDS
+
+    return _assignments(given, "--set", "FIELD", TEXT_FIELDS)
 
 
 def _train(options) -> None:
     from softlab.files import write_json
     from softlab.profile import load_profile, study_profile
 
-    changes = _assignments(options.set, "--set", "FIELD")
+    changes = _changes(options.set)
     if options.methods_file:
         from softlab import own_methods
 
@@ -143,14 +163,16 @@ def _train(options) -> None:
 
     from softlab import numbers, runs, training
 
-    device, rows = training.choose_device(options.device), []
+    device = training.choose_device(options.device)
+    rows = []
     for study, experiment, evaluation in wanted:
         told = {"desc": f"{experiment.method}, seed {experiment.seed}", "unit": "epoch", "delay": 30, "mininterval": 30}
         with tqdm(total=experiment.epochs, leave=False, **told) as bar:
             ahead = lambda state, bar=bar: bar.update(state.epoch - bar.n)  # noqa: E731
             run = runs.fit_or_load(experiment, store=options.store, device=device, on_epoch=ahead)
         if bar.n:  # else it was there, or another process trained it meanwhile
-            seconds, accuracy = run.provenance["wall_seconds"], run.history["accuracy"][-1]
+            seconds = run.provenance["wall_seconds"]
+            accuracy = run.history["accuracy"][-1]
             said = f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f}"
             print(f"{said} ({len(rows) + 1} of {len(wanted)})", flush=True)
         found = numbers.of(run, evaluation).values
@@ -175,7 +197,12 @@ def _record(options) -> None:
         from softlab import own_methods
 
         settings = own_methods.added(settings, options.study, options.methods_file)
-    print(f"recorded: {records.record(options.study, settings, options.store, options.missing)}")
+    if options.only:
+        left = records.add(options.study, settings, options.only, options.store)
+        said = f"{len(left)} networks differ from their rows, which stay as they were"
+        print(f"{said}{': ' * bool(left)}{', '.join(left)}")
+        return
+    print(f"recorded: {records.record(options.study, settings, options.store)}")
 
 
 def _verify(options) -> None:
@@ -206,7 +233,7 @@ def _listed(path: Path) -> list:
 
 
 def _report(options) -> None:
-    overrides = _assignments(options.set, "--set", "FIELD")
+    overrides = _changes(options.set)
     parameters = _assignments(options.parameter, "--parameter", "NAME") if options.parameter else None
     path = options.out or Path(f"{options.method}.report.html")
     if path.suffix.lower() not in (".html", ".htm") or path.is_dir():  # known before hours of training
@@ -225,11 +252,13 @@ def _report(options) -> None:
 
 
 def _examine(options) -> None:
-    from softlab import examine, foreign, training
+    from softlab import foreign, training
+    from softlab.examination import examine
 
     given = foreign.from_files(options.weights, options.architecture, options.images, options.size)
-    model = given[0].to(training.choose_device())
-    found = examine(model, *given[1:], head=options.head, mean=options.mean, std=options.std)
+    model = given.model.to(training.choose_device())
+    found = examine(model, given.images, given.labels, head=options.head, mean=options.mean, std=options.std)
+    found = dataclasses.replace(found, notes=found.notes + given.notes)
     print(*found.findings(), sep="\n")
     print(f"all numbers: {found.save(options.out or f'{Path(options.weights).stem}.examination.html')}")
 
@@ -244,10 +273,12 @@ def _claims(options) -> None:
         for name, entry in {**ours, **theirs}.items():
             print(f"{name:24} {entry.get('paper', 'ours'):8} {entry.get('says') or entry['law']}")
         return
-    from softlab import laws, records
+    from softlab import laws, margin_laws, records
 
     for name in options.names:
-        if name in ours:
+        if name in laws.laws("slope"):
+            print("\n".join(margin_laws.told(name)))
+        elif name in ours:
             law = laws.laws()[name]
             became = laws.became(name, laws.judged()) or law.contrast or law.kind
             print(f"{name} ({law.chapter}): {law.law}\n  {became}")

@@ -8,7 +8,6 @@ import io
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2 import functional
 
 from softlab.batches import as_pixels
 from softlab.checks import check_pixels
@@ -31,7 +30,8 @@ def corrupt(images: Tensor, kind: str, severity: int, generator: torch.Generator
     check_known("corruption", kind, SEVERITIES)
     if isinstance(severity, bool) or not isinstance(severity, int) or severity not in range(1, 6):
         raise SoftlabError(f"severity must be 1, 2, 3, 4 or 5, not {severity!r}")
-    amount, pixels = SEVERITIES[kind][severity - 1], as_pixels(images)
+    amount = SEVERITIES[kind][severity - 1]
+    pixels = as_pixels(images)
     check_pixels(pixels)
     if kind == "jpeg":
         if pixels.shape[1] not in (1, 3):
@@ -40,6 +40,8 @@ def corrupt(images: Tensor, kind: str, severity: int, generator: torch.Generator
     if kind == "noise":
         return (pixels + amount * torch.randn(pixels.shape, generator=generator)).clamp(0, 1)
     if kind == "blur":
+        from torchvision.transforms.v2 import functional  # here, as it takes longer to import than torch
+
         return functional.gaussian_blur(pixels, kernel_size=[2 * round(4 * amount) + 1] * 2, sigma=[amount] * 2)
     mean = pixels.mean((2, 3), keepdim=True)
     return ((pixels - mean) * amount + mean).clamp(0, 1)
@@ -47,6 +49,8 @@ def corrupt(images: Tensor, kind: str, severity: int, generator: torch.Generator
 
 def _jpeg(image: Tensor, quality: int) -> Tensor:
     """An image (C, H, W) in [0, 1], compressed and read again."""
+    from torchvision.transforms.v2 import functional
+
     array = (255 * image).round().to(torch.uint8).movedim(0, -1).cpu().numpy()
     buffer = io.BytesIO()
     Image.fromarray(array.squeeze(-1) if array.shape[-1] == 1 else array).save(buffer, "jpeg", quality=quality)

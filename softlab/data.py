@@ -3,9 +3,10 @@
 `fashion-mini` comes with the package; `fashion-mnist`, `cifar10` and `cifar100` are downloaded and verified by
 torchvision; `fashion-heldout` is `fashion-mnist` scored on 5,000 of its training images, which are not trained on;
 `fashion-large` has all of its training images, and those of fashion-mini to be scored; `fashion-pairs` has pairs of
-the latter side by side, of 100 classes; `folder:PATH` reads `PATH/train/<class>/*` and `PATH/test/<class>/*`. Pixels
-stay uint8: they are turned into numbers on the device, batch by batch. Each test set is split once and for all into a
-part for fitting (a temperature, say) and a part that is scored. Add your own, in a notebook's cell if you like, with
+the latter side by side, of 100 classes, and `cifar10-jpeg-pairs` of colour images; `folder:PATH` reads
+`PATH/train/<class>/*` and `PATH/test/<class>/*`. Pixels stay uint8: they are turned into numbers on the device, batch
+by batch. Each test set is split once and for all into a part for fitting (a temperature, say) and a part that is
+scored. Add your own, in a notebook's cell if you like, with
 
     @data.register("mine")
     def mine(root):
@@ -17,7 +18,6 @@ import dataclasses
 import functools
 import hashlib
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,19 +25,17 @@ from typing import Any
 
 import numpy as np
 import torch
-import torchvision
 from torch import Tensor
 
 from softlab.batches import balanced_subset
-from softlab.errors import SoftlabError, check_known
+from softlab.errors import SoftlabError, check_known, check_name
 from softlab.files import write_whole
-from softlab.folders import class_files, decode
+from softlab.folders import DECODING, class_files, decode
 from softlab.provenance import cache_folder
 
 EMBEDDED = Path(__file__).parent / "datasets" / "fashion_mini.npz"
 FASHION = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 TORCHVISION = {"fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100"}
-NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -82,8 +80,7 @@ def register(name: str) -> Callable[[Callable[[Path], Dataset]], Callable[[Path]
 
     The function takes the folder for downloads and gives the Dataset; it must give the same one each time.
     """
-    if not NAME.fullmatch(name):
-        raise SoftlabError(f"{name!r} cannot name a data set: small letters, digits and - only, a letter first")
+    check_name("data set", name, joint="-")
 
     def keep(make: Callable[[Path], Dataset]) -> Callable[[Path], Dataset]:
         REGISTRY[name] = make
@@ -100,11 +97,12 @@ def load(name: str, root: str | Path | None = None) -> Dataset:
     Raises SoftlabError for an unknown name, a failed download, or a folder that is not a data set.
     """
     root = Path(root or os.environ.get("SOFTLAB_DATA") or cache_folder() / "data")
-    return _load(str(name), root)
+    return _load(str(name), root, _state_of(str(name)))
 
 
 @functools.lru_cache(maxsize=2)
-def _load(name: str, root: Path) -> Dataset:
+def _load(name: str, root: Path, state: str = "") -> Dataset:
+    """state: of the files of an image folder; another one, and the folder is read again."""
     if name.startswith("folder:"):
         return _from_folder(name, Path(name.removeprefix("folder:")).expanduser())
     check_known("data set", name, [*REGISTRY, "folder:PATH"])
@@ -136,9 +134,11 @@ def outside(dataset: Dataset, name: str) -> tuple[Tensor, Tensor]:
 
 def _held_out(dataset: Dataset, name: str, count: int) -> Dataset:
     """The same with so many of its training images, as many of each class, to score instead of its test images."""
-    images, labels = dataset.train_images, dataset.train_labels
+    images = dataset.train_images
+    labels = dataset.train_labels
     order = balanced_subset(labels, len(labels), torch.Generator().manual_seed(0))
-    held, kept = order[:count], order[count:].sort().values
+    held = order[:count]
+    kept = order[count:].sort().values
     parts = _parts(dataset) | {"train_images": images[kept], "train_labels": labels[kept]}
     parts |= {"test_images": images[held], "test_labels": labels[held]}
     return assemble(name, parts, dataset.classes, f"{dataset.source}, {count:,} training images held out")
@@ -152,7 +152,8 @@ def assemble(name: str, parts: dict[str, Tensor], classes: tuple[str, ...], sour
     share = count / count.sum(1, keepdim=True)
     mean = share @ values
     std = (share * (values - mean[:, None]) ** 2).sum(1).sqrt().clamp(min=1e-3)
-    mean, std = mean.float(), std.float()
+    mean = mean.float()
+    std = std.float()
     digest = _digest(parts, classes, mean, std)
     return Dataset(name, **parts, classes=classes, mean=mean, std=std, digest=digest, source=source)
 
@@ -180,15 +181,23 @@ def _fashion_large(root: Path) -> Dataset:
 @register("fashion-pairs")
 def _fashion_pairs(root: Path) -> Dataset:
     """Two images side by side: 60,000 to train on, all ordered pairs of classes; each part from that part's images."""
-    singles, generator, parts = _load("fashion-mini", root), torch.Generator().manual_seed(0), {}
-    for part, count in (("train", 60_000), ("fit", 1_000), ("test", 6_000)):
-        images, labels = getattr(singles, f"{part}_images"), getattr(singles, f"{part}_labels")
+    sizes = {"train": 60_000, "fit": 1_000, "test": 6_000}
+    return _in_pairs("fashion-pairs", _load("fashion-mini", root), sizes)
+
+
+def _in_pairs(name: str, singles: Dataset, sizes: dict[str, int]) -> Dataset:
+    """Ordered pairs of a data set's images, so many in each part and each image in as many as any other of its part."""
+    generator = torch.Generator().manual_seed(0)
+    parts = {}
+    for part, count in sizes.items():
+        images = getattr(singles, f"{part}_images")
+        labels = getattr(singles, f"{part}_labels")
         made = [side_by_side(images, labels, generator) for _ in range(count // len(images))]
         pairs, pair_labels = map(torch.cat, zip(*made, strict=True))
         order = balanced_subset(pair_labels, len(pair_labels), generator)  # so that the first ones are of all classes
         parts |= {f"{part}_images": pairs[order], f"{part}_labels": pair_labels[order]}
     classes = tuple(f"{left} & {right}" for left in singles.classes for right in singles.classes)
-    return assemble("fashion-pairs", parts, classes, f"{singles.source}, two side by side")
+    return assemble(name, parts, classes, f"{singles.source}, two side by side")
 
 
 def side_by_side(images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -203,7 +212,8 @@ def side_by_side(images: Tensor, labels: Tensor, generator: torch.Generator) -> 
     for _ in range(2):  # row: the own class, column: that of the other side
         order = torch.stack([torch.randperm(of_each, generator=generator) for _ in range(count)])
         sides.append(members.gather(1, order).reshape(count, count, -1))
-    left, right = sides[0].flatten(), sides[1].transpose(0, 1).flatten()
+    left = sides[0].flatten()
+    right = sides[1].transpose(0, 1).flatten()
     return torch.cat([images[left], images[right]], dim=3), count * labels[left] + labels[right]
 
 
@@ -214,6 +224,13 @@ def _cifar10_jpeg(root: Path) -> Dataset:
         raise SoftlabError(f"cifar10-jpeg: {root / 'cifar10-jpeg'} is not a folder ({advice})")
     found = _from_folder("cifar10-jpeg", root / "cifar10-jpeg")
     return dataclasses.replace(found, source="CIFAR-10, re-encoded as JPEG: labels are right, pixels are not equal")
+
+
+@register("cifar10-jpeg-pairs")
+def _cifar10_jpeg_pairs(root: Path) -> Dataset:
+    """As fashion-pairs: 50,000 to train on, in each of which another image is on the left, and on the right."""
+    sizes = {"train": 50_000, "fit": 1_000, "test": 9_000}
+    return _in_pairs("cifar10-jpeg-pairs", _load("cifar10-jpeg", root), sizes)
 
 
 def _parts(found: Dataset) -> dict[str, Tensor]:
@@ -239,6 +256,8 @@ def _split_parts(train_images, train_labels, test_images, test_labels) -> dict[s
 
 def _from_torchvision(name: str, root: Path) -> Dataset:
     """Download (once) and verify with torchvision's own reader; its CIFAR files are pickles, checked by their md5."""
+    import torchvision  # here, as it takes longer to import than torch
+
     reader = getattr(torchvision.datasets, TORCHVISION[name])
     arrays = []
     for train in (True, False):
@@ -258,22 +277,43 @@ for _name in TORCHVISION:
     register(_name)(functools.partial(_from_torchvision, _name))
 
 
-def _from_folder(name: str, folder: Path) -> Dataset:
-    """Decode an image folder once, and keep the arrays in the cache under a name that changes with the files."""
+def _state_of(name: str) -> str:
+    """A text that changes with the files of `folder:PATH`; nothing for other names."""
+    if not name.startswith("folder:"):
+        return ""
+    folder = Path(name.removeprefix("folder:")).expanduser()
+    return _state(folder, _files(name, folder))
+
+
+def _files(name: str, folder: Path) -> dict[str, dict[str, list[Path]]]:
+    """Image files by part and class."""
     if not folder.is_dir():
         raise SoftlabError(f"{name}: {folder.absolute()} is not a folder")
-    files = {part: class_files(folder, part) for part in ("train", "test")}
+    return {part: class_files(folder, part) for part in ("train", "test")}
+
+
+def _state(folder: Path, files: dict[str, dict[str, list[Path]]]) -> str:
+    """sha256 of where an image folder is, of the names, sizes and times of its images, and of how they are decoded."""
+    state = hashlib.sha256(os.fsencode(f"{folder.resolve()} {DECODING}"))
+    for path in (path for part in files.values() for paths in part.values() for path in paths):
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise SoftlabError(f"{path} cannot be read as an image: {error.strerror}") from None
+        state.update(os.fsencode(f"{path.relative_to(folder)} {status.st_size} {status.st_mtime_ns}\n"))
+    return state.hexdigest()
+
+
+def _from_folder(name: str, folder: Path) -> Dataset:
+    """Decode an image folder once, and keep the arrays in the cache under a name that changes with the files."""
+    files = _files(name, folder)
     only = sorted(set(files["train"]) ^ set(files["test"]))
     if only:
         where, other = ("train", "test") if only[0] in files["train"] else ("test", "train")
         raise SoftlabError(f"{folder}: class {only[0]!r} is in {where} but not in {other}")
     if len(files["train"]) < 2:
         raise SoftlabError(f"{folder}: there must be at least two classes, not {len(files['train'])}")
-    state = hashlib.sha256(str(folder.resolve()).encode())
-    for path in (path for part in files.values() for paths in part.values() for path in paths):
-        status = path.stat()
-        state.update(f"{path.relative_to(folder)} {status.st_size} {status.st_mtime_ns}\n".encode())
-    cached = cache_folder() / "folders" / f"{state.hexdigest()[:24]}.npz"
+    cached = cache_folder() / "folders" / f"{_state(folder, files)[:24]}.npz"
     arrays: dict[str, Any] = {}
     with contextlib.suppress(Exception), np.load(cached, allow_pickle=False) as kept:  # damaged: decode again
         arrays = dict(kept)

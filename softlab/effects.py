@@ -9,7 +9,7 @@ Where a quantity is a mean over images, and the outcome on each image is at hand
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -89,10 +89,24 @@ def effects(table: pandas.DataFrame, quantity: str, against: str | pandas.DataFr
     none left the effect is OPEN.
     Raises SoftlabError for an unknown quantity, with the nearest one, and where there is nothing to compare with.
     """
-    check_known("quantity", quantity, QUANTITIES)
-    found = Effects(quantity)
-    for method, *pair in _paired(table, quantity, against):
-        found[method] = combined(quantity, pair, lambda one, other: one - other, table)
+    return every_effect(table, [quantity], against)[quantity]
+
+
+def every_effect(
+    table: pandas.DataFrame, quantities: Iterable[str], against: str | pandas.DataFrame = "baseline"
+) -> dict[str, Effects]:
+    """The effects on each of the quantities, {quantity: Effects}: networks are paired once for all of them.
+
+    Arguments and errors: those of `effects`.
+    """
+    found: dict[str, Effects] = {}
+    for quantity in quantities:
+        check_known("quantity", quantity, QUANTITIES)
+        found[quantity] = Effects(quantity)
+    for method, rows, reference in _same_seeds(table, [*found], against):
+        for quantity, of in found.items():
+            pair = _finite(quantity, rows, reference)
+            of[method] = combined(quantity, pair, lambda value, other: value - other, table)
     return found
 
 
@@ -105,7 +119,8 @@ def over_grid(table: pandas.DataFrame, quantity: str, method: str, against: str)
 
 def averages(table: pandas.DataFrame, quantity: str) -> dict[str, Interval]:
     """A quantity of every method of a table, in the units of its lens: over seeds and images where that can be."""
-    finite, found = table.loc[np.isfinite(table[quantity]), ["method", quantity, "images"]], {}
+    finite = table.loc[np.isfinite(table[quantity]), ["method", quantity, "images"]]
+    found = {}
     for method, rows in finite.groupby("method", sort=False):
         terms = _terms(quantity, rows) if len(rows) > 1 else None
         interval = t_interval(rows[quantity].to_numpy()) if terms is None else two_way_interval(terms)
@@ -137,7 +152,8 @@ def shifts(table: pandas.DataFrame, against: str | pandas.DataFrame = "baseline"
     A method without confidences by image is left out, and one whose networks are the baseline's, as where stopping
     early never was early; one with a single network has no intervals.
     """
-    found, scores = {}, effects(table, "NLL at T", against)
+    found = {}
+    scores = effects(table, "NLL at T", against)
     for method, *both in _paired(table, "gap", against):
         gaps = [one for rows in both if (one := _terms("gap", rows)) is not None]
         errors = [one for rows in both if (one := _terms("ECE", rows)) is not None]
@@ -163,7 +179,8 @@ def _mean(terms: np.ndarray) -> Interval:
 
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> Interval:
     """Of two means over seeds and images, (n, N) each; its interval is that of top - ratio · bottom, made linear."""
-    ratio, size = top.mean() / bottom.mean(), abs(bottom.mean())
+    ratio = top.mean() / bottom.mean()
+    size = abs(bottom.mean())
     around = _mean((top - ratio * bottom) / size)
     return Interval(ratio, ratio + around.low, ratio + around.high, around.n, around.degrees)
 
@@ -172,9 +189,20 @@ def _paired(
     table: pandas.DataFrame, quantity: str, against: str | pandas.DataFrame
 ) -> Iterator[tuple[str, pandas.DataFrame, pandas.DataFrame]]:
     """A method, its rows and those of what it is compared with: the seeds that have a finite value in both."""
-    columns = ["id", "method", "seed", quantity, "images"]  # of a wide table, as pandas copies what is there
+    for method, rows, reference in _same_seeds(table, [quantity], against):
+        yield method, *_finite(quantity, rows, reference)
+
+
+def _same_seeds(
+    table: pandas.DataFrame, quantities: Sequence[str], against: str | pandas.DataFrame
+) -> Iterator[tuple[str, pandas.DataFrame, pandas.DataFrame]]:
+    """A method, its rows and those of what it is compared with, of the seeds that both have, by seed."""
+    columns = ["id", "method", "seed", *quantities, "images"]  # of a wide table, as pandas copies what is there
     reference = table.loc[table["method"] == against] if isinstance(against, str) else against
-    table, reference = table.loc[:, columns], reference.loc[:, columns]
+    table = table.loc[:, columns]
+    reference = reference.loc[:, columns]
+    for some in (table, reference):
+        some.attrs = {}  # which pandas would copy with every column that is read
     if len(reference) == 0 or reference["method"].nunique() > 1 or not reference["seed"].is_unique:
         raise SoftlabError(f"effects need one method to compare with, one network a seed, not {against!r}")
     reference = reference.set_index("seed")
@@ -184,9 +212,19 @@ def _paired(
         if not rows["seed"].is_unique:
             raise SoftlabError(f"{method} has several networks of one seed: choose one point of the grid first")
         rows = rows.set_index("seed")
-        finite = [set(some.index[np.isfinite(some[quantity])]) for some in (rows, reference)]
-        seeds = [seed for seed in rows.index if seed in finite[0] & finite[1]]
+        seeds = [seed for seed in rows.index if seed in reference.index]
         yield str(method), rows.loc[seeds], reference.loc[seeds]
+
+
+def _finite(
+    quantity: str, rows: pandas.DataFrame, reference: pandas.DataFrame
+) -> tuple[pandas.DataFrame, pandas.DataFrame]:
+    """Of rows of the same seeds, those where both have a finite value."""
+    both = np.isfinite(rows[quantity].to_numpy(dtype=float)) & np.isfinite(reference[quantity].to_numpy(dtype=float))
+    if both.all():
+        return rows, reference
+    columns = ["id", quantity, "images"]
+    return rows.loc[both, columns], reference.loc[both, columns]
 
 
 def by_dose(table: pandas.DataFrame, quantity: str) -> dict[float, Effect]:
@@ -266,7 +304,8 @@ def half_way(way: pandas.DataFrame) -> dict[int, float]:
 
     way: of a method, as in `ways`.
     """
-    epochs, found = way.index.to_numpy(dtype=float), {}
+    epochs = way.index.to_numpy(dtype=float)
+    found = {}
     for seed, share in way.items():
         after = int(np.argmax(share.to_numpy() >= 0.5))
         around = slice(max(after - 1, 0), after + 1)
@@ -289,14 +328,17 @@ def combined(quantity: str, parts: Sequence[pandas.DataFrame], difference: Calla
     Over seeds and images where all parts have the same images, else over seeds; OPEN without a row.
     difference: of arrays, one of each part.  table: that it is said to be of.
     """
-    ids, changed = tuple(name for rows in parts for name in rows["id"]), QUANTITIES[quantity].changed
+    ids = tuple(name for rows in parts for name in rows["id"])
+    changed = QUANTITIES[quantity].changed
     if not ids:
         return Effect(quantity, OPEN, "seeds", ids)
     terms = [one for rows in parts if (one := _terms(quantity, rows)) is not None]
     if len(parts[0]) > 1 and len(terms) == len(parts) and len({one.shape for one in terms}) == 1:
-        interval, images = two_way_interval(difference(*terms)), terms[0].shape[1]
+        interval = two_way_interval(difference(*terms))
+        images = terms[0].shape[1]
     else:
-        interval, images = t_interval(difference(*(rows[quantity].to_numpy() for rows in parts))), 0
+        interval = t_interval(difference(*(rows[quantity].to_numpy() for rows in parts)))
+        images = 0
     interval = interval.of(table, f"change of {changed}", images)
     return Effect(quantity, interval, "seeds and images" if images else "seeds", ids)
 

@@ -5,6 +5,7 @@ seen                                    # in a notebook: findings and a table
 seen.save("network.html")               # one page that asks no other host for anything
 """
 
+import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -26,9 +27,11 @@ from softlab.errors import SoftlabError
 from softlab.intervals import t_interval
 from softlab.lenses import applied, together
 from softlab.notebook import table
-from softlab.quantities import LENSES, QUANTITIES, RADII, Look, Samples
-from softlab.representation import Representation, extract
+from softlab.quantities import LENSES, QUANTITIES, RADII, REACHES, Look, Samples
+from softlab.representation import Representation
 
+PIXELS = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
+NOTHING = 1e-6  # a margin or a slope below it is no number to speak of, as of a network that always says the same
 PER_CLASS = 4  # images for each class that occurs: one for fitting, three to score
 
 
@@ -38,7 +41,7 @@ class Examination:
 
     name: the network's class.  head: name of the layer that gives the logits.  tested: the images scored, of which
     `attacked` met attacks; `fitted` others gave the temperature.  problems: name of a lens -> why it could not be
-    applied.  warnings: what lenses and attacks warned of.
+    applied.  warnings: what lenses and attacks warned of.  notes: what was decided about network and files.
     """
 
     name: str
@@ -49,16 +52,19 @@ class Examination:
     fitted: int
     attacked: int
     tested: Representation = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     def findings(self) -> list[str]:
-        """A few sentences, none of which says more than the images can tell; then what failed, and warnings."""
+        """A few sentences, none of which says more than the images can tell; then notes, what failed, and warnings."""
         percent = {name: f"{100 * value:z.1f}" for name, value in self.numbers.items()}
-        confidence, correct = self.tested.logits.softmax(1).amax(1).clamp(max=1), self.tested.correct
+        confidence = self.tested.logits.softmax(1).amax(1).clamp(max=1)
+        correct = self.tested.correct
         texts = [self._accuracy(correct)]
         if "ECE" in percent:
             texts.append(self._calibration(confidence, correct))
         if 0 < self.numbers["accuracy"] < 1:
-            right, wrong = confidence[correct].numpy(), confidence[~correct].numpy()
+            right = confidence[correct].numpy()
+            wrong = confidence[~correct].numpy()
             surer = stats.mannwhitneyu(right, wrong, alternative="greater").pvalue < 0.025
             tells = "tells" if surer and right.mean() > wrong.mean() else "hardly tells"
             surely = " and ".join(
@@ -73,12 +79,15 @@ class Examination:
                 f"From a tenth of a feature's length to ten times it, the class of {percent['constant class']} % of "
                 f"images stays the same." + where * (self.numbers["apex residual"] < 1e-3)
             )
+        if min(self.numbers.get(name, -math.inf) for name in ("log margin", "log slope")) > math.log(NOTHING):
+            texts.append(self._margin_and_slope())
         if "corrupted" in percent:
             under = ", ".join(f"{percent[f'robust, {radius}/255']} % up to {radius}/255" for radius in RADII)
             texts.append(
                 f"Under attacks it is right on {under}, of {self.attacked} images; on corrupted images, on "
                 f"{percent['corrupted']} %."
             )
+        texts += self.notes
         texts += [f"Not computed ({lens}): {why}." for lens, why in self.problems.items()]
         return texts + [f"Warning: {text}." for text in self.warnings]
 
@@ -110,6 +119,24 @@ class Examination:
         remedy = f"Divide the logits by {by}: that" if after < before else f"No temperature mends that: the best, {by},"
         return f"{leaning} {remedy} takes the ECE from {before:.1f} % to {after:.1f} %."
 
+    def _margin_and_slope(self) -> str:
+        """How sure, how steep, how far, as geometric means; and what that says of attacks before there is one."""
+        margin = math.exp(self.numbers["log margin"])
+        share = margin / math.exp(self.numbers["log length"])
+        slope = math.exp(self.numbers["log slope"])
+        radius = math.exp(self.numbers["log first-order radius"])
+        expected = ", ".join(
+            f"{100 * self.numbers[f'estimate, {reach}/255']:.1f} % at {reach}/255" for reach in REACHES
+        )
+        return (
+            f"How sure: its largest logit is typically {margin:.3g} above the second, {share:.2f} times the length of "
+            f"its logits. How steep: an attack takes {slope / 255:.2g} off that for every 1/255 that it may move a "
+            f"pixel. How far: so the border of the class is typically {255 * radius:.2g}/255 away. From this one "
+            f"gradient, without an attack, one would expect {expected} of the images to stay right. Believe it where "
+            "an attack agrees: it is too high where a network bends within so small a step, and says nothing of one "
+            "that hides its gradient."
+        )
+
     def table(self) -> pandas.DataFrame:
         """Every number as it is written in the book, by chapter."""
         values = {QUANTITIES[name]: value for name, value in self.numbers.items()}
@@ -132,7 +159,7 @@ class Examination:
         """Write all of it as one self-contained HTML page, to a file that ends in .html."""
         shown = f"Reliability diagram of {self.name}, and its accuracy against the radius of attacks"
         made = ", ".join(f"{key} {value}" for key, value in provenance.environment("").items() if value)
-        about = f"The logits are those of the layer {self.head!r}. Made on {time.strftime('%Y-%m-%d')} with {made}."
+        about = f"The logits come from the layer {self.head!r}. Made on {time.strftime('%Y-%m-%d')} with {made}."
         parts = [*self.findings(), (self.figure(), shown), self.table(), about]
         return pages.save_page(path, f"{self.name}: what the lenses say", parts)
 
@@ -178,33 +205,60 @@ def examine(
         fit, scored = split_test(labels)
         fitting, scoring = ((images[rows], labels[rows]) for rows in (fit, scored))
         samples = Samples(fitting if reference is None else _checked(*reference), fitting, scoring, attacked, steps)
-        classes = subject.head.out_features
+        classes = subject.layer.out_features
         strange = set(torch.cat([labels, samples.reference[1]]).tolist()) - set(range(classes))
         if strange:
             there = f"there are labels {sorted(strange)[:3]}"
             raise SoftlabError(f"the network's classes are 0 to {classes - 1}, but {there}")
-        tested, look = extract(subject, *samples.test), Look(subject, samples)
-        if not tested.logits.isfinite().all():
+        look = Look(subject, samples)
+        if not look.tested.logits.isfinite().all():
             raise SoftlabError("the network is broken: some of its logits are not finite")
+        for part in (look.tested, look.fitted, look.reference):
+            foreign.check_on_all(subject, part)
         said = together([applied(lens, look) for lens in LENSES.values()])
     told = (str(one.message) for one in warned if Path(one.filename).is_relative_to(provenance.PACKAGE))
-    told, attacked = tuple(dict.fromkeys(told)), len(scored[:attacked])
-    return Examination(type(model).__name__, subject.name, said.values, said.problems, told, len(fit), attacked, tested)
+    told = tuple(dict.fromkeys(told))
+    attacked = len(scored[:attacked])
+    notes = ()
+    if not subject.relation.plain:
+        made = subject.relation.text(subject.name)
+        notes = (f"The model's logits are {made}: weight and bias, as the lenses see them, have that folded in.",)
+    values = said.values
+    problems = said.problems
+    return Examination(
+        type(model).__name__, subject.name, values, problems, told, len(fit), attacked, look.tested, notes
+    )
 
 
 def _checked(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Copies on the CPU, uint8 or float32, and int64: tensors of inference mode could not have gradients."""
-    images, labels = (torch.as_tensor(one).detach().cpu().clone() for one in (images, labels))
-    if images.ndim != 4 or images.numel() == 0 or labels.shape != images.shape[:1] or labels.is_floating_point():
+    images, labels = (
+        foreign.as_tensor(values, name).detach().cpu().clone()
+        for values, name in ((images, "images"), (labels, "labels"))
+    )
+    if images.ndim != 4 or images.numel() == 0 or labels.shape != images.shape[:1] or not _whole(labels):
         shapes = f"{tuple(images.shape)} and {labels.dtype} {tuple(labels.shape)}"
         raise SoftlabError(f"images must be (N, C, H, W), N > 0, and labels whole numbers (N,), not {shapes}")
-    low, high = images.aminmax()
-    if images.dtype != torch.uint8 and not (images.is_floating_point() and low >= 0 and high <= 1):  # or NaN
-        given = f"{images.dtype} from {low:g} to {high:g}"
-        advice = "give pixels as they are, or divided by 255, and a normalisation as mean=… and std=…"
-        raise SoftlabError(f"images must be uint8, or floats in [0, 1], not {given}: {advice}")
+    if images.dtype == torch.uint16:
+        images = images.float().div_(65535)
+    allowed = "images must be uint8, or floats in [0, 1], or uint16"
+    if images.dtype not in PIXELS or images.layout != torch.strided:
+        raise SoftlabError(f"{allowed}, not {images.dtype if images.layout == torch.strided else images.layout}")
+    if images.dtype != torch.uint8:
+        images = images.float()
+        low, high = images.aminmax()
+        if not (low >= 0 and high <= 1):  # or NaN
+            given = f"{images.dtype} from {low:g} to {high:g}"
+            advice = "give pixels as they are, or divided by 255, and a normalisation as mean=… and std=…"
+            raise SoftlabError(f"{allowed}, not {given}: {advice}")
+    labels = labels.long()
     present = len(labels.unique())
     if present < 2 or len(labels) < PER_CLASS * present:
         needed = f"at least two classes and {PER_CLASS} images of each are needed"
         raise SoftlabError(f"{len(labels)} images of {present} classes are too few: {needed}")
-    return images if images.dtype == torch.uint8 else images.float(), labels.long()
+    return images, labels
+
+
+def _whole(labels: Tensor) -> bool:
+    """Are these whole numbers?"""
+    return not labels.is_floating_point() and not labels.is_complex() and labels.dtype != torch.bool

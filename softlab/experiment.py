@@ -9,18 +9,18 @@ import dataclasses
 import hashlib
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from softlab.errors import SoftlabError, check_known
+from softlab.errors import SoftlabError, check_known, check_name
 
-NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")  # names that may become part of a file's name
 # Networks of the book; softlab.models.register adds to them.
-MODELS = ["resnet8", "resnet20", "resnet18", "resnet50", "mobilenet_v2", "swin_t", "convnext_t", "vit_s"]
-SEEDS, EPOCHS = (0, 2**31 - 1), (1, 10_000)  # the smallest and the largest
+MODELS = ["resnet8", "resnet20", "resnet18", "resnet50", "airbench", "mobilenet_v2", "swin_t", "convnext_t", "vit_s"]
+# The smallest and the largest:
+SEEDS = (0, 2**31 - 1)
+EPOCHS = (1, 10_000)
 
 
 def _number(default: float | None, low: float, high: float) -> Any:
@@ -53,7 +53,7 @@ class Experiment:
     # A linear layer to so many features (of any sign); None: as the body gives.
     feature_dimension: int | None = _number(None, 1, 10**6)
     head: str = _choice("linear", "two_layers")  # two, with a ReLU between: regions need have no common apex
-    head_bias: str = _choice("default", "zero")  # its initial value: torch's random one, or zero
+    head_bias: str = _choice("default", "zero", "none")  # its initial value: torch's random one, or zero; or no bias
     dropout: float = _number(0.0, 0.0, 0.99)  # of the features, in training, before the head
     method: str = "baseline"
     method_parameters: Mapping[str, object] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Experiment:
     weight_decay: float = _number(5e-4, 0.0, 10.0)  # of what has two dimensions and more
     warmup: float = _number(0.2, 0.0, 1.0)  # share of all steps in which the learning rate rises
     schedule: str = _choice("linear", "cosine")  # how it falls to zero afterwards
-    augmentation: str = _choice("none", "flip_shift")
+    augmentation: str = _choice("none", "flip", "flip_shift")
     precision: str = _choice("auto", "bf16", "fp32")  # resolved to bf16 or fp32 before hashing
     threads: int = _number(1, 1, 1024)  # of the CPU; they change rounding, so they are part of the run id
     compiled: bool = False  # torch.compile, on CUDA only
@@ -98,6 +98,7 @@ class Experiment:
 
 
 FIELDS = tuple(spec.name for spec in dataclasses.fields(Experiment))
+TEXT_FIELDS = tuple(spec.name for spec in dataclasses.fields(Experiment) if spec.type is str)
 
 
 def run_id(experiment: Experiment, data_digest: str, versions: Mapping[str, int | str]) -> str:
@@ -146,8 +147,8 @@ def _checked(spec: dataclasses.Field, value: Any):
         raise SoftlabError(f"{name} must be a name, not {value!r}")
     if "choices" in spec.metadata:
         check_known(name, value, spec.metadata["choices"])
-    if name == "method" and not NAME.fullmatch(value):
-        raise SoftlabError(f"method {value!r} is not a name: small letters, digits and _ only, a letter first")
+    if name == "method":
+        check_name("method", value)
     return value
 
 

@@ -1,28 +1,70 @@
 """Image folders: `PATH/<part>/<class>/<image>` into arrays."""
 
+import os
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from softlab.errors import SoftlabError
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+if TYPE_CHECKING:
+    from PIL import Image
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+DECODING = 2  # raise it when the same files give other pixels: arrays that are kept are then made again
+MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV")  # 8 bits at most
+TURNED = 0x0112  # the EXIF tag that says how a viewer is to turn an image
+
+
+class Unturned(UserWarning):
+    """Images lie on their side, as far as their EXIF data say."""
 
 
 def class_files(folder: Path, part: str) -> dict[str, list[Path]]:
-    """The image files of each class of `folder/part/<class>/`, in alphabetical order. Raises SoftlabError if none."""
+    """The image files of each class of `folder/part/<class>/`, in the order of torchvision's ImageFolder.
+
+    That is: classes in alphabetical order; of each, what lies in its folder itself, then what lies in folders inside.
+    Names that begin with a dot are left out, of files and of folders.  Raises SoftlabError if there is no image.
+    """
     if not (folder / part).is_dir():
         raise SoftlabError(f"{folder} has no folder {part!r}; expected {part}/<class>/<image>")
     classes = {}
     for path in sorted((folder / part).iterdir()):
         if path.is_dir() and not path.name.startswith("."):
-            classes[path.name] = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            classes[path.name] = list(_images(path))
             if not classes[path.name]:
                 raise SoftlabError(f"{path} holds no image ({', '.join(sorted(SUFFIXES))})")
     if not classes:
         raise SoftlabError(f"{folder / part} is empty; expected {part}/<class>/<image>")
     return classes
+
+
+def _images(folder: Path) -> Iterator[Path]:
+    """Images in a folder and below; links are followed, but not into a folder that they lie in."""
+
+    def refuse(error: OSError) -> None:
+        raise SoftlabError(f"cannot read the folder {error.filename}: {error.strerror}")
+
+    found = []
+    for place, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
+        here = os.path.realpath(place)
+        inside = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in inside if not _holds(os.path.realpath(Path(place, name)), here)]
+        found.append((place, names))
+    for place, names in sorted(found):
+        for name in sorted(names):
+            path = Path(place, name)
+            if path.suffix.lower() in SUFFIXES and not name.startswith("."):
+                yield path
+
+
+def _holds(folder: str, other: str) -> bool:
+    """Is `other` this folder, or inside it?"""
+    return os.path.commonpath([folder, other]) == folder
 
 
 def decode(
@@ -31,11 +73,15 @@ def decode(
     """Images (N, C, H, W) uint8 and labels (N,) of each part, {part_images, part_labels}; classes in the given order.
 
     size: resize all to size × size pixels (None: they must be of one size).  colour: three channels, also of grey ones.
+    Grey images of 16 bits are scaled to 8.  Pixels stay where the file has them, as torchvision leaves them: warns
+    (Unturned) where EXIF data ask for a turn.  Raises SoftlabError for what cannot be read, and for floats.
     """
     from PIL import Image
     from tqdm import tqdm
 
-    arrays, shape = {}, None
+    arrays = {}
+    shape = None
+    unturned = 0
     total = sum(len(paths) for part in files.values() for paths in part.values())
     with tqdm(total=total, desc="decoding images", unit="image", disable=not sys.stderr.isatty()) as bar:
         for part, classes in files.items():
@@ -43,6 +89,8 @@ def decode(
             for path in (path for paths in classes.values() for path in paths):
                 try:
                     with Image.open(path) as image:
+                        unturned += image.getexif().get(TURNED, 1) != 1
+                        image = _of_eight_bits(image)
                         image = image.convert("L" if image.mode in ("1", "L") and not colour else "RGB")
                         pixels = np.asarray(image.resize((size, size)) if size else image)
                 except Exception as error:  # Pillow raises many kinds for damaged files
@@ -57,4 +105,20 @@ def decode(
             labels = [np.full(len(paths), label) for label, paths in enumerate(classes.values())]
             arrays[f"{part}_images"] = np.ascontiguousarray(np.stack(images))
             arrays[f"{part}_labels"] = np.concatenate(labels).astype(np.int64)
+    if unturned:
+        asked = f"{unturned} of {total} images have EXIF data that ask a viewer to turn or mirror them"
+        warnings.warn(f"{asked}: they are taken unturned, as torchvision takes them", Unturned, stacklevel=2)
     return arrays
+
+
+def _of_eight_bits(image: "Image.Image") -> "Image.Image":
+    """The image, its values scaled from 16 bits to 8 if it has these. Raises ValueError for other kinds of numbers."""
+    from PIL import Image
+
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):  # 65535 is white
+        values = np.asarray(image).astype(np.float64)
+        return Image.fromarray(np.round(values * (255 / 65535)).astype(np.uint8))
+    if image.mode not in MODES:
+        allowed = "pixels must be of 8 bits, or grey of 16"
+        raise ValueError(f"its mode is {image.mode!r} (I: 32-bit whole numbers, F: floats), and {allowed}")
+    return image

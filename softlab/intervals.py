@@ -1,5 +1,6 @@
 """From one number per seed to an interval and a p value."""
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -96,11 +97,17 @@ class Interval:
         if self.half_width == 0:
             return float(self.mean == null)
         degrees = self.n - 1 if self.degrees is None else self.degrees
-        standard_error = self.half_width / float(stats.t.ppf(0.975, degrees))
+        standard_error = self.half_width / t_quantile(degrees)
         return float(2 * stats.t.sf(abs(self.mean - null) / standard_error, degrees))
 
 
 OPEN = Interval(math.nan, -math.inf, math.inf, 0)  # of what no seed has a finite value of: on neither side of anything
+
+
+@functools.lru_cache(maxsize=10_000)
+def t_quantile(degrees: float) -> float:
+    """The 97.5 % quantile of Student's t distribution: scipy takes 100 times as long as the rest of an interval."""
+    return float(stats.t.ppf(0.975, degrees))
 
 
 def t_interval(values: Sequence[float] | np.ndarray) -> Interval:
@@ -111,10 +118,11 @@ def t_interval(values: Sequence[float] | np.ndarray) -> Interval:
     numbers = np.asarray(values, dtype=float)
     if numbers.ndim != 1 or len(numbers) == 0 or not np.isfinite(numbers).all():
         raise SoftlabError(f"an interval needs one finite value per seed, not {list(values)}")
-    mean, n = float(numbers.mean()), len(numbers)
+    mean = float(numbers.mean())
+    n = len(numbers)
     if n == 1:
         return Interval(mean, -math.inf, math.inf, 1)
-    half = float(stats.t.ppf(0.975, n - 1) * numbers.std(ddof=1) / math.sqrt(n))
+    half = float(t_quantile(n - 1) * numbers.std(ddof=1) / math.sqrt(n))
     return Interval(mean, mean - half, mean + half, n)
 
 
@@ -139,8 +147,10 @@ def two_way_interval(values: Sequence[Sequence[float]] | np.ndarray) -> Interval
     table = np.asarray(values, dtype=float)
     if table.ndim != 2 or min(table.shape) < 2 or not np.isfinite(table).all():
         raise SoftlabError(f"an interval over seeds and images needs two of each and finite values, not {table.shape}")
-    (n, images), mean = table.shape, float(table.mean())
-    by_seed, by_image = table.mean(1, keepdims=True), table.mean(0, keepdims=True)
+    n, images = table.shape
+    mean = float(table.mean())
+    by_seed = table.mean(1, keepdims=True)
+    by_image = table.mean(0, keepdims=True)
     parts = (by_seed - mean, n - 1, images), (by_image - mean, images - 1, n)
     seeds, pictures = (times * float((part**2).sum()) / free for part, free, times in parts)
     rest = float(((table - by_seed - by_image + mean) ** 2).sum()) / ((n - 1) * (images - 1))
@@ -149,7 +159,7 @@ def two_way_interval(values: Sequence[Sequence[float]] | np.ndarray) -> Interval
         return Interval(mean, mean, mean, n)
     spread = seeds**2 / (n - 1) + pictures**2 / (images - 1) + rest**2 / ((n - 1) * (images - 1))
     degrees = together**2 / spread
-    half = float(stats.t.ppf(0.975, degrees)) * math.sqrt(together / table.size)
+    half = t_quantile(degrees) * math.sqrt(together / table.size)
     return Interval(mean, mean - half, mean + half, n, degrees)
 
 
@@ -158,7 +168,8 @@ def between(values: Values, method: str, other: str) -> Interval:
 
     values: method -> {seed: value}.
     """
-    one, two = values.get(method, {}), values.get(other, {})
+    one = values.get(method, {})
+    two = values.get(other, {})
     seeds = [seed for seed in one if seed in two]
     return paired_interval([one[seed] for seed in seeds], [two[seed] for seed in seeds]) if seeds else OPEN
 
@@ -179,7 +190,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     NaN, where there is no test, stays NaN and does not count.
     """
-    adjusted, largest = list(map(float, p_values)), 0.0
+    adjusted = list(map(float, p_values))
+    largest = 0.0
     order = sorted((i for i, p in enumerate(adjusted) if not math.isnan(p)), key=adjusted.__getitem__)
     for rank, index in enumerate(order):
         largest = max(largest, min(1.0, (len(order) - rank) * adjusted[index]))

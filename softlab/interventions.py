@@ -27,16 +27,19 @@ def at_equal(runs: pandas.DataFrame, soft: pandas.DataFrame, outcome: str) -> di
     farther, is left out: nothing is extrapolated.
     """
     plain, like = (table.set_index("seed") for table in (runs.loc[runs["method"] == "baseline"], soft))
-    seeds, found = plain.index.intersection(like.index), {}
+    seeds = plain.index.intersection(like.index)
+    found = {}
     for method, moved in declared().moves.items():
         names = [moved, outcome]
         doses = [rows.set_index("seed") for _, rows in runs.loc[runs["method"] == method].groupby("dose")]
         changes = [rows.loc[seeds, names] - plain.loc[seeds, names] for rows in doses]
         changes.sort(key=lambda one: one[moved].mean())
-        goal, means = like.loc[seeds, names] - plain.loc[seeds, names], [one[moved].mean() for one in changes]
+        goal = like.loc[seeds, names] - plain.loc[seeds, names]
+        means = [one[moved].mean() for one in changes]
         if means and means[0] <= (wanted := goal[moved].mean()) <= means[-1]:
             there = [float(np.interp(wanted, means, [one[outcome][seed] for one in changes])) for seed in seeds]
             what = f"change of {QUANTITIES[outcome].changed} at equal {QUANTITIES[moved].label}"
-            there_only, more = t_interval(there), paired_interval(there, list(goal[outcome]))
+            there_only = t_interval(there)
+            more = paired_interval(there, list(goal[outcome]))
             found[method] = there_only.of(runs, what), more.of(runs, f"{what}, less the soft labels'")
     return found

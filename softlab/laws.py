@@ -43,6 +43,7 @@ class Law:
     where: Mapping[str, float] = field(default_factory=dict)  # of what the study's grid varies: one point
     corners: Sequence[Sequence[int]] = ()  # two cells of robustness.cells_of, images and steps, that are set apart
     variants: tuple[str, ...] | list[str] = ()  # other defensible quantities for the same sentence
+    group: str = ""  # of laws that share a correction; empty: those that `judged` is about
     digits: int | None = None
     but: str = ""
 
@@ -151,9 +152,10 @@ def papers() -> dict[str, Said]:
 
 
 @functools.cache
-def laws() -> dict[str, Law]:
-    """All laws, in the order of the file."""
-    return {name: Law(name, **entry) for name, entry in read_yaml(PACKAGE / "laws.yml").items()}
+def laws(group: str = "") -> dict[str, Law]:
+    """The laws of one group, in the order of the file. "slope": those of margin over slope (softlab.margin_laws)."""
+    every = {name: Law(name, **entry) for name, entry in read_yaml(PACKAGE / "laws.yml").items()}
+    return {name: law for name, law in every.items() if law.group == group}
 
 
 def judged() -> dict[str, tuple[Effect, bool, float]]:
@@ -173,7 +175,8 @@ def judged() -> dict[str, tuple[Effect, bool, float]]:
 
 def verdict(name: str, among: Mapping[str, tuple[Effect, bool, float]]) -> str:
     """`as declared`, `open` or `the opposite of what was declared`, by the number alone. among: as of judged."""
-    (effect, holds, p), law = among[name], laws()[name]
+    effect, holds, p = among[name]
+    law = laws()[name]
     seeds = len(study_profile(load_profile(law.profile), law.study).seeds)
     if effect.interval.n < seeds:
         return f"not judged before all {seeds} seeds are on record ({effect.interval.n} are)"
@@ -186,7 +189,8 @@ def became(name: str, among: Mapping[str, tuple[Effect, bool, float]], write: Ca
     """What its contrast says of a law; empty where that is not on record with several seeds. write: of a number."""
     if name not in among or among[name][0].interval.n < 2:
         return ""
-    (effect, _, p), law = among[name], laws()[name]
+    effect, _, p = among[name]
+    law = laws()[name]
     sure = f"p = {p:.3g}" if p >= 0.001 else "p < 0.001"
     where = load_profile(law.profile).description if law.study == "core" else f"study {law.study}, {law.profile}"
     said = f"One number judges it, {law.judges()}: {write(law.text(effect))} ({where}; {sure} after Holm’s correction "

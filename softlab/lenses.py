@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from softlab import calibration, corruptions
 from softlab.errors import SoftlabError
+from softlab.files import short_digest
 from softlab.representation import Representation, extract, head_of
 
 CORRUPTED = 500  # test images that meet corruptions
@@ -23,6 +24,7 @@ class Quantity:
 
     chapter: the notebook that explains it.  factor, digits: in which units.  better: +1 more, -1 less, 0 neither.
     images: the outcome of which it is the mean over images, among those that its lens gives (empty: no such mean).
+    version: raised by whoever changes what the number is, so that recorded ones are told apart (None: its lens').
     """
 
     label: str
@@ -31,6 +33,7 @@ class Quantity:
     digits: int = 2
     better: int = 0
     images: str = ""
+    version: int | None = None
 
     @property
     def changed(self) -> str:
@@ -71,7 +74,8 @@ class Look:
 
     def __init__(self, model: nn.Module, samples: Samples):
         """model: its part `head` gives the logits."""
-        self.model, self.samples = model, samples
+        self.model = model
+        self.samples = samples
 
     @functools.cached_property
     def tested(self) -> Representation:
@@ -88,7 +92,8 @@ class Look:
     @functools.cached_property
     def corrupted(self) -> dict[str, list[Representation]]:
         """The first test images in each kind of corruption, at severities 1, 3 and 5."""
-        labels, found = self.samples.test[1][:CORRUPTED], {}
+        labels = self.samples.test[1][:CORRUPTED]
+        found = {}
         for kind, worse in self.samples.corrupted():
             found.setdefault(kind, []).append(extract(self.model, worse, labels))
         return found
@@ -108,13 +113,31 @@ Found = Mapping[str, float | Tensor]
 
 @dataclass(frozen=True)
 class Lens:
-    """A group of quantities that are measured together. clean: it attacks or corrupts no image, and is quick."""
+    """A group of quantities that are measured together. clean: it attacks or corrupts no image, and is quick.
+
+    version: of its quantities that have none of their own.
+    """
 
     name: str
     version: int
     quantities: Mapping[str, Quantity]
     measure: Callable[[Look], Found]
     clean: bool
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """The version of each of its quantities."""
+        return {name: quantity.version or self.version for name, quantity in self.quantities.items()}
+
+    @property
+    def own_versions(self) -> dict[str, int]:
+        """Of quantities that have another version than their lens."""
+        return {name: version for name, version in self.versions.items() if version != self.version}
+
+    @property
+    def edition(self) -> str:
+        """Part of a file's name: another one as soon as one of its quantities has another version."""
+        return f"{self.version}.{short_digest(self.own_versions)}" if self.own_versions else str(self.version)
 
 
 LENSES: dict[str, Lens] = {}

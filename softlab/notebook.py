@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import html
 import os
 import re
@@ -11,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from softlab.errors import SoftlabError, check_known
+from softlab.parameters import assigned_names
 from softlab.profile import Profile, chapters, study_profile, with_parameters
 from softlab.regularizers import REGISTRY
 
@@ -48,7 +48,8 @@ def begin(
 
     studies = [study_profile(settings, study) for study in chapters(settings).get(chapter, [])]
     networks = [(experiment, study.evaluation) for study in studies for experiment in study.experiments()]
-    device, spoken = choose_device(), spoken_of(settings)
+    device = choose_device()
+    spoken = spoken_of(settings)
     untrained = [(one, evaluation) for one, evaluation in networks if present(one, device) is None]
     awaited = len([one for one, evaluation in untrained if not recorded(one, evaluation)])
     seconds = settings.seconds_per_network.get("gpu" if device.type == "cuda" else "cpu")
@@ -70,7 +71,8 @@ def test_part(settings: Profile) -> tuple[Tensor, Tensor]:
     """The test images (N, C, H, W) and labels (N,) that a profile scores: of its classes, as many as it says."""
     from softlab.runs import dataset_of
 
-    dataset, size = dataset_of(settings.experiment), settings.evaluation["test_size"]
+    dataset = dataset_of(settings.experiment)
+    size = settings.evaluation["test_size"]
     return dataset.test_images[:size], dataset.test_labels[:size]
 
 
@@ -137,13 +139,35 @@ def table(columns: Mapping[Any, Mapping[str, object]], corner: str | list[str] =
     return frame.fillna("").rename_axis(columns=corner)
 
 
+def table_of_words(rows: Iterable[Mapping[str, str]]) -> None:
+    """Show a table whose cells are sentences, which break into lines where those of numbers do not.
+
+    rows: heading -> text, or HTML as of `answering`.  The first row has every heading, in their order.
+    """
+    from IPython.display import display
+
+    listed = list(rows)
+    headings = list(listed[0]) if listed else []
+    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in headings)
+    lines = ["".join(f"<td>{row.get(name, '')}</td>" for name in headings) for row in listed]
+    body = _with_minus("".join(f"<tr>{line}</tr>" for line in lines))
+    texts = [" | ".join(row.get(name, "") for name in headings).replace("<br>", "; ") for row in listed]
+    plain = re.sub("</?span.*?>", "", "\n".join(texts))
+    marked = f'<table class="table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    display({"text/html": marked, "text/plain": plain}, raw=True)
+
+
 def say(text: str) -> None:
     """Show Markdown, its first letter large, with minus signs: sentences that were put together from results."""
     from IPython.display import display
 
     text = text[:1].upper() + text[1:]
-    marked = re.sub(r"(?<![\w.$^{-])-(?=\d)", "\N{MINUS SIGN}", text)
-    display({"text/markdown": marked, "text/plain": re.sub("</?span.*?>", "", text)}, raw=True)
+    display({"text/markdown": _with_minus(text), "text/plain": re.sub("</?span.*?>", "", text)}, raw=True)
+
+
+def _with_minus(text: str) -> str:
+    """With a minus sign for the hyphen before a number."""
+    return re.sub(r"(?<![\w.$^{-])-(?=\d)", "\N{MINUS SIGN}", text)
 
 
 def _refuse_unknown_parameters(shell: Any) -> None:
@@ -151,16 +175,10 @@ def _refuse_unknown_parameters(shell: Any) -> None:
     cells = [source for source in shell.user_ns.get("In", []) if isinstance(source, str)]
     injected = next((index for index, source in enumerate(cells) if source.startswith("# Parameters\n")), 0)
     if injected:
-        known = _assigned(cells[injected - 1])
-        for name in _assigned(cells[injected]):
+        known = assigned_names(cells[injected - 1])
+        for name in assigned_names(cells[injected]):
             if not name.startswith("PAPERMILL_"):  # what it tells of itself: --inject-output-path
                 check_known("parameter", name, known)
-
-
-def _assigned(source: str) -> list[str]:
-    """The names that a cell of plain assignments defines."""
-    lines = [line for line in ast.parse(source).body if isinstance(line, ast.Assign)]
-    return [target.id for line in lines for target in line.targets if isinstance(target, ast.Name)]
 
 
 def _prepare_kernel(shell: Any) -> None:

@@ -1,19 +1,21 @@
 """Numbers: every quantity of one network, measured once and stored beside it. `of(run, evaluation) -> Numbers`.
 
-One file for each lens, named by its version and a digest of what it was measured on: a new lens, or a new version of
-one, measures its own quantities only. Weights are rounded to half precision first, so that a network from the store,
-from a zoo and from a record gives the same numbers. A file is written whole or not at all, and can be made again.
+One file for each lens, named by its edition and a digest of what it was measured on: a new lens, or a new version of a
+quantity, measures what its lens measures only. Weights are rounded to half precision first, so that a network from the
+store, from a zoo and from a record gives the same numbers. A file is written whole or not at all, and can be made
+again.
 """
 
 import contextlib
 import copy
 import functools
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from softlab import zoo
 from softlab.data import Dataset, outside
@@ -29,21 +31,29 @@ from softlab.runs import Run, dataset_of
 from softlab.training import cpu_threads, training_set
 
 
-def of(run: Run, evaluation: Mapping[str, Any], epoch: int | None = None) -> Numbers:
+def of(
+    run: Run, evaluation: Mapping[str, Any], epoch: int | None = None, lenses: Container[str] | None = None
+) -> Numbers:
     """The numbers of a network: those on file, the others measured now and kept.
 
     evaluation: of a profile, {test_size, attack_size, attack_steps, test_data}; with attack_size 0 only clean lenses
     are applied, as for a snapshot.  epoch: of a snapshot (0: before training; None: as trained). Before the end of
     training, batch normalisations get fresh statistics: else these would decide what features look like.
+    lenses: names of those to apply (None: all).
     """
     dataset = dataset_of(run.experiment)
-    folder, digest = _folder(run, epoch), evaluation_digest(dataset, evaluation)
-    found, look = [], None
+    folder = _folder(run, epoch)
+    digest = evaluation_digest(dataset, evaluation)
+    found = []
+    look = None
     for lens in LENSES.values():
+        if lenses is not None and lens.name not in lenses:
+            continue
         if not lens.clean and (epoch is not None or evaluation["attack_size"] == 0):
             continue
-        path = folder / f"{lens.name}-{lens.version}-{digest}.npz"
-        if (numbers := _read(path)) is None:
+        path = folder / f"{lens.name}-{lens.edition}-{digest}.npz"
+        numbers = _read(path)
+        if numbers is None or not (numbers.problems or set(lens.quantities) <= set(numbers.values)):
             look = look or look_at(run, evaluation, epoch)
             with cpu_threads(run.experiment.threads):
                 numbers = applied(lens, look)
@@ -62,13 +72,16 @@ def samples_of(experiment: Experiment, evaluation: Mapping[str, Any]) -> Samples
 
     These have their true labels, also where it was trained on noisy ones.
     """
-    dataset, size = dataset_of(experiment), evaluation["test_size"]
+    dataset = dataset_of(experiment)
+    size = evaluation["test_size"]
     reference = training_set(experiment.replace(label_noise=0.0), dataset, "cpu")
-    images, labels = dataset.test_images, dataset.test_labels
+    images = dataset.test_images
+    labels = dataset.test_labels
     if other := evaluation.get("test_data"):
         images, labels = outside(dataset, other)
     parts = (dataset.fit_images, dataset.fit_labels), (images[:size], labels[:size])
-    attacked, steps = evaluation["attack_size"], evaluation["attack_steps"]
+    attacked = evaluation["attack_size"]
+    steps = evaluation["attack_steps"]
     return Samples(reference, *parts, attacked, steps, _corrupted(dataset.digest, size, other))
 
 
@@ -95,11 +108,16 @@ def look_at(run: Run, evaluation: Mapping[str, Any], epoch: int | None = None) -
     if epoch is not None and epoch < run.experiment.epochs:
         seen, _ = training_set(run.experiment, dataset_of(run.experiment), device_of(network))
         refresh_statistics(network, seen[:REFRESHED])
+    round_weights(network)
+    return Look(network, samples_of(run.experiment, evaluation))
+
+
+def round_weights(network: nn.Module) -> None:
+    """Round weights and buffers to half precision, in place, as they are of all networks that are measured."""
     with torch.no_grad():
         for values in (*network.parameters(), *network.buffers()):
             if values.is_floating_point():
                 values.copy_(values.half())
-    return Look(network, samples_of(run.experiment, evaluation))
 
 
 def _write(path: Path, numbers: Numbers) -> None:

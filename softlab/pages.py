@@ -49,7 +49,8 @@ def _plain(parts: Sequence[Part]) -> Iterator[tuple[str, str, str]]:
             with pandas.option_context("display.max_colwidth", None):  # else pandas 2 cuts long entries
                 yield "table", part.to_html(escape=True, border=0), f"table {tables}"
         else:
-            (figure, shown), image = part, io.BytesIO()
+            figure, shown = part
+            image = io.BytesIO()
             figure.savefig(image, format="png", dpi=160, bbox_inches="tight", facecolor="white")
             plt.close(figure)
             yield "figure", base64.b64encode(image.getvalue()).decode(), shown

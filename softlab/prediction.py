@@ -14,14 +14,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas
-from scipy import stats
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 
 from softlab import records
 from softlab.errors import SoftlabError
 from softlab.files import read_yaml
-from softlab.intervals import Interval
+from softlab.intervals import Interval, t_quantile
 from softlab.provenance import PACKAGE
 from softlab.quantities import QUANTITIES
 from softlab.scales import at_the_floor
@@ -53,7 +52,8 @@ class Declared:
 def declared() -> Declared:
     """All of prediction.yml."""
     content = read_yaml(PACKAGE / "prediction.yml")
-    families, acted = content.pop("families"), content.pop("interventions")
+    families = content.pop("families")
+    acted = content.pop("interventions")
     family = {method: family for family, methods in families.items() for method in methods}
     moved = {name: acted[name] for name in ("moves", "compared")}
     return Declared(family=family, **moved, **content.pop("outcomes"), **content)
@@ -153,7 +153,8 @@ def left_out(
 
 
 def _fit(units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str) -> Fitted:
-    x, y = units[[*names]].to_numpy(float), units[outcome].to_numpy(float)
+    x = units[[*names]].to_numpy(float)
+    y = units[outcome].to_numpy(float)
     if model == "trees":
         grid = {"n_estimators": [count for count in (3, 10, 30, 100) if count <= declared().trees]}
         known = GradientBoostingRegressor(max_depth=2, random_state=0)
@@ -168,9 +169,11 @@ def _fit(units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str
 
 def _ridges(x: np.ndarray, y: np.ndarray) -> list[Fitted]:
     """Ridge regression on standardised columns, at every declared strength: one decomposition serves all of them."""
-    center, size = x.mean(0), np.where(x.std(0) > 0, x.std(0), 1)
+    center = x.mean(0)
+    size = np.where(x.std(0) > 0, x.std(0), 1)
     left, values, right = np.linalg.svd((x - center) / size, full_matrices=False)
-    along, mean = left.T @ (y - y.mean()), y.mean()
+    along = left.T @ (y - y.mean())
+    mean = y.mean()
 
     def fitted(strength: float) -> Fitted:
         weights = right.T @ (values / (values**2 + strength) * along) / size
@@ -213,7 +216,9 @@ def carried_to_scales(units: pandas.DataFrame, outcome: str, profile: str) -> di
     network, and scales at which fewer than one image in twenty of the baseline's survives, where the outcome is
     accuracy under attack.
     """
-    known, found, many = records.about("core"), {}, records.scales("many")
+    known = records.about("core")
+    found = {}
+    many = records.scales("many")
     setting = {name: {**one["experiment"], "snapshot_epochs": []} for name, one in known.items()}
     for name, table in records.scales("core").items():
         both = pandas.concat([table, many.get(name, table.head(0))], ignore_index=True)
@@ -234,10 +239,11 @@ def jackknife(prediction: Prediction) -> Interval:
 
 
 def _jackknife(score: Callable[[pandas.DataFrame], float], prediction: Prediction, units: pandas.DataFrame) -> Interval:
-    rest, whole = np.array([score(units.loc[units["family"] != one]) for one in units["family"].unique()]), score(units)
+    rest = np.array([score(units.loc[units["family"] != one]) for one in units["family"].unique()])
+    whole = score(units)
     count = len(rest)
     error = np.sqrt((count - 1) / count * np.square(rest - rest.mean()).sum())
-    half = float(stats.t.ppf(0.975, count - 1) * error)
+    half = float(t_quantile(count - 1) * error)
     what = f"score of the prediction of changes of {QUANTITIES[prediction.outcome].changed}, or a difference of two"
     return Interval(whole, whole - half, whole + half, count).of(prediction.table, what, counts="families")
 
@@ -252,7 +258,8 @@ def compared(units: pandas.DataFrame, outcome: str) -> dict[str, Prediction]:
 
     The best is the one with the highest score, chosen after the fact.
     """
-    asked, single = declared(), nulls(units, outcome)
+    asked = declared()
+    single = nulls(units, outcome)
     best = max(asked.properties, key=lambda name: single[name].score())
     return {
         "shape": left_out(units, asked.properties, outcome),

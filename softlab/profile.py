@@ -124,7 +124,7 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
     seconds = _numbers("seconds_per_network", content["seconds_per_network"], SECONDS, float)
     return Profile(
         name=path.stem,
-        description=str(content.get("description", "")),
+        description=text_of("description", content),
         experiment=experiment.replace(**overrides),
         methods=_methods(content.get("methods", {"baseline": {}}), settings.get("methods")),
         seeds=_seeds(settings.get("seeds", content.get("seeds", 1)), content.get("first_seed", 0)),
@@ -133,6 +133,14 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
         studies=_studies(content.get("studies") or _chapters_file()["studies"]),
         seconds_per_network=MappingProxyType(seconds),
     )
+
+
+def text_of(entry: str, content: Mapping) -> str:
+    """A text in a YAML file, where 1.10 without quotes is a number: str() would make 1.1 of it."""
+    text = content.get(entry)
+    if not isinstance(text, str | None):
+        raise SoftlabError(f"{entry} must be text, not {text!r}: put it in quotes")
+    return text or ""
 
 
 def packaged_profiles() -> list[str]:
@@ -158,7 +166,8 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
     if "first_seed" in changes:
         seeds = _seeds(len(seeds), changes.pop("first_seed"))
     evaluation = _evaluation(profile.evaluation, changes.pop("evaluation", {}))
-    grid, methods = _grid(changes.pop("grid", {})), changes.pop("methods", None)
+    grid = _grid(changes.pop("grid", {}))
+    methods = changes.pop("methods", None)
     doses = _doses(changes.pop("doses", {}))
     if isinstance(methods, list):  # with the profile's parameters, or a method's own if the profile leaves it out
         methods = {name: profile.methods.get(name, {}) for name in methods}
@@ -187,7 +196,8 @@ def live_seeds(profile: Profile, study: str) -> tuple[int, ...]:
     networks chapters look into and the build compares with their rows.
     It is only about what is trained beforehand: rows are found by run id, and what has none is trained by its reader.
     """
-    own, folder = study_profile(profile, study), PACKAGE / "records" / study
+    own = study_profile(profile, study)
+    folder = PACKAGE / "records" / study
     if not (recorded := profile.studies[study].get("recorded")) and not profile.is_packaged():
         return own.seeds
     for name, about in read_about(folder / "about.json").items():

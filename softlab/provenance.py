@@ -4,7 +4,6 @@ import functools
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -50,17 +49,6 @@ def environment(device: str) -> dict[str, str]:
         "device": device,
         "commit": commit(),
     }
-
-
-def of_table(study: str, profile: str, sources: Iterable[str], packaged: bool = True) -> dict:
-    """What the numbers of a table are of, in words, and the command that makes them again: see intervals.Origin.
-
-    sources: of its rows, as in records.study_table.  packaged: whether the profile's name is all that there is to know
-    of it; else no command is named.
-    """
-    command = "verify" if set(sources) == {"recorded"} else "record"
-    command = f"softlab {command} {study} --profile {profile}" if packaged else ""
-    return {"table": f"study {study}, profile {profile}{'' if packaged else ' (changed)'}", "command": command}
 
 
 @functools.cache

@@ -2,7 +2,8 @@
 
 A lens is a function of a `Look` at one network. It gives one number for each of its quantities, and tensors with one
 entry for each image where an effect needs an interval over images too. Whoever changes what a lens gives bumps its
-version: numbers on record count for their version only (softlab.numbers).
+version, or that of the quantity that it changes: rows on record say which version they have (softlab.versions). A
+quantity that joins a lens later has a version above its lens'.
 """
 
 import math
@@ -11,14 +12,20 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from softlab import attacks, calibration, corruptions, geometry, selective
+from softlab import attacks, calibration, corruptions, geometry, selective, steepness
 from softlab.batches import as_pixels
 from softlab.lenses import CORRUPTED, LENSES, QUANTITIES, Found, Look, Quantity, Samples, lens  # noqa: F401
 from softlab.regularizers import label_smoothing_terms
 from softlab.representation import device_of, extract
 
-SOFT_LABELS, CONES, MAGNITUDES, COSINES = "01_soft_labels", "02_cones", "03_magnitudes", "04_cosines"
-CALIBRATION, ROBUSTNESS, MAXSUP, CAUSES = "05_calibration", "06_robustness", "07_maxsup", "08_causes"
+SOFT_LABELS = "01_soft_labels"
+CONES = "02_cones"
+MAGNITUDES = "03_magnitudes"
+COSINES = "04_cosines"
+CALIBRATION = "05_calibration"
+ROBUSTNESS = "06_robustness"
+MAXSUP = "07_maxsup"
+CAUSES = "08_causes"
 RADII = (1, 2, 4, 8)  # of the ladder of attacks, in 255ths
 PAPERS = 0.4 / 255  # the radius of Park et al., with PGD-7; so close by, the ladder's last rung finds nothing more
 WALKED = 200  # attacked images whose way in the space of features is looked at
@@ -26,6 +33,11 @@ VERSIONS = ("raw", "centred", "row space", "logits")  # of the within-class vari
 LEVELS = (0.5, 0.9, 0.99)  # of confidence, at which contours are looked for
 KINDS = tuple(corruptions.SEVERITIES)
 P_NORMS = (1, 2, 3, 4, 6, 8)  # of logits, that a confidence may be divided by
+REACHES = (0.4, *RADII)  # at which accuracy under attack is estimated from one gradient, in 255ths
+STEEP = 500  # test images that meet one backward pass, where none is attacked
+HEADLINE = 4 / 255  # at which the slope is taken: within the box it depends on the radius, a little
+NOISE = 8 / 255  # of each pixel, for the response to noise
+RATIOS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)  # of ‖b_c‖ to ‖W_c f‖ that biases are scaled to
 STEPS = ("gradient", "gradient at T", "attack, cross-entropy", "attack, margin")
 
 
@@ -96,7 +108,8 @@ def rays(look: Look) -> Found:
     },
 )
 def magnitudes(look: Look) -> Found:
-    features, weight = look.tested.features, look.layer[0]
+    features = look.tested.features
+    weight = look.layer[0]
     factors = geometry.logit_scale_factors(features, weight)
     seen, gain = (float(one.log().mean()) for one in factors[1:])
     return {
@@ -137,13 +150,15 @@ def cosines(look: Look) -> Found:
     },
 )
 def variation(look: Look) -> Found:
-    found, weight = {}, look.layer[0]
+    found = {}
+    weight = look.layer[0]
     for part, where in ((look.tested, ""), (look.reference, ", train")):
         parts = geometry.variation_variants(part.features, part.labels, weight)
         parts["logits"] = geometry.within_class_variation(geometry.centered_logits(part.logits), part.labels)
         found |= {f"spread, {version}{where}": spread for version, (spread, _) in parts.items()}
         found |= {f"separation, {version}{where}": apart for version, (_, apart) in parts.items()}
-    logits, predicted = look.tested.logits, look.tested.logits.argmax(1)
+    logits = look.tested.logits
+    predicted = look.tested.logits.argmax(1)
     within = math.nan  # where one class is predicted for all images
     if len(predicted.unique()) > 1:
         within, _ = geometry.within_class_variation(geometry.centered_logits(logits), predicted)
@@ -182,10 +197,14 @@ def amplification(look: Look) -> Found:
 )
 def shape(look: Look) -> Found:
     """What could tell how a network behaves, seen on test images without their labels."""
-    features, logits, (weight, bias) = look.tested.features, look.tested.logits, look.layer
-    predicted, rows = logits.argmax(1), (weight - weight.mean(0)).norm(dim=1).log()
+    features = look.tested.features
+    logits = look.tested.logits
+    weight, bias = look.layer
+    predicted = logits.argmax(1)
+    rows = (weight - weight.mean(0)).norm(dim=1).log()
     several = len(predicted.unique()) > 1
-    seen, offset = features @ geometry.row_space(weight).T, geometry.centered_logits(logits)
+    seen = features @ geometry.row_space(weight).T
+    offset = geometry.centered_logits(logits)
     scale = float((geometry.centered_logits(logits - bias)).norm(dim=1).mean())
     return {
         "spread, predicted, row space": geometry.within_class_variation(seen, predicted)[0] if several else math.nan,
@@ -216,15 +235,20 @@ def shape(look: Look) -> Found:
         # What no temperature mends: the refinement parts of the two scores.
         "NLL at T": Quantity("NLL at that temperature", CALIBRATION, 1, 3, -1, images="loss at T"),
         "Brier at T": Quantity("Brier score at that temperature", CALIBRATION, 1, 3, -1),
-        "AURC": Quantity("AURC (%)", CALIBRATION, 100, 2, -1),
-        "excess AURC": Quantity("excess AURC (%)", CALIBRATION, 100, 2, -1),
+        # Version 2: the mean over all orders of equal confidences.
+        "AURC": Quantity("AURC (%)", CALIBRATION, 100, 2, -1, version=2),
+        "excess AURC": Quantity("excess AURC (%)", CALIBRATION, 100, 2, -1, version=2),
     },
 )
 def calibrated(look: Look) -> Found:
-    tested, temperature = look.tested, look.temperature
-    logits, labels = tested.logits, tested.labels
-    probs, cooled = logits.softmax(1), (logits / temperature).softmax(1)
-    confidence, diagram = probs.amax(1), calibration.reliability(probs, labels)
+    tested = look.tested
+    temperature = look.temperature
+    logits = tested.logits
+    labels = tested.labels
+    probs = logits.softmax(1)
+    cooled = (logits / temperature).softmax(1)
+    confidence = probs.amax(1)
+    diagram = calibration.reliability(probs, labels)
     return {
         "ECE": diagram.error,
         "overconfident part": diagram.over,
@@ -250,19 +274,23 @@ def calibrated(look: Look) -> Found:
 @lens(
     1,
     {
-        "AURC, normalised": Quantity("AURC, logits over their p-norm (%)", CALIBRATION, 100, 2, -1),
+        "AURC, normalised": Quantity("AURC, logits over their p-norm (%)", CALIBRATION, 100, 2, -1, version=2),
         "confidence when wrong": Quantity("mean confidence on errors (%)", CALIBRATION, 100, 1, -1),
         "confidence when right": Quantity("mean confidence on right predictions (%)", CALIBRATION, 100, 1),
         "NLL, fit": Quantity("NLL on the images for fitting", CALIBRATION, 1, 3, -1),
         "accuracy, fit": Quantity("accuracy on the images for fitting (%)", CALIBRATION, 100, 1, 1),
         "ECE at T, fit": Quantity("ECE at the best temperature, images for fitting (%)", CALIBRATION, 100, 1, -1),
-        "AURC, fit": Quantity("AURC on the images for fitting (%)", CALIBRATION, 100, 2, -1),
+        "AURC, fit": Quantity("AURC on the images for fitting (%)", CALIBRATION, 100, 2, -1, version=2),
+        "NLL at T, fit": Quantity("NLL at the best temperature, images for fitting", CALIBRATION, 1, 3, -1, version=2),
     },
 )
 def ranked(look: Look) -> Found:
     """Order of confidences with the published remedy (p chosen on `fit`), and what a choice on `fit` may look at."""
-    tested, fitted, temperature = look.tested, look.fitted, look.temperature
-    confidence, right = tested.logits.softmax(1).amax(1), tested.correct
+    tested = look.tested
+    fitted = look.fitted
+    temperature = look.temperature
+    confidence = tested.logits.softmax(1).amax(1)
+    right = tested.correct
     orders = {p: selective.aurc(selective.normalized_score(fitted.logits, p), fitted.correct) for p in P_NORMS}
     order = min(orders, key=orders.__getitem__)
     cooled = (fitted.logits / temperature).softmax(1)
@@ -274,6 +302,7 @@ def ranked(look: Look) -> Found:
         "accuracy, fit": fitted.accuracy,
         "ECE at T, fit": calibration.expected_calibration_error(cooled, fitted.labels),
         "AURC, fit": selective.aurc(fitted.logits.softmax(1).amax(1), fitted.correct),
+        "NLL at T, fit": calibration.nll(fitted.logits / temperature, fitted.labels),
     }
 
 
@@ -319,7 +348,8 @@ def _robust(radius: float, attack: str) -> Quantity:
 def attacked(look: Look) -> Found:
     """Accuracy after the ladder of attacks; `survived` (rungs, radii, images): right under all attacks so far."""
     images, labels = (part[: look.samples.attacked] for part in look.samples.test)
-    images, ladder = as_pixels(images), attacks.usual_ladder(look.samples.steps)
+    images = as_pixels(images)
+    ladder = attacks.usual_ladder(look.samples.steps)
     papers = attacks.robustness_curve(look.model, images, labels, [PAPERS], {"PGD-7": ladder["PGD-7"]})
     survived = attacks.robustness_curve(look.model, images, labels, [radius / 255 for radius in RADII], ladder)
     zero, misdirected = attacks.gradient_shares(look.tested.logits, look.tested.labels)
@@ -341,9 +371,12 @@ def attacked(look: Look) -> Found:
 def inward(look: Look) -> Found:
     """How far the loss gradient, and what an attack of 1/255 does to features, point to the origin; of right images."""
     images, labels = (part[:WALKED] for part in look.samples.test)
-    features, logits = look.tested.features[: len(labels)], look.tested.logits[: len(labels)]
-    right, (weight, _) = look.tested.correct[: len(labels)], look.layer
-    truth, options = functional.one_hot(labels, len(weight)), {"steps": 10, "early_stop": False}
+    features = look.tested.features[: len(labels)]
+    logits = look.tested.logits[: len(labels)]
+    right = look.tested.correct[: len(labels)]
+    weight, _ = look.layer
+    truth = functional.one_hot(labels, len(weight))
+    options = {"steps": 10, "early_stop": False}
 
     def moved(loss: str) -> Tensor:
         result = attacks.pgd(look.model, as_pixels(images), labels, 1 / 255, loss=loss, **options)
@@ -351,12 +384,118 @@ def inward(look: Look) -> Found:
 
     gradients = (((logits / T).softmax(1) - truth) @ weight for T in (1, look.temperature))
     steps = dict(zip(STEPS, (*gradients, moved("ce"), moved("margin")), strict=True))
-    basis, found = geometry.row_space(weight), {}
+    basis = geometry.row_space(weight)
+    found = {}
     for name, step in steps.items():
         for space, seen in (("", lambda rows: rows), (", row space", lambda rows: rows @ basis.T)):
             cosine = geometry.inward_cosine(seen(step), seen(features))
             found[f"inward, {name}{space}"] = float(cosine[right].nanmean())
     return found
+
+
+@lens(
+    1,
+    {
+        "log margin": Quantity("log margin z₁ − z₂", ROBUSTNESS, images="log margin by image"),
+        "log slope": Quantity("log slope of z₁ − z₂ at 4/255", ROBUSTNESS, images="log slope by image"),
+        "log first-order radius": Quantity("log first-order radius", ROBUSTNESS, images="log radius by image"),
+        "log length": Quantity("log length of the logits ‖z − z̄‖", ROBUSTNESS),
+        "log range": Quantity("log range of the logits", ROBUSTNESS),
+        "log gap to the third": Quantity("log z₁ − z₃", ROBUSTNESS),
+        "log spread between images": Quantity("log spread of the logits between images", ROBUSTNESS),
+        "noise response": Quantity("change of the logits under noise of 8/255 / their length", ROBUSTNESS, 1, 3),
+        **{
+            f"estimate, {radius}/255": Quantity(
+                f"accuracy under attack of {radius}/255, estimated (%)", ROBUSTNESS, 100, 1, 1, f"estimate {radius}/255"
+            )
+            for radius in REACHES
+        },
+    },
+)
+def steep(look: Look) -> Found:
+    """Margin over slope on the attacked images (or as many where none is): one backward pass, no attack."""
+    images = look.samples.test[0][: look.samples.attacked or STEEP]
+    logits = look.tested.logits[: len(images)]
+    correct = look.tested.correct[: len(images)]
+    gradient = steepness.margin_gradient(look.model, images)
+    gap = steepness.margin(logits)
+    radius = steepness.first_order_radius(gap, gradient, images)
+    log_margin = _log(gap)
+    log_slope = _log(steepness.slope(gradient, images, HEADLINE))
+    log_radius = _log(radius)
+    response = steepness.noise_response(look.model, images, NOISE, torch.Generator().manual_seed(0))
+    several = logits.shape[1] > 2
+    reached = {reach: correct & (radius > reach / 255) for reach in REACHES}
+    return {
+        "log margin": float(log_margin.mean()),
+        "log slope": float(log_slope.mean()),
+        "log first-order radius": float(log_radius.mean()),
+        "log length": float(_log(steepness.length(logits)).mean()),
+        "log range": float(_log(logits.amax(1) - logits.amin(1)).mean()),
+        "log gap to the third": float(_log(steepness.gap_to_third(logits)).mean()) if several else math.nan,
+        "log spread between images": float(_log(torch.tensor(steepness.spread_between_images(logits)))),
+        "noise response": float(response.mean()),
+        **{f"estimate, {reach}/255": float(right.float().mean()) for reach, right in reached.items()},
+        "log margin by image": log_margin.float(),
+        "log slope by image": log_slope.float(),
+        "log radius by image": log_radius.float(),
+        **{f"estimate {reach}/255": right for reach, right in reached.items()},
+    }
+
+
+def _log(values: Tensor) -> Tensor:
+    """The natural logarithm in float64, of 1e-9 where a value is smaller: two equal logits have no margin."""
+    return values.double().clamp(min=1e-9).log()
+
+
+@lens(
+    1,
+    {
+        "log bias over length": Quantity("log ‖b_c‖ / ‖W_c f‖", CONES),
+        **{
+            f"constant class, ratio {ratio}": Quantity(
+                f"images that keep their class at t = 0.1 and 10, bias scaled to {ratio} of the logits (%)",
+                CONES,
+                100,
+                1,
+            )
+            for ratio in RATIOS
+        },
+    },
+)
+def bias_scaled(look: Look) -> Found:
+    """How conical regions are seen from the origin if the bias were as long, beside the logits, as another network's.
+
+    The class at t with a bias β b is the class at t/β with b: scaling the bias moves the window, and nothing else.
+    """
+    features = look.tested.features
+    weight, bias = look.layer
+    logits = geometry.centered_logits(features @ weight.T)
+    ratio = float((bias - bias.mean()).norm()) / math.exp(float(_log(logits.norm(dim=1)).mean()))
+    if ratio == 0:
+        return dict.fromkeys(LENSES["bias_scaled"].quantities, math.nan)
+    found = {"log bias over length": math.log(ratio)}
+    for wanted in RATIOS:
+        share = geometry.constant_share(features, weight, bias * (wanted / ratio))
+        found[f"constant class, ratio {wanted}"] = share
+    return found
+
+
+@lens(
+    1,
+    {
+        f"FGSM, {radius}/255": Quantity(f"accuracy, one step of {radius}/255 (%)", ROBUSTNESS, 100, 1)
+        for radius in RADII
+    },
+    clean=False,
+)
+def one_step(look: Look) -> Found:
+    """The first rung of the ladder alone: what an attack of one gradient leaves."""
+    images, labels = (part[: look.samples.attacked] for part in look.samples.test)
+    rung = {"FGSM": attacks.usual_ladder(look.samples.steps)["FGSM"]}
+    radii = [radius / 255 for radius in RADII]
+    survived = attacks.robustness_curve(look.model, as_pixels(images), labels, radii, rung)
+    return {f"FGSM, {radius}/255": float(survived[0, e].float().mean()) for e, radius in enumerate(RADII)}
 
 
 @lens(

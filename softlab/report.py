@@ -24,8 +24,21 @@ from softlab.notebook import table
 from softlab.profile import Profile, load_profile
 from softlab.quantities import QUANTITIES
 
-# What findings and the figure show of the many: what a practitioner asks, then scale and direction.
-MAIN = ("accuracy", "NLL at T", "ECE", "AURC", "corrupted", "robust, 4/255", "log logit scale", "alignment")
+# What findings and the figure show of the many: what a practitioner asks, then how sure, how steep, how far, and length
+# and direction.
+MAIN = (
+    "accuracy",
+    "NLL at T",
+    "ECE",
+    "AURC",
+    "corrupted",
+    "robust, 4/255",
+    "log margin",
+    "log slope",
+    "log first-order radius",
+    "log logit scale",
+    "alignment",
+)
 SIDES = {1: "Better", -1: "Worse", 0: "Changed", None: "Open, it may be chance"}
 
 
@@ -65,7 +78,8 @@ class ReportCard:
         seeds = len(self.profile.seeds)
         rows = {("", "networks (seeds)"): dict.fromkeys(self.profile.methods, str(seeds))}
         for name in self.values:
-            quantity, differences = QUANTITIES[name], self.differences(name)
+            quantity = QUANTITIES[name]
+            differences = self.differences(name)
             cells = rows[quantity.chapter, quantity.label] = {}
             for method, one in averages(self.numbers, name).items():
                 arrow = {1: " ↑", -1: " ↓", 0: ""}[differences[method].side()] if method in differences else ""
@@ -79,7 +93,8 @@ class ReportCard:
         for said in papers().values():
             if effect := self.effects(said.quantity, said.against).get(self.method):
                 against = figures.style(said.against).label
-                change, outcome = f"{effect:+}", said.outcome(effect.interval)
+                change = f"{effect:+}"
+                outcome = said.outcome(effect.interval)
                 rows.append((f"{said.paper}: {said.says}", effect.described.changed, against, change, outcome))
         headings = ["claim", "quantity", "against", "difference", "here"]
         return pandas.DataFrame(rows, columns=headings).set_index(headings[0])
@@ -113,8 +128,9 @@ class ReportCard:
     def figure_of_differences(self) -> Figure:
         """The main quantities: each method's paired difference to the baseline with its interval."""
         shown = {}
-        for name in [name for name in MAIN if name in self.values]:
-            quantity, found = QUANTITIES[name], self.differences(name)
+        for name in [name for name in MAIN if self.differences(name)]:
+            quantity = QUANTITIES[name]
+            found = self.differences(name)
             moved = {other: found.get(other, OPEN) for other in self.profile.methods if other != "baseline"}
             rows = {figures.style(other).label: (other, one.scaled(quantity.factor)) for other, one in moved.items()}
             shown[quantity.changed] = rows
@@ -162,7 +178,8 @@ def report_card(
     profile = _setting(method, profile, parameters, seeds, overrides)
     alone = dataclasses.replace(profile, methods={method: profile.methods[method]})
     records.study_table(alone, store=store, device=device)  # first: if the reader's method is wrong, that is known
-    table, place = records.study_table(profile, store=store, device=device), training.choose_device(device)
+    table = records.study_table(profile, store=store, device=device)
+    place = training.choose_device(device)
     problems = {}
     for experiment in profile.experiments():
         if runs.present(experiment, place, store) is not None:

@@ -13,7 +13,6 @@ from torch.optim.swa_utils import update_bn
 
 from softlab.batches import as_pixels
 from softlab.errors import SoftlabError
-from softlab.models import Network
 
 PIXELS = 2**22  # of images that a network sees at once: bounds the memory, whatever their size
 
@@ -24,12 +23,13 @@ def at_once(images: Tensor, most: int) -> int:
 
 
 def layout(model: nn.Module) -> torch.memory_format:
-    """How images lie in memory for a network: channels last, which is faster, where softlab built it.
+    """How images lie in memory for a network: as the first of its parts that has a `memory_format` says.
 
-    Others may ask for the usual layout: with channels last, `x.view(len(x), -1)` fails.
+    Where softlab built it, that is channels last, which is faster. Others may ask for the usual layout: with channels
+    last, `x.view(len(x), -1)` fails.
     """
-    own = any(isinstance(module, Network) for module in model.modules())
-    return torch.channels_last if own else torch.contiguous_format
+    formats = (getattr(module, "memory_format", None) for module in model.modules())
+    return next((one for one in formats if isinstance(one, torch.memory_format)), torch.contiguous_format)
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -52,8 +52,10 @@ class Tap:
 
 
 @contextmanager
-def tap(module: nn.Module) -> Iterator[Tap]:
+def tap(module: nn.Module, keep: bool = False) -> Iterator[Tap]:
     """Look at what flows through `module` in every forward pass inside the block; the hook never outlives it.
+
+    keep: look at copies, which what the network does in place afterwards does not change.
 
     with tap(model.head) as seen:
         model(images)
@@ -62,7 +64,11 @@ def tap(module: nn.Module) -> Iterator[Tap]:
     seen = Tap()
 
     def look(_, inputs, output):
-        seen.input, seen.output, seen.calls = inputs[0] if inputs else None, output, seen.calls + 1
+        seen.input = inputs[0] if inputs else None
+        seen.output = output
+        seen.calls += 1
+        if keep:
+            seen.input, seen.output = copy.deepcopy((seen.input, seen.output))
 
     handle = module.register_forward_hook(look)
     try:
@@ -102,6 +108,13 @@ def head_of(model: nn.Module) -> tuple[Tensor, Tensor]:
     return weight, weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach().float().cpu()
 
 
+def _others(returned: object, output: Tensor) -> bool:
+    """Has a model that returns logits done something to those of its head?"""
+    if not isinstance(returned, Tensor) or returned is output or returned.shape != output.shape:
+        return False
+    return not torch.allclose(returned, output, equal_nan=True)
+
+
 @torch.no_grad()
 def refresh_statistics(model: nn.Module, images: Tensor, batch_size: int = 250) -> nn.Module:
     """Set the running statistics of all batch normalisations to those of `images`, in place; returns the model.
@@ -122,18 +135,22 @@ def extract(
 
     images: (N, C, H, W), uint8 or float in [0, 1].  labels: (N,) int64.
     head: the layer whose input is the representation and whose output the logits (None: `model.head`).
-    Raises SoftlabError if there are no images, or not as many labels.
+    Raises SoftlabError if there are no images, not as many labels, or the model returns other logits than its head.
     """
     if len(images) == 0 or len(images) != len(labels):
         raise SoftlabError(f"extract needs as many labels as images, at least one: {len(images)} and {len(labels)}")
     device = device_of(model)
     training = {module: module.training for module in model.modules()}
     model.eval()
-    features, logits = [], []
+    features = []
+    logits = []
     try:
         with tap(head if head is not None else model.get_submodule("head")) as seen:
             for batch in images.split(at_once(images, batch_size)):
-                model(as_pixels(batch.to(device)).contiguous(memory_format=layout(model)))
+                returned = model(as_pixels(batch.to(device)).contiguous(memory_format=layout(model)))
+                if head is None and _others(returned, seen.output):
+                    advice = "examine folds in a factor and a vector; or name the layer, head=…"
+                    raise SoftlabError(f"the model returns other logits than its head gives: {advice}")
                 features.append(seen.input.float().cpu())
                 logits.append(seen.output.float().cpu())
     finally:

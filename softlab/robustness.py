@@ -6,6 +6,7 @@ cells_of("quick-confirm")[1000, 360]     # the table of networks trained on so m
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from softlab.intervals import OPEN, Interval, each, means, t_interval
 from softlab.quantities import QUANTITIES, RADII
 
 Cells = Mapping[tuple[int, int], pandas.DataFrame]  # by training images and steps
-AUTOATTACK, RADIUS_OF_AUTOATTACK = records.RECORDS / "autoattack", 4  # tools/record_autoattack.py; in 255ths
+AUTOATTACK = records.RECORDS / "autoattack"  # tools/record_autoattack.py
+RADIUS_OF_AUTOATTACK = 4  # in 255ths
 
 
 def cells_of(profile: str) -> dict[tuple[int, int], pandas.DataFrame]:
@@ -31,12 +33,22 @@ def cells_of(profile: str) -> dict[tuple[int, int], pandas.DataFrame]:
     return dict(sorted(found.items()))
 
 
-def autoattacked(table: pandas.DataFrame, profile: str) -> dict[str, dict[str, list[float]]]:
+def autoattack_file(profile: str, radius: float = RADIUS_OF_AUTOATTACK) -> Path:
+    """Where outcomes of AutoAttack at this radius, in 255ths, are on record for a profile's networks."""
+    return AUTOATTACK / (f"{profile}.npz" if radius == RADIUS_OF_AUTOATTACK else f"{profile}-{radius:g}.npz")
+
+
+def autoattacked(
+    table: pandas.DataFrame, profile: str, radius: float = RADIUS_OF_AUTOATTACK
+) -> dict[str, dict[str, list[float]]]:
     """Accuracy (%) that the ladder leaves, and that AutoAttack alone leaves, of a table's networks that it has met.
 
-    {"the ladder" or "AutoAttack": {method: one of each network}}, of networks met to the end, in a profile's file.
+    {"the ladder" or "AutoAttack": {method: one of each network}}, of networks met to the end, in a profile's file, on
+    the same images: the first of those that the ladder has met where AutoAttack has met fewer. At .4/255 PGD-7 stands
+    for the ladder.
     """
-    path, key = AUTOATTACK / f"{profile}.npz", f"survives {RADIUS_OF_AUTOATTACK}/255"
+    path = autoattack_file(profile, radius)
+    key = f"survives {radius:g}/255"
     found: dict[str, dict[str, list[float]]] = {"the ladder": {}, "AutoAttack": {}}
     if not path.with_suffix(".json").exists():
         return found
@@ -44,14 +56,16 @@ def autoattacked(table: pandas.DataFrame, profile: str) -> dict[str, dict[str, l
     with np.load(path, allow_pickle=False) as file:
         for name, method, images in zip(table["id"], table["method"], table["images"], strict=True):
             if name in done:
-                for by_method, right in zip(found.values(), (images[key], file[name]), strict=True):
+                met = file[name]
+                for by_method, right in zip(found.values(), (images[key][: len(met)], met), strict=True):
                     by_method.setdefault(method, []).append(100 * float(right.mean()))
     return found
 
 
 def left_by_weak_attack(table: pandas.DataFrame) -> dict[str, Interval]:
     """Share (%) of images that seven steps of PGD on cross-entropy leave at 4/255, and a better attack does not."""
-    at, survived = RADII.index(RADIUS_OF_AUTOATTACK), outcomes(table, "survived")  # (rungs, radii, images)
+    at = RADII.index(RADIUS_OF_AUTOATTACK)
+    survived = outcomes(table, "survived")  # (rungs, radii, images)
     share: Any = each(lambda one: 100 * float((one[1] & ~one[2])[at].mean()), survived)
     return {m: one.of(table, "images that the weak attack alone leaves (%)") for m, one in means(share).items()}
 
@@ -78,7 +92,8 @@ def turns(cells: Mapping[tuple[int, int], Effect]) -> list[tuple[tuple[int, int]
     The last cell before and the first after; an effect whose interval contains zero is on neither side, nor is one of
     fewer than three seeds, whose interval is too uncertain.
     """
-    found, sides = [], {cell: one.interval.side() for cell, one in cells.items() if one.interval.n > 2}
+    found = []
+    sides = {cell: one.interval.side() for cell, one in cells.items() if one.interval.n > 2}
     for along, fixed in ((0, 1), (1, 0)):
         for place in sorted({cell[fixed] for cell in cells}):
             sure = sorted((at for at in sides if at[fixed] == place and sides[at]), key=lambda at: at[along])
@@ -100,7 +115,8 @@ def per_doubling(cells: Cells, method: str, quantity: str, against: str | None =
         return OPEN, OPEN, OPEN
     plane = np.column_stack([np.log2(list(cells)), np.ones(len(cells))])
     images, steps, _ = np.linalg.lstsq(plane, values.to_numpy(), rcond=None)[0]
-    one, table = QUANTITIES[quantity], next(iter(cells.values()))
+    one = QUANTITIES[quantity]
+    table = next(iter(cells.values()))
     parts = {"training images": images, "steps": steps, "images and steps": images + steps}
     what = f"change of {one.changed} with twice the"
     images, steps, both = (t_interval(one.factor * of).of(table, f"{what} {name}") for name, of in parts.items())
@@ -129,7 +145,8 @@ def fall_together(x: Sequence[float], y: Sequence[float]) -> float:
     The share of squared error that such a curve, fitted without a point, saves in predicting it, against the mean of
     the others; below 0 where the curve does worse than that mean.  At least three points.
     """
-    at, values = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    at = np.asarray(x, dtype=float)
+    values = np.asarray(y, dtype=float)
     others = [np.arange(len(at)) != one for one in range(len(at))]
     curve = [_monotone(at[some], values[some])(at[~some])[0] for some in others]
     mean = [values[some].mean() for some in others]

@@ -22,8 +22,7 @@ from softlab import fingerprint, models, provenance, regularizers, training, zoo
 from softlab.data import Dataset, load
 from softlab.errors import SoftlabError
 from softlab.experiment import Experiment, run_id
-from softlab.files import write_json, write_tensors
-from softlab.profile import Profile, study_profile
+from softlab.files import check_tensors, write_json, write_tensors
 from softlab.provenance import store_folder
 from softlab.representation import extract
 from softlab.store import DamagedRun, alone, finish, keep_checkpoint, read, read_checkpoint, run_folders, set_aside
@@ -77,9 +76,11 @@ def fit_or_load(
     Raises SoftlabError if the store cannot be written, the disk is full, or training diverges.
     """
     device = training.choose_device(device) if not isinstance(device, torch.device) else device
-    asked, experiment = experiment, training.resolve(experiment, device)
+    asked = experiment
+    experiment = training.resolve(experiment, device)
     dataset = dataset_of(experiment)
-    store, name = store_folder(store), identify(experiment, dataset)
+    store = store_folder(store)
+    name = identify(experiment, dataset)
     try:
         if run := _loaded(store / name):
             return run
@@ -87,7 +88,7 @@ def fit_or_load(
         aside = f"it is set aside in {store / '.damaged'} and trained again"
         print(f"{name} is damaged ({damage}): {aside}", file=sys.stderr)
     else:
-        if use_zoo and (run := _from_zoo(asked, zoo.folder())):  # a damaged one is trained
+        if use_zoo and (run := from_zoo(asked, zoo.folder())):  # a damaged one is trained
             return run
     with alone(store, name):
         try:
@@ -139,7 +140,7 @@ def _in_zoo(experiment: Experiment, place: Path | None) -> Path | None:
     return None if place is None else zoo.find(identify(zoo.asked(experiment), dataset_of(experiment)), place)
 
 
-def _from_zoo(experiment: Experiment, place: Path | None) -> Run | None:
+def from_zoo(experiment: Experiment, place: Path | None) -> Run | None:
     """The run of this experiment in a zoo; None if it is not there, or damaged."""
     with contextlib.suppress(DamagedRun):
         animal = _in_zoo(experiment, place)
@@ -153,40 +154,6 @@ def present(experiment: Experiment, device: torch.device, store: str | Path | No
     known = training.resolve(experiment, device)
     folder = store_folder(store) / identify(known, dataset_of(known))
     return folder if folder.is_dir() else _in_zoo(experiment, zoo.folder())
-
-
-def study(profile: Profile, name: str = "core") -> dict[str, list[Run]]:
-    """All runs of a study of softlab/chapters.yaml at this profile, {method: [Run by seed]}; trains those missing."""
-    from tqdm import tqdm
-
-    runs: dict[str, list[Run]] = {}
-    with tqdm(study_profile(profile, name).experiments(), unit="network", leave=False, delay=2) as bar:
-        for experiment in bar:
-            bar.set_description(f"{experiment.method}, seed {experiment.seed}", refresh=False)
-            runs.setdefault(experiment.method, []).append(fit_or_load(experiment))
-    if mixture := mixed([run.provenance for group in runs.values() for run in group]):
-        print(f"study {name} mixes networks of {mixture}: a difference between methods may be one between these")
-    return runs
-
-
-def specimens(profile: Profile, study: str = "core") -> dict[str, Run]:
-    """One network of each method of a study, to look into: {method: Run}, of the study's first seed.
-
-    From the store or the zoo in use, else from the zoo that comes along, which has half precision, else trained now.
-    """
-    experiments, device = study_profile(profile, study).experiments(), training.choose_device()
-    found = {}
-    for experiment in experiments:
-        if experiment.seed == experiments[0].seed:
-            own = None if present(experiment, device) else _from_zoo(experiment, zoo.OWN)
-            found[experiment.method] = own or fit_or_load(experiment, device=device)
-    return found
-
-
-def mixed(origins: list[Mapping[str, object]]) -> str:
-    """`torch 2.6 and 2.7, device cpu and cuda` where records of networks differ in what changes bits; else nothing."""
-    found = {name: sorted({str(one.get(name)) for one in origins}) for name in ("torch", "device")}
-    return ", ".join(f"{name} {' and '.join(values)}" for name, values in found.items() if len(values) > 1)
 
 
 def stored(store: str | Path | None = None) -> Iterator[Run]:
@@ -206,6 +173,8 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
         raise SoftlabError(f"{experiment.method} chooses among snapshots: snapshot_epochs must have one after training")
     resumed = _resumed(partial, experiment, dataset)
     for state in training.epochs(experiment, dataset, device, resumed):
+        if state.epoch == 0:  # what cannot be saved is better known now than after training
+            check_tensors(state.model.state_dict(), f"the network {experiment.model}")
         if state.epoch in experiment.snapshot_epochs:
             write_tensors(partial / _snapshot_name(state.epoch), state.model.state_dict())
         if on_epoch and state.epoch:

@@ -39,12 +39,17 @@ def tables_at_scales(table: pandas.DataFrame, settings: Profile, study: str = "c
     """This table of a study and all on record, by their description: those that have a baseline, this setting first.
 
     Of tables of one setting only that whose seeds start last, which nobody had looked at: the same networks again, or
-    others of the same kind, are no other scale.
+    others of the same kind, are no other scale. Nor is the same setting in another precision.
     """
-    own, about = settings.experiment.as_dict(), records.about(study)
+    own = settings.experiment.as_dict()
+    about = records.about(study)
     found = [(f"this build: {settings.description}", own, table)]
     for name, one in records.scales(study, besides=table).items():
         found.append((about[name]["description"], about[name].get("experiment"), one))
+    usual = [setting for _, setting, _ in found if (setting or {}).get("precision") == "auto"]
+    found = [
+        one for one in found if one[1] == own or one[1] in usual or {**(one[1] or {}), "precision": "auto"} not in usual
+    ]
     found.sort(key=lambda one: (one[1] != own, one[2]["seed"].min()))
     last = {json.dumps(setting, sort_keys=True): (label, one) for label, setting, one in found}
     return {label: one for label, one in last.values() if "baseline" in set(one["method"])}
@@ -68,14 +73,16 @@ def generalization_gaps(
     tables: setting -> table.  Left out are those without a baseline or its accuracy on training images, of which the
     generalization gap takes that on test images, and those whose baselines another setting before has.
     """
-    ahead, seen = {}, set()
+    ahead = {}
+    seen = set()
     gaps, changes = ({m: {} for m in methods} for _ in range(2))
     for setting, table in tables.items():
         plain: Any = table[table["method"] == "baseline"]
         more = 100 * float((plain["training accuracy"] - plain["accuracy"]).mean())
         if math.isfinite(more) and seen.isdisjoint(plain["gap"]):
             ahead[setting], seen = more, {*seen, *plain["gap"]}
-            mean, change = averages(table, "gap"), effects(table, "ECE")
+            mean = averages(table, "gap")
+            change = effects(table, "ECE")
             for m in methods:
                 gaps[m] |= {setting: mean[m].scaled(100)} if m in mean else {}
                 changes[m] |= {setting: change[m].interval.scaled(100)} if m in change else {}

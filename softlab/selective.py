@@ -10,16 +10,24 @@ from softlab.errors import SoftlabError
 def risk_coverage(confidence: Tensor, correct: Tensor) -> tuple[Tensor, Tensor]:
     """Coverage k/N and risk (N,), float64: the error rate among the k most confident predictions, k = 1 … N.
 
-    confidence: (N,), any finite score; ties keep the given order.  correct: (N,) bool, or 0 and 1.
+    confidence: (N,), any finite score.  correct: (N,) bool, or 0 and 1.
+    Nobody knows in which order equal scores would be answered: the risk is its mean over all orders of them. Among n
+    equal scores of which e are wrong, each one more adds e/n of an error.
     """
     if confidence.ndim != 1 or confidence.shape != correct.shape or len(confidence) == 0:
         shapes = f"{tuple(confidence.shape)} and {tuple(correct.shape)}"
         raise SoftlabError(f"confidence and correctness must be (N,), N > 0, not {shapes}")
     check_rows(confidence, "confidence")
     check_correct(correct)
-    order = confidence.argsort(descending=True, stable=True)
-    rank = torch.arange(1, len(order) + 1, dtype=torch.float64)
-    return rank / len(order), (1 - correct.double()[order]).cumsum(0) / rank
+    descending, order = confidence.sort(descending=True, stable=True)
+    wrong = 1 - correct.to(order.device).double()[order]
+    _, group, sizes = descending.unique_consecutive(return_inverse=True, return_counts=True)
+    errors = torch.zeros(len(sizes), dtype=torch.float64, device=order.device).index_add(0, group, wrong)
+    place = torch.arange(1, len(order) + 1, device=order.device)
+    within = place - (sizes.cumsum(0) - sizes)[group]  # 1 … n in each group
+    before = (errors.cumsum(0) - errors)[group]
+    rank = place.double()
+    return rank / len(order), (before + within * errors[group] / sizes[group]) / rank
 
 
 def normalized_score(logits: Tensor, order: float) -> Tensor:

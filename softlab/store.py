@@ -74,7 +74,8 @@ def read_checkpoint(partial: Path, *parts: str) -> tuple[int, dict, list[dict[st
     """Epoch, history and the tensors of each part that a killed process left; None if there is none to be read."""
     try:
         with safetensors.safe_open(partial / CHECKPOINT, "pt") as file:
-            metadata, found = file.metadata(), {part: {} for part in parts}
+            metadata = file.metadata()
+            found = {part: {} for part in parts}
             for name in file.keys():  # noqa: SIM118 (no mapping)
                 part, _, tensor = name.partition("/")
                 found[part][tensor] = file.get_tensor(name)
@@ -106,8 +107,11 @@ def prune(names: list[str], store: str | Path | None = None) -> int:
         except DamagedRun:
             shutil.rmtree(folder)
     for partial in (root / ".partial").glob("*"):
-        with contextlib.suppress(Timeout), FileLock(lock_file(root, partial.name), timeout=0):  # else being trained
-            shutil.rmtree(partial)
+        try:
+            with contextlib.suppress(Timeout), FileLock(lock_file(root, partial.name), timeout=0):  # else being trained
+                shutil.rmtree(partial)
+        except NotImplementedError:
+            raise SoftlabError(_no_locks(root)) from None
     shutil.rmtree(root / ".damaged", ignore_errors=True)
     return len(names)
 
@@ -127,12 +131,19 @@ def alone(store: Path, name: str, does: str = "trains") -> Iterator[None]:
         except Timeout:
             print(f"waiting for another process that {does} {name}", file=sys.stderr, flush=True)
             lock.acquire()
+    except NotImplementedError:  # of filelock, on some network file systems
+        raise SoftlabError(_no_locks(store)) from None
     except OSError as error:
         raise SoftlabError(f"cannot write to the store {store}: {error.strerror}") from None
     try:
         yield
     finally:
         lock.release()
+
+
+def _no_locks(store: Path) -> str:
+    advice = "name a folder on another disk, by SOFTLAB_STORE or --store"
+    return f"the file system of the store {store} has no locks (flock), so processes could not share it: {advice}"
 
 
 def lock_file(store: Path, name: str) -> Path:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import numpy
     import pandas
 
-RUN, PLAIN = r"[a-z][a-z0-9_]*-seed[0-9]+-[0-9a-f]{12}", r"[A-Za-z0-9].*"
+RUN = r"[a-z][a-z0-9_]*-seed[0-9]+-[0-9a-f]{12}"
+PLAIN = r"[A-Za-z0-9].*"
 # Columns of every table, and what stands in them.
 OWN = {"method": r"[a-z][a-z0-9_]{0,63}", "seed": r"[0-9]{1,10}", "id": RUN, "torch": PLAIN, "device": PLAIN}
 OWN |= {"cpu": f"({PLAIN})?", "asked": RUN, "evaluation": r"[a-z0-9]{1,12}", "lenses": r"[0-9a-f]{12}"}
@@ -32,13 +33,13 @@ FORMS |= {"parameter": r"([a-z][a-z0-9_]*)?", "epoch": r"[0-9]{1,6}", **OWN}
 
 
 def write_table(path: Path, rows: list[dict[str, Any]], quantities: Iterable[str], form: str | None = None) -> None:
-    """Rows with a number for each quantity; what stands under `images` is left out.
+    """Rows with a number for each quantity; what stands under `images` and `older` is left out.
 
     form: of numbers, and quantities that no row has are left out, as of snapshots (None: all digits, all quantities).
     """
     import pandas
 
-    table = pandas.DataFrame(rows).drop(columns="images", errors="ignore")
+    table = pandas.DataFrame(rows).drop(columns=["images", "older"], errors="ignore")
     known = [name for name in quantities if form is None or pandas.notna(table[name].to_numpy()).any()]
     order = [name for name in table if name not in quantities] + known
     text = table[order].to_csv(index=False, lineterminator="\n", float_format=form)
@@ -75,7 +76,8 @@ def read_table(path: Path, quantities: Iterable[str], *further: str) -> "pandas.
     import pandas
 
     header, rows = read_rows(path, *further)
-    quantities, varied = dict.fromkeys(quantities, math.nan), header[header.index("seed") + 1 : header.index("id")]
+    quantities = dict.fromkeys(quantities, math.nan)
+    varied = header[header.index("seed") + 1 : header.index("id")]
     for name in header:
         if name not in OWN and name not in quantities and not (name in varied and name.isidentifier()):
             raise SoftlabError(f"{path}: column {name[:80]!r} is no quantity, and nothing that a study varies")
@@ -112,10 +114,19 @@ def read_about(path: Path) -> dict[str, dict[str, Any]]:
         for one in found.values():
             one["experiment"] = Experiment().as_dict() | one["experiment"]  # with fields that there were not then
             one["lenses"] = {digest: dict(versions) for digest, versions in one["lenses"].items()}
+            one["quantities"] = {digest: dict(of) for digest, of in one.get("quantities", {}).items()}
+            one["additions"] = {digest: _addition(of) for digest, of in one.get("additions", {}).items()}
             one["evaluation"] = dict(one["evaluation"])
     except (OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         raise SoftlabError(f"cannot read {path}: {type(error).__name__}: {error}") from None
     return found
+
+
+def _addition(entry: dict[str, Any]) -> dict[str, Any]:
+    """What was added to rows later: see softlab.versions."""
+    kinds = {"commit": str, "date": str, "quantities": dict}
+    parts = [{name: kind(part[name]) for name, kind in kinds.items()} for part in entry["parts"]]
+    return {"to": str(entry["to"]), "parts": parts}
 
 
 def _cell(name: str, text: str, quantities: Container[str]) -> str | float:

@@ -23,6 +23,8 @@ from softlab.experiment import Experiment
 # Part of every run id. Raise it when the same experiment gives another network: what is drawn, seen or stepped, here
 # or in batches.py, or the default of a field. tests/test_golden.py fails until that is done.
 TRAINING = 1
+FITTED = 5000  # training images, the first, that a part of a network may be computed from
+REACH = {"flip": 0, "flip_shift": 4}  # pixels that an augmentation shifts by
 HISTORY = (
     "loss",  # mean of what was minimised
     "accuracy",  # share of images whose largest logit is the class with the most target
@@ -48,7 +50,8 @@ def resolve(experiment: Experiment, device: str | torch.device) -> Experiment:
     """The experiment as this device runs it: `auto` precision becomes bf16 where the hardware has it, else fp32."""
     if experiment.precision != "auto":
         return experiment
-    kind, has_bf16 = torch.device(device).type, False
+    kind = torch.device(device).type
+    has_bf16 = False
     if kind == "cuda":
         has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     elif kind == "cpu":
@@ -81,7 +84,9 @@ def build_model(experiment: Experiment, dataset: Dataset) -> models.Network:
     """The experiment's network before training: the same initial weights for every method."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(stream_seed(experiment.seed, "weights"))
-        return build_network(experiment, **network_shape(dataset), mean=dataset.mean, std=dataset.std)
+        model = build_network(experiment, **network_shape(dataset), mean=dataset.mean, std=dataset.std)
+    models.fit_to(model, dataset.train_images[:FITTED])
+    return model
 
 
 def network_shape(dataset: Dataset) -> dict[str, int]:
@@ -110,7 +115,8 @@ def epochs(
     Raises SoftlabError if the method returns targets or a loss of the wrong kind, the loss stops being finite, or a
     batch does not fit into the GPU's memory.
     """
-    experiment, device = resolve(experiment, device), torch.device(device)
+    experiment = resolve(experiment, device)
+    device = torch.device(device)
     method = regularizers.get(experiment.method, **experiment.method_parameters)
     images, labels = training_set(experiment, dataset, device)
     state = resume or TrainingState(0, build_model(experiment, dataset), {})
@@ -119,6 +125,8 @@ def epochs(
     optimizer = make_optimizer(model, experiment, state.averages, method.weight_decay)
     half = experiment.precision == "bf16"
     network = _WithFeatures(model)
+    if experiment.compiled and asks_model(method):
+        raise SoftlabError(f"method {experiment.method!r} asks the network itself: it takes compiled=false")
     if experiment.compiled and device.type == "cuda":
         network = torch.compile(network)
     one_hot = functional.one_hot(labels, len(dataset.classes)).float()
@@ -126,14 +134,16 @@ def epochs(
     per_epoch = experiment.steps_per_epoch or per_pass
     total_steps = per_epoch * experiment.epochs
 
-    with cpu_threads(experiment.threads), _out_of_memory_explained(experiment.batch_size, device):
+    with cpu_threads(experiment.threads), _out_of_memory_explained(experiment.batch_size, device), safe_kernels(model):
         yield state
         for epoch in range(state.epoch, experiment.epochs):
             started = perf_counter()
             model.train()
             method.begin_epoch(model)
-            sums, finite_steps = torch.zeros(5, device=device), torch.zeros((), device=device)
-            seen, batches = 0, ()
+            sums = torch.zeros(5, device=device)
+            finite_steps = torch.zeros((), device=device)
+            seen = 0
+            batches = ()
             for step in range(per_epoch):
                 position = epoch * per_epoch + step
                 done, now = divmod(position, per_pass)  # passes over the images
@@ -145,19 +155,23 @@ def epochs(
                 for group in optimizer.param_groups:
                     group["lr"] = rate
                 batch = as_pixels(images[chosen])
-                if experiment.augmentation == "flip_shift":
-                    batch = flip_shift(batch, stream(experiment.seed, "augmentation", epoch, step))
+                if experiment.augmentation in REACH:
+                    moves = stream(experiment.seed, "augmentation", epoch, step)
+                    batch = flip_shift(batch, moves, REACH[experiment.augmentation])
                 draws = stream(experiment.seed, "method", epoch, step)
                 batch, targets = method.transform(batch, one_hot[chosen], draws)
                 regularizers.check_batch(experiment.method, position, batch, targets, one_hot[chosen])
+                batch, extra = method.with_model(model, batch, targets, draws)
                 with torch.autocast(device.type, torch.bfloat16, enabled=half):
                     keep = dropout_mask(len(batch), model, experiment, epoch, step, device)
                     features, logits = network(batch.contiguous(memory_format=torch.channels_last), keep)
                     hidden, targets = method.hidden(features, targets, draws)
                     if hidden is not features:
                         logits = model.head(hidden if keep is None else hidden * keep)
-                features, logits = features.float(), logits.float()
+                features = features.float()
+                logits = logits.float()
                 loss = method.loss(logits, targets, features, model.head, position / total_steps)
+                loss = loss if extra is None else loss + extra
                 regularizers.check_loss(experiment.method, position, loss, logits)
                 optimizer.zero_grad(set_to_none=True)
                 loss.mean().backward()
@@ -182,12 +196,25 @@ def epochs(
             yield state
 
 
+def asks_model(method: regularizers.Regularizer) -> bool:
+    """Whether a method looks at images through the network, beside the step itself."""
+    return type(method).with_model is not regularizers.Regularizer.with_model
+
+
+def chosen_of(experiment: Experiment, labels: Tensor) -> Tensor | slice:
+    """Which of a data set's training images this experiment trains on, as an index. labels: of all of them."""
+    if experiment.train_size is None:
+        return slice(None)
+    return balanced_subset(labels, experiment.train_size, stream(experiment.seed, "subset"))
+
+
 def training_set(experiment: Experiment, dataset: Dataset, device: torch.device | str) -> tuple[Tensor, Tensor]:
     """Images (uint8) and labels, noise included, that this experiment trains on, on its device."""
-    images, labels = dataset.train_images, dataset.train_labels
-    if experiment.train_size is not None:
-        chosen = balanced_subset(labels, experiment.train_size, stream(experiment.seed, "subset"))
-        images, labels = images[chosen], labels[chosen]
+    images = dataset.train_images
+    labels = dataset.train_labels
+    chosen = chosen_of(experiment, labels)
+    images = images[chosen]
+    labels = labels[chosen]
     if experiment.label_noise > 0:
         noise = stream(experiment.seed, "label_noise")
         labels = resampled(labels, experiment.label_noise, len(dataset.classes), noise)
@@ -262,6 +289,29 @@ def cpu_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+NARROW = 8  # channels: what a processor with AVX2 computes at once
+
+
+@contextmanager
+def safe_kernels(model: nn.Module) -> Iterator[None]:
+    """Without oneDNN inside the block where it would write beyond its memory.
+
+    In the weights' gradient of a convolution to fewer than NARROW channels, oneDNN 3.13 (torch 2.15) does so on
+    processors that have AVX2 and no AVX-512, and the process ends, at once or later. Elsewhere nothing changes.
+    """
+    wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    narrow = any(isinstance(one, nn.Conv2d) and one.out_channels < NARROW for one in model.modules())
+    if wide or not narrow:
+        yield
+        return
+    before = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.set_flags(_enabled=False)
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.set_flags(_enabled=before)
 
 
 @contextmanager

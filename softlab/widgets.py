@@ -49,7 +49,8 @@ def explorable(name: str, data: object, draw: Callable[..., Figure], controls: M
         display(_form(draw, [_control(*one) for one in controls.items()], caption))
         return
     source = base64.b64encode(_png(draw(*(values[0] for values in controls.values())))).decode()
-    said, numbers = html.escape(caption), json.dumps(data, allow_nan=False).replace("<", "\\u003c")
+    said = html.escape(caption)
+    numbers = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
     page = f"""<figure class="explorable" data-name="{name}"><img src="data:image/png;base64,{source}" alt="{said}">
 <noscript><p>With JavaScript, this picture can be moved.</p></noscript><figcaption>{said}</figcaption>
 <script type="application/json">{numbers}</script></figure>"""
@@ -63,7 +64,8 @@ def is_live() -> bool:
 
 def static(draw: Callable[[object], Figure], frames: Mapping[str, object], label: str, caption: str, start: int) -> str:
     """The HTML of a figure whose frames lie under a range input; without JavaScript the first frame is seen."""
-    images, name = [], f"frames-{uuid.uuid5(uuid.NAMESPACE_OID, caption).hex[:8]}"
+    images = []
+    name = f"frames-{uuid.uuid5(uuid.NAMESPACE_OID, caption).hex[:8]}"
     for index, (title, value) in enumerate(frames.items()):
         source = base64.b64encode(_png(draw(value))).decode()
         images.append(

@@ -1,7 +1,7 @@
 """Trained networks that come along, for those who want to look before they train: SOFTLAB_ZOO=1, or a folder.
 
 A zoo is a store whose weights have half precision and which holds no snapshots. Nothing is taken from it unless it is
-asked for, but the few networks that a chapter looks into (runs.specimens). A network counts as the one asked for
+asked for, but the few networks that a chapter looks into (networks.specimens). A network counts as the one asked for
 whatever precision and threads it was trained with, if images and versions of the code are the same: its folder has the
 run id of the experiment without these (`asked`).
 """

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from softlab.batches import as_pixels
 from softlab.checks import check_labels, check_pixels, refuse
 from softlab.errors import SoftlabError
 from softlab.representation import at_once, device_of, frozen_copy, layout
@@ -66,8 +67,11 @@ def prepare(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | T
     Raises SoftlabError for whatever is out of range; see attacks.pgd.  Warns if the model gives other logits when it
     is asked again.
     """
+    images = as_pixels(images)
     check_pixels(images)
-    images, labels, radii = images.detach().float(), labels.to(images.device), per_sample("epsilon", epsilon, images)
+    images = images.detach().float()
+    labels = labels.to(images.device)
+    radii = per_sample("epsilon", epsilon, images)
     model = frozen_copy(model).to(memory_format=layout(model))
     logits = all_logits(model, images)
     if logits.ndim != 2 or logits.shape[1] < 2:
@@ -83,13 +87,15 @@ def prepare(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | T
 
 def _nearest(subject: Subject, count: int) -> Tensor:
     """Other classes (N, count or fewer), nearest first as they would be if the logits were linear in the pixels."""
-    device, own = device_of(subject.model), subject.labels[:, None]
+    device = device_of(subject.model)
+    own = subject.labels[:, None]
     others, likely = subject.logits.scatter(1, own, -math.inf).topk(min(CANDIDATES, subject.logits.shape[1] - 1))
     distances = (subject.logits.gather(1, own) - others).nan_to_num()
     for rows in torch.arange(len(own), device=own.device).split(at_once(subject.images, BATCH)):
         points = subject.images[rows].to(device).requires_grad_()
         with torch.enable_grad(), torch.autocast(device.type, enabled=False):
-            logits, labels = logits_of(subject.model, points), subject.labels[rows].to(device)
+            logits = logits_of(subject.model, points)
+            labels = subject.labels[rows].to(device)
             for column, targets in enumerate(likely[rows].to(device).unbind(1)):
                 (gradient,) = torch.autograd.grad(margin(logits, labels, targets), points, retain_graph=True)
                 speed = gradient.flatten(1).norm(p=1, dim=1)  # at most, along a perturbation of size 1
@@ -109,7 +115,15 @@ def per_sample(name: str, value: float | Tensor, images: Tensor) -> Tensor:
 
 
 def walk(
-    subject: Subject, points: Tensor, targets: Tensor, lengths: Tensor, steps: int, loss: str, early_stop: bool, counts
+    subject: Subject,
+    points: Tensor,
+    targets: Tensor,
+    lengths: Tensor,
+    steps: int,
+    loss: str,
+    early_stop: bool,
+    *,
+    counts,
 ) -> tuple[Tensor, Tensor]:
     """Where one batch is `steps` steps of these lengths (N,) after `points`, and whether the model gets that wrong.
 
@@ -118,10 +132,14 @@ def walk(
     gradient at the first step, and how often a gradient or logits were not finite, "nan".
     Raises SoftlabError if the model gives no gradient.
     """
-    model, home, device = subject.model, points.device, device_of(subject.model)
+    model = subject.model
+    home = points.device
+    device = device_of(subject.model)
     state = (points, subject.images, subject.labels, targets, subject.radii, lengths)
     points, images, labels, targets, radii, lengths = (values.to(device) for values in state)
-    found, success, rows = images.clone(), torch.zeros_like(labels).bool(), torch.arange(len(labels), device=device)
+    found = images.clone()
+    success = torch.zeros_like(labels).bool()
+    rows = torch.arange(len(labels), device=device)
     counts["all"] += len(rows)
     for number in range(steps):
         gradient, logits = gradient_at(model, loss, points, labels, targets)
@@ -145,7 +163,8 @@ def walk(
 
 def project(points: Tensor, images: Tensor, radii: Tensor) -> Tensor:
     """The nearest points that are at most so far (N,) from the images in every pixel, and inside the box."""
-    offset, radii = points - images, across(radii)
+    offset = points - images
+    radii = across(radii)
     return (images + offset.clamp(-radii, radii)).clamp(0, 1)
 
 
@@ -184,5 +203,6 @@ def logits_of(model: nn.Module, points: Tensor) -> Tensor:
 @torch.no_grad()
 def all_logits(model: nn.Module, images: Tensor) -> Tensor:
     """Logits (N, K), batch by batch, where the images are."""
-    parts, device = images.split(at_once(images, BATCH)), device_of(model)
+    parts = images.split(at_once(images, BATCH))
+    device = device_of(model)
     return torch.cat([logits_of(model, part.to(device)).to(images.device) for part in parts])

@@ -64,7 +64,7 @@ def pgd(
 ) -> AttackResult:
     """Projected ascent along the sign of the loss's gradient, from a random point of the ball (Madry et al. 2018).
 
-    images: (N, C, H, W) float in [0, 1].  labels: (N,) int64.  epsilon: radius, or radii (N,), >= 0: how far a pixel
+    images: (N, C, H, W), uint8 or float in [0, 1].  labels: (N,) int64.  epsilon: radius (or radii, (N,)) >= 0: a pixel
     may move at most.  step: how far in one step, or lengths (N,) (None: 2.5 epsilon/steps).
     loss: "ce", or "margin": the largest other logit minus the label's, which no scaling of the logits changes.
     early_stop: a sample that is wrong from the start keeps its image, one that is fooled on the way keeps the image
@@ -95,7 +95,8 @@ def smallest_epsilon(
     """
     if not 0 < tolerance < math.inf:
         raise SoftlabError(f"tolerance must be above 0 and finite, not {tolerance}")
-    subject, every = prepare(model, images, labels, upper, targets=restarts - 1), Starts()
+    subject = prepare(model, images, labels, upper, targets=restarts - 1)
+    every = Starts()
 
     def attack(subject: Subject, starts: Starts, turn: int) -> tuple[AttackResult, Tensor]:
         # Twice pgd's usual length: at the same cost it comes closer.
@@ -127,7 +128,8 @@ def gradient_shares(logits: Tensor, labels: Tensor) -> tuple[float, float]:
     check_features(logits)
     check_labels(labels, logits, logits.shape[1])
     gradient = logits.float().log_softmax(1).exp() - functional.one_hot(labels, logits.shape[1])
-    zero, still = (gradient == 0).all(1), gradient.gather(1, labels[:, None])[:, 0] == 0
+    zero = (gradient == 0).all(1)
+    still = gradient.gather(1, labels[:, None])[:, 0] == 0
     return zero.float().mean().item(), (still & ~zero).float().mean().item()
 
 
@@ -139,7 +141,8 @@ def _search(
     if steps < 1 or restarts < 1:
         raise SoftlabError(f"an attack needs at least one step and one restart, not {steps} and {restarts}")
     lengths = 2.5 * subject.radii / steps if step is None else ascent.per_sample("step", step, subject.images)
-    found, success = subject.images.clone(), (subject.logits.argmax(1) != subject.labels) & early_stop
+    found = subject.images.clone()
+    success = (subject.logits.argmax(1) != subject.labels) & early_stop
     counts = collections.Counter(nan=ascent.not_finite(subject.logits))
     for restart in range(restarts):
         offsets = starts.offsets(subject.images, radius, restart) if random_start else None
@@ -150,7 +153,9 @@ def _search(
             start = part.images
             if offsets is not None:
                 start = ascent.project(start + ascent.across(part.radii) * offsets[rows], start, part.radii)
-            targets, options = part.targets[:, restart % part.targets.shape[1]], (steps, loss, early_stop)
-            found[rows], success[rows] = ascent.walk(part, start, targets, lengths[rows], *options, counts)
-    largest, zero = ascent.sizes(found - subject.images).max().item(), counts["zero"] / max(counts["all"], 1)
+            targets = part.targets[:, restart % part.targets.shape[1]]
+            options = (steps, loss, early_stop)
+            found[rows], success[rows] = ascent.walk(part, start, targets, lengths[rows], *options, counts=counts)
+    largest = ascent.sizes(found - subject.images).max().item()
+    zero = counts["zero"] / max(counts["all"], 1)
     return AttackResult(found, success, Health(largest, zero, counts["nan"]))

@@ -40,7 +40,8 @@ class AttackResult:
 
 def warn(health: Health) -> None:
     """Say in words which of the signs make the result untrue."""
-    zero, reasons = health.zero_gradients or 0, []
+    zero = health.zero_gradients or 0
+    reasons = []
     if zero > TOLERATED:
         reasons.append(f"{zero:.1%} of the gradients are exactly zero (try loss='margin', or autoattack's square)")
     if health.nan_count:

@@ -38,8 +38,11 @@ def autoattack(
     classes = subject.logits.shape[1]
     if "apgd-t" in attacks and classes < 4:
         raise SoftlabError(f"apgd-t compares four classes, but this model has {classes}: leave it out of attacks")
-    gpus, device = [torch.cuda.current_device()] if torch.cuda.is_available() else [], device_of(subject.model)
-    logger, messages, trace = logging.getLogger("auto-attack"), [], sys.gettrace()
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    device = device_of(subject.model)
+    logger = logging.getLogger("auto-attack")
+    messages = []
+    trace = sys.gettrace()
 
     def overhear(record: logging.LogRecord) -> bool:
         if record.levelno >= logging.WARNING:
@@ -62,7 +65,8 @@ def autoattack(
     for message in messages:
         warnings.warn(message, UntrustedAttack, stacklevel=2)
     inside = ascent.project(found, subject.images, subject.radii)
-    logits, largest = ascent.all_logits(subject.model, inside), ascent.sizes(inside - subject.images).max().item()
+    logits = ascent.all_logits(subject.model, inside)
+    largest = ascent.sizes(inside - subject.images).max().item()
     health = Health(largest, None, ascent.not_finite(subject.logits, logits))
     warn(health)
     return AttackResult(inside, logits.argmax(1) != subject.labels, health)  # what the model itself confirms

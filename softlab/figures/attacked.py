@@ -129,7 +129,8 @@ def angles(displacement: Intervals, margin: Intervals, ranks: Mapping[str, Mappi
         left.plot(x, ratio * x, color="#D9D9D9", lw=0.8, zorder=0)
     left.set(xscale="log", yscale="log", xlim=(low, high), ylim=(least, most))
     for method, one in displacement.items():
-        up, look = margin[method], style(method)
+        up = margin[method]
+        look = style(method)
         right_left, up_down = ([[it.mean - it.low], [it.high - it.mean]] for it in (one, up))
         left.errorbar(one.mean, up.mean, up_down, right_left, color=look.color, marker=look.marker, ms=7, capsize=3)
     for axis in (left.xaxis, left.yaxis):

@@ -4,6 +4,7 @@ Each mark carries its numbers as its description. book/_static/charts.js shows i
 reads it. Text has the colour of the page's text, whatever the theme.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +23,16 @@ INK = "currentColor"
 CONFIG = {
     "background": None,
     "font": "sans-serif",
-    "padding": {"left": 24, "right": 12, "top": 5, "bottom": 5},  # where letters are wider than those measured here
+    "padding": {"left": 12, "right": 12, "top": 5, "bottom": 5},
     "view": {"stroke": None},
     "axis": {"labelColor": INK, "titleColor": INK, "tickColor": INK, "domainColor": INK, "gridColor": "#88888844"}
-    | {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 340},
+    | {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 340}
+    | {"labelSeparation": 12},  # or a label goes: letters of other fonts are wider than those measured here
     "header": {"labelColor": INK, "labelFontSize": 11, "labelLimit": 220, "labelLineHeight": 13},
     "title": {"color": INK, "fontSize": 12, "fontWeight": "normal", "anchor": "start", "offset": 6},
     "legend": {"labelColor": INK, "titleColor": INK, "labelFontSize": 12},
 }
+WIDER = 1.2  # pixels that a letter may be wider in a reader's font than in the one that is measured here, at 12 pixels
 
 
 def drawn(chart: Mapping[str, Any], about: str) -> "HTML":
@@ -37,9 +40,23 @@ def drawn(chart: Mapping[str, Any], about: str) -> "HTML":
     import vl_convert
     from IPython.display import HTML
 
-    svg = vl_convert.vegalite_to_svg({**chart, "config": CONFIG})
+    svg = _with_room(vl_convert.vegalite_to_svg({**chart, "config": CONFIG}))
     label = about.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
     return HTML(f'<div class="chart" role="group" aria-label="{label}">{svg}</div>')
+
+
+def _with_room(svg: str) -> str:
+    """A chart with more room on its left: labels there end at the axis, so wider letters would stick out and be cut."""
+    longest = max(map(len, re.findall(r'<text text-anchor="end"[^>]*>([^<]*)<', svg)), default=0)
+    room = round(WIDER * longest)
+
+    def widened(found: re.Match) -> str:
+        width = found["width"]
+        height = found["height"]
+        return f'width="{float(width) + room:g}" height="{height}" viewBox="{-room} 0 {float(width) + room:g} {height}"'
+
+    size = r'width="(?P<width>[\d.]+)" height="(?P<height>[\d.]+)" viewBox="0 0 (?P=width) (?P=height)"'
+    return re.sub(size, widened, svg, count=1)
 
 
 def said(effect: "Effect", method: str, label: str) -> str:

@@ -124,7 +124,8 @@ def panels_at_scales(quantities: "Mapping[str, Mapping[str, Mapping[str, Effect]
         ax.set_title(title, fontsize=10)
         ax.set_xlabel(ax.get_xlabel().partition("\n")[2] or " ")
         legend = ax.get_legend()
-        names, handles = [text.get_text() for text in legend.get_texts()], legend.legend_handles
+        names = [text.get_text() for text in legend.get_texts()]
+        handles = legend.legend_handles
         legend.remove()
     axes[0, 0].set_yticks(range(len(rows)), [_scale_label(*one) for one in rows.items()], fontsize=8)
     figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False)
@@ -136,7 +137,7 @@ def estimates(rows: Mapping[str, tuple[str, Interval]], label: str, ax: Axes | N
     ax = ax or plt.subplots(figsize=(6.4, 0.32 * len(rows) + 0.9), layout="constrained")[1]
     low, high = _limits(one for _, one in rows.values())
     for place, (method, one) in enumerate(rows.values()):
-        _estimate(ax, one, place, style(method), (low, high), 6)
+        _estimate(ax, one, place, style(method), (low, high), size=6)
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set(xlim=(low, high), ylim=(len(rows) - 0.5, -0.5), xlabel=label)
     ax.set_yticks(range(len(rows)), ["\n".join(scale_lines(text, 38)) for text in rows], fontsize=8.5)
@@ -148,7 +149,8 @@ def estimates(rows: Mapping[str, tuple[str, Interval]], label: str, ax: Axes | N
 
 def estimate_panels(panels: Mapping[str, Mapping[str, tuple[str, Interval]]], label: str, columns: int = 3) -> Figure:
     """`estimates` side by side, with the same rows. panels: title -> rows.  label: of all axes."""
-    most, lines = max(map(len, panels.values()), default=0), max(1, -(-len(panels) // columns))
+    most = max(map(len, panels.values()), default=0)
+    lines = max(1, -(-len(panels) // columns))
     size = (8.6, lines * (0.27 * most + 0.7) + 0.2)
     figure, axes = plt.subplots(lines, columns, figsize=size, sharey=True, squeeze=False, layout="constrained")
     for ax in axes.flat[len(panels) :]:
@@ -171,7 +173,15 @@ def _seeds(found: "Mapping[str, Effect]") -> int:
 
 
 def _estimate(
-    ax: Axes, shown: Interval, y: float, look: Style, limits=(-math.inf, math.inf), size=5.0, upright=None, fill="full"
+    ax: Axes,
+    shown: Interval,
+    y: float,
+    look: Style,
+    limits=(-math.inf, math.inf),
+    *,
+    size=5.0,
+    upright=None,
+    fill="full",
 ) -> None:
     """A marker with its interval, and arrows where that goes on beyond the limits; an open one for one network.
 
@@ -195,6 +205,7 @@ def _limits(values: Iterable[Interval], times: float = 1) -> tuple[float, float]
     least, most = (of(0.0, *(one.mean for one in shown)) for of in (min, max))
     room = times * (most - least or 1)
     ends = [end for one in shown for end in ((one.mean, one.low, one.high) if one.n > 1 else (one.mean,))]
-    low, high = max(min(0.0, *ends), least - room), min(max(0.0, *ends), most + room)
+    low = max(min(0.0, *ends), least - room)
+    high = min(max(0.0, *ends), most + room)
     margin = 0.04 * (high - low or 1)
     return low - margin, high + margin

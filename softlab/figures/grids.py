@@ -1,6 +1,5 @@
 """What estimates do along an axis: doses, dimensions, definitions, epochs, a baseline's own gap."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -60,7 +59,8 @@ def against(table: "pandas.DataFrame", column: str, quantity: str, none: str = "
     points += [None] * bool(table[column].isna().any())
     methods = list(dict.fromkeys(table["method"]))
     for index, method in enumerate(methods):
-        look, rows = style(method), table.loc[(table["method"] == method) & np.isfinite(table[quantity])]
+        look = style(method)
+        rows = table.loc[(table["method"] == method) & np.isfinite(table[quantity])]
         given = [rows.loc[rows[column].isna() if one is None else rows[column] == one, quantity] for one in points]
         found = {place: t_interval(some).scaled(described.factor) for place, some in enumerate(given) if len(some)}
         x = [place + 0.09 * (index - (len(methods) - 1) / 2) for place in found]
@@ -98,7 +98,7 @@ def confidence_shifts(scales: "Mapping[str, Mapping[str, Shift]]", doses: "Mappi
         for place, row in enumerate(rows.values()):
             for number, (one, look, size) in enumerate(row):
                 y = place + 0.8 * ((number + 0.5) / len(row) - 0.5)
-                _estimate(ax, getattr(one, part).scaled(factor), y, look, (-math.inf, math.inf), size)
+                _estimate(ax, getattr(one, part).scaled(factor), y, look, size=size)
         ax.axvline(0, color="black", linewidth=0.8)
         ax.set(xlabel=label, ylim=(len(rows) - 0.5, -0.5), yticks=[])
         ax.xaxis.set_major_locator(MaxNLocator(2))
@@ -119,7 +119,8 @@ def over_generalization(ahead: Mapping[Any, float], gaps: Gaps, changes: Gaps) -
     looks = {-1: ("#2166AC", "v"), 1: ("#B2182B", "^"), 0: ("#7F7F7F", "o")}
     named = zip(looks.values(), ("ECE falls", "ECE rises", "neither for certain"), strict=True)
     marks = [Line2D([], [], ls="none", color=color, marker=marker, label=name) for (color, marker), name in named]
-    size, end = (0.8 + 1.95 * len(gaps), 3.4), 1.05 * max(ahead.values(), default=1)
+    size = (0.8 + 1.95 * len(gaps), 3.4)
+    end = 1.05 * max(ahead.values(), default=1)
     figure, axes = plt.subplots(1, len(gaps), figsize=size, sharey=True, squeeze=False, layout="constrained")
     for ax, (method, found) in zip(axes[0], gaps.items(), strict=True):
         for setting, one in found.items():
@@ -157,14 +158,15 @@ def gap_law(points: Sequence[Mapping], gap: float, taken: float) -> Figure:
 
 def _shift_line(ax: Axes, points: "Sequence[tuple[Shift, Style, float]]") -> None:
     """Change against start over |x - 1| - |x|; what lies further right is an arrow at the edge."""
-    low, high = max(-1.0, min([0.0, *(one.start.mean for one, *_ in points)])), 2.8
+    low = max(-1.0, min([0.0, *(one.start.mean for one, *_ in points)]))
+    high = 2.8
     x = np.array([low, 0, 1, high])
     ax.plot(x, abs(x - 1) - abs(x), color="#BDBDBD", linewidth=4, zorder=1)
     ax.axhspan(0, 1.2, color="#F3F3F3", linewidth=0, zorder=0)
     ax.axhline(0, color="black", linewidth=0.8)
     for one, look, size in points:
         if one.start.mean < high:
-            _estimate(ax, one.start, one.change.mean, look, (low, high), size, one.change)
+            _estimate(ax, one.start, one.change.mean, look, (low, high), size=size, upright=one.change)
         else:
             ax.plot(high, one.change.mean, color=look.color, marker=5, ms=6, clip_on=False)
     ax.set(xlim=(low, high), ylim=(-1.2, 1.1), ylabel="change of ECE / Δ")

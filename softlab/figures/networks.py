@@ -20,7 +20,8 @@ def soft_labels(images: np.ndarray, targets: np.ndarray, classes: Sequence[str],
 
     images: (M, C, H, W) in [0, 1].  targets: (M, K), rows that sum to 1.
     """
-    images, targets = np.asarray(images), np.asarray(targets)
+    images = np.asarray(images)
+    targets = np.asarray(targets)
     rows = -(-len(images) // 3)
     figure = plt.figure(figsize=(8.5, 3.9 * rows), layout="constrained")
     blocks = figure.subfigures(rows, 3, squeeze=False).reshape(-1)
@@ -63,10 +64,13 @@ def reliability(curve: "Reliability", method: str, ax: Axes | None = None) -> Ax
     curve: calibration.Reliability.  Bins without samples are not drawn.
     """
     ax = ax or plt.subplots(figsize=(3, 3), layout="constrained")[1]
-    some, look = (curve.count > 0).numpy(), style(method)
-    x, y = curve.confidence.numpy()[some], curve.accuracy.numpy()[some]
+    some = (curve.count > 0).numpy()
+    look = style(method)
+    x = curve.confidence.numpy()[some]
+    y = curve.accuracy.numpy()[some]
     low, high = (one.numpy()[some] for one in curve.accuracy_interval())
-    width, share = 1 / len(some), (curve.count / curve.count.sum()).numpy()
+    width = 1 / len(some)
+    share = (curve.count / curve.count.sum()).numpy()
     ax.bar((np.arange(len(some)) + 0.5) * width, share, width, color="#D9D9D9", edgecolor="white", linewidth=0.5)
     ax.plot([0, 1], [0, 1], color="black", linewidth=0.8)
     ax.errorbar(x, y, yerr=[y - low, high - y], color=look.color, marker=look.marker, ms=4, linewidth=1, capsize=2)
@@ -89,7 +93,8 @@ def dots(x: Values, y: Values, labels: Sequence[str], ax: Axes | None = None) ->
     """One dot for each network: x against y. x, y: method -> {seed: value}.  labels: of x and of y."""
     ax = ax or plt.subplots(figsize=(4, 3.4), layout="constrained")[1]
     for method in [name for name in x if name in y]:
-        both, look = [seed for seed in x[method] if seed in y[method]], style(method)
+        both = [seed for seed in x[method] if seed in y[method]]
+        look = style(method)
         across, up = ([side[method][seed] for seed in both] for side in (x, y))
         ax.scatter(across, up, 30, look.color, marker=look.marker, alpha=0.8, label=look.label)
     ax.set(xlabel=labels[0], ylabel=labels[1])

@@ -34,9 +34,11 @@ def predicted(prediction: "Prediction", observed: "Effects", ax: Axes | None = N
     of what was observed; an arrow at the edge says that a prediction lies beyond.
     """
     ax = ax or plt.subplots(figsize=(4.2, 4.2), layout="constrained")[1]
-    described, table = QUANTITIES[prediction.outcome], prediction.table
+    described = QUANTITIES[prediction.outcome]
+    table = prediction.table
     ends = [0.0, *(described.factor * table["observed"])]
-    low, high = min(ends), max(ends)
+    low = min(ends)
+    high = max(ends)
     room = 0.2 * (high - low)
     limits = low, high = low - room, high + room
     for family, rows in table.groupby("family", sort=False):
@@ -73,7 +75,8 @@ def scores(values: Mapping[str, Mapping[str, Interval]], least: float = -1.0) ->
     figure, axes = plt.subplots(1, len(values), figsize=size, sharey=True, squeeze=False, layout="constrained")
     for ax, (outcome, found) in zip(axes[0], values.items(), strict=True):
         for row, name in enumerate(rows):
-            one, color = found[name], "#D55E00" if row < 2 else "#555555"
+            one = found[name]
+            color = "#D55E00" if row < 2 else "#555555"
             if one.mean < least:
                 ax.plot(least, row, marker=4, color=color, ms=7, clip_on=False)
                 continue

@@ -31,13 +31,15 @@ STYLES = {
 OTHERS = ("weight_decay", "dropout", "feature_penalty", "logit_penalty", "scale_penalty", "cosine_penalty", "steady")
 OTHERS += ("fixed_scale", "unseen_penalty", "confidence_penalty", "regularization_only", "amplification_only", "focal")
 OTHERS += ("early_stopping", "label_smoothing_others", "online_label_smoothing", "zipf_label_smoothing")
-COLORS, MARKERS = ("#D55E00", "#56B4E9", "#7F7F7F", "#8C564B"), (*"PX*ph<>8+x123dH", "$O$", "$Z$")
+COLORS = ("#D55E00", "#56B4E9", "#7F7F7F", "#8C564B")
+MARKERS = (*"PX*ph<>8+x123dH", "$O$", "$Z$")
 
 
 def style(method: str) -> Style:
     """The style of a method; one that the book does not know gets a spare one, always the same for its name."""
     place = OTHERS.index(method) if method in OTHERS else sum(method.encode())
-    color, marker = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
+    color = COLORS[place % len(COLORS)]
+    marker = MARKERS[place % len(MARKERS)]
     return STYLES.get(method, Style(method.replace("_", " "), color, marker))
 
 

@@ -31,7 +31,8 @@ def class_centers(
     """
     check_head(weight, bias)
     classes = len(weight)
-    weight, bias = weight.detach().double(), bias.detach().double()
+    weight = weight.detach().double()
+    bias = bias.detach().double()
     radius = torch.as_tensor(radius, dtype=torch.float64, device=weight.device)
     if radius.shape not in ((), (classes,)):
         raise SoftlabError(f"radius must be one number or ({classes},), not {tuple(radius.shape)}")
@@ -42,8 +43,11 @@ def class_centers(
     step = 2 / torch.linalg.matrix_norm(rows, 2).square().clamp(min=1e-300)  # 1/L: the Hessian of h is below ‖W_c‖²/2
 
     centers = _project(rows * (radius / rows.norm(dim=1).clamp(min=1e-300))[:, None], radius, nonnegative)
-    gaps, active = torch.full_like(radius, torch.inf), torch.arange(classes, device=weight.device)
-    point, ahead, momentum = centers.clone(), centers.clone(), torch.ones_like(radius)
+    gaps = torch.full_like(radius, torch.inf)
+    active = torch.arange(classes, device=weight.device)
+    point = centers.clone()
+    ahead = centers.clone()
+    momentum = torch.ones_like(radius)
     for number in range(max_steps + 1):
         if number % 10 == 0:
             gap = _gap(point, _gradient(point, active, rows, bias), radius[active], nonnegative)
@@ -51,13 +55,17 @@ def class_centers(
             going = gap > tolerance
             if not going.any():
                 break
-            active, point, ahead, momentum = active[going], point[going], ahead[going], momentum[going]
+            active = active[going]
+            point = point[going]
+            ahead = ahead[going]
+            momentum = momentum[going]
         moved = _project(ahead - step * _gradient(ahead, active, rows, bias), radius[active], nonnegative)
         uphill = ((ahead - moved) * (moved - point)).sum(1) > 0
         momentum = torch.where(uphill, 1.0, momentum)
         following = (1 + (1 + 4 * momentum**2).sqrt()) / 2
         ahead = moved + ((momentum - 1) / following * ~uphill)[:, None] * (moved - point)
-        point, momentum = moved, following
+        point = moved
+        momentum = following
     else:
         warnings.warn(
             f"class_centers: {len(active)} of {classes} classes have a gap of up to {float(gaps.max()):.1e} "

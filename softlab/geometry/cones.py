@@ -80,7 +80,8 @@ def confidence_contour(features: Tensor, weight: Tensor, bias: Tensor, level: fl
     check_head(weight, bias, features)
     if not 0 < level < 1:
         raise SoftlabError(f"level must be between 0 and 1, both excluded, not {level}")
-    slope, start = features.double() @ weight.double().T, bias.double().expand(len(features), -1)
+    slope = features.double() @ weight.double().T
+    start = bias.double().expand(len(features), -1)
     check_rows(slope)
     own = (slope + start).argmax(1, keepdim=True)
     slope, start = (lines - lines.gather(1, own) for lines in (slope, start))  # of z_j - z_k along t f
@@ -155,7 +156,9 @@ def apex(weight: Tensor, bias: Tensor) -> Tensor:
 
 def apex_residual(weight: Tensor, bias: Tensor) -> float:
     """How far the logits at the apex are from equal: ‖W_c c₀ + b_c‖ / ‖b_c‖ in [0, 1]; 0 for exact cones."""
-    point, rows, offsets = apex(weight.double(), bias.double()), centered(weight), centered(bias)
+    point = apex(weight.double(), bias.double())
+    rows = centered(weight)
+    offsets = centered(bias)
     length = offsets.norm()
     return float((rows @ point + offsets).norm() / length) if length > 0 else 0.0
 

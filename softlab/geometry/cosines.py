@@ -39,8 +39,10 @@ class Centers:
         A class without samples has no mean (NaN), and takes the mean radius of the others.
         """
         check_head(weight, bias, features)
-        sums, norms = ClassSums.of(features, labels, len(weight)), features.norm(dim=1)
-        means, present = sums.means.to(features), sums.count > 0
+        sums = ClassSums.of(features, labels, len(weight))
+        norms = features.norm(dim=1)
+        means = sums.means.to(features)
+        present = sums.count > 0
         radius = torch.stack([norms[labels == label].mean() for label in range(len(weight))])
         radius = torch.where(present, radius, radius[present].mean())
         bound = bool((features >= 0).all())
@@ -56,7 +58,8 @@ def cosine_variants(features: Tensor, logits: Tensor, labels: Tensor, centers: C
     For correlations with confidence, give predicted classes as labels.
     """
     basis = row_space(centers.rows)
-    offsets, mean_offsets = features - centers.mean, centers.means - centers.mean
+    offsets = features - centers.mean
+    mean_offsets = centers.means - centers.mean
     return {
         "ball": cosine_to(features, centers.ball, labels),
         "orthant": cosine_to(features, centers.orthant, labels),
@@ -88,7 +91,8 @@ def rescaling_moves(
 
     No logit changes: what moves belongs to how channels are scaled, not to the network.
     """
-    parts, moves = (reference, tested, weight, bias), dict[str, float](dict.fromkeys(VARIANTS, 0.0))
+    parts = (reference, tested, weight, bias)
+    moves = dict[str, float](dict.fromkeys(VARIANTS, 0.0))
     trained = rescaled_cosines(*parts)
     for draw in range(3):
         exponents = 2 * torch.rand(weight.shape[1], generator=torch.Generator().manual_seed(draw)) - 1

@@ -117,7 +117,8 @@ def inward_cosine(step: Tensor, features: Tensor) -> Tensor:
         raise SoftlabError(f"steps must be {tuple(features.shape)}, one for each feature, not {tuple(step.shape)}")
     for rows, what in ((step, "step"), (features, "feature")):
         check_rows(rows, what)
-    inward, outward = step.double(), features.double()
+    inward = step.double()
+    outward = features.double()
     lengths = inward.norm(dim=1) * outward.norm(dim=1)
     return (-(inward * outward).sum(1) / lengths).to(features.dtype)
 
@@ -132,7 +133,8 @@ def angular_margin(features: Tensor, labels: Tensor, weight: Tensor, bias: Tenso
     check_head(weight, bias, features, labels)
     if seen_only:
         basis = row_space(weight)
-        features, weight = features @ basis.T, weight @ basis.T
+        features = features @ basis.T
+        weight = weight @ basis.T
     norm = features.norm(dim=1, keepdim=True)
     check_rows(norm, zero_allowed=False)
     logits = features @ weight.T

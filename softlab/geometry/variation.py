@@ -31,7 +31,8 @@ class ClassSums:
         count = labels.bincount(minlength=classes or 0).cpu().double()
         total, unit_total = torch.zeros(2, len(count), features.shape[1], dtype=torch.float64)
         for start in range(0, len(features), CHUNK):
-            batch, which = features[start : start + CHUNK], labels[start : start + CHUNK]
+            batch = features[start : start + CHUNK]
+            which = labels[start : start + CHUNK]
             batch = batch.to(torch.promote_types(batch.dtype, torch.float32))
             norm = batch.norm(dim=1)
             bad = ~(norm.isfinite() & (norm > 0))

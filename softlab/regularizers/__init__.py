@@ -1,6 +1,6 @@
 """The one knob of the book: how a method changes targets, images or loss. Everything else stays the same.
 
-A method is a class with up to four functions, each neutral if left out (see `Regularizer`). Register your own with
+A method is a class with up to five functions, each neutral if left out (see `Regularizer`). Register your own with
 
     @regularizers.register("mine")
     @dataclass(frozen=True)
@@ -10,6 +10,6 @@ A method is a class with up to four functions, each neutral if left out (see `Re
 """
 
 # ruff: noqa: F401
-from softlab.regularizers import calibrating, mixing, noise, penalties, schedule, soft_labels  # registers their methods
+from softlab.regularizers import calibrating, gradients, mixing, noise, penalties, schedule, soft_labels  # registers
 from softlab.regularizers.base import REGISTRY, Regularizer, check_batch, check_loss, cross_entropy, get, register
 from softlab.regularizers.soft_labels import label_smoothing_terms, maxsup_loss, top_logit_excess

@@ -10,8 +10,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from softlab.errors import SoftlabError, check_known
-from softlab.experiment import NAME
+from softlab.errors import SoftlabError, check_known, check_name
 
 
 def parameter(default: float | None, *checks: Callable[[str, object], None]) -> Any:
@@ -58,6 +57,16 @@ class Regularizer:
         """
         return images, targets
 
+    def with_model(
+        self, model: nn.Module, images: Tensor, targets: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor | None]:
+        """Images to train on in place of those of `transform`, and a term (N,) that is added to the loss, or None.
+
+        model: in training, gives logits (N, K) of images (N, C, H, W) in [0, 1]; whoever asks it leaves its statistics
+        alone (softlab.regularizers.gradients.without_trace).  targets: (N, K).  Draws as in `transform`, after it.
+        """
+        return images, None
+
     def hidden(self, features: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Features (N, D) for the head and targets (N, K), in training only; draws as in `transform`, after it."""
         return features, targets
@@ -75,8 +84,7 @@ REGISTRY: dict[str, type[Regularizer]] = {}
 
 def register(name: str) -> Callable[[type[Regularizer]], type[Regularizer]]:
     """Class decorator: make a method known under `name` (small letters, digits, _). Again: replaces it."""
-    if not NAME.fullmatch(name):
-        raise SoftlabError(f"{name!r} cannot name a method: small letters, digits and _ only, a letter first")
+    check_name("method", name)
 
     def keep(method: type[Regularizer]) -> type[Regularizer]:
         if not (isinstance(method, type) and issubclass(method, Regularizer) and dataclasses.is_dataclass(method)):

@@ -3,7 +3,9 @@
 import math
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as functional
+from torch import Tensor
 
 from softlab.regularizers.base import Regularizer, check_part, check_positive, cross_entropy, parameter, register
 
@@ -86,7 +88,7 @@ class Focal(Regularizer):
 
     def loss(self, logits, targets, features, head, progress):
         log_true = (targets * logits.log_softmax(1)).sum(1)
-        return -((1 - log_true.exp()) ** self.gamma) * log_true
+        return -_power(1 - log_true.exp(), self.gamma) * log_true
 
 
 @register("dual_focal")
@@ -100,6 +102,17 @@ class DualFocal(Regularizer):
     def loss(self, logits, targets, features, head, progress):
         log_probs = logits.log_softmax(1)
         log_true = (targets * log_probs).sum(1)
-        true, probs = log_true.exp(), log_probs.exp()
+        true = log_true.exp()
+        probs = log_probs.exp()
         second = (probs * (probs < true[:, None])).amax(1)
-        return -((1 - true + second) ** self.gamma) * log_true
+        return -_power(1 - true + second, self.gamma) * log_true
+
+
+def _power(base: Tensor, exponent: float) -> Tensor:
+    """base ** exponent with a finite gradient where base is 0.
+
+    There the slope is infinite if exponent < 1, and times a loss of 0 it would be NaN; the loss itself has slope 0.
+    """
+    if exponent < 1:
+        base = base.clamp(min=torch.finfo(base.dtype).tiny)
+    return base**exponent

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
-from torchvision.transforms import v2
 
 from softlab.regularizers.base import Regularizer, check_positive, check_share, cross_entropy, parameter, register
 
@@ -137,7 +136,7 @@ class Mixup(Regularizer):
     beta: float = parameter(1.0, check_positive)
 
     def transform(self, images, targets, generator):
-        return _mixed(v2.MixUp, self.beta, images, targets, generator)
+        return _mixed("MixUp", self.beta, images, targets, generator)
 
 
 @register("cutmix")
@@ -149,7 +148,7 @@ class CutMix(Regularizer):
     beta: float = parameter(1.0, check_positive)
 
     def transform(self, images, targets, generator):
-        return _mixed(v2.CutMix, self.beta, images, targets, generator)
+        return _mixed("CutMix", self.beta, images, targets, generator)
 
 
 @register("maxsup")
@@ -170,8 +169,11 @@ class MaxSup(Regularizer):
         return cross_entropy(logits, targets) + alpha * top_logit_excess(logits)
 
 
-def _mixed(transform, beta: float, images: Tensor, targets: Tensor, generator: torch.Generator):
+def _mixed(name: str, beta: float, images: Tensor, targets: Tensor, generator: torch.Generator):
     """torchvision's MixUp or CutMix, which draw from torch's global generator: lend them a copy of ours."""
+    from torchvision.transforms import v2  # here, as it takes longer to import than torch
+
+    transform = getattr(v2, name)
     seed = int(torch.randint(2**62, (), generator=generator))
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
