@@ -44,7 +44,7 @@ plan: $(ENGINE) ## list what `make book` would do
 test: $(VENV)/test.stamp lint ## ruff, pyright, the fast tests, and two notebooks from end to end
 	@$(PYTEST) -m "not slow"
 	@export SOFTLAB_STORE=$$(mktemp -d) && trap 'rm -rf "$$SOFTLAB_STORE"' EXIT && \
-		SOFTLAB_PROFILE=smoke SOFTLAB_RESULTS=$$SOFTLAB_STORE/results.json $(PYTEST) --nbval-lax $(NOTEBOOKS)
+		SOFTLAB_PROFILE=smoke SOFTLAB_RESULTS=$$SOFTLAB_STORE/results.json $(PYTEST) --nbval-lax --nbval-current-env $(NOTEBOOKS)
 
 test-all: $(VENV)/test.stamp ## the slow ones: whole builds, kills, planted bugs, Colab, the pins on each Python
 	@$(PYTEST) -m slow
@@ -53,7 +53,7 @@ test-faults: $(VENV)/test.stamp ## kills, full disks and several at once, longer
 	@KILLS=$(or $(KILLS),50) $(PYTEST) -m slow tests/faults
 
 test-browser: $(VENV)/test.stamp ## the pages in a browser; needs Chromium (SOFTLAB_SITE=DIR: the pages built there)
-	@$(BIN)/python -m pytest tests/browser -rs
+	@$(PYTEST) tests/browser -rs
 
 test-cluster: $(VENV)/test.stamp $(VENV)/cluster.stamp ## a Slurm of one node on this machine; as root, with slurm-wlm and munge
 	@$(BIN)/python -m pytest tests/cluster -rs

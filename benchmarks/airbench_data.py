@@ -33,7 +33,8 @@ def plant(folder: Path, dataset: Dataset) -> None:
     """Write a data set's training and test images where airbench looks for CIFAR-10, below `folder`."""
     (folder / "cifar10").mkdir()
     for part in ("train", "test"):
-        images, labels = getattr(dataset, f"{part}_images"), getattr(dataset, f"{part}_labels")
+        images = getattr(dataset, f"{part}_images")
+        labels = getattr(dataset, f"{part}_labels")
         arrays = {"images": images.permute(0, 2, 3, 1).contiguous(), "labels": labels, "classes": list(dataset.classes)}
         torch.save(arrays, folder / "cifar10" / f"{part}.pt")
 
@@ -60,7 +61,8 @@ def train(dataset: Dataset, name: str) -> tuple[float, float]:
     torch.backends.cudnn.benchmark = True
     try:
         with planted(dataset):
-            size, augmentation = recipe["opt"]["batch_size"], recipe["aug"]
+            size = recipe["opt"]["batch_size"]
+            augmentation = recipe["aug"]
             loader = airbench.CifarLoader("cifar10", train=True, batch_size=size, aug=augmentation, altflip=True)
             torch.cuda.synchronize()
             started = time.perf_counter()

@@ -15,28 +15,43 @@ import torch
 import torch.nn.functional as functional
 import torchattacks
 from common import cifar_here, report, side_by_side
+from torch import Tensor, nn
 
 from softlab import fit_or_load, load_profile, training
 from softlab.attacks import ascent, pgd
 from softlab.data import load
 
-NUMBER, EPSILON, STEPS, ROUNDS = 1000, 4 / 255, 20, 9
+NUMBER = 1000
+EPSILON = 4 / 255
+STEPS = 20
+ROUNDS = 9
 STEP = 2.5 * EPSILON / STEPS
+
+
+def in_batches(images: Tensor, labels: Tensor):
+    return zip(images.split(ascent.BATCH), labels.split(ascent.BATCH), strict=True)
+
+
+def accuracy_of(model: nn.Module, found: list[Tensor], labels: Tensor) -> float:
+    with torch.no_grad():
+        return (model(torch.cat(found)).argmax(1) == labels).float().mean().item()
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    device, profile = training.choose_device(), load_profile("quick")
+    device = training.choose_device()
+    profile = load_profile("quick")
     if device.type == "cuda":
         profile = load_profile("resnet18-confirm", data=cifar_here(), epochs=5)
-    data, model = load(profile.experiment.data), fit_or_load(profile.experiments()[0]).model
+    data = load(profile.experiment.data)
+    model = fit_or_load(profile.experiments()[0]).model
     images, labels = (part[:NUMBER].to(device) for part in (data.test_images, data.test_labels))
     images = images.float() / 255
     bare = copy.deepcopy(model).requires_grad_(False).to(memory_format=torch.channels_last)
     accuracies = {}
 
     def there_and_back():
-        for part, answers in parts():
+        for part, answers in in_batches(images, labels):
             for _ in range(STEPS):
                 points = part.clone().requires_grad_()
                 torch.autograd.grad(functional.cross_entropy(bare(points), answers, reduction="sum"), points)
@@ -52,23 +67,20 @@ def main() -> None:
 
         return run
 
-    def parts():
-        return zip(images.split(ascent.BATCH), labels.split(ascent.BATCH), strict=True)
-
-    def keep_accuracy(name, found):
-        with torch.no_grad():
-            accuracies[name] = (model(torch.cat(found)).argmax(1) == labels).float().mean().item()
-
     def with_torchattacks():
         attack = torchattacks.PGD(model, eps=EPSILON, alpha=STEP, steps=STEPS)
-        keep_accuracy("torchattacks.PGD", [attack(part, answers) for part, answers in parts()])
+        found = [attack(part, answers) for part, answers in in_batches(images, labels)]
+        accuracies["torchattacks.PGD"] = accuracy_of(model, found, labels)
 
     def with_foolbox():
         attack = foolbox.attacks.LinfPGD(abs_stepsize=STEP, steps=STEPS)
         bounded = foolbox.PyTorchModel(model, bounds=(0, 1))
-        keep_accuracy("foolbox LinfPGD", [attack(bounded, *part, epsilons=EPSILON)[1] for part in parts()])
+        found = [attack(bounded, *part, epsilons=EPSILON)[1] for part in in_batches(images, labels)]
+        accuracies["foolbox LinfPGD"] = accuracy_of(model, found, labels)
 
-    same, default, reference = "pgd, ce, all steps", "pgd, ce", "20 x network there and back"
+    same = "pgd, ce, all steps"
+    default = "pgd, ce"
+    reference = "20 x network there and back"
     contestants = {
         reference: there_and_back,
         same: ours(same, early_stop=False),
@@ -95,7 +107,8 @@ def main() -> None:
         "target": "at least as fast as both peers, at the same settings",
         "target met": min(outside.values()) >= 1,
     }
-    network, size = f"{profile.experiment.model} of width {profile.experiment.width}", images.shape[-1]
+    network = f"{profile.experiment.model} of width {profile.experiment.width}"
+    size = images.shape[-1]
     setting = f"{NUMBER} images of {size} x {size}, {network}, L∞ 4/255, {STEPS} steps, 1 thread"
     report("attacks", reference, seconds, setting, notes, device)
 

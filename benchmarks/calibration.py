@@ -32,12 +32,18 @@ def ratio(seconds: dict[str, list[float]], name: str, reference: str) -> float:
 
 
 def temperature() -> None:
-    number, classes, sharpness = 50_000, 100, 3.0
+    number = 50_000
+    classes = 100
+    sharpness = 3.0
     logits = 2 * torch.randn(number, classes)
     labels = torch.multinomial(logits.softmax(1), 1)[:, 0]
-    logits, found = sharpness * logits, {}
-    exact, probs = logits.double(), logits.double().softmax(1).numpy()
-    ours, search, peer = "fit_temperature", "scipy's bounded search, same loss", "netcal's TemperatureScaling"
+    logits = sharpness * logits
+    found = {}
+    exact = logits.double()
+    probs = logits.double().softmax(1).numpy()
+    ours = "fit_temperature"
+    search = "scipy's bounded search, same loss"
+    peer = "netcal's TemperatureScaling"
 
     def newton():
         found[ours] = fit_temperature(logits, labels)
@@ -67,17 +73,18 @@ def temperature() -> None:
 
 
 def errors() -> None:
-    number, bins = 10_000_000, 15
+    number = 10_000_000
+    bins = 15
     # A confidence of exactly 1 would be in a bin of its own in torchmetrics.
     confidence = (0.1 + 0.9 * torch.rand(number).sqrt()).clamp(max=1 - 1e-7)
     right = torch.rand(number) < confidence.square()
-    correct, target = right.float(), right.long()
-    reference, ours = "(confidence - correct).abs().sum()", "expected_calibration_error"
-    peer, adaptive, ordered = (
-        "torchmetrics' binary_calibration_error",
-        "adaptive_calibration_error",
-        "confidence.sort()",
-    )
+    correct = right.float()
+    target = right.long()
+    reference = "(confidence - correct).abs().sum()"
+    ours = "expected_calibration_error"
+    peer = "torchmetrics' binary_calibration_error"
+    adaptive = "adaptive_calibration_error"
+    ordered = "confidence.sort()"
     contestants = {
         reference: lambda: (confidence - correct).abs().sum(),
         ours: lambda: expected_calibration_error(confidence, correct, bins),

@@ -51,7 +51,9 @@ def peak_memory(run: Callable[[], object], device: str | torch.device = "cpu") -
         run()
         torch.cuda.synchronize()
         return (torch.cuda.max_memory_allocated() - before) / 1e6
-    statm, done, peak = Path("/proc/self/statm"), threading.Event(), 0
+    statm = Path("/proc/self/statm")
+    done = threading.Event()
+    peak = 0
 
     def resident() -> int:
         return int(statm.read_text().split()[1]) * PAGE
@@ -62,7 +64,8 @@ def peak_memory(run: Callable[[], object], device: str | torch.device = "cpu") -
             peak = max(peak, resident())
             time.sleep(0.0005)
 
-    before, watcher = resident(), threading.Thread(target=watch)
+    before = resident()
+    watcher = threading.Thread(target=watch)
     watcher.start()
     run()
     done.set()

@@ -23,8 +23,11 @@ from softlab import load_profile, training
 from softlab.batches import as_pixels
 from softlab.representation import extract
 
-BATCH, ROUNDS = 500, 25
-BARE, OURS, PEER = "bare forward", "softlab, extract", "torchvision, create_feature_extractor"
+BATCH = 500
+ROUNDS = 25
+BARE = "bare forward"
+OURS = "softlab, extract"
+PEER = "torchvision, create_feature_extractor"
 SETTINGS = {  # profile, images, their shape
     "cpu": ("quick", 4_000, (1, 28, 28)),
     "cuda": ("cifar10", 50_000, (3, 32, 32)),
@@ -34,7 +37,8 @@ SETTINGS = {  # profile, images, their shape
 def contestants(device: str, number: int) -> dict[str, Callable[[], object]]:
     """What to call, by name; each returns features and logits, except the bare forward pass."""
     profile, _, shape = SETTINGS[device]
-    nothing, one = torch.zeros(shape[0]), torch.ones(shape[0])
+    nothing = torch.zeros(shape[0])
+    one = torch.ones(shape[0])
     given = {"num_classes": 10, "in_channels": shape[0], "image_size": shape[-1], "mean": nothing, "std": one}
     network = training.build_network(load_profile(profile).experiment, **given).eval()
     network.to(device, memory_format=torch.channels_last)
@@ -81,7 +85,8 @@ def memory_of(name: str, device: str, number: int) -> float:
 def measure(device: str) -> None:
     profile, number, shape = SETTINGS[device]
     runs = contestants(device, number)
-    (features, logits), others = runs[OURS](), runs[PEER]()
+    features, logits = runs[OURS]()
+    others = runs[PEER]()
     seconds = side_by_side(runs, ROUNDS)
     memory = {}
     for name in (OURS, PEER):

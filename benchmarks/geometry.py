@@ -33,9 +33,15 @@ def target(text: str, met: bool) -> dict[str, object]:
 
 
 def centers() -> None:
-    classes, dimension, radius, solved = 100, 512, 20.0, (0, 1)
+    classes = 100
+    dimension = 512
+    radius = 20.0
+    solved = (0, 1)
     weight, bias = random_head(classes, dimension)
-    exact, solver_seconds, optima, found = weight.double(), [], {}, []
+    exact = weight.double()
+    solver_seconds = []
+    optima = {}
+    found = []
 
     def ours():
         found[:] = class_centers(weight, bias, radius, nonnegative=True, tolerance=TOLERANCE)
@@ -44,7 +50,8 @@ def centers() -> None:
         spent = 0.0
         for label in solved:
             others = [other for other in range(classes) if other != label]
-            rows, offsets = exact[others] - exact[label], (bias[others] - bias[label]).double()
+            rows = exact[others] - exact[label]
+            offsets = (bias[others] - bias[label]).double()
             point = cvxpy.Variable(dimension, nonneg=True)
             loss = cvxpy.log_sum_exp(rows.numpy() @ point + offsets.numpy())
             problem = cvxpy.Problem(cvxpy.Minimize(loss), [cvxpy.norm(point) <= radius])
@@ -57,7 +64,8 @@ def centers() -> None:
         others = torch.arange(classes) != label
         return float((logits[others] - logits[label]).logsumexp(0))
 
-    reference, peer = "class_centers, 100 classes", "cvxpy, 2 classes scaled to 100"
+    reference = "class_centers, 100 classes"
+    peer = "cvxpy, 2 classes scaled to 100"
     seconds = side_by_side({reference: ours, peer: conic}, 3)
     scale = classes / len(solved)
     seconds[peer] = [scale * one for one in seconds[peer]]
@@ -84,10 +92,14 @@ def pairs(features: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
 
 
 def variation() -> None:
-    number, dimension, classes, some = 200_000, 512, 10, 4_000
+    number = 200_000
+    dimension = 512
+    classes = 10
+    some = 4_000
     labels = torch.randint(classes, (number,))
     features = torch.rand(classes, dimension)[labels].add_(torch.randn(number, dimension), alpha=0.3).relu_()
-    reference, ours = "features.sum()", "within_class_variation"
+    reference = "features.sum()"
+    ours = "within_class_variation"
     memory = peak_memory(lambda: within_class_variation(features, labels))  # first: freed memory is used again
     seconds = side_by_side({reference: features.sum, ours: lambda: within_class_variation(features, labels)}, ROUNDS)
     notes = {
@@ -100,7 +112,8 @@ def variation() -> None:
     setting = f"{number:,} x {dimension} in float32, K = {classes}, 1 thread"
     report("geometry_variation", reference, seconds, setting, notes)
 
-    sample, sample_labels = features[:some], labels[:some]
+    sample = features[:some]
+    sample_labels = labels[:some]
     definition = "definition over all pairs"
     contestants = {
         ours: lambda: within_class_variation(sample, sample_labels),
@@ -113,10 +126,13 @@ def variation() -> None:
 
 
 def onset() -> None:
-    number, dimension, classes = 100_000, 512, 10
+    number = 100_000
+    dimension = 512
+    classes = 10
     weight, bias = random_head(classes, dimension)
     features = torch.rand(number, dimension)
-    reference, ours = "features @ weight.T", "cone_onset"
+    reference = "features @ weight.T"
+    ours = "cone_onset"
     contestants = {reference: lambda: features @ weight.T, ours: lambda: cone_onset(features, weight, bias)}
     seconds = side_by_side(contestants, ROUNDS)
     notes = target("within 5 times the product", ratio(seconds, ours, reference) <= 5)

@@ -59,7 +59,8 @@ def softlab_epoch(options, batch_size, compiled, equal=False, search=False, grap
 
 def ordinary_epoch(options, batch_size):
     """The same for an ordinary loop."""
-    device, dataset = training.choose_device(), data.load(options.data)
+    device = training.choose_device()
+    dataset = data.load(options.data)
     size = min(4 * STEPS * batch_size, len(dataset.train_labels))
     experiment = settings(options, batch_size=batch_size, train_size=size)
     run = plain_loop.epochs(experiment, dataset, device, WORKERS)
@@ -91,7 +92,9 @@ def losses(options, device, nudge=0.0):
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     steps, batch_size = AGREEMENT
     experiment = settings(options, batch_size=batch_size, compiled=False, precision="fp32", epochs=30, threads=4)
-    found, whole, build = [], training.batch_sums, training.build_model
+    found = []
+    whole = training.batch_sums
+    build = training.build_model
 
     class Enough(Exception):
         pass
@@ -110,13 +113,15 @@ def losses(options, device, nudge=0.0):
                 parameter.mul_(1 + nudge * noise)
         return model
 
-    training.batch_sums, training.build_model = look, nudged
+    training.batch_sums = look
+    training.build_model = nudged
     try:
         list(training.epochs(experiment, data.load(experiment.data), device))
     except Enough:
         return found
     finally:
-        training.batch_sums, training.build_model = whole, build
+        training.batch_sums = whole
+        training.build_model = build
 
 
 def contestant(pipe, options, make, arguments):
@@ -127,7 +132,8 @@ def contestant(pipe, options, make, arguments):
         epoch()
     pipe.send("ready")
     while seconds := pipe.recv():
-        count, started = 0, time.perf_counter()
+        count = 0
+        started = time.perf_counter()
         while time.perf_counter() - started < seconds:
             count += epoch()
         pipe.send((count, time.perf_counter() - started))

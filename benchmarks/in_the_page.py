@@ -22,7 +22,9 @@ from laboratory_in_torch import NETWORKS, images, laboratory, torch_network
 from softlab import attacks
 from softlab.attacks import ascent
 
-ROUNDS, STEPS, RADIUS = 15, 20, 4 / 255
+ROUNDS = 15
+STEPS = 20
+RADIUS = 4 / 255
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PREPARE = """() => {
   window.lab = makeLaboratory();
@@ -40,8 +42,10 @@ TARGETS = {"forward": 0.03, "gradient": 0.1, "attack": 2.0}  # seconds
 
 
 def in_torch() -> dict[str, Callable[[], object]]:
-    network, (pixels, labels) = torch_network(NETWORKS["baseline"]), images()
-    image, label = pixels[:1], labels[:1]
+    network = torch_network(NETWORKS["baseline"])
+    pixels, labels = images()
+    image = pixels[:1]
+    label = labels[:1]
     options = {"steps": STEPS, "early_stop": False}
     return {
         "forward": lambda: ascent.all_logits(network, image),

@@ -29,7 +29,8 @@ def experiments(options):
 
 def one_by_one(some, device):
     """Losses of each network (epochs,), and the seconds that all took; networks are made beforehand."""
-    dataset, found = data.load("fashion-mini"), []
+    dataset = data.load("fashion-mini")
+    found = []
     runs = [training.epochs(one, dataset, device) for one in some]
     for run in runs:
         next(run)
@@ -64,7 +65,8 @@ def in_processes(some, device, count):
 
 def stacked(some, device):
     """The same as one stack."""
-    dataset, first = data.load("fashion-mini"), some[0]
+    dataset = data.load("fashion-mini")
+    first = some[0]
     models = [training.build_model(one, dataset).to(device) for one in some]
     weights, buffers = torch.func.stack_module_state(models)
     bare = models[0].train().to("meta")
@@ -79,8 +81,10 @@ def stacked(some, device):
         return functional.cross_entropy(torch.func.functional_call(bare, (own, others), (batch,)), answers)
 
     step = torch.func.vmap(torch.func.grad_and_value(loss_of))
-    count, per_epoch = images.shape[1], -(-images.shape[1] // first.batch_size)
-    which, found = torch.arange(len(some), device=device)[:, None], []
+    count = images.shape[1]
+    per_epoch = -(-images.shape[1] // first.batch_size)
+    which = torch.arange(len(some), device=device)[:, None]
+    found = []
     started = time.perf_counter()
     for epoch in range(first.epochs):
         orders = [torch.randperm(count, generator=stream(one.seed, "order", epoch)) for one in some]
@@ -106,14 +110,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    device, some = training.choose_device(), experiments(options)
+    device = training.choose_device()
+    some = experiments(options)
     count = 8 if device.type == "cuda" else os.cpu_count() or 1
     ways = {
         ALONE: lambda: one_by_one(some, device),
         f"{count} processes side by side": lambda: in_processes(some, device, count),
         "one stack of all (torch.func)": lambda: stacked(some, device),
     }
-    seconds, first = {name: [] for name in ways}, {}
+    seconds = {name: [] for name in ways}
+    first = {}
     for _ in range(options.rounds):
         for name, way in ways.items():
             losses, spent = way()

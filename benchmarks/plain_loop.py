@@ -35,7 +35,8 @@ def epochs(experiment, dataset, device: str | torch.device, workers: int) -> Ite
 
     It is yielded before the first epoch too, and expects images that are normalised already.
     """
-    experiment, device = training.resolve(experiment, device), torch.device(device)
+    experiment = training.resolve(experiment, device)
+    device = torch.device(device)
     images, labels = training.training_set(experiment, dataset, torch.device("cpu"))
     model = training.build_model(experiment, dataset).to(device, memory_format=torch.channels_last)
     model.mean.zero_()

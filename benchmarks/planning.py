@@ -28,7 +28,8 @@ TOUCH = '    shell:\n        "for file in {output:q}; do echo [] > $file; done"\
 
 def measured(checkout: Checkout, *options: str) -> tuple[float, float]:
     """Seconds and peak memory (MiB; Linux) of one call of the engine."""
-    started, peak = time.perf_counter(), 0
+    started = time.perf_counter()
+    peak = 0
     command = [*checkout.command(), *options]
     process = subprocess.Popen(command, cwd=checkout.folder, env=checkout.environment, stdout=subprocess.DEVNULL)
     while process.poll() is None:
@@ -75,7 +76,8 @@ def jobs(checkout: Checkout) -> None:
 def notebook(checkout: Checkout) -> None:
     """What execute.py adds to papermill, on a notebook that is empty."""
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    empty, made = checkout.folder / "empty.ipynb", checkout.folder / "made.ipynb"
+    empty = checkout.folder / "empty.ipynb"
+    made = checkout.folder / "made.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")], metadata=kernel), empty)
     given = {"cwd": checkout.folder, "env": checkout.environment, "check": True, "capture_output": True}
     bare = [sys.executable, "-m", "papermill", empty, made]

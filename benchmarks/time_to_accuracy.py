@@ -42,13 +42,16 @@ def reach(run, images: torch.Tensor, labels: torch.Tensor, target: float) -> tup
     run: yields a network (or a state that has one) before the first epoch and after each.
     """
     next(run)
-    spent, best, count = 0.0, 0.0, 0
+    spent = 0.0
+    best = 0.0
+    count = 0
     while best < target:
         started = time.perf_counter()
         state = next(run, None)
         if state is None:
             break
-        spent, count = spent + time.perf_counter() - started, count + 1
+        spent = spent + time.perf_counter() - started
+        count = count + 1
         best = max(best, accuracy(getattr(state, "model", state), images, labels))
     run.close()
     return spent, best, count
@@ -56,7 +59,8 @@ def reach(run, images: torch.Tensor, labels: torch.Tensor, target: float) -> tup
 
 def contestants(experiment, dataset, device: torch.device, workers: list[int], target: float):
     """What to call with a seed, by name; each returns seconds, accuracy and epochs."""
-    images, labels = as_pixels(dataset.test_images.to(device)), dataset.test_labels.to(device)
+    images = as_pixels(dataset.test_images.to(device))
+    labels = dataset.test_labels.to(device)
     mean, std = (one.to(device).reshape(1, -1, 1, 1) for one in (dataset.mean, dataset.std))
     normalised = (images - mean) / std
 

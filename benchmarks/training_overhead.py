@@ -20,7 +20,8 @@ EPOCHS = 40  # rounds; the first of each contestant does not count
 
 
 def main() -> None:
-    profile, dataset = load_profile("quick"), data.load("fashion-mini")
+    profile = load_profile("quick")
+    dataset = data.load("fashion-mini")
     experiment = training.resolve(profile.experiment.replace(epochs=EPOCHS + 2, snapshot_epochs=[]), "cpu")
     images, labels = training.training_set(experiment, dataset, torch.device("cpu"))
     bf16 = experiment.precision == "bf16"

@@ -44,7 +44,8 @@ class Checkout:
 
     def __init__(self, folder: Path, chapters: int | None = None, fill: bool = True):
         """chapters: with only so many notebooks.  fill=False: the copy is there already."""
-        self.folder, self.build = folder, folder / "_build" / "smoke"
+        self.folder = folder
+        self.build = folder / "_build" / "smoke"
         if fill:
             self.fill(chapters)
         self.environment = os.environ | {
@@ -136,7 +137,12 @@ def write_notebook(checkout, name, **changed):
 
 
 def make_small(checkout):
-    """Leave two short notebooks and three methods of a checkout, and one page of prose."""
+    """Leave two short notebooks and three methods of a checkout, one page of prose, and two of the recorded tables."""
+    for study in [path for path in (checkout.folder / "softlab" / "records").iterdir() if path.name != "core"]:
+        shutil.rmtree(study)
+    for path in (checkout.folder / "softlab" / "records" / "core").rglob("*.*"):
+        if path.stem not in ("about", "quick-confirm", "quick-fp32"):
+            path.unlink()
     for page in [page for page in (checkout.folder / "book").iterdir() if page.suffix in (".md", ".ipynb")]:
         page.unlink()
     (checkout.folder / "book" / "intro.md").write_text("# A small book\n")
@@ -154,9 +160,15 @@ def make_small(checkout):
 
 
 def shared(factory, name, **options):
-    """A book that is built once and looked at by all tests; what the build said is in `said`."""
+    """A book that is built once and looked at by all tests; what the build said is in `said`.
+
+    In the folder SOFTLAB_BOOKS, if it is set: there test runs that follow each other find it too.
+    """
     alone = "PYTEST_XDIST_WORKER" not in os.environ
-    place = (factory.getbasetemp() if alone else factory.getbasetemp().parent) / name
+    shelf = factory.getbasetemp() if alone else factory.getbasetemp().parent
+    if kept := os.environ.get("SOFTLAB_BOOKS"):
+        shelf = Path(kept).resolve()
+    place = shelf / name
     said = place.with_suffix(".txt")
     with FileLock(place.with_suffix(".lock")):  # another worker may be building it
         if not said.exists():

@@ -1,19 +1,47 @@
 """Shared by all tests: a store and a cache of their own, one CPU thread, a tiny experiment, and books of the engine."""
 
+import functools
 import os
 import signal
+import subprocess
+from pathlib import Path
 
+import kernels
 import pytest
 from checkout import copy_of, make_small, shared
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: tests compare bits
+# Tests train tiny networks in loops of their own too, where softlab.training.safe_kernels does not help: see there.
+PROCESSOR = Path("/proc/cpuinfo")
+if PROCESSOR.exists() and "avx512f" not in PROCESSOR.read_text().split():
+    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX")
+# Now, as it cannot be imported while `no_gpu` stands in for functions of torch.
+import torchvision  # noqa: E402, F401
+
 # A shell's job in the background ignores Ctrl-C, and so would the processes that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items):
-    """Tests of books come first, as they take longest: so no worker waits for them at the end."""
+def pytest_collection_modifyitems(config, items):
+    """Tests of books come first, as they take longest: so no worker waits for them at the end.
+
+    SAMPLE=4: of tests that are many of a kind (mark `sampled`) a quarter, another with each commit.
+    """
     items.sort(key=lambda item: not {"book", "small_book"} & set(item.fixturenames))
+    parts = int(os.environ.get("SAMPLE", "1"))
+    many = [item for item in items if item.get_closest_marker("sampled")]
+    left = [item for place, item in enumerate(many) if (place + _commit()) % parts]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+@functools.cache
+def _commit() -> int:
+    """The commit of the checkout as a number; 0 where there is none."""
+    asked = ["git", "rev-parse", "--short=8", "HEAD"]
+    said = subprocess.run(asked, cwd=Path(__file__).parent, capture_output=True, text=True)
+    return int(said.stdout, 16) if said.returncode == 0 else 0
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +53,12 @@ def own_folders(tmp_path, monkeypatch):
     monkeypatch.delenv("SOFTLAB_PROFILE", raising=False)
     monkeypatch.delenv("SOFTLAB_DATA", raising=False)
     monkeypatch.delenv("SOFTLAB_ZOO", raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_kernel(tmp_path_factory):
+    """Notebooks run in this Python, whatever other kernel is called python3."""
+    os.environ.update(kernels.pinned(tmp_path_factory.mktemp("jupyter")))
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from softlab import models
+from softlab.attacks import ascent
 
 NETWORKS = laboratory.networks()
 CORE = [name for name in NETWORKS if not name.endswith("-2")]
 NARROW = [name for name in NETWORKS if name.endswith("-2")]
+STEPS = 20  # of an attack, as the page has it at first
 
 
 def content(path: Path) -> dict:
@@ -42,3 +44,31 @@ def images() -> tuple[Tensor, Tensor]:
     found = laboratory.images()
     pixels = np.frombuffer(base64.b64decode(found["pixels"]), np.uint8).reshape(-1, 1, 28, 28)
     return torch.from_numpy(pixels.copy()).float() / 255, torch.tensor(found["labels"])
+
+
+def gives_in(name: str, loss: str, radius: float, start: Tensor) -> Tensor:
+    """The first step of the page's attack at which a network is wrong, for each image; STEPS + 1 where it holds.
+
+    loss: of softlab.attacks.  radius: in [0, 1].  start: (1, 1, 28, 28) in [-1, 1].  A network that is wrong before
+    the attack has -1. Returns (40,) int64.
+    """
+    pixels, labels = images()
+    network = torch_network(NETWORKS[name])
+    radii = torch.full((len(labels),), radius)
+    steps = torch.full_like(labels, STEPS + 1)
+    any_class = torch.full_like(labels, -1)
+    points = ascent.project(pixels + radius * start, pixels, radii)
+    for step in range(STEPS + 1):
+        gradient, logits = ascent.gradient_at(network, loss, points, labels, any_class)
+        steps[(logits.argmax(1) != labels) & (steps > STEPS)] = step
+        points = ascent.project(points + 2.5 * radius / STEPS * gradient.sign(), pixels, radii)
+    with torch.no_grad():
+        steps[network(pixels).argmax(1) != labels] = -1
+    return steps
+
+
+def fates(name: str, loss: str, radius: float, start: Tensor) -> list[str]:
+    """What the page's scoreboard says of each image: "wrong" before the attack, "falls" or "holds"."""
+    return [
+        "wrong" if step < 0 else "holds" if step > STEPS else "falls" for step in gives_in(name, loss, radius, start)
+    ]

@@ -29,7 +29,8 @@ class PretendedGPU(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
-        leaves = [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)]
+        asked = args[:1] if name == "__deepcopy__" else (args, kwargs)  # its memo may hold tensors of both kinds
+        leaves = [one for one in tree_leaves(asked) if isinstance(one, torch.Tensor)]
         there = [isinstance(one, OnGPU) for one in leaves]
         if func == torch.Tensor.device.__get__:
             return GPU if there[0] else torch.device("cpu")
@@ -60,7 +61,7 @@ def _redirected(name, args, kwargs, gpu):
         asked = next((one for one in [asked, *args[1:]] if isinstance(one, (str, torch.device))), None)
         asked = {"cpu": "cpu", "cuda": GPU}.get(name, asked)
         if isinstance(other := (args[1:] or (None,))[0], torch.Tensor):
-            asked = other.device
+            asked = GPU if isinstance(other, OnGPU) else torch.device("cpu")
     if asked is None or name == "device":
         return args, kwargs, gpu
     cpu = torch.device("cpu")

@@ -24,7 +24,7 @@ def networks(accuracy, **columns):
     rows = [
         {"method": method, "seed": seed, **dict.fromkeys(columns), "source": "live", "id": f"{method}-{seed}"}
         | dict.fromkeys(QUANTITIES, math.nan)
-        | {"accuracy": value, "images": {}}
+        | {"accuracy": value, "images": {}, "older": ()}
         for method, values in accuracy.items()
         for seed, value in enumerate(values)
     ]
@@ -43,7 +43,8 @@ def of(table, study="core", core=None):
 
 def test_means_intervals_and_differences_in_percent():
     rows = of(networks({"baseline": [0.5, 0.7], "label_smoothing": [0.6, 0.9]}))
-    base, other = rows["", "baseline"], rows["", "label smoothing"]
+    base = rows["", "baseline"]
+    other = rows["", "label smoothing"]
     # a standard deviation of 0.1 · √2, divided by √2 seeds: T · 10 points
     assert (base["mean"], base["mean ±"], base["networks"]) == (pytest.approx(60), pytest.approx(10 * T, rel=1e-4), 2)
     assert (base["difference"], base["difference ±"], base["interval over"]) == (None, None, "")
@@ -51,6 +52,16 @@ def test_means_intervals_and_differences_in_percent():
     assert (other["difference"], other["difference ±"]) == (pytest.approx(15), pytest.approx(5 * T, rel=1e-4))
     assert (other["interval over"], other["quantity"], other["digits"]) == ("seeds", "accuracy (%)", 1)
     assert len(rows) == 2, "quantities without a value have no row"
+
+
+def test_numbers_of_an_older_version_are_marked():
+    table = networks({"baseline": [0.5, 0.7]})
+    table["older"] = [("accuracy",), ()]
+    row = of(table)["", "baseline"]
+    assert row["older"] == 1
+    made = page.as_html(pandas.DataFrame([row]).fillna({"setting": ""}))
+    assert f"60.0 ± {10 * T:.1f} †" in made
+    assert of(networks({"baseline": [0.5, 0.7]}))["", "baseline"]["older"] == 0
 
 
 def test_one_network_has_no_interval_and_a_seed_without_a_value_does_not_count():
@@ -89,8 +100,10 @@ def test_each_point_of_a_grid_of_fields_is_compared_with_its_own_baseline():
 
 
 def test_a_study_without_a_baseline_is_compared_with_the_core_if_it_trains_as_the_core_does():
-    table, core = networks({"steady": [0.8]}), networks({"baseline": [0.5], "mixup": [0.6]})
-    plain, other = Experiment().as_dict(), Experiment(epochs=3).as_dict()
+    table = networks({"steady": [0.8]})
+    core = networks({"baseline": [0.5], "mixup": [0.6]})
+    plain = Experiment().as_dict()
+    other = Experiment(epochs=3).as_dict()
     measured = [numbers.Measured("core", numbers.HERE, core, plain), numbers.Measured("core", "cifar10", core, other)]
     baseline = numbers.core_baseline(numbers.Measured("steady", numbers.HERE, table, plain), measured)
     assert list(baseline["method"]) == ["baseline"]
@@ -123,7 +136,8 @@ def test_the_files_hold_the_rows_and_the_networks(monkeypatch, tmp_path):
 
 
 def test_the_page_holds_the_table_and_links_to_the_files(monkeypatch, tmp_path):
-    build, site = written(monkeypatch, tmp_path), tmp_path / "site"
+    build = written(monkeypatch, tmp_path)
+    site = tmp_path / "site"
     (site / "book").mkdir(parents=True)
     (site / "book" / "numbers.md").write_text("<!-- the table -->\n\n<!-- the files -->\n")
     page.add(site, build)
@@ -165,14 +179,14 @@ def test_the_leaderboard_has_each_method_at_the_dose_that_the_images_for_fitting
         {"study": "many", "scale": "quick", "method": method, "setting": setting, "name": name, "mean": mean}
         for method, setting, values in (
             ("focal", "gamma = 1", {"NLL, fit": 0.5, "NLL at T": 0.1, "accuracy": 80.0}),
-            ("focal", "gamma = 2", {"NLL, fit": 0.4, "NLL at T": 0.6, "accuracy": 70.0, "AURC": 9.0}),
+            ("focal", "gamma = 2", {"NLL, fit": 0.4, "NLL at T": 0.6, "accuracy": 70.0, "AURC": 9.0, "log slope": 5.0}),
             ("<b>", "", {"NLL, fit": 0.9, "NLL at T": 0.3, "accuracy": 75.0}),
         )
         for name, mean in values.items()
     ]
     (tmp_path / "numbers").mkdir()
     table = pandas.DataFrame(rows).assign(digits=1, networks=2, **{"mean ±": 0.25, "difference ±": 0.5})
-    table["difference"] = table["name"].map({"accuracy": -2.0, "NLL at T": -0.6, "AURC": 0.4})
+    table["difference"] = table["name"].map({"accuracy": -2.0, "NLL at T": -0.6, "AURC": 0.4, "log slope": 2.0})
     table.to_csv(tmp_path / "numbers" / "all.csv", index=False)
     (tmp_path / "book").mkdir()
     shown = tmp_path / "book" / "leaderboard.md"
@@ -188,7 +202,8 @@ def test_the_leaderboard_has_each_method_at_the_dose_that_the_images_for_fitting
     assert 'data-note="worse than the baseline: −2.0 ± 0.5">▼</span>' in page
     assert '0.6 ± 0.2 <span class="answers better"' in page
     assert "9.0 ± 0.2</td>" in page  # its interval contains zero
-    assert page.count("<td") == 2 * (2 + len(leaderboard.COLUMNS))
+    assert "5.0 ± 0.2</td>" in page  # a slope is neither better nor worse
+    assert page.count("<td") == 2 * (2 + len(leaderboard.COLUMNS) + 1)  # of margin and slope one is on record
     shown.write_text("<!-- the leaderboard -->")
     leaderboard.add(tmp_path, tmp_path / "elsewhere")
     assert "no table" in shown.read_text()

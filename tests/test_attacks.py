@@ -48,7 +48,8 @@ def seeded(seed=0):
 def linear(weight, bias):
     """A classifier of images whose logits are W x + b."""
     layer = nn.Linear(*reversed(weight.shape))
-    layer.weight.data, layer.bias.data = weight.clone(), bias.clone()
+    layer.weight.data = weight.clone()
+    layer.bias.data = bias.clone()
     return nn.Sequential(nn.Flatten(), layer).eval()
 
 
@@ -56,7 +57,8 @@ def linear_problem(classes, seed=0, count=40, dimension=16):
     """A linear model with small logits, images far from the box's faces, their labels, and the rows of W."""
     generator = seeded(seed)
     weight, bias = (0.3 * torch.randn(classes, size, generator=generator).squeeze(1) for size in (dimension, 1))
-    model, images = linear(weight, bias), 0.5 + 0.05 * (torch.rand(count, 1, 4, 4, generator=generator) - 0.5)
+    model = linear(weight, bias)
+    images = 0.5 + 0.05 * (torch.rand(count, 1, 4, 4, generator=generator) - 0.5)
     with torch.no_grad():
         bias = bias - model(images).mean(0)  # so that images lie on both sides
         model = linear(weight, bias)
@@ -136,8 +138,10 @@ def test_a_piecewise_linear_model_with_a_diamond_as_its_region():
     # |u| + |v| = relu(u) + relu(-u) + relu(v) + relu(-v), with u and v measured from the middle of the square.
     model = nn.Sequential(nn.Flatten(), nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2))
     corners = torch.tensor([[1.0, 0], [-1, 0], [0, 1], [0, -1]])
-    model[1].weight.data, model[1].bias.data = corners, -corners.sum(1) / 2
-    model[3].weight.data, model[3].bias.data = torch.tensor([[0.0] * 4, [1.0] * 4]), torch.tensor([0.3, 0])
+    model[1].weight.data = corners
+    model[1].bias.data = -corners.sum(1) / 2
+    model[3].weight.data = torch.tensor([[0.0] * 4, [1.0] * 4])
+    model[3].bias.data = torch.tensor([0.3, 0])
     images = torch.tensor([[0.55, 0.52], [0.45, 0.52], [0.55, 0.48], [0.45, 0.48]]).reshape(4, 1, 1, 2)
     labels = torch.zeros(4, dtype=torch.long)
     # Each is 0.07 from the middle in the sum, 0.23 short of 0.3, and the facet of its own quadrant is the nearest.
@@ -186,7 +190,9 @@ def test_smallest_epsilon_brackets_what_it_returns(monkeypatch):
     model, images, labels, weight = linear_problem(2, seed=2)
     labels[:5] = 1 - labels[:5]
     exact = exact_linear(model, images, labels, weight).float()
-    upper, tolerance, seen = exact.median().item(), 1e-3, []
+    upper = exact.median().item()
+    tolerance = 1e-3
+    seen = []
     project = ascent.project
     monkeypatch.setattr(ascent, "project", lambda *given: seen.append(project(*given)) or seen[-1])
     found = smallest_epsilon(model, images, labels, upper, tolerance=tolerance)
@@ -236,7 +242,8 @@ def test_a_radius_of_zero_changes_nothing(seed, early_stop):
 @given(st.integers(0, 1000))
 def test_one_more_restart_never_helps_the_defender(seed):
     model, images, labels = network_problem(seed, count=30)
-    epsilon, survivors = 0.05, []
+    epsilon = 0.05
+    survivors = []
     for restarts in (1, 2, 4):
         result = pgd(model, images, labels, epsilon, steps=2, restarts=restarts, starts=Starts(seed))
         survivors.append(~result.success)
@@ -319,7 +326,8 @@ def test_a_sample_stops_where_it_falls_unless_it_must_walk_all_the_way():
     # A linear model's gradient never turns: after 2.5 epsilon of steps every pixel is at the border of the ball.
     assert (walked.images - images).abs() == pytest.approx(torch.full(images.shape, epsilon), abs=1e-6)
     stopped = pgd(model, images, labels, epsilon, random_start=False)
-    sizes, step = ascent.sizes(stopped.images - images), 2.5 * epsilon / 20
+    sizes = ascent.sizes(stopped.images - images)
+    step = 2.5 * epsilon / 20
     assert stopped.success.all()
     assert sizes == pytest.approx(step * (exact / step).ceil(), abs=1e-5)  # at the first step beyond the threshold
     short = pgd(model, images, labels, epsilon, step=0.001, steps=7, random_start=False, early_stop=False)
@@ -573,7 +581,8 @@ def test_the_share_of_zero_gradients_by_hand():
     # One pixel decides, through a ReLU that is dead below 0.5: two of the four gradients are zero.
     model = nn.Sequential(nn.Flatten(), nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 2))
     for layer, weight, bias in ((1, [[1.0]], [-0.5]), (3, [[0.0], [1.0]], [1.0, 0])):
-        model[layer].weight.data, model[layer].bias.data = torch.tensor(weight), torch.tensor(bias)
+        model[layer].weight.data = torch.tensor(weight)
+        model[layer].bias.data = torch.tensor(bias)
     images = torch.tensor([0.1, 0.2, 0.7, 0.8]).reshape(4, 1, 1, 1)
     with pytest.warns(UntrustedAttack, match=r"50\.0%"):
         result = pgd(model, images, torch.zeros(4, dtype=torch.long), 0.01, loss="margin", restarts=2)
@@ -588,7 +597,8 @@ class Root(nn.Module):
 
 @pytest.mark.parametrize(("pixel", "count"), [(0.1, "several"), (0.25, "one")])
 def test_values_that_are_not_finite_are_counted(pixel, count):
-    images, labels = torch.tensor([0.9, pixel]).reshape(2, 1, 1, 1), torch.zeros(2, dtype=torch.long)
+    images = torch.tensor([0.9, pixel]).reshape(2, 1, 1, 1)
+    labels = torch.zeros(2, dtype=torch.long)
     with pytest.warns(UntrustedAttack, match="not finite"):
         result = pgd(Root(), images, labels, 0.01, steps=1, random_start=False, early_stop=count == "several")
     # NaN: the logits before, at and after the step; an infinite slope: its one gradient.
@@ -603,7 +613,8 @@ class Noisy(nn.Module):
 
 
 def test_a_model_that_changes_its_mind_is_reported():
-    images, labels = torch.rand(4, 1, 4, 4), torch.zeros(4, dtype=torch.long)
+    images = torch.rand(4, 1, 4, 4)
+    labels = torch.zeros(4, dtype=torch.long)
     with pytest.warns(UntrustedAttack, match="other logits when asked again"):
         pgd(Noisy(), images, labels, 0.1)
 
@@ -645,7 +656,9 @@ def trained(tmp_path_factory):
 def test_the_peers_walk_the_same_way(trained, peer):
     library = importlib.import_module(peer)
     model, images, labels = trained
-    epsilon, step, steps = 0.01, 0.002, 8
+    epsilon = 0.01
+    step = 0.002
+    steps = 8
     if peer == "torchattacks":
         theirs = library.PGD(model, eps=epsilon, alpha=step, steps=steps, random_start=False)(images, labels)
     else:
@@ -765,6 +778,13 @@ def test_targets_need_enough_classes():
 # --- misuse
 
 
+def test_an_attack_takes_bytes_as_well_as_floats():
+    model, images, labels = network_problem()
+    pixels = (255 * images).byte()
+    given = (pgd(model, one, labels, 0.02) for one in (pixels, pixels.float() / 255))
+    assert torch.equal(*(one.images for one in given))
+
+
 TAKE_IMAGES = {name: attack for name, attack in ATTACKS.items() if name != "autoattack"}
 
 
@@ -777,8 +797,8 @@ def test_images_and_labels_that_do_not_fit_are_named(name):
         outside[3, 0, 1, 1] = value
         with pytest.raises(SoftlabError, match=rf"\[0, 1\].*image 3 .*{said}"):
             attack(model, outside, labels)
-    with pytest.raises(SoftlabError, match=r"uint8: divide by 255"):
-        attack(model, (255 * images).byte(), labels)
+    with pytest.raises(SoftlabError, match=r"int32: divide by 255"):
+        attack(model, (255 * images).int(), labels)
     with pytest.raises(SoftlabError, match=r"label 3 of sample 2 is not one of 3 classes"):
         attack(model, images, torch.where(torch.arange(12) == 2, 3, labels))
     with pytest.raises(SoftlabError, match=r"label -1 of sample 0"):

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import airbench_data
+import choosing
 import common
 import feature_extraction
 import flops
@@ -66,7 +67,8 @@ def test_a_copy_without_results_has_a_page_that_says_so(tmp_path):
 
 def test_airbench_finds_our_arrays_where_it_looks(tmp_path):
     images = torch.randint(256, (20, 3, 32, 32), dtype=torch.uint8)
-    labels, classes = torch.arange(20) % 10, tuple("abcdefghij")
+    labels = torch.arange(20) % 10
+    classes = tuple("abcdefghij")
     parts = {"train_images": images[:12], "train_labels": labels[:12], "test_images": images[12:]}
     dataset = SimpleNamespace(**parts, test_labels=labels[12:], classes=classes)
     assert airbench_data.fits(dataset)
@@ -86,6 +88,13 @@ def test_airbench_finds_our_arrays_where_it_looks(tmp_path):
 def test_the_recipe_of_airbench_is_one_that_aims_higher():
     recipe = airbench_data.recipe
     assert [recipe(target) for target in (0.8, 0.93, 0.94, 0.955, 0.96)] == ["93", "94", "95", "96", None]
+
+
+def test_a_choice_is_judged_by_what_the_best_candidate_would_have_left():
+    models = [torch.nn.Identity() for _ in range(3)]
+    said = dict(zip(models, [0.2, 0.9, 0.4], strict=True))
+    assert choosing.below_the_best(models, said.get, [0.35, 0.3, 0.5]) == pytest.approx(20)
+    assert choosing.below_the_best(models, lambda model: -said[model], [0.5, 0.3, 0.35]) == 0
 
 
 def test_operations_are_counted_forward_and_backward():
@@ -108,6 +117,7 @@ def test_the_ordinary_loop_trains_the_same_network_in_the_same_way(tiny):
         assert (one - other).norm() < 0.01 * (one - first).norm()
 
 
+@pytest.mark.slow
 def test_a_stack_of_networks_learns_what_its_networks_learn_alone():
     options = SimpleNamespace(epochs=3, networks=3)
     some = [one.replace(learning_rate=0.001) for one in many_networks.experiments(options)]  # so rounding stays small
@@ -124,7 +134,8 @@ def test_processes_side_by_side_train_what_one_trains():
 
 
 def test_seconds_count_until_the_target_is_reached(monkeypatch):
-    accuracies, clock = iter([0.5, 0.7, 0.9]), iter(range(100))
+    accuracies = iter([0.5, 0.7, 0.9])
+    clock = iter(range(100))
     monkeypatch.setattr(time_to_accuracy, "accuracy", lambda *_: next(accuracies))
     monkeypatch.setattr(time_to_accuracy.time, "perf_counter", lambda: next(clock))
     networks = (network for network in [torch.nn.Identity()] * 10)

@@ -77,7 +77,8 @@ def test_the_published_book_works_under_any_path(book, tmp_path):
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         root = f"http://127.0.0.1:{server.server_port}/some/sub/path/"
-        seen, left = set(), {root}
+        seen = set()
+        left = {root}
         while left:
             address = left.pop()
             seen.add(address)

@@ -13,7 +13,7 @@ from relplot import smECE
 from scipy import optimize, special, stats
 from torchmetrics.classification import MulticlassCalibrationError
 
-from softlab import SoftlabError
+from softlab import SoftlabError, checks
 from softlab.calibration import (
     CHUNK,
     ROWS,
@@ -57,7 +57,8 @@ def random_pairs(number, seed, steps=None):
 
 def by_definition(confidence, correct, bins):
     """ECE, bin by bin."""
-    confidence, correct = np.asarray(confidence, dtype=float), np.asarray(correct, dtype=float)
+    confidence = np.asarray(confidence, dtype=float)
+    correct = np.asarray(correct, dtype=float)
     total = 0.0
     for b in range(bins):
         inside = (confidence > b / bins) & (confidence <= (b + 1) / bins) | ((b == 0) & (confidence == 0))
@@ -128,7 +129,8 @@ def test_all_right_is_underconfident_and_all_wrong_is_overconfident(bins, equal_
 
 
 def test_bins_of_equal_mass_by_hand():
-    confidence, correct = torch.tensor([0.2, 0.4, 0.6, 0.8]), torch.tensor([0, 1, 0, 1])
+    confidence = torch.tensor([0.2, 0.4, 0.6, 0.8])
+    correct = torch.tensor([0, 1, 0, 1])
     found = reliability(confidence, correct, bins=2, equal_mass=True)
     assert found.edges.tolist() == pytest.approx([0.2, 0.4, 0.8])
     assert found.count.tolist() == [2, 2]
@@ -142,7 +144,8 @@ def test_bins_of_equal_mass_by_hand():
 
 
 def test_ties_share_a_bin_of_equal_mass():
-    confidence, correct = torch.tensor([0.5, 0.5, 0.5, 0.9]), torch.tensor([1, 0, 0, 1])
+    confidence = torch.tensor([0.5, 0.5, 0.5, 0.9])
+    correct = torch.tensor([1, 0, 0, 1])
     for order in ([0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]):
         found = reliability(confidence[order], correct[order], bins=2, equal_mass=True)
         assert found.count.tolist() == [3, 1]
@@ -170,7 +173,8 @@ def test_the_interval_of_each_bin_is_that_of_the_exact_binomial_test(level):
 @given(st.integers(1, 70), st.integers(1, 40), st.booleans(), st.sampled_from([None, 5, 20]), st.integers(0, 10_000))
 def test_invariants(number, bins, equal_mass, steps, seed):
     confidence, correct = random_pairs(number, seed, steps)
-    found, gap = reliability(confidence, correct, bins, equal_mass), confidence_gap(confidence, correct)
+    found = reliability(confidence, correct, bins, equal_mass)
+    gap = confidence_gap(confidence, correct)
     assert found.count.sum() == number
     assert found.over + found.under == pytest.approx(found.error, abs=1e-12)
     assert found.over - found.under == pytest.approx(gap, abs=1e-12)
@@ -222,7 +226,8 @@ def test_probabilities_and_their_top_confidence_give_the_same(measure, dtype):
 
 
 def test_terms_of_the_ece_by_hand():
-    confidence, correct = torch.tensor([0.9, 0.95, 0.7, 0.3]), torch.tensor([1, 0, 1, 0])
+    confidence = torch.tensor([0.9, 0.95, 0.7, 0.3])
+    correct = torch.tensor([1, 0, 1, 0])
     signs = bin_signs(confidence, correct, bins=5)  # 0.9 and 0.95: one of two is right
     assert signs.tolist() == [0, 1, 0, -1, 1]
     assert ece_terms(confidence, correct, signs).tolist() == pytest.approx([-0.1, 0.95, 0.3, 0.3])
@@ -307,7 +312,8 @@ def test_its_authors_agree_on_the_smooth_error(sharpness):
     logits, labels = random_logits(3000, 10, 16)
     probs = (sharpness * logits).softmax(1)
     # They halve the weight of confidences in the last cell of their grid, 0.001 wide: none is given to them.
-    confidence, correct = probs.amax(1).clamp(max=0.998), probs.argmax(1) == labels
+    confidence = probs.amax(1).clamp(max=0.998)
+    correct = probs.argmax(1) == labels
     found = smooth_calibration_error(confidence, correct)
     assert found == pytest.approx(smECE(confidence.numpy(), correct.double().numpy()), abs=1e-3)
     assert found >= abs(confidence_gap(confidence, correct)) - 1e-8
@@ -340,7 +346,8 @@ def test_torchmetrics_agrees(bins, sharpness):
 def test_netcal_agrees_on_ece():
     logits, labels = random_logits(3000, 10, 3)
     probs = (2 * logits).softmax(1)
-    confidence, correct = probs.amax(1).numpy(), (probs.argmax(1) == labels).long().numpy()
+    confidence = probs.amax(1).numpy()
+    correct = (probs.argmax(1) == labels).long().numpy()
     for bins in (1, 10, 15):
         ours = expected_calibration_error(probs, labels, bins)
         assert ours == pytest.approx(netcal.metrics.ECE(bins).measure(probs.numpy(), labels.numpy()), abs=1e-9)
@@ -396,8 +403,11 @@ def test_sharpening_does_not_move_what_is_left_at_the_best_temperature(sharpness
 
 def test_the_noise_floor_is_that_of_labels_drawn_from_the_probabilities():
     logits, _ = random_logits(400, 10, 7, spread=1.5)
-    probs, random = logits.softmax(1).numpy(), np.random.default_rng(8)
-    confidence, predicted, errors = probs.max(1), probs.argmax(1), []
+    probs = logits.softmax(1).numpy()
+    random = np.random.default_rng(8)
+    confidence = probs.max(1)
+    predicted = probs.argmax(1)
+    errors = []
     for _ in range(1500):
         labels = (probs.cumsum(1) < random.random((400, 1))).sum(1)  # from the whole row
         errors.append(by_definition(confidence, predicted == labels, 8))
@@ -441,7 +451,8 @@ def test_rounding_above_one_is_no_error():
 
 def by_scipy(logits, labels, offset=0.0):
     """The factor with the smallest NLL, by a search that knows no derivative, over log s."""
-    rows, own = logits.double().numpy(), (np.arange(len(labels)), labels.numpy())
+    rows = logits.double().numpy()
+    own = (np.arange(len(labels)), labels.numpy())
 
     def loss(log_scale):
         scaled = math.exp(log_scale) * rows + np.asarray(offset)
@@ -473,7 +484,8 @@ def test_at_the_best_temperature_the_expected_logit_is_the_true_one(number):
 
 def test_the_temperature_by_hand():
     # Three of four right with logits (2, 0): softmax gives 3/4 where 2 / T = ln 3.
-    logits, labels = torch.tensor([[2.0, 0]] * 4), torch.tensor([0, 0, 0, 1])
+    logits = torch.tensor([[2.0, 0]] * 4)
+    labels = torch.tensor([0, 0, 0, 1])
     assert fit_temperature(logits, labels) == pytest.approx(2 / math.log(3), rel=1e-8)
     # With an offset of ln 2 the odds are 2 e^{2s} : 1, which is 3 : 1 where 2 s = ln 1.5.
     offset = torch.tensor([math.log(2), 0])
@@ -568,7 +580,8 @@ def test_wrong_labels_are_named(valid, measure):
 
 @pytest.mark.parametrize("measure", MEASURES)
 def test_the_first_wrong_confidence_or_correctness_is_named(measure):
-    confidence, correct = torch.linspace(0, 1, 8), torch.tensor([0.0, 1, 0, 1, 1, 0, 1, 1])
+    confidence = torch.linspace(0, 1, 8)
+    correct = torch.tensor([0.0, 1, 0, 1, 1, 0, 1, 1])
     for wrong in (1.5, -0.5, math.nan, math.inf):
         with pytest.raises(SoftlabError, match=f"confidence 3 is {wrong:g}, not from 0 to 1"):
             measure(with_rows(confidence, [3, 6], wrong), correct)
@@ -588,15 +601,70 @@ def test_the_first_wrong_confidence_or_correctness_is_named(measure):
 def test_wrong_logits_are_named(valid, function):
     probs, labels = valid
     logits = probs.log()
-    for wrong in (probs, probs.float()):
-        with pytest.raises(SoftlabError, match="these are probabilities, give logits"):
-            function(wrong, labels)
     for wrong in (math.nan, math.inf, -math.inf):
         with pytest.raises(SoftlabError, match="row 2 of logits is not finite"):
             function(with_rows(logits, [2, 4], [0, wrong, 0, 0]), labels)
     for wrong in (logits[:0], logits[:, :1]):
         with pytest.raises(SoftlabError, match=r"two classes, not \("):
             function(wrong, labels[: len(wrong)])
+
+
+@pytest.mark.parametrize("function", [nll, nll_terms, fit_temperature, fit_scale])
+def test_logits_that_sum_to_1_are_taken_with_a_warning(valid, function):
+    """One-hot rows are logits as well as any others; whether they are meant so, only who gives them knows."""
+    labels = torch.tensor([0, 1, 1])
+    for logits in (torch.eye(3), torch.tensor([[0.25, 0.75], [0.5, 0.5], [1.0, 0.0]])):
+        with pytest.warns(UserWarning, match="sum to 1, as probabilities do: if that is what they are, give their log"):
+            function(logits, labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        function(valid[0].log(), valid[1])
+        function(torch.eye(3) + torch.tensor([0, 0, 0.01]), labels)
+
+
+def test_the_temperature_of_one_hot_logits_by_hand():
+    """Two of three are right: their share, 2/3, is the softmax of the top if e^s = 4."""
+    logits = torch.eye(3, dtype=torch.float64)
+    labels = torch.tensor([0, 1, 1])
+    with pytest.warns(UserWarning, match="sum to 1"):
+        assert fit_scale(logits, labels) == pytest.approx(math.log(4), rel=1e-8)
+    with pytest.warns(UserWarning, match="sum to 1"):
+        assert fit_temperature(logits, labels) == pytest.approx(1 / math.log(4), rel=1e-8)
+
+
+@pytest.mark.parametrize("above", [1.0000001, 1.0000009, 1.000002, 1.001])
+def test_rounding_above_1_is_one_thing_in_both_forms(above):
+    forms = (
+        (torch.tensor([above, 0.5]), torch.tensor([True, False])),
+        (torch.tensor([[above, 0.0], [0.5, 0.5]]), torch.tensor([0, 1])),
+    )
+    for confidence, right in forms:
+        for measure in (*MEASURES, lambda confidence, right: ece_noise_floor(confidence, draws=1)[0]):
+            if above < 1 + 1e-6:
+                measure(confidence, right)
+            else:
+                with pytest.raises(SoftlabError, match=f"{above}"):
+                    measure(confidence, right)
+
+
+@pytest.mark.parametrize(
+    ("number", "dtype", "text"),
+    [
+        (1.0000001, torch.float32, "1.0000001"),
+        (1.0000000000000002, torch.float64, "1.0000000000000002"),
+        (0.35, torch.float32, "0.35"),
+        (1.0078125, torch.bfloat16, "1.00781"),  # enough to tell it from 1 and from its neighbours
+        (-1e-8, torch.float32, "-1e-08"),
+        (3, torch.int64, "3"),
+    ],
+)
+def test_a_number_is_shown_with_as_many_digits_as_tell_it_from_others(number, dtype, text):
+    assert checks.shown(torch.tensor(number, dtype=dtype)) == text
+
+
+def test_a_correctness_next_to_1_is_named_with_its_digits():
+    with pytest.raises(SoftlabError, match=r"correctness 0 is 1\.0000001: it must be 0 or 1"):
+        confidence_gap(torch.tensor([0.5]), torch.tensor([1.0000001]))
 
 
 def test_wrong_settings_are_named(valid):

@@ -59,7 +59,8 @@ def test_small_multiples_and_panels_say_the_number_with_its_seeds():
     assert "currentColor" in drawn
     assert sum("3 seeds; over seeds" in name for name in names(drawn)) == 2
     assert sum("one seed, no interval" in name for name in names(drawn)) == 2
-    dashed, panels = 'stroke-dasharray="4,3"', charts.panels({"confidence": "gap"}, table(-0.05)).data
+    dashed = 'stroke-dasharray="4,3"'
+    panels = charts.panels({"confidence": "gap"}, table(-0.05)).data
     assert len(names(panels)) == 2
     assert dashed in panels  # where a network is as sure as right
     assert dashed not in drawn
@@ -83,3 +84,13 @@ def test_every_variant_of_a_law_and_every_sentence_of_a_paper_is_a_quantity_on_r
         assert all(confirmed[quantity].notna().any() for quantity in law.variants), law.id
     for one in papers().values():
         assert set(one.methods) <= set(effects(confirmed, one.quantity, one.against)), one.id
+
+
+def test_a_chart_has_room_for_letters_that_are_wider_than_those_measured():
+    """By a fifth and more: labels end at the axis, so what does not fit would be cut on the left."""
+    drawn = charts.specification(["ECE", "gap"], "mixup", table(-0.05).assign(ECE=lambda one: -one["gap"]), "gap").data
+    left, width = map(float, re.search(r'viewBox="(\S+) 0 (\S+) ', drawn).groups())
+    longest = max(map(len, re.findall(r'text-anchor="end"[^>]*>([^<]*)<', drawn)))
+    assert longest == len("confidence − accuracy (points)")
+    assert -left >= longest
+    assert f'width="{width:g}"' in drawn

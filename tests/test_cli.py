@@ -75,7 +75,8 @@ def test_who_waited_while_another_trained_does_not_say_that_it_trained(capsys, m
 def test_a_list_of_networks_is_trained_as_it_stands(capsys, tmp_path):
     from softlab import Experiment
 
-    path, manifest = tmp_path / "some.json", tmp_path / "rows.json"
+    path = tmp_path / "some.json"
+    manifest = tmp_path / "rows.json"
     fields = {"train_size": 50, "width": 4, "stem_stride": 2, "epochs": 1}
     small = {"study": "core", "evaluation": {"test_size": 50, "attack_size": 5, "attack_steps": 1}}
     some = [small | {"experiment": Experiment(**fields, seed=seed).as_dict()} for seed in (7, 3)]
@@ -149,7 +150,7 @@ def test_claims_lists_laws_and_papers_at_once_and_says_what_is_on_record(capsys)
 
     assert softlab("claims") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == [*laws(), *papers()]
+    assert [line.split()[0] for line in lines] == [*laws(), *laws("slope"), *papers()]
     assert lines[0].endswith(laws()["cones"].law)
     assert softlab("claims", "cones", "rates", "short") == 0
     shown = capsys.readouterr().out
@@ -158,6 +159,10 @@ def test_claims_lists_laws_and_papers_at_once_and_says_what_is_on_record(capsys)
     )
     assert "  theorem\n" in shown
     assert re.search(r"quick-confirm +label_smoothing +-0\.\d+ ± 0\.\d+ +as it says", shown)
+    assert softlab("claims", "split", "estimate", "passes") == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"label smoothing: Δ log m, relative to range: \+0\.\d\d ± 0\.\d\d\n", shown)
+    assert shown.count("  pending\n") == 1
     assert softlab("claims", "cone") == 2
     assert "unknown law or claim 'cone'; did you mean 'cones'" in capsys.readouterr().err
 

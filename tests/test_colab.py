@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
+import kernels
 import nbformat
 import pytest
 from packaging.requirements import Requirement
@@ -39,14 +40,22 @@ class Machine:
             (present / entry.name).symlink_to(entry)
         (self.site / "present.pth").write_text(f"{present}\n")
         self.own.add(self.site / "present.pth")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SOFTLAB_", "PYTHON"))}
-        self.environment = kept | {
-            "IPYTHONDIR": str(folder / "ipython"),
-            "PIP_NO_INDEX": "1",
-            "SOFTLAB_PROFILE": "smoke",
-            "SOFTLAB_STORE": str(folder / "store"),
-            "XDG_CACHE_HOME": str(folder / "cache"),
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("SOFTLAB_", "PYTHON", "VIRTUAL_ENV"))
         }
+        self.environment = (
+            kept
+            | kernels.pinned(folder / "jupyter", str(self.python))
+            | {
+                "IPYTHONDIR": str(folder / "ipython"),
+                "PIP_NO_INDEX": "1",
+                "SOFTLAB_PROFILE": "smoke",
+                "SOFTLAB_STORE": str(folder / "store"),
+                "XDG_CACHE_HOME": str(folder / "cache"),
+            }
+        )
 
     def run(self, *command, **told):
         return subprocess.run(
@@ -69,7 +78,8 @@ class Machine:
 
 def needed(requirements):
     """The distributions that these requirements name, with all that they need in turn."""
-    found, left = {}, [Requirement(one) for one in requirements]
+    found = {}
+    left = [Requirement(one) for one in requirements]
     while left:
         one = left.pop()
         if one.name not in found and (one.marker is None or one.marker.evaluate({"extra": ""})):
@@ -116,7 +126,7 @@ def test_all_notebooks_begin_with_the_same_cell():
 
 def test_without_a_source_the_cell_says_in_one_line_what_is_missing(machine):
     said = machine.cell(re.sub(r'(?m)^source = ".*?"', 'source = ""', first_cell(NOTEBOOKS[0]).source))
-    assert "ImportError: No module named 'softlab'; install softlab-book (README)" in said
+    assert "ImportError: No module named 'softlab'; install softlab-book (in a checkout: pip install" in said
     assert said.count("Traceback") == 1
     assert not machine.installed()
 
@@ -127,7 +137,7 @@ def test_another_softlab_is_named_and_nothing_is_installed_over_it(machine):
     told = {"SOFTLAB_SOURCE": "file:///nowhere.whl", "PYTHONPATH": str(machine.work)}
     said = machine.cell(first_cell(NOTEBOOKS[0]).source, **told)
     assert "cannot import name 'begin'" in said
-    assert "install softlab-book (README)" in said
+    assert "install softlab-book (in a checkout: pip install" in said
     assert str(machine.work / "softlab") in said
     assert "installing" not in said
 
@@ -143,8 +153,8 @@ def test_a_source_that_holds_another_package_is_refused(machine, tmp_path):
 
 
 @pytest.mark.slow
-def test_notebooks_run_alone_in_an_empty_folder_and_install_nothing_but_softlab(machine, wheel):
-    """One notebook installs; after it the others run two at a time, on the networks that are in the store by then."""
+def test_notebooks_run_alone_in_an_empty_folder_and_install_nothing_but_softlab(machine, wheel, book, tmp_path):
+    """One notebook installs and trains; after it the others run two at a time, on the networks of the built book."""
 
     def execute(path):
         shutil.copy(path, machine.work)
@@ -159,6 +169,8 @@ def test_notebooks_run_alone_in_an_empty_folder_and_install_nothing_but_softlab(
     assert "No module named 'softlab'" in machine.run("-c", "import softlab").stdout
     said = execute(NOTEBOOKS[0])
     assert said.startswith(f"softlab is missing here: installing softlab-book from {wheel.as_uri()}\n")
+    assert [*(tmp_path / "store").glob("*-seed*")]
+    shutil.copytree(book.folder / "runs", tmp_path / "store", dirs_exist_ok=True)
     assert machine.installed() == {"softlab", f"softlab_book-{metadata.version('softlab-book')}.dist-info"}
     with ThreadPoolExecutor(2) as two:
         assert set(two.map(execute, NOTEBOOKS[1:])) == {""}  # nothing is missing any more

@@ -31,7 +31,8 @@ def clothes():
 @pytest.fixture(scope="module")
 def colours():
     """(6, 3, 20, 24) uint8 that JPEG does not have to destroy: slopes, of another direction in each channel."""
-    across, down = torch.linspace(0, 1, 24).expand(20, 24), torch.linspace(0, 1, 20)[:, None].expand(20, 24)
+    across = torch.linspace(0, 1, 24).expand(20, 24)
+    down = torch.linspace(0, 1, 20)[:, None].expand(20, 24)
     image = torch.stack([across, down, (across + down) / 2])
     return (255 * image * torch.linspace(0.3, 1, 6)[:, None, None, None]).to(torch.uint8)
 

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import itertools
 import pickle
+import sys
 import tarfile
 import threading
 from functools import partial
@@ -16,7 +17,7 @@ import torch
 import torchvision
 from PIL import Image
 
-from softlab import SoftlabError, data
+from softlab import SoftlabError, data, folders
 from softlab.batches import balanced_subset
 
 
@@ -174,7 +175,8 @@ def idx(array):
 
 def test_fashion_mnist_comes_through_torchvisions_download_and_checksums(server, tmp_path, monkeypatch):
     folder, address = server
-    generator, resources = np.random.default_rng(0), []
+    generator = np.random.default_rng(0)
+    resources = []
     for part, count in (("train", 40), ("t10k", 20)):
         arrays = {"images-idx3": generator.integers(256, size=(count, 28, 28)), "labels-idx1": np.arange(count) % 10}
         for kind, array in arrays.items():
@@ -197,10 +199,12 @@ def test_fashion_mnist_comes_through_torchvisions_download_and_checksums(server,
 def test_cifar_comes_through_torchvisions_download_and_checksums(server, tmp_path, monkeypatch, name, reader):
     folder, address = server
     reader = getattr(torchvision.datasets, reader)
-    key, labels_key = reader.meta["key"], "labels" if name == "cifar10" else "fine_labels"
+    key = reader.meta["key"]
+    labels_key = "labels" if name == "cifar10" else "fine_labels"
     inside = tmp_path / reader.base_folder
     inside.mkdir()
-    generator, lists = np.random.default_rng(0), {}
+    generator = np.random.default_rng(0)
+    lists = {}
     for part, files in (("train_list", reader.train_list), ("test_list", reader.test_list)):
         lists[part] = []
         for file, _ in files:
@@ -270,11 +274,13 @@ def test_pairs_by_hand():
 
 
 def test_pairs_of_fashion_are_of_a_hundred_classes_and_their_parts_share_no_image():
-    mini, pairs = data.load("fashion-mini"), data.load("fashion-pairs")
+    mini = data.load("fashion-mini")
+    pairs = data.load("fashion-pairs")
     assert (len(pairs.classes), pairs.classes[13]) == (100, "trouser & dress")
     assert pairs.train_images.shape[1:] == (1, 28, 56)
     for part, of_each in (("train", 600), ("fit", 10), ("test", 60)):
-        images, labels = getattr(pairs, f"{part}_images"), getattr(pairs, f"{part}_labels")
+        images = getattr(pairs, f"{part}_images")
+        labels = getattr(pairs, f"{part}_labels")
         assert labels.bincount().tolist() == [of_each] * 100
         assert labels[:100].bincount().tolist() == [1] * 100  # the first ones are of all classes
         singles = {one.numpy().tobytes(): int(label) for one, label in zip(*_part(mini, part), strict=True)}
@@ -294,7 +300,8 @@ def test_a_data_set_of_ones_own_is_found_by_its_name(monkeypatch, tmp_path):
 
         @data.register("mine")
         def mine(root, shade=shade):
-            images, labels = torch.full((4, 1, 2, 2), shade, dtype=torch.uint8), torch.tensor([0, 1, 0, 1])
+            images = torch.full((4, 1, 2, 2), shade, dtype=torch.uint8)
+            labels = torch.tensor([0, 1, 0, 1])
             parts = {f"{part}_images": images for part in ("train", "fit", "test")}
             parts |= {f"{part}_labels": labels for part in ("train", "fit", "test")}
             return data.assemble("mine", parts, ("a", "b"), "a test")
@@ -304,3 +311,52 @@ def test_a_data_set_of_ones_own_is_found_by_its_name(monkeypatch, tmp_path):
     with pytest.raises(SoftlabError, match="cannot name a data set"):
         data.register("Mine!")
     data._load.cache_clear()
+
+
+def decoded(tmp_path, image, suffix="png", **options):
+    path = tmp_path / f"one.{suffix}"
+    image.save(path, **options)
+    return folders.decode({"these": {"a": [path]}})["these_images"][0]
+
+
+def test_grey_images_of_16_bits_are_scaled_and_floats_are_refused_by_name(tmp_path):
+    values = np.array([[0, 257, 32768, 65535]], np.uint16)
+    for suffix in ("png", "tif"):
+        assert decoded(tmp_path, Image.fromarray(values), suffix).tolist() == [[[0, 1, 128, 255]]]
+    for kind, mode in ((np.float32, "F"), (np.int32, "I")):
+        with pytest.raises(SoftlabError, match=f"one.tif cannot be read as an image: its mode is '{mode}'"):
+            decoded(tmp_path, Image.fromarray(values.astype(kind)), "tif")
+
+
+def test_an_image_that_asks_to_be_turned_is_not_and_that_is_said(tmp_path):
+    exif = Image.Exif()
+    exif[folders.TURNED] = 6
+    with pytest.warns(folders.Unturned, match="1 of 1 images have EXIF data"):
+        assert decoded(tmp_path, Image.new("RGB", (8, 4)), "jpg", exif=exif).shape == (3, 4, 8)
+
+
+def test_nested_images_are_those_of_torchvision_in_its_order_and_hidden_files_are_left_out(image_folder):
+    for name in ("deep/er", "b", ".ipynb_checkpoints"):
+        (image_folder / "train" / "cat" / name).mkdir(parents=True)
+        Image.fromarray(np.full((6, 5, 3), 100 + len(name), np.uint8)).save(image_folder / "train/cat" / name / "x.png")
+    expected = [
+        int(np.asarray(image)[0, 0, 0])
+        for image, _ in torchvision.datasets.ImageFolder(str(image_folder / "train"))
+        if np.asarray(image)[0, 0, 0] != 100 + len(".ipynb_checkpoints")
+    ]
+    (image_folder / "train" / "cat" / "._0.png").write_bytes(b"of macOS")
+    (image_folder / "train" / "cat" / "self").symlink_to(image_folder / "train" / "cat")  # would go round and round
+    first = data.load(f"folder:{image_folder}")
+    assert first.train_images[:, 0, 0, 0].tolist() == expected
+    Image.fromarray(np.full((6, 5, 3), 9, np.uint8)).save(image_folder / "train/cat/deep/er/x.png")
+    assert data.load(f"folder:{image_folder}").digest != first.digest  # in the same process, too
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are text")
+def test_names_that_are_not_utf_8(image_folder):
+    for part in ("train", "test"):
+        (image_folder / part / "cat").rename(image_folder / part / "caf\udce9")
+    (image_folder / "train" / "dog" / "0.png").rename(image_folder / "train" / "dog" / "\udce9.png")
+    found = data.load(f"folder:{image_folder}")
+    assert found.classes == ("caf\udce9", "dog")
+    assert len(found.digest) == 64

@@ -6,7 +6,7 @@ import numpy as np
 import pandas
 import pytest
 
-from softlab import SoftlabError, load_profile, provenance
+from softlab import SoftlabError, load_profile, records
 from softlab.effects import (
     at_best,
     averages,
@@ -72,11 +72,11 @@ def test_effects_and_averages_say_of_which_table_they_are():
 
 
 def test_a_table_names_the_command_that_makes_its_numbers_again():
-    verify = provenance.of_table("core", "quick", ["recorded", "recorded"])
+    verify = records.of_table("core", "quick", ["recorded", "recorded"])
     assert verify == {"table": "study core, profile quick", "command": "softlab verify core --profile quick"}
-    record = provenance.of_table("core", "quick", ["live", "recorded"])
+    record = records.of_table("core", "quick", ["live", "recorded"])
     assert record["command"] == "softlab record core --profile quick"
-    assert provenance.of_table("core", "mine", ["live"], packaged=False)["command"] == ""
+    assert records.of_table("core", "mine", ["live"], packaged=False)["command"] == ""
     assert load_profile("quick", seeds=2).is_packaged()
     assert not load_profile("quick", epochs=2).is_packaged()
 
@@ -143,7 +143,8 @@ def test_ece_is_a_mean_over_images_once_the_signs_of_its_bins_are_fixed():
     levels = averages(table(values, images, "ECE"), "ECE")
     assert levels["mixup"].mean - levels["baseline"].mean == pytest.approx(one.interval.mean)
     terms = np.array([[0.25, 0.25, 0.45, 0.45], [0.75, 0.75, 0.45, 0.45]])
-    by_hand, found = two_way_interval(terms), levels["baseline"]
+    by_hand = two_way_interval(terms)
+    found = levels["baseline"]
     assert (found.low, found.high) == pytest.approx((by_hand.low, by_hand.high))
     over_seeds = t_interval(terms.mean(1))
     assert (found.low, found.high) != pytest.approx((over_seeds.low, over_seeds.high))
@@ -153,9 +154,12 @@ def test_ece_is_a_mean_over_images_once_the_signs_of_its_bins_are_fixed():
 
 def test_coverage_is_that_of_the_level():
     """Simulated: networks and images both drawn anew; the true effect is 0.1. The interval covers it in 94 to 97 %."""
-    generator, covered, draws = np.random.default_rng(0), 0, 1500
+    generator = np.random.default_rng(0)
+    covered = 0
+    draws = 1500
     for _ in range(draws):
-        by_seed, by_image = generator.normal(0, 0.05, (5, 1)), generator.normal(0, 0.7, (1, 200))
+        by_seed = generator.normal(0, 0.05, (5, 1))
+        by_image = generator.normal(0, 0.7, (1, 200))
         both = 0.1 + by_seed + by_image + generator.normal(0, 0.5, (5, 200))
         one = two_way_interval(both)
         covered += one.low <= 0.1 <= one.high
@@ -262,7 +266,8 @@ SHY = [(0.6, 1), (0.6, 1), (0.6, 1), (0.6, 1)]
 
 def test_what_is_taken_off_the_gap_decides_what_ece_does():
     found = shifts(confident(baseline=[SURE, SURE], mixup=[LESS, LESS], cutmix=[SHY, SHY]))
-    one, two = found["mixup"], found["cutmix"]
+    one = found["mixup"]
+    two = found["cutmix"]
     assert [one.gap.mean, one.taken.mean, one.rest.mean] == pytest.approx([0.4, 0.3, 0])
     assert [one.start.mean, one.change.mean] == pytest.approx([4 / 3, -1])
     assert [two.taken.mean, two.start.mean, two.change.mean] == pytest.approx([0.8, 0.5, 0], abs=1e-12)

@@ -20,7 +20,8 @@ from softlab.lenses import applied, together
 from softlab.quantities import LENSES, QUANTITIES, Look, Samples
 from softlab.representation import Representation
 
-CLASSES, SIDE = 4, 6
+CLASSES = 4
+SIDE = 6
 FEW = {"attacked": 4, "steps": 2}
 
 
@@ -59,7 +60,8 @@ class Heads(nn.Module):
         super().__init__()
         torch.manual_seed(2)
         self.body = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 8), nn.ReLU())
-        self.fc, self.auxiliary = nn.Linear(8, CLASSES), nn.Linear(8, CLASSES)
+        self.fc = nn.Linear(8, CLASSES)
+        self.auxiliary = nn.Linear(8, CLASSES)
         self.unused = nn.Linear(8, CLASSES)
         self.returned = returned
 
@@ -101,7 +103,10 @@ def test_the_head_is_the_layer_whose_output_is_the_models(returned, head):
         (lambda net, f: {"logits": net.fc(f)}, r"no linear layer gives .* head=…: .*'fc' \(4 classes\)"),
         (lambda net, f: net.fc(f).softmax(1), r"no linear layer gives .* head=…: .*'fc' \(4 classes\)"),
         (lambda net, f: net.fc(f) + net.auxiliary(f), "no linear layer gives the model's logits, W f [+] b"),
-        (lambda net, f: net.fc(f).mul_(2), r"no linear layer gives .* head=…: 'body.1' \(8 classes\)$"),
+        (
+            lambda net, f: -net.fc(f),
+            "softlab needs a layer that does: the model returns .N, 4. from .* gives .N, 4. from",
+        ),
     ],
 )
 def test_where_no_layer_gives_the_output_one_line_says_what_to_name(returned, message):
@@ -109,6 +114,93 @@ def test_where_no_layer_gives_the_output_one_line_says_what_to_name(returned, me
         examine(Heads(returned), *pictures(), **FEW)
     assert "\n" not in str(caught.value)
     assert "unused" not in str(caught.value)
+
+
+VECTOR = torch.tensor([1.0, 0.0, -1.0, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("returned", "factor", "vector"),
+    [
+        (lambda net, f: 30 * net.fc(f), 30, 0),  # a logit scale
+        (lambda net, f: net.fc(f) / 9, 1 / 9, 0),
+        (lambda net, f: net.fc(f).mul_(2), 2, 0),  # in place
+        (lambda net, f: net.fc(f) + VECTOR, 1, VECTOR),
+        (lambda net, f: 5 * net.fc(f) + VECTOR, 5, VECTOR),
+    ],
+)
+def test_a_factor_and_a_vector_after_the_head_are_folded_in_and_said(returned, factor, vector):
+    images, labels = pictures()
+    model = Heads(returned)
+    logits = model(images / 255)
+    for head in ("fc", None):
+        found = examine(model, images, labels, head=head, **FEW)
+        scored = split_test(labels)[1]
+        torch.testing.assert_close(found.tested.logits, logits[scored].detach())
+        subject = foreign.subject(model, images, head, [0.0], [1.0])
+        torch.testing.assert_close(subject.head.weight, factor * model.fc.weight.detach())
+        torch.testing.assert_close(subject.head.bias, factor * model.fc.bias.detach() + vector)
+        (note,) = found.notes
+        assert ("times what the layer 'fc' gives" in note) == (factor != 1)
+        assert ("plus a vector" in note) == isinstance(vector, torch.Tensor)
+        assert note in found.findings()
+    assert model.fc.weight.abs().max() < 1  # the model itself is untouched
+
+
+def test_of_probabilities_the_factor_is_found_too_if_the_head_is_named():
+    images, labels = pictures()
+    scaled = examine(Heads(lambda net, f: 30 * net.fc(f)), images, labels, **FEW)
+    for returned in (lambda net, f: (30 * net.fc(f)).softmax(1), lambda net, f: {"y": 30 * net.fc(f), "f": f}):
+        found = examine(Heads(returned), images, labels, head="fc", **FEW)
+        torch.testing.assert_close(found.tested.logits, scaled.tested.logits, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        lambda net, f: -net.fc(f),
+        lambda net, f: 0 * net.fc(f),
+        lambda net, f: 5 * net.fc(f).tanh(),
+        lambda net, f: net.fc(f) * torch.tensor([1.0, 2.0, 3.0, 4.0]),  # a factor for each class
+        lambda net, f: net.fc(f) * f.norm(dim=1, keepdim=True),  # and for each image
+        lambda net, f: net.fc(f)[:, :3],
+        lambda net, f: net.fc(f).sigmoid(),
+        lambda net, f: net.fc(f).argmax(1),
+    ],
+)
+def test_anything_else_after_the_head_is_refused_with_what_both_give(returned):
+    with pytest.raises(SoftlabError, match=r"the model returns \(N.*from .*'fc' gives \(N, 4\) from") as caught:
+        examine(Heads(returned), *pictures(), head="fc", **FEW)
+    assert "\n" not in str(caught.value)
+
+
+def test_two_outputs_that_could_be_the_logits_are_refused():
+    with pytest.raises(SoftlabError, match=r"what the layer 'fc' gives and 30 times what .* cannot tell which"):
+        examine(Heads(lambda net, f: (lambda z: (z, 30 * z))(net.fc(f))), *pictures(), head="fc", **FEW)
+
+
+def test_the_factor_must_hold_for_all_images_not_only_for_those_tried():
+    images, labels = pictures(320)
+    tried = set(torch.linspace(0, len(images) - 1, foreign.PROBED).long().tolist())
+    odd = next(row for row in split_test(labels)[1].tolist() if row not in tried)
+    images[:, 0, 0, 0], images[odd, 0, 0, 0] = 0, 255
+
+    class Once(Heads):
+        def forward(self, images):
+            factor = torch.where(images[:, :1, 0, 0] == 1, 7.0, 30.0)
+            return factor * self.fc(self.body(images))
+
+    with pytest.raises(SoftlabError, match="30 times what the layer 'fc' gives on some images, and not on all"):
+        examine(Once(None), images, labels, **FEW)
+
+
+def test_attacks_run_on_the_model_as_it_is():
+    images, _ = pictures()
+    model = Heads(lambda net, f: (30 * net.fc(f)).clamp(-1e3, 1e3))  # never reached by these images
+    subject = foreign.subject(model, images, "fc", [0.0], [1.0])
+    points = 1e4 * images / 255
+    torch.testing.assert_close(subject(points), model(points))
+    assert subject(points).abs().max() == 1e3
 
 
 @pytest.mark.parametrize(
@@ -161,7 +253,12 @@ def test_models_without_a_linear_head_are_refused_in_one_line(model, message):
 
 
 @pytest.mark.parametrize(
-    ("name", "head"), [("mobilenet_v3_small", "classifier.3"), ("swin_t", "head"), ("resnet18", "fc")]
+    ("name", "head"),
+    [
+        ("mobilenet_v3_small", "classifier.3"),
+        pytest.param("swin_t", "head", marks=pytest.mark.slow),
+        ("resnet18", "fc"),
+    ],
 )
 def test_torchvision_networks_have_their_heads_found(name, head):
     model = torchvision.models.get_model(name, weights=None, num_classes=CLASSES)
@@ -190,8 +287,10 @@ class Fragile(nn.Module):
     def __init__(self):
         super().__init__()
         torch.manual_seed(3)
-        self.convolution, self.norm = nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6)
-        self.dropout, self.fc = nn.Dropout(0.5), nn.Linear(6 * 16, CLASSES)
+        self.convolution = nn.Conv2d(3, 6, 3)
+        self.norm = nn.BatchNorm2d(6)
+        self.dropout = nn.Dropout(0.5)
+        self.fc = nn.Linear(6 * 16, CLASSES)
         self.convolution.requires_grad_(False)
         self.seen = []
 
@@ -208,7 +307,9 @@ def test_the_model_is_bit_for_bit_as_before_also_after_an_error(broken):
     model.dropout.eval()
     model.fc.register_forward_hook(lambda *_: None)
     model(images.float() / 255).sum().backward()
-    before, seen, generator = state(model), list(model.seen), torch.random.get_rng_state()
+    before = state(model)
+    seen = list(model.seen)
+    generator = torch.random.get_rng_state()
     if broken:
         with pytest.raises(SoftlabError, match="classes are 0 to 3, but there are labels"):
             examine(model, images, labels + 1)
@@ -223,7 +324,8 @@ def test_the_model_is_bit_for_bit_as_before_also_after_an_error(broken):
 
 
 def test_a_network_in_training_mode_has_the_numbers_of_evaluation():
-    model, (images, labels) = Fragile(), pictures()
+    model = Fragile()
+    images, labels = pictures()
     trained = examine(model.train(), images, labels, **FEW).numbers
     assert trained == examine(model.eval(), images, labels, **FEW).numbers
 
@@ -277,7 +379,8 @@ def test_a_model_that_cannot_be_copied_is_refused():
 def test_the_numbers_are_those_of_the_lenses(tiny):
     run = softlab.fit_or_load(tiny)
     dataset = softlab.dataset_of(tiny)
-    images, labels = dataset.test_images[:200], dataset.test_labels[:200]
+    images = dataset.test_images[:200]
+    labels = dataset.test_labels[:200]
     fit, rest = split_test(labels)
     parts = [(images[rows], labels[rows]) for rows in (fit, rest)]
     reference = (dataset.train_images[:100], dataset.train_labels[:100])
@@ -295,7 +398,8 @@ def test_the_numbers_are_those_of_the_lenses(tiny):
 
 def test_a_normalisation_given_is_one_that_the_model_owns():
     images, labels = pictures()
-    mean, std = torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.3, 0.4])
+    mean = torch.tensor([0.5, 0.4, 0.3])
+    std = torch.tensor([0.2, 0.3, 0.4])
 
     class Owned(nn.Sequential):
         def forward(self, images):
@@ -360,7 +464,8 @@ def test_a_network_that_is_always_right_and_one_that_says_always_the_same():
 
 def findings(confidences, right, **changes):
     """Sentences about two-class predictions of these confidences, of which `right` say which are right."""
-    confidence, right = torch.tensor(confidences), torch.tensor(right)
+    confidence = torch.tensor(confidences)
+    right = torch.tensor(right)
     logits = torch.stack([(confidence / (1 - confidence)).log(), torch.zeros(len(confidence))], 1)
     labels = (~right).long()
     numbers = {"ECE": 0.1, "temperature": 2.0, "ECE at T": 0.02, "accuracy": float(right.float().mean())} | changes
@@ -400,6 +505,20 @@ def test_a_confidence_may_tell_right_from_wrong_and_an_accuracy_may_be_chance():
     assert "hardly" in findings([0.9] * 200, [True] * 120 + [False] * 80)[2]  # all are equally confident
     assert "hardly" in findings([0.6] * 160 + [0.95] * 40, [True] * 150 + [False] * 50)[2]  # surer where it is wrong
     assert "chance" in findings([0.9] * 200, [True] * 100 + [False] * 100)[0]
+
+
+def test_how_sure_how_steep_and_how_far_is_said_in_a_line_each():
+    """A margin of 3 in logits 6 long, 510 a pixel steep: 2 for each 1/255, so that the border is 1.5/255 away."""
+    logs = {"log margin": 3, "log length": 6, "log slope": 510, "log first-order radius": 1.5 / 255}
+    numbers = {name: float(np.log(value)) for name, value in logs.items()}
+    numbers |= {f"estimate, {reach}/255": 0.6 - reach / 20 for reach in (0.4, 1, 2, 4, 8)}
+    (text,) = [one for one in findings([0.9] * 20, [True] * 12 + [False] * 8, **numbers) if one.startswith("How sure")]
+    assert "typically 3 above the second, 0.50 times the length of its logits" in text
+    assert "takes 2 off that for every 1/255" in text
+    assert "typically 1.5/255 away" in text
+    assert "58.0 % at 0.4/255, 55.0 % at 1/255, 50.0 % at 2/255, 40.0 % at 4/255, 20.0 % at 8/255" in text
+    flat = findings([0.9] * 20, [True] * 12 + [False] * 8, **numbers | {"log slope": float(np.log(1e-9))})
+    assert not any("How sure" in one for one in flat)
 
 
 # Wrong input
@@ -558,9 +677,76 @@ def test_folders_named_by_number_are_classes_of_a_larger_network(given, tmp_path
     for name, number in (("cat", 3), ("dog", 1)):
         (tmp_path / "images").mkdir(exist_ok=True)
         (tmp_path / "images" / str(number)).symlink_to(given / "images" / name)
-    found, images, labels = foreign.from_files(
-        tmp_path / "five.safetensors", "mobilenet_v3_small", tmp_path / "images", 16
+    given = foreign.from_files(tmp_path / "five.safetensors", "mobilenet_v3_small", tmp_path / "images", 16)
+    assert given.model.classifier[3].out_features == 5
+    assert given.images.shape == (16, 3, 16, 16)
+    assert given.labels.tolist() == [1] * 8 + [3] * 8
+    assert "ImageFolder would sort them as text" in given.notes[0]
+
+
+def test_folders_named_by_number_are_those_classes_also_if_there_is_one_for_each(tmp_path):
+    names = sorted(map(str, range(12)))  # as text: 0, 1, 10, 11, 2, …
+    assert foreign.class_numbers(names, 12, tmp_path)[0] == [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert foreign.class_numbers(["0", "10", "2"], 12, tmp_path)[0] == [0, 10, 2]
+    assert foreign.class_numbers([f"{n:02}" for n in range(12)], 12, tmp_path)[0] == list(range(12))
+    numbers, note = foreign.class_numbers(["cat", "dog"], 2, tmp_path)
+    assert (numbers, "alphabetical order" in note) == ([0, 1], True)
+
+
+@pytest.mark.parametrize(
+    ("names", "classes", "message"),
+    [
+        (["007", "7"], 12, "'7' is named by a class's number, and '007' is not"),
+        (["1", "2", "cat"], 3, "'1' is named by a class's number, and 'cat' is not"),
+        (sorted(map(str, range(1, 13))), 12, "'12' is not: name all folders in .* 0 to 11"),
+        (["007", "07"], 2, "two folders in .* same number"),
+        (["cat", "dog"], 5, "the network has 5 classes, and there are 2 folders"),
+        (["01", "03"], 5, "without leading zeros"),
+    ],
+)
+def test_folders_of_which_the_class_is_not_sure_are_refused(names, classes, message, tmp_path):
+    with pytest.raises(SoftlabError, match=message):
+        foreign.class_numbers(names, classes, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("rename", "left_out"),
+    [
+        (lambda name: f"_orig_mod.{name}", "_orig_mod."),
+        (lambda name: f"module._orig_mod.{name}", "_orig_mod., module."),
+        (lambda name: name.replace("features.", "features._orig_mod."), "_orig_mod."),
+        (lambda name: f"model.net.{name}", "model.net."),
+    ],
+)
+def test_what_wrappers_add_to_names_of_weights_is_left_out_and_said(given, tmp_path, rename, left_out):
+    tensors = safetensors.torch.load_file(given / "net.safetensors")
+    safetensors.torch.save_file({rename(name): one for name, one in tensors.items()}, tmp_path / "wrapped.safetensors")
+    found = foreign.from_files(tmp_path / "wrapped.safetensors", "mobilenet_v3_small", given / "images", 8)
+    assert found.notes[0] == f"Left out of the weights' names: {left_out}"
+    assert all(torch.equal(tensors[name], one) for name, one in found.model.state_dict().items())
+
+
+def test_arrays_of_any_strides_byte_order_and_of_16_bits_are_taken():
+    images, labels = pictures()
+    model = fitted(mlp(), images, labels)
+    plain = examine(model, images, labels, **FEW).numbers
+    flipped = images.flip(3).numpy()[..., ::-1]  # the same images, through a negative stride
+    assert examine(model, flipped, labels.flip(0).numpy()[::-1], **FEW).numbers == pytest.approx(plain, nan_ok=True)
+    assert examine(model, (images.numpy() / 255).astype(">f4"), labels, **FEW).numbers == pytest.approx(
+        plain, nan_ok=True
     )
-    assert found.classifier[3].out_features == 5
-    assert images.shape == (16, 3, 16, 16)
-    assert labels.tolist() == [1] * 8 + [3] * 8
+    deep = torch.from_numpy(images.numpy().astype(np.uint16) * 257)
+    assert examine(model, deep, labels, **FEW).numbers == pytest.approx(plain, rel=1e-4, abs=1e-4, nan_ok=True)
+    for wrong in (deep.to(torch.uint32), images.to(torch.complex64), np.array([["a"]], object), "abc"):
+        with pytest.raises(SoftlabError, match=r"^images must be"):
+            examine(model, wrong, labels)
+
+
+def test_probabilities_of_a_network_whose_answers_hardly_differ_are_those_of_its_head():
+    """No factor could be fitted there, and none is needed: the softmax is the head's."""
+    torch.manual_seed(0)
+    made = torch.randn(10).expand(30, 10) + 1e-6 * torch.randn(30, 10)
+    found = foreign._relation(made, made.softmax(1), ())
+    assert found is not None
+    assert (found.factor, float(found.shift.abs().max())) == (1.0, 0.0)
+    assert foreign._relation(made, made.flip(1).softmax(1), ()) is None

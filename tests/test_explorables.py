@@ -54,7 +54,7 @@ def stand_in(seed):
     some = [build_model(experiment.replace(feature_dimension=2, seed=seed + k), images) for k in range(3)]
     return SimpleNamespace(experiment=experiment, model=some[-1], snapshot=lambda epoch: some[epoch])
 
-runs.study = lambda *_: {m: [stand_in(3 * k)] for k, m in enumerate(("baseline", "label_smoothing"))}
+study = lambda *_: {m: [stand_in(3 * k)] for k, m in enumerate(("baseline", "label_smoothing"))}
 """,
     "maxsup-field": """
 three = ["baseline", "label_smoothing", "maxsup"]
@@ -107,7 +107,8 @@ def test_the_law_is_that_of_the_text():
 
 def test_forces_are_minus_the_gradients_of_the_losses_and_rates_those_of_the_theorem():
     points = figures.plane_points(8, 0.85)
-    logits, alpha = points @ figures.PLANE, 0.3
+    logits = points @ figures.PLANE
+    alpha = 0.3
     found = node("given[0].map((logits) => numbers.forcesOn(logits, given[1]))", logits.tolist(), alpha)
     losses = [
         lambda z: -z.log_softmax(1)[:, 0],
@@ -140,7 +141,8 @@ def test_errors_of_bins_are_those_of_calibration():
 @pytest.mark.parametrize("classes", [3, 10])
 def test_the_nearest_apex_is_that_of_geometry(classes):
     draw = torch.Generator().manual_seed(classes)
-    weight, bias = torch.randn(classes, 2, generator=draw), torch.randn(classes, generator=draw)
+    weight = torch.randn(classes, 2, generator=draw)
+    bias = torch.randn(classes, generator=draw)
     found = node("numbers.nearestApex(...given)", weight.tolist(), bias.tolist())
     assert torch.allclose(torch.tensor(found), geometry.apex(weight, bias), atol=1e-4)
 
@@ -160,7 +162,8 @@ def test_still_pictures_show_the_law_and_the_bins():
 
 @pytest.fixture
 def page(monkeypatch):
-    shown, drawn = [], []
+    shown = []
+    drawn = []
 
     def draw(*values):
         drawn.append(values)
@@ -194,7 +197,8 @@ def test_a_number_that_json_does_not_have_is_refused(monkeypatch):
 
 def test_live_forms_follow_each_of_their_controls_in_a_kernel(monkeypatch, tmp_path):
     chapters = {name: code_cells(chapter) for name, (chapter, _) in CELLS.items()}
-    sources = [cells["imports"] for cells in chapters.values()] + [STAND_INS]
+    imports = [text for cells in chapters.values() for name, text in cells.items() if name.startswith("imports")]
+    sources = [*imports, STAND_INS]
     for name, (_, ids) in CELLS.items():
         sources += [GIVEN[name], *(chapters[name][one] for one in ids), MOVE]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in sources])

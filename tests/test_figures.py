@@ -22,8 +22,10 @@ from softlab.figures import (
     attack_steps,
     confidence_shifts,
     doses,
+    estimate_and_ladder,
     estimate_panels,
     estimates,
+    estimates_by_radius,
     fields_and_outcomes,
     force_field,
     maps,
@@ -34,13 +36,16 @@ from softlab.figures import (
     plane_points,
     projections,
     repairs,
+    slope_plane,
     specification,
+    splits,
     style,
     turned,
     ways_under_attack,
 )
 from softlab.figures.style import class_colors
-from softlab.intervals import Interval
+from softlab.intervals import OPEN, Interval
+from softlab.margin_laws import Place
 
 # Linear RGB as it is seen without one kind of cone. Machado, Oliveira and Fernandes 2009, doi:10.1109/TVCG.2009.113,
 # the table of matrices at severity 1.
@@ -165,7 +170,8 @@ def test_values_of_a_grid_stand_side_by_side_and_none_last():
 
 
 def test_specification_draws_pale_what_is_no_larger_than_what_belongs_to_no_network():
-    small, large = at_one_scale(mixup=(0.02, 0.01, 0.03)), at_one_scale(mixup=(-0.3, -0.4, -0.2))
+    small = at_one_scale(mixup=(0.02, 0.01, 0.03))
+    large = at_one_scale(mixup=(-0.3, -0.4, -0.2))
     moves = {"one": {"mixup": 0.1}, "own": {"mixup": 0.0}}
     figure = specification({"one": [small, large], "own": [small]}, moves, ["mixup"], "x")
     (ax,) = figure.axes
@@ -259,7 +265,8 @@ def test_doses_are_drawn_from_zero_on_with_their_intervals():
 
 
 def test_maps_write_each_value_in_its_cell_and_bold_what_is_beside_zero():
-    sure, open_one = Interval(-12.0, -14.0, -10.0, 3), Interval(3.0, -math.inf, math.inf, 1)
+    sure = Interval(-12.0, -14.0, -10.0, 3)
+    open_one = Interval(3.0, -math.inf, math.inf, 1)
     cells = {(250, 360): Interval(40.0, 38.0, 42.0, 3), (1000, 360): Interval(20.0, 18.0, 22.0, 3)}
     figure = maps({"baseline": cells, "Mixup": {(250, 360): sure, (1000, 360): open_one}}, "images\nsteps")
     written = {text.get_text(): text.get_fontweight() for ax in figure.axes for text in ax.texts}
@@ -267,7 +274,8 @@ def test_maps_write_each_value_in_its_cell_and_bold_what_is_beside_zero():
 
 
 def test_over_passes_has_a_panel_a_method_and_a_line_a_size():
-    one, many = Interval(40.0, 37.0, 43.0, 3), Interval(20.0, 18.0, 22.0, 3)
+    one = Interval(40.0, 37.0, 43.0, 3)
+    many = Interval(20.0, 18.0, 22.0, 3)
     panels = {"baseline": {(250, 360): many, (1000, 360): one}, "mixup": {(1000, 360): many}}
     figure = over_passes(panels, 100, "left (%)")
     left, right = figure.axes
@@ -355,3 +363,133 @@ def test_projections_have_a_row_for_each_part_and_a_dot_for_each_point():
 def test_each_class_has_a_colour_of_its_own():
     for count in (2, 10, 100):
         assert len({class_colors(count)(index) for index in range(count)}) == count
+
+
+def place(method, slope, margin, attacked=2.0, half=0.05, n=5, dose=None):
+    """Where a method lies, each change ± half; attacked: in points, None where it is not on record."""
+    beside = {name: Interval(at, at - half, at + half, n) for name, at in (("slope", slope), ("margin", margin))}
+    ratio = Interval(margin - slope, margin - slope - half, margin - slope + half, n)
+    lost = OPEN if attacked is None else Interval(attacked, attacked - 1, attacked + 1, n)
+    return Place(method, dose, **beside, ratio=ratio, attacked=lost)
+
+
+PLACES = [
+    place("label_smoothing", -0.6, -0.8, -4.0),
+    place("cutmix", -0.9, -0.6, 9.6),
+    place("maxsup", -0.62, -0.78, -4.2),
+]
+
+
+def crowded(figure):
+    """Words of a figure that leave it, and pairs that overlap. Ticks beyond the end of an axis are not drawn."""
+    figure.draw_without_rendering()
+    words = [text for legend in figure.legends for text in legend.get_texts()]
+    for ax in figure.axes:
+        words += [*ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label]
+        for axis, ends in ((ax.xaxis, sorted(ax.get_xlim())), (ax.yaxis, sorted(ax.get_ylim()))):
+            words += [tick.label1 for tick in axis.get_major_ticks() if ends[0] <= tick.get_loc() <= ends[1]]
+    boxes = [(text.get_text(), text.get_window_extent()) for text in words if text.get_text() and text.get_visible()]
+    whole = figure.bbox.padded(1)
+    outside = [text for text, box in boxes if not (whole.contains(*box.min) and whole.contains(*box.max))]
+    return outside + [(one[0], two[0]) for one, two in combinations(boxes, 2) if one[1].overlaps(two[1])]
+
+
+def test_methods_lie_in_the_plane_of_slope_and_margin_with_plain_training_at_the_origin():
+    figure = slope_plane({"": PLACES})
+    ax = figure.axes[0]
+    seen = drawn(ax)
+    assert seen[style("cutmix").color, style("cutmix").marker] == [(-0.9, -0.6)]
+    assert seen[style("baseline").color, style("baseline").marker] == [(0, 0)]
+    halos = ax.collections[0] if len(ax.collections) == 1 else next(c for c in ax.collections if len(c.get_offsets()))
+    assert [tuple(at) for at in halos.get_offsets()] == [(-0.6, -0.8), (-0.9, -0.6), (-0.62, -0.78)]
+    assert list(halos.get_array()) == [-4.0, 9.6, -4.2]
+    red, _, blue, _ = halos.to_rgba(-9)
+    assert red > blue, "red where accuracy under attack is lost"
+    assert [text.get_text() for text in figure.legends[0].get_texts()][:3] == ["baseline", "label smoothing", "CutMix"]
+    plt.close(figure)
+
+
+def test_a_line_of_the_plane_has_the_factor_of_margin_over_slope_at_its_end():
+    figure = slope_plane({"": PLACES})
+    ax = figure.axes[0]
+    factors = [text for text in ax.texts if text.get_text().startswith("×")]
+    assert {"× 0.8", "× 1.25"} <= {text.get_text() for text in factors}
+    right = ax.get_xlim()[1]
+    above = ax.get_ylim()[1]
+    for text in factors:
+        across, up = text.xy
+        assert up - across == pytest.approx(math.log(float(text.get_text()[1:])))
+        assert across == pytest.approx(right) or up == pytest.approx(above)
+    plt.close(figure)
+
+
+@pytest.mark.parametrize(
+    "panels",
+    [
+        {"": PLACES},
+        {"Fashion-MNIST (mini), 1,000 training images, ResNet-8": PLACES, "CIFAR-10": PLACES[:1], "third": PLACES},
+        {"one network": [place("mixup", -0.1, -0.3, n=1, half=math.inf)]},
+        {"no attack": [place("mixup", 0.4, 0.1, attacked=None)]},
+        {"far": [place("mixup", 2.5, -3.0), place("cutmix", -2.0, 1.0, half=9.0)]},
+        {"close": [place("mixup", 0.01, 0.02)]},
+        {"many": [place("mixup", -x / 20, -x / 15, dose=x) for x in range(20)]},
+        {"none": []},
+    ],
+    ids=lambda panels: "-".join(panels) or "untitled",
+)
+def test_the_plane_has_room_for_its_words(panels):
+    figure = slope_plane(panels)
+    assert len([ax for ax in figure.axes if ax.get_xlabel() == "change of log slope"]) == len(panels)
+    assert crowded(figure) == []
+    plt.close(figure)
+
+
+def test_an_interval_that_leaves_the_plane_ends_in_arrows():
+    ax = slope_plane({"": [*PLACES, place("mixup", -0.5, -0.5, half=9.0)]}).axes[0]
+    left, right = ax.get_xlim()
+    below, above = ax.get_ylim()
+    ends = {line.get_marker(): (line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines}
+    assert [ends[4], ends[5]] == [(left, -0.5), (right, -0.5)]
+    assert [ends[6], ends[7]] == [(-0.5, above), (-0.5, below)]
+    plt.close("all")
+
+
+def test_splits_have_a_panel_a_method_and_a_row_a_normaliser():
+    margin = Interval(0.4, 0.3, 0.5, 5)
+    slope = Interval(0.6, 0.5, 0.7, 5)
+    rows = {"raw": (margin, slope), "length": (slope, margin), "spread between images": (margin, slope)}
+    for panels in ({"label_smoothing": rows, "cutmix": rows}, {"cutmix": rows}, {"cutmix": {}}):
+        figure = splits(panels)
+        assert [ax.get_title() for ax in figure.axes] == [style(method).label for method in panels]
+        assert crowded(figure) == []
+    figure = splits({"cutmix": rows})
+    (ax,) = figure.axes
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["raw", "over length", "over spread between images"]
+    markers = [line for line in ax.lines if line.get_marker() == style("cutmix").marker]
+    fills = [(line.get_xdata()[0], line.get_fillstyle()) for line in markers]
+    assert fills[:4] == [(0.4, "full"), (0.6, "none"), (0.6, "full"), (0.4, "none")]
+    plt.close("all")
+
+
+def test_estimates_have_a_colour_a_radius_in_every_panel():
+    rows = {"radius": ["1/255", "1/255", "4/255"], "estimate": [70.0, 60.0, 40.0], "attacked": [69.0, 61.0, 38.0]}
+    units = pandas.DataFrame(rows)
+    figure = estimates_by_radius({"grey": units, "colour": units[2:]})
+    assert crowded(figure) == []
+    first, second = figure.axes
+    one, four = (line for line in first.lines if line.get_marker() == "o")
+    assert [*zip(*one.get_data(), strict=True)] == [(70, 69), (60, 61)]
+    (alone,) = (line for line in second.lines if line.get_marker() == "o")
+    assert one.get_color().tolist() != four.get_color().tolist() == alone.get_color().tolist()
+    plt.close(figure)
+
+
+def test_the_estimate_stands_beside_the_ladder_on_one_scale():
+    units = pandas.DataFrame({"method": ["baseline", "mixup"], "estimate": [41.0, 30.0], "attacked": [40.0, 29.0]})
+    for panels in ({"": units}, {"small": units, "large": units[:1], "none": units[:0]}):
+        figure = estimate_and_ladder(panels)
+        assert crowded(figure) == []
+        assert {ax.get_xlim() for ax in figure.axes} == {ax.get_ylim() for ax in figure.axes}
+        seen = drawn(figure.axes[0])
+        assert seen[style("mixup").color, style("mixup").marker] == [(30.0, 29.0)]
+        plt.close(figure)

@@ -24,15 +24,25 @@ GOLDEN = Path(__file__).with_name("golden.json")
 TINY = Experiment(train_size=200, width=4, stem_stride=2, epochs=2, batch_size=50, learning_rate=0.05)
 TRANSFORMER = {"width": 8, "stem_stride": 1, "train_size": 50, "optimizer": "adamw", "learning_rate": 0.001}
 # Another processor rounds otherwise, and deep networks make more of it: of curves from an AMD and an Intel server most
-# differ by less than .0001, resnet20's by .0006, resnet18's by .006, the magnitude of resnet50 by .03.
+# differ by less than .0001, resnet20's by .0006, resnet18's by .006, the magnitude of resnet50 by .03. An AMD server
+# without AVX-512, which emulates bfloat16, is farther away: what stands below by name, by half of it or more.
 TOLERANCE = {"fp32": 1e-3, "bf16": 1e-2}
-DEEP = {("model resnet18", "fp32"): 2e-2, ("model resnet50", "fp32"): 1e-1}
+DEEP = {
+    ("model resnet18", "fp32"): 2e-2,
+    ("model resnet18", "bf16"): 3e-2,
+    ("model resnet20", "fp32"): 3e-3,
+    ("model resnet50", "fp32"): 1e-1,
+    ("model resnet50", "bf16"): 5e-2,
+    ("model mobilenet_v2", "bf16"): 3e-2,
+    ("method dual_focal", "fp32"): 1e-2,  # its loss turns on which logit is second
+}
 QUANTITIES = ("loss", "feature_magnitude")
 # What a profile can turn, each beside the plain baseline.
 OPTIONS = {
     "adamw": {"optimizer": "adamw", "learning_rate": 0.002, "momentum": 0.8},
     "schedule": {"schedule": "cosine", "warmup": 0.5, "momentum": 0.5, "weight_decay": 0.1},
     "augmentation": {"augmentation": "flip_shift"},
+    "flips": {"augmentation": "flip"},
     "noise": {"label_noise": 0.4, "class_count": 5},
     "head": {"head": "two_layers", "head_bias": "zero", "feature_dimension": 5, "dropout": 0.3},
     "seed": {"seed": 1234},
@@ -43,6 +53,7 @@ CASES = (
     {f"method {name}": {"method": name.partition(",")[0], "method_parameters": of} for name, of in METHODS.items()}
     | {f"model {name}": {"model": name} for name in models.ARCHITECTURES if name.startswith("resnet")}
     | {"model mobilenet_v2": {"model": "mobilenet_v2", "width": 32, "train_size": 50}}  # narrower, it rounds widths up
+    | {"model airbench": {"model": "airbench", "width": 8, "stem_stride": 1, "train_size": 100}}
     | {f"model {name}": TRANSFORMER | {"model": name} for name in ("swin_t", "convnext_t", "vit_s")}
     | {f"option {name}": changes for name, changes in OPTIONS.items()}
 )
@@ -78,9 +89,11 @@ def test_every_architecture_and_method_has_its_curves():
 def test_a_curve_moves_with_a_new_version_only(case, precision):
     if torch.__version__.partition("+")[0] != golden()["torch"]:
         pytest.skip(f"curves are those of torch {golden()['torch']}; another one rounds otherwise")
-    experiment, record = TINY.replace(**CASES[case], precision=precision), golden()["curves"][case]
+    experiment = TINY.replace(**CASES[case], precision=precision)
+    record = golden()["curves"][case]
     assert record["versions"] == runs.versions(experiment), "a new version: record its curves (see this file)"
-    found, most = curves(experiment), DEEP.get((case, precision), TOLERANCE[precision])
+    found = curves(experiment)
+    most = DEEP.get((case, precision), TOLERANCE[precision])
     for name in QUANTITIES:
         near = pytest.approx(record[precision][name], abs=most, rel=most)
         assert found[name] == near, "raise TRAINING, or the version of the network or method that changed"

@@ -1,6 +1,7 @@
 """What notebooks and training depend on: names followed through a small package, and through the book's."""
 
 import json
+import os
 from pathlib import Path
 
 import inputs
@@ -122,7 +123,9 @@ def test_settings_are_those_of_a_notebook_s_studies():
     path = ROOT / "notebooks" / "06_robustness.ipynb"
     found = json.loads(inputs.settings_of(path, profile, chapters(profile)["06_robustness"]))
     assert found["profile"]["seeds"] == list(profile.seeds)
-    assert set(found["studies"]) == {"core"}
+    assert set(found["studies"]) == {"core", "weight_decay", "flat"}, (
+        "a study that is called like a method is named with it"
+    )
 
 
 def test_what_would_not_change_is_not_written(tmp_path):
@@ -132,6 +135,20 @@ def test_what_would_not_change_is_not_written(tmp_path):
     assert path.stat().st_mtime_ns == before
     inputs.write_changed(path, "2")
     assert path.read_text() == "2"
+
+
+def test_what_is_dated_in_the_future_counts_as_old(tmp_path):
+    made = tmp_path / "html" / "index.html"
+    early = tmp_path / "early"
+    made.parent.mkdir()
+    for path, age in ((made, -3600), (early, 3600)):
+        path.touch()
+        stamp = path.stat().st_mtime - age
+        os.utime(path, (stamp, stamp))
+    before = early.stat().st_mtime_ns
+    inputs.forget_the_future(tmp_path)
+    assert made.stat().st_mtime == 1
+    assert early.stat().st_mtime_ns == before
 
 
 def test_a_folder_of_images_is_another_when_an_image_changes(tmp_path):

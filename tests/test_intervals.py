@@ -29,12 +29,14 @@ def test_an_interval_by_hand():
 @pytest.mark.parametrize("n", [2, *SEEDS])
 def test_intervals_and_p_values_are_those_of_scipy(n):
     values, other = 10 * draws(n, 0.3)[:2]
-    found, peer = t_interval(values), stats.ttest_1samp(values, 0).confidence_interval()
+    found = t_interval(values)
+    peer = stats.ttest_1samp(values, 0).confidence_interval()
     assert (found.low, found.mean, found.high) == pytest.approx((peer.low, values.mean(), peer.high))
     for null in (0, 3, -10, found.low, found.mean):
         assert found.p_value(null) == pytest.approx(stats.ttest_1samp(values, null).pvalue)
     pair = values + other, values - 1  # what they share cancels
-    found, peer = paired_interval(*pair), stats.ttest_rel(*pair)
+    found = paired_interval(*pair)
+    peer = stats.ttest_rel(*pair)
     assert (found.low, found.high) == pytest.approx(tuple(peer.confidence_interval()))
     assert found.p_value() == pytest.approx(peer.pvalue)
 
@@ -100,7 +102,9 @@ def test_holm_is_that_of_statsmodels(monkeypatch):
 def test_seeds_and_images_by_hand():
     """Two seeds, three images: mean squares 6 of seeds, 13/6 of images, 1/2 of the rest; 23/3 together."""
     one = two_way_interval([[1, 2, 4], [4, 4, 5]])
-    seeds, images, rest = 6.0, 13 / 6, 0.5
+    seeds = 6.0
+    images = 13 / 6
+    rest = 0.5
     assert (one.mean, one.n) == (pytest.approx(10 / 3), 2)
     degrees = (23 / 3) ** 2 / (seeds**2 / 1 + images**2 / 2 + rest**2 / 2)
     assert one.degrees == pytest.approx(degrees)
@@ -116,7 +120,9 @@ def test_seeds_and_images_by_hand():
 @pytest.mark.parametrize("spreads", [(1, 1, 1), (0.02, 0.3, 1), (0, 0, 1), (0.05, 0, 1), (0, 1, 1), (0.3, 0.1, 1)])
 def test_an_interval_over_seeds_and_images_covers_what_it_says(spreads):
     """Standard deviations of seeds, images and the rest; never below 93 %, which few seeds alone would be."""
-    draw, hits, times = np.random.default_rng(1), 0, 600
+    draw = np.random.default_rng(1)
+    hits = 0
+    times = 600
     for _ in range(times):
         shapes = ((5, 1), (1, 200), (5, 200))
         one = two_way_interval(sum(s * draw.normal(size=shape) for s, shape in zip(spreads, shapes, strict=True)))

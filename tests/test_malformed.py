@@ -13,7 +13,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from softlab import SoftlabError, begin, cli, load_profile
+from softlab import SoftlabError, begin, cli, files, load_profile
 
 ROOT = Path(__file__).parent.parent
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -50,6 +50,10 @@ FILES = {
     "many digits": (b"title: " + b"9" * 5000, "not valid YAML"),
     "many digits in base 16": (b"title: 0x" + b"f" * 5000, "more than 64 bits, line 1"),
     "huge": (b"#" * (2**20 + 1), "is no file of at most 1024 KiB"),
+    "a time": (b"seeds: 1\ntitle: 1:30", "1:30, line 2: YAML 1.1 takes this for a number in base 60"),
+    "a time with a point": (b"title: 1:30.5", "base 60"),
+    "a leading zero": (b"title: 007", "007, line 1: YAML 1.1 takes this for a number in base 8"),
+    "a leading zero before an 8": (b"title: -08", "base 8"),
 }
 PROFILES = {
     "an unknown entry": ("metods: {}", "did you mean 'methods'"),
@@ -72,7 +76,7 @@ PROFILES = {
     "too many seeds": ("seeds: 1000000000000", "seeds must be a whole number from 1 to 10000"),
     "a first seed too late": ("{first_seed: 2147483647, seeds: 2}", "seed must be a whole number from 0"),
     "methods as a list": ("methods: [mixup]", "methods must be a list of names or map names"),
-    "a path as method": ("methods: {../../x: {}}", "is not a name"),
+    "a path as method": ("methods: {../../x: {}}", "cannot name a method"),
     "an unknown method": ("methods: {mixap: {}}", "did you mean 'mixup'"),
     "an unknown parameter": ("methods: {mixup: {bta: 1}}", "did you mean 'beta'"),
     "too much smoothing": ("methods: {label_smoothing: {alpha: 1.1}}", "alpha must be a number from 0 to 1"),
@@ -81,6 +85,9 @@ PROFILES = {
     "no steps": ("evaluation: {attack_steps: null}", "attack_steps must be a whole number"),
     "unknown times": ("seconds_per_network: {cup: 3}", "did you mean 'cpu'"),
     "unknown resources": ("resources: {gpu: 1}", "did you mean 'gpus'"),
+    "a time in a method": ("methods: {mixup: {beta: 1:30}}", "base 60"),
+    "a number as description": ("description: 1.10", "description must be text, not 1.1: put it in quotes"),
+    "a switch": ("experiment: {compiled: on}", "compiled must be true or false, not 'on'"),
     "too many GPUs": ("resources: {gpus: 1000}", "gpus must be a whole number from 0 to 64"),
 }
 SWEEPS = {
@@ -119,6 +126,9 @@ SWEEPS = {
         "vary: {α: {sets: [overrides.methods.maxsup.alpha], values: [0, 2]}}",
         "alpha must be a number from 0 to 1, not 2",
     ),
+    "a time in a grid": ("vary: {overrides.epochs: [1:30]}", "base 60"),
+    "a switch": ("vary: {overrides.head: [no]}", "unknown head 'no'"),
+    "a number as title": ("{title: 1.10, vary: {seeds: [1]}}", "title must be text, not 1.1: put it in quotes"),
     "a column's name": ("vary: {value: {sets: [seeds], values: [1]}}", "the table has a column of that name"),
     "an unknown quantity": ("{show: [acuracy], vary: {seeds: [1]}}", "did you mean 'accuracy'"),
     "a quantity as text": ("{show: ECE, vary: {seeds: [1]}}", "show must be a list of names"),
@@ -193,7 +203,7 @@ def test_a_sweep_that_cannot_be(name, nothing_left, capsys):
 @pytest.mark.parametrize("name", ["...yaml", "a b.yaml", "{x}.yaml", "-x.yaml", "a;b.yaml", "größe.yaml", "x\ny.yaml"])
 def test_a_file_s_name_that_could_not_be_a_folder_s(name, nothing_left, capsys):
     (nothing_left / name).write_text("vary: {seeds: [1]}")
-    assert "is named with small letters" in check_sweep(capsys, nothing_left / name)
+    assert "cannot name a sweep" in check_sweep(capsys, nothing_left / name)
     (nothing_left / name).write_text("methods: {baseline: {}}")
     assert "is named with letters" in check_profile(capsys, nothing_left / name)
     (nothing_left / name).unlink()
@@ -248,14 +258,73 @@ def test_parameters_of_a_notebook_that_cannot_be(parameters, words, nothing_left
         ("=3", "unknown field ''"),
         ("epochs=", "epochs must be a whole number"),
         ("epochs=[", "is no value"),
-        ("epochs=!!python/object/apply:os.system [touch pwned]", "is no value"),
+        ("epochs=!!python/object/apply:os.system [touch pwned]", "epochs must be a whole number"),
+        ("epochs={a: !!python/object/apply:os.system [touch pwned]}", "is no value"),
         ("epochs=1e400", "epochs must be a whole number"),
-        ("methods={../x: {}}", "is not a name"),
+        ("methods={../x: {}}", "cannot name a method"),
         ("data=../../etc", "unknown data set"),
+        ("data", "--set takes FIELD=VALUE"),
+        ("epochs=1:30", "--set epochs: 1:30: YAML 1.1 takes this for a number in base 60"),
+        ("seeds=1:3", "base 60"),
+        ("learning_rate=0:00.5", "base 60"),
+        ("methods={mixup: {beta: 1:30}}", "base 60"),
+        ("epochs=010", "--set epochs: 010: YAML 1.1 takes this for a number in base 8"),
+        ("epochs=08", "base 8"),
+        ("epochs=3 # three", "not '3 # three'"),
+        ("seeds=[1, 2] # two", "what follows # would be cut off"),
+        ("methods={mixup: {beta: 1}} #", "what follows # would be cut off"),
+        ("compiled=yes", "compiled must be true or false, not 'yes'"),
+        ("model=no", "unknown model 'no'"),
+        ("train_size=2024-01-01", "not '2024-01-01'"),
     ],
 )
 def test_changes_on_the_command_line_that_cannot_be(given, words, nothing_left, capsys):
     assert words in answer(capsys, cli.main, "train", "--profile", "smoke", "--set", given)
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("folder:images/set #2", "folder:images/set #2"),
+        ("folder:my: images", "folder:my: images"),
+        ('"folder:images/set #2"', "folder:images/set #2"),
+        ("*a & !b", "*a & !b"),
+        ("yes", "yes"),
+        ("2024-01-01", "2024-01-01"),
+        ("true", True),
+        ("null", None),
+        ("", None),
+        (" 3", 3),
+        ("-0.5", -0.5),
+        ("1e5", 1e5),
+        ("5e-4", 5e-4),
+        ("0x10", 16),
+        ("0", 0),
+        ("[1, 1e2, no, '#3', a#b]", [1, 100.0, "no", "#3", "a#b"]),
+        ("'1:30'", "1:30"),
+        ("1:90", "1:90"),  # no number in any base
+    ],
+)
+def test_a_typed_value_is_what_was_typed(typed, value):
+    found = files.read_value(typed)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize("name", ["1:30", "2024-01-01", "010", "no", "null", "a: b", "[a", "a #b "])
+def test_text_of_a_field_is_taken_as_it_stands(name, tmp_path, capsys, monkeypatch):
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    said = answer(capsys, cli.main, "train", "--profile", "smoke", "--set", f"data=folder:{name}")
+    assert "is not a folder" not in said
+    assert name in said
+
+
+def test_numbers_with_an_exponent_are_numbers_in_a_file(tmp_path):
+    (tmp_path / "mine.yaml").write_text("experiment: {train_size: 1e3}\nmethods: {mixup: {beta: 5e-1}}")
+    profile = load_profile(tmp_path / "mine.yaml")
+    assert profile.experiment.train_size == 1000
+    assert profile.methods["mixup"]["beta"] == 0.5
 
 
 def test_a_few_through_real_commands(nothing_left):
@@ -333,7 +402,8 @@ def test_any_sweep_is_read_or_refused(tmp_path_factory, content):
     ],
 )
 def test_papermill_stops_at_the_first_cells_of_a_notebook_that_was_given_nonsense(options, words, tmp_path):
-    notebook, made = ROOT / "notebooks" / "04_cosines.ipynb", tmp_path / "made.ipynb"
+    notebook = ROOT / "notebooks" / "04_cosines.ipynb"
+    made = tmp_path / "made.ipynb"
     command = [Path(sys.executable).with_name("papermill"), "--no-progress-bar", notebook, made, *options]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode != 0

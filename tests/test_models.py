@@ -67,6 +67,34 @@ def test_resnet8_has_the_size_that_counting_by_hand_gives():
     assert sum(parameter.numel() for parameter in model.parameters()) == 9 * 16 + sum(stages) + norms + 64 * 10 + 10
 
 
+def test_airbench_has_the_size_that_counting_by_hand_gives():
+    """Jordan 2024: blocks of 64, 256, 256 channels; here the whitening filters are not trained, norms have a factor."""
+    model = models.build("airbench", 10, 3)
+    convolutions = 9 * (24 * 64 + 64 * 64 + 64 * 256 + 3 * 256 * 256)
+    norms = 2 * 2 * (64 + 256 + 256)
+    assert sum(one.numel() for one in model.parameters()) == 24 + convolutions + norms + 256 * 10 + 10
+    features = model.eval().features(torch.rand(3, 3, 32, 32))
+    assert features.shape == (3, 256)
+    assert features.min() >= 0
+
+
+def test_whitening_makes_patches_uncorrelated_and_is_stored_with_the_weights(tiny):
+    dataset = data.load("fashion-mini")
+    experiment = tiny.replace(model="airbench", width=8, stem_stride=1)
+    network = build_model(experiment, dataset)
+    assert torch.equal(network.body[0].weight, build_model(experiment.replace(seed=9), dataset).body[0].weight)
+    images = (dataset.train_images[: training.FITTED].float() / 255 - network.mean) / network.std
+    found = network.body[0](images).detach().transpose(0, 1).flatten(1)
+    filters = len(found) // 2
+    assert torch.allclose(found[:filters], -found[filters:], atol=1e-4)
+    spread = found[:filters].cov()
+    assert (spread - spread.diag().diag()).abs().max() < 1e-2
+    assert spread.diag().amax() <= 1.001
+    assert spread.diag()[-1] == pytest.approx(1, abs=1e-2)  # where there is much contrast, all of it is kept
+    assert "body.0.weight" in network.state_dict()
+    assert "body.0.weight" not in dict(network.named_parameters())
+
+
 def test_the_normalisation_is_inside():
     plain = models.build("resnet8", 3, 1, width=4).eval()
     normal = models.build("resnet8", 3, 1, width=4, mean=torch.tensor([0.3]), std=torch.tensor([0.2])).eval()

@@ -52,6 +52,20 @@ def test_a_number_in_a_sentence_answers_and_the_same_sentence_as_plain_text_has_
     assert notes[1] == notes[0], "the size of an effect says which way it goes"
 
 
+def test_a_table_of_words_keeps_what_its_numbers_say(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda one, raw: shown.append(one))
+    known = Origin("slope", "study core, profile quick", "")
+    number = notebook.answering(Interval(-0.2, -0.3, -0.1, 5, origin=known).text())
+    notebook.table_of_words([{"a < b": "It falls.", "by": number}, {"a < b": "It stays."}])
+    text = shown[0]["text/html"]
+    assert re.findall("<th .*?>(.*?)</th>", text) == ["a &lt; b", "by"]
+    assert len(re.findall("<tr>", text)) == 3
+    assert ">−0.2 ± 0.1</span></td>" in text, "with a minus sign"
+    assert 'data-note="slope' in text
+    assert shown[0]["text/plain"] == "It falls. | -0.2 ± 0.1\nIt stays. | "
+
+
 def test_a_number_of_one_seed_or_of_no_known_table_claims_no_interval():
     known = Origin("ECE (%)", "study core, profile quick (changed)", "")
     alone = Interval(1.0, -math.inf, math.inf, 1, origin=known)

@@ -50,7 +50,8 @@ def test_numbers_are_what_the_lenses_say_of_the_rounded_network(run):
     assert (found.values["spread, logits"], found.values["separation, logits"]) == (spread, apart)
     loosening = found.values["spread, logits"] - found.values["spread, logits, train"]
     assert found.values["loosening"] == loosening
-    images, labels = samples.test[0][:30].float() / 255, samples.test[1][:30]
+    images = samples.test[0][:30].float() / 255
+    labels = samples.test[1][:30]
     survived = attacks.robustness_curve(run.model, images, labels, [4 / 255], attacks.usual_ladder(2))
     assert found.values["robust, 4/255"] == survived[-1, 0].float().mean()  # whatever other radii there are
     assert (found.images["survives 4/255"] == survived[-1, 0].numpy()).all()
@@ -80,7 +81,8 @@ def test_means_over_images_are_the_means_of_their_outcomes(run):
 
 
 def test_numbers_are_measured_once(run, monkeypatch):
-    first, kept = numbers.of(run, EVALUATION), files(run)
+    first = numbers.of(run, EVALUATION)
+    kept = files(run)
     monkeypatch.setattr(numbers, "look_at", None)  # nothing may look at the network any more
     again = numbers.of(run, EVALUATION)
     assert again.values == first.values

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softlab import load_profile
-from softlab.files import short_digest
+from softlab.files import read_parameters, short_digest
 
 WORKFLOW = Path(__file__).parent.parent / "workflow"
 
@@ -32,7 +32,8 @@ def jobs(profile, at_once=2, per_job=None, studies=("core",)):
 
 def test_jobs_take_networks_in_turns_so_that_each_has_its_share_of_every_method():
     profile = load_profile("smoke", methods=["baseline", "mixup"], seeds=3)
-    a, b = "baseline", "mixup"
+    a = "baseline"
+    b = "mixup"
     assert list(jobs(profile).values()) == [[(a, 0), (a, 2), (b, 1)], [(a, 1), (b, 0), (b, 2)]]
     assert [len(some) for some in jobs(profile, 4).values()] == [2, 2, 1, 1]
     assert len(jobs(profile, 64)) == 6  # a core for each
@@ -119,9 +120,15 @@ plain = st.recursive(
 @given(plain)
 @settings(derandomize=True, max_examples=100, deadline=None, database=None)
 def test_plain_values_come_back_from_yaml_as_they_were(content):
-    back = yaml.safe_load(plan.as_yaml(content))
-    assert back == content
-    assert type(back) is type(content)
+    for back in (yaml.safe_load(plan.as_yaml(content)), read_parameters(f"x: {plan.as_yaml(content)}")["x"]):
+        assert back == content
+        assert type(back) is type(content)
+
+
+@pytest.mark.parametrize("text", ["1e5", "010", "08", "1:30", "no", "true", "2024-01-01", "a #b", "folder:😀"])
+def test_text_that_looks_like_something_else_stays_text(text):
+    for back in (yaml.safe_load(plan.as_yaml({"x": text})), read_parameters(plan.as_yaml({"x": text}))):
+        assert back == {"x": text}
 
 
 def test_small_numbers_stay_numbers():

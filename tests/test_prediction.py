@@ -22,7 +22,8 @@ NAMES = ["log logit scale", "alignment", "effective rank"]
 @pytest.fixture
 def units():
     """Six families of five methods; the gap is twice the first property, robustness has nothing to do with any."""
-    generator, families = np.random.default_rng(0), list(dict.fromkeys(declared().family.values()))
+    generator = np.random.default_rng(0)
+    families = list(dict.fromkeys(declared().family.values()))
     rows = pandas.DataFrame(generator.normal(size=(30, 3)), columns=NAMES, index=[f"m{i} 1" for i in range(30)])
     rows["family"] = [families[i % 6] for i in range(30)]
     rows["gap"] = 2 * rows["log logit scale"] + 0.01 * generator.normal(size=30)
@@ -72,7 +73,8 @@ def test_what_nothing_predicts_has_no_score(units):
 
 
 def test_ridge_is_scikit_learns(units):
-    x, y = units[NAMES].to_numpy(), units["robust, 4/255"].to_numpy()
+    x = units[NAMES].to_numpy()
+    y = units["robust, 4/255"].to_numpy()
     for strength, found in zip(declared().strengths, prediction._ridges(x, y), strict=True):
         peer = make_pipeline(StandardScaler(), Ridge(alpha=strength)).fit(x, y)
         assert np.allclose(found(x[:5] + 1), peer.predict(x[:5] + 1))

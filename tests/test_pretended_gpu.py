@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import dataclasses
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ import pretended
 import pytest
 import torch
 
-from softlab import data, fit_or_load, numbers, regularizers, training
+from softlab import calibration, data, fit_or_load, numbers, regularizers, selective, training
 from softlab.lenses import Look, applied, together
 from softlab.quantities import LENSES
 
@@ -28,7 +29,8 @@ def gpu(monkeypatch):
 
 
 def test_what_lies_on_the_cpu_is_refused_where_a_gpu_would_refuse_it(gpu):
-    here, there = torch.ones(3), torch.ones(3, device="cuda")
+    here = torch.ones(3)
+    there = torch.ones(3, device="cuda")
     found = (there, there + 1, there.cpu(), here.to(there.device))
     assert [one.device.type for one in found] == ["cuda", "cuda", "cpu", "cuda"]
     assert (there * torch.tensor(2.0)).sum() == 6
@@ -41,7 +43,8 @@ def test_what_lies_on_the_cpu_is_refused_where_a_gpu_would_refuse_it(gpu):
 @pytest.mark.parametrize("method", sorted(regularizers.REGISTRY))
 def test_every_method_trains_there_as_on_the_cpu(method, tiny, monkeypatch):
     changes = {"augmentation": "flip_shift", "dropout": 0.2, "precision": "fp32"}
-    experiment, dataset = tiny.replace(method=method, **changes), data.load("fashion-mini")
+    experiment = tiny.replace(method=method, **changes)
+    dataset = data.load("fashion-mini")
     *_, here = training.epochs(experiment, dataset)
     with pretended.gpu(monkeypatch):
         *_, there = training.epochs(experiment, dataset, "cuda")
@@ -50,7 +53,8 @@ def test_every_method_trains_there_as_on_the_cpu(method, tiny, monkeypatch):
 
 
 def test_every_quantity_is_measured_there_as_on_the_cpu(tiny, monkeypatch):
-    run, found = fit_or_load(tiny), []
+    run = fit_or_load(tiny)
+    found = []
     for place in (contextlib.nullcontext(), pretended.gpu(monkeypatch)):
         with place:
             model = copy.deepcopy(run.model).to(training.choose_device())
@@ -68,6 +72,43 @@ def test_a_network_that_is_trained_there_is_stored_and_measured(tiny, gpu):
     assert not numbers.of(run, EVALUATION).problems
 
 
+OF_SAMPLES = [
+    *(calibration.reliability, calibration.expected_calibration_error, calibration.adaptive_calibration_error),
+    *(calibration.bin_signs, calibration.classwise_calibration_error, calibration.smooth_calibration_error),
+    *(calibration.confidence_gap, calibration.brier, calibration.brier_terms),
+    lambda probs, labels: calibration.ece_terms(probs, labels, torch.tensor([1, 0, -1])),
+    lambda probs, labels: calibration.ece_noise_floor(probs, generator=torch.Generator().manual_seed(0)),
+    lambda probs, labels: calibration.reliability(probs, labels).accuracy_interval(),
+    lambda probs, labels: calibration.reliability(probs.amax(1), probs.argmax(1) == labels.to(probs.device)),
+    lambda probs, labels: calibration.nll(probs.log(), labels),
+    lambda probs, labels: calibration.nll_terms(probs.log(), labels),
+    lambda probs, labels: calibration.fit_temperature(probs.log(), labels),
+    lambda probs, labels: calibration.fit_scale(probs.log(), labels, torch.tensor([0.1, 0.0])),
+    lambda probs, labels: selective.risk_coverage(probs.amax(1), labels),
+    lambda probs, labels: selective.aurc(probs.amax(1), labels),
+    lambda probs, labels: selective.excess_aurc(probs.amax(1), labels),
+]
+
+
+@pytest.mark.parametrize("measure", OF_SAMPLES)
+def test_what_is_computed_of_samples_is_the_same_where_they_lie_there(measure, gpu):
+    """Labels may lie elsewhere."""
+    probs = torch.tensor([[0.7, 0.3], [0.5, 0.5], [0.2, 0.8], [0.6, 0.4]])
+    labels = torch.tensor([0, 1, 1, 1])
+    given = [(probs, labels), (probs.to("cuda"), labels.to("cuda")), (probs.to("cuda"), labels)]
+    here, *there = (plain(measure(*samples)) for samples in given)
+    assert there == [here, here]
+
+
+def plain(found):
+    """What a function of samples returned, as numbers."""
+    if dataclasses.is_dataclass(found):
+        found = tuple(vars(found).values())
+    if isinstance(found, tuple):
+        return [plain(one) for one in found]
+    return str(found.tolist()) if isinstance(found, torch.Tensor) else found
+
+
 START = """
 import sys
 sys.path.insert(0, {tests!r})
@@ -78,6 +119,7 @@ machine.__enter__()
 
 
 @pytest.mark.slow
+@pytest.mark.sampled
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_notebook_runs_there(path, tmp_path):
     start = tmp_path / "ipython" / "profile_default" / "startup" / "gpu.py"

@@ -1,6 +1,7 @@
 """Records: rows are found by what a network is and what it was measured on, never by names; resumed, same bytes."""
 
 import dataclasses
+import io
 import json
 import shutil
 
@@ -8,7 +9,18 @@ import numpy as np
 import pandas
 import pytest
 
-from softlab import SoftlabError, cli, fit_or_load, load_profile, numbers, provenance, records, study_table
+from softlab import (
+    SoftlabError,
+    cli,
+    fit_or_load,
+    load_profile,
+    numbers,
+    provenance,
+    records,
+    study_table,
+    training,
+    versions,
+)
 from softlab import profile as profiles
 from softlab.profile import study_profile
 from softlab.quantities import LENSES, QUANTITIES
@@ -21,9 +33,20 @@ def settings():
     return load_profile("smoke", **SMALL, methods=["baseline", "mixup"], seeds=2)
 
 
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A store with the four networks of `settings` and their numbers, which are the same for every test."""
+    store = tmp_path_factory.mktemp("measured")
+    settings = load_profile("smoke", **SMALL, methods=["baseline", "mixup"], seeds=2)
+    for experiment in settings.experiments():
+        numbers.of(fit_or_load(experiment, store=store), settings.evaluation)
+    return store
+
+
 @pytest.fixture(autouse=True)
-def shelf(tmp_path, monkeypatch):
-    """Records of this test's own, by code that counts as committed."""
+def shelf(tmp_path, monkeypatch, measured):
+    """Records of this test's own, by code that counts as committed; and a store that has what most tests record."""
+    shutil.copytree(measured, tmp_path / "store")
     monkeypatch.setattr(records, "RECORDS", tmp_path / "records")
     monkeypatch.setattr(provenance, "commit", lambda: "0123456789")
     records._index.cache_clear()
@@ -79,11 +102,13 @@ def test_a_row_says_what_it_is_of(settings, shelf):
     about = json.loads((shelf / "core" / "about.json").read_bytes())["smoke"]
     assert about["evaluation"] == SMALL["evaluation"]
     assert about["lenses"][table["lenses"][0]] == {name: lens.version for name, lens in LENSES.items()}
+    assert about["quantities"][table["lenses"][0]]["AURC"] == 2
 
 
 def test_networks_of_the_zoo_are_rows_too(monkeypatch, tmp_path):
     """They were trained before some of what a row says was on record."""
     monkeypatch.setenv("SOFTLAB_ZOO", "1")
+    shutil.rmtree(tmp_path / "store")
     settings = load_profile("quick", methods=["baseline"], seeds=1, evaluation=SMALL["evaluation"])
     table = study_table(settings)
     assert list(table["source"]) == ["live"]
@@ -98,12 +123,15 @@ def test_networks_of_the_zoo_are_rows_too(monkeypatch, tmp_path):
         {"train_size": 61},
         {"learning_rate": 0.11},
         {"methods": {"baseline": {}, "mixup": {"beta": 0.9}}},
-        {"precision": "fp32"},
+        {"precision": "the other"},
         {"evaluation": SMALL["evaluation"] | {"attack_size": 11}},
     ],
 )
 def test_overrides_never_meet_recorded_rows(settings, change):
     records.record("core", settings)
+    if "precision" in change:  # what this processor does not choose by itself
+        chosen = training.resolve(settings.experiments()[0], "cpu").precision
+        change = {"precision": {"fp32": "bf16", "bf16": "fp32"}[chosen]}
     other = load_profile("smoke", **({**SMALL, "methods": ["mixup"], "seeds": 2} | change))
     (one,) = [one for one in other.experiments() if (one.method, one.seed) == ("mixup", 0)]
     assert records.recorded(settings.experiments()[-1], settings.evaluation)
@@ -142,22 +170,138 @@ def test_recording_goes_on_where_it_was(settings, monkeypatch):
     assert (path.read_bytes(), path.with_suffix(".npz").read_bytes()) == kept
 
 
-def test_a_lens_of_another_version_counts_as_not_recorded(settings, monkeypatch):
+def newer(monkeypatch, lens, version, quantities=None, measure=None):
+    """Today's lenses, of which one has another version: of these quantities, or of all."""
+    now = LENSES[lens]
+    changed = {name: dataclasses.replace(one, version=version) for name, one in now.quantities.items()}
+    mine = {**now.quantities, **{name: changed[name] for name in quantities or changed}}
+    other = dataclasses.replace(now, quantities=mine, measure=measure or now.measure)
+    for module in (records, numbers, versions):
+        monkeypatch.setattr(module, "LENSES", LENSES | {lens: other})
+    records._index.cache_clear()
+    records._read_once.cache_clear()
+
+
+def test_a_quantity_of_another_version_keeps_its_value_and_is_marked(settings, monkeypatch):
     path = records.record("core", settings)
     before = pandas.read_csv(path)
-    changed = LENSES["cones"].__class__("cones", 99, LENSES["cones"].quantities, LENSES["cones"].measure, True)
-    for module in (records, numbers):
-        monkeypatch.setattr(module, "LENSES", LENSES | {"cones": changed})
-    records._index.cache_clear()
+    written = path.read_bytes()
+    newer(monkeypatch, "cones", 99, ["onset"])
     row = records.recorded(settings.experiments()[0], settings.evaluation)
-    assert np.isnan(row["onset"])
-    assert row["accuracy"] == before["accuracy"][0]
+    assert row["onset"] == before["onset"][0]
+    assert row["older"] == ("onset",)
+    table = records.scales()["smoke"]
+    assert list(table["older"]) == [("onset",)] * 4
     said = []
-    records.record("core", settings, missing=True, say=said.append)
-    assert (said, len(pandas.read_csv(path))) == ([], 4)
     records.record("core", settings, say=said.append)
-    assert len(said) == 4  # measured again, and only that lens
-    assert records.scales()["smoke"]["onset"].notna().all()
+    assert (said, path.read_bytes()) == ([], written), "no row is stale"
+
+
+def test_rows_in_the_precision_of_another_device_stay(settings, monkeypatch):
+    """A profile that was recorded on a GPU, in bf16, is whole on a CPU, too."""
+    path = records.record("core", settings)
+    along = path.parent / "along" / path.name
+    before = path.read_bytes()
+    before_along = along.read_bytes()
+    elsewhere = {"fp32": "bf16", "bf16": "fp32"}
+    here = records.training.resolve
+
+    def resolve(experiment, device):
+        known = here(experiment, device)
+        return known.replace(precision=elsewhere[known.precision]) if experiment.precision == "auto" else known
+
+    monkeypatch.setattr(records.training, "resolve", resolve)
+    said = []
+    more = dataclasses.replace(settings, seeds=(*settings.seeds, 9))
+    records.record("core", settings, say=said.append)
+    assert said == []
+    assert path.read_bytes() == before
+    assert along.read_bytes() == before_along
+    records.record("core", more, say=said.append)
+    assert len(said) == len(settings.methods)
+    after = pandas.read_csv(path, dtype=str)
+    assert set(pandas.read_csv(io.BytesIO(before), dtype=str)["id"]) < set(after["id"])
+    assert set(pandas.read_csv(io.BytesIO(before_along), dtype=str)["id"]) < set(
+        pandas.read_csv(along, dtype=str)["id"]
+    )
+
+
+def test_a_quantity_is_added_and_nothing_else_changes(settings, monkeypatch):
+    path = records.record("core", settings)
+    before = pandas.read_csv(path, dtype=str)
+    outcomes = path.with_suffix(".npz").read_bytes()
+    newer(monkeypatch, "cones", 99, ["onset"], lambda look: LENSES["cones"].measure(look) | {"onset": 7.0})
+    monkeypatch.setattr(provenance, "commit", lambda: "abcdef0123")
+    said = []
+    assert records.add("core", settings, ["onset"], say=said.append) == []
+    assert [line.split("]")[0] for line in said] == [f"[{count} of 4" for count in (1, 2, 3, 4)]
+    after = pandas.read_csv(path, dtype=str)
+    assert set(after["onset"]) == {"7.0"}
+    same_columns = [name for name in before if name not in ("onset", "lenses")]
+    pandas.testing.assert_frame_equal(after[same_columns], before[same_columns])
+    assert path.with_suffix(".npz").read_bytes() == outcomes
+    about = records.about("core")["smoke"]
+    (addition,) = about["additions"].values()
+    (part,) = addition["parts"]
+    assert (part["commit"], part["quantities"]) == ("abcdef0123", {"onset": 99})
+    assert addition["to"] == before["lenses"][0]
+    assert set(after["lenses"]) == set(about["additions"])
+    assert list(records.scales()["smoke"]["older"]) == [()] * 4
+    records.add("core", settings, ["onset"], say=said.append)
+    assert len(said) == 4, "what is there is not measured again"
+    assert pandas.read_csv(path, dtype=str).equals(after)
+    newer(monkeypatch, "magnitudes", 5, ["seen share"])
+    records.add("core", settings, ["magnitudes"], say=said.append)
+    assert sorted(len(one["parts"]) for one in records.about("core")["smoke"]["additions"].values()) == [1, 2]
+
+
+def test_a_row_of_another_network_is_left_and_named(settings, monkeypatch, capsys):
+    path = records.record("core", settings)
+    text = pandas.read_csv(path, dtype=str)
+    text.loc[2, "NLL at T"] = "0.5"  # as where another processor rounds otherwise
+    text.to_csv(path, index=False, lineterminator="\n")
+    newer(monkeypatch, "cones", 99, ["onset"], lambda look: LENSES["cones"].measure(look) | {"onset": 7.0})
+    assert records.add("core", settings, ["onset"]) == [text["id"][2]]
+    assert "differs from its row (NLL at T)" in capsys.readouterr().out
+    found = pandas.read_csv(path, dtype=str)
+    assert list(found["onset"] == "7.0") == [True, True, False, True]
+    assert list(map(len, records.scales()["smoke"]["older"])) == [0, 0, 1, 0]
+
+
+def test_what_is_added_must_be_known_and_have_a_record(settings):
+    with pytest.raises(SoftlabError, match="did you mean 'onset'"):
+        records.add("core", settings, ["onsets"])
+    with pytest.raises(SoftlabError, match="no record at profile smoke"):
+        records.add("core", settings, ["onset"])
+
+
+def test_a_digest_says_the_same_as_when_lenses_had_versions():
+    """Rows of before have entries of about.json by lens; a lens that came later makes none of them older."""
+    lenses = {"cones": 1, "outcomes": 1}
+    have = versions.measured({"lenses": {"0" * 12: lenses}}, "0" * 12)
+    assert have == {name: 1 for lens in lenses for name in LENSES[lens].quantities}
+    assert versions.measured({"lenses": {}}, "0" * 12) is None
+
+
+def test_all_rows_of_the_book_say_what_they_said(monkeypatch):
+    """Every recorded number is read, and none has become another: the text of its cell is the number."""
+    monkeypatch.setattr(records, "RECORDS", provenance.PACKAGE / "records")
+    count = 0
+    for path in sorted(records.RECORDS.glob("*/*.csv")):
+        table = records._read(path)
+        text = pandas.read_csv(path, dtype=str, keep_default_na=False)
+        known = records.about(path.parent.name)[path.stem]
+        for digest in text["lenses"].unique():
+            have = versions.measured(known, digest)
+            assert have
+            rows = (text["lenses"] == digest).to_numpy()
+            for name in have:
+                cells = text.loc[rows, name] if name in text else [""] * rows.sum()
+                assert table.loc[rows, name].equals(
+                    pandas.Series(cells, dtype=object).replace("", "nan").astype(float).set_axis(table.index[rows])
+                ), (path, name)
+        count += len(table)
+    assert count >= 2445
 
 
 def test_code_that_is_not_committed_records_nothing(settings, shelf, monkeypatch):
@@ -173,20 +317,24 @@ def test_recorded_snapshots_are_the_live_ones(monkeypatch):
     settings = load_profile("smoke", **SMALL | {"epochs": 2, "snapshot_epochs": [0, 2]}, methods=["baseline"], seeds=1)
     records.record("core", settings)
     assert list(records.scales()) == list(records.snapshots()) == ["smoke"]
-    found, run = records.snapshots()["smoke"], fit_or_load(settings.experiments()[0])
+    found = records.snapshots()["smoke"]
+    run = fit_or_load(settings.experiments()[0])
     assert list(found["epoch"]) == [0, 2]
     before, after = (numbers.of(run, settings.evaluation, epoch).values for epoch in found["epoch"])
     assert after["NLL"] == study_table(settings)["NLL"][0] != before["NLL"]
     for quantity in ("NLL", "log magnitude", "cosine, logit", "loosening"):
         assert list(found[quantity]) == pytest.approx([before[quantity], after[quantity]], rel=1e-6)
     assert found["robust, 4/255"].isna().all()
-    changed = LENSES["cosines"].__class__("cosines", 99, LENSES["cosines"].quantities, LENSES["cosines"].measure, True)
-    monkeypatch.setattr(records, "LENSES", LENSES | {"cosines": changed})
-    assert records.snapshots()["smoke"]["cosine, logit"].isna().all()
+    newer(monkeypatch, "magnitudes", 99, measure=lambda look: dict.fromkeys(LENSES["magnitudes"].quantities, 7.0))
+    records.add("core", settings, ["log magnitude"])
+    again = records.snapshots()["smoke"]
+    assert list(again["log magnitude"]) == [7.0, 7.0]
+    assert list(again["log head gain"]) == list(found["log head gain"]), "nobody asked for that"
+    assert list(again["NLL"]) == list(found["NLL"])
 
 
 def test_a_grid_is_part_of_the_table():
-    settings = load_profile("smoke", **SMALL, seeds=1)
+    settings = load_profile("smoke", **SMALL | {"evaluation": SMALL["evaluation"] | {"attack_size": 0}}, seeds=1)
     table = study_table(settings, "dose")
     assert list(table["method"]) == ["label_smoothing"] * 9
     assert list(table["alpha"])[:4] == [0, 0.0003, 0.001, 0.003]
@@ -228,7 +376,8 @@ def test_what_is_on_record_is_listed_and_none_of_it_is_of_uncommitted_code(capsy
 
 def test_a_build_trains_what_is_not_on_record_and_two_seeds_of_the_core():
     """Of the book's own: a look at names, without torch, for the workflow."""
-    quick, fresh = load_profile("quick"), load_profile("quick-fresh")
+    quick = load_profile("quick")
+    fresh = load_profile("quick-fresh")
     assert profiles.live_seeds(quick, "weight_decay") == ()
     assert profiles.live_seeds(quick, "core") == (0, 1)  # on record; chapters look into them
     assert profiles.live_seeds(quick, "two_features") == (0,)  # not on record
@@ -251,7 +400,10 @@ def test_of_two_records_of_a_network_the_fuller_one_is_read(shelf):
     assert found["accuracy"] == float(text["accuracy"][0])
 
 
-def test_verify_tells_the_same_bits_from_others(shelf):
+def test_verify_tells_the_same_bits_from_others(shelf, monkeypatch):
+    lenses = {name: LENSES[name] for name in ("outcomes", "calibrated", "attacked")}  # as all take much longer
+    for module in (records, numbers, versions):
+        monkeypatch.setattr(module, "LENSES", lenses)
     settings = load_profile("smoke", **SMALL, methods=["baseline"], seeds=4)
     path = records.record("core", settings)
     assert [word for _, word, _ in records.verify("core", settings)] == ["same bits"] * 3
@@ -278,6 +430,7 @@ def test_verify_tells_the_same_bits_from_others(shelf):
 
 
 def test_the_commands_record_and_verify(tmp_path, capsys, monkeypatch, shelf):
+    shutil.rmtree(tmp_path / "store")
     (tmp_path / "mine.yaml").write_text(
         "experiment: {train_size: 60, epochs: 1, width: 4, stem_stride: 2}\nmethods: {baseline: {}, mixup: {}}\n"
         "seeds: 2\nevaluation: {test_size: 100, attack_size: 10, attack_steps: 1}\n"

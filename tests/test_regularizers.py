@@ -77,7 +77,8 @@ def test_both_losses_are_their_identities_in_value_and_gradient(classes, dtype):
     """Label smoothing = its two terms, MaxSup = a soft target, and the two agree on right predictions: also at ties."""
     generator = torch.Generator().manual_seed(classes)
     logits = (4 * torch.randn(300, classes, generator=generator)).round(decimals=0)  # whole numbers: many ties
-    labels, alpha = torch.randint(classes, (300,), generator=generator), 0.25
+    labels = torch.randint(classes, (300,), generator=generator)
+    alpha = 0.25
     logits = logits.to(dtype)
     near = {"atol": {torch.float64: 1e-12, torch.float32: 1e-5}.get(dtype, 0.1), "rtol": torch.finfo(dtype).eps}
     top, true = (functional.one_hot(of, classes).double() for of in (logits.argmax(1), labels))
@@ -114,7 +115,8 @@ def test_maxsup_is_the_formula_of_its_authors(logits, labels):
 
 
 def test_the_gradient_of_maxsup_at_a_tie_is_a_subgradient_and_the_same_each_time():
-    logits, labels = torch.tensor([[1.0, 3.0, 3.0, 3.0, -2.0]], dtype=torch.float64), torch.tensor([4])
+    logits = torch.tensor([[1.0, 3.0, 3.0, 3.0, -2.0]], dtype=torch.float64)
+    labels = torch.tensor([4])
 
     def penalty(logits):
         return maxsup_loss(logits, labels, 1.0) - regularizers.cross_entropy(
@@ -153,8 +155,10 @@ def test_training_computes_the_losses_that_the_functions_define(logits, labels):
 
 @pytest.mark.parametrize("name", ["mixup", "cutmix"])
 def test_mixing_is_repeatable_and_leaves_the_global_generator_alone(name):
-    images, targets = torch.rand(16, 1, 8, 8), torch.eye(4).repeat(4, 1)
-    method, before = regularizers.get(name, beta=1.0), torch.get_rng_state()
+    images = torch.rand(16, 1, 8, 8)
+    targets = torch.eye(4).repeat(4, 1)
+    method = regularizers.get(name, beta=1.0)
+    before = torch.get_rng_state()
     first = method.transform(images, targets, torch.Generator().manual_seed(3))
     again = method.transform(images, targets, torch.Generator().manual_seed(3))
     other = method.transform(images, targets, torch.Generator().manual_seed(4))
@@ -215,7 +219,8 @@ def test_a_method_of_ones_own(monkeypatch):
         def loss(self, logits, targets, features, head, progress):
             return self.factor * regularizers.cross_entropy(logits, targets)
 
-    logits, labels = torch.randn(5, 3), torch.tensor([0, 1, 2, 0, 1])
+    logits = torch.randn(5, 3)
+    labels = torch.tensor([0, 1, 2, 0, 1])
     assert torch.allclose(
         soft(regularizers.get("half"), logits, labels), 0.5 * soft(regularizers.get("baseline"), logits, labels)
     )
@@ -244,7 +249,8 @@ def penalty_of(method, features, head):
 
 
 def test_the_scale_penalty_by_hand_and_where_label_smoothing_is_content(head, features):
-    alpha, classes = 0.2, 5
+    alpha = 0.2
+    classes = 5
     peak = torch.tensor([[math.log((1 - alpha + alpha / classes) / (alpha / classes)), 0, 0, 0, 0]]).double()
     peak.requires_grad_()  # the logits at which a smoothed label has no gradient
     (slope,) = torch.autograd.grad(label_smoothing_loss(peak, torch.tensor([0]), alpha).sum(), peak)
@@ -284,7 +290,8 @@ def test_a_fixed_scale_cannot_vary_and_starts_with_the_same_weights():
     fixed = models.build("resnet8", 10, 1, width=4)
     regularizers.get("fixed_scale", scale=5.0).prepare(fixed)
     images = torch.rand(6, 1, 28, 28)
-    features, logits = fixed.eval().features(images), fixed(images)
+    features = fixed.eval().features(images)
+    logits = fixed(images)
     expected = functional.cosine_similarity(plain.eval().features(images)[:, None], plain.head.weight[None], dim=2)
     assert torch.allclose(features.norm(dim=1), torch.full((6,), 5.0))
     assert torch.allclose(logits, 5 * expected, atol=1e-5)
@@ -324,7 +331,8 @@ def test_smoothing_over_the_other_classes_by_hand():
 
 def test_online_label_smoothing_by_hand():
     """One right prediction of class 0 in the first epoch (½, ¼, ¼), a wrong one of class 1, none of class 2."""
-    method, model = regularizers.get("online_label_smoothing", alpha=0.6), models.build("resnet8", 3, 1, width=2)
+    method = regularizers.get("online_label_smoothing", alpha=0.6)
+    model = models.build("resnet8", 3, 1, width=2)
     method.prepare(model)
     logits = torch.tensor([[math.log(2), 0.0, 0.0], [math.log(2), 0.0, 0.0]])
     targets = torch.eye(3)[:2]
@@ -332,7 +340,9 @@ def test_online_label_smoothing_by_hand():
         method.begin_epoch(model)
         assert torch.allclose(model.head.soft, soft)
         loss = method.loss(logits, targets, None, model.head, 0.0)
-        half, quarter = math.log(2), math.log(4)  # what each class costs, -log p
+        # What each class costs, -log p:
+        half = math.log(2)
+        quarter = math.log(4)
         for row, label, one in zip(soft[:2].tolist(), (half, quarter), loss.tolist(), strict=True):
             assert one == pytest.approx(0.4 * label + 0.6 * (row[0] * half + (row[1] + row[2]) * quarter))
     assert not any(name.startswith("head.s") for name, _ in model.named_parameters())  # buffers: nothing to train
@@ -357,10 +367,12 @@ def test_zipf_label_smoothing_by_hand():
     """True class 1 of four: the wrong ones rank 2, 0, 3, so Zipf gives them 6/11, 3/11, 2/11."""
     logits = torch.tensor([[1.0, 9.0, 2.0, 0.0]], dtype=torch.float64)
     method = regularizers.get("zipf_label_smoothing", strength=0.5)
-    law, wrong = (3 / 11, 6 / 11, 2 / 11), (1.0, 2.0, 0.0)
+    law = (3 / 11, 6 / 11, 2 / 11)
+    wrong = (1.0, 2.0, 0.0)
     total = math.log(sum(math.exp(z) for z in wrong))
     expected = sum(p * (math.log(p) - (z - total)) for p, z in zip(law, wrong, strict=True))
-    leaf, label = logits.requires_grad_(), torch.tensor([1])
+    leaf = logits.requires_grad_()
+    label = torch.tensor([1])
     loss = method.loss(leaf, functional.one_hot(label, 4).double(), None, None, 0.0)
     penalty = loss - functional.cross_entropy(leaf, label)
     assert penalty.item() == pytest.approx(0.5 * expected)
@@ -412,7 +424,8 @@ def test_margin_smoothing_by_hand():
 
 def test_acls_by_hand_and_the_top_is_not_pulled_by_the_others():
     logits = torch.tensor([[5.0, 1.0, 3.0]], requires_grad=True)
-    method, label = regularizers.get("acls", alpha=0.5, margin=2.0), torch.tensor([0])
+    method = regularizers.get("acls", alpha=0.5, margin=2.0)
+    label = torch.tensor([0])
     added = soft(method, logits, label) - soft(regularizers.get("baseline"), logits, label)
     assert added.item() == pytest.approx(0.5 * ((5 - 2) ** 2 + 0.1 * (2**2 + 0) / 2))
     (slope,) = torch.autograd.grad(added.sum(), logits)
@@ -432,8 +445,38 @@ def test_focal_and_dual_focal_by_hand():
     assert loss_of("dual_focal", logits, label=1, gamma=2.0) == pytest.approx(0.75**2 * math.log(4))  # none below
 
 
+@pytest.mark.parametrize("name", ["focal", "dual_focal"])
+@pytest.mark.parametrize("gamma", [1e-3, 0.5, 0.999, 1.0, 2.0, 5.0])
+@pytest.mark.parametrize("top", [17.0, 40.0, 90.0, 95.0, 104.0, 1000.0])  # p_y rounds to 1; p_j is small, tiny, 0
+def test_focal_losses_have_a_gradient_of_0_where_the_prediction_is_perfect(name, gamma, top):
+    logits = torch.tensor([[top, 0.0, 0.0], [0.0, 0.0, 0.0]], requires_grad=True)
+    targets = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    loss = regularizers.get(name, gamma=gamma).loss(logits, targets, None, None, 0)
+    loss.sum().backward()
+    assert loss[0].abs() < 1e-6
+    assert logits.grad[0].abs().max() < 1e-6
+    assert logits.grad[1].isfinite().all()
+    assert logits.grad[1, 0] < -0.1
+
+
+@pytest.mark.parametrize("name", sorted({*regularizers.REGISTRY} - {"online_label_smoothing"}))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_every_loss_has_finite_gradients_where_predictions_are_perfect_or_wrong(name, dtype):
+    head = torch.nn.Linear(4, 3)
+    features = torch.ones(3, 4, requires_grad=True)
+    for scale in (0.0, 30.0, 1000.0):
+        logits = (scale * torch.eye(3)).to(dtype).requires_grad_()
+        for label in (0, 1):
+            targets = functional.one_hot(torch.full((3,), label), 3).to(dtype)
+            loss = regularizers.get(name).loss(logits, targets, features, head, 0.0)
+            (slope,) = torch.autograd.grad(loss.sum(), logits, allow_unused=True)
+            assert loss.isfinite().all()
+            assert slope is None or slope.isfinite().all()
+
+
 def test_regmixup_trains_on_the_images_and_on_mixtures_of_them():
-    images, targets = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 1, 2, 2), torch.eye(4)
+    images = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 1, 2, 2)
+    targets = torch.eye(4)
     method = regularizers.get("regmixup", eta=0.5)
     both, soft_targets = method.transform(images, targets, torch.Generator().manual_seed(0))
     assert torch.equal(both[:4], images)

@@ -176,7 +176,8 @@ def test_the_page_is_one_file_that_asks_nobody_and_is_escaped(tmp_path):
 
 
 def test_a_card_trains_what_is_missing_and_a_second_one_measures_nothing_twice(registry, tmp_path, monkeypatch):
-    measured, real = [], numbers.look_at
+    measured = []
+    real = numbers.look_at
     monkeypatch.setattr(numbers, "look_at", lambda *given: measured.append(1) or real(*given))
     own_method()
     card = report_card("own", small())

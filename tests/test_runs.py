@@ -1,14 +1,20 @@
 """The store: once trained, for ever loaded; nothing damaged, half-written or foreign is ever taken for a run."""
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import disks
 import pytest
+import safetensors.torch
 import torch
 
-from softlab import SoftlabError, begin, fit_or_load, load_profile, records, runs, study, training
+import softlab
+from softlab import SoftlabError, begin, files, fit_or_load, load_profile, networks, records, runs, study, training
 from softlab import store as runs_store
 from softlab.files import write_json, write_whole
 
@@ -21,7 +27,8 @@ def store(tmp_path):
 @pytest.fixture
 def count_training(monkeypatch):
     """How many networks were trained."""
-    trained, real = [], training.epochs
+    trained = []
+    real = training.epochs
 
     def counted(experiment, *rest):
         trained.append(experiment)
@@ -33,7 +40,8 @@ def count_training(monkeypatch):
 
 def test_a_run_is_trained_once_and_loaded_whole(tiny, store, count_training):
     tiny = tiny.replace(snapshot_epochs=[0, 1, 2])
-    first, again = fit_or_load(tiny), fit_or_load(tiny)
+    first = fit_or_load(tiny)
+    again = fit_or_load(tiny)
     assert len(count_training) == 1
     assert first.id == again.id
     assert first.experiment == training.resolve(tiny, "cpu")
@@ -177,13 +185,14 @@ def test_a_study_has_every_method_and_seed_in_order(count_training):
 
 def test_specimens_are_one_network_of_each_method(count_training):
     profile = load_profile("smoke", methods=["baseline", "mixup"], epochs=1, train_size=50)
-    found = runs.specimens(profile)
+    found = networks.specimens(profile)
     assert {name: run.experiment.seed for name, run in found.items()} == {"baseline": 0, "mixup": 0}
     assert len(count_training) == 2
 
 
 def test_listing_and_pruning(tiny, store):
-    first, second = fit_or_load(tiny), fit_or_load(tiny.replace(seed=1))
+    first = fit_or_load(tiny)
+    second = fit_or_load(tiny.replace(seed=1))
     (store / "notes").mkdir()
     assert [run.id for run in runs.stored()] == [first.id, second.id]
     (store / ".partial" / "left").mkdir()
@@ -197,7 +206,8 @@ def test_listing_and_pruning(tiny, store):
 
 
 def test_a_run_of_a_network_that_is_not_registered_here_hides_no_other(tiny, store):
-    first, second = fit_or_load(tiny), fit_or_load(tiny.replace(seed=1))
+    first = fit_or_load(tiny)
+    second = fit_or_load(tiny.replace(seed=1))
     path = store / first.id / "experiment.json"
     known = json.loads(path.read_text())
     write_json(path, known | {"model": "mine"})
@@ -273,7 +283,7 @@ def test_a_chapter_says_of_how_many_networks_it_speaks_and_which_are_trained_fir
 def test_a_study_lists_its_networks_and_says_where_they_mix_versions(store, capsys, monkeypatch):
     profile = load_profile("smoke", methods=["baseline"], seeds=2, train_size=50, width=4, epochs=1)
     assert records.networks(profile, "core") == []
-    found = runs.study(profile)["baseline"]
+    found = networks.study(profile)["baseline"]
     assert "mixes" not in capsys.readouterr().out
     rows = records.networks(profile, "core")
     assert [row["run"] for row in rows] == [run.id for run in found]
@@ -284,6 +294,68 @@ def test_a_study_lists_its_networks_and_says_where_they_mix_versions(store, caps
     shutil.rmtree(found[1].folder)
     here = runs.provenance.environment
     monkeypatch.setattr(runs.provenance, "environment", lambda device: here(device) | {"torch": "1.0", "device": "tpu"})
-    runs.study(profile)
+    networks.study(profile)
     said = capsys.readouterr().out
     assert f"study core mixes networks of torch 1.0 and {rows[0]['torch']}, device cpu and tpu" in said
+
+
+def test_tensors_that_share_memory_are_each_written(tmp_path):
+    block = torch.nn.Linear(2, 2)
+    shared = torch.nn.Sequential(block, torch.nn.ReLU(), block)
+    files.write_tensors(tmp_path / "shared.safetensors", shared.state_dict())
+    loaded = safetensors.torch.load_file(tmp_path / "shared.safetensors")
+    assert set(loaded) == {"0.weight", "0.bias", "2.weight", "2.bias"}
+    other = torch.nn.Linear(2, 2)
+    again = torch.nn.Sequential(other, torch.nn.ReLU(), other)
+    again.load_state_dict(loaded)
+    assert again[0] is again[2]
+    assert torch.equal(again[2].weight, block.weight)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"a": torch.eye(2).to_sparse()}, "the network has 'a', which cannot be saved: .* not torch.sparse_coo"),
+        ({"b": {"k": 1}}, "the network has 'b', which cannot be saved: .* not dict"),
+    ],
+)
+def test_what_cannot_be_saved_is_named(state, message):
+    with pytest.raises(SoftlabError, match=message):
+        files.check_tensors(state, "the network")
+
+
+def test_a_file_system_without_locks_is_one_line(tmp_path, monkeypatch):
+    def refuse(self):
+        raise NotImplementedError("FileSystem does not appear to support flock; use SoftFileLock instead")
+
+    monkeypatch.setattr("filelock.FileLock._acquire", refuse)
+    with pytest.raises(SoftlabError, match=r"has no locks .flock.*SOFTLAB_STORE"), runs_store.alone(tmp_path, "a"):
+        pass
+
+
+def test_fit_is_the_run_that_a_profile_names(tiny):
+    own = {name: value for name, value in tiny.as_dict().items() if name not in ("method", "method_parameters", "seed")}
+    run = softlab.fit("label_smoothing", seed=3, experiment=own, alpha=0.3)
+    assert run.id == fit_or_load(tiny.replace(method="label_smoothing", method_parameters={"alpha": 0.3}, seed=3)).id
+    profile = load_profile("quick-confirm")
+    tuned = softlab.fit("weight_decay", profile=profile, experiment={**own, "epochs": 1})
+    assert dict(tuned.experiment.method_parameters) == profile.methods["weight_decay"]
+    assert tuned.experiment.epochs == 1
+    for given, said in (({"seed": 1}, "fit takes seed by itself"), ({"epoch": 1}, "did you mean 'epochs'")):
+        with pytest.raises(SoftlabError, match=said):
+            softlab.fit("baseline", experiment=given)
+    with pytest.raises(SoftlabError, match="did you mean 'alpha'"):
+        softlab.fit("label_smoothing", alhpa=0.1)
+
+
+def test_the_lines_of_the_readme_say_how_a_network_does(tmp_path):
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    (lines,) = re.findall(r"(?s)```python\n(.*?)```", readme)
+    environment = os.environ | {"SOFTLAB_ZOO": "1", "SOFTLAB_STORE": str(tmp_path)}
+    command = [sys.executable, "-c", lines]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    error, kept, left = map(float, done.stdout.split())
+    assert 0.05 < error < 0.15
+    assert 0.7 < kept < 0.95
+    assert 0.2 < left < 0.6

@@ -92,10 +92,19 @@ def test_a_sentence_stands_where_no_other_scale_is_on_record(monkeypatch):
     monkeypatch.setattr("softlab.notebook.say", said.append)
     monkeypatch.setattr(records, "scales", lambda study, besides: {})
     monkeypatch.setattr(records, "about", lambda study: {})
-    settings, table = load_profile("smoke"), core(0.01, "smoke")
+    settings = load_profile("smoke")
+    table = core(0.01, "smoke")
     plt.close("all")
     notebook.at_scales(settings, table, "ECE")
     notebook.at_scales(settings, table[table["method"] == "baseline"], "ECE")
     assert len(plt.get_fignums()) == 1, "a figure of this build alone, and none of nothing"
     assert [text.split()[:3] for text in said] == [["There", "is", "no"], ["There", "is", "nothing"]]
     plt.close("all")
+
+
+def test_the_same_setting_in_another_precision_is_no_other_scale():
+    """Of the book's own: quick-fp32 is quick-confirm in 32 bits, and pages count it once."""
+    tables = scales.tables_at_scales(records.scales()["quick-confirm"], load_profile("quick-confirm"))
+    assert not [label for label in tables if "32 bits" in label]
+    alone = scales.tables_at_scales(records.scales()["quick-fp32"], load_profile("quick-fp32"))
+    assert next(iter(alone)) == "this build: Fashion-MNIST (mini), 1,000 training images, ResNet-8, 32 bits"

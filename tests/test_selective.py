@@ -23,21 +23,23 @@ def columns(predictions):
 
 
 def risks_by_definition(confidence, correct):
-    """Error rate of the samples that fewer than k others beat: by more confidence, or the same earlier on."""
-    number, risks = len(confidence), []
-    ahead = [
-        sum(confidence[j] > confidence[i] or (confidence[j] == confidence[i] and j < i) for j in range(number))
-        for i in range(number)
-    ]
+    """Error rate of the k first, mean over orders of equal confidences: of two of them each is first as often."""
+    number = len(confidence)
+    risks = []
     for k in range(1, number + 1):
-        kept = [i for i in range(number) if ahead[i] < k]
-        assert len(kept) == k
-        risks.append(sum(not correct[i] for i in kept) / k)
+        errors = 0.0
+        for i in range(number):
+            ahead = sum(confidence[j] > confidence[i] for j in range(number))
+            equal = sum(confidence[j] == confidence[i] for j in range(number))
+            chance = min(1.0, max(0.0, (k - ahead) / equal))  # that i is among the k first
+            errors += chance * (not correct[i])
+        risks.append(errors / k)
     return risks
 
 
 def test_risks_by_hand():
-    confidence, correct = torch.tensor([0.1, 0.9, 0.5, 0.7]), torch.tensor([1, 1, 0, 1])
+    confidence = torch.tensor([0.1, 0.9, 0.5, 0.7])
+    correct = torch.tensor([1, 1, 0, 1])
     coverage, risk = risk_coverage(confidence, correct)  # in order: right, right, wrong, right
     assert coverage.tolist() == [0.25, 0.5, 0.75, 1]
     assert risk.tolist() == pytest.approx([0, 0, 1 / 3, 1 / 4])
@@ -47,12 +49,26 @@ def test_risks_by_hand():
     assert excess_aurc(confidence, correct) == pytest.approx((1 / 3) / 4)
 
 
-def test_ties_keep_the_given_order():
+def test_ties_count_with_the_mean_over_their_orders():
     confidence = torch.tensor([0.9, 0.8, 0.8, 0.1])
-    assert risk_coverage(confidence, torch.tensor([1, 0, 1, 1]))[1].tolist() == pytest.approx([0, 1 / 2, 1 / 3, 1 / 4])
-    assert risk_coverage(confidence, torch.tensor([1, 1, 0, 1]))[1].tolist() == pytest.approx([0, 0, 1 / 3, 1 / 4])
-    many = torch.arange(5000) % 2 == 0  # as many equal scores as a sort that is not stable would mix
-    assert risk_coverage(torch.ones(5000), many)[1].tolist() == [(k // 2) / k for k in range(1, 5001)]
+    for correct in ([1, 0, 1, 1], [1, 1, 0, 1]):  # the wrong one is second or third, each in half of the orders
+        assert risk_coverage(confidence, torch.tensor(correct))[1].tolist() == pytest.approx([0, 1 / 4, 1 / 3, 1 / 4])
+    assert aurc(torch.ones(6), torch.tensor([1, 1, 1, 0, 0, 0])) == pytest.approx(1 / 2)
+    assert aurc(torch.ones(6), torch.tensor([0, 0, 0, 1, 1, 1])) == pytest.approx(1 / 2)
+    some = torch.tensor([0.7, 0.7, 0.7]), torch.tensor([0, 1, 1])
+    by_order = [aurc(torch.arange(3.0), some[1][list(order)]) for order in itertools.permutations(range(3))]
+    assert aurc(*some) == pytest.approx(sum(by_order) / 6)
+
+
+def test_without_ties_not_a_bit_of_it_has_changed():
+    """Version 2 of the recorded AURC differs from version 1 by ties alone."""
+    generator = torch.Generator().manual_seed(0)
+    confidence = torch.rand(2000, generator=generator)
+    correct = torch.rand(2000, generator=generator) < 0.7
+    assert len(confidence.unique()) == 2000
+    rank = torch.arange(1, 2001, dtype=torch.float64)
+    before = (1 - correct.double()[confidence.argsort(descending=True)]).cumsum(0) / rank
+    assert (risk_coverage(confidence, correct)[1] == before).all()
 
 
 @FEW
@@ -85,7 +101,8 @@ def test_the_excess_is_zero_for_a_perfect_order_and_never_negative(predictions):
     assert excess_aurc(confidence, correct) >= -1e-12
     assert excess_aurc(confidence + 10 * correct, correct) == pytest.approx(0, abs=1e-12)
     assert excess_aurc(correct.float(), correct) == 0
-    right, number = int(correct.sum()), len(correct)
+    right = int(correct.sum())
+    number = len(correct)
     best = sum(max(0, k - right) / k for k in range(1, number + 1)) / number
     assert aurc(confidence, correct) - excess_aurc(confidence, correct) == pytest.approx(best)
 
@@ -108,7 +125,8 @@ def test_all_right_and_all_wrong():
 
 @pytest.mark.parametrize("function", [risk_coverage, aurc, excess_aurc])
 def test_misuse_is_named(function):
-    confidence, correct = torch.linspace(0, 1, 6), torch.tensor([1.0, 0, 1, 1, 0, 1])
+    confidence = torch.linspace(0, 1, 6)
+    correct = torch.tensor([1.0, 0, 1, 1, 0, 1])
     for wrong in (math.nan, math.inf, -math.inf):
         broken = confidence.clone()
         broken[[2, 4]] = wrong

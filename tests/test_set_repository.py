@@ -61,7 +61,8 @@ def test_the_address_is_written_once_into_each_file_and_nothing_else_changes(che
     link = "https://colab.research.google.com/github/owner/name/blob/main/notebooks/01_soft_labels.ipynb"
     assert (checkout / "README.md").read_text().count(f"]({link})") == 1
     for path, text in content(checkout).items():
-        old, new = before[path].splitlines(), text.splitlines()
+        old = before[path].splitlines()
+        new = text.splitlines()
         assert len([line for line in new if line not in old]) <= 2, path
         assert len([line for line in old if line not in new]) <= 1, path
 
@@ -116,6 +117,25 @@ def test_a_page_offers_its_files_and_a_badge_if_the_address_is_known():
     image, link = re.search(r"\[!\[.*?\]\((.*?)\)\]\((.*?)\)", shown(ADDRESS, True)).groups()
     assert (ROOT / "notebooks" / image).is_file()
     assert link == "https://colab.research.google.com/github/owner/name/blob/main/notebooks/02_cones.ipynb"
+
+
+@pytest.mark.parametrize("name", ["02_cones", "intro"])
+def test_cover_and_chapters_end_with_the_commands_that_run_them(name):
+    def foot(known):
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Title")])
+        build_site.add_foot(notebook, name, known)
+        return notebook.cells[-1].source
+
+    for known in (ADDRESS, None):
+        text = foot(known)
+        assert "make book" in text
+        assert "pip install -c constraints.txt -e" in text
+        (opened,) = re.findall(r"jupyter lab (notebooks/\S+)", text)
+        assert (ROOT / opened).is_file()
+    assert f"git clone {ADDRESS} " in foot(ADDRESS)
+    assert "colab.research.google.com/github/owner/name" in foot(ADDRESS)
+    assert "http" not in foot(None)
+    assert "does not know where its repository lies" in foot(None)
 
 
 def test_what_was_checked_again_is_said_for_one_network_and_counted_for_several(tmp_path):

@@ -43,7 +43,8 @@ def test_with_nothing_changed_nothing_runs(small_book):
 @pytest.mark.slow
 def test_plain_sphinx_gives_the_same_pages(small_book, tmp_path):
     """Without jupyter-book, from what it is given; but for the laboratory, which is no page of Sphinx's."""
-    site, rendered = tmp_path / "site", tmp_path / "html"
+    site = tmp_path / "site"
+    rendered = tmp_path / "html"
     assemble = "import sys, pathlib, build_site; build_site.assemble(*map(pathlib.Path, sys.argv[1:]), [])"
     places = [small_book.folder, small_book.folder / "workflow", site / "book" / "_ext"]  # conf.py knows no local ones
     environment = small_book.environment | {"PYTHONPATH": os.pathsep.join(map(str, places))}
@@ -92,6 +93,7 @@ def test_with_other_cores_networks_are_shared_out_anew_and_no_notebook_runs(smal
     assert small_book.would("--cores", "3") == ["train 2 networks"] * 3
 
 
+@pytest.mark.slow
 def test_an_edited_page_renders_and_a_run_that_left_the_store_is_trained_again(small_book):
     small_book.edit("book/intro.md", "A small book", "An edited book")
     code, trained, executed, said = made(small_book)
@@ -104,9 +106,11 @@ def test_an_edited_page_renders_and_a_run_that_left_the_store_is_trained_again(s
     assert f"trained {gone}" in said
 
 
+@pytest.mark.slow
 def test_code_of_training_and_a_notebook_that_change_together_are_both_made_in_one_call(small_book):
     """Snakemake does not ask of jobs below one with newer inputs whether they have some of their own."""
-    path, notebook = small_book.folder / "softlab" / "training.py", f"notebooks/{CHAPTERS[1]}.ipynb"
+    path = small_book.folder / "softlab" / "training.py"
+    notebook = f"notebooks/{CHAPTERS[1]}.ipynb"
     path.write_text(path.read_text() + "\n# changed\n")
     small_book.edit(notebook, "of {sum(map(len, runs.values()))} networks.", "of all {sum(map(len, runs.values()))}.")
     code, trained, _, said = made(small_book)

@@ -273,6 +273,23 @@ def test_results_lie_beside_what_papermill_writes(tmp_path, monkeypatch):
     assert not list((tmp_path / "in").glob("*.json"))
 
 
+def test_files_reach_snakemake_whatever_they_are_called(tmp_path, monkeypatch):
+    """It reads its configuration as YAML, which ends text at " #"."""
+    from snakemake.cli import parse_config
+
+    folder = tmp_path / "my sweeps #2, of = today"
+    folder.mkdir()
+    (folder / "small.yaml").write_text("vary: {seeds: [1]}")
+    (folder / "mine.yaml").write_text("seeds: 1")
+    commands = []
+    answered = subprocess.CompletedProcess((), 0)
+    monkeypatch.setattr(sweep.subprocess, "run", lambda command, **_: commands.append(command) or answered)
+    for profile in ("smoke", str(folder / "mine.yaml")):
+        assert sweep.main([str(folder / "small.yaml"), "--profile", profile]) == 0
+        given = parse_config([part for part in commands[-1] if part.startswith(("profile=", "sweeps="))])
+        assert given == {"profile": [profile], "sweeps": [str(folder / "small.yaml")]}
+
+
 # With the real engine
 
 SMALL = """
@@ -286,7 +303,8 @@ show: [accuracy, ECE]
 def test_a_small_sweep_with_the_real_engine(tmp_path):
     (tmp_path / "checkout").mkdir()
     checkout = Checkout(tmp_path / "checkout", chapters=1)
-    small, folder = tmp_path / "small.yaml", checkout.build / "sweeps" / "small"
+    small = tmp_path / "small.yaml"
+    folder = checkout.build / "sweeps" / "small"
     small.write_text(SMALL)
 
     def run(*options):

@@ -111,7 +111,10 @@ def nothing(count, claimed):
     return file.getvalue()
 
 
-TABLE, OUTCOMES, ABOUT, ALONG = "core/mine.csv", "core/mine.npz", "core/about.json", "core/along/mine.csv"
+TABLE = "core/mine.csv"
+OUTCOMES = "core/mine.npz"
+ABOUT = "core/about.json"
+ALONG = "core/along/mine.csv"
 DAMAGE = {
     "empty": (TABLE, lambda content: b"", "column 'method' is missing"),
     "torn in a cell": (TABLE, lambda content: content[:-9], "row 4 is torn"),
@@ -266,7 +269,8 @@ def test_anything_said_about_a_table(shelf, way, value):
     key = "all"
     for name in way:
         if isinstance(inner[key], dict) and name in inner[key]:
-            inner, key = inner[key], name
+            inner = inner[key]
+            key = name
     inner[key] = value
     check(shelf, ABOUT, json.dumps(content["all"]).encode())
 

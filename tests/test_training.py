@@ -1,12 +1,15 @@
 """Training: what is shared by all methods, what is recorded, resuming to the bit, and errors."""
 
 import math
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import pytest
 import torch
 
-from softlab import SoftlabError, data, training
+from softlab import SoftlabError, data, models, runs, training
 from softlab.batches import flip_shift, resampled, stream
 from softlab.regularizers import label_smoothing_terms
 
@@ -341,3 +344,29 @@ def test_a_gpu_without_room_is_one_line_with_the_batch_size_to_try(tiny, mini, m
         train(tiny, mini)
     with pytest.raises(SoftlabError, match="narrower network"):
         train(tiny.replace(batch_size=1), mini)
+
+
+NARROW_LOOP = """
+from softlab import Experiment, runs, training
+experiment = Experiment(train_size=120, width=4, stem_stride=2, epochs=6, batch_size=30, learning_rate=0.05)
+*_, state = training.epochs(experiment, runs.dataset_of(experiment))
+print(state.epoch)
+"""
+
+
+def test_a_narrow_network_trains_on_every_processor():
+    """Where there is AVX2 and no AVX-512, torch 2.15 would end the process: see training.safe_kernels."""
+    environment = {name: value for name, value in os.environ.items() if name != "ONEDNN_MAX_CPU_ISA"}
+    done = subprocess.run([sys.executable, "-c", NARROW_LOOP], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "6"), done.stderr
+
+
+def test_kernels_are_as_before_after_training(tiny):
+    assert torch.backends.mkldnn.enabled
+    *_, state = training.epochs(tiny, runs.dataset_of(tiny))
+    assert torch.backends.mkldnn.enabled
+    with training.safe_kernels(state.model):
+        wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+        assert torch.backends.mkldnn.enabled == wide
+    with training.safe_kernels(models.build("resnet8", 10, 1, width=8)):
+        assert torch.backends.mkldnn.enabled, "which is wide enough"

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from softlab import Experiment, SoftlabError, data, load_profile, runs, zoo
+from softlab import Experiment, SoftlabError, data, load_profile, networks, runs, zoo
 from softlab.representation import extract
 
 
@@ -42,13 +42,13 @@ def test_a_network_of_the_zoo_is_loaded_in_no_time_and_knows_its_images(experime
 def test_what_a_chapter_looks_into_comes_along(monkeypatch, tmp_path):
     """One network of each method, also where no zoo is asked for; one of the store goes first."""
     profile = load_profile("quick")
-    found = runs.specimens(profile)
+    found = networks.specimens(profile)
     assert list(found) == list(profile.methods)
     assert {run.folder.parent for run in found.values()} == {zoo.OWN}
     assert not list((tmp_path / "store").glob("*-seed*"))
-    monkeypatch.setattr(runs, "present", lambda *_: zoo.OWN)
-    monkeypatch.setattr(runs, "fit_or_load", lambda experiment, **_: experiment.method)
-    assert runs.specimens(profile)["mixup"] == "mixup"
+    monkeypatch.setattr(networks, "present", lambda *_: zoo.OWN)
+    monkeypatch.setattr(networks, "fit_or_load", lambda experiment, **_: experiment.method)
+    assert networks.specimens(profile)["mixup"] == "mixup"
 
 
 def test_every_network_of_the_zoo_is_found(monkeypatch):

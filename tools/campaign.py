@@ -25,6 +25,11 @@ from softlab.experiment import Experiment
 from softlab.profile import Profile, study_profile
 
 STEPS = (
+    "core:cifar10-papers:3",
+    "core:cifar10-papers:5",
+    "strength:cifar10-papers:3",
+    "hundred:cifar10-papers:5",
+    "hundred_recipe:cifar10-papers:5",
     "core:resnet18-confirm:1",
     "core:resnet18-confirm:3",
     "core:resnet18-confirm:5",
@@ -41,23 +46,37 @@ def settings_of(step: str) -> tuple[str, Profile]:
     return study, load_profile(profile, seeds=int(seeds))
 
 
-def lacking(steps: Sequence[str]) -> list[tuple[dict, dict]]:
+Job = tuple[dict, dict, bool]  # an experiment, how it is evaluated, and whether its snapshots are, too
+
+
+def lacking(steps: Sequence[str]) -> list[Job]:
     """Experiments of the steps without a row, in their order, each once, with how they are evaluated."""
-    profiles = [study_profile(settings, study) for study, settings in map(settings_of, steps)]
-    wanted = [(one, dict(profile.evaluation)) for profile in profiles for one in profile.experiments()]
-    wanted = [job for place, job in enumerate(wanted) if job not in wanted[:place] and not records.recorded(*job)]
-    return [(one.as_dict(), evaluation) for one, evaluation in wanted]
+    found: list[Job] = []
+    seen = []
+    for study, settings in map(settings_of, steps):
+        profile = study_profile(settings, study)
+        along = bool(settings.studies[study].get("along"))
+        for one in profile.experiments():
+            job = (one, dict(profile.evaluation))
+            if job not in seen and not records.recorded(*job):
+                seen.append(job)
+                found.append((one.as_dict(), job[1], along))
+    return found
 
 
-def measured(job: tuple[dict, dict]) -> str:
+def measured(job: Job) -> str:
     """Train and measure one network; what it took."""
     torch.set_num_threads(1)
-    experiment, evaluation = Experiment(**job[0]), job[1]
+    experiment = Experiment(**job[0])
+    evaluation = job[1]
+    along = job[2]
     times = [time.perf_counter()]
     try:
         run = runs.fit_or_load(experiment, use_zoo=False)
         times.append(time.perf_counter())
         numbers.of(run, evaluation)
+        for epoch in experiment.snapshot_epochs if along else ():
+            numbers.of(run, evaluation, epoch)
     except Exception as error:  # also the device's: what the others measure is kept
         return f"{experiment.method}: {error}"
     times.append(time.perf_counter())
@@ -77,6 +96,17 @@ def write(steps: Sequence[str]) -> None:
             print(f"{study} of {settings.name}: {error}", flush=True)
 
 
+def tables_of(steps: Sequence[str]) -> set[Path]:
+    """What a step may have written: its table with outcomes and snapshots, what describes it, AutoAttack's files."""
+    found: set[Path] = set()
+    for study, settings in map(settings_of, steps):
+        folder = records.RECORDS / study
+        for pattern in (f"{settings.name}.*", f"along/{settings.name}.csv", "about.json"):
+            found |= set(folder.glob(pattern))
+        found |= set((records.RECORDS / "autoattack").glob(f"{settings.name}[.-]*"))
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -84,7 +114,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("steps", nargs="*", default=STEPS, metavar="STUDY:PROFILE:SEEDS")
     options = parser.parse_args()
-    end, context = time.monotonic() + 60 * options.minutes, multiprocessing.get_context("spawn")
+    end = time.monotonic() + 60 * options.minutes
+    context = multiprocessing.get_context("spawn")
     options.folder.mkdir(parents=True, exist_ok=True)
     writer = context.Process(target=write, args=(options.steps,), daemon=True)
     with (options.folder / "log.txt").open("a") as log, context.Pool(options.workers) as pool:
@@ -96,9 +127,8 @@ def main() -> None:
         writer.join(max(0, end - time.monotonic()))
         writer.kill()
     with tarfile.open(options.folder / "records.tar.gz", "w:gz") as archive:
-        for study in sorted({step.partition(":")[0] for step in options.steps}):
-            if (folder := records.RECORDS / study).is_dir():
-                archive.add(folder, study)
+        for path in sorted(tables_of(options.steps)):
+            archive.add(path, path.relative_to(records.RECORDS))
     print((options.folder / "log.txt").read_text(), end="")
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTHON, VERSIONS = "3.12", ("torch==2.9.0", "torchvision==0.24.0", "numpy==2.0.2", "pandas==2.2.2", "ipywidgets==7.7.1")
+PYTHON = "3.12"
+VERSIONS = ("torch==2.9.0", "torchvision==0.24.0", "numpy==2.0.2", "pandas==2.2.2", "ipywidgets==7.7.1")
 COMPANIONS = ("scipy", "scikit-learn", "matplotlib", "safetensors", "filelock", "pyyaml", "tqdm")
 TOOLS = ("pip", "setuptools", "papermill", "ipykernel")
 CHAPTERS = ("01_soft_labels", "03_magnitudes", "07_maxsup", "A1_your_regularizer")
@@ -23,7 +24,8 @@ TELL = "import sys, torch, numpy; print(sys.version.split()[0], torch.__version_
 
 
 def main(folder: Path) -> None:
-    python, work = folder / "env" / "bin" / "python", folder / "work"
+    python = folder / "env" / "bin" / "python"
+    work = folder / "work"
     subprocess.run(["uv", "venv", "--quiet", "--clear", "--python", PYTHON, folder / "env"], check=True)
     install = ["uv", "pip", "install", "--quiet", "--python", python, *VERSIONS, *COMPANIONS, *TOOLS]
     subprocess.run(install, check=True)

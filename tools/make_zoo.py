@@ -27,12 +27,14 @@ def main(profile: str, folder: Path, megabytes: float, studies: list[str]) -> No
     work = folder.with_name(f".{folder.name}")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    kept, left = 0, 0
+    kept = 0
+    left = 0
     for study in dict.fromkeys(needed):
         for experiment in study_profile(settings, study).experiments():
             if experiment.seed == settings.seeds[0]:
                 fits = put(experiment, work, megabytes * 10**6)
-                kept, left = kept + fits, left + (not fits)
+                kept = kept + fits
+                left = left + (not fits)
     shutil.rmtree(folder, ignore_errors=True)
     work.rename(folder)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

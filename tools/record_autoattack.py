@@ -1,13 +1,15 @@
 """AutoAttack on record: python tools/record_autoattack.py PROFILE SEEDS METHOD ... [--study NAME] [--only FIELD=VALUE]
 
-AutoAttack costs minutes a network, so its outcomes are recorded, for some networks of a study (the core) and at the
-headline radius: softlab/records/autoattack/PROFILE.npz, one array for each network, by run id: is the image right
-still? It meets all images that the ladder meets, also those that the ladder fools, so that the two can be compared.
+AutoAttack costs minutes a network, so its outcomes are recorded, for some networks of a study (the core) and at one
+radius, 4/255 unless --radius says another: softlab/records/autoattack/PROFILE.npz (PROFILE-RADIUS.npz at another), one
+array for each network, by run id: is the image right still? It meets the images that the ladder meets, or the first of
+them (--images), also those that the ladder fools, so that the two can be compared.
 Written batch by batch: a kill loses the batch in work, and the next call goes on.
 """
 
 import argparse
 import json
+import math
 import sys
 import time
 from importlib.metadata import version
@@ -23,33 +25,34 @@ from softlab.files import write_json, write_whole
 from softlab.numbers import evaluation_digest, look_at
 from softlab.profile import load_profile, study_profile
 from softlab.records import RECORDS
-from softlab.robustness import AUTOATTACK, RADIUS_OF_AUTOATTACK
+from softlab.robustness import RADIUS_OF_AUTOATTACK, autoattack_file
 from softlab.store import alone
 
 BATCH = 50
 
 
-def main(name: str, seeds: int, methods: list[str], study: str, only: dict[str, object]) -> None:
+def main(given: argparse.Namespace, only: dict[str, object]) -> None:
     try:
         commit = provenance.clean_commit()
     except SoftlabError as error:
         sys.exit(str(error))
-    settings = study_profile(load_profile(name, seeds=seeds), study)
-    path, about = AUTOATTACK / f"{name}.npz", AUTOATTACK / f"{name}.json"
+    settings = study_profile(load_profile(given.profile, seeds=given.seeds), given.study)
+    path = autoattack_file(given.profile, given.radius)
+    about = path.with_suffix(".json")
     path.parent.mkdir(parents=True, exist_ok=True)
     for experiment in sorted(settings.experiments(), key=lambda one: one.seed):
-        if experiment.method not in methods or not only.items() <= experiment.as_dict().items():
+        if experiment.method not in given.methods or not only.items() <= experiment.as_dict().items():
             continue
         run = runs.fit_or_load(experiment, use_zoo=False)
-        attacked = settings.evaluation["attack_size"]
+        attacked = min(given.images or math.inf, settings.evaluation["attack_size"])
         if run.id in _json(about) and len(_arrays(path).get(run.id, ())) == attacked:
             continue
         look = look_at(run, settings.evaluation)
         images, labels = (part[:attacked] for part in look.samples.test)
         while (done := len(_arrays(path).get(run.id, ()))) < len(labels):
-            batch = slice(done, done + BATCH)
-            result = attacks.autoattack(look.model, as_pixels(images[batch]), labels[batch], RADIUS_OF_AUTOATTACK / 255)
-            with alone(RECORDS, f"autoattack.{name}", "records"):
+            batch = slice(done, min(done + given.batch, attacked))
+            result = attacks.autoattack(look.model, as_pixels(images[batch]), labels[batch], given.radius / 255)
+            with alone(RECORDS, f"autoattack.{path.stem}", "records"):
                 found = _arrays(path)
                 found[run.id] = np.concatenate([found.get(run.id, np.zeros(0, bool)), ~result.success.cpu().numpy()])
                 write_whole(path, lambda file, whole=found: np.savez_compressed(file, **whole))  # pyright: ignore
@@ -57,7 +60,7 @@ def main(name: str, seeds: int, methods: list[str], study: str, only: dict[str, 
         digest = evaluation_digest(runs.dataset_of(experiment), settings.evaluation)
         origin = {"evaluation": digest, "torch": torch.__version__, "commit": commit}
         origin |= {"pyautoattack": version("pyautoattack"), "date": time.strftime("%Y-%m-%d")}
-        with alone(RECORDS, f"autoattack.{name}", "records"):
+        with alone(RECORDS, f"autoattack.{path.stem}", "records"):
             write_json(about, _json(about) | {run.id: origin})
 
 
@@ -80,6 +83,9 @@ if __name__ == "__main__":
     parser.add_argument("methods", nargs="+")
     parser.add_argument("--study", default="core")
     parser.add_argument("--only", nargs="*", default=[], help="of the study's networks, those whose field is this")
+    parser.add_argument("--radius", type=float, default=RADIUS_OF_AUTOATTACK, help="in 255ths")
+    parser.add_argument("--images", type=int, help="the first so many of those that the ladder meets")
+    parser.add_argument("--batch", type=int, default=BATCH, help="images at once: a kill loses so many")
     given = parser.parse_args()
     fields = {name: json.loads(value) for name, value in (one.split("=", 1) for one in given.only)}
-    main(given.profile, given.seeds, given.methods, given.study, fields)
+    main(given, fields)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas
 
 from softlab import records
-from softlab.effects import effects
+from softlab.effects import every_effect
 from softlab.experiment import FIELDS
 from softlab.figures import style
 from softlab.intervals import Interval, t_interval
@@ -39,12 +39,13 @@ class Measured:
 def main(build: Path, profile: str, studies: list[str]) -> None:
     measured = [*of_build(load_profile(profile), studies)]
     measured += of_records({one.study: one.table for one in measured})
-    folder, fresh = build / "numbers", build / ".numbers"
+    folder = build / "numbers"
+    fresh = build / ".numbers"
     shutil.rmtree(fresh, ignore_errors=True)
     (fresh / NETWORKS).mkdir(parents=True)
     for one in measured:
         path = fresh / NETWORKS / f"{one.study}.{one.scale.replace(' ', '_')}.csv"
-        one.table.drop(columns="images").to_csv(path, index=False, lineterminator="\n")
+        one.table.drop(columns=["images", "older"]).to_csv(path, index=False, lineterminator="\n")
     found = pandas.DataFrame([row for one in measured for row in rows(one, core_baseline(one, measured))])
     found.to_csv(fresh / "all.csv", index=False, lineterminator="\n", float_format="%.6g")
     shutil.rmtree(folder, ignore_errors=True)
@@ -80,22 +81,30 @@ def rows(measured: Measured, core: pandas.DataFrame | None = None) -> Iterator[d
     core: networks to compare with where the table has no baseline.
     """
     grid = records.varied(measured.table)
-    for point, table in points(measured.table, grid):
-        reference = compared_with(measured.table, table, grid, core)
-        others, groups = table.loc[table["method"] != "baseline"], [*table.groupby("method", sort=False)]
-        for name, quantity in QUANTITIES.items():
-            against = {} if reference is None else effects(others, name, reference)
+    whole = measured.table.copy(deep=False)
+    whole.attrs = {}  # which pandas would copy with every column that is read
+    for point, table in points(whole, grid):
+        reference = compared_with(whole, table, grid, core)
+        groups = [*table.groupby("method", sort=False)]
+        # Not those of a lens that came later.
+        recorded = [name for name in QUANTITIES if np.isfinite(table[name].to_numpy(dtype=float)).any()]
+        against = {}
+        if reference is not None:
+            against = every_effect(table.loc[table["method"] != "baseline"], recorded, reference)
+        for name in recorded:
+            quantity = QUANTITIES[name]
             for method, some in groups:
                 values = some[name].to_numpy(dtype=float)
                 values = values[np.isfinite(values)]
                 if not len(values):
                     continue
+                effect = against.get(name, {}).get(str(method))
                 row = {"study": measured.study, "scale": measured.scale, "setting": point}
                 row |= {"method": style(str(method)).label, "quantity": quantity.label, "name": name}
                 row |= _parts(t_interval(values).scaled(quantity.factor), "mean") | {"networks": len(values)}
-                effect = against.get(str(method))
                 row |= _parts(effect and effect.shown, "difference") | {"interval over": effect.over if effect else ""}
-                yield row | {"digits": quantity.digits}
+                older = sum(name in names for names in some["older"])  # networks measured by an older version of it
+                yield row | {"digits": quantity.digits, "older": older}
 
 
 def points(table: pandas.DataFrame, grid: list[str]) -> Iterator[tuple[str, pandas.DataFrame]]:
@@ -118,7 +127,8 @@ def compared_with(
 
     None where there is none that differs in the method only.
     """
-    baseline, fields = whole.loc[whole["method"] == "baseline"], [name for name in grid if name in FIELDS]
+    baseline = whole.loc[whole["method"] == "baseline"]
+    fields = [name for name in grid if name in FIELDS]
     for name in fields:
         here = point[name].iloc[0]
         baseline = baseline.loc[(baseline[name] == here) | (baseline[name].isna() & bool(pandas.isna(here)))]

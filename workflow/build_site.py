@@ -35,7 +35,8 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
     for stale in build.glob(".site-*"):  # of a build that was killed, and whose children may still write there
         shutil.rmtree(stale, ignore_errors=True)
     work = build / f".site-{os.getpid()}"
-    site, rendered = work / "site", work / "rendered"
+    site = work / "site"
+    rendered = work / "rendered"
     assemble(build, site, sweeps)
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(site), "-n", "-W", "--keep-going"]
     with log.open("w") as lines:
@@ -47,7 +48,7 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
         complaints = [line for line in said.splitlines() if re.search(r": (WARNING|ERROR|CRITICAL): |Error: ", line)]
         sys.exit("\n".join(["the site was not built:", *(complaints or said.splitlines()[-20:]), f"(log: {log})"]))
     html = rendered / "_build" / "html"
-    missing = [page for page in pages(site) if not is_page(html / f"{page}.html")]
+    missing = [page for page in plan.pages(site / "_toc.yml") if not is_page(html / f"{page}.html")]
     if missing or not is_page(html / "index.html", at_least=50):
         sys.exit(f"no page came out for: {', '.join(missing) or 'index.html'}")
     try:
@@ -78,6 +79,8 @@ def assemble(build: Path, site: Path, sweeps: list[str]) -> None:
             shown = without_traces(nbformat.read(executed, as_version=4))
             if place.name == "notebooks":
                 offer(shown, executed.stem, repository, results.exists())
+            if place.name == "notebooks" or executed.stem == "intro":
+                add_foot(shown, executed.stem, repository, (site / "book" / "colab.md").exists())
             nbformat.write(shown, place / executed.name)
     (site / "book" / "this_build.md").write_text(this_build(build))
     number_page.add(site, build)
@@ -150,11 +153,46 @@ def offer(notebook: nbformat.NotebookNode, name: str, repository: str | None, re
     notebook.cells[0].source = f"{title}\n\n{' · '.join(offered)}\n{rest}"
 
 
-def pages(site: Path) -> list[str]:
-    """Every page that the table of contents names, as a path without suffix."""
-    contents = yaml.safe_load((site / "_toc.yml").read_text())
-    chapters = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
-    return [contents["root"], *chapters]
+FOOT = """## Run it yourself
+
+In a terminal, with Python 3.11 or newer:
+
+```bash
+{clone}
+make book       # installs all it needs into .venv, executes every notebook, builds these pages: some minutes
+```
+
+{unknown}Or {what} alone, to change and run again:
+
+```bash
+python3 -m venv .venv
+.venv/bin/pip install -c constraints.txt -e ".[book,attacks]" jupyterlab
+.venv/bin/jupyter lab notebooks/{name}.ipynb
+```
+
+{colab}"""
+
+
+def add_foot(notebook: nbformat.NotebookNode, name: str, repository: str | None, explained: bool = True) -> None:
+    """At the end of the cover and of each chapter, how to run it.
+
+    repository: its address, None if it is not known.  explained: whether this book has the page on Colab.
+    """
+    is_cover = name == "intro"
+    chapter = "01_soft_labels" if is_cover else name
+    known = f"git clone {repository} softlab-book\ncd softlab-book"
+    unknown = "This copy of the book does not know where its repository lies; whoever gave you the book does. "
+    unknown += "(The package index has another project called `softlab`: that is not it.)\n\n"
+    colab = f"In {'[Google Colab](../book/colab.md)' if explained else 'Google Colab'} it runs without an installation"
+    badge = "[![Open in Colab](../book/_static/open_in_colab.svg)]"
+    text = FOOT.format(
+        clone=known if repository else "cd softlab-book        # your clone of the repository, or its unpacked archive",
+        unknown="" if repository else unknown,
+        what="a chapter" if is_cover else "this chapter",
+        name=chapter,
+        colab=f"{colab}: {badge}({address.colab_link(repository, chapter)})" if repository else f"{colab}, too.",
+    )
+    notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="run-it-yourself"))
 
 
 def is_page(path: Path, at_least: int = 2000) -> bool:

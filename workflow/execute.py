@@ -1,8 +1,9 @@
-"""Execute one notebook with papermill: python execute.py NOTEBOOK OUTPUT LOG PARAMETERS
+"""Execute one notebook with papermill: python execute.py NOTEBOOK OUTPUT LOG PARAMETERS [INPUT …]
 
-PARAMETERS is a mapping in YAML. The output and its results file appear only when the notebook has run to its end. If a
-cell fails, the notebook as far as it came is kept beside it as NAME.failed.ipynb, and the cell and the error are
-printed. Two processes that want the same output execute it once.
+PARAMETERS is a mapping in YAML. INPUT: files that the notebook depends on. The output and its results file appear only
+when the notebook has run to its end. If a cell fails, the notebook as far as it came is kept beside it as
+NAME.failed.ipynb, and the cell and the error are printed. Two processes that want the same output of the same content
+execute it once; no clock is asked.
 """
 
 import contextlib
@@ -17,13 +18,14 @@ import time
 from importlib import metadata
 from pathlib import Path
 
+import kernels
 import left_out
 import nbformat
-import yaml
+import plan
 from filelock import FileLock
 
 from softlab.errors import SoftlabError
-from softlab.files import free_space
+from softlab.files import file_digest, free_space, read_parameters, short_digest
 from softlab.provenance import commit
 
 VERSIONS = ("torch", "torchvision", "numpy", "scipy", "matplotlib", "papermill")
@@ -31,31 +33,52 @@ TIMEOUT = 3600  # seconds that one cell may take
 FULL = 2**20  # bytes: a disk with less space is why a notebook failed
 
 
-def main(notebook: Path, output: Path, log: Path, parameters: str) -> int:
-    asked = time.time()
+def main(notebook: Path, output: Path, log: Path, parameters: str, inputs: list[Path]) -> int:
     try:
+        given = read_parameters(parameters)
+        digest = short_digest([given, *map(file_digest, [notebook, *inputs])])
         output.parent.mkdir(parents=True, exist_ok=True)
+        before = version(output)
         with FileLock(output.with_name(f".{output.stem}.lock")):
-            if output.exists() and output.stat().st_mtime >= asked:  # by a job whose engine was killed
+            # By a job whose engine was killed: it came while this one waited, and is of the same content.
+            if version(output) not in (None, before) and about(output).get("inputs") == digest:
                 return 0
-            return execute(notebook, output, log, parameters)
+            return execute(notebook, output, log, given, digest)
     except (OSError, SoftlabError) as error:
         print(f"{notebook} failed: {full_disk(output) or error}", flush=True)
         return 1
 
 
-def execute(notebook: Path, output: Path, log: Path, parameters: str) -> int:
-    record, failed = output.with_suffix(".json"), output.with_suffix(".failed.ipynb")
-    last = json.loads(record.read_text())["seconds"] if record.exists() else None
+def version(output: Path) -> tuple[int, ...] | None:
+    """What is another after the file was written again; None where there is none. Times are compared with nothing."""
+    if not output.exists():
+        return None
+    found = output.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
+
+
+def about(output: Path) -> dict:
+    """What was written about the last time that a notebook was executed."""
+    record = output.with_suffix(".json")
+    return json.loads(record.read_text()) if record.exists() else {}
+
+
+def execute(notebook: Path, output: Path, log: Path, parameters: dict, digest: str) -> int:
+    record = output.with_suffix(".json")
+    failed = output.with_suffix(".failed.ipynb")
+    last = about(output).get("seconds")
     print(f"executing {notebook.stem}" + (f" (last time it took {last:.0f} s)" if last else ""), flush=True)
-    started, work = time.monotonic(), output.with_name(f".{output.stem}.work")
+    started = time.monotonic()
+    work = output.with_name(f".{output.stem}.work")
     shutil.rmtree(work, ignore_errors=True)  # of a job that was killed
     work.mkdir()
-    partial, results = work / notebook.name, work / "results.json"
-    shown = left_out.prepared(notebook, work / f"source-{notebook.name}", yaml.safe_load(parameters))
+    partial = work / notebook.name
+    results = work / "results.json"
+    shown = left_out.prepared(notebook, work / f"source-{notebook.name}", parameters)
     command = [sys.executable, "-m", "papermill", "--log-output", "--no-progress-bar", "--execution-timeout", TIMEOUT]
-    command += [shown, partial, "--parameters_yaml", parameters]
+    command += [shown, partial, "--kernel", kernels.NAME, "--parameters_yaml", plan.as_yaml(parameters)]
     environment = os.environ | {"IPYTHONDIR": str(work / "ipython"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= kernels.pinned(work / "jupyter")
     environment.pop("SOFTLAB_PROFILE", None)  # the profile is given
     environment.pop("SOFTLAB_ZOO", None)  # a build rests on networks that it trains
     environment["SOFTLAB_RESULTS"] = str(results.resolve())
@@ -71,8 +94,9 @@ def execute(notebook: Path, output: Path, log: Path, parameters: str) -> int:
         return 1
     seconds = round(time.monotonic() - started, 1)
     versions = {name: metadata.version(name) for name in VERSIONS}
-    about = json.dumps({"seconds": seconds, "commit": commit(), "versions": versions}, indent=1)
-    (work / "about.json").write_text(about)
+    content = {"seconds": seconds, "commit": commit(), "versions": versions, "inputs": digest}
+    (work / "about.json").write_text(json.dumps(content, indent=1))
+    output.unlink(missing_ok=True)  # so that what is written about it is never about an older one
     (work / "about.json").replace(record)
     if results.exists():
         results.replace(output.with_suffix(".results.json"))
@@ -118,4 +142,5 @@ def reason(notebook: Path, log: Path, status: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]))
+    notebook, output, log = (Path(name) for name in sys.argv[1:4])
+    sys.exit(main(notebook, output, log, sys.argv[4], [Path(name) for name in sys.argv[5:]]))

@@ -8,6 +8,7 @@ the notebooks that name it. A package's modules import absolutely.
 import ast
 import functools
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -42,7 +43,9 @@ def script_code(path: Path) -> list[str]:
 
 def code(roots: Iterable[Name]) -> list[str]:
     """The files behind these names, and behind all that they use, relative to the checkout."""
-    files, seen, waiting = set(), set(), list(roots)
+    files = set()
+    seen = set()
+    waiting = list(roots)
     while waiting:
         one = waiting.pop()
         if one not in seen and one[0] not in ASIDE:
@@ -65,9 +68,10 @@ def step(module: str, name: str) -> tuple[set[Path], set[Name]]:
     if module in BY_VERSION and name != "measure":
         return {file}, set()
     defined = definitions(module)
-    recorded = "records/**/*.csv", "records/autoattack/*.json"
+    recorded = "records/**/*.csv", "records/autoattack/*.json", "records/published/*.json"
     rows = [path for kind in recorded for path in PACKAGE.glob(kind)] if module == "softlab.records" else ()
-    files, used = {file, *rows}, {(module, other) for other in ((BODY, *defined) if name == ALL else (BODY,))}
+    files = {file, *rows}
+    used = {(module, other) for other in ((BODY, *defined) if name == ALL else (BODY,))}
     for node in defined.get(name, ()):
         used |= {*_imported(node), *((module, other) for other in _named(node, ast.Name, "id") & set(defined))}
         files |= {_data_files()[text] for text in named_in(node) & set(_data_files())}
@@ -79,7 +83,8 @@ def _imported(tree: ast.AST) -> Iterator[Name]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "softlab":
             for one in node.names:
-                module, used = f"{node.module}.{one.name}", ALL
+                module = f"{node.module}.{one.name}"
+                used = ALL
                 if isinstance(tree, ast.Module) and file_of(module):  # imported whole: what is named of it
                     used = _attributes(tree, one.asname or one.name)
                 yield from [(str(node.module), one.name)] if used == ALL else [(module, name) for name in used]
@@ -169,6 +174,22 @@ def write_changed(path: Path, text: str) -> str:
     except OSError as error:
         sys.exit(f"cannot write {path}: {error.strerror}")
     return str(path)
+
+
+def forget_the_future(out: Path) -> None:
+    """Let nothing that a build has made be younger than this moment, as it is where the clock was set back since.
+
+    It could not be seen then that something it is made from has changed. With the oldest date, Snakemake compares what
+    it was made from by content. Files are compared with one that is written now, as another machine may have the disk.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    mark = out / ".now"
+    mark.unlink(missing_ok=True)
+    mark.touch()
+    now = mark.stat().st_mtime_ns
+    for path in out.rglob("*"):
+        if path.is_file() and not path.is_symlink() and path.stat().st_mtime_ns > now:
+            os.utime(path, (1, 1))
 
 
 def folder_listing(data: str) -> str:

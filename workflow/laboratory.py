@@ -73,7 +73,8 @@ def folder_of(experiment: Experiment) -> Path:
 def images() -> dict:
     """The first test images of each class, class by class: {labels, pixels: base64 of one byte a pixel}."""
     with np.load(EMBEDDED, allow_pickle=False) as arrays:
-        labels, pixels = arrays["test_labels"], arrays["test_images"]
+        labels = arrays["test_labels"]
+        pixels = arrays["test_images"]
     rows = np.concatenate([np.flatnonzero(labels == label)[:OF_EACH] for label in range(len(FASHION))])
     return {"labels": labels[rows].tolist(), "pixels": base64.b64encode(pixels[rows].tobytes()).decode()}
 

@@ -25,11 +25,17 @@ COLUMNS = {  # quantity -> heading
     "robust, 1/255": "attack 1/255 (%)",
     "robust, 4/255": "attack 4/255 (%)",
 }
+WHERE_RECORDED = {  # in settings that have them; none of the three is better or worse by itself
+    "log margin": "log margin",
+    "log slope": "log slope",
+    "log first-order radius": "log margin/slope",
+}
 
 
 def add(site: Path, build: Path) -> None:
     """Fill book/leaderboard.md with its tables. build: where numbers/all.csv is."""
-    page, path = site / "book" / "leaderboard.md", build / "numbers" / "all.csv"
+    page = site / "book" / "leaderboard.md"
+    path = build / "numbers" / "all.csv"
     tables = "*This build has no table of numbers.*"
     if path.exists():
         numbers = pandas.read_csv(path, keep_default_na=False, na_values=dict.fromkeys(number_page.FLOATS, ""))
@@ -79,7 +85,8 @@ def as_html(rows: pandas.DataFrame) -> str:
     """A table whose headings sort it, by default by NLL at the best temperature."""
     shown = best(rows)
     first = shown.loc[shown["name"] == SORTED_BY].sort_values("mean")
-    head = "".join(f"<th>{escape(heading)}</th>" for heading in ("method", "dose", *COLUMNS.values()))
+    columns = COLUMNS | {name: text for name, text in WHERE_RECORDED.items() if name in set(shown["name"])}
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in ("method", "dose", *columns.values()))
     lines = []
     for method, setting in zip(first["method"], first["setting"], strict=True):
         own = {row["name"]: row for row in shown.loc[shown["method"] == method].to_dict("records")}
@@ -88,7 +95,7 @@ def as_html(rows: pandas.DataFrame) -> str:
             _cell(number_page.written(own[name], "mean"), own[name]["mean"], _mark(own[name]))
             if name in own
             else _cell("–", "")
-            for name in COLUMNS
+            for name in columns
         ]
         lines.append(f"<tr>{''.join(cells)}</tr>")
     body = "\n".join(lines)
@@ -100,10 +107,12 @@ def as_html(rows: pandas.DataFrame) -> str:
 
 def _mark(row: dict) -> str:
     """An arrow where the paired interval to the baseline has no zero: up if that is better, with the difference."""
-    change, half = row["difference"], row["difference ±"]
-    if not abs(change) > half:  # NaN: nothing to compare with, or one network
+    change = row["difference"]
+    half = row["difference ±"]
+    side = QUANTITIES[row["name"]].better
+    if not side or not abs(change) > half:  # NaN: nothing to compare with, or one network
         return ""
-    better = change * QUANTITIES[row["name"]].better > 0
+    better = change * side > 0
     kind, arrow = ("better", "▲") if better else ("worse", "▼")
     note = f"{kind} than the baseline: {number_page.written(row, 'difference')}"
     return f' <span class="answers {kind}" tabindex="0" data-note="{escape(note)}">{arrow}</span>'

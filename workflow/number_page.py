@@ -16,12 +16,14 @@ TEMPLATE = Path(__file__).with_name("datatables.html")
 HEADINGS = ("quantity", "method", "mean", "change", "study", "scale", "networks", "name")
 FLOATS = ("mean", "mean ±", "difference", "difference ±")  # columns of all.csv that may be empty
 WORDS = ("quantity", "method", "study", "scale", "name")  # columns whose few texts the page holds once
+OLDER = " †"  # behind a number of networks that were measured by an older version of the quantity
 MINUS = "\N{MINUS SIGN}"
 
 
 def add(site: Path, build: Path) -> None:
     """Fill the places of book/numbers.md, and lay the files beside it."""
-    page, folder = site / "book" / "numbers.md", build / "numbers"
+    page = site / "book" / "numbers.md"
+    folder = build / "numbers"
     if folder.exists():
         shutil.copytree(folder, page.with_suffix(""))
         numbers = pandas.read_csv(folder / "all.csv", keep_default_na=False, na_values=dict.fromkeys(FLOATS, ""))
@@ -42,6 +44,8 @@ def as_html(numbers: pandas.DataFrame) -> str:
     rows = []
     for row, places in zip(numbers.to_dict("records"), coded.reshape(-1, len(WORDS)).tolist(), strict=True):
         shown = [written(row, name) for name in ("mean", "difference")]
+        if row["older"]:
+            shown[0] += OLDER
         rows.append([*places, row["networks"], *shown])
     heads = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
     markup = "<noscript><p>Without JavaScript there is no table here: the files below hold all of it.</p></noscript>"
@@ -70,7 +74,9 @@ def in_script(content: object) -> str:
 
 def written(row: dict, name: str) -> str:
     """A number with half its interval, in the quantity's digits; a difference with its sign. Empty for none."""
-    value, half, digits = row[name], row[f"{name} ±"], row["digits"]
+    value = row[name]
+    half = row[f"{name} ±"]
+    digits = row["digits"]
     if pandas.isna(value):
         return ""
     text = f"{value:{'+' if name == 'difference' else ''}z.{digits}f}".replace("-", MINUS)

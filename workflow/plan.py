@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from softlab.files import short_digest
+from softlab.files import EXPONENT, LEADING_ZERO, short_digest
 from softlab.profile import Profile, load_profile, packaged_profiles, study_profile
 
 EMBEDDED = ("fashion-mini", "fashion-pairs")  # data that come with the package
@@ -63,7 +63,8 @@ def rechecked(records: Path) -> list[tuple[str, str]]:
     """
     found = []
     for table in sorted(records.glob("*/*.csv")):
-        study, name = table.parent.name, table.stem
+        study = table.parent.name
+        name = table.stem
         if name in packaged_profiles() and study in (profile := load_profile(name)).studies:
             cheap = profile.studies[study].get("seconds", profile.seconds_per_network.get("cpu", math.inf)) <= CHEAP
             settings = study_profile(profile, study)
@@ -73,6 +74,30 @@ def rechecked(records: Path) -> list[tuple[str, str]]:
     return found
 
 
+def pages(contents: Path) -> list[str]:
+    """Every page that a table of contents (_toc.yml) names, as a path without suffix, sections of sections too."""
+
+    def named(entry: object) -> list[str]:
+        if isinstance(entry, list):
+            return [page for one in entry for page in named(one)]
+        if not isinstance(entry, dict):
+            return []
+        own = [entry[key] for key in ("root", "file") if key in entry]
+        return own + [page for value in entry.values() for page in named(value)]
+
+    found = named(yaml.safe_load(contents.read_text(encoding="utf-8")))
+    return [page.removesuffix(".md").removesuffix(".ipynb") for page in found]
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts text in quotes that either YAML 1.1, which papermill reads, or softlab would take for a number."""
+
+
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:int", LEADING_ZERO, list("-+0"))
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("-+.0123456789"))
+
+
 def as_yaml(content: object) -> str:
     """Plain values as YAML. (JSON is nearly that, but YAML 1.1 takes its 1e-05 for text.)"""
-    return yaml.safe_dump(content, default_flow_style=True, width=math.inf).removesuffix("...\n").strip()
+    text = yaml.dump(content, Dumper=_Dumper, default_flow_style=True, width=math.inf)
+    return text.removesuffix("...\n").strip()

@@ -22,6 +22,7 @@ TITLES = {  # in the table's order
     "many_networks": "Many small networks",
     "feature_extraction": "Features of a data set",
     "attacks": "Attacks",
+    "choosing": "Choosing a dose or an epoch for robustness",
     "calibration_temperature": "Best temperature",
     "calibration_error": "Calibration errors",
     "geometry_variation": "Within-class variation",
@@ -41,7 +42,13 @@ ON_GPU = (
     "attacks",
 )  # the rest is measured on the CPU only
 WITHOUT_PEER = ("engine", "planning")  # one thing at several sizes
-RATES = ("images per second", "seconds an epoch", "peak memory", "share of the device")  # how names of notes begin
+RATES = (  # how names of notes begin
+    "images per second",
+    "seconds an epoch",
+    "peak memory",
+    "share of the device",
+    "points below the best candidate",
+)
 
 
 def records(folder: Path = RESULTS) -> list[dict]:
@@ -92,7 +99,8 @@ def rates(found: list[dict]) -> list[list[str]]:
 
 def settings(one: dict) -> list[str]:
     """What was measured, where, how, and what was to be reached."""
-    notes, where = one["notes"], f"{one['date']}, {one['hardware']}, {one['commit']}"
+    notes = one["notes"]
+    where = f"{one['date']}, {one['hardware']}, {one['commit']}"
     aim = [notes.get("target"), {True: "met", False: "not met"}.get(notes.get("target met"))]
     how = ". ".join(filter(None, [one["setting"], notes.get("how")]))
     return [one["title"], one["kind"].upper(), where, how, ": ".join(filter(None, aim))]

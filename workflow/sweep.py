@@ -5,7 +5,6 @@ turns it into points, each a set of a notebook's parameters, and hands them to t
 """
 
 import argparse
-import ast
 import copy
 import functools
 import itertools
@@ -20,10 +19,10 @@ from typing import Any
 
 import nbformat
 
-from softlab.errors import SoftlabError, check_known
-from softlab.experiment import NAME
+from softlab.errors import SoftlabError, check_known, check_name
 from softlab.files import read_yaml, short_digest
-from softlab.profile import Profile, with_parameters
+from softlab.parameters import assigned_names
+from softlab.profile import Profile, text_of, with_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
 SWEEPS = ROOT / "workflow" / "sweeps"
@@ -85,8 +84,7 @@ def load_sweep(name: str) -> Sweep:
     if not path.name.endswith((".yaml", ".yml")):
         check_known("sweep", name, known())
         path = SWEEPS / f"{name}.yaml"
-    if not NAME.fullmatch(path.stem):
-        raise SoftlabError(f"{path.name!r}: a sweep's file is named with small letters, digits and _, a letter first")
+    check_name("sweep", path.stem)
     content = read_yaml(path)
     for key in content:
         check_known(f"entry of sweep {path.name}", key, KEYS)
@@ -98,11 +96,13 @@ def load_sweep(name: str) -> Sweep:
 
 def _sweep(path: Path, content: Mapping) -> Sweep:
     notebooks = _names("notebooks", content["notebooks"]) if "notebooks" in content else []
-    fixed, vary = content.get("parameters") or {}, content.get("vary")
+    fixed = content.get("parameters") or {}
+    vary = content.get("vary")
     if not isinstance(fixed, Mapping) or not isinstance(vary, Mapping) or not vary:
         raise SoftlabError("`vary` maps what changes to its values, `parameters` what does not")
     allowed = set.intersection(*map(set, map(parameters_of, notebooks))) - {"profile"} if notebooks else SETTING
-    axes, targets = {}, {}
+    axes = {}
+    targets = {}
     for label, given in vary.items():
         if label in COLUMNS:
             raise SoftlabError(f"nothing that varies can be called {label!r}: the table has a column of that name")
@@ -121,7 +121,7 @@ def _sweep(path: Path, content: Mapping) -> Sweep:
     points = [_point(dict(zip(axes, row, strict=True)), targets, fixed) for row in rows]
     if len({point.name for point in points}) < len(points):
         raise SoftlabError("two points are the same: a value is given twice")
-    texts = {key: " ".join(str(content.get(key) or "").split()) for key in ("title", "about")}
+    texts = {key: " ".join(text_of(key, content).split()) for key in ("title", "about")}
     shown = _names("show", content.get("show", list(SHOWN)))
     title = texts["title"] or path.stem
     return Sweep(path.stem, str(path), title, texts["about"], tuple(notebooks), axes, tuple(points), tuple(shown))
@@ -173,7 +173,7 @@ def parameters_of(name: str) -> tuple[str, ...]:
     check_known("notebook", name, sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")))
     cells = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells
     source = next(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
-    return tuple(target.id for line in ast.parse(source).body for target in line.targets)
+    return tuple(assigned_names(source))
 
 
 def check(sweep: Sweep, profile: str) -> None:
@@ -186,6 +186,11 @@ def check(sweep: Sweep, profile: str) -> None:
     settings = [point.settings(profile) for point in sweep.points]
     for method, given in {(name, _plain(dict(given))) for one in settings for name, given in one.methods.items()}:
         regularizers.get(method, **json.loads(given))
+
+
+def listed(text: str) -> str:
+    """A list of this text, for Snakemake's --config, which takes text without a list for YAML and cuts it at " #"."""
+    return json.dumps([text], ensure_ascii=False)
 
 
 def main(arguments: list[str]) -> int:
@@ -203,7 +208,8 @@ def main(arguments: list[str]) -> int:
             print(f"{name:14} {len(sweep.points):4} points  {sweep.title}")
         return 0
     try:
-        sweep, places = load_sweep(options.name), sorted(path.name for path in (ROOT / "workflow/profiles").iterdir())
+        sweep = load_sweep(options.name)
+        places = sorted(path.name for path in (ROOT / "workflow/profiles").iterdir())
         check_known("place to run", options.on, places)
         if options.cores is not None and options.cores < 1:
             raise SoftlabError(f"--cores takes a whole number from 1, not {options.cores}")
@@ -212,10 +218,10 @@ def main(arguments: list[str]) -> int:
         print(f"softlab: {error}", file=sys.stderr)
         return 2
     given = options.profile, options.name
-    files = [Path(name).resolve() if name.endswith((".yaml", ".yml")) else name for name in given]
+    files = [str(Path(name).resolve()) if name.endswith((".yaml", ".yml")) else name for name in given]
     command = [sys.executable, "-m", "snakemake", "sweeps", "--snakefile", "workflow/Snakefile"]
     command += ["--profile", f"workflow/profiles/{options.on}"]
-    command += ["--config", f"profile={files[0]}", f"sweeps={files[1]}"]
+    command += ["--config", f"profile={listed(files[0])}", f"sweeps={listed(files[1])}"]
     command += ["--cores", str(options.cores)] if options.cores else []
     command += ["--dry-run", "--quiet", "reason", "host"] if options.dry_run else []
     try:

@@ -30,7 +30,9 @@ KEPT = ("profile", "standing", "data", "data_digest", "date", "commit", "device"
 
 def collect(sweep: Sweep, out: Path, profile: str) -> tuple[pandas.DataFrame, dict]:
     """One row per point, method, seed and quantity (and notebook, if any); and what all of them have in common."""
-    found, about, manifests = [], {}, {} if sweep.notebooks else plan.rows(out)
+    found = []
+    about = {}
+    manifests = {} if sweep.notebooks else plan.rows(out)
     for point in sweep.points:
         where = {label: _cell(value) for label, value in point.values.items()}
         for name in sweep.notebooks:

@@ -1,4 +1,4 @@
-"""A browser without a network, and the site it opens: the smoke book, built here, or the one at SOFTLAB_SITE."""
+"""A browser without a network, and the site it opens: the smoke book of all tests, or the one at SOFTLAB_SITE."""
 
 import functools
 import http.server
@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from checkout import ROOT, built
+from checkout import ROOT, shared
 from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = ("quic", "background-networking", "component-update", "sync", "gpu")  # what Chromium can do without
-LINES = []  # what the run says at its end: see `report`
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +36,7 @@ def site(chromium, tmp_path_factory) -> Path:
     if given := os.environ.get("SOFTLAB_SITE"):
         assert (Path(given) / "index.html").exists(), f"SOFTLAB_SITE: there is no index.html in {given}"
         return Path(given).resolve()
-    return built(tmp_path_factory.mktemp("book")).folder / "_build" / "html"
+    return shared(tmp_path_factory, "book").folder / "_build" / "html"
 
 
 @pytest.fixture(scope="session")
@@ -126,12 +125,14 @@ def artefacts() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def report():
-    """report(line): a line for the end of the run."""
-    return LINES.append
+@pytest.fixture
+def report(record_property):
+    """report(line): a line for the end of the run, also from a worker of pytest-xdist."""
+    return lambda line: record_property("line", line)
 
 
 def pytest_terminal_summary(terminalreporter):
-    for line in LINES:
-        terminalreporter.write_line(line)
+    for test in terminalreporter.stats.get("passed", []):
+        for name, line in test.user_properties:
+            if name == "line":
+                terminalreporter.write_line(line)

@@ -37,7 +37,8 @@ CUT_OFF = """() => [...document.querySelectorAll("article :is(table, pre, img, m
 @pytest.fixture(scope="module", params=["server", "disk"])
 def visits(request, tab, served, site, names):
     """Every page in a browser that sees it for the first time: {page: what was seen}."""
-    home, seen = {"server": served, "disk": site.as_uri()}[request.param], {}
+    home = {"server": served, "disk": site.as_uri()}[request.param]
+    seen = {}
     for name in names:
         with tab(home) as one:
             seen[name] = one.open(name).evaluate(SEEN)

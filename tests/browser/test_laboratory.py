@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from laboratory_in_torch import CORE, NARROW, NETWORKS, content, images, torch_network
+from laboratory_in_torch import CORE, NARROW, NETWORKS, content, fates, images, torch_network
 
 from softlab import geometry
 from softlab.attacks import ascent
@@ -67,7 +67,7 @@ def laboratory(tab):
 
 
 def attack(page):
-    page.locator("#attack button").click()
+    page.locator("#attack [type=submit]").click()
     page.locator(".card").first.wait_for()
 
 
@@ -121,6 +121,43 @@ def test_a_reader_attacks_the_same_boot_in_five_networks(laboratory, home):
             answer = page.locator("#answers tr", has_text=first[1]).first.inner_text()
             assert ("ankle boot" in answer) is right
         assert one.complaints == []
+
+
+def test_forty_images_fill_a_scoreboard_as_torch_has_it(laboratory):
+    with laboratory() as one:
+        page = one.page
+        page.locator("#all").click()
+        page.locator("#scores strong").nth(len(CORE) - 1).wait_for()
+        assert page.locator("#all").inner_text() == "Stop"
+        page.wait_for_function("document.querySelector('#progress').value >= 2")
+        assert 2 <= page.locator("#progress").evaluate("one => one.value") < 40  # it fills while it runs
+        page.wait_for_function("document.querySelector('#told').innerText.startsWith('All 40 images')", timeout=600_000)
+        counts = {row.locator("th").inner_text().strip(): row.inner_text() for row in page.locator("#scores tr").all()}
+        start = torch.tensor(page.evaluate("[...makeLaboratory().offsets(0)]")).reshape(1, 1, 28, 28)
+        labels = page.evaluate(
+            "Object.fromEntries(laboratoryFiles.images.networks.map((one) => [one.name, one.label]))"
+        )
+        for name in CORE:
+            (shown,) = re.findall(r"(\d+) of 40", counts[labels[name]])
+            assert abs(int(shown) - fates(name, "margin", 4 / 255, start).count("holds")) <= 1, name
+        assert "4/255, 20 steps, uphill on the margin" in page.inner_text("#score")
+        assert page.locator("#all").inner_text() == "Attack all forty"
+        assert one.complaints == []
+
+
+def test_the_scoreboard_stops_when_it_is_asked_to(laboratory):
+    with laboratory() as one:
+        page = one.page
+        page.locator("#aim").select_option("maxsup")
+        page.locator("#all").click()
+        page.wait_for_function("document.querySelector('#progress').value >= 1")
+        page.locator("#all").click()
+        told = page.inner_text("#told")
+        assert re.match(r"Stopped after \d+ images, 4/255, 20 steps, each made for MaxSup. Held: ", told)
+        board = page.inner_text("#scores")
+        page.wait_for_timeout(2000)
+        assert page.inner_text("#scores") == board
+        assert page.locator("#all").inner_text() == "Attack all forty"
 
 
 def test_the_same_image_is_shown_to_the_others(laboratory):
@@ -192,7 +229,19 @@ def test_everything_goes_by_keyboard(laboratory):
                 sure = page.locator("#answers").inner_text()
                 page.keyboard.press("End")
                 assert page.locator("#answers").inner_text() != sure
-        controls = {"theme", "drawing", "brush", "clear", "image", "temperature", "epsilon", "steps", "loss", "aim"}
+        controls = {
+            "theme",
+            "drawing",
+            "brush",
+            "clear",
+            "image",
+            "temperature",
+            "epsilon",
+            "steps",
+            "loss",
+            "aim",
+            "all",
+        }
         assert controls | {"step", "network", "step-again", "bias", "far"} <= set(reached)
 
 
@@ -231,7 +280,8 @@ def test_a_fast_stroke_has_no_gaps(laboratory):
         page = one.page
         page.locator("#clear").click()
         box = page.locator("#drawing").bounding_box()
-        pixel, middle = box["width"] / 28, box["y"] + box["height"] / 2
+        pixel = box["width"] / 28
+        middle = box["y"] + box["height"] / 2
         page.mouse.move(box["x"] + 5.5 * pixel, middle)
         page.mouse.down()
         page.mouse.move(box["x"] + 22.5 * pixel, middle)

@@ -36,7 +36,9 @@ def test_sliders_follow_the_mouse_and_the_keyboard(tab, site, chapters):
 
 def follows_its_slider(page, figure):
     """Go through all frames by keyboard, and to both ends by mouse: picture, caption and spoken value go along."""
-    slider, output, shown = figure.locator("input"), figure.locator("output"), figure.locator("img:visible")
+    slider = figure.locator("input")
+    output = figure.locator("output")
+    shown = figure.locator("img:visible")
     labels = [image.get_attribute("data-label") for image in figure.locator("img").all()]
     slider.scroll_into_view_if_needed()
     slider.focus()
@@ -53,6 +55,28 @@ def follows_its_slider(page, figure):
         drag(page, slider, to=end)
         assert (output.text_content(), slider.get_attribute("aria-valuetext")) == (label, label)
         assert shown.screenshot() == pictures[labels.index(label)]
+
+
+# Letters of charts that are cut, and tick labels that run into the next one. (Names under the matrix stand aslant.)
+CUT_OR_TOUCHING = """() => [...document.querySelectorAll("div.chart svg")].flatMap((svg) => {
+  const box = (one) => one.getBoundingClientRect();
+  const seen = (one) => one.textContent && box(one).width && one.getAttribute("opacity") !== "0"; // else it has gone
+  const words = [...svg.querySelectorAll("text")].filter(seen);
+  const ticks = words.filter((one) => one.closest(".role-axis-label") && !/rotate/.test(one.getAttribute("transform")));
+  const cut = words.filter((one) => box(one).left < box(svg).left || box(one).right > box(svg).right);
+  const touch = (one, other) => Math.abs(box(one).top - box(other).top) < 2
+    && Math.min(box(one).right, box(other).right) > Math.max(box(one).left, box(other).left) - 1;
+  const touching = ticks.filter((one, place) => ticks.slice(place + 1).some((other) => touch(one, other)));
+  return [...cut, ...touching].map((one) => one.textContent);
+})"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_letter_of_a_chart_is_cut_and_ticks_keep_apart(tab, width):
+    with tab(viewport={"width": width, "height": 900}) as one:
+        page = one.open("book/results.html")
+        assert page.locator("div.chart svg").count() > 10
+        assert page.evaluate(CUT_OR_TOUCHING) == []
 
 
 NOTE = "one => getComputedStyle(one, '::after').content"

@@ -21,7 +21,7 @@ from checkout import CHAPTERS, write_notebook
 from filelock import FileLock
 
 pytestmark = pytest.mark.slow
-KILLS = 15
+KILLS = 10
 KINDS = ("engine", "worker", "papermill", "kernel", "site")
 
 
@@ -137,10 +137,15 @@ def kill_one(checkout, kind, chance, log):
 
 
 def test_kills_at_any_moment_are_followed_by_the_same_command(small_book, tmp_path):
-    expected, files, log = results(small_book), other_files(small_book), tmp_path / "said.txt"
+    expected = results(small_book)
+    files = other_files(small_book)
+    log = tmp_path / "said.txt"
     for place in ("_build", "runs", ".snakemake"):
         shutil.rmtree(small_book.folder / place)
-    chance, removed, kept, done = random.Random(KILLS), Counter(), {}, Counter()
+    chance = random.Random(KILLS)
+    removed = Counter()
+    kept = {}
+    done = Counter()
     kinds = [kind for kind in KINDS for _ in range(KILLS // len(KINDS))]
     chance.shuffle(kinds)
     left = 3 * KILLS  # tries
@@ -226,7 +231,8 @@ def small_disk(small_book, request):
 
 @pytest.mark.parametrize("small_disk", ["900k"], indirect=True)
 def test_a_disk_that_is_full_in_training_ends_in_one_line_and_goes_on_with_space(small_book, small_disk, tmp_path):
-    options, store = ("build=_build/other", "--until", "train"), {"SOFTLAB_STORE": str(small_disk / "runs")}
+    options = ("build=_build/other", "--until", "train")
+    store = {"SOFTLAB_STORE": str(small_disk / "runs")}
     code, said = run(small_book, tmp_path / "said.txt", *options, **store)
     assert code != 0
     assert "softlab: the disk is full" in said

@@ -46,7 +46,9 @@ def bits(store):
 def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bits(tmp_path):
     whole = start(tmp_path / "whole")
     assert "trained cutmix-seed0" in whole.communicate(timeout=120)[0]
-    expected, chance, kills = bits(tmp_path / "whole"), random.Random(0), 0
+    expected = bits(tmp_path / "whole")
+    chance = random.Random(0)
+    kills = 0
     for _ in range(5):
         process = start(tmp_path / "killed")
         for _ in range(chance.randint(1, 3)):  # into some epoch, then to a random moment in it
@@ -66,7 +68,8 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bits(tmp_path):
 def test_nobody_trains_what_somebody_else_is_training(tiny, tmp_path, monkeypatch):
     name = runs.identify(training.resolve(tiny, "cpu"), runs.dataset_of(tiny))
     (tmp_path / "store" / ".locks").mkdir(parents=True)
-    begun, real = threading.Event(), training.epochs
+    begun = threading.Event()
+    real = training.epochs
     monkeypatch.setattr(training, "epochs", lambda *given: begun.set() or real(*given))
     waiting = threading.Thread(target=runs.fit_or_load, args=(tiny,), daemon=True)
     with FileLock(tmp_path / "store" / ".locks" / f"{name}.lock"):

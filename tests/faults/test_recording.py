@@ -34,7 +34,8 @@ def softlab(store, shelf, log, words):
     os.dup2(said, 1)
     os.dup2(said, 2)
     os.environ["SOFTLAB_STORE"] = str(store)
-    records.RECORDS, provenance.commit = shelf, lambda: "0123456789"
+    records.RECORDS = shelf
+    provenance.commit = lambda: "0123456789"
     cli.main(words)
 
 
@@ -42,7 +43,10 @@ class Shelf:
     """A store, and records of what is in it."""
 
     def __init__(self, place):
-        self.place, self.store, self.records, self.count = place, place / "store", place / "records", 0
+        self.place = place
+        self.store = place / "store"
+        self.records = place / "records"
+        self.count = 0
         place.mkdir(exist_ok=True)
         for name, seeds in (("mine", 2), ("less", 1)):
             (place / f"{name}.yaml").write_text(SETTING.format(seeds=seeds))
@@ -79,7 +83,8 @@ def wait_for(text, log, seconds=120):
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """What one record that is left alone leaves, and the seconds that each command takes."""
-    shelf, shelf.seconds = Shelf(tmp_path_factory.mktemp("alone")), {}
+    shelf = Shelf(tmp_path_factory.mktemp("alone"))
+    shelf.seconds = {}
     shelf.run("numbers")
     shutil.rmtree(shelf.store)  # the first process of all is slower
     for command in ("record", "verify"):
@@ -108,7 +113,9 @@ def undo(shelf, kind, chance):
 
 @pytest.mark.parametrize("kind", COMMANDS)
 def test_kills_at_any_moment_are_followed_by_the_same_bytes(kind, alone, shelf):
-    expected, chance, kills = alone.files(), random.Random(kind), 0
+    expected = alone.files()
+    chance = random.Random(kind)
+    kills = 0
     while kills < -(-KILLS // len(COMMANDS)):
         if kind != "verify" and chance.random() < 0.5:  # else it goes on from what the last kill left
             undo(shelf, kind, chance)

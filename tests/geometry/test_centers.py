@@ -61,7 +61,8 @@ def test_no_other_solver_finds_a_smaller_loss(classes, dimension, radius, nonneg
     assert (centers.norm(dim=1) <= radius * (1 + 1e-12)).all()
     assert not nonnegative or (centers >= 0).all()
     for label, center in enumerate(centers):
-        ours, peer = objective(center, weight, bias, label)[0], by_scipy(weight, bias, label, radius, nonnegative)
+        ours = objective(center, weight, bias, label)[0]
+        peer = by_scipy(weight, bias, label, radius, nonnegative)
         assert ours <= peer + 1e-6 + 1e-12 * abs(peer)
         assert ours >= peer - 1e-5  # SLSQP is no better than that
 
@@ -71,7 +72,8 @@ def test_a_conic_solver_agrees(nonnegative):
     weight, bias = random_head(8, 12, 0)
     centers, _ = class_centers(weight, bias, 3.0, nonnegative)
     for label in (0, 5):
-        point, others = cvxpy.Variable(12), [j for j in range(8) if j != label]
+        point = cvxpy.Variable(12)
+        others = [j for j in range(8) if j != label]
         logits = (weight[others] - weight[label]).numpy() @ point + (bias[others] - bias[label]).numpy()
         within = [cvxpy.norm(point) <= 3, *([point >= 0] if nonnegative else [])]
         peer = cvxpy.Problem(cvxpy.Minimize(cvxpy.log_sum_exp(logits)), within).solve()
@@ -138,7 +140,8 @@ def test_a_huge_ball_shows_the_direction_of_the_largest_margin():
 
 def test_classes_can_be_permuted_with_their_radii():
     weight, bias = random_head(9, 6, 5)
-    radius, order = torch.linspace(0.5, 5, 9), torch.randperm(9, generator=torch.Generator().manual_seed(1))
+    radius = torch.linspace(0.5, 5, 9)
+    order = torch.randperm(9, generator=torch.Generator().manual_seed(1))
     centers, _ = class_centers(weight, bias, radius, tolerance=1e-10)
     permuted, _ = class_centers(weight[order], bias[order], radius[order], tolerance=1e-10)
     torch.testing.assert_close(permuted, centers[order], rtol=0, atol=1e-5)

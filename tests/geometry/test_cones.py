@@ -41,19 +41,22 @@ def test_the_class_changes_at_the_onset_and_never_after(classes, dimension, seed
 
 
 def test_three_lines_by_hand():
-    weight, bias = torch.tensor([[0.0, 5], [1, 5], [2, 5]]), torch.tensor([3.0, 2, 0])
+    weight = torch.tensor([[0.0, 5], [1, 5], [2, 5]])
+    bias = torch.tensor([3.0, 2, 0])
     # Along (1, 0): 3, 2 + t, 2 t; the second overtakes at 1, the third at 2. Along (2, 0) all happens twice as early.
     features = torch.tensor([[1.0, 0], [2, 0], [-1, 0], [0, 1], [0, 0]])
     assert cone_onset(features, weight, bias).tolist() == [2, 1, 0, 0, 0]
 
 
 def test_among_equal_slopes_the_larger_bias_leads():
-    weight, bias = torch.tensor([[1.0], [1], [0]]), torch.tensor([0.0, 1, 3])
+    weight = torch.tensor([[1.0], [1], [0]])
+    bias = torch.tensor([0.0, 1, 3])
     assert cone_onset(torch.tensor([[1.0]]), weight, bias).tolist() == [2]  # against 1 + t, not against t
 
 
 def test_of_lines_that_coincide_the_first_counts():
-    weight, bias = torch.tensor([[0.0], [1], [1]]), torch.tensor([1.0, 0, 0])
+    weight = torch.tensor([[0.0], [1], [1]])
+    bias = torch.tensor([1.0, 0, 0])
     assert cone_onset(torch.tensor([[1.0]]), weight, bias).tolist() == [1]
 
 
@@ -62,7 +65,9 @@ def test_rounding_does_not_separate_duplicate_rows(dtype):
     weight, bias = random_head(10, 64, 0)
     weight[0] += 0.5  # so that it often leads
     weight[9] = weight[0]  # columns of one product can round differently
-    weight, bias, features = weight.to(dtype) + 1, bias.to(dtype), random_features(500, 64, 0).to(dtype)
+    weight = weight.to(dtype) + 1
+    bias = bias.to(dtype)
+    features = random_features(500, 64, 0).to(dtype)
     bias[0], bias[9] = 0, 3
     without = cone_onset(features, weight[1:], bias[1:])
     assert cone_onset(features, weight, bias) == pytest.approx(without, rel=1e-3 if dtype == torch.float32 else 1e-9)
@@ -93,7 +98,8 @@ def test_onset_and_apex_ratio_do_not_depend_on_the_gauge(factor):
 
 def test_classes_can_be_permuted_and_common_parts_added():
     weight, bias = random_head(8, 12, 4)
-    features, order = random_features(40, 12, 4), torch.randperm(8, generator=torch.Generator().manual_seed(0))
+    features = random_features(40, 12, 4)
+    order = torch.randperm(8, generator=torch.Generator().manual_seed(0))
     for other in [(weight[order], bias[order]), (weight + torch.arange(12), bias - 7)]:
         torch.testing.assert_close(cone_onset(features, *other), cone_onset(features, weight, bias))
         torch.testing.assert_close(apex(*other), apex(weight, bias))
@@ -115,7 +121,8 @@ def test_at_the_apex_all_logits_are_equal_and_around_it_regions_are_exact_cones(
 
 
 def test_the_apex_by_hand():
-    weight, bias = torch.tensor([[1.0, 0], [-1, 0]]), torch.tensor([3.0, 1])
+    weight = torch.tensor([[1.0, 0], [-1, 0]])
+    bias = torch.tensor([3.0, 1])
     assert apex(weight, bias) == pytest.approx(torch.tensor([-1.0, 0]))  # c + 3 = -c + 1
     assert apex_ratio(torch.tensor([[4.0, 100], [0, -7]]), weight, bias) == pytest.approx(0.5)  # mean ‖Qf‖ = 2
     assert apex_residual(weight, torch.zeros(2)) == 0
@@ -123,7 +130,8 @@ def test_the_apex_by_hand():
 
 
 def test_the_share_of_constant_classes_by_hand():
-    weight, bias = torch.tensor([[0.0, 5], [1, 5], [2, 5]]), torch.tensor([3.0, 2, 0])
+    weight = torch.tensor([[0.0, 5], [1, 5], [2, 5]])
+    bias = torch.tensor([3.0, 2, 0])
     # Along (1, 0) the class changes at 1 and 2 (see above), along (400, 0) before 0.1, along (0.05, 0) beyond 10, and
     # along the others never.
     features = torch.tensor([[1.0, 0], [400, 0], [0.05, 0], [-1, 0], [0, 1]])
@@ -136,8 +144,10 @@ def test_the_share_of_constant_classes_by_hand():
 
 def test_the_two_ends_of_a_ray_say_what_all_of_it_does():
     weight, bias = random_head(10, 12, 7, bias_scale=3.0)
-    head, features = torch.nn.Linear(12, 10).double(), random_features(400, 12, 7)
-    head.weight.data, head.bias.data = weight, bias
+    head = torch.nn.Linear(12, 10).double()
+    features = random_features(400, 12, 7)
+    head.weight.data = weight
+    head.bias.data = bias
     share = constant_share(features, weight, bias)
     assert 0.1 < share < 0.9
     assert share == pytest.approx(constant_along_ray(head, features, steps=401))
@@ -156,7 +166,8 @@ def test_with_a_smaller_rank_the_residual_says_that_no_apex_exists(kind):
         weight = (weight[:, :3].float() @ weight[:3].float()).double()  # of rank 3 up to rounding in float32
     residual = apex_residual(weight, bias)
     assert 0.01 < residual <= 1
-    rows, offsets = weight - weight.mean(0), bias - bias.mean()
+    rows = weight - weight.mean(0)
+    offsets = bias - bias.mean()
     least = torch.linalg.lstsq(rows, -offsets[:, None], rcond=1e-5, driver="gelsd").solution[:, 0]
     torch.testing.assert_close(apex(weight, bias), least, rtol=1e-5, atol=1e-8)
     assert residual == pytest.approx(float((rows @ least + offsets).norm() / offsets.norm()))
@@ -180,7 +191,8 @@ TRIANGLE = torch.tensor([[1.0, 0], [-1, 1], [-1, -1]])
     ],
 )
 def test_a_fourth_region_in_the_plane_by_hand(row, own, expected):
-    weight, bias = torch.cat([TRIANGLE, torch.tensor([row])]), torch.tensor([0.0, 0, 0, own])
+    weight = torch.cat([TRIANGLE, torch.tensor([row])])
+    bias = torch.tensor([0.0, 0, 0, own])
     assert bounded_regions(weight, bias).tolist() == [False, False, False, expected]
     assert bounded_regions(100 * weight + 7, bias / 100 - 3).tolist() == [False, False, False, expected]
 
@@ -212,7 +224,8 @@ def test_a_bounded_region_is_somewhere_and_not_far_out(classes, seed):
 
 
 def test_no_region_is_bounded_where_a_direction_is_unseen_or_there_are_many_of_them():
-    weight, bias = torch.cat([TRIANGLE, torch.zeros(1, 2)]), torch.tensor([0.0, 0, 0, 1])
+    weight = torch.cat([TRIANGLE, torch.zeros(1, 2)])
+    bias = torch.tensor([0.0, 0, 0, 1])
     assert bounded_regions(weight, bias).any()
     unseen = torch.cat([weight, torch.full((4, 1), 5.0)], 1)  # the same number for each class
     assert not bounded_regions(unseen, bias).any()
@@ -228,7 +241,8 @@ def test_no_region_is_bounded_where_a_direction_is_unseen_or_there_are_many_of_t
 
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.99])
 def test_the_contour_of_two_classes_by_hand(level):
-    weight, bias = torch.tensor([[3.0, 0], [0, 0]]), torch.tensor([-1.0, 0])
+    weight = torch.tensor([[3.0, 0], [0, 0]])
+    bias = torch.tensor([-1.0, 0])
     # Class 0 has sigmoid(3 t - 1) along (1, 0), sigmoid(6 t - 1) along (2, 0); class 1 sigmoid(3 t + 1) along (-1, 0).
     logit = math.log(level / (1 - level))
     found = confidence_contour(torch.tensor([[1.0, 0], [2, 0], [-1, 0], [0, 1]]), weight, bias, level)
@@ -251,11 +265,13 @@ def test_the_level_is_reached_at_the_contour_and_not_before(classes, dimension, 
 
 
 def test_the_contour_is_infinite_where_two_classes_share_the_lead_or_another_takes_it():
-    weight, bias = torch.tensor([[2.0], [2], [0]]), torch.tensor([1.0, 0, 0])
+    weight = torch.tensor([[2.0], [2], [0]])
+    bias = torch.tensor([1.0, 0, 0])
     # The first tends to sigmoid(1) = 0.731.
     assert confidence_contour(torch.ones(1, 1), weight, bias, 0.74).tolist() == [math.inf]
     assert 0 < float(confidence_contour(torch.ones(1, 1), weight, bias, 0.72)) < 10
-    weight, bias = torch.tensor([[1.0], [2], [0]]), torch.tensor([3.0, 0, 2])
+    weight = torch.tensor([[1.0], [2], [0]])
+    bias = torch.tensor([3.0, 0, 2])
     assert confidence_contour(torch.ones(1, 1), weight, bias, 0.9).tolist() == [math.inf]  # until the second overtakes
     for level in (0.0, 1.0, math.nan):
         with pytest.raises(SoftlabError, match="level must be between 0 and 1, both excluded"):

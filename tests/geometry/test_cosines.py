@@ -22,7 +22,8 @@ def variants(features, labels, weight, bias):
 
 
 def test_the_variants_by_hand():
-    features, labels = torch.tensor([[3.0, 1], [4, 0], [1, 3], [0, 4]]), torch.tensor([0, 0, 1, 1])
+    features = torch.tensor([[3.0, 1], [4, 0], [1, 3], [0, 4]])
+    labels = torch.tensor([0, 0, 1, 1])
     centers = Centers.of(features, labels, torch.eye(2), torch.zeros(2))
     radius = (10**0.5 + 4) / 2  # mean norm of each class
     half = radius * 0.5**0.5
@@ -78,16 +79,15 @@ def test_a_rotation_or_a_new_gauge_changes_no_variant_but_the_orthant():
 def test_classes_can_be_permuted():
     features, labels, weight, bias = network(3)
     order = torch.tensor([2, 0, 3, 1])
-    before, after = (
-        variants(features, labels, weight, bias),
-        variants(features, order.argsort()[labels], weight[order], bias[order]),
-    )
+    before = variants(features, labels, weight, bias)
+    after = variants(features, order.argsort()[labels], weight[order], bias[order])
     for name in VARIANTS:
         torch.testing.assert_close(after[name], before[name], rtol=0, atol=1e-3)
 
 
 def test_a_centre_at_zero_gives_nan_in_its_variant_alone():
-    features, labels = torch.tensor([[1.0, 2], [2, 1], [3, 1]]), torch.tensor([0, 1, 2])
+    features = torch.tensor([[1.0, 2], [2, 1], [3, 1]])
+    labels = torch.tensor([0, 1, 2])
     found = variants(features, labels, torch.tensor([[-1.0, -1], [1, 0], [0, 1]]), torch.zeros(3))
     assert found["orthant"].isnan().tolist() == [True, False, False]
     assert not any(values.isnan().any() for name, values in found.items() if name != "orthant")
@@ -105,7 +105,8 @@ def test_features_in_float32_give_centres_in_float32():
 def test_a_class_without_samples_has_no_mean_and_leaves_the_others_as_they_are():
     features, labels, weight, bias = network()
     more = torch.cat([weight, weight[:1]]), torch.cat([bias, bias[:1]])
-    centers, without = Centers.of(features, labels, *more), Centers.of(features, labels, weight, bias)
+    centers = Centers.of(features, labels, *more)
+    without = Centers.of(features, labels, weight, bias)
     assert centers.means[4].isnan().all()
     torch.testing.assert_close(centers.means[:4], without.means)
     torch.testing.assert_close(centers.mean, without.mean)
@@ -120,7 +121,9 @@ def test_a_class_without_samples_has_no_mean_and_leaves_the_others_as_they_are()
 
 def test_the_orthant_binds_only_networks_that_end_in_a_relu():
     torch.manual_seed(0)
-    features, labels, weight = torch.rand(60, 6), torch.arange(60) % 3, torch.randn(3, 6)
+    features = torch.rand(60, 6)
+    labels = torch.arange(60) % 3
+    weight = torch.randn(3, 6)
     bound = Centers.of(features, labels, weight, torch.zeros(3))
     assert (bound.orthant >= 0).all()
     assert not torch.equal(bound.ball, bound.orthant)

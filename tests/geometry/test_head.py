@@ -27,7 +27,8 @@ FEW = settings(derandomize=True, max_examples=40, deadline=None, database=None)
 @given(st.integers(2, 12), st.integers(1, 20), st.integers(0, 10_000), st.sampled_from([0.0, 10.0, 1e4]))
 def test_softmax_depends_on_the_row_space_alone(classes, dimension, seed, common):
     weight, bias = random_head(classes, dimension, seed)
-    weight, features = weight + common, random_features(20, dimension, seed)
+    weight = weight + common
+    features = random_features(20, dimension, seed)
     basis = row_space(weight)
     assert basis.shape == (min(classes - 1, dimension), dimension)
     torch.testing.assert_close(basis @ basis.T, torch.eye(len(basis)).double())
@@ -79,7 +80,8 @@ def test_the_factors_by_hand():
 def test_the_gauge_moves_the_norm_and_not_the_logit_scale():
     weight, _ = random_head(6, 9, 0)
     features = random_features(30, 9, 0)
-    before, after = logit_scale_factors(features, weight), logit_scale_factors(7 * features, weight / 7)
+    before = logit_scale_factors(features, weight)
+    after = logit_scale_factors(7 * features, weight / 7)
     torch.testing.assert_close(math.prod(after), math.prod(before))
     torch.testing.assert_close(after.norm, 7 * before.norm)
     torch.testing.assert_close(after.seen_share, before.seen_share)
@@ -93,9 +95,11 @@ def test_cosine_to_the_centre_of_the_label():
 
 
 def test_logit_cosine_is_that_to_the_corner_of_the_simplex():
-    logits, labels = torch.tensor([[2.0, 0, 0], [0, 1, 0], [0, 3, 3], [1, 0, -1]]), torch.tensor([0, 0, 0, 1])
+    logits = torch.tensor([[2.0, 0, 0], [0, 1, 0], [0, 3, 3], [1, 0, -1]])
+    labels = torch.tensor([0, 0, 0, 1])
     assert logit_cosine(logits, labels).tolist() == pytest.approx([1, -0.5, -1, 0], abs=1e-6)
-    logits, labels = random_head(40, 7, 1)[0], torch.arange(40) % 7
+    logits = random_head(40, 7, 1)[0]
+    labels = torch.arange(40) % 7
     corners = torch.eye(7, dtype=torch.float64)[labels] - 1 / 7
     peer = torch.nn.functional.cosine_similarity(logits - logits.mean(1, keepdim=True), corners)
     torch.testing.assert_close(logit_cosine(logits, labels), peer)
@@ -115,7 +119,8 @@ def test_steps_toward_the_origin():
     features = torch.tensor([[3.0, 4], [3, 4], [3, 4], [3, 4], [0, 0]])
     steps = torch.tensor([[-3.0, -4], [6, 8], [4, -3], [0, 0], [1, 0]])
     assert inward_cosine(steps, features).tolist() == pytest.approx([1, -1, 0, math.nan, math.nan], nan_ok=True)
-    steps, features = random_head(40, 7, 10)[0], random_features(40, 7, 10)
+    steps = random_head(40, 7, 10)[0]
+    features = random_features(40, 7, 10)
     peer = torch.cosine_similarity(steps, -features)
     torch.testing.assert_close(inward_cosine(steps, features), peer)
     tiny = inward_cosine(1e-30 * steps.float(), 1e12 * features.float())  # their squares are 0 and infinite in float32
@@ -126,7 +131,9 @@ def test_steps_toward_the_origin():
 @FEW
 @given(st.integers(0, 10_000), st.floats(0.01, 100))
 def test_cosines_do_not_change_with_scale_and_rotation(seed, scale):
-    features, centers, labels = random_features(10, 6, seed), random_head(3, 6, seed)[0], torch.arange(10) % 3
+    features = random_features(10, 6, seed)
+    centers = random_head(3, 6, seed)[0]
+    labels = torch.arange(10) % 3
     turn, _ = torch.linalg.qr(random_head(6, 6, seed + 1)[0])
     turned = cosine_to(scale * features @ turn, 3 * centers @ turn, labels)
     torch.testing.assert_close(turned, cosine_to(features, centers, labels))
@@ -138,7 +145,8 @@ def test_cosines_do_not_change_with_scale_and_rotation(seed, scale):
 def test_the_angular_margin_is_the_smallest_rotation_that_changes_the_class(classes):
     weight, bias = random_head(classes, 2, classes, bias_scale=0.1)
     features = 5 * (random_features(40, 2, classes) - 0.5)
-    differences, offsets = weight[:, None] - weight, bias[:, None] - bias
+    differences = weight[:, None] - weight
+    offsets = bias[:, None] - bias
     bound = offsets.abs() / differences.norm(dim=2).clamp(min=1e-9)
     features = features[features.norm(dim=1) > bound.max()]  # every boundary can be reached by a rotation
     assert len(features) > 15
@@ -159,7 +167,8 @@ def test_the_angular_margin_is_the_smallest_rotation_that_changes_the_class(clas
 @given(st.integers(2, 40), st.integers(2, 20), st.integers(0, 10_000), st.booleans())
 def test_the_sign_of_the_margin_says_whether_the_class_is_right(classes, dimension, seed, seen_only):
     weight, bias = random_head(classes, dimension, seed, bias_scale=0.1)
-    features, labels = random_features(60, dimension, seed) + 0.01, torch.arange(60) % classes
+    features = random_features(60, dimension, seed) + 0.01
+    labels = torch.arange(60) % classes
     margin = angular_margin(features, labels, weight, bias, seen_only=seen_only)
     right = (features @ weight.T + bias).argmax(1) == labels
     gap = (seen_part(features, weight)[0] if seen_only else features).norm(dim=1)
@@ -170,7 +179,8 @@ def test_the_sign_of_the_margin_says_whether_the_class_is_right(classes, dimensi
 
 
 def test_margins_by_hand():
-    weight, bias = torch.tensor([[1.0, 0], [0, 1]]), torch.zeros(2)
+    weight = torch.tensor([[1.0, 0], [0, 1]])
+    bias = torch.zeros(2)
     features = torch.tensor([[1.0, 0], [2, 2], [0, 3], [-1, 0]])
     margins = angular_margin(features, torch.zeros(4, dtype=torch.int64), weight, bias)
     assert margins.tolist() == pytest.approx([math.pi / 4, 0, -math.pi / 4, -math.pi / 4], abs=1e-3)
@@ -180,7 +190,8 @@ def test_margins_by_hand():
 
 
 def test_equal_rows_have_no_boundary():
-    weight, features = torch.tensor([[1.0, 0], [1, 0], [0, 1]]), torch.tensor([[1.0, 0]])
+    weight = torch.tensor([[1.0, 0], [1, 0], [0, 1]])
+    features = torch.tensor([[1.0, 0]])
     for biases, expected in [((1, 0, 0), math.acos(-(0.5**0.5)) - math.pi / 4), ((0, 1, 0), -math.pi), ((0, 0, 0), 0)]:
         margin = angular_margin(features, torch.tensor([0]), weight, torch.tensor(biases, dtype=torch.float32))
         assert float(margin) == pytest.approx(expected, abs=1e-3)
@@ -194,7 +205,8 @@ def test_equal_rows_have_no_boundary():
 
 def test_margins_in_the_row_space_ignore_what_the_head_does_not_see():
     weight, bias = random_head(4, 9, 2, bias_scale=0.1)
-    features, labels = random_features(30, 9, 2), torch.arange(30) % 4
+    features = random_features(30, 9, 2)
+    labels = torch.arange(30) % 4
     seen, unseen = seen_part(features, weight)
     expected = angular_margin(seen, labels, weight, bias)
     torch.testing.assert_close(angular_margin(features, labels, weight, bias, seen_only=True), expected)

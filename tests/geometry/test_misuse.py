@@ -113,7 +113,8 @@ def test_misuse_is_named(what, wrong, message):
 
 
 def test_what_cannot_be_measured_is_refused():
-    features, labels = GOOD["f"], GOOD["y"]
+    features = GOOD["f"]
+    labels = GOOD["y"]
     with pytest.raises(SoftlabError, match="sees nothing"):
         apex_ratio(torch.zeros(4, 3), GOOD["w"], GOOD["b"])
     with pytest.raises(SoftlabError, match="at least two classes, not 1"):

@@ -114,7 +114,8 @@ def test_the_three_versions_by_their_definitions():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_features_in_one_direction_have_no_separation(dtype):
     generator = torch.Generator().manual_seed(0)
-    lengths, direction = torch.rand(3000, 1, generator=generator) + 0.1, torch.rand(9, generator=generator)
+    lengths = torch.rand(3000, 1, generator=generator) + 0.1
+    direction = torch.rand(9, generator=generator)
     features = lengths.to(dtype) * direction.to(dtype)
     with pytest.raises(SoftlabError, match="one direction"):
         within_class_variation(features, torch.arange(3000) % 3)
@@ -131,7 +132,8 @@ def test_rescaling_channels_moves_every_variation_of_features_and_not_that_of_th
     features, labels = clusters(12, 200, 4, 7)
     weight = torch.randn(4, 7, generator=torch.Generator().manual_seed(12), dtype=torch.float64)
     scale = torch.logspace(-1, 1, 7, dtype=torch.float64)
-    before, after = (features, weight), (features * scale, weight / scale)
+    before = (features, weight)
+    after = (features * scale, weight / scale)
     logits, same = (centered_logits(f @ w.T + torch.arange(4)) for f, w in (before, after))
     assert within_class_variation(same, labels) == pytest.approx(within_class_variation(logits, labels), rel=1e-9)
     moved, still = (variation_variants(f, labels, w) for f, w in (after, before))
@@ -140,7 +142,8 @@ def test_rescaling_channels_moves_every_variation_of_features_and_not_that_of_th
 
 
 def test_class_means_at_the_corners_of_a_simplex_are_as_far_apart_as_can_be():
-    corners, labels = torch.eye(4).repeat(3, 1) + 5, torch.arange(4).repeat(3)
+    corners = torch.eye(4).repeat(3, 1) + 5
+    labels = torch.arange(4).repeat(3)
     assert class_mean_cosine(corners, labels) == pytest.approx(-1 / 3, abs=1e-6)
     with pytest.raises(SoftlabError, match="two classes"):
         class_mean_cosine(corners, torch.zeros(12, dtype=torch.long))

@@ -17,7 +17,8 @@ FAILED = 1  # pytest's exit code where tests ran and failed; others: nothing cou
 
 def planted(folder, bug=None):
     """A folder with a copy of the package, with the bug in it."""
-    source, copy = TESTS.parent / "softlab", folder / "softlab"
+    source = TESTS.parent / "softlab"
+    copy = folder / "softlab"
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "zoo", "datasets"))
     for data in ("zoo", "datasets"):
         (copy / data).symlink_to(source / data)
@@ -44,6 +45,7 @@ def test_without_a_bug_they_pass(tmp_path):
     assert code == 0, said
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug["breaks"])
 def test_they_notice_that(bug, tmp_path):
     code, said = outcome(planted(tmp_path, bug), bug["tests"])

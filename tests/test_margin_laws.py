@@ -1,0 +1,208 @@
+"""Laws of margin over slope: declared as a group, judged by all of their parts, pending without a record."""
+
+import math
+
+import numpy as np
+import pandas
+import pytest
+
+from softlab import laws, load_profile, margin_laws, records, regularizers
+from softlab.errors import SoftlabError
+from softlab.intervals import Interval, holm
+from softlab.margin_laws import Judgement, Part
+from softlab.profile import chapters, packaged_profiles
+from softlab.quantities import QUANTITIES
+
+
+def test_what_a_law_names_is_there():
+    declared = laws.laws("slope")
+    assert list(declared) == [
+        *("estimate", "estimate-elsewhere", "split", "slope-by-hand", "bound-or-strength", "bias-both-ways", "passes")
+    ]
+    assert not set(declared) & set(laws.laws())
+    for law in declared.values():
+        assert law.chapter in chapters()
+        assert law.quantity in QUANTITIES
+        assert law.contrast
+        assert law.method in ("", *regularizers.REGISTRY)
+        assert not law.profile or load_profile(law.profile).standing == "confirmatory"
+    assert set(margin_laws.NORMALISERS.values()) <= set(QUANTITIES)
+
+
+def test_a_profile_that_is_not_built_yet_is_pending(monkeypatch):
+    monkeypatch.setattr(records, "scales", lambda study: {})
+    monkeypatch.setattr(margin_laws, "cells_of", lambda profile: {})
+    monkeypatch.setattr(margin_laws.another_slope, "rows", lambda path: [])
+    assert {one.verdict for one in margin_laws.judged().values()} == {"pending"}
+    assert margin_laws.elsewhere() == {}
+    assert set(margin_laws.SETTINGS) <= set(packaged_profiles())
+
+
+def test_a_law_holds_if_all_of_its_parts_do():
+    up = Part("a", Interval(3.0, 2.0, 4.0, 5), +1)
+    down = Part("b", Interval(3.0, 2.0, 4.0, 5), -1)
+    unsure = Part("c", Interval(1.0, -1.0, 3.0, 5), +1)
+    below = Part("d", Interval(3.0, 2.0, 4.0, 5), -1, 5.0)
+    either = Part("e", Interval(-3.0, -4.0, -2.0, 5), 0)
+    assert [part.outcome for part in (up, down, unsure, below, either)] == [1, -1, 0, 1, 1]
+    assert up.p_value == pytest.approx(Interval(3.0, 2.0, 4.0, 5).p_value())
+    assert below.p_value == pytest.approx(Interval(3.0, 2.0, 4.0, 5).p_value(5.0))
+    assert down.p_value == 1.0, "on the other side"
+    assert Judgement("x", (), 1.0).verdict == "pending"
+    assert Judgement("x", (up, below), 0.01).verdict == "as declared"
+    assert Judgement("x", (up, unsure), 0.01).verdict == "open"
+    assert Judgement("x", (up, below), 0.06).verdict == "open", "by the corrected p"
+    assert Judgement("x", (up, down), 0.01).verdict == "the opposite of what was declared"
+
+
+def units(errors, attacked=(50.0, 60.0, 40.0)):
+    rows = []
+    for method, (error, right) in enumerate(zip(errors, attacked, strict=True)):
+        rows.append({"method": f"m{method}", "estimate": right + error, "attacked": right, "one_step": right + 9})
+    return pandas.DataFrame(rows)
+
+
+def test_the_jackknife_over_methods_by_hand():
+    """Errors 1, 2, 3: without one of them 2.5, 2, 1.5; variance (2/3) · (.25 + 0 + .25) = 1/3, that of a mean of 3."""
+    found = margin_laws.leaving_out_methods(
+        units((1.0, 2.0, 3.0)), lambda some: float((some["estimate"] - some["attacked"]).mean())
+    )
+    assert found.mean == 2.0
+    assert found.half_width == pytest.approx(4.302652729911275 * math.sqrt(1 / 3))
+    assert found.n == 3
+
+
+def test_the_skill_by_hand():
+    """Plain 50, others 60 and 40: Σ ΔR² = 200; the estimate misses one difference by 10 and the other by 0."""
+    some = pandas.DataFrame({"method": ["a", "b"], "attacked": [60.0, 40.0], "estimate": [60.0, 50.0]})
+    plain = pandas.Series({"attacked": 50.0, "estimate": 50.0})
+    assert margin_laws.skill(some, plain) == pytest.approx(1 - 100 / 200)
+
+
+def table(**columns):
+    """A row for each of five seeds of plain training, label smoothing, CutMix; columns: quantity -> three means."""
+    generator = np.random.default_rng(0)
+    rows = []
+    for place, method in enumerate(("baseline", "label_smoothing", "cutmix")):
+        for seed in margin_laws.SEEDS:
+            values = {name: means[place] + generator.normal(0, 0.01) for name, means in columns.items()}
+            rows.append({"method": method, "seed": seed, **values})
+    return pandas.DataFrame(rows)
+
+
+SIZES = dict.fromkeys(margin_laws.NORMALISERS.values(), (3.0, 1.8, 2.2))
+
+
+def test_the_split_holds_only_relative_to_every_measure_of_size():
+    columns = {"log margin": (1.4, 0.6, 0.7), "log slope": (6.0, 5.4, 5.0), **SIZES}
+    parts = margin_laws.split_parts(table(**columns))
+    assert [part.outcome for part in parts] == [1] * 9
+    columns["log range"] = (3.0, 2.4, 2.2)  # relative to this size the margin shrinks: -.8 + .6
+    parts = margin_laws.split_parts(table(**columns))
+    assert [part.outcome for part in parts].count(-1) == 1
+    assert "range" in next(part.what for part in parts if part.outcome == -1)
+    columns["log margin"] = (1.4, math.nan, 0.7)
+    assert margin_laws.split_parts(table(**columns)) == []
+
+
+def test_the_bias_is_compared_at_both_ratios():
+    """Plain at ratio .02, label smoothing at .08; shares recorded at .01 to .32, the same for both but at .08."""
+    columns = {"log bias over length": (math.log(0.02), math.log(0.08), 0.0)}
+    shares = {
+        0.01: (0.97, 0.97),
+        0.02: (0.94, 0.94),
+        0.04: (0.9, 0.9),
+        0.08: (0.7, 0.8),
+        0.16: (0.3, 0.4),
+        0.32: (0.2, 0.2),
+    }
+    for ratio, (plain, smoothed) in shares.items():
+        columns[f"constant class, ratio {ratio}"] = (plain, smoothed, 0.5)
+    rows = table(**columns)
+    exact = [name for name in rows if name not in ("method", "seed")]
+    rows[exact] = rows[exact].round(2)
+    rows["log bias over length"] = rows["method"].map({"baseline": math.log(0.02), "label_smoothing": math.log(0.08)})
+    parts = margin_laws.bias_parts(rows.dropna())
+    assert [part.outcome for part in parts][2:] == [1, -1], "ten points apart at the ratio of label smoothing"
+    assert parts[2].interval.mean == pytest.approx(10, abs=1.5)
+
+
+def test_bound_and_strength_by_hand():
+    """Cells (tight .01, tight 1, loose .01, loose 1) = (2, 8, 1, 3): bound 3, strength 4, interaction 4."""
+    rows = []
+    for seed in range(3):
+        for (alpha, strength), value in {(0.1, 0.01): 2, (0.1, 1.0): 8, (0.0001, 0.01): 1, (0.0001, 1.0): 3}.items():
+            rows.append({"seed": seed, "alpha": alpha, "strength": strength, "robust, 4/255": value / 100})
+    found = margin_laws.factorial(pandas.DataFrame(rows))
+    assert {name: one.mean for name, one in found.items()} == pytest.approx(
+        {"bound": 3, "strength": 4, "interaction": 4, "difference": -1}
+    )
+    sure = Interval(3.0, 2.0, 4.0, 3)
+    unsure = Interval(0.0, -1.0, 1.0, 3)
+    named = [
+        margin_laws.decided_by({"bound": bound, "strength": strength, "interaction": both})
+        for bound, strength, both in (
+            *((sure, unsure, unsure), (unsure, sure, unsure), (sure, sure, unsure), (unsure, unsure, unsure)),
+            (sure, sure, sure),
+        )
+    ]
+    assert named == ["bound", "strength", "both", "neither", "interaction"]
+
+
+def test_printed_p_values_of_the_first_laws_are_not_moved_by_the_new_ones():
+    """Holm's correction goes over the twelve alone."""
+    found = laws.judged()
+    raw = [effect.interval.p_value() for effect, _, _ in found.values()]
+    empirical = sum(law.kind == "empirical" for law in laws.laws().values())
+    expected = holm(raw + [1.0] * (empirical - len(raw)))[: len(raw)]
+    assert [p for _, _, p in found.values()] == expected
+    assert empirical == 11
+
+
+def test_places_are_paired_by_seed_and_a_dose_has_its_own():
+    rows = [
+        ("baseline", 1, None, 1.0, 6.0, 0.40),
+        ("baseline", 2, None, 1.2, 6.0, 0.50),
+        ("mixup", 1, 0.1, 0.5, 5.8, 0.30),
+        ("mixup", 2, 0.1, 0.7, 5.8, 0.40),
+        ("mixup", 1, 0.2, 0.6, 5.0, math.nan),
+        ("cutmix", 1, 0.2, math.nan, 5.0, 0.40),
+    ]
+    names = ["method", "seed", "dose", "log margin", "log slope", "robust, 4/255"]
+    several = pandas.DataFrame(rows, columns=names)
+    first, second = margin_laws.places(several)  # CutMix has no margin
+    assert (first.method, first.dose, first.margin.n) == ("mixup", 0.1, 2)
+    assert first.margin.mean == pytest.approx(-0.5)
+    assert first.slope.mean == pytest.approx(-0.2)
+    assert first.ratio.mean == pytest.approx(-0.3)
+    assert first.attacked.mean == pytest.approx(-10)
+    assert (second.dose, second.attacked.n) == (0.2, 0)
+    (alone,) = margin_laws.places(several.iloc[:4].drop(columns="dose"))
+    assert alone.dose is None
+    assert margin_laws.places(several.drop(columns="log margin")) == []
+    with pytest.raises(SoftlabError, match="plain training"):
+        margin_laws.places(several.iloc[2:])
+
+
+def test_a_normaliser_moves_margin_and_slope_by_as_much():
+    columns = {"log margin": (1.4, 0.6, 0.7), "log slope": (6.0, 5.4, 5.0), **SIZES}
+    found = margin_laws.by_normaliser(table(**columns), "label_smoothing")
+    assert list(found) == ["raw", *margin_laws.NORMALISERS]
+    margin, slope = found["raw"]
+    assert margin.mean == pytest.approx(-0.8, abs=0.05)
+    for beside, other in found.values():
+        assert other.mean - beside.mean == pytest.approx(slope.mean - margin.mean)
+    assert found["length"][0].mean == pytest.approx(-0.8 + 1.2, abs=0.05)
+    assert margin_laws.by_normaliser(table(**columns), "maxsup") == {}
+    columns["log range"] = (3.0, math.nan, 2.2)
+    assert margin_laws.by_normaliser(table(**columns), "label_smoothing") == {}
+
+
+def test_every_estimate_counts_each_row_once():
+    units, counts = margin_laws.every_estimate()
+    assert sum(counts.values()) == records.listed()["networks"].sum()
+    assert set(units["radius"]) == set(margin_laws.RECORDED_RADII)
+    own = units.query("study == 'core' and profile == 'cifar10-papers' and radius == '1/255' and method == 'cutmix'")
+    rows = records.scales("core")["cifar10-papers"].query("method == 'cutmix'")
+    assert own["estimate"].item() == pytest.approx(100 * rows["estimate, 1/255"].mean())
+    assert own["attacked"].item() == pytest.approx(100 * rows["robust, 1/255"].mean())
