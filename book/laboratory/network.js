@@ -231,6 +231,26 @@ function makeLaboratory() {
     return { seen, gradient: backward(network, seen, LOSSES[loss](seen.logits, label)) };
   }
 
+  /* How sure, how steep, how far (softlab.steepness): the gap between the two largest logits, what an attack takes off
+     it for each unit of epsilon, and the epsilon at which nothing is left, all from one gradient. A pixel goes no further
+     than to the edge of [0, 1]. */
+  function marginAndSlope(network, image, epsilon) {
+    const seen = forward(network, image);
+    const [first, second] = Float64Array.from(seen.logits).sort().reverse();
+    const gradient = backward(network, seen, LOSSES.margin(seen.logits, largest(seen.logits)));
+    const taken = (reach) => gradient.reduce((sum, value, place) =>
+      sum + Math.abs(value) * Math.min(reach, value > 0 ? 1 - image[place] : image[place]), 0);
+    const margin = first - second;
+    let low = 0;
+    let high = 1;
+    for (let turn = 0; turn < 40; turn++) {
+      const middle = (low + high) / 2;
+      if (taken(middle) < margin) low = middle;
+      else high = middle;
+    }
+    return { logits: seen.logits, features: seen.features, margin, slope: taken(epsilon) / epsilon, radius: high };
+  }
+
   /* Numbers in [-1, 1], the same for the same seed (mulberry32). */
   function offsets(seed, length = SIDE * SIDE) {
     return Float32Array.from({ length }, () => {
@@ -242,26 +262,41 @@ function makeLaboratory() {
   }
 
   /* Projected gradient ascent in the maximum norm (Madry 2018), from image + epsilon · start; FGSM is one step of full
-     length from the image itself (start: zeros). Returns each point of the walk with what the network sees there. The
+     length from the image itself (start: zeros). Yields each point of the walk with what the network sees there. The
      walk goes on where the network has given in, to show where it leads. */
-  function attack(network, image, label, { epsilon, steps, loss, start, step = (2.5 * epsilon) / steps }) {
+  function* attack(network, image, label, { epsilon, steps, loss, start, step = (2.5 * epsilon) / steps }) {
     const allowed = (point) => point.map((value, place) =>
       Math.min(1, Math.max(0, image[place] + Math.min(epsilon, Math.max(-epsilon, value - image[place])))));
     let point = allowed(image.map((value, place) => value + epsilon * start[place]));
-    const walk = [];
     for (let turn = 0; turn < steps; turn++) {
       const { seen, gradient } = gradientAt(network, loss, point, label);
-      walk.push({ point, logits: seen.logits, features: seen.features });
+      yield { point, logits: seen.logits, features: seen.features };
       point = allowed(point.map((value, place) => value + step * Math.sign(gradient[place])));
     }
-    const { logits, features } = forward(network, point);
-    return [...walk, { point, logits, features }];
+    yield* follow(network, [point]);
+  }
+
+  /* What a network sees at each of these points, perhaps of a walk made for another network. */
+  function* follow(network, points) {
+    for (const point of points) {
+      const { logits, features } = forward(network, point);
+      yield { point, logits, features };
+    }
   }
 
   /* The first step at which a network has another class than the label; null: it holds. */
   function givesIn(walk, label) {
     const step = walk.findIndex(({ logits }) => largest(logits) !== label);
     return step < 0 ? null : step;
+  }
+
+  /* What becomes of an image under attack: the network is "wrong" before it, "falls" at a step of the walk, or "holds".
+     The walk, of `attack` or of `follow`, is made only as far as that takes. */
+  function fate(network, image, label, walk) {
+    const right = ({ logits }) => largest(logits) === label;
+    if (!right(forward(network, image))) return "wrong";
+    for (const step of walk) if (!right(step)) return "falls";
+    return "holds";
   }
 
   // The head: rows, rays, regions -------------------------------------------------------------------------------------
@@ -357,23 +392,26 @@ function makeLaboratory() {
     return [...half(sorted), ...half(sorted.reverse())];
   }
 
-  return { SIDE, LOSSES, bytesOf, fromHalf, build, forward, gradientAt, attack, offsets, givesIn, largest, softmax, dot,
-    length, degrees, centred, apex, envelope, regions, bounded, hull };
+  return { SIDE, LOSSES, bytesOf, fromHalf, build, forward, gradientAt, marginAndSlope, attack, follow, offsets, givesIn,
+    fate, largest, softmax, dot, length, degrees, centred, apex, envelope, regions, bounded, hull };
 }
 
 /* What the worker does: {id, task, …} in, {id, answer} or {id, error} out. */
 function serveLaboratory(laboratory, scope) {
   const networks = {};
   const bare = ({ logits, features }) => ({ logits, features });
+  const RADIUS = 4 / 255; // at which the slope is told
   const tasks = {
     load: ({ file }) => {
       networks[file.name] = laboratory.build(file);
       return networks[file.name].head;
     },
     look: ({ names, image }) => names.map((name) => bare(laboratory.forward(networks[name], image))),
-    attack: ({ name, image, label, options }) => laboratory.attack(networks[name], image, label, options),
-    follow: ({ name, points }) =>
-      points.map((point) => ({ point, ...bare(laboratory.forward(networks[name], point)) })),
+    steep: ({ names, image }) => names.map((name) => laboratory.marginAndSlope(networks[name], image, RADIUS)),
+    attack: ({ name, image, label, options }) => [...laboratory.attack(networks[name], image, label, options)],
+    follow: ({ name, points }) => [...laboratory.follow(networks[name], points)],
+    fate: ({ name, image, label, options, points }) => laboratory.fate(networks[name], image, label,
+      points ? laboratory.follow(networks[name], points) : laboratory.attack(networks[name], image, label, options)),
   };
   scope.onmessage = ({ data: { id, task, ...asked } }) => {
     try {

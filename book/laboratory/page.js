@@ -27,6 +27,7 @@
     seen: {}, // name -> {logits, features} of the image
     walks: null, // name -> what the network saw at each step of the last attack
     options: null, // of that attack
+    score: null, // of the attack on all images: {options, aim, fates: name -> ["wrong", "falls" or "holds", …], running}
   };
   const ready = (networks) => networks.filter(({ name }) => state.heads[name]);
   const labelFor = (name) => state.label ?? largest(state.seen[name].logits);
@@ -104,8 +105,10 @@
     while (image !== state.image || names.length < ready(known).length) {
       image = state.image;
       names = ready(known).map(({ name }) => name);
-      const seen = await ask("look", { names, image });
-      state.seen = Object.fromEntries(names.map((name, place) => [name, seen[place]]));
+      const steep = names.filter(styled);
+      const others = names.filter((name) => !styled(name));
+      const seen = [...(await ask("steep", { names: steep, image })), ...(await ask("look", { names: others, image }))];
+      state.seen = Object.fromEntries([...steep, ...others].map((name, place) => [name, seen[place]]));
       draw();
     }
     tellAnswers();
@@ -187,6 +190,12 @@
 
   const styled = (network) => core.find(({ name }) => name === network);
 
+  /* How sure, how steep, how far: of the image, before an attack. */
+  function steep({ margin, slope, radius }) {
+    const far = radius < 1 ? `${(255 * radius).toFixed(1)}/255` : "nowhere";
+    return [margin.toFixed(1), (slope / 255).toFixed(2), far].map((text) => html("td", {}, text));
+  }
+
   function drawAnswers() {
     const rows = ready(core).map((network) => {
       const { logits, features } = now(network.name);
@@ -199,6 +208,7 @@
           html("span", { class: "bar", style: `--share: ${100 * confidence}%` })),
         html("td", {}, length(features).toFixed(2)),
         html("td", {}, length(rows.map((row) => dot(row, features))).toFixed(1)),
+        ...steep(state.seen[network.name]),
         html("td", {}, `${degrees(features, rows[answer]).toFixed(0)}°`));
     });
     $("answers").replaceChildren(...rows);
@@ -215,12 +225,21 @@
 
   // Attacks -----------------------------------------------------------------------------------------------------------
 
+  /* What the form says. One step is FGSM: of full length, from the image itself. */
+  function chosen() {
+    const [epsilon, steps] = [$("epsilon").value / 255, Number($("steps").value)];
+    const start = steps === 1 ? new Float32Array(SIDE * SIDE) : laboratory.offsets(0);
+    return { epsilon, steps, loss: $("loss").value, start, ...(steps === 1 ? { step: epsilon } : {}) };
+  }
+
+  const described = ({ epsilon, steps }, aim, what) =>
+    `${rounded(epsilon * 255)}/255, ${steps === 1 ? "one step" : `${steps} steps`}` +
+    (aim ? `, ${what} made for ${styled(aim).label}` : "");
+
   async function attack(event) {
     event.preventDefault();
     await looking; // what is under attack is each network's answer
-    const [epsilon, steps] = [$("epsilon").value / 255, Number($("steps").value)];
-    const start = steps === 1 ? new Float32Array(SIDE * SIDE) : laboratory.offsets(0);
-    const options = { epsilon, steps, loss: $("loss").value, start, ...(steps === 1 ? { step: epsilon } : {}) };
+    const options = chosen();
     const [image, aim, walks] = [state.image, $("aim").value, {}];
     $("told").textContent = "Attacking …";
     const walk = (name) => ask("attack", { name, image, label: labelFor(name), options });
@@ -228,14 +247,14 @@
     const follow = (name) => ask("follow", { name, points: walks[aim].map(({ point }) => point) });
     for (const { name } of ready(core)) walks[name] ??= await (aim ? follow(name) : walk(name));
     if (image !== state.image) return; // another one was chosen meanwhile
-    Object.assign(state, { walks, options: { ...options, aim }, step: steps });
-    for (const id of ["step", "step-again"]) $(id).max = steps;
+    Object.assign(state, { walks, options: { ...options, aim }, step: options.steps });
+    for (const id of ["step", "step-again"]) $(id).max = options.steps;
     tellAttack();
     play();
   }
 
   function tellAttack() {
-    const { epsilon, steps, aim } = state.options;
+    const { aim } = state.options;
     const fates = ready(core).map(({ name, label }) => ({
       label,
       step: laboratory.givesIn(state.walks[name], labelFor(name)),
@@ -247,8 +266,7 @@
     const fallen = fates.filter((one) => one.step !== null && !one.wrong);
     const [first, ...later] = [...grouped(fallen, ({ step }) => step)]
       .sort(([a], [b]) => a - b).map(([step, some]) => `${names(some)} at ${place(step)}`);
-    const said = [`${rounded(epsilon * 255)}/255, ${steps === 1 ? "one step" : `${steps} steps`}` +
-      (aim ? `, an image made for ${styled(aim).label}` : "")];
+    const said = [described(state.options, aim, "an image")];
     if (first) said.push(`First to give in: ${first}`);
     if (later.length) said.push(`Then ${later.join(", ")}`);
     if (held.length) said.push(`To the end ${held.length > 1 ? "hold" : "holds"}: ${names(held)}`);
@@ -301,6 +319,64 @@
           `${degrees(before, features).toFixed(0)}°`));
     }));
     drawFall();
+  }
+
+  // All images --------------------------------------------------------------------------------------------------------
+
+  /* The chosen attack on every test image, image by image, so that the networks' counts can be compared at any moment.
+     A second press ends it. */
+  async function attackAll() {
+    if (state.score?.running) {
+      tellScore();
+      state.score.running = false;
+      return drawScore();
+    }
+    const networks = ready(core);
+    const fates = Object.fromEntries(networks.map(({ name }) => [name, []]));
+    const score = { options: chosen(), aim: $("aim").value, fates, running: true };
+    const { options, aim } = score;
+    state.score = score;
+    $("told").textContent = `Attacking all ${labels.length} images …`;
+    drawScore();
+    for (let place = 0; place < labels.length; place++) {
+      const asked = { image: testImage(place), label: labels[place], options };
+      if (aim) asked.points = (await ask("attack", { name: aim, ...asked })).map(({ point }) => point);
+      for (const { name } of networks) {
+        const fate = await ask("fate", { name, ...asked });
+        if (!score.running) return;
+        fates[name].push(fate);
+        drawScore();
+      }
+    }
+    tellScore();
+    score.running = false;
+    drawScore();
+  }
+
+  const heldBy = ({ name }) => state.score.fates[name].filter((fate) => fate === "holds").length;
+
+  const attacked = () => Math.min(...Object.values(state.score.fates).map((some) => some.length));
+
+  function tellScore() {
+    const { options, aim, fates } = state.score;
+    const counts = [...grouped(core.filter(({ name }) => fates[name]), heldBy)].sort(([a], [b]) => b - a)
+      .map(([count, some]) => `${listed(some.map(({ label }) => label))} ${count}${some.length > 1 ? " each" : ""}`);
+    const images = attacked() < labels.length ? `Stopped after ${attacked()} images` : `All ${labels.length} images`;
+    $("told").textContent = `${images}, ${described(options, aim, "each")}. Held: ${counts.join(", ")}.`;
+  }
+
+  function drawScore() {
+    const { options, aim, fates, running } = state.score;
+    $("all").textContent = running ? "Stop" : "Attack all forty";
+    $("score").hidden = false;
+    $("progress").max = labels.length;
+    $("progress").value = attacked();
+    const loss = options.loss === "margin" ? "the margin" : "cross-entropy";
+    $("setting").textContent = `${described(options, aim, "each")}, uphill on ${loss}`;
+    $("scores").replaceChildren(...core.filter(({ name }) => fates[name]).map((network) =>
+      html("tr", {}, html("th", { scope: "row" }, key(network), network.label),
+        html("td", {}, views.strip(network, fates[network.name], labels)),
+        html("td", {}, html("strong", {}, heldBy(network)), ` of ${fates[network.name].length}`))));
   }
 
   // Views of what the state holds -------------------------------------------------------------------------------------
@@ -390,6 +466,7 @@
       $("aim").append(html("option", { value: name }, `${label}, shown to all`));
     }
     $("attack").addEventListener("submit", attack);
+    $("all").addEventListener("click", attackAll);
     addEventListener("resize", draw);
   }
 

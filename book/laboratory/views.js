@@ -107,6 +107,36 @@ function makeViews(laboratory, classes) {
     return box;
   }
 
+  /* A mark for each image that was attacked: filled where the network holds, hollow where it gives in, a stroke where it
+     was wrong before; a dot for those to come. Images of one class stand together.
+     fates: as of laboratory.fate, of the first images.  labels: of all. */
+  function strip(network, fates, labels) {
+    const side = 9;
+    const apart = 4;
+    const last = labels.length - 1;
+    const color = colorOf(network);
+    const count = (kind) => fates.filter((fate) => fate === kind).length;
+    const said = `holds ${count("holds")}, gives in on ${count("falls")}, wrong before on ${count("wrong")}`;
+    const box = picture(`${network.label}: ${said}`, (last + 1) * side + labels[last] * apart, 14);
+    labels.forEach((label, place) => {
+      const x = place * side + label * apart + 1;
+      const y = 3;
+      const frame = { x, y, width: side - 2, height: side - 1, stroke: color };
+      const marks = {
+        holds: () => svg("rect", { ...frame, fill: color }),
+        falls: () => svg("rect", { ...frame, fill: "none" }),
+        wrong: () => line([[x, y + side / 2], [x + side - 2, y + side / 2]], { stroke: "currentColor" }),
+        undefined: () => circle([x + side / 2 - 1, y + side / 2], 0.5, { fill: "currentColor" }),
+      };
+      const mark = marks[fates[place]]();
+      mark.append(svg("title", {}, `${classes[label]}: ${SAID[fates[place]] ?? "to come"}`));
+      box.append(mark);
+    });
+    return box;
+  }
+
+  const SAID = { holds: "holds", falls: "gives in", wrong: "wrong before the attack" };
+
   const LONGEST = 4; // times the feature, at most, in the view of its ray
 
   /* The logits of a head {rows, bias} along the ray of a feature. */
@@ -224,5 +254,5 @@ function makeViews(laboratory, classes) {
   };
 
   return { html, svg, key, listed, rounded, colorOf, mark, line, word, circle, picture, chart, square, drawRegions, fall,
-    ray, plane, two, wholePlane, hullOfRows, closed };
+    strip, ray, plane, two, wholePlane, hullOfRows, closed };
 }
