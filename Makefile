@@ -61,8 +61,10 @@ test-cluster: $(VENV)/test.stamp $(VENV)/cluster.stamp ## a Slurm of one node on
 sweep: $(ENGINE) ## networks and notebooks over a grid of parameters: make sweep NAME=alpha (no NAME: list them)
 	@$(BIN)/softlab sweep $(NAME) --profile $(PROFILE) --on $(ON)
 
-lint: $(VENV)/test.stamp ## ruff: rules and format; pyright: types
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+lint: $(VENV)/test.stamp ## ruff: rules and format; lint-imports: what a room may import; pyright: types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
+	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 
 format: $(VENV)/test.stamp ## let ruff mend what it can, and strip the notebooks' outputs
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/nbstripout --keep-count --keep-id notebooks/*.ipynb
@@ -71,8 +73,8 @@ bench: $(VENV)/bench.stamp ## speed beside peers, and on a GPU if there is one; 
 	@for file in $(BENCHMARKS); do $(BIN)/python $$file || exit 1; done
 	@$(BIN)/python benchmarks/table.py
 
-zoo: $(VENV)/book.stamp ## fill softlab/zoo, the networks that come along, from the store (after a change of what trains)
-	@OMP_NUM_THREADS=1 $(BIN)/python tools/make_zoo.py quick softlab/zoo 5 $(ZOO)
+zoo: $(VENV)/book.stamp ## fill assets/zoo, the networks that come along, from the store (after a change of what trains)
+	@OMP_NUM_THREADS=1 $(BIN)/python tools/make_zoo.py quick assets/zoo 5 $(ZOO)
 
 publish: book ## leave the book at _build/publish, for any static host
 	@$(BIN)/python tools/publish.py $(BUILD)/html $(BUILD)/publish

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from softlab.data import Dataset
+from softlab.training.data import Dataset
 
 SHAPE = (3, 32, 32)  # of its networks' images
 TARGETS = (0.93, 0.94, 0.95, 0.96)  # what its four recipes are named after

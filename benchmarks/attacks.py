@@ -17,9 +17,10 @@ import torchattacks
 from common import cifar_here, report, side_by_side
 from torch import Tensor, nn
 
-from softlab import fit_or_load, load_profile, training
-from softlab.attacks import ascent, pgd
-from softlab.data import load
+from softlab import fit_or_load, load_profile
+from softlab.lenses.attacks import ascent, pgd
+from softlab.training import loop
+from softlab.training.data import load
 
 NUMBER = 1000
 EPSILON = 4 / 255
@@ -39,7 +40,7 @@ def accuracy_of(model: nn.Module, found: list[Tensor], labels: Tensor) -> float:
 
 def main() -> None:
     torch.set_num_threads(1)
-    device = training.choose_device()
+    device = loop.choose_device()
     profile = load_profile("quick")
     if device.type == "cuda":
         profile = load_profile("resnet18-confirm", data=cifar_here(), epochs=5)

@@ -15,7 +15,7 @@ from netcal.scaling import TemperatureScaling
 from scipy.optimize import minimize_scalar
 from torchmetrics.functional.classification import binary_calibration_error
 
-from softlab.calibration import (
+from softlab.lenses.calibration import (
     TEMPERATURES,
     adaptive_calibration_error,
     expected_calibration_error,

@@ -15,11 +15,12 @@ import torch
 from common import report, side_by_side
 from torch import Tensor, nn
 
-from softlab import attacks, calibration, runs, steepness
 from softlab.batches import as_pixels
-from softlab.numbers import samples_of
+from softlab.lenses import attacks, calibration, steepness
+from softlab.numbers.stored import samples_of
 from softlab.profile import Profile, load_profile, study_profile
 from softlab.representation import extract
+from softlab.training import runs
 
 RADIUS = 4 / 255
 Part = tuple[Tensor, Tensor]  # images, labels

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import torch
 
-from softlab import SoftlabError, data
+from softlab import SoftlabError
 from softlab.provenance import commit
+from softlab.training import data
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes

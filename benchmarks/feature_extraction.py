@@ -19,9 +19,10 @@ import torch
 from common import gpu_or_none, peak_memory, report, side_by_side
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
-from softlab import load_profile, training
+from softlab import load_profile
 from softlab.batches import as_pixels
 from softlab.representation import extract
+from softlab.training import loop
 
 BATCH = 500
 ROUNDS = 25
@@ -40,7 +41,7 @@ def contestants(device: str, number: int) -> dict[str, Callable[[], object]]:
     nothing = torch.zeros(shape[0])
     one = torch.ones(shape[0])
     given = {"num_classes": 10, "in_channels": shape[0], "image_size": shape[-1], "mean": nothing, "std": one}
-    network = training.build_network(load_profile(profile).experiment, **given).eval()
+    network = loop.build_network(load_profile(profile).experiment, **given).eval()
     network.to(device, memory_format=torch.channels_last)
     draw = torch.Generator().manual_seed(0)
     images = torch.randint(256, (number, *shape), dtype=torch.uint8, generator=draw)
@@ -110,7 +111,7 @@ def measure(device: str) -> None:
 
 def main() -> None:
     torch.set_num_threads(1)
-    training.choose_device()  # fp32 means fp32
+    loop.choose_device()  # fp32 means fp32
     measure("cpu")
     if gpu_or_none("feature_extraction on a GPU"):
         measure("cuda")

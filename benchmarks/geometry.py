@@ -1,4 +1,4 @@
-"""What the lenses of softlab.geometry cost: python benchmarks/geometry.py
+"""What the lenses of softlab.lenses.geometry cost: python benchmarks/geometry.py
 
 One thread, everything in turns:
 - class centres of 100 classes at once, against cvxpy's default conic solver on two of them, scaled to 100;
@@ -13,7 +13,7 @@ import cvxpy
 import torch
 from common import peak_memory, report, side_by_side
 
-from softlab.geometry import class_centers, cone_onset, within_class_variation
+from softlab.lenses.geometry import class_centers, cone_onset, within_class_variation
 
 ROUNDS = 9
 TOLERANCE = 1e-6  # gap, of both solvers

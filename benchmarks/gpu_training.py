@@ -21,7 +21,8 @@ import plain_loop
 import torch
 from common import Process, cifar_here, gpu_or_none, report
 
-from softlab import data, load_profile, training
+from softlab import load_profile
+from softlab.training import data, loop
 
 STEPS = 40  # of an epoch here: enough that its end does not count
 PROFILED = 10  # steps
@@ -47,7 +48,7 @@ def softlab_epoch(options, batch_size, compiled, equal=False, search=False, grap
         torch._inductor.config.triton.cudagraphs = True
     size = steps * batch_size - (0 if equal else steps * 3 // 4)
     experiment = settings(options, batch_size=batch_size, compiled=compiled, train_size=size)
-    run = training.epochs(experiment, data.load(experiment.data), training.choose_device())
+    run = loop.epochs(experiment, data.load(experiment.data), loop.choose_device())
     next(run)
 
     def epoch():
@@ -59,7 +60,7 @@ def softlab_epoch(options, batch_size, compiled, equal=False, search=False, grap
 
 def ordinary_epoch(options, batch_size):
     """The same for an ordinary loop."""
-    device = training.choose_device()
+    device = loop.choose_device()
     dataset = data.load(options.data)
     size = min(4 * STEPS * batch_size, len(dataset.train_labels))
     experiment = settings(options, batch_size=batch_size, train_size=size)
@@ -93,8 +94,8 @@ def losses(options, device, nudge=0.0):
     steps, batch_size = AGREEMENT
     experiment = settings(options, batch_size=batch_size, compiled=False, precision="fp32", epochs=30, threads=4)
     found = []
-    whole = training.batch_sums
-    build = training.build_model
+    whole = loop.batch_sums
+    build = loop.build_model
 
     class Enough(Exception):
         pass
@@ -113,15 +114,15 @@ def losses(options, device, nudge=0.0):
                 parameter.mul_(1 + nudge * noise)
         return model
 
-    training.batch_sums = look
-    training.build_model = nudged
+    loop.batch_sums = look
+    loop.build_model = nudged
     try:
-        list(training.epochs(experiment, data.load(experiment.data), device))
+        list(loop.epochs(experiment, data.load(experiment.data), device))
     except Enough:
         return found
     finally:
-        training.batch_sums = whole
-        training.build_model = build
+        loop.batch_sums = whole
+        loop.build_model = build
 
 
 def contestant(pipe, options, make, arguments):
@@ -141,7 +142,7 @@ def contestant(pipe, options, make, arguments):
 
 
 def compare_losses(pipe, options):
-    pipe.send([losses(options, *how) for how in (("cpu",), (training.choose_device(),), ("cpu", 1e-7))])
+    pipe.send([losses(options, *how) for how in (("cpu",), (loop.choose_device(),), ("cpu", 1e-7))])
 
 
 def together(processes, seconds):
@@ -214,7 +215,7 @@ def main() -> None:
     cpu, *others = both
     notes = {"images per second": {name: round(max(values)) for name, values in rates.items()}}
     notes |= {"images per second in all": shared}
-    model = training.build_model(settings(options), dataset)
+    model = loop.build_model(settings(options), dataset)
     each = flops.operations(model, dataset.train_images.shape[1:])
     best = {name: max(values) for name, values in rates.items()} | shared
     notes |= {"peak memory, MB": memory, "operations an image, forward and backward": each}

@@ -19,8 +19,8 @@ from playwright.sync_api import Page, sync_playwright
 sys.path += [str(Path(__file__).parent.parent / name) for name in ("tests", "workflow")]
 from laboratory_in_torch import NETWORKS, images, laboratory, torch_network
 
-from softlab import attacks
-from softlab.attacks import ascent
+from softlab.lenses import attacks
+from softlab.lenses.attacks import ascent
 
 ROUNDS = 15
 STEPS = 20

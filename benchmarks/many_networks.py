@@ -16,8 +16,9 @@ import torch
 import torch.nn.functional as functional
 from common import Process, report
 
-from softlab import Experiment, data, load_profile, training
+from softlab import Experiment, load_profile
 from softlab.batches import as_pixels, stream
+from softlab.training import data, loop
 
 ALONE = "one after the other"
 
@@ -31,7 +32,7 @@ def one_by_one(some, device):
     """Losses of each network (epochs,), and the seconds that all took; networks are made beforehand."""
     dataset = data.load("fashion-mini")
     found = []
-    runs = [training.epochs(one, dataset, device) for one in some]
+    runs = [loop.epochs(one, dataset, device) for one in some]
     for run in runs:
         next(run)
     started = time.perf_counter()
@@ -67,10 +68,10 @@ def stacked(some, device):
     """The same as one stack."""
     dataset = data.load("fashion-mini")
     first = some[0]
-    models = [training.build_model(one, dataset).to(device) for one in some]
+    models = [loop.build_model(one, dataset).to(device) for one in some]
     weights, buffers = torch.func.stack_module_state(models)
     bare = models[0].train().to("meta")
-    parts = [training.training_set(one, dataset, device) for one in some]
+    parts = [loop.training_set(one, dataset, device) for one in some]
     images, labels = (torch.stack(part) for part in zip(*parts, strict=True))  # (networks, N, …)
     decayed = [values for values in weights.values() if values.ndim > 2]
     free = [values for values in weights.values() if values.ndim <= 2]
@@ -92,7 +93,7 @@ def stacked(some, device):
         for number, chosen in enumerate(torch.stack(orders).to(device).tensor_split(per_epoch, 1)):
             done = (epoch * per_epoch + number) / (per_epoch * first.epochs)
             for group in optimizer.param_groups:
-                group["lr"] = first.learning_rate * training.schedule(done, first)
+                group["lr"] = first.learning_rate * loop.schedule(done, first)
             with torch.no_grad():
                 slopes, losses = step(weights, buffers, as_pixels(images[which, chosen]), labels[which, chosen])
             for name, values in weights.items():
@@ -110,7 +111,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    device = training.choose_device()
+    device = loop.choose_device()
     some = experiments(options)
     count = 8 if device.type == "cuda" else os.cpu_count() or 1
     ways = {

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 from torchvision.transforms.functional import to_pil_image
 
-from softlab import training
+from softlab.training import loop
 
 
 class Pictures(Dataset):
@@ -31,17 +31,17 @@ class Pictures(Dataset):
 
 
 def epochs(experiment, dataset, device: str | torch.device, workers: int) -> Iterator[nn.Module]:
-    """Train as `softlab.training.epochs` does, with its network, optimizer and schedule: the network, once an epoch.
+    """Train as `softlab.training.loop.epochs` does, with its network, optimizer and schedule.
 
-    It is yielded before the first epoch too, and expects images that are normalised already.
+    Yields the network once an epoch, and before the first; it expects images that are normalised already.
     """
-    experiment = training.resolve(experiment, device)
+    experiment = loop.resolve(experiment, device)
     device = torch.device(device)
-    images, labels = training.training_set(experiment, dataset, torch.device("cpu"))
-    model = training.build_model(experiment, dataset).to(device, memory_format=torch.channels_last)
+    images, labels = loop.training_set(experiment, dataset, torch.device("cpu"))
+    model = loop.build_model(experiment, dataset).to(device, memory_format=torch.channels_last)
     model.mean.zero_()
     model.std.fill_(1)  # the transform normalises
-    optimizer = training.make_optimizer(model, experiment, {})
+    optimizer = loop.make_optimizer(model, experiment, {})
     pictures = Pictures(images, labels, dataset.mean, dataset.std, experiment.augmentation == "flip_shift")
     per_epoch = math.ceil(len(pictures) / experiment.batch_size)
     size = math.ceil(len(pictures) / per_epoch)  # as nearly equal as softlab's
@@ -54,7 +54,7 @@ def epochs(experiment, dataset, device: str | torch.device, workers: int) -> Ite
         for step, (batch, targets) in enumerate(batches):
             progress = (epoch * per_epoch + step) / (per_epoch * experiment.epochs)
             for group in optimizer.param_groups:
-                group["lr"] = experiment.learning_rate * training.schedule(progress, experiment)
+                group["lr"] = experiment.learning_rate * loop.schedule(progress, experiment)
             batch = batch.to(device, memory_format=torch.channels_last, non_blocking=True)
             with torch.autocast(device.type, torch.bfloat16, enabled=experiment.precision == "bf16"):
                 logits = model(batch)

@@ -20,8 +20,9 @@ import plain_loop
 import torch
 from common import cifar_here, report
 
-from softlab import data, load_profile, training
+from softlab import load_profile
 from softlab.batches import as_pixels
+from softlab.training import data, loop
 
 OURS = "softlab, baseline"
 
@@ -65,7 +66,7 @@ def contestants(experiment, dataset, device: torch.device, workers: list[int], t
     normalised = (images - mean) / std
 
     def ours(seed):
-        return reach(training.epochs(experiment.replace(seed=seed), dataset, device), images, labels, target)
+        return reach(loop.epochs(experiment.replace(seed=seed), dataset, device), images, labels, target)
 
     def ordinary(count):
         def run(seed):
@@ -87,7 +88,7 @@ def contestants(experiment, dataset, device: torch.device, workers: list[int], t
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
-    device = training.choose_device()
+    device = loop.choose_device()
     gpu = device.type == "cuda"
     parser.add_argument("--data", help="fashion-mini without a GPU; with one, CIFAR data that are here")
     parser.add_argument("--target", type=float, default=0.93 if gpu else 0.77)
@@ -100,7 +101,7 @@ def main(arguments: list[str] | None = None) -> None:
     experiment = profile.experiment.replace(
         data=options.data or dataset.name, epochs=options.epochs, snapshot_epochs=[], compiled=False
     )
-    experiment = training.resolve(experiment, device)
+    experiment = loop.resolve(experiment, device)
     torch.set_num_threads(experiment.threads)
     runs = contestants(experiment, dataset, device, options.workers, options.target)
 

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as functional
 from common import report, side_by_side
 
-from softlab import data, load_profile, training
+from softlab import load_profile
+from softlab.training import data, loop
 
 EPOCHS = 40  # rounds; the first of each contestant does not count
 
@@ -22,8 +23,8 @@ EPOCHS = 40  # rounds; the first of each contestant does not count
 def main() -> None:
     profile = load_profile("quick")
     dataset = data.load("fashion-mini")
-    experiment = training.resolve(profile.experiment.replace(epochs=EPOCHS + 2, snapshot_epochs=[]), "cpu")
-    images, labels = training.training_set(experiment, dataset, torch.device("cpu"))
+    experiment = loop.resolve(profile.experiment.replace(epochs=EPOCHS + 2, snapshot_epochs=[]), "cpu")
+    images, labels = loop.training_set(experiment, dataset, torch.device("cpu"))
     bf16 = experiment.precision == "bf16"
     size = -(-len(images) // -(-len(images) // experiment.batch_size))  # of our nearly equal batches
     ready = [
@@ -31,8 +32,8 @@ def main() -> None:
         for batch, targets in zip(images.split(size), labels.split(size), strict=True)
     ]
 
-    model = training.build_model(experiment, dataset).train().to(memory_format=torch.channels_last)
-    optimizer = training.make_optimizer(model, experiment, {})
+    model = loop.build_model(experiment, dataset).train().to(memory_format=torch.channels_last)
+    optimizer = loop.make_optimizer(model, experiment, {})
 
     def bare():
         for batch, targets in ready:
@@ -44,7 +45,7 @@ def main() -> None:
             optimizer.step()
 
     def ours(method, **parameters):
-        run = training.epochs(experiment.replace(method=method, method_parameters=parameters), dataset)
+        run = loop.epochs(experiment.replace(method=method, method_parameters=parameters), dataset)
         next(run)
         return lambda: next(run)
 

@@ -4,41 +4,36 @@ The package carries the book's notebooks. The way of the data is
 
     Experiment -> Run -> Numbers -> table -> Effect -> page
 
-Importing it loads no torch: names below are fetched from their modules on first use.
+and each step has a package of its own: training, lenses and numbers, studies, figures, notebook. Importing softlab
+loads no torch: the names below are fetched from their modules on first use.
 """
 
-import importlib
+from softlab.facade import lazily
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "Experiment": "experiment",
-    "Profile": "profile",
-    "load_profile": "profile",
+HOMES = {
     "SoftlabError": "errors",
-    "Run": "runs",
-    "dataset_of": "runs",
-    "fit": "networks",
-    "fit_or_load": "runs",
-    "study": "networks",
-    "specimens": "networks",
-    "study_table": "records",
-    "headline": "scales",
     "extract": "representation",
     "head_of": "representation",
     "tap": "representation",
-    "report_card": "report",
-    "begin": "notebook",
-    "examine": "examination",
+    "Experiment": "training.experiment",
+    "Run": "training.runs",
+    "dataset_of": "training.runs",
+    "fit_or_load": "training.runs",
+    "Profile": "profile",
+    "load_profile": "profile",
+    "attacks": "lenses.attacks",
+    "calibration": "lenses.calibration",
+    "geometry": "lenses.geometry",
+    "fit": "studies.networks",
+    "study": "studies.networks",
+    "specimens": "studies.networks",
+    "study_table": "studies.records",
+    "headline": "studies.scales",
+    "begin": "notebook.chapter",
+    "examine": "notebook.examination",
+    "report_card": "notebook.report",
 }
-__all__ = [*_HOME, "__version__"]
-
-
-def __getattr__(name: str):
-    if name not in _HOME:
-        raise AttributeError(f"module 'softlab' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"softlab.{_HOME[name]}"), name)
-
-
-def __dir__():
-    return sorted([*globals(), *_HOME])
+__all__ = [*HOMES, "__version__"]
+__getattr__, __dir__ = lazily(__name__, HOMES)

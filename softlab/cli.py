@@ -10,6 +10,7 @@ from pathlib import Path
 
 from softlab import __version__
 from softlab.errors import SoftlabError, check_known
+from softlab.facade import missing
 from softlab.provenance import PACKAGE
 
 
@@ -28,6 +29,9 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("softlab: stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
+    except ModuleNotFoundError as error:
+        print(f"softlab: {missing(error)}", file=sys.stderr)
+        sys.exit(2)
     except BrokenPipeError:  # `softlab runs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -53,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--manifest", type=Path, help="write a row for each network to this file, with its numbers")
     train.set_defaults(run=_train)
 
-    about = "write the numbers of a study for good: softlab/records"
+    about = "write the numbers of a study for good: assets/records"
     record = commands.add_parser("record", parents=[place], help=about)
     record.add_argument("study", metavar="STUDY", nargs="?", help="of chapters.yaml (core: the profile itself)")
     record.add_argument("--list", action="store_true", help="what is on record")
@@ -137,7 +141,7 @@ def _assignments(given: list[str], option: str, kind: str, text: tuple[str, ...]
 
 def _changes(given: list[str]) -> dict[str, object]:
     """What --set changes."""
-    from softlab.experiment import TEXT_FIELDS
+    from softlab.training.experiment import TEXT_FIELDS
 
     return _assignments(given, "--set", "FIELD", TEXT_FIELDS)
 
@@ -148,7 +152,7 @@ def _train(options) -> None:
 
     changes = _changes(options.set)
     if options.methods_file:
-        from softlab import own_methods
+        from softlab.studies import own_methods
 
         own_methods.run(options.methods_file)
     settings = load_profile(options.profile, **changes)
@@ -161,9 +165,10 @@ def _train(options) -> None:
 
     from tqdm import tqdm
 
-    from softlab import numbers, runs, training
+    from softlab.numbers import stored
+    from softlab.training import loop, runs
 
-    device = training.choose_device(options.device)
+    device = loop.choose_device(options.device)
     rows = []
     for study, experiment, evaluation in wanted:
         told = {"desc": f"{experiment.method}, seed {experiment.seed}", "unit": "epoch", "delay": 30, "mininterval": 30}
@@ -175,7 +180,7 @@ def _train(options) -> None:
             accuracy = run.history["accuracy"][-1]
             said = f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f}"
             print(f"{said} ({len(rows) + 1} of {len(wanted)})", flush=True)
-        found = numbers.of(run, evaluation).values
+        found = stored.of(run, evaluation).values
         values = {name: value if math.isfinite(value) else None for name, value in found.items()}
         row = {"id": run.id, "study": study, "method": experiment.method, "seed": experiment.seed}
         rows.append(row | {"values": values})
@@ -186,15 +191,15 @@ def _train(options) -> None:
 
 
 def _record(options) -> None:
-    from softlab import records
     from softlab.profile import load_profile
+    from softlab.studies import records
 
     if options.list or not options.study:
         print(records.listed().to_string(index=False))
         return
     settings = load_profile(options.profile, **({"seeds": options.seeds} if options.seeds else {}))
     if options.methods_file:
-        from softlab import own_methods
+        from softlab.studies import own_methods
 
         settings = own_methods.added(settings, options.study, options.methods_file)
     if options.only:
@@ -206,8 +211,8 @@ def _record(options) -> None:
 
 
 def _verify(options) -> None:
-    from softlab import records
     from softlab.profile import load_profile
+    from softlab.studies import records
 
     differ = 0
     for name, word, quantities in records.verify(
@@ -223,7 +228,7 @@ def _listed(path: Path) -> list:
     """The networks of a file that workflow/plan.py has written: [(study, experiment, evaluation), …]."""
     import json
 
-    from softlab.experiment import Experiment
+    from softlab.training.experiment import Experiment
 
     try:
         listed = json.loads(path.read_bytes())
@@ -239,11 +244,11 @@ def _report(options) -> None:
     if path.suffix.lower() not in (".html", ".htm") or path.is_dir():  # known before hours of training
         raise SoftlabError(f"--out is a file that ends in .html, not {str(path)!r}")
     if options.methods_file:
-        from softlab import own_methods
+        from softlab.studies import own_methods
 
         own_methods.run(options.methods_file)
 
-    from softlab.report import report_card
+    from softlab.notebook.report import report_card
 
     settings = {"parameters": parameters, "seeds": options.seeds, "overrides": overrides}
     card = report_card(options.method, options.profile, **settings, store=options.store, device=options.device)
@@ -252,11 +257,12 @@ def _report(options) -> None:
 
 
 def _examine(options) -> None:
-    from softlab import foreign, training
-    from softlab.examination import examine
+    from softlab.notebook import foreign
+    from softlab.notebook.examination import examine
+    from softlab.training import loop
 
     given = foreign.from_files(options.weights, options.architecture, options.images, options.size)
-    model = given.model.to(training.choose_device())
+    model = given.model.to(loop.choose_device())
     found = examine(model, given.images, given.labels, head=options.head, mean=options.mean, std=options.std)
     found = dataclasses.replace(found, notes=found.notes + given.notes)
     print(*found.findings(), sep="\n")
@@ -266,14 +272,16 @@ def _examine(options) -> None:
 def _claims(options) -> None:
     from softlab.files import read_yaml
 
-    ours, theirs = (read_yaml(PACKAGE / f"{name}.yml") for name in ("laws", "papers"))
+    declared = PACKAGE / "studies"
+    ours = read_yaml(declared / "laws.yml")
+    theirs = read_yaml(declared / "papers.yml")
     for name in options.names:
         check_known("law or claim", name, [*ours, *theirs])
     if not options.names:  # at once: what the records say takes torch
         for name, entry in {**ours, **theirs}.items():
             print(f"{name:24} {entry.get('paper', 'ours'):8} {entry.get('says') or entry['law']}")
         return
-    from softlab import laws, margin_laws, records
+    from softlab.studies import laws, margin_laws, records
 
     for name in options.names:
         if name in laws.laws("slope"):
@@ -305,7 +313,7 @@ def _sweep(options) -> None:
 def _runs(options) -> None:
     import json
 
-    from softlab import runs, store
+    from softlab.training import runs, store
 
     found = {run.id: run for run in runs.stored(options.store)}
     chosen = [] if options.names else list(found)

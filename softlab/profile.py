@@ -14,10 +14,9 @@ from types import MappingProxyType
 from typing import Any
 
 from softlab.errors import SoftlabError, check_known
-from softlab.experiment import FIELDS, SEEDS, Experiment, check_fields, checked_number
 from softlab.files import read_yaml
 from softlab.provenance import PACKAGE
-from softlab.tables import read_about, read_rows
+from softlab.training.experiment import FIELDS, SEEDS, Experiment, check_fields, checked_number
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # it becomes that of a folder
 ENTRIES = ("description", "experiment", "methods", "seeds", "first_seed")  # of a profile's file
@@ -184,29 +183,6 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
         check_known("field or parameter", name, [*FIELDS, *(one for given in methods.values() for one in given)])
     changed = {"seeds": seeds, "methods": methods, "experiment": experiment, "grid": grid, "evaluation": evaluation}
     return dataclasses.replace(profile, **changed, doses=doses)
-
-
-LOOKED_INTO = 2  # seeds of the core that a build trains though they are on record
-
-
-def live_seeds(profile: Profile, study: str) -> tuple[int, ...]:
-    """The seeds of a study that a build of this profile trains: all of them, unless its setting is on record.
-
-    On record, with all its methods and seeds: none where the study says `recorded: true`, else the first two, whose
-    networks chapters look into and the build compares with their rows.
-    It is only about what is trained beforehand: rows are found by run id, and what has none is trained by its reader.
-    """
-    own = study_profile(profile, study)
-    folder = PACKAGE / "records" / study
-    if not (recorded := profile.studies[study].get("recorded")) and not profile.is_packaged():
-        return own.seeds
-    for name, about in read_about(folder / "about.json").items():
-        if about["experiment"] == own.experiment.as_dict() and about["evaluation"] == own.evaluation:
-            header, rows = read_rows(folder / f"{name}.csv")
-            there = {(row[header.index("method")], row[header.index("seed")]) for row in rows}
-            if there >= {(method, str(seed)) for method in own.methods for seed in own.seeds}:
-                return () if recorded else own.seeds[:LOOKED_INTO]
-    return own.seeds
 
 
 def _grid(given: object) -> Mapping[str, tuple]:

@@ -1,6 +1,7 @@
 """Where a result comes from (versions, commit, machine), and where results are kept."""
 
 import functools
+import importlib.util
 import os
 import platform
 import subprocess
@@ -14,6 +15,32 @@ from softlab.errors import SoftlabError
 PACKAGE = Path(__file__).parent
 
 
+def is_checkout() -> bool:
+    """Does softlab run from its repository, rather than from where it was installed?"""
+    return (PACKAGE.parent / "_toc.yml").exists()
+
+
+def _assets() -> Path:
+    """Where records and trained networks lie: in the checkout, else in the installed softlab-book-assets.
+
+    A folder that does not exist where there are none.
+    """
+    installed = None if is_checkout() else importlib.util.find_spec("softlab_assets")
+    return Path(installed.origin).parent if installed and installed.origin else PACKAGE.parent / "assets"
+
+
+ASSETS = _assets()
+
+
+def check_assets() -> None:
+    """Raise SoftlabError, in one line, if records and trained networks are not installed."""
+    if not ASSETS.is_dir():
+        raise SoftlabError(
+            "softlab's records and trained networks are not installed: they are the distribution softlab-book-assets, "
+            "the folder `assets` of the repository"
+        )
+
+
 def cache_folder() -> Path:
     """The user's folder for things that can be made again: SOFTLAB_CACHE, else the system's place for caches."""
     return Path(os.environ.get("SOFTLAB_CACHE") or user_cache_path("softlab", appauthor=False))
@@ -23,8 +50,7 @@ def store_folder(store: str | Path | None = None) -> Path:
     """Where runs live: `store`, else SOFTLAB_STORE, else `runs/` of the checkout, else the user's cache folder."""
     if store or os.environ.get("SOFTLAB_STORE"):
         return Path(store or os.environ["SOFTLAB_STORE"]).expanduser().absolute()
-    checkout = PACKAGE.parent
-    return checkout / "runs" if (checkout / "_toc.yml").exists() else cache_folder() / "runs"
+    return PACKAGE.parent / "runs" if is_checkout() else cache_folder() / "runs"
 
 
 def results_path(notebook: str) -> Path:
@@ -61,7 +87,7 @@ def commit() -> str:
     asked = {"cwd": PACKAGE.parent, "capture_output": True, "text": True, "timeout": 20}
     try:
         said = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], check=True, **asked)
-        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", ":!softlab/records"], **asked)
+        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", ":!assets/records"], **asked)
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return said.stdout.strip() + "+" * (changed.returncode != 0)

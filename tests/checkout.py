@@ -14,15 +14,16 @@ import nbformat
 from filelock import FileLock
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("_config.yml", "_toc.yml", "benchmarks", "book", "notebooks", "softlab", "tools", "workflow")
+PARTS = ("_config.yml", "_toc.yml", "assets", "benchmarks", "book", "notebooks", "softlab", "tools", "workflow")
 # The small book: these two notebooks, each of these cells, and six networks.
 CHAPTERS = ("01_soft_labels", "04_cosines")
 CELLS = {
     "parameters": 'profile = "quick"\nseeds = None\noverrides = {}',
     "begin": """
-from softlab import begin, results, study
-from softlab.intervals import means
-from softlab.notebook import say, table
+from softlab import begin, study
+from softlab.notebook import results
+from softlab.studies.intervals import means
+from softlab.notebook.chapter import say, table
 settings = begin("NAME", profile, seeds, overrides)
 """,
     "train": """
@@ -36,7 +37,7 @@ table({"accuracy": {method: one.text() for method, one in means(accuracy).items(
     "draw": 'import matplotlib.pyplot as plt\nplt.plot([accuracy["mixup"][0], 1.0]);',
     "save": 'print("numbers are in", results.save("NAME", settings, numbers={"accuracy": accuracy}).name)',
 }
-OTHER = {"draw": "from softlab import selective"}  # what the second has of its own, when the book is first made
+OTHER = {"draw": "from softlab.lenses import selective"}  # what the second has of its own, when the book is first made
 
 
 class Checkout:
@@ -138,9 +139,9 @@ def write_notebook(checkout, name, **changed):
 
 def make_small(checkout):
     """Leave two short notebooks and three methods of a checkout, one page of prose, and two of the recorded tables."""
-    for study in [path for path in (checkout.folder / "softlab" / "records").iterdir() if path.name != "core"]:
+    for study in [path for path in (checkout.folder / "assets" / "records").iterdir() if path.name != "core"]:
         shutil.rmtree(study)
-    for path in (checkout.folder / "softlab" / "records" / "core").rglob("*.*"):
+    for path in (checkout.folder / "assets" / "records" / "core").rglob("*.*"):
         if path.stem not in ("about", "quick-confirm", "quick-fp32"):
             path.unlink()
     for page in [page for page in (checkout.folder / "book").iterdir() if page.suffix in (".md", ".ipynb")]:

@@ -11,7 +11,7 @@ import pytest
 from checkout import copy_of, make_small, shared
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: tests compare bits
-# Tests train tiny networks in loops of their own too, where softlab.training.safe_kernels does not help: see there.
+# Tests train tiny networks in loops of their own too, where loop.safe_kernels does not help: see there.
 PROCESSOR = Path("/proc/cpuinfo")
 if PROCESSOR.exists() and "avx512f" not in PROCESSOR.read_text().split():
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX")

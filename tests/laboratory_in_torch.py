@@ -10,8 +10,8 @@ import safetensors.numpy
 import torch
 from torch import Tensor
 
-from softlab import models
-from softlab.attacks import ascent
+from softlab.lenses.attacks import ascent
+from softlab.training import models
 
 NETWORKS = laboratory.networks()
 CORE = [name for name in NETWORKS if not name.endswith("-2")]
@@ -49,8 +49,8 @@ def images() -> tuple[Tensor, Tensor]:
 def gives_in(name: str, loss: str, radius: float, start: Tensor) -> Tensor:
     """The first step of the page's attack at which a network is wrong, for each image; STEPS + 1 where it holds.
 
-    loss: of softlab.attacks.  radius: in [0, 1].  start: (1, 1, 28, 28) in [-1, 1].  A network that is wrong before
-    the attack has -1. Returns (40,) int64.
+    loss: of softlab.lenses.attacks.  radius: in [0, 1].  start: (1, 1, 28, 28) in [-1, 1].  A network that is wrong
+    before the attack has -1. Returns (40,) int64.
     """
     pixels, labels = images()
     network = torch_network(NETWORKS[name])

@@ -12,9 +12,9 @@ import numpy as np
 import pandas
 import pytest
 
-from softlab import records
-from softlab.experiment import Experiment
-from softlab.quantities import QUANTITIES
+from softlab.numbers.quantities import QUANTITIES
+from softlab.studies import records
+from softlab.training.experiment import Experiment
 
 T = 12.7062  # of Student's t with one degree of freedom, for 95 %
 

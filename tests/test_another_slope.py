@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from softlab import Experiment, another_slope, margin_laws
-from softlab.data import load
-from softlab.training import training_set
+from softlab import Experiment
+from softlab.studies import another_slope, margin_laws
+from softlab.training.data import load
+from softlab.training.loop import training_set
 
 
 @pytest.fixture

@@ -10,9 +10,12 @@ import disks
 import pytest
 from checkout import ROOT, copy_of
 
-from softlab import Experiment, cli, data, load_profile, numbers, own_methods, records, regularizers, runs
-from softlab.quantities import QUANTITIES
-from softlab.tables import read_table
+from softlab import Experiment, cli, load_profile, regularizers
+from softlab.numbers import stored
+from softlab.numbers.quantities import QUANTITIES
+from softlab.studies import own_methods, records
+from softlab.studies.tables import read_table
+from softlab.training import data, runs
 
 PLACE = "a path with späces and 学"
 METHOD = '''"""Größer."""
@@ -101,7 +104,7 @@ def test_everything_may_lie_at_a_path_with_spaces_and_letters_of_any_language(tm
 
 def in_another_process(fields, store):
     run = runs.fit_or_load(Experiment(**fields), store=store)
-    return run.id, numbers.of(run, load_profile("smoke").evaluation | {"attack_size": 0}).values
+    return run.id, stored.of(run, load_profile("smoke").evaluation | {"attack_size": 0}).values
 
 
 def test_a_process_that_was_spawned_trains_the_same_bits(tiny, tmp_path):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from softlab import Experiment, SoftlabError, dataset_of, extract, fit_or_load
-from softlab.attacks import (
+from softlab.lenses.attacks import (
     AttackResult,
     Health,
     Starts,
@@ -28,7 +28,7 @@ from softlab.attacks import (
     robustness_curve,
     smallest_epsilon,
 )
-from softlab.models import Network
+from softlab.training.models import Network
 
 EXAMPLES = settings(derandomize=True, max_examples=20, deadline=None, database=None)
 

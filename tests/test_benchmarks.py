@@ -16,7 +16,8 @@ import speed
 import time_to_accuracy
 import torch
 
-from softlab import Experiment, data, training
+from softlab import Experiment
+from softlab.training import data, loop
 
 ROOT = Path(__file__).parent.parent
 
@@ -102,7 +103,7 @@ def test_operations_are_counted_forward_and_backward():
     assert flops.operations(network, (3, 1, 1), training=False) == 2 * 3 * 2
     assert flops.operations(network, (3, 1, 1)) == 2 * (2 * 3 * 2)  # and for the weights; images need no gradient
     given = {"num_classes": 10, "in_channels": 3, "image_size": 32, "mean": torch.zeros(3), "std": torch.ones(3)}
-    resnet = training.build_network(Experiment(model="resnet18", width=64), **given)
+    resnet = loop.build_network(Experiment(model="resnet18", width=64), **given)
     assert flops.operations(resnet, (3, 32, 32), training=False) == pytest.approx(1.11e9, rel=0.01)
 
 
@@ -110,8 +111,8 @@ def test_the_ordinary_loop_trains_the_same_network_in_the_same_way(tiny):
     # One batch, so its order does not matter, and small steps, so that rounding stays small.
     experiment = tiny.replace(batch_size=100, epochs=3, learning_rate=0.0005, precision="fp32")
     dataset = data.load("fashion-mini")
-    before = training.build_model(experiment, dataset)
-    *_, ours = training.epochs(experiment, dataset)
+    before = loop.build_model(experiment, dataset)
+    *_, ours = loop.epochs(experiment, dataset)
     *_, theirs = plain_loop.epochs(experiment, dataset, "cpu", workers=0)
     for first, one, other in zip(*(net.parameters() for net in (before, ours.model, theirs)), strict=True):
         assert (one - other).norm() < 0.01 * (one - first).norm()

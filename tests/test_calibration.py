@@ -13,8 +13,9 @@ from relplot import smECE
 from scipy import optimize, special, stats
 from torchmetrics.classification import MulticlassCalibrationError
 
-from softlab import SoftlabError, checks
-from softlab.calibration import (
+from softlab import SoftlabError
+from softlab.lenses import checks
+from softlab.lenses.calibration import (
     CHUNK,
     ROWS,
     adaptive_calibration_error,

@@ -5,12 +5,12 @@ import re
 import pandas
 import pytest
 
-from softlab.effects import effects
 from softlab.figures import charts
-from softlab.intervals import Interval
-from softlab.laws import laws, papers
 from softlab.profile import load_profile
-from softlab.scales import tables_at_scales
+from softlab.studies.effects import effects
+from softlab.studies.intervals import Interval
+from softlab.studies.laws import laws, papers
+from softlab.studies.scales import tables_at_scales
 
 
 def table(lift, seeds=3):

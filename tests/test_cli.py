@@ -58,7 +58,7 @@ def test_train_trains_what_is_missing_and_writes_a_row_for_each(capsys, tmp_path
 
 
 def test_who_waited_while_another_trained_does_not_say_that_it_trained(capsys, monkeypatch):
-    from softlab import runs
+    from softlab.training import runs
 
     real = runs.alone
 
@@ -146,7 +146,7 @@ def test_help_loads_no_torch():
 
 
 def test_claims_lists_laws_and_papers_at_once_and_says_what_is_on_record(capsys):
-    from softlab.laws import laws, papers
+    from softlab.studies.laws import laws, papers
 
     assert softlab("claims") == 0
     lines = capsys.readouterr().out.splitlines()

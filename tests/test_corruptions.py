@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from softlab import SoftlabError, data
-from softlab.corruptions import SEVERITIES, corrupt
+from softlab import SoftlabError
+from softlab.lenses.corruptions import SEVERITIES, corrupt
+from softlab.training import data
 
 # torchvision's codec will move to another package one day; the test against Pillow says what to expect of it.
 pytestmark = pytest.mark.filterwarnings("ignore:The image decoding and encoding:DeprecationWarning")

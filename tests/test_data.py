@@ -17,8 +17,9 @@ import torch
 import torchvision
 from PIL import Image
 
-from softlab import SoftlabError, data, folders
-from softlab.batches import balanced_subset
+from softlab import SoftlabError
+from softlab.training import data, folders
+from softlab.training.sampling import balanced_subset
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import numpy as np
 import pandas
 import pytest
 
-from softlab import SoftlabError, load_profile, records
-from softlab.effects import (
+from softlab import SoftlabError, load_profile
+from softlab.studies import records
+from softlab.studies.effects import (
     at_best,
     averages,
     by_dose,
@@ -21,7 +22,7 @@ from softlab.effects import (
     shifts,
     ways,
 )
-from softlab.intervals import OPEN, t_interval, two_way_interval
+from softlab.studies.intervals import OPEN, t_interval, two_way_interval
 
 
 def table(values, images=None, quantity="log logit scale"):

@@ -13,12 +13,13 @@ from PIL import Image
 from torch import nn
 
 import softlab
-from softlab import SoftlabError, cli, examine, foreign, pages, representation
-from softlab.data import split_test
-from softlab.examination import Examination
-from softlab.lenses import applied, together
-from softlab.quantities import LENSES, QUANTITIES, Look, Samples
+from softlab import SoftlabError, cli, examine, representation
+from softlab.notebook import foreign, pages
+from softlab.notebook.examination import Examination
+from softlab.numbers.look import applied, together
+from softlab.numbers.quantities import LENSES, QUANTITIES, Look, Samples
 from softlab.representation import Representation
+from softlab.training.data import split_test
 
 CLASSES = 4
 SIDE = 6

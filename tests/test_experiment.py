@@ -6,9 +6,9 @@ import re
 import pytest
 
 from softlab import Experiment, SoftlabError, load_profile
-from softlab.experiment import FIELDS, run_id
 from softlab.files import read_yaml
 from softlab.profile import chapters, packaged_profiles, study_profile
+from softlab.training.experiment import FIELDS, run_id
 
 
 @pytest.mark.parametrize(

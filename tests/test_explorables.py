@@ -12,7 +12,9 @@ import pytest
 import torch
 from nbclient import NotebookClient
 
-from softlab import calibration, figures, geometry, widgets
+from softlab import figures
+from softlab.lenses import calibration, geometry
+from softlab.notebook import widgets
 
 ROOT = Path(__file__).parent.parent
 CODE = ROOT / "book" / "laboratory"
@@ -25,12 +27,13 @@ CELLS = {
 }
 STAND_INS = """
 from types import SimpleNamespace
-import softlab.widgets
-from softlab import load_profile, runs
-from softlab.intervals import t_interval
+import softlab.notebook.widgets
+from softlab import load_profile
+from softlab.training import runs
+from softlab.studies.intervals import t_interval
 
 displayed = []
-softlab.widgets.display = displayed.append
+softlab.notebook.widgets.display = displayed.append
 settings = load_profile("smoke")
 experiment, images = settings.experiment, runs.dataset_of(settings.experiment)
 test = images.test_images[:100], images.test_labels[:100]
@@ -170,7 +173,7 @@ def page(monkeypatch):
         return plt.figure(figsize=(1, 1))
 
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-    monkeypatch.setattr("softlab.widgets.display", lambda one: shown.append(one.data))
+    monkeypatch.setattr("softlab.notebook.widgets.display", lambda one: shown.append(one.data))
     controls = {"α": (0.5, 0.0, 1.0, 0.1), "of": ["b", "a"]}
     widgets.explorable("gap-law", {"</script>": [1.5, 2]}, draw, controls, 'A "caption" & more.')
     assert drawn == [(0.5, "b")]

@@ -10,7 +10,6 @@ import pytest
 import torch
 from matplotlib.quiver import Quiver
 
-from softlab.effects import Effect, Effects, Shift
 from softlab.figures import (
     OTHERS,
     STYLES,
@@ -44,8 +43,9 @@ from softlab.figures import (
     ways_under_attack,
 )
 from softlab.figures.style import class_colors
-from softlab.intervals import OPEN, Interval
-from softlab.margin_laws import Place
+from softlab.studies.effects import Effect, Effects, Shift
+from softlab.studies.intervals import OPEN, Interval
+from softlab.studies.margin_laws import Place
 
 # Linear RGB as it is seen without one kind of cone. Machado, Oliveira and Fernandes 2009, doi:10.1109/TVCG.2009.113,
 # the table of matrices at severity 1.

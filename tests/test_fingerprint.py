@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from softlab import SoftlabError, provenance, regularizers
-from softlab.fingerprint import canonical, code_digest, version_of
 from softlab.provenance import commit
+from softlab.training.code_version import canonical, code_digest, version_of
 
 TEMPLATE = '''
 from dataclasses import dataclass
@@ -210,12 +210,12 @@ ELSEWHERE = """
 import importlib.util, json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from softlab.experiment import Experiment, run_id
-from softlab.fingerprint import canonical, code_digest
+from softlab.training.experiment import Experiment, run_id
+from softlab.training.code_version import canonical, code_digest
 spec = importlib.util.spec_from_file_location("made", sys.argv[2])
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-trees = {path.name: canonical(path.read_text(encoding="utf-8")) for path in Path(sys.argv[1]).rglob("softlab/**/*.py")}
+trees = {str(path): canonical(path.read_text(encoding="utf-8")) for path in Path(sys.argv[1]).rglob("softlab/**/*.py")}
 changed = Experiment(method="mine", method_parameters={"strength": 0.3}, learning_rate=0.05, snapshot_epochs=[0, 2])
 print(json.dumps([trees, code_digest(module.Mine), run_id(changed, "images", {"method": code_digest(module.Mine)})]))
 """
@@ -287,15 +287,15 @@ def test_a_commit_is_marked_where_code_differs_and_not_where_results_do(tmp_path
     package = tmp_path / "softlab"
     monkeypatch.setattr(provenance, "PACKAGE", package)
     assert commit.__wrapped__() == "unknown"  # no checkout
-    for part in ("softlab", "softlab/records"):
-        (tmp_path / part).mkdir()
+    for part in ("softlab", "assets/records"):
+        (tmp_path / part).mkdir(parents=True)
         (tmp_path / part / "file.txt").write_text("as committed")
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
         subprocess.run([*git, *command], check=True)
     clean = commit.__wrapped__()
     assert len(clean) == 10
-    (package / "records" / "file.txt").write_text("grown")
+    (tmp_path / "assets" / "records" / "file.txt").write_text("grown")
     assert commit.__wrapped__() == clean
     (package / "file.txt").write_text("edited")
     assert commit.__wrapped__() == f"{clean}+"

@@ -1,7 +1,7 @@
 """What trains gives what it gave: curves and defaults on record, which may move with a new version only.
 
-Versions are part of run ids (softlab.runs.versions), so a change without a new one would pass new networks off as old
-ones. After a change that is meant: raise the version, then record what is new with
+Versions are part of run ids (softlab.training.runs.versions), so a change without a new one would pass new networks
+off as old ones. After a change that is meant: raise the version, then record what is new with
 
     python tests/test_golden.py
 """
@@ -17,8 +17,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from softlab import Experiment, models, regularizers, runs, training
+from softlab import Experiment, regularizers
 from softlab.profile import load_profile
+from softlab.provenance import PACKAGE
+from softlab.training import loop, models, runs
 
 GOLDEN = Path(__file__).with_name("golden.json")
 TINY = Experiment(train_size=200, width=4, stem_stride=2, epochs=2, batch_size=50, learning_rate=0.05)
@@ -61,7 +63,7 @@ CASES = (
 
 def curves(experiment: Experiment) -> dict[str, list[float]]:
     """Loss and magnitude by epoch, of a network trained now."""
-    *_, state = training.epochs(experiment, runs.dataset_of(experiment))
+    *_, state = loop.epochs(experiment, runs.dataset_of(experiment))
     return {name: state.history[name] for name in QUANTITIES}
 
 
@@ -101,7 +103,7 @@ def test_a_curve_moves_with_a_new_version_only(case, precision):
 
 def test_a_default_changes_with_a_new_version_only():
     """Ids hold only what differs from a default. A field is new here: give it a neutral default, and record it."""
-    assert golden()["training"] == training.TRAINING, "a new version: record its defaults (see this file)"
+    assert golden()["training"] == loop.TRAINING, "a new version: record its defaults (see this file)"
     assert golden()["defaults"] == defaults()
 
 
@@ -112,15 +114,20 @@ def test_ids_on_record_are_the_ids_of_today():
 
 
 EDITS = [
-    ("training.py", "training diverged:", "it diverged:"),
-    ("training.py", "finite_steps", "still_finite"),
-    ("models.py", "ARCHITECTURES = {", 'ARCHITECTURES = {\n    "resnet14": Architecture(_mobilenet_v2, 8),'),
-    ("experiment.py", "class Experiment:", "class Experiment:\n    temperature: float = _number(1.0, 0.0, 9.0)"),
+    ("training/loop.py", "training diverged:", "it diverged:"),
+    ("training/loop.py", "finite_steps", "still_finite"),
+    ("training/models.py", "ARCHITECTURES = {", 'ARCHITECTURES = {\n    "resnet14": Architecture(_mobilenet_v2, 8),'),
+    (
+        "training/experiment.py",
+        "class Experiment:",
+        "class Experiment:\n    temperature: float = _number(1.0, 0.0, 9.0)",
+    ),
     ("regularizers/base.py", "def check_share", "def unused():\n    'Moved here.'\n\n\ndef check_share"),
 ]
 NAMES = """
 import json
-from softlab import load_profile, runs
+from softlab import load_profile
+from softlab.training import runs
 found = {f"{one.method} {one.seed}": runs.name_of(one, "images") for one in load_profile("quick").experiments()}
 print(json.dumps(found))
 """
@@ -128,7 +135,7 @@ print(json.dumps(found))
 
 def test_an_edit_that_changes_no_result_changes_no_id(tmp_path):
     """An error reworded, a local renamed, an architecture added, a neutral field added, a function added."""
-    shutil.copytree(Path(training.__file__).parent, tmp_path / "softlab", ignore=shutil.ignore_patterns("zoo", "*.pyc"))
+    shutil.copytree(PACKAGE, tmp_path / "softlab", ignore=shutil.ignore_patterns("*.pyc"))
     for name, old, new in EDITS:
         path = tmp_path / "softlab" / name
         assert old in path.read_text()
@@ -152,12 +159,12 @@ def record() -> None:
         else {"versions": runs.versions(one)} | {kind: curves(one.replace(precision=kind)) for kind in TOLERANCE}
         for case, one in of.items()
     }
-    if old["training"] == training.TRAINING:
+    if old["training"] == loop.TRAINING:
         for name, values in old["defaults"].items():
             changed = [field for field, value in values.items() if defaults()[name].get(field) != value]
             assert not changed, f"the default of {name}.{changed[0]} changed: raise TRAINING or the method's version"
     ids = {f"{one.method} {one.seed}": runs.name_of(one, "images") for one in load_profile("quick").experiments()}
-    written = {"torch": torch.__version__.split("+")[0], "training": training.TRAINING, "ids": ids}
+    written = {"torch": torch.__version__.split("+")[0], "training": loop.TRAINING, "ids": ids}
     GOLDEN.write_text(json.dumps(written | {"defaults": defaults(), "curves": found}, indent=1) + "\n")
     print(f"recorded {len(found) - sum(kept.values())} of {len(found)} curves")
 

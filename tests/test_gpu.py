@@ -8,9 +8,11 @@ import warnings
 import pytest
 import torch
 
-from softlab import Experiment, SoftlabError, data, fit_or_load, numbers, training
-from softlab.lenses import Look, applied, together
-from softlab.quantities import LENSES
+from softlab import Experiment, SoftlabError, fit_or_load
+from softlab.numbers import stored
+from softlab.numbers.look import Look, applied, together
+from softlab.numbers.quantities import LENSES
+from softlab.training import data, loop
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 # One step an epoch, so that the history has the loss of every step; a rate at which rounding does not grow: at ten
@@ -24,7 +26,7 @@ PAIRS = [("resnet8", "baseline"), ("resnet8", "cutmix"), ("resnet8", "maxsup"), 
 
 def losses(experiment, device, nudge=0.0):
     torch.set_num_threads(1)
-    run = training.epochs(experiment, data.load("fashion-mini"), device)
+    run = loop.epochs(experiment, data.load("fashion-mini"), device)
     state = next(run)
     with torch.no_grad():
         for parameter in state.model.parameters():
@@ -47,14 +49,14 @@ def test_small_differences_stay_small_at_the_rate_of_this_comparison(method, mod
 @pytest.mark.parametrize(("model", "method"), PAIRS)
 def test_gpu_and_cpu_agree_for_twenty_steps(method, model, augmentation):
     experiment = GENTLE.replace(method=method, model=model, width=16, stem_stride=1, augmentation=augmentation)
-    apart = losses(experiment, "cpu") - losses(experiment, training.choose_device("cuda"))
+    apart = losses(experiment, "cpu") - losses(experiment, loop.choose_device("cuda"))
     assert apart.abs().max() < 1e-3
 
 
 @gpu
 def test_the_same_weights_have_the_same_numbers_there():
     run = fit_or_load(GENTLE.replace(width=16, train_size=500, epochs=10, learning_rate=0.05))
-    samples = numbers.samples_of(run.experiment, {"test_size": 500, "attack_size": 100, "attack_steps": 10})
+    samples = stored.samples_of(run.experiment, {"test_size": 500, "attack_size": 100, "attack_steps": 10})
     looks = [Look(copy.deepcopy(run.model).to(device), samples) for device in ("cpu", "cuda")]
     here, there = (together([applied(lens, look) for lens in LENSES.values()]).values for look in looks)
     for name, value in here.items():  # an attacked or a corrupted image may fall on the other side
@@ -66,7 +68,7 @@ def test_the_same_weights_have_the_same_numbers_there():
 @pytest.mark.parametrize("method", ["baseline", "mixup", "cutmix", "maxsup", "steady"])
 def test_nothing_waits_for_the_gpu_inside_an_epoch(method):
     experiment = GENTLE.replace(method=method, train_size=1000, epochs=3, augmentation="flip_shift", dropout=0.1)
-    run = training.epochs(experiment, data.load("fashion-mini"), "cuda")
+    run = loop.epochs(experiment, data.load("fashion-mini"), "cuda")
     next(run), next(run)
     torch.cuda.set_sync_debug_mode("warn")
     try:
@@ -84,7 +86,7 @@ def test_a_batch_that_does_not_fit_is_one_line_with_the_size_to_try():
     try:
         wide = GENTLE.replace(width=64, train_size=6000, batch_size=6000, stem_stride=1)
         with pytest.raises(SoftlabError, match=r"batch_size=6000 does not fit .*: try batch_size=3000"):
-            list(training.epochs(wide, data.load("fashion-mini"), "cuda"))
+            list(loop.epochs(wide, data.load("fashion-mini"), "cuda"))
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
 

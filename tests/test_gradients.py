@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from softlab import Experiment, SoftlabError, fit_or_load, models, regularizers
+from softlab import Experiment, SoftlabError, fit_or_load, regularizers
 from softlab.regularizers import gradients
 from softlab.regularizers.base import cross_entropy
+from softlab.training import models
 
 METHODS = {"gradient_penalty": {"strength": 0.5}, "adversarial_training": {"epsilon": 0.1, "steps": 3}}
 WEIGHT = torch.tensor([[2.0, 0.0], [0.0, 1.0]])
@@ -124,7 +125,7 @@ def test_methods_import_no_attacks():
     assert not [
         path
         for path in folder.glob("*.py")
-        if "softlab.attacks" in path.read_text() or "import attacks" in path.read_text()
+        if "softlab.lenses.attacks" in path.read_text() or "import attacks" in path.read_text()
     ]
 
 

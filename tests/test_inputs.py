@@ -12,7 +12,9 @@ from softlab.profile import chapters, load_profile
 ROOT = Path(__file__).parent.parent
 
 PACKAGE = {
-    "__init__.py": "",
+    "__init__.py": "HOMES = {'area': 'shapes', 'plane': 'room.plane'}",
+    "room/__init__.py": "HOMES = {'lay': 'plane'}",
+    "room/plane.py": "def lay():\n    from softlab.heavy import weigh\ndef lift(): ...",
     "shapes.py": """
 from typing import TYPE_CHECKING
 from softlab.checks import check
@@ -35,7 +37,7 @@ def unused(x):
     "registry/__init__.py": "from softlab.registry import members",
     "registry/members.py": "from softlab.heavy import weigh",
 }
-CACHES = ("step", "file_of", "definitions", "_data_files", "notebook_tree")
+CACHES = ("step", "file_of", "homes", "definitions", "_data_files", "notebook_tree")
 
 
 @pytest.fixture
@@ -46,7 +48,6 @@ def package(tmp_path, monkeypatch):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     monkeypatch.setattr(inputs, "PACKAGE", tmp_path / "softlab")
-    monkeypatch.setattr(inputs.softlab, "_HOME", {"area": "shapes"})
     clear = [getattr(inputs, name).cache_clear for name in CACHES]
     for forget in clear:
         forget()
@@ -70,6 +71,10 @@ def notebook(path, *cells):
         ("from softlab import shapes", ["shapes", "checks", "corners", "heavy"]),
         ("import softlab.checks", ["checks", "heavy"]),
         ("from softlab.checks import CHECKED", ["checks"]),
+        ("from softlab.room import lay", ["room/plane", "heavy"]),
+        ("from softlab import plane\nplane.lift()", ["room/plane"]),
+        ("from softlab import plane\nplane", ["room/plane", "heavy"]),
+        ("from softlab import room\nroom.lay()", ["room/plane", "heavy"]),
         ("from softlab import registry", ["registry/__init__", "registry/members", "heavy"]),
         ("%pip install softlab\nimport numpy\n    \ndef f():\n    !ls\n    from softlab import heavy", ["heavy"]),
         ("from softlab import cli", []),
@@ -98,20 +103,19 @@ def test_of_a_module_that_is_imported_whole_only_what_is_named_counts(package):
 
 def test_chapters_read_the_lenses_that_they_use_and_training_reads_none():
     reads = {path.stem: inputs.notebook_code(path) for path in (ROOT / "notebooks").glob("*.ipynb")}
-    assert "softlab/attacks/gradient.py" in reads["06_robustness"]
-    assert "softlab/attacks/gradient.py" not in reads["04_cosines"]
-    assert "softlab/geometry/cosines.py" in reads["04_cosines"]
-    assert {name for name, files in reads.items() if "softlab/laws.yml" not in files} >= {"01_soft_labels", "02_cones"}
-    assert "softlab/laws.yml" in reads["03_magnitudes"]
-    assert all("softlab/training.py" in one and "softlab/notebook.py" in one for one in reads.values())
+    assert "softlab/lenses/attacks/gradient.py" in reads["06_robustness"]
+    assert "softlab/lenses/attacks/gradient.py" not in reads["04_cosines"]
+    assert "softlab/lenses/geometry/cosines.py" in reads["04_cosines"]
+    laws = "softlab/studies/laws.yml"
+    assert {name for name, files in reads.items() if laws not in files} >= {"01_soft_labels", "02_cones"}
+    assert laws in reads["03_magnitudes"]
+    assert all("softlab/training/loop.py" in one and "softlab/notebook/chapter.py" in one for one in reads.values())
     training = inputs.code(inputs.TRAINING)
-    assert {"softlab/regularizers/penalties.py", "softlab/store.py", "softlab/datasets/fashion_mini.npz"} < set(
-        training
-    )
+    read = ("regularizers/penalties.py", "training/store.py", "training/datasets/fashion_mini.npz")
+    assert {f"softlab/{file}" for file in read} < set(training)
     everything = {file for one in (training, *reads.values()) for file in one}
     assert not everything & {"softlab/cli.py", "softlab/chapters.yaml"}
-    lenses = {"calibration", "attacks", "geometry", "corruptions", "selective", "laws", "notebook"}
-    assert not {Path(file).with_suffix("").parts[1] for file in training} & lenses
+    assert not {Path(file).parts[1] for file in training} & {"studies", "figures", "notebook"}
 
 
 def test_the_package_imports_absolutely():

@@ -8,7 +8,16 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from softlab import SoftlabError
-from softlab.intervals import OPEN, Interval, between, holm, means, paired_interval, t_interval, two_way_interval
+from softlab.studies.intervals import (
+    OPEN,
+    Interval,
+    between,
+    holm,
+    means,
+    paired_interval,
+    t_interval,
+    two_way_interval,
+)
 
 SEEDS = [3, 5, 10]
 ONE = Interval(0.4, -math.inf, math.inf, 1)

@@ -23,9 +23,10 @@ from laboratory_in_torch import (
     torch_network,
 )
 
-from softlab import geometry, steepness, zoo
-from softlab.attacks import ascent
 from softlab.errors import SoftlabError
+from softlab.lenses import geometry, steepness
+from softlab.lenses.attacks import ascent
+from softlab.training import zoo
 
 MEGABYTE = 1e6
 RADIUS = 4 / 255

@@ -3,11 +3,12 @@
 import pandas
 import pytest
 
-from softlab import interventions, laws, load_profile, prediction, records, regularizers, robustness, scales
-from softlab.effects import at_best, averages, effects, half_way, over_grid, shares
-from softlab.intervals import t_interval
+from softlab import load_profile, regularizers
+from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import chapters
-from softlab.quantities import QUANTITIES
+from softlab.studies import interventions, laws, prediction, records, robustness, scales
+from softlab.studies.effects import at_best, averages, effects, half_way, over_grid, shares
+from softlab.studies.intervals import t_interval
 
 
 def test_what_a_law_names_is_there():

@@ -6,12 +6,13 @@ import numpy as np
 import pandas
 import pytest
 
-from softlab import laws, load_profile, margin_laws, records, regularizers
+from softlab import load_profile, regularizers
 from softlab.errors import SoftlabError
-from softlab.intervals import Interval, holm
-from softlab.margin_laws import Judgement, Part
+from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import chapters, packaged_profiles
-from softlab.quantities import QUANTITIES
+from softlab.studies import laws, margin_laws, records
+from softlab.studies.intervals import Interval, holm
+from softlab.studies.margin_laws import Judgement, Part
 
 
 def test_what_a_law_names_is_there():

@@ -5,11 +5,12 @@ import torch
 import torchvision
 from torch import nn
 
-from softlab import SoftlabError, data, fit_or_load, models, training
-from softlab.experiment import MODELS
+from softlab import SoftlabError, fit_or_load
 from softlab.representation import head_of
-from softlab.runs import name_of
-from softlab.training import build_model
+from softlab.training import data, loop, models
+from softlab.training.experiment import MODELS
+from softlab.training.loop import build_model
+from softlab.training.runs import name_of
 
 
 @pytest.mark.parametrize("name", models.ARCHITECTURES)
@@ -30,15 +31,15 @@ def test_every_network_learns_and_resumes_with_the_same_bits(name, tiny):
     transformer = name in ("swin_t", "convnext_t", "vit_s")
     recipe = {"optimizer": "adamw", "learning_rate": 1e-3} if transformer else {"learning_rate": 0.01}
     experiment = tiny.replace(model=name, width=16, stem_stride=1, epochs=3, precision="fp32", **recipe)
-    for state in training.epochs(experiment, mini):
+    for state in loop.epochs(experiment, mini):
         if state.epoch == 1:
             kept = {key: value.clone() for key, value in state.model.state_dict().items()}
             averages = {key: value.clone() for key, value in state.averages.items()}
             history = {key: list(values) for key, values in state.history.items()}
     assert state.history["loss"][-1] < state.history["loss"][0]
-    fresh = training.build_model(experiment, mini)
+    fresh = loop.build_model(experiment, mini)
     fresh.load_state_dict(kept)
-    *_, again = training.epochs(experiment, mini, resume=training.TrainingState(1, fresh, averages, history))
+    *_, again = loop.epochs(experiment, mini, resume=loop.TrainingState(1, fresh, averages, history))
     for key, value in state.model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[key]), key
 
@@ -83,7 +84,7 @@ def test_whitening_makes_patches_uncorrelated_and_is_stored_with_the_weights(tin
     experiment = tiny.replace(model="airbench", width=8, stem_stride=1)
     network = build_model(experiment, dataset)
     assert torch.equal(network.body[0].weight, build_model(experiment.replace(seed=9), dataset).body[0].weight)
-    images = (dataset.train_images[: training.FITTED].float() / 255 - network.mean) / network.std
+    images = (dataset.train_images[: loop.FITTED].float() / 255 - network.mean) / network.std
     found = network.body[0](images).detach().transpose(0, 1).flatten(1)
     filters = len(found) // 2
     assert torch.allclose(found[:filters], -found[filters:], atol=1e-4)

@@ -6,10 +6,11 @@ import re
 
 import pytest
 
-from softlab import laws, notebook
-from softlab.effects import Effect
-from softlab.intervals import Interval, Origin, each
-from softlab.notebook import table
+from softlab.notebook import chapter
+from softlab.notebook.chapter import table
+from softlab.studies import laws
+from softlab.studies.effects import Effect
+from softlab.studies.intervals import Interval, Origin, each
 
 
 def test_each_goes_through_the_same_entries_of_all():
@@ -26,11 +27,11 @@ def test_a_table_has_a_row_per_method_in_the_order_of_its_columns():
 
 def test_a_sentence_has_a_dash_for_a_method_that_was_left_out(monkeypatch):
     said = []
-    monkeypatch.setattr(notebook, "say", said.append)
-    notebook.tell("", holds=False, otherwise="{mixup:+} and {cutmix:.1f}", mixup=2)
+    monkeypatch.setattr(chapter, "say", said.append)
+    chapter.tell("", holds=False, otherwise="{mixup:+} and {cutmix:.1f}", mixup=2)
     assert said == ["+2 and –"]
     with pytest.raises(KeyError):
-        notebook.tell("", holds=False, otherwise="{no_method}")
+        chapter.tell("", holds=False, otherwise="{no_method}")
 
 
 def test_a_number_in_a_sentence_answers_and_the_same_sentence_as_plain_text_has_no_markup(monkeypatch):
@@ -38,7 +39,7 @@ def test_a_number_in_a_sentence_answers_and_the_same_sentence_as_plain_text_has_
     monkeypatch.setattr("IPython.display.display", lambda one, raw: shown.append(one))
     known = Origin('a "share" < 1 (points)', "study core, profile quick", "softlab verify core --profile quick", 500)
     effect = Effect("accuracy", Interval(-0.05, -0.06, -0.04, 5, origin=known), "seeds and images", ())
-    notebook.tell("it falls by {x:abs} ({x}), of {n:,}.", holds=True, otherwise="", x=effect, n=1000)
+    chapter.tell("it falls by {x:abs} ({x}), of {n:,}.", holds=True, otherwise="", x=effect, n=1000)
     text = shown[0]["text/markdown"]
     assert shown[0]["text/plain"] == "It falls by 5.0 ± 1.0 (-5.0 ± 1.0), of 1,000."
     assert ">−5.0 ± 1.0</span>), of 1,000." in text, "with a minus sign, where it is read"
@@ -56,8 +57,8 @@ def test_a_table_of_words_keeps_what_its_numbers_say(monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda one, raw: shown.append(one))
     known = Origin("slope", "study core, profile quick", "")
-    number = notebook.answering(Interval(-0.2, -0.3, -0.1, 5, origin=known).text())
-    notebook.table_of_words([{"a < b": "It falls.", "by": number}, {"a < b": "It stays."}])
+    number = chapter.answering(Interval(-0.2, -0.3, -0.1, 5, origin=known).text())
+    chapter.table_of_words([{"a < b": "It falls.", "by": number}, {"a < b": "It stays."}])
     text = shown[0]["text/html"]
     assert re.findall("<th .*?>(.*?)</th>", text) == ["a &lt; b", "by"]
     assert len(re.findall("<tr>", text)) == 3
@@ -70,28 +71,28 @@ def test_a_number_of_one_seed_or_of_no_known_table_claims_no_interval():
     known = Origin("ECE (%)", "study core, profile quick (changed)", "")
     alone = Interval(1.0, -math.inf, math.inf, 1, origin=known)
     assert alone.text().note == "ECE (%): no interval, one seed\nstudy core, profile quick (changed)"
-    assert notebook.answering(Interval(1.0, 0.0, 2.0, 3).text()) == "1.0 ± 1.0"
+    assert chapter.answering(Interval(1.0, 0.0, 2.0, 3).text()) == "1.0 ± 1.0"
 
 
 def test_a_law_is_told_with_its_contrast_once_there_is_one(monkeypatch):
     said = []
-    monkeypatch.setattr(notebook, "say", said.append)
+    monkeypatch.setattr(chapter, "say", said.append)
     monkeypatch.setattr(laws, "judged", dict)
-    notebook.declared("gap")
+    chapter.declared("gap")
     assert said == []
     effect = Effect("gap", Interval(-0.1, -0.12, -0.08, 5), "seeds", ())
     monkeypatch.setattr(laws, "judged", lambda: {"gap": (effect, True, 0.001)})
-    notebook.declared("gap")
+    chapter.declared("gap")
     assert re.search(r"-10\.0 ± 2\.0 \(Fashion-MNIST, 55,000 .*; p = 0\.001", said[0])
     assert "**as declared**." in said[0]
     monkeypatch.setattr(laws, "judged", lambda: {"gap": (effect, True, 0.2)})
-    notebook.declared("gap")
+    chapter.declared("gap")
     assert "**open**." in said[1]
     opposite = Effect("gap", Interval(0.1, 0.08, 0.12, 5), "seeds", ())
     monkeypatch.setattr(laws, "judged", lambda: {"gap": (opposite, False, 0.001)})
-    notebook.declared("gap")
+    chapter.declared("gap")
     assert "**the opposite of what was declared**." in said[2]
     early = Effect("gap", Interval(-0.1, -0.12, -0.08, 4), "seeds", ())
     monkeypatch.setattr(laws, "judged", lambda: {"gap": (early, True, 0.001)})
-    notebook.declared("gap")
+    chapter.declared("gap")
     assert "**not judged before all 5 seeds are on record (4 are)**." in said[3]

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from softlab import Experiment, attacks, calibration, extract, fit_or_load, geometry, numbers, quantities
-from softlab.lenses import Lens, applied, together
-from softlab.quantities import LENSES, QUANTITIES, Quantity
+from softlab import Experiment, extract, fit_or_load
+from softlab.lenses import attacks, calibration, geometry
+from softlab.numbers import quantities, stored
+from softlab.numbers.look import Lens, applied, together
+from softlab.numbers.quantities import LENSES, QUANTITIES, Quantity
 from softlab.representation import Representation
 
 EVALUATION = {"test_size": 200, "attack_size": 30, "attack_steps": 2}
@@ -26,19 +28,19 @@ def files(run):
 
 
 def test_every_quantity_has_a_lens_a_label_and_a_chapter(run):
-    found = numbers.of(run, EVALUATION)
+    found = stored.of(run, EVALUATION)
     assert set(found.values) == set(QUANTITIES) == {name for lens in LENSES.values() for name in lens.quantities}
     assert all(quantity.label and quantity.chapter[0].isalnum() for quantity in QUANTITIES.values())
     assert not found.problems
 
 
 def test_numbers_are_what_the_lenses_say_of_the_rounded_network(run):
-    found = numbers.of(run, EVALUATION)
+    found = stored.of(run, EVALUATION)
     rounded = {
         name: value.half().float() for name, value in run.model.state_dict().items() if value.is_floating_point()
     }
     run.model.load_state_dict(rounded, strict=False)
-    samples = numbers.samples_of(run.experiment, EVALUATION)
+    samples = stored.samples_of(run.experiment, EVALUATION)
     seen = extract(run.model, *samples.test)
     probs = seen.logits.softmax(1)
     assert found.values["accuracy"] == seen.accuracy == found.images["right"].mean(dtype=np.float32)
@@ -59,20 +61,20 @@ def test_numbers_are_what_the_lenses_say_of_the_rounded_network(run):
 
 def test_a_walk_along_rays_finds_what_lines_say(run):
     """Of a linear head; on the way a class may lead between two of the walk's steps, and be missed."""
-    found = numbers.of(run, EVALUATION).values
+    found = stored.of(run, EVALUATION).values
     assert found["constant class"] <= found["constant along ray"] <= found["constant class"] + 0.05
     assert found["apex residual"] < 1e-3
 
 
 def test_the_shape_that_predicts_needs_no_label(run):
-    look = numbers.look_at(run, EVALUATION, None)
+    look = stored.look_at(run, EVALUATION, None)
     images, labels = look.samples.test
     others = dataclasses.replace(look.samples, test=(images, labels.flip(0)))
     assert LENSES["shape"].measure(quantities.Look(look.model, others)) == LENSES["shape"].measure(look)
 
 
 def test_means_over_images_are_the_means_of_their_outcomes(run):
-    found = numbers.of(run, EVALUATION)
+    found = stored.of(run, EVALUATION)
     checked = [name for name, quantity in QUANTITIES.items() if quantity.images]
     assert len(checked) >= 8
     for name in checked:
@@ -81,21 +83,21 @@ def test_means_over_images_are_the_means_of_their_outcomes(run):
 
 
 def test_numbers_are_measured_once(run, monkeypatch):
-    first = numbers.of(run, EVALUATION)
+    first = stored.of(run, EVALUATION)
     kept = files(run)
-    monkeypatch.setattr(numbers, "look_at", None)  # nothing may look at the network any more
-    again = numbers.of(run, EVALUATION)
+    monkeypatch.setattr(stored, "look_at", None)  # nothing may look at the network any more
+    again = stored.of(run, EVALUATION)
     assert again.values == first.values
     assert all((again.images[name] == first.images[name]).all() for name in first.images)
     assert files(run) == kept
 
 
 def test_a_new_version_of_a_lens_measures_its_own_quantities_only(run, monkeypatch):
-    numbers.of(run, EVALUATION)
+    stored.of(run, EVALUATION)
     newer = Lens("cones", 99, {"onset": Quantity("onset", "02_cones")}, lambda look: {"onset": 7.0}, True)
     others = {name: Lens(name, lens.version, lens.quantities, refuse, True) for name, lens in LENSES.items()}
-    monkeypatch.setattr(numbers, "LENSES", others | {"cones": newer})
-    assert numbers.of(run, EVALUATION).values["onset"] == 7.0
+    monkeypatch.setattr(stored, "LENSES", others | {"cones": newer})
+    assert stored.of(run, EVALUATION).values["onset"] == 7.0
 
 
 def refuse(*given):
@@ -103,24 +105,24 @@ def refuse(*given):
 
 
 def test_other_images_are_other_numbers(run):
-    some, more = (numbers.of(run, EVALUATION | {"test_size": size}) for size in (200, 250))
+    some, more = (stored.of(run, EVALUATION | {"test_size": size}) for size in (200, 250))
     assert len(some.images["right"]) == 200
     assert (more.images["right"][:200] == some.images["right"]).all()
     assert len(files(run)) == 2 * len(LENSES)
 
 
 def test_a_lens_that_cannot_be_applied_says_so_and_the_others_go_on(tiny):
-    found = numbers.of(fit_or_load(tiny.replace(head="two_layers")), EVALUATION)
+    found = stored.of(fit_or_load(tiny.replace(head="two_layers")), EVALUATION)
     assert "no linear layer" in found.problems["cones"]
     assert "apex ratio" not in found.values
     assert found.values["accuracy"] > 0
-    assert numbers.of(fit_or_load(tiny.replace(head="two_layers")), EVALUATION).problems == found.problems
+    assert stored.of(fit_or_load(tiny.replace(head="two_layers")), EVALUATION).problems == found.problems
 
 
 def test_a_snapshot_is_seen_by_clean_lenses_only(tiny):
     run = fit_or_load(tiny.replace(snapshot_epochs=(0, 2)))
-    before, after = (numbers.of(run, EVALUATION, epoch) for epoch in (0, 2))
-    trained = numbers.of(run, EVALUATION)
+    before, after = (stored.of(run, EVALUATION, epoch) for epoch in (0, 2))
+    trained = stored.of(run, EVALUATION)
     assert "robust, 4/255" not in after.values
     assert {name: value for name, value in trained.values.items() if name in after.values} == after.values
     assert before.values["accuracy"] != after.values["accuracy"]
@@ -128,45 +130,45 @@ def test_a_snapshot_is_seen_by_clean_lenses_only(tiny):
 
 def test_networks_that_nobody_asks_about_are_not_attacked(run, monkeypatch):
     monkeypatch.setattr(attacks, "robustness_curve", refuse)
-    found = numbers.of(run, EVALUATION | {"attack_size": 0})
+    found = stored.of(run, EVALUATION | {"attack_size": 0})
     assert "ECE" in found.values
     assert not [name for name in found.values if name.startswith(("robust", "inward", "corrupted"))]
 
 
 def test_a_damaged_file_is_made_again(run):
-    numbers.of(run, EVALUATION)
+    stored.of(run, EVALUATION)
     kept = files(run)
     for number, path in enumerate(sorted((run.folder / "numbers").glob("*.npz"))):
         path.write_bytes(path.read_bytes()[: 40 * number])
-    numbers.of(run, EVALUATION)
+    stored.of(run, EVALUATION)
     assert files(run) == kept
 
 
 def test_nothing_is_unpickled(run):
     path = run.folder / "numbers"
-    numbers.of(run, EVALUATION)
+    stored.of(run, EVALUATION)
     (victim,) = path.glob("cones-*.npz")
     np.savez(victim, **{"values/onset": np.array([object()])}, allow_pickle=True)
-    assert numbers.of(run, EVALUATION).values["onset"] >= 0  # measured again
+    assert stored.of(run, EVALUATION).values["onset"] >= 0  # measured again
 
 
 def test_a_network_of_a_zoo_has_the_same_numbers_and_its_folder_stays_as_it_is(tmp_path, monkeypatch):
-    inside = numbers.zoo.OWN / sorted(path.name for path in numbers.zoo.OWN.iterdir() if path.is_dir())[0]
+    inside = stored.zoo.OWN / sorted(path.name for path in stored.zoo.OWN.iterdir() if path.is_dir())[0]
     listing = sorted(inside.iterdir())
     experiment = Experiment(**json.loads((inside / "experiment.json").read_bytes()))
     monkeypatch.setenv("SOFTLAB_ZOO", "1")
     animal = fit_or_load(experiment)
     assert animal.folder == inside
-    numbers.of(animal, EVALUATION)
+    stored.of(animal, EVALUATION)
     assert sorted(inside.iterdir()) == listing
     assert list((tmp_path / "store" / ".numbers" / inside.name).glob("*.npz"))
 
 
 def test_a_quantity_that_a_lens_forgets_is_an_error(run, monkeypatch):
     forgetful = Lens("cones", 99, {"onset": Quantity("onset", "02_cones")}, lambda look: {}, True)
-    monkeypatch.setattr(numbers, "LENSES", {"cones": forgetful})
+    monkeypatch.setattr(stored, "LENSES", {"cones": forgetful})
     with pytest.raises(KeyError, match="onset"):
-        numbers.of(run, EVALUATION)
+        stored.of(run, EVALUATION)
 
 
 def test_lenses_give_the_same_for_a_network_that_is_not_stored(run):
@@ -175,8 +177,8 @@ def test_lenses_give_the_same_for_a_network_that_is_not_stored(run):
         for values in (*network.parameters(), *network.buffers()):
             if values.is_floating_point():
                 values.copy_(values.half())
-    look = quantities.Look(network, numbers.samples_of(run.experiment, EVALUATION))
-    assert together([applied(lens, look) for lens in LENSES.values()]).values == numbers.of(run, EVALUATION).values
+    look = quantities.Look(network, stored.samples_of(run.experiment, EVALUATION))
+    assert together([applied(lens, look) for lens in LENSES.values()]).values == stored.of(run, EVALUATION).values
 
 
 def test_the_share_of_error_amplification_by_hand():

@@ -2,8 +2,9 @@
 
 import pytest
 
-from softlab import SoftlabError, notebook
-from softlab.parameters import assigned_names
+from softlab import SoftlabError
+from softlab.notebook import chapter
+from softlab.notebook.parameters import assigned_names
 
 
 @pytest.mark.parametrize(
@@ -38,9 +39,9 @@ def test_an_unknown_parameter_is_named_and_known_ones_pass_however_they_are_writ
     class Shell:
         user_ns = {"In": ["", parameters, '# Parameters\nprofile = "smoke"\nseeds = 2\n', "begin()"]}  # noqa: RUF012
 
-    notebook._refuse_unknown_parameters(Shell)
+    chapter._refuse_unknown_parameters(Shell)
     Shell.user_ns["In"][2] = '# Parameters\nprofil = "smoke"\n'
     with pytest.raises(
         SoftlabError, match=r"unknown parameter 'profil'; did you mean 'profile'\? \(allowed: profile, see"
     ):
-        notebook._refuse_unknown_parameters(Shell)
+        chapter._refuse_unknown_parameters(Shell)

@@ -10,11 +10,12 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from softlab import SoftlabError, figures, interventions, own_methods, prediction, records, regularizers
-from softlab.effects import Effect, Effects
-from softlab.intervals import Interval
-from softlab.prediction import Prediction, by_dose, carried, declared, gain, left_out, methods, whole
+from softlab import SoftlabError, figures, regularizers
 from softlab.profile import load_profile, study_profile
+from softlab.studies import interventions, own_methods, prediction, records
+from softlab.studies.effects import Effect, Effects
+from softlab.studies.intervals import Interval
+from softlab.studies.prediction import Prediction, by_dose, carried, declared, gain, left_out, methods, whole
 
 NAMES = ["log logit scale", "alignment", "effective rank"]
 

@@ -13,9 +13,12 @@ import pretended
 import pytest
 import torch
 
-from softlab import calibration, data, fit_or_load, numbers, regularizers, selective, training
-from softlab.lenses import Look, applied, together
-from softlab.quantities import LENSES
+from softlab import fit_or_load, regularizers
+from softlab.lenses import calibration, selective
+from softlab.numbers import stored
+from softlab.numbers.look import Look, applied, together
+from softlab.numbers.quantities import LENSES
+from softlab.training import data, loop
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -45,9 +48,9 @@ def test_every_method_trains_there_as_on_the_cpu(method, tiny, monkeypatch):
     changes = {"augmentation": "flip_shift", "dropout": 0.2, "precision": "fp32"}
     experiment = tiny.replace(method=method, **changes)
     dataset = data.load("fashion-mini")
-    *_, here = training.epochs(experiment, dataset)
+    *_, here = loop.epochs(experiment, dataset)
     with pretended.gpu(monkeypatch):
-        *_, there = training.epochs(experiment, dataset, "cuda")
+        *_, there = loop.epochs(experiment, dataset, "cuda")
         assert {one.device.type for one in there.model.parameters()} == {"cuda"}
     assert there.history["loss"] == pytest.approx(here.history["loss"], rel=1e-4)  # but for rounding
 
@@ -57,8 +60,8 @@ def test_every_quantity_is_measured_there_as_on_the_cpu(tiny, monkeypatch):
     found = []
     for place in (contextlib.nullcontext(), pretended.gpu(monkeypatch)):
         with place:
-            model = copy.deepcopy(run.model).to(training.choose_device())
-            look = Look(model, numbers.samples_of(tiny, EVALUATION))
+            model = copy.deepcopy(run.model).to(loop.choose_device())
+            look = Look(model, stored.samples_of(tiny, EVALUATION))
             found.append(together([applied(lens, look) for lens in LENSES.values()]))
             assert next(model.parameters()).is_cuda == (len(found) == 2)
     assert not found[1].problems
@@ -69,7 +72,7 @@ def test_a_network_that_is_trained_there_is_stored_and_measured(tiny, gpu):
     run = fit_or_load(tiny.replace(method="mixup"))
     assert next(run.model.parameters()).is_cuda
     assert run.provenance["device"] == "pretended"
-    assert not numbers.of(run, EVALUATION).problems
+    assert not stored.of(run, EVALUATION).problems
 
 
 OF_SAMPLES = [

@@ -95,21 +95,44 @@ def test_every_folder_of_code_is_installed():
 def test_inside_the_package_nothing_is_taken_from_its_front_door():
     """What the root re-exports is fetched on first use: who imports what could not be seen."""
     package = ROOT / "softlab"
-    rooms = {path.stem for path in package.glob("*.py")} | {path.parent.name for path in package.glob("*/__init__.py")}
+    front_doors = {
+        ".".join(path.parent.relative_to(ROOT).parts): {entry.stem for entry in path.parent.iterdir()}
+        for path in package.rglob("__init__.py")
+        if "HOMES" in path.read_text(encoding="utf-8")
+    }
+    assert {"softlab", "softlab.training", "softlab.studies"} <= set(front_doors)
     taken = {
-        (path.name, one.name)
+        (path.name, f"{node.module}.{one.name}")
         for path in package.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ImportFrom) and node.module == "softlab"
+        if isinstance(node, ast.ImportFrom) and node.module in front_doors
         for one in node.names
+        if one.name not in front_doors[node.module]
     }
-    assert {(path, name) for path, name in taken if name not in rooms} == {("cli.py", "__version__")}
+    assert taken == {("cli.py", "softlab.__version__")}
+
+
+def test_the_assets_are_a_distribution_of_the_same_version():
+    assets = tomllib.loads((ROOT / "assets" / "pyproject.toml").read_text())
+    assert assets["project"]["version"] == PROJECT["version"]
+    patterns = assets["tool"]["setuptools"]["package-data"]["softlab_assets"]
+    listed = {path for pattern in patterns for path in (ROOT / "assets").glob(pattern) if path.is_file()}
+    there = {path for part in ("records", "zoo") for path in (ROOT / "assets" / part).rglob("[!.]*") if path.is_file()}
+    assert there == {path for path in listed if not path.name.startswith(".")}
+
+
+def test_the_core_needs_nine_libraries_at_most():
+    assert len(PROJECT["dependencies"]) <= 9
 
 
 def test_every_module_is_on_the_architecture_page():
     page = (ROOT / "book" / "architecture.md").read_text()
-    for path in (ROOT / "softlab").glob("[a-z]*.py"):
-        assert f"`{path.name}`" in page, f"{path.name} is not on the architecture page"
+    rooms = [
+        ROOT / "softlab",
+        *(ROOT / "softlab" / name for name in ("training", "lenses", "numbers", "studies", "notebook")),
+    ]
+    for path in (path for room in rooms for path in room.glob("[a-z]*.py")):
+        assert f"`{path.name}`" in page, f"{path.relative_to(ROOT)} is not on the architecture page"
 
 
 def test_the_two_commands_of_the_readme_are_make_targets():

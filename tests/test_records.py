@@ -9,21 +9,12 @@ import numpy as np
 import pandas
 import pytest
 
-from softlab import (
-    SoftlabError,
-    cli,
-    fit_or_load,
-    load_profile,
-    numbers,
-    provenance,
-    records,
-    study_table,
-    training,
-    versions,
-)
-from softlab import profile as profiles
+from softlab import SoftlabError, cli, fit_or_load, load_profile, provenance, study_table
+from softlab.numbers import stored, versions
+from softlab.numbers.quantities import LENSES, QUANTITIES
 from softlab.profile import study_profile
-from softlab.quantities import LENSES, QUANTITIES
+from softlab.studies import records, tables
+from softlab.training import loop
 
 SMALL = {"epochs": 1, "train_size": 60, "evaluation": {"test_size": 100, "attack_size": 10, "attack_steps": 1}}
 
@@ -39,7 +30,7 @@ def measured(tmp_path_factory):
     store = tmp_path_factory.mktemp("measured")
     settings = load_profile("smoke", **SMALL, methods=["baseline", "mixup"], seeds=2)
     for experiment in settings.experiments():
-        numbers.of(fit_or_load(experiment, store=store), settings.evaluation)
+        stored.of(fit_or_load(experiment, store=store), settings.evaluation)
     return store
 
 
@@ -130,7 +121,7 @@ def test_networks_of_the_zoo_are_rows_too(monkeypatch, tmp_path):
 def test_overrides_never_meet_recorded_rows(settings, change):
     records.record("core", settings)
     if "precision" in change:  # what this processor does not choose by itself
-        chosen = training.resolve(settings.experiments()[0], "cpu").precision
+        chosen = loop.resolve(settings.experiments()[0], "cpu").precision
         change = {"precision": {"fp32": "bf16", "bf16": "fp32"}[chosen]}
     other = load_profile("smoke", **({**SMALL, "methods": ["mixup"], "seeds": 2} | change))
     (one,) = [one for one in other.experiments() if (one.method, one.seed) == ("mixup", 0)]
@@ -176,7 +167,7 @@ def newer(monkeypatch, lens, version, quantities=None, measure=None):
     changed = {name: dataclasses.replace(one, version=version) for name, one in now.quantities.items()}
     mine = {**now.quantities, **{name: changed[name] for name in quantities or changed}}
     other = dataclasses.replace(now, quantities=mine, measure=measure or now.measure)
-    for module in (records, numbers, versions):
+    for module in (records, stored, versions):
         monkeypatch.setattr(module, "LENSES", LENSES | {lens: other})
     records._index.cache_clear()
     records._read_once.cache_clear()
@@ -204,13 +195,13 @@ def test_rows_in_the_precision_of_another_device_stay(settings, monkeypatch):
     before = path.read_bytes()
     before_along = along.read_bytes()
     elsewhere = {"fp32": "bf16", "bf16": "fp32"}
-    here = records.training.resolve
+    here = records.loop.resolve
 
     def resolve(experiment, device):
         known = here(experiment, device)
         return known.replace(precision=elsewhere[known.precision]) if experiment.precision == "auto" else known
 
-    monkeypatch.setattr(records.training, "resolve", resolve)
+    monkeypatch.setattr(records.loop, "resolve", resolve)
     said = []
     more = dataclasses.replace(settings, seeds=(*settings.seeds, 9))
     records.record("core", settings, say=said.append)
@@ -285,7 +276,7 @@ def test_a_digest_says_the_same_as_when_lenses_had_versions():
 
 def test_all_rows_of_the_book_say_what_they_said(monkeypatch):
     """Every recorded number is read, and none has become another: the text of its cell is the number."""
-    monkeypatch.setattr(records, "RECORDS", provenance.PACKAGE / "records")
+    monkeypatch.setattr(records, "RECORDS", provenance.ASSETS / "records")
     count = 0
     for path in sorted(records.RECORDS.glob("*/*.csv")):
         table = records._read(path)
@@ -320,7 +311,7 @@ def test_recorded_snapshots_are_the_live_ones(monkeypatch):
     found = records.snapshots()["smoke"]
     run = fit_or_load(settings.experiments()[0])
     assert list(found["epoch"]) == [0, 2]
-    before, after = (numbers.of(run, settings.evaluation, epoch).values for epoch in found["epoch"])
+    before, after = (stored.of(run, settings.evaluation, epoch).values for epoch in found["epoch"])
     assert after["NLL"] == study_table(settings)["NLL"][0] != before["NLL"]
     for quantity in ("NLL", "log magnitude", "cosine, logit", "loosening"):
         assert list(found[quantity]) == pytest.approx([before[quantity], after[quantity]], rel=1e-6)
@@ -365,7 +356,7 @@ def test_doses_of_several_methods_are_part_of_the_table():
 
 def test_what_is_on_record_is_listed_and_none_of_it_is_of_uncommitted_code(capsys, monkeypatch):
     """Of the book's own."""
-    monkeypatch.setattr(records, "RECORDS", provenance.PACKAGE / "records")
+    monkeypatch.setattr(records, "RECORDS", provenance.ASSETS / "records")
     cli.main(["record", "--list"])
     said = capsys.readouterr().out.splitlines()
     assert said[0].split() == ["study", "profile", "networks", "seeds", "date", "commit"]
@@ -378,13 +369,13 @@ def test_a_build_trains_what_is_not_on_record_and_two_seeds_of_the_core():
     """Of the book's own: a look at names, without torch, for the workflow."""
     quick = load_profile("quick")
     fresh = load_profile("quick-fresh")
-    assert profiles.live_seeds(quick, "weight_decay") == ()
-    assert profiles.live_seeds(quick, "core") == (0, 1)  # on record; chapters look into them
-    assert profiles.live_seeds(quick, "two_features") == (0,)  # not on record
-    assert profiles.live_seeds(fresh, "weight_decay") == (100, 101)  # at another profile
+    assert tables.live_seeds(quick, "weight_decay") == ()
+    assert tables.live_seeds(quick, "core") == (0, 1)  # on record; chapters look into them
+    assert tables.live_seeds(quick, "two_features") == (0,)  # not on record
+    assert tables.live_seeds(fresh, "weight_decay") == (100, 101)  # at another profile
     changed = load_profile("quick", methods={"baseline": {}, "label_smoothing": {"alpha": 0.2}})
-    assert profiles.live_seeds(changed, "core") == (0, 1, 2, 3, 4)
-    assert profiles.live_seeds(load_profile("quick", seeds=7), "core") == tuple(range(7))
+    assert tables.live_seeds(changed, "core") == (0, 1, 2, 3, 4)
+    assert tables.live_seeds(load_profile("quick", seeds=7), "core") == tuple(range(7))
 
 
 def test_of_two_records_of_a_network_the_fuller_one_is_read(shelf):
@@ -402,7 +393,7 @@ def test_of_two_records_of_a_network_the_fuller_one_is_read(shelf):
 
 def test_verify_tells_the_same_bits_from_others(shelf, monkeypatch):
     lenses = {name: LENSES[name] for name in ("outcomes", "calibrated", "attacked")}  # as all take much longer
-    for module in (records, numbers, versions):
+    for module in (records, stored, versions):
         monkeypatch.setattr(module, "LENSES", lenses)
     settings = load_profile("smoke", **SMALL, methods=["baseline"], seeds=4)
     path = records.record("core", settings)

@@ -8,10 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as functional
 
-from softlab import Experiment, SoftlabError, dataset_of, extract, fit_or_load, models, regularizers, training
-from softlab.calibration import nll
+from softlab import Experiment, SoftlabError, dataset_of, extract, fit_or_load, regularizers
+from softlab.lenses.calibration import nll
 from softlab.regularizers import Regularizer, label_smoothing_terms, maxsup_loss
 from softlab.representation import head_of
+from softlab.training import loop, models
 
 
 @pytest.fixture
@@ -351,14 +352,14 @@ def test_online_label_smoothing_by_hand():
 def test_online_label_smoothing_goes_on_after_an_interruption_with_the_same_bits(tiny):
     experiment = tiny.replace(method="online_label_smoothing", precision="fp32", epochs=3)
     dataset = dataset_of(experiment)
-    *_, whole = training.epochs(experiment, dataset)
-    for state in training.epochs(experiment, dataset):
+    *_, whole = loop.epochs(experiment, dataset)
+    for state in loop.epochs(experiment, dataset):
         if state.epoch == 1:
             break
-    model = training.build_model(experiment, dataset)
+    model = loop.build_model(experiment, dataset)
     model.load_state_dict(copy.deepcopy(state.model.state_dict()))
     averages = {name: value.clone() for name, value in state.averages.items()}
-    *_, resumed = training.epochs(experiment, dataset, resume=training.TrainingState(1, model, averages, state.history))
+    *_, resumed = loop.epochs(experiment, dataset, resume=loop.TrainingState(1, model, averages, state.history))
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[name]), name
 
@@ -521,11 +522,11 @@ def test_noise_has_its_deviation_and_leaves_images_images(name, deviation):
 def test_what_happens_between_features_and_head_ends_in_the_same_bits_when_resumed(tiny, name):
     experiment = tiny.replace(method=name, precision="fp32")
     dataset = dataset_of(experiment)
-    *_, whole = training.epochs(experiment, dataset)
-    states = training.epochs(experiment, dataset)
+    *_, whole = loop.epochs(experiment, dataset)
+    states = loop.epochs(experiment, dataset)
     next(states)
     half = copy.deepcopy(next(states))
-    *_, resumed = training.epochs(experiment, dataset, resume=half)
+    *_, resumed = loop.epochs(experiment, dataset, resume=half)
     assert torch.equal(whole.model.head.weight, resumed.model.head.weight)
     assert whole.history["loss"] == resumed.history["loss"]
 

@@ -9,20 +9,12 @@ import pandas
 import pytest
 import torch
 
-from softlab import (
-    SoftlabError,
-    cli,
-    lenses,
-    load_profile,
-    numbers,
-    own_methods,
-    quantities,
-    records,
-    regularizers,
-    report,
-)
-from softlab.quantities import QUANTITIES
-from softlab.report import ReportCard, report_card
+from softlab import SoftlabError, cli, load_profile, regularizers
+from softlab.notebook import report
+from softlab.notebook.report import ReportCard, report_card
+from softlab.numbers import look, quantities, stored
+from softlab.numbers.quantities import QUANTITIES
+from softlab.studies import own_methods, records
 
 # Whole percents, so that accuracy + 0.02, + 0.03, + 0.04 has mean 3 and, with t = 4.303, half width 2.5.
 VALUES = {
@@ -177,8 +169,8 @@ def test_the_page_is_one_file_that_asks_nobody_and_is_escaped(tmp_path):
 
 def test_a_card_trains_what_is_missing_and_a_second_one_measures_nothing_twice(registry, tmp_path, monkeypatch):
     measured = []
-    real = numbers.look_at
-    monkeypatch.setattr(numbers, "look_at", lambda *given: measured.append(1) or real(*given))
+    real = stored.look_at
+    monkeypatch.setattr(stored, "look_at", lambda *given: measured.append(1) or real(*given))
     own_method()
     card = report_card("own", small())
     assert list(card.profile.methods) == ["baseline", "own", "mixup"]
@@ -311,13 +303,13 @@ def test_misuse_of_the_command_is_one_line_and_exit_code_2(arguments, message, c
 
 def test_the_same_class_in_a_notebook_and_in_a_file_shares_its_networks(registry, tmp_path):
     """A report card in a batch finds what a notebook has trained: only the source counts, not where it stands."""
-    from softlab import fingerprint
+    from softlab.training import code_version
 
     digests = []
     for name in ("one", "two"):
         (tmp_path / f"{name}.py").write_text(METHOD if name == "one" else f'"""Elsewhere."""\n{METHOD}')
         own_methods.run(tmp_path / f"{name}.py")
-        digests.append(fingerprint.code_digest(regularizers.base.REGISTRY["halved"]))
+        digests.append(code_version.code_digest(regularizers.base.REGISTRY["halved"]))
     assert digests[0] == digests[1]
 
 
@@ -328,7 +320,7 @@ def test_corrupted_images_are_made_once_if_small_and_one_at_a_time_if_not(monkey
     first = list(samples.corrupted())
     assert len(first) == 12
     assert all(one is other for (_, one), (_, other) in zip(first, samples.corrupted(), strict=True))
-    monkeypatch.setattr(lenses, "KEPT", part[0].numel() - 1)
+    monkeypatch.setattr(look, "KEPT", part[0].numel() - 1)
     samples = quantities.Samples(part, part, part)
     assert all(torch.equal(one, other) for (_, one), (_, other) in zip(first, samples.corrupted(), strict=True))
     assert not samples.kept

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from softlab import SoftlabError, extract, models, tap
+from softlab import SoftlabError, extract, tap
 from softlab.representation import refresh_statistics
+from softlab.training import models
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ import jsonschema
 import pandas
 import pytest
 
-from softlab import SoftlabError, load_profile, results
+from softlab import SoftlabError, load_profile
+from softlab.notebook import results
 from softlab.provenance import PACKAGE
 
-SCHEMA = json.loads((PACKAGE / "results.schema.json").read_bytes())
+SCHEMA = json.loads((PACKAGE / "notebook" / "results.schema.json").read_bytes())
 HEADER = {"chapter": "01_soft_labels", "profile": "smoke", "standing": "exploratory", "seeds": [0], "data": "a"}
 HEADER |= {"data_digest": "d" * 64, "date": "2026-01-02", "torch": "2", "torchvision": "0.2", "numpy": "2"}
 HEADER |= {"python": "3.12", "machine": "m", "device": "cpu", "commit": "unknown"}

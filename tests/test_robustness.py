@@ -7,10 +7,10 @@ import pandas
 import pytest
 from test_effects import VALUES, table
 
-from softlab import robustness
-from softlab.effects import Effect, effects
-from softlab.intervals import OPEN, Interval, two_way_interval
-from softlab.robustness import effect_apart, fall_together, turns
+from softlab.studies import robustness
+from softlab.studies.effects import Effect, effects
+from softlab.studies.intervals import OPEN, Interval, two_way_interval
+from softlab.studies.robustness import effect_apart, fall_together, turns
 
 
 def test_effects_in_two_places_are_compared_seed_by_seed():

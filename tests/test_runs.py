@@ -14,9 +14,11 @@ import safetensors.torch
 import torch
 
 import softlab
-from softlab import SoftlabError, begin, files, fit_or_load, load_profile, networks, records, runs, study, training
-from softlab import store as runs_store
+from softlab import SoftlabError, begin, files, fit_or_load, load_profile, study
 from softlab.files import write_json, write_whole
+from softlab.studies import networks, records
+from softlab.training import loop, runs
+from softlab.training import store as runs_store
 
 
 @pytest.fixture
@@ -28,13 +30,13 @@ def store(tmp_path):
 def count_training(monkeypatch):
     """How many networks were trained."""
     trained = []
-    real = training.epochs
+    real = loop.epochs
 
     def counted(experiment, *rest):
         trained.append(experiment)
         return real(experiment, *rest)
 
-    monkeypatch.setattr(training, "epochs", counted)
+    monkeypatch.setattr(loop, "epochs", counted)
     return trained
 
 
@@ -44,7 +46,7 @@ def test_a_run_is_trained_once_and_loaded_whole(tiny, store, count_training):
     again = fit_or_load(tiny)
     assert len(count_training) == 1
     assert first.id == again.id
-    assert first.experiment == training.resolve(tiny, "cpu")
+    assert first.experiment == loop.resolve(tiny, "cpu")
     assert first.history == again.history
     assert len(first.history["loss"]) == 2
     for name, tensor in first.model.state_dict().items():
@@ -80,7 +82,7 @@ def test_the_record_says_where_a_run_comes_from(tiny):
     [{"seed": 1}, {"epochs": 3}, {"method": "maxsup"}, {"precision": "fp32"}, {"threads": 2}, {"train_size": 90}],
 )
 def test_another_experiment_is_another_run(tiny, change):
-    tiny = training.resolve(tiny, "cpu")
+    tiny = loop.resolve(tiny, "cpu")
     if tiny.precision == change.get("precision"):
         pytest.skip("no bf16 here")
     dataset = runs.load(tiny.data)
@@ -256,7 +258,7 @@ def test_the_store_is_where_it_was_asked_for(tmp_path, monkeypatch):
     assert runs.store_folder() == tmp_path / "store"
     assert runs.store_folder(tmp_path / "other") == tmp_path / "other"
     monkeypatch.delenv("SOFTLAB_STORE")
-    checkout = Path(runs.__file__).parent.parent
+    checkout = runs.provenance.PACKAGE.parent
     assert runs.store_folder() == checkout / "runs"
     monkeypatch.setattr(runs.provenance, "PACKAGE", tmp_path / "site-packages" / "softlab")
     assert runs.store_folder() == tmp_path / "cache" / "runs"

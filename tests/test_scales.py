@@ -4,9 +4,10 @@ import pandas
 import pytest
 from matplotlib import pyplot as plt
 
-from softlab import notebook, records, scales
+from softlab.notebook import chapter
 from softlab.profile import load_profile
-from softlab.scales import at_the_floor, generalization_gaps, tables_at_scales, tally
+from softlab.studies import records, scales
+from softlab.studies.scales import at_the_floor, generalization_gaps, tables_at_scales, tally
 
 
 def table(lift, seeds=3):
@@ -89,14 +90,14 @@ def test_pages_speak_of_the_seeds_that_nobody_had_looked_at():
 
 def test_a_sentence_stands_where_no_other_scale_is_on_record(monkeypatch):
     said = []
-    monkeypatch.setattr("softlab.notebook.say", said.append)
+    monkeypatch.setattr("softlab.notebook.chapter.say", said.append)
     monkeypatch.setattr(records, "scales", lambda study, besides: {})
     monkeypatch.setattr(records, "about", lambda study: {})
     settings = load_profile("smoke")
     table = core(0.01, "smoke")
     plt.close("all")
-    notebook.at_scales(settings, table, "ECE")
-    notebook.at_scales(settings, table[table["method"] == "baseline"], "ECE")
+    chapter.at_scales(settings, table, "ECE")
+    chapter.at_scales(settings, table[table["method"] == "baseline"], "ECE")
     assert len(plt.get_fignums()) == 1, "a figure of this build alone, and none of nothing"
     assert [text.split()[:3] for text in said] == [["There", "is", "no"], ["There", "is", "nothing"]]
     plt.close("all")

@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softlab import SoftlabError, selective
-from softlab.selective import aurc, excess_aurc, risk_coverage
+from softlab import SoftlabError
+from softlab.lenses import selective
+from softlab.lenses.selective import aurc, excess_aurc, risk_coverage
 
 FEW = settings(derandomize=True, max_examples=60, deadline=None, database=None)
 # Scores from 0 to 3: many ties; and whether each prediction is right.

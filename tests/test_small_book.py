@@ -72,8 +72,8 @@ def test_plain_sphinx_gives_the_same_pages(small_book, tmp_path):
     ("file", "old", "new", "reached"),
     [
         ("softlab/cli.py", "Train the book's networks", "Train networks", []),
-        ("softlab/selective.py", "import ", "import  ", [CHAPTERS[1]]),
-        ("softlab/laws.yml", "method: maxsup", "method:  maxsup", []),
+        ("softlab/lenses/selective.py", "import ", "import  ", [CHAPTERS[1]]),
+        ("softlab/studies/laws.yml", "method: maxsup", "method:  maxsup", []),
         ("softlab/chapters.yaml", "dropout: 0.5", "dropout: 0.4", []),
     ],
 )
@@ -109,7 +109,7 @@ def test_an_edited_page_renders_and_a_run_that_left_the_store_is_trained_again(s
 @pytest.mark.slow
 def test_code_of_training_and_a_notebook_that_change_together_are_both_made_in_one_call(small_book):
     """Snakemake does not ask of jobs below one with newer inputs whether they have some of their own."""
-    path = small_book.folder / "softlab" / "training.py"
+    path = small_book.folder / "softlab" / "training" / "loop.py"
     notebook = f"notebooks/{CHAPTERS[1]}.ipynb"
     path.write_text(path.read_text() + "\n# changed\n")
     small_book.edit(notebook, "of {sum(map(len, runs.values()))} networks.", "of all {sum(map(len, runs.values()))}.")

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from softlab import SoftlabError, attacks, steepness
-from softlab.lenses import Look, Samples
-from softlab.quantities import LENSES
+from softlab import SoftlabError
+from softlab.lenses import attacks, steepness
+from softlab.numbers.look import Look, Samples
+from softlab.numbers.quantities import LENSES
 
 
 class Linear(nn.Module):

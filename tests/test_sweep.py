@@ -17,8 +17,9 @@ import sweep
 import sweep_report
 from checkout import Checkout
 
-from softlab import SoftlabError, load_profile, results
+from softlab import SoftlabError, load_profile
 from softlab.files import write_json
+from softlab.notebook import results
 from softlab.provenance import PACKAGE
 
 

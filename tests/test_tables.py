@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from test_malformed import answer
 
 import softlab.files
-from softlab import SoftlabError, cli, fit_or_load, load_profile, numbers, provenance, records, tables
-from softlab.quantities import QUANTITIES
+from softlab import SoftlabError, cli, fit_or_load, load_profile, provenance
+from softlab.numbers import stored
+from softlab.numbers.quantities import QUANTITIES
+from softlab.studies import records, tables
 
 MINE = """
 experiment: {train_size: 60, epochs: 2, width: 4, stem_stride: 2, snapshot_epochs: [0, 2]}
@@ -200,7 +202,7 @@ def test_cells_that_are_empty_and_columns_that_are_not_there_are_numbers_that_no
 
 
 def test_the_book_s_own_records_are_read():
-    for path in sorted(provenance.PACKAGE.glob("records/*/*.csv")):
+    for path in sorted(provenance.ASSETS.glob("records/*/*.csv")):
         assert len(tables.read_table(path, QUANTITIES)) > 0
         assert tables.read_outcomes(path.with_suffix(".npz")).keys() <= set(tables.read_table(path, QUANTITIES)["id"])
 
@@ -292,9 +294,9 @@ def measured(tmp_path_factory):
 
     tiny = Experiment(train_size=60, width=4, stem_stride=2, epochs=1, batch_size=50)
     run = fit_or_load(tiny, store=tmp_path_factory.mktemp("store"))
-    numbers.of(run, {"test_size": 60, "attack_size": 0, "attack_steps": 1})
+    stored.of(run, {"test_size": 60, "attack_size": 0, "attack_steps": 1})
     path = next((run.folder / "numbers").glob("outcomes-*.npz"))
-    return path, numbers._read(path)
+    return path, stored._read(path)
 
 
 @settings(max_examples=100, **CALM)
@@ -305,7 +307,7 @@ def test_numbers_beside_a_network_are_what_they_were_or_are_measured_again(measu
     place = int(start * len(content))
     try:
         path.write_bytes(content[:place] + new + content[place + length :])
-        found = numbers._read(path)
+        found = stored._read(path)
         if found is not None:
             assert (found.values, found.problems) == (whole.values, whole.problems)
             assert all((found.images[name] == whole.images[name]).all() for name in whole.images)

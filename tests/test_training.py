@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from softlab import SoftlabError, data, models, runs, training
-from softlab.batches import flip_shift, resampled, stream
+from softlab import SoftlabError
+from softlab.batches import stream
 from softlab.regularizers import label_smoothing_terms
+from softlab.training import data, loop, models, runs
+from softlab.training.sampling import flip_shift, resampled
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +22,7 @@ def mini():
 
 
 def train(experiment, dataset, **options):
-    return list(training.epochs(experiment, dataset, **options))[-1]
+    return list(loop.epochs(experiment, dataset, **options))[-1]
 
 
 def weights(state):
@@ -46,13 +48,13 @@ def test_resuming_from_any_epoch_ends_with_the_same_bits(tiny, mini, method, pre
     tiny = tiny.replace(method=method, epochs=3, precision=precision, augmentation="flip_shift", steps_per_epoch=steps)
     whole = train(tiny, mini)
     for stop in (1, 2):
-        for state in training.epochs(tiny, mini):
+        for state in loop.epochs(tiny, mini):
             if state.epoch == stop:
                 break
-        fresh = training.build_model(tiny, mini)
+        fresh = loop.build_model(tiny, mini)
         fresh.load_state_dict(weights(state))
         momentum = {name: buffer.clone().contiguous() for name, buffer in state.averages.items()}
-        again = training.TrainingState(stop, fresh, momentum, {k: list(v) for k, v in state.history.items()})
+        again = loop.TrainingState(stop, fresh, momentum, {k: list(v) for k, v in state.history.items()})
         resumed = train(tiny, mini, resume=again)
         assert_same_bits(weights(whole), weights(resumed))
         assert resumed.history["loss"] == whole.history["loss"]
@@ -67,7 +69,7 @@ def test_all_methods_see_the_same_batches_in_the_same_order(tiny, mini, monkeypa
             batches.append((images.clone(), targets.clone()))
             return images, targets
 
-        kind = type(training.regularizers.get(method))
+        kind = type(loop.regularizers.get(method))
         with monkeypatch.context() as patch:
             patch.setattr(kind, "transform", look)
             train(tiny.replace(method=method, augmentation="flip_shift"), mini)
@@ -80,7 +82,7 @@ def test_all_methods_see_the_same_batches_in_the_same_order(tiny, mini, monkeypa
 
 def test_every_image_is_seen_once_an_epoch_in_batches_of_nearly_one_size(tiny, mini, monkeypatch):
     sizes = []
-    kind = type(training.regularizers.get("baseline"))
+    kind = type(loop.regularizers.get("baseline"))
     monkeypatch.setattr(
         kind, "transform", lambda self, images, targets, generator: (sizes.append(len(images)), (images, targets))[1]
     )
@@ -90,7 +92,7 @@ def test_every_image_is_seen_once_an_epoch_in_batches_of_nearly_one_size(tiny, m
 
 def test_steps_count_where_an_epoch_is_so_many_of_them(tiny, mini, monkeypatch):
     drawn = []
-    kind = type(training.regularizers.get("baseline"))
+    kind = type(loop.regularizers.get("baseline"))
     monkeypatch.setattr(
         kind, "transform", lambda self, images, targets, generator: (drawn.append(images), (images, targets))[1]
     )
@@ -104,17 +106,17 @@ def test_steps_count_where_an_epoch_is_so_many_of_them(tiny, mini, monkeypatch):
 
 
 def test_the_training_images_are_balanced_and_drawn_by_the_seed_alone(tiny, mini):
-    images, labels = training.training_set(tiny, mini, torch.device("cpu"))
+    images, labels = loop.training_set(tiny, mini, torch.device("cpu"))
     assert labels.bincount().tolist() == [10] * 10
-    again, _ = training.training_set(tiny.replace(method="mixup", epochs=1), mini, torch.device("cpu"))
-    other, _ = training.training_set(tiny.replace(seed=1), mini, torch.device("cpu"))
+    again, _ = loop.training_set(tiny.replace(method="mixup", epochs=1), mini, torch.device("cpu"))
+    other, _ = loop.training_set(tiny.replace(seed=1), mini, torch.device("cpu"))
     assert torch.equal(images, again)
     assert not torch.equal(images, other)
 
 
 def test_the_loss_falls_and_the_history_has_every_epoch(tiny, mini):
     state = train(tiny.replace(epochs=8, train_size=200), mini)
-    assert set(state.history) == set(training.HISTORY)
+    assert set(state.history) == set(loop.HISTORY)
     assert all(len(values) == 8 and all(map(math.isfinite, values)) for values in state.history.values())
     assert state.history["loss"][-1] < 0.9 * state.history["loss"][0]
     assert state.history["accuracy"][-1] > 0.3
@@ -126,7 +128,7 @@ def test_batch_sums_by_hand():
     logits = torch.tensor([[2.0, 1.0, -0.5], [0.0, 1.0, 0.0]])
     targets = torch.tensor([[0.6, 0.4, 0.0], [1.0, 0.0, 0.0]])
     features = torch.tensor([[3.0, 4.0], [0.0, 2.0]])
-    sums = training.batch_sums(torch.tensor([1.0, 2.0]), logits, targets, features)
+    sums = loop.batch_sums(torch.tensor([1.0, 2.0]), logits, targets, features)
     terms = label_smoothing_terms(logits, torch.tensor([0, 0]))
     expected = [3.0, 1.0, (5 + 2) / math.sqrt(2), terms[0].sum().item(), terms[1].sum().item()]
     assert sums.tolist() == pytest.approx(expected)
@@ -134,18 +136,18 @@ def test_batch_sums_by_hand():
 
 def test_the_learning_rate_rises_then_falls_to_nothing(tiny):
     linear = tiny.replace(warmup=0.2)
-    assert training.schedule(0, linear) == pytest.approx(0.1)
-    assert training.schedule(0.2, linear) == pytest.approx(1)
-    assert training.schedule(0.6, linear) == pytest.approx(0.5)
-    assert training.schedule(0.9999, linear) < 0.001
-    assert training.schedule(0.6, linear.replace(schedule="cosine")) == pytest.approx(0.5)
-    assert training.schedule(0.4, linear.replace(schedule="cosine")) == pytest.approx((1 + math.cos(math.pi / 4)) / 2)
-    assert training.schedule(0, linear.replace(warmup=0)) == 1
+    assert loop.schedule(0, linear) == pytest.approx(0.1)
+    assert loop.schedule(0.2, linear) == pytest.approx(1)
+    assert loop.schedule(0.6, linear) == pytest.approx(0.5)
+    assert loop.schedule(0.9999, linear) < 0.001
+    assert loop.schedule(0.6, linear.replace(schedule="cosine")) == pytest.approx(0.5)
+    assert loop.schedule(0.4, linear.replace(schedule="cosine")) == pytest.approx((1 + math.cos(math.pi / 4)) / 2)
+    assert loop.schedule(0, linear.replace(warmup=0)) == 1
 
 
 def test_weight_decay_spares_biases_and_normalisations(tiny, mini):
-    model = training.build_model(tiny, mini)
-    decayed, free = training.make_optimizer(model, tiny, {}).param_groups
+    model = loop.build_model(tiny, mini)
+    decayed, free = loop.make_optimizer(model, tiny, {}).param_groups
     assert (decayed["weight_decay"], free["weight_decay"]) == (tiny.weight_decay, 0)
     assert all(parameter.ndim > 1 for parameter in decayed["params"])
     assert any(parameter is model.head.bias for parameter in free["params"])
@@ -156,7 +158,7 @@ def test_our_step_is_torchs_own_sgd_on_the_same_batches(tiny, mini):
     """The loop against the plainest way to write it: torch's SGD, no fusion, no streams but the batches' order."""
     tiny = tiny.replace(precision="fp32", epochs=1, warmup=0.0)
     ours = train(tiny, mini).model
-    plain = training.build_model(tiny, mini).train().to(memory_format=torch.channels_last)
+    plain = loop.build_model(tiny, mini).train().to(memory_format=torch.channels_last)
     groups = [[p for p in plain.parameters() if p.ndim > 1], [p for p in plain.parameters() if p.ndim <= 1]]
     optimizer = torch.optim.SGD(
         [{"params": groups[0], "weight_decay": tiny.weight_decay}, {"params": groups[1]}],
@@ -164,7 +166,7 @@ def test_our_step_is_torchs_own_sgd_on_the_same_batches(tiny, mini):
         momentum=0.9,
         nesterov=True,
     )
-    images, labels = training.training_set(tiny, mini, torch.device("cpu"))
+    images, labels = loop.training_set(tiny, mini, torch.device("cpu"))
     order = torch.randperm(100, generator=stream(0, "order", 0))
     for step, chosen in enumerate(order.split(50)):
         for group in optimizer.param_groups:
@@ -205,23 +207,23 @@ def test_streams_differ_by_every_coordinate_and_repeat():
 
 def test_dropout_drops_that_share_and_keeps_the_mean(tiny, mini):
     tiny = tiny.replace(dropout=0.25)
-    model = training.build_model(tiny, mini)
-    masks = torch.cat([training.dropout_mask(100, model, tiny, 0, step, "cpu") for step in range(20)])
+    model = loop.build_model(tiny, mini)
+    masks = torch.cat([loop.dropout_mask(100, model, tiny, 0, step, "cpu") for step in range(20)])
     assert masks.shape == (2000, 16)
     assert masks.unique().tolist() == pytest.approx([0, 4 / 3])
     assert masks.mean() == pytest.approx(1, abs=0.01)
-    assert training.dropout_mask(100, model, tiny.replace(dropout=0.0), 0, 0, "cpu") is None
+    assert loop.dropout_mask(100, model, tiny.replace(dropout=0.0), 0, 0, "cpu") is None
     assert not torch.equal(
         weights(train(tiny, mini))["head.weight"], weights(train(tiny.replace(dropout=0.0), mini))["head.weight"]
     )
 
 
 def test_a_method_that_prepares_the_network_at_random_is_repeatable(tiny, mini, monkeypatch):
-    monkeypatch.setattr(training.regularizers.base, "REGISTRY", dict(training.regularizers.REGISTRY))
+    monkeypatch.setattr(loop.regularizers.base, "REGISTRY", dict(loop.regularizers.REGISTRY))
 
-    @training.regularizers.register("new_head")
+    @loop.regularizers.register("new_head")
     @dataclass(frozen=True)
-    class NewHead(training.regularizers.Regularizer):
+    class NewHead(loop.regularizers.Regularizer):
         def prepare(self, model):
             model.head = torch.nn.Linear(16, 10)
 
@@ -241,7 +243,7 @@ def wrong_from_the_third_step(change):
     """A method whose loss is right for two steps and then whatever `change` makes of it."""
 
     def loss(self, logits, targets, features, head, progress):
-        right = training.regularizers.cross_entropy(logits, targets)
+        right = loop.regularizers.cross_entropy(logits, targets)
         return change(right) if progress > 1.5 / 8 else right  # eight steps in all
 
     return loss
@@ -261,10 +263,10 @@ def wrong_from_the_third_step(change):
     ],
 )
 def test_a_method_with_a_wrong_loss_is_named_with_the_step(tiny, mini, monkeypatch, change, message):
-    monkeypatch.setattr(training.regularizers.base, "REGISTRY", dict(training.regularizers.REGISTRY))
+    monkeypatch.setattr(loop.regularizers.base, "REGISTRY", dict(loop.regularizers.REGISTRY))
     members = {"loss": wrong_from_the_third_step(change)}
-    mine = dataclass(frozen=True)(type("Mine", (training.regularizers.Regularizer,), members))
-    training.regularizers.register("mine")(mine)
+    mine = dataclass(frozen=True)(type("Mine", (loop.regularizers.Regularizer,), members))
+    loop.regularizers.register("mine")(mine)
     with pytest.raises(SoftlabError, match=message):
         train(tiny.replace(method="mine", train_size=500, batch_size=128, epochs=2), mini)
 
@@ -281,20 +283,20 @@ def test_a_method_with_a_wrong_loss_is_named_with_the_step(tiny, mini, monkeypat
     ],
 )
 def test_a_method_with_a_wrong_batch_is_named_with_the_step(tiny, mini, monkeypatch, returned, message):
-    monkeypatch.setattr(training.regularizers.base, "REGISTRY", dict(training.regularizers.REGISTRY))
+    monkeypatch.setattr(loop.regularizers.base, "REGISTRY", dict(loop.regularizers.REGISTRY))
     members = {"transform": lambda self, images, targets, generator: returned(images, targets)}
-    mine = dataclass(frozen=True)(type("Mine", (training.regularizers.Regularizer,), members))
-    training.regularizers.register("mine")(mine)
+    mine = dataclass(frozen=True)(type("Mine", (loop.regularizers.Regularizer,), members))
+    loop.regularizers.register("mine")(mine)
     with pytest.raises(SoftlabError, match=message):
         train(tiny.replace(method="mine"), mini)
 
 
 def test_label_noise_is_symmetric_of_the_seed_alone_and_changes_labels_only(tiny, mini):
     noisy = tiny.replace(train_size=5000, label_noise=0.4)
-    images, clean = training.training_set(noisy.replace(label_noise=0.0), mini, torch.device("cpu"))
-    same_images, labels = training.training_set(noisy, mini, torch.device("cpu"))
-    again = training.training_set(noisy.replace(method="maxsup", epochs=3), mini, torch.device("cpu"))[1]
-    other = training.training_set(noisy.replace(seed=1), mini, torch.device("cpu"))[1]
+    images, clean = loop.training_set(noisy.replace(label_noise=0.0), mini, torch.device("cpu"))
+    same_images, labels = loop.training_set(noisy, mini, torch.device("cpu"))
+    again = loop.training_set(noisy.replace(method="maxsup", epochs=3), mini, torch.device("cpu"))[1]
+    other = loop.training_set(noisy.replace(seed=1), mini, torch.device("cpu"))[1]
     assert torch.equal(images, same_images)
     assert torch.equal(labels, again)
     assert not torch.equal(labels, other)
@@ -314,32 +316,32 @@ def test_label_noise_of_one_leaves_no_label_to_rely_on():
 
 def test_threads_are_those_of_the_experiment_and_then_as_before(tiny, mini):
     before = torch.get_num_threads()
-    for _ in training.epochs(tiny.replace(threads=before + 1), mini):
+    for _ in loop.epochs(tiny.replace(threads=before + 1), mini):
         assert torch.get_num_threads() == before + 1
     assert torch.get_num_threads() == before
 
 
 def test_precision_is_resolved_for_the_device(tiny, monkeypatch):
-    assert training.resolve(tiny.replace(precision="fp32"), "cpu").precision == "fp32"
+    assert loop.resolve(tiny.replace(precision="fp32"), "cpu").precision == "fp32"
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    assert training.resolve(tiny, "cpu").precision == "fp32"
+    assert loop.resolve(tiny, "cpu").precision == "fp32"
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    assert training.resolve(tiny, "cpu").precision == "bf16"
+    assert loop.resolve(tiny, "cpu").precision == "bf16"
 
 
 def test_a_device_that_is_not_there_is_named():
     with pytest.raises(SoftlabError, match="is no device"):
-        training.choose_device("gpu")
+        loop.choose_device("gpu")
     with pytest.raises(SoftlabError, match="not on this machine"):
-        training.choose_device("cuda:77")
+        loop.choose_device("cuda:77")
 
 
 def test_a_gpu_without_room_is_one_line_with_the_batch_size_to_try(tiny, mini, monkeypatch):
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
 
-    monkeypatch.setattr(training, "batch_sums", full)
+    monkeypatch.setattr(loop, "batch_sums", full)
     with pytest.raises(SoftlabError, match=r"batch_size=50 does not fit into the memory of cpu: try batch_size=25"):
         train(tiny, mini)
     with pytest.raises(SoftlabError, match="narrower network"):
@@ -347,15 +349,16 @@ def test_a_gpu_without_room_is_one_line_with_the_batch_size_to_try(tiny, mini, m
 
 
 NARROW_LOOP = """
-from softlab import Experiment, runs, training
+from softlab import Experiment
+from softlab.training import loop, runs
 experiment = Experiment(train_size=120, width=4, stem_stride=2, epochs=6, batch_size=30, learning_rate=0.05)
-*_, state = training.epochs(experiment, runs.dataset_of(experiment))
+*_, state = loop.epochs(experiment, runs.dataset_of(experiment))
 print(state.epoch)
 """
 
 
 def test_a_narrow_network_trains_on_every_processor():
-    """Where there is AVX2 and no AVX-512, torch 2.15 would end the process: see training.safe_kernels."""
+    """Where there is AVX2 and no AVX-512, torch 2.15 would end the process: see loop.safe_kernels."""
     environment = {name: value for name, value in os.environ.items() if name != "ONEDNN_MAX_CPU_ISA"}
     done = subprocess.run([sys.executable, "-c", NARROW_LOOP], env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout.strip()) == (0, "6"), done.stderr
@@ -363,10 +366,10 @@ def test_a_narrow_network_trains_on_every_processor():
 
 def test_kernels_are_as_before_after_training(tiny):
     assert torch.backends.mkldnn.enabled
-    *_, state = training.epochs(tiny, runs.dataset_of(tiny))
+    *_, state = loop.epochs(tiny, runs.dataset_of(tiny))
     assert torch.backends.mkldnn.enabled
-    with training.safe_kernels(state.model):
+    with loop.safe_kernels(state.model):
         wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
         assert torch.backends.mkldnn.enabled == wide
-    with training.safe_kernels(models.build("resnet8", 10, 1, width=8)):
+    with loop.safe_kernels(models.build("resnet8", 10, 1, width=8)):
         assert torch.backends.mkldnn.enabled, "which is wide enough"

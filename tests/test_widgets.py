@@ -5,7 +5,7 @@ import re
 import matplotlib.pyplot as plt
 import pytest
 
-from softlab import widgets
+from softlab.notebook import widgets
 
 
 @pytest.fixture

@@ -5,8 +5,10 @@ import json
 import pytest
 import torch
 
-from softlab import Experiment, SoftlabError, data, load_profile, networks, runs, zoo
+from softlab import Experiment, SoftlabError, load_profile
 from softlab.representation import extract
+from softlab.studies import networks
+from softlab.training import data, runs, zoo
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 STEP is STUDY:PROFILE:SEEDS, in the order of their worth; without one, those of STEPS. `softlab record` writes the
 tables, row by row; beside it, workers train and measure the networks ahead of it, so that the GPU is busy while lenses
 compute on the CPU. When the minutes are over, all are ended, and FOLDER has records.tar.gz, to be unpacked in
-softlab/records before the next call, which goes on where this one stopped, and log.txt with seconds for each network.
+assets/records before the next call, which goes on where this one stopped, and log.txt with seconds for each network.
 SOFTLAB_COMMIT says of which commit the code is, where it was copied without its .git. With PYTHONPATH=. softlab need
 not be installed, but what it needs must be (pyproject.toml).
 """
@@ -19,10 +19,13 @@ from pathlib import Path
 
 import torch
 
-from softlab import load_profile, numbers, records, runs
+from softlab import load_profile
 from softlab.errors import SoftlabError
-from softlab.experiment import Experiment
+from softlab.numbers import stored
 from softlab.profile import Profile, study_profile
+from softlab.studies import records
+from softlab.training import runs
+from softlab.training.experiment import Experiment
 
 STEPS = (
     "core:cifar10-papers:3",
@@ -74,9 +77,9 @@ def measured(job: Job) -> str:
     try:
         run = runs.fit_or_load(experiment, use_zoo=False)
         times.append(time.perf_counter())
-        numbers.of(run, evaluation)
+        stored.of(run, evaluation)
         for epoch in experiment.snapshot_epochs if along else ():
-            numbers.of(run, evaluation, epoch)
+            stored.of(run, evaluation, epoch)
     except Exception as error:  # also the device's: what the others measure is kept
         return f"{experiment.method}: {error}"
     times.append(time.perf_counter())

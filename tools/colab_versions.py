@@ -17,7 +17,7 @@ import nbformat
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = "3.12"
 VERSIONS = ("torch==2.9.0", "torchvision==0.24.0", "numpy==2.0.2", "pandas==2.2.2", "ipywidgets==7.7.1")
-COMPANIONS = ("scipy", "scikit-learn", "matplotlib", "safetensors", "filelock", "pyyaml", "tqdm")
+COMPANIONS = ("scipy", "scikit-learn", "matplotlib", "jinja2", "safetensors", "filelock", "pyyaml", "tqdm")
 TOOLS = ("pip", "setuptools", "papermill", "ipykernel")
 CHAPTERS = ("01_soft_labels", "03_magnitudes", "07_maxsup", "A1_your_regularizer")
 TELL = "import sys, torch, numpy; print(sys.version.split()[0], torch.__version__, numpy.__version__, torch.__file__)"
@@ -32,13 +32,16 @@ def main(folder: Path) -> None:
     for made in (work, folder / "source", *folder.glob("*.whl")):
         shutil.rmtree(made, ignore_errors=True) if made.is_dir() else made.unlink(missing_ok=True)
     work.mkdir()
-    shutil.copytree(ROOT / "softlab", folder / "source" / "softlab")
+    for part in ("softlab", "assets"):
+        shutil.copytree(ROOT / part, folder / "source" / part)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / "source")
-    subprocess.run(["uv", "build", "--quiet", "--wheel", "--out-dir", folder, folder / "source"], check=True)
-    (wheel,) = folder.glob("*.whl")
+    for source in (folder / "source", folder / "source" / "assets"):
+        subprocess.run(["uv", "build", "--quiet", "--wheel", "--out-dir", folder, source], check=True)
+    wheels = {path.name.partition("-")[0]: path.resolve().as_uri() for path in folder.glob("*.whl")}
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SOFTLAB_", "PYTHON"))}
-    environment |= {"SOFTLAB_SOURCE": wheel.resolve().as_uri(), "SOFTLAB_ZOO": "1", "OMP_NUM_THREADS": "1"}
+    environment |= {"SOFTLAB_SOURCE": wheels["softlab_book"], "SOFTLAB_ASSETS": wheels["softlab_book_assets"]}
+    environment |= {"SOFTLAB_ZOO": "1", "OMP_NUM_THREADS": "1"}
     environment |= {"SOFTLAB_STORE": str(work / "store"), "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
     before = subprocess.run([python, "-c", TELL], capture_output=True, text=True, check=True).stdout
     rows = [execute(name, python, work, environment) for name in CHAPTERS]

@@ -11,10 +11,10 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from softlab import runs, zoo
-from softlab.experiment import Experiment
 from softlab.files import file_digest, write_json, write_tensors
 from softlab.profile import chapters, load_profile, study_profile
+from softlab.training import runs, zoo
+from softlab.training.experiment import Experiment
 
 PARTS = ("experiment.json", "history.json", "provenance.json")
 

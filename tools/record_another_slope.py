@@ -1,9 +1,9 @@
 """Same answers, another slope, on record: python tools/record_another_slope.py PROFILE METHOD PULL SEED ...
 
 For each seed the method's network is trained (or taken from the store), retrained to each slope that
-softlab.another_slope names, and measured: softlab/records/slope_by_hand/PROFILE.json, a row for each. All slopes of a
-network are written together, as the sham needs the others; a kill loses the network in work, and the next call goes on.
-Whether a dose is admitted is decided on `fit` images, before its network is attacked.
+softlab.studies.another_slope names, and measured: assets/records/slope_by_hand/PROFILE.json, a row for each. All
+slopes of a network are written together, as the sham needs the others; a kill loses the network in work, and the next
+call goes on. Whether a dose is admitted is decided on `fit` images, before its network is attacked.
 """
 
 import argparse
@@ -13,15 +13,17 @@ import time
 
 import torch
 
-from softlab import another_slope, provenance, runs
+from softlab import provenance
 from softlab.errors import SoftlabError
 from softlab.files import write_json
-from softlab.lenses import applied, together
-from softlab.numbers import look_at, round_weights
+from softlab.numbers.look import applied, together
+from softlab.numbers.quantities import LENSES, Look
+from softlab.numbers.stored import look_at, round_weights
 from softlab.profile import load_profile
-from softlab.quantities import LENSES, Look
-from softlab.records import RECORDS
-from softlab.store import alone
+from softlab.studies import another_slope
+from softlab.studies.records import RECORDS
+from softlab.training import runs
+from softlab.training.store import alone
 
 LENSES_ASKED = ("outcomes", "calibrated", "ranked", "magnitudes", "attacked", "steep", "one_step")
 

@@ -1,7 +1,7 @@
 """AutoAttack on record: python tools/record_autoattack.py PROFILE SEEDS METHOD ... [--study NAME] [--only FIELD=VALUE]
 
 AutoAttack costs minutes a network, so its outcomes are recorded, for some networks of a study (the core) and at one
-radius, 4/255 unless --radius says another: softlab/records/autoattack/PROFILE.npz (PROFILE-RADIUS.npz at another), one
+radius, 4/255 unless --radius says another: assets/records/autoattack/PROFILE.npz (PROFILE-RADIUS.npz at another), one
 array for each network, by run id: is the image right still? It meets the images that the ladder meets, or the first of
 them (--images), also those that the ladder fools, so that the two can be compared.
 Written batch by batch: a kill loses the batch in work, and the next call goes on.
@@ -18,15 +18,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from softlab import attacks, provenance, runs
+from softlab import provenance
 from softlab.batches import as_pixels
 from softlab.errors import SoftlabError
 from softlab.files import write_json, write_whole
-from softlab.numbers import evaluation_digest, look_at
+from softlab.lenses import attacks
+from softlab.numbers.stored import evaluation_digest, look_at
 from softlab.profile import load_profile, study_profile
-from softlab.records import RECORDS
-from softlab.robustness import RADIUS_OF_AUTOATTACK, autoattack_file
-from softlab.store import alone
+from softlab.studies.records import RECORDS
+from softlab.studies.robustness import RADIUS_OF_AUTOATTACK, autoattack_file
+from softlab.training import runs
+from softlab.training.store import alone
 
 BATCH = 50
 

@@ -2,7 +2,7 @@
 
 BUILD/numbers/all.csv has one row for each study, scale, setting, method and quantity: the page of all numbers
 (number_page.py). networks/<study>.<scale>.csv beside it have one row for each network, every number as its lens gives
-it. Differences are those of softlab.effects, as in the chapters.
+it. Differences are those of softlab.studies.effects, as in the chapters.
 """
 
 import dataclasses
@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pandas
 
-from softlab import records
-from softlab.effects import every_effect
-from softlab.experiment import FIELDS
 from softlab.figures import style
-from softlab.intervals import Interval, t_interval
+from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import Profile, load_profile, study_profile
-from softlab.quantities import QUANTITIES
+from softlab.studies import records
+from softlab.studies.effects import every_effect
+from softlab.studies.intervals import Interval, t_interval
+from softlab.training.experiment import FIELDS
 
 NETWORKS = "networks"
 HERE = "this build"

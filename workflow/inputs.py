@@ -2,7 +2,8 @@
 
 Code is found by following imports, name by name and without running anything, so that `from softlab.notebook import
 table` leads to what `table` uses, and to no lens. Studies are cut out of their file, so that editing one reaches only
-the notebooks that name it. A package's modules import absolutely.
+the notebooks that name it. A package's modules import absolutely; names that a package fetches on first use stand in
+its HOMES (softlab.facade).
 """
 
 import ast
@@ -14,20 +15,20 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import softlab
-from softlab.experiment import Experiment
 from softlab.profile import Profile, study_profile
-from softlab.provenance import PACKAGE
+from softlab.provenance import ASSETS, PACKAGE
+from softlab.training.experiment import Experiment
 
 ALL = "*"
 BODY = ""  # of a module: what runs when it is imported
 # The command's module hands over to others and is in nobody's list, though one appendix shows a command.
 ASIDE = ("softlab.cli", "softlab.__main__")
 # What a lens gives counts by its version, which stands here: a changed lens of the same version changes no number.
-BY_VERSION = ("softlab.quantities", "softlab.lenses")
+BY_VERSION = ("softlab.numbers.quantities", "softlab.numbers.look")
 CUT = ("chapters.yaml",)  # read through `settings_of`
 FIELDS = ("description", "experiment", "methods", "seeds", "evaluation")  # of a profile, that notebooks see
-TRAINING = [(f"softlab.{name}", ALL) for name in ("runs", "training", "models", "data", "regularizers", "numbers")]
+ROOMS = ("training.runs", "training.loop", "training.models", "training.data", "regularizers", "numbers.stored")
+TRAINING = [(f"softlab.{name}", ALL) for name in ROOMS]
 Name = tuple[str, str]  # a module, and one of its names, its BODY, or ALL
 
 
@@ -59,19 +60,19 @@ def code(roots: Iterable[Name]) -> list[str]:
 @functools.cache
 def step(module: str, name: str) -> tuple[set[Path], set[Name]]:
     """The files that this name lies in or mentions, and the names that it uses itself."""
-    if module == "softlab" and name in softlab._HOME:
-        return set(), {(f"softlab.{softlab._HOME[name]}", name)}
-    if name and file_of(f"{module}.{name}"):
-        return set(), {(f"{module}.{name}", ALL)}
+    if whole := module_of(module, name):
+        return set(), {(whole, ALL)}
+    if name in homes(module):
+        return set(), {(f"{module}.{homes(module)[name]}", name)}
     if (file := file_of(module)) is None:
         return set(), set()
     if module in BY_VERSION and name != "measure":
         return {file}, set()
     defined = definitions(module)
     recorded = "records/**/*.csv", "records/autoattack/*.json", "records/published/*.json"
-    rows = [path for kind in recorded for path in PACKAGE.glob(kind)] if module == "softlab.records" else ()
+    rows = [path for kind in recorded for path in ASSETS.glob(kind)] if module == "softlab.studies.records" else ()
     files = {file, *rows}
-    used = {(module, other) for other in ((BODY, *defined) if name == ALL else (BODY,))}
+    used = {(module, other) for other in ((BODY, *defined, *homes(module)) if name == ALL else (BODY,))}
     for node in defined.get(name, ()):
         used |= {*_imported(node), *((module, other) for other in _named(node, ast.Name, "id") & set(defined))}
         files |= {_data_files()[text] for text in named_in(node) & set(_data_files())}
@@ -83,11 +84,11 @@ def _imported(tree: ast.AST) -> Iterator[Name]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "softlab":
             for one in node.names:
-                module = f"{node.module}.{one.name}"
+                whole = module_of(str(node.module), one.name)
                 used = ALL
-                if isinstance(tree, ast.Module) and file_of(module):  # imported whole: what is named of it
+                if isinstance(tree, ast.Module) and whole:  # imported whole: what is named of it
                     used = _attributes(tree, one.asname or one.name)
-                yield from [(str(node.module), one.name)] if used == ALL else [(module, name) for name in used]
+                yield from [(str(node.module), one.name)] if used == ALL else [(str(whole), name) for name in used]
         elif isinstance(node, ast.Import):
             yield from ((one.name, ALL) for one in node.names if one.name.partition(".")[0] == "softlab")
 
@@ -106,6 +107,24 @@ def file_of(module: str) -> Path | None:
     return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
 
 
+def module_of(package: str, name: str) -> str | None:
+    """The module that a name of a package is, below it or, by its HOMES, elsewhere; None for what is none."""
+    if name and file_of(f"{package}.{name}"):
+        return f"{package}.{name}"
+    home = homes(package).get(name, "")
+    return f"{package}.{home}" if home.rpartition(".")[2] == name and name else None
+
+
+@functools.cache
+def homes(module: str) -> dict[str, str]:
+    """Name -> the module below a package that it is fetched from on first use; empty for other modules."""
+    file = file_of(module)
+    for node in ast.parse(file.read_text(encoding="utf-8")).body if file else ():
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "HOMES":
+            return ast.literal_eval(node.value)
+    return {}
+
+
 @functools.cache
 def definitions(module: str) -> dict[str, list[ast.stmt]]:
     """A module's functions by name, and under BODY all that runs at its import: the rest, and what is decorated."""
@@ -122,7 +141,7 @@ def definitions(module: str) -> dict[str, list[ast.stmt]]:
 
 @functools.cache
 def _data_files() -> dict[str, Path]:
-    found = [*PACKAGE.glob("*.*"), *PACKAGE.glob("datasets/*.*")]
+    found = [path for path in PACKAGE.rglob("*.*") if path.parent.name not in ("profiles", "__pycache__")]
     return {path.name: path for path in found if path.suffix != ".py" and path.name not in CUT}
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from softlab import zoo
-from softlab.data import EMBEDDED, FASHION
 from softlab.errors import SoftlabError
-from softlab.experiment import Experiment
 from softlab.figures.style import style
 from softlab.profile import load_profile, study_profile
+from softlab.training import zoo
+from softlab.training.data import EMBEDDED, FASHION
+from softlab.training.experiment import Experiment
 
 PAGE = Path(__file__).resolve().parent.parent / "book" / "laboratory"
 OF_EACH = 4  # images of each class

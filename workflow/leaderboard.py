@@ -9,8 +9,8 @@ from pathlib import Path
 import number_page
 import pandas
 
+from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import load_profile, packaged_profiles
-from softlab.quantities import QUANTITIES
 
 CHOSEN_BY = "NLL, fit"
 SORTED_BY = "NLL at T"

@@ -21,7 +21,7 @@ import nbformat
 
 from softlab.errors import SoftlabError, check_known, check_name
 from softlab.files import read_yaml, short_digest
-from softlab.parameters import assigned_names
+from softlab.notebook.parameters import assigned_names
 from softlab.profile import Profile, text_of, with_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -179,7 +179,7 @@ def parameters_of(name: str) -> tuple[str, ...]:
 def check(sweep: Sweep, profile: str) -> None:
     """Raise SoftlabError for a point that no notebook could run with: every value is tried before anything starts."""
     from softlab import regularizers
-    from softlab.quantities import QUANTITIES
+    from softlab.numbers.quantities import QUANTITIES
 
     for name in sweep.show:
         check_known("quantity to show", name, QUANTITIES)

@@ -16,14 +16,14 @@ import plan
 from matplotlib.figure import Figure
 from sweep import COLUMNS, Sweep, load_sweep
 
-from softlab import results
-from softlab.effects import averages, effects
 from softlab.figures import against, style
 from softlab.files import short_digest, write_json, write_whole
-from softlab.pages import Part, save_page, to_html
+from softlab.notebook import results
+from softlab.notebook.pages import Part, save_page, to_html
+from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import Profile
 from softlab.provenance import store_folder
-from softlab.quantities import QUANTITIES
+from softlab.studies.effects import averages, effects
 
 KEPT = ("profile", "standing", "data", "data_digest", "date", "commit", "device", "machine", "torch", "python")
 
@@ -93,7 +93,7 @@ def report(table: pandas.DataFrame, about: Mapping) -> list[Part]:
 
 
 def by_network(table: pandas.DataFrame, about: Mapping) -> pandas.DataFrame:
-    """A row for each method, seed and point, with a column for each quantity: as softlab.effects takes tables."""
+    """A row for each method, seed and point, with a column for each quantity, as effects.py takes tables."""
     wide = table.pivot_table(index=[*about["axes"], "method", "seed"], columns="quantity", values="value", sort=False)
     for name in about["show"]:
         if name not in wide:

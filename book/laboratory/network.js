@@ -5,7 +5,7 @@
    the page's worker, which is made of this very text (a page from disk may not load a worker), and by node in tests.
 
    A map is a Float32Array of channels × side × side; an image has 28 × 28 values in [0, 1]. The sums are those of
-   softlab/models.py in evaluation mode, with batch normalisation folded into the convolution before it. */
+   softlab/training/models.py in evaluation mode, with batch normalisation folded into the convolution before it. */
 function makeLaboratory() {
   "use strict";
   const SIDE = 28;
@@ -231,7 +231,7 @@ function makeLaboratory() {
     return { seen, gradient: backward(network, seen, LOSSES[loss](seen.logits, label)) };
   }
 
-  /* How sure, how steep, how far (softlab.steepness): the gap between the two largest logits, what an attack takes off
+  /* How sure, how steep, how far (softlab.lenses.steepness): the gap between the two largest logits, what an attack takes off
      it for each unit of epsilon, and the epsilon at which nothing is left, all from one gradient. A pixel goes no further
      than to the edge of [0, 1]. */
   function marginAndSlope(network, image, epsilon) {
@@ -339,7 +339,7 @@ function makeLaboratory() {
   }
 
   /* The classes of t · feature for t from 0 on, [{label, from}, …]; the last one stays: its start is the onset t₀
-     (softlab.geometry.cone_onset). Logits are straight lines in t: the next class is the one that crosses first. */
+     (softlab.lenses.geometry.cone_onset). Logits are straight lines in t: the next class is the one that crosses first. */
   function envelope({ rows, bias }, feature) {
     const slopes = rows.map((row) => dot(row, feature));
     const stages = [{ label: largest(bias), from: 0 }];

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from softlab.figures.style import class_colors, markers, style
-from softlab.intervals import Interval, Intervals
+from softlab.studies.intervals import Interval, Intervals
 
 Curves = Mapping[str, Mapping[str, Sequence[float]]]  # of what -> method -> numbers
 

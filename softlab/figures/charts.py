@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import pandas
     from IPython.display import HTML
 
-    from softlab.effects import Effect
-    from softlab.laws import Said
+    from softlab.studies.effects import Effect
+    from softlab.studies.laws import Said
 
 OUTCOMES = {"as it says": "#0072B2", "open": "#BBBBBB", "the opposite": "#D55E00"}
 SIGNS = {"as it says": "✓", "open": "?", "the opposite": "✗"}
@@ -91,9 +91,9 @@ def matrix(said_of: Mapping[str, "Said"], tables: Mapping[str, "pandas.DataFrame
 
 def small_multiples(quantity: str, tables: Mapping[str, "pandas.DataFrame"], against: str = "baseline") -> "HTML":
     """What methods do to a quantity, a panel for each scale: an estimate with its interval for each method."""
-    from softlab.effects import effects
-    from softlab.quantities import QUANTITIES
-    from softlab.scales import comparable
+    from softlab.numbers.quantities import QUANTITIES
+    from softlab.studies.effects import effects
+    from softlab.studies.scales import comparable
 
     rows = []
     for place, (label, table) in enumerate(comparable(tables, quantity).items()):
@@ -138,7 +138,7 @@ def panels(quantities: Mapping[str, str], table: "pandas.DataFrame") -> "HTML":
 
     Of the gap a dashed line says where a network would be as sure as right.
     """
-    from softlab.effects import averages, effects
+    from softlab.studies.effects import averages, effects
 
     charts = []
     for place, (what, quantity) in enumerate(quantities.items()):
@@ -158,8 +158,8 @@ def specification(variants: Sequence[str], method: str, table: "pandas.DataFrame
     Beyond 1 or -1 the interval does not contain zero, so that units do not matter.  headline: the definition that
     judges, drawn filled.
     """
-    from softlab.effects import effects
-    from softlab.quantities import QUANTITIES
+    from softlab.numbers.quantities import QUANTITIES
+    from softlab.studies.effects import effects
 
     rows = []
     for quantity in dict.fromkeys([headline, *variants]):

@@ -11,12 +11,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from softlab.figures.style import Style, markers, scale_lines, style
-from softlab.intervals import Interval, Intervals, means
+from softlab.studies.intervals import Interval, Intervals, means
 
 if TYPE_CHECKING:
     import pandas
 
-    from softlab.effects import Effect
+    from softlab.studies.effects import Effect
 
 
 def intervals(values: Intervals, label: str, ax: Axes | None = None, zero: bool = False, fill: str = "full") -> Axes:
@@ -60,8 +60,8 @@ def repairs(table: "pandas.DataFrame", pairs: Sequence[tuple[str, str]], methods
 
     table: of records.study_table.  methods: from top to bottom (none: as in the table), those that it has.
     """
-    from softlab.effects import by_method
-    from softlab.quantities import QUANTITIES
+    from softlab.numbers.quantities import QUANTITIES
+    from softlab.studies.effects import by_method
 
     order = methods or list(dict.fromkeys(table["method"]))
     size = (8.6, 0.32 * len(order) + 1.3)

@@ -13,12 +13,12 @@ from matplotlib.ticker import MaxNLocator
 
 from softlab.figures.effects import _estimate, _limits
 from softlab.figures.style import Style, _pale, style
-from softlab.intervals import Interval, t_interval
+from softlab.studies.intervals import Interval, t_interval
 
 if TYPE_CHECKING:
     import pandas
 
-    from softlab.effects import Effects, Shift
+    from softlab.studies.effects import Effects, Shift
 
 Gaps = Mapping[str, Mapping[Any, Interval]]  # method -> setting -> interval
 
@@ -51,7 +51,7 @@ def against(table: "pandas.DataFrame", column: str, quantity: str, none: str = "
     table: of records.study_table.  column: what the grid varies; values stand side by side, equally far apart.
     none: what the value None is called, which stands last.
     """
-    from softlab.quantities import QUANTITIES
+    from softlab.numbers.quantities import QUANTITIES
 
     ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
     described = QUANTITIES[quantity]

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from softlab.figures.style import class_colors, style
-from softlab.intervals import Values
+from softlab.studies.intervals import Values
 
 if TYPE_CHECKING:
-    from softlab.calibration import Reliability
+    from softlab.lenses.calibration import Reliability
 
 
 def soft_labels(images: np.ndarray, targets: np.ndarray, classes: Sequence[str], titles: Sequence[str]) -> Figure:

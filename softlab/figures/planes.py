@@ -12,7 +12,7 @@ from torch import Tensor
 from softlab.figures.effects import estimates
 from softlab.figures.networks import decision_plane
 from softlab.figures.style import style
-from softlab.intervals import Interval
+from softlab.studies.intervals import Interval
 
 # Two directions in which three logits can move while their sum stays 0: all that softmax sees.
 PLANE = torch.tensor([[1.0, -1.0, 0.0], [1.0, 1.0, -2.0]])

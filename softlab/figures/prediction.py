@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from softlab.intervals import Interval
-from softlab.quantities import QUANTITIES
+from softlab.numbers.quantities import QUANTITIES
+from softlab.studies.intervals import Interval
 
 if TYPE_CHECKING:
-    from softlab.effects import Effects
-    from softlab.prediction import Prediction
+    from softlab.studies.effects import Effects
+    from softlab.studies.prediction import Prediction
 
 # One look for each family, apart from those of methods.
 FAMILIES = {

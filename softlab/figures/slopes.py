@@ -15,12 +15,12 @@ from matplotlib.ticker import MaxNLocator
 
 from softlab.figures.effects import _estimate, _limits
 from softlab.figures.style import markers, style
-from softlab.intervals import Interval
+from softlab.studies.intervals import Interval
 
 if TYPE_CHECKING:
     import pandas
 
-    from softlab.margin_laws import Place
+    from softlab.studies.margin_laws import Place
 
 # Factors of margin over slope that may have a line: ten to each factor of ten, as preferred numbers do.
 FACTORS = (0.1, 0.125, 0.16, 0.2, 0.25, 0.32, 0.4, 0.5, 0.63, 0.8, 1, 1.25, 1.6, 2, 2.5, 3.2, 4, 5, 6.3, 8, 10)

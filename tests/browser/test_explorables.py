@@ -8,7 +8,8 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 
-from softlab import figures, geometry
+from softlab import figures
+from softlab.lenses import geometry
 
 CHAPTERS = {
     "gap-law": "notebooks/05_calibration.html",

@@ -9,8 +9,8 @@ import torch
 from axe_playwright_python.sync_playwright import Axe
 from laboratory_in_torch import CORE, NARROW, NETWORKS, content, fates, images, torch_network
 
-from softlab import geometry
-from softlab.attacks import ascent
+from softlab.lenses import geometry
+from softlab.lenses.attacks import ascent
 
 PAGE = "laboratory/index.html"
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True}

@@ -51,6 +51,14 @@ def at_work(checkout):
     return found
 
 
+def descendants(engine):
+    """The processes that an engine started, and those that these started."""
+    try:
+        return psutil.Process(engine.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
 def is_kind(kind, command):
     program = Path(command[1]).name if len(command) > 1 else ""
     return {
@@ -114,6 +122,17 @@ def undo(checkout, kind, chance, removed):
         (checkout.build / "notebooks" / f"{chance.choice(CHAPTERS)}.ipynb").unlink(missing_ok=True)
 
 
+def killed_alive(target):
+    """Kill a process, stopped first: one that is on its way out takes a signal too, and ends as it would have."""
+    try:
+        target.suspend()
+        alive = wait_until(lambda: target.status() == psutil.STATUS_STOPPED, 2)
+        target.kill()
+    except psutil.NoSuchProcess:
+        return False
+    return bool(alive)
+
+
 def kill_one(checkout, kind, chance, log):
     """Start the engine, kill a process of that kind at some moment, and wait for the engine's end. Was it killed?"""
     engine = start(checkout, log)
@@ -121,16 +140,14 @@ def kill_one(checkout, kind, chance, log):
     if kind != "engine":
 
         def look():
+            """Of this engine's own: others may still be at work for one that was killed before."""
+            own = {process.pid for process in descendants(engine)}
             found = [process for process, command in at_work(checkout).items() if is_kind(kind, command)]
-            return found or ([None] if engine.poll() is not None else [])
+            return [one for one in found if one.pid in own] or ([None] if engine.poll() is not None else [])
 
         target = (wait_until(look) or [None])[0]
     time.sleep(chance.uniform(0, 10 if kind == "engine" else 4))
-    try:
-        target.kill()
-        killed = True
-    except (AttributeError, psutil.NoSuchProcess):
-        killed = False
+    killed = bool(target) and killed_alive(target)
     code = engine.wait(timeout=900)
     assert (code != 0) or not killed or kind == "papermill", log.read_text()[-3000:]
     return killed

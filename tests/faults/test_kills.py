@@ -11,12 +11,13 @@ import time
 import pytest
 from filelock import FileLock
 
-from softlab import runs, training
+from softlab.training import loop, runs
 
 # The command `softlab`, with a checkpoint after every epoch and a line when an epoch ends.
 TRAIN = """
 import sys
-from softlab import cli, runs
+from softlab import cli
+from softlab.training import runs
 runs.CHECKPOINT_SECONDS = 0
 real = runs.fit_or_load
 def telling(experiment, on_epoch, **options):
@@ -66,11 +67,11 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bits(tmp_path):
 
 
 def test_nobody_trains_what_somebody_else_is_training(tiny, tmp_path, monkeypatch):
-    name = runs.identify(training.resolve(tiny, "cpu"), runs.dataset_of(tiny))
+    name = runs.identify(loop.resolve(tiny, "cpu"), runs.dataset_of(tiny))
     (tmp_path / "store" / ".locks").mkdir(parents=True)
     begun = threading.Event()
-    real = training.epochs
-    monkeypatch.setattr(training, "epochs", lambda *given: begun.set() or real(*given))
+    real = loop.epochs
+    monkeypatch.setattr(loop, "epochs", lambda *given: begun.set() or real(*given))
     waiting = threading.Thread(target=runs.fit_or_load, args=(tiny,), daemon=True)
     with FileLock(tmp_path / "store" / ".locks" / f"{name}.lock"):
         waiting.start()

@@ -2,7 +2,7 @@
 
 import torch
 
-from softlab.geometry import row_space
+from softlab.lenses.geometry import row_space
 
 
 def random_head(classes, dimension, seed, bias_scale=1.0):

@@ -12,7 +12,7 @@ from random_heads import random_head
 from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
-from softlab.geometry import class_centers
+from softlab.lenses.geometry import class_centers
 
 
 def objective(point, weight, bias, label):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from random_heads import random_features, random_head, seen_part
 
 from softlab import SoftlabError
-from softlab.geometry import (
+from softlab.lenses.geometry import (
     apex,
     apex_ratio,
     apex_residual,

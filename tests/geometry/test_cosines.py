@@ -3,8 +3,15 @@
 import pytest
 import torch
 
-from softlab.geometry import Centers, class_centers, cosine_to, cosine_variants, rescaled_cosines, rescaling_moves
-from softlab.geometry.cosines import VARIANTS
+from softlab.lenses.geometry import (
+    Centers,
+    class_centers,
+    cosine_to,
+    cosine_variants,
+    rescaled_cosines,
+    rescaling_moves,
+)
+from softlab.lenses.geometry.cosines import VARIANTS
 from softlab.representation import Representation
 
 

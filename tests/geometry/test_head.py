@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_heads import random_features, random_head, seen_part
 
-from softlab.geometry import (
+from softlab.lenses.geometry import (
     alignment,
     angular_margin,
     centered_logits,

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from softlab import SoftlabError
-from softlab.geometry import (
+from softlab.lenses.geometry import (
     Centers,
     alignment,
     angular_margin,

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softlab import SoftlabError
-from softlab.geometry import (
+from softlab.lenses.geometry import (
     centered_logits,
     class_mean_cosine,
     effective_rank,
@@ -14,7 +14,7 @@ from softlab.geometry import (
     variation_variants,
     within_class_variation,
 )
-from softlab.geometry.variation import CHUNK, ClassSums
+from softlab.lenses.geometry.variation import CHUNK, ClassSums
 
 
 def clusters(seed, number=90, classes=4, dimension=7, spread=0.3):

@@ -16,12 +16,10 @@ FAILED = 1  # pytest's exit code where tests ran and failed; others: nothing cou
 
 
 def planted(folder, bug=None):
-    """A folder with a copy of the package, with the bug in it."""
-    source = TESTS.parent / "softlab"
+    """A folder with a copy of the package, with the bug in it; its assets are those of the repository."""
     copy = folder / "softlab"
-    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "zoo", "datasets"))
-    for data in ("zoo", "datasets"):
-        (copy / data).symlink_to(source / data)
+    shutil.copytree(TESTS.parent / "softlab", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "assets").symlink_to(TESTS.parent / "assets")
     (folder / "_toc.yml").touch()  # by which the package knows a checkout
     if bug:
         text = (copy / bug["file"]).read_text()

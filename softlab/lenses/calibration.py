@@ -1,0 +1,291 @@
+"""How far a network's confidence can be believed: reliability diagrams, calibration errors, proper scores, temperature.
+
+Calibration errors take either probabilities (N, K) with labels (N,), or top-1 confidence (N,) with correctness (N,).
+What cannot be a probability is refused. Logits may be any finite numbers, so probabilities in their place are taken,
+with a warning. Tensors may lie on any device; a number for each sample comes back where its sample lies.
+"""
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from scipy import fft, optimize, stats
+from torch import Tensor
+
+from softlab.errors import SoftlabError
+from softlab.lenses.checks import check_confidence, check_correct, check_logits, check_probabilities
+
+# Worked on at a time, so that they stay in the processor's cache:
+CHUNK = 2**16  # confidences
+ROWS = 2**10  # rows of logits
+GRID = 2**13  # cells of [0, 1] in which smooth_calibration_error sums: far narrower than its kernels
+TEMPERATURES = (0.01, 100.0)  # where fit_temperature stops if there is no finite best one
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """A reliability diagram: per bin of confidence, (B,) each, in float64.
+
+    edges: (B + 1,); bin b is (edges[b], edges[b + 1]], the first one with its lower end.  count: samples in it.
+    confidence, accuracy: their mean confidence and their share of right predictions; NaN where there is none.
+    """
+
+    edges: Tensor
+    count: Tensor
+    confidence: Tensor
+    accuracy: Tensor
+
+    @property
+    def _parts(self) -> Tensor:
+        """(B,): share of samples times (confidence - accuracy); they sum to the confidence gap, whatever the bins."""
+        return torch.where(self.count > 0, self.count * (self.confidence - self.accuracy), 0.0) / self.count.sum()
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error, in [0, 1]: the mean over samples of their bin's |confidence - accuracy|."""
+        return float(self._parts.abs().sum())
+
+    @property
+    def over(self) -> float:
+        """The part of the error from bins that are more confident than right; over + under = error."""
+        return float(self._parts.clamp(min=0).sum())
+
+    @property
+    def under(self) -> float:
+        """The part of the error from bins that are less confident than right."""
+        return float((-self._parts).clamp(min=0).sum())
+
+    def accuracy_interval(self, level: float = 0.95) -> tuple[Tensor, Tensor]:
+        """Clopper and Pearson's exact interval of each bin's accuracy: low, high (B,); 0 and 1 for an empty bin."""
+        right = (self.accuracy.nan_to_num(0.0) * self.count).round().numpy()
+        wrong = self.count.numpy() - right
+        low = np.nan_to_num(stats.beta.ppf((1 - level) / 2, right, wrong + 1), nan=0.0)
+        high = np.nan_to_num(stats.beta.ppf((1 + level) / 2, right + 1, wrong), nan=1.0)
+        return torch.from_numpy(low), torch.from_numpy(high)
+
+
+def reliability(probs: Tensor, labels: Tensor, bins: int = 15, equal_mass: bool = False) -> Reliability:
+    """Sort samples into bins of confidence: equally wide, or (equal_mass) with about equally many samples.
+
+    probs: (N, K) with labels (N,) int64; or confidence (N,) in [0, 1] with correctness (N,), bool or 0 and 1.
+    In equal-mass bins, samples of the same confidence share a bin, so that their order does not matter.
+    Raises SoftlabError for N = 0, bins < 1, and names the first row that is no distribution or has no valid label.
+    """
+    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
+        raise SoftlabError(f"bins must be a whole number from 1 on, not {bins!r}")
+    confidence, correct = (values.cpu() for values in confidence_and_correct(probs, labels))
+    if equal_mass:
+        ordered = confidence.sort().values
+        ends = ordered[[math.ceil(len(ordered) * (b + 1) / bins) - 1 for b in range(bins)]]
+        edges = torch.cat([ordered[:1], ends]).double()
+    else:
+        edges = torch.arange(bins + 1, dtype=torch.float64) / bins
+    sums = torch.zeros(3, bins, dtype=torch.float64)
+    for values, right in zip(confidence.split(CHUNK), correct.split(CHUNK), strict=True):
+        index = torch.searchsorted(ends, values) if equal_mass else _bin_of(values, bins)
+        values = values.double()
+        sums[0] += torch.bincount(index, minlength=bins)
+        sums[1] += torch.bincount(index, values, minlength=bins)
+        sums[2] += torch.bincount(index, right.double(), minlength=bins)
+    return Reliability(edges, sums[0], sums[1] / sums[0], sums[2] / sums[0])
+
+
+def expected_calibration_error(probs: Tensor, labels: Tensor, bins: int = 15) -> float:
+    """ECE in [0, 1] with equally wide bins (Guo et al. 2017). Arguments: those of `reliability`."""
+    return reliability(probs, labels, bins).error
+
+
+def adaptive_calibration_error(probs: Tensor, labels: Tensor, bins: int = 15) -> float:
+    """ECE in [0, 1] with bins that hold about equally many samples. Arguments: those of `reliability`."""
+    return reliability(probs, labels, bins, equal_mass=True).error
+
+
+def bin_signs(probs: Tensor, labels: Tensor, bins: int = 15) -> Tensor:
+    """Which side each of the equally wide bins is on, (B,) float64: +1 more confident than right, -1 less, 0 neither.
+
+    Arguments: those of `reliability`.
+    """
+    return reliability(probs, labels, bins)._parts.sign()
+
+
+def ece_terms(probs: Tensor, labels: Tensor, signs: Tensor) -> Tensor:
+    """What each sample adds to the ECE if its bin is on this side: sign · (confidence - correct), (N,) in float64.
+
+    probs, labels: those of `reliability`.  signs: (B,), those of `bin_signs`, of these samples (then the mean of the
+    terms is their ECE) or of others (then it is at most that). As a mean it has an interval over seeds and samples.
+    """
+    if signs.ndim != 1 or len(signs) == 0 or not torch.isin(signs, signs.new_tensor([-1, 0, 1])).all():
+        raise SoftlabError(f"signs must be (B,), each -1, 0 or 1, not {signs.tolist()}")
+    confidence, correct = confidence_and_correct(probs, labels)
+    signs = signs.double().to(confidence.device)
+    return signs[_bin_of(confidence, len(signs))] * (confidence.double() - correct)
+
+
+def classwise_calibration_error(probs: Tensor, labels: Tensor, bins: int = 15) -> float:
+    """ECE of every class's probability, not only the largest, in [0, 1]: the mean over classes of p_k against 1[y = k].
+
+    probs: (N, K), labels: (N,) int64.  Classwise ECE of Kull et al. 2019, static calibration error of Nixon et al.
+    2019: equally wide bins of p_k.  Small by nature: most p_k are near 0, so compare it with nothing but itself.
+    """
+    check_probabilities(probs, labels)
+    classes = enumerate(probs.clamp(max=1).unbind(1))  # rounding can take one above 1
+    return float(np.mean([reliability(values, labels == label, bins).error for label, values in classes]))
+
+
+def smooth_calibration_error(probs: Tensor, labels: Tensor) -> float:
+    """smECE in [0, 1], without bins (Błasiok & Nakkiran 2023, 2309.12236). Arguments: those of `reliability`.
+
+    smECE_σ is the integral over [0, 1] of |confidence - correct, smoothed by a Gaussian of width σ reflected at both
+    ends|; it falls with σ, and smECE is where it equals σ. It moves continuously with every confidence, and is at least
+    the confidence gap. Reflected smoothing only damps the terms of a cosine series, which takes O(N + GRID).
+    """
+    confidence, correct = (values.double().cpu().numpy() for values in confidence_and_correct(probs, labels))
+    place = confidence * GRID - 0.5  # each sample is shared between the two nearest middles of cells
+    lower = np.floor(place)
+    residual = (confidence - correct) / len(confidence)
+    cells = np.zeros(GRID)
+    for cell, share in ((lower, lower + 1 - place), (lower + 1, place - lower)):
+        cells += np.bincount(cell.clip(0, GRID - 1).astype(int), share * residual, GRID)
+    series = fft.dct(cells)
+    frequencies = np.pi * np.arange(GRID)
+
+    def excess(width: float) -> float:
+        smoothed = fft.idct(series * np.exp(-((width * frequencies) ** 2) / 2))
+        return float(np.abs(np.asarray(smoothed)).sum()) - width
+
+    return optimize.root_scalar(excess, bracket=(0, 2), method="brentq", xtol=1e-9).root
+
+
+def confidence_gap(probs: Tensor, labels: Tensor) -> float:
+    """Mean confidence minus accuracy, in [-1, 1]: above 0 overconfident, below 0 underconfident."""
+    confidence, correct = confidence_and_correct(probs, labels)
+    return float(confidence.mean(dtype=torch.float64) - correct.mean(dtype=torch.float64))
+
+
+def ece_noise_floor(
+    probs: Tensor, bins: int = 15, draws: int = 200, generator: torch.Generator | None = None
+) -> tuple[float, float]:
+    """ECE that a perfectly calibrated network of these confidences would show: its mean, and its 97.5 % point.
+
+    probs: (N, K), or confidence (N,).  Whether a prediction is right is drawn `draws` times with its own confidence;
+    for ECE that is the same as drawing labels from the probabilities.
+    """
+    if probs.ndim == 2:
+        check_probabilities(probs)
+        probs = probs.amax(1)
+    check_confidence(probs)
+    confidence = probs.clamp(max=1).cpu()
+    errors = []
+    for _ in range(draws):
+        correct = torch.rand(len(confidence), generator=generator) < confidence
+        errors.append(expected_calibration_error(confidence, correct, bins))
+    return float(np.mean(errors)), float(np.quantile(errors, 0.975))
+
+
+def nll(logits: Tensor, labels: Tensor) -> float:
+    """Mean negative log-likelihood (cross-entropy, in nats) of logits (N, K): no underflow on the way."""
+    check_logits(logits, labels)
+    return float(functional.cross_entropy(logits.double(), labels.to(logits.device)))
+
+
+def nll_terms(logits: Tensor, labels: Tensor) -> Tensor:
+    """Each sample's negative log-likelihood, (N,) in float64, in nats; `nll` is their mean, up to its last digit."""
+    check_logits(logits, labels)
+    return functional.cross_entropy(logits.double(), labels.to(logits.device), reduction="none")
+
+
+def brier(probs: Tensor, labels: Tensor) -> float:
+    """Mean over samples of Σ_k (p_k - 1[k = y])², in [0, 2]. probs: (N, K), labels: (N,)."""
+    return float(brier_terms(probs, labels).mean())
+
+
+def brier_terms(probs: Tensor, labels: Tensor) -> Tensor:
+    """Each sample's Σ_k (p_k - 1[k = y])², (N,) in float64; `brier` is their mean."""
+    check_probabilities(probs, labels)
+    truth = functional.one_hot(labels.to(probs.device), probs.shape[1])
+    return (probs.double() - truth).square().sum(1)
+
+
+def fit_temperature(logits: Tensor, labels: Tensor) -> float:
+    """The temperature T > 0 with the smallest NLL of softmax(logits / T) (Guo et al. 2017).
+
+    logits: (N, K).  labels: (N,) int64.  Fit it on other samples than those that are scored.
+    Warns, and stays within TEMPERATURES, where there is no finite best one: every prediction is right (T → 0), or they
+    are no better than chance (T → ∞).
+    """
+    return 1 / fit_scale(logits, labels)
+
+
+def fit_scale(logits: Tensor, labels: Tensor, offset: Tensor | None = None) -> float:
+    """The factor s > 0 with the smallest NLL of softmax(s · logits + offset), to a relative 1e-8.
+
+    offset: (K,), for instance a head's bias when `logits` are W f (None: 0, and s is 1 / temperature).
+    The NLL is convex in s: Newton's method in a bracket that is halved where a step would leave it. The bracket's ends
+    come first: where every prediction is right, steps are small and the derivative underflows to 0 on the way.
+    """
+    check_logits(logits, labels)
+    if offset is not None and not (offset.shape == logits.shape[1:] and torch.isfinite(offset).all()):
+        raise SoftlabError(f"offset must be ({logits.shape[1]},), a finite number per class, not {tuple(offset.shape)}")
+    logits, labels = logits.double(), labels.to(logits.device)
+    bias = None if offset is None else offset.double().to(logits.device)
+
+    def derivatives(scale: float) -> tuple[float, float]:
+        """First and second derivative of the mean of log Σ_k exp(s · slope_k + start_k), relative to the true class."""
+        first = second = 0.0
+        for some, own in zip(logits.split(ROWS), labels.split(ROWS), strict=True):
+            slope = some - some.gather(1, own[:, None])
+            inner = slope * scale if bias is None else slope * scale + bias - bias[own][:, None]
+            weighted = inner.softmax(1).mul_(slope)
+            mean = weighted.sum(1)
+            first += float(mean.sum())
+            second += float(weighted.mul_(slope).sum() - mean.square().sum())
+        return first / len(logits), second / len(logits)
+
+    low = 1 / TEMPERATURES[1]
+    high = 1 / TEMPERATURES[0]
+    scale = 1.0
+    if derivatives(low)[0] >= 0:
+        warnings.warn(f"no better than chance: the temperature is cut off at {1 / low:g}", stacklevel=3)
+        return low
+    if derivatives(high)[0] <= 0:
+        warnings.warn(f"the colder the better: the temperature is cut off at {1 / high:g}", stacklevel=3)
+        return high
+    while high - low > 1e-9 * low:
+        first, second = derivatives(scale)
+        low, high = (scale, high) if first < 0 else (low, scale)
+        step = first / second if second > 0 else math.inf
+        if abs(step) < 1e-9 * scale:
+            return scale
+        scale = scale - step if low < scale - step < high else math.sqrt(low * high)
+    return scale
+
+
+def confidence_and_correct(probs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Top-1 confidence (N,) and correctness (N,), both floating, from probabilities and labels or as given; checked.
+
+    They lie where the probabilities lie.
+    """
+    labels = labels.to(probs.device)
+    if probs.ndim == 2:
+        check_probabilities(probs, labels)
+        confidence, predicted = probs.max(1)
+        return _full(confidence), _full(predicted == labels)
+    if probs.ndim != 1 or probs.shape != labels.shape or len(probs) == 0:
+        wanted = "probabilities (N, K) with labels (N,), or confidence (N,) with correctness (N,), N > 0"
+        raise SoftlabError(f"give {wanted}, not {tuple(probs.shape)} and {tuple(labels.shape)}")
+    check_confidence(probs)
+    check_correct(labels)
+    return _full(probs), labels.float()
+
+
+def _bin_of(values: Tensor, bins: int) -> Tensor:
+    """Which of the equally wide bins each value in [0, 1] is in: on an edge, the one below."""
+    return (values * bins).ceil_().int().sub_(1).clamp_(0, bins - 1)
+
+
+def _full(values: Tensor) -> Tensor:
+    """float32 or float64: half precision is too coarse to be sorted into bins."""
+    return values if values.dtype == torch.float64 else values.float()

@@ -1,0 +1,51 @@
+"""Answer only when sure: risk against coverage, by a confidence."""
+
+import torch
+from torch import Tensor
+
+from softlab.errors import SoftlabError
+from softlab.lenses.checks import check_correct, check_rows
+
+
+def risk_coverage(confidence: Tensor, correct: Tensor) -> tuple[Tensor, Tensor]:
+    """Coverage k/N and risk (N,), float64: the error rate among the k most confident predictions, k = 1 … N.
+
+    confidence: (N,), any finite score.  correct: (N,) bool, or 0 and 1.
+    Nobody knows in which order equal scores would be answered: the risk is its mean over all orders of them. Among n
+    equal scores of which e are wrong, each one more adds e/n of an error.
+    """
+    if confidence.ndim != 1 or confidence.shape != correct.shape or len(confidence) == 0:
+        shapes = f"{tuple(confidence.shape)} and {tuple(correct.shape)}"
+        raise SoftlabError(f"confidence and correctness must be (N,), N > 0, not {shapes}")
+    check_rows(confidence, "confidence")
+    check_correct(correct)
+    descending, order = confidence.sort(descending=True, stable=True)
+    wrong = 1 - correct.to(order.device).double()[order]
+    _, group, sizes = descending.unique_consecutive(return_inverse=True, return_counts=True)
+    errors = torch.zeros(len(sizes), dtype=torch.float64, device=order.device).index_add(0, group, wrong)
+    place = torch.arange(1, len(order) + 1, device=order.device)
+    within = place - (sizes.cumsum(0) - sizes)[group]  # 1 … n in each group
+    before = (errors.cumsum(0) - errors)[group]
+    rank = place.double()
+    return rank / len(order), (before + within * errors[group] / sizes[group]) / rank
+
+
+def normalized_score(logits: Tensor, order: float) -> Tensor:
+    """Largest centred logit over the p-norm of all of them (N,): a confidence without the logits' size.
+
+    logits: (N, K), no row constant.  order: p, above 0.  Cattelan & Silva 2023 (MaxLogit-pNorm); it undoes what label
+    smoothing does to the order of confidences (Xia et al. 2025).
+    """
+    check_rows(logits, "row of logits")
+    offset = logits.double() - logits.double().mean(1, keepdim=True)
+    return offset.amax(1) / torch.linalg.vector_norm(offset, ord=order, dim=1)
+
+
+def aurc(confidence: Tensor, correct: Tensor) -> float:
+    """Area under the risk–coverage curve, in [0, 1]: the mean of its risks; the smaller the better (Geifman 2019)."""
+    return float(risk_coverage(confidence, correct)[1].mean())
+
+
+def excess_aurc(confidence: Tensor, correct: Tensor) -> float:
+    """AURC minus that of the best order of the same predictions: what the order alone loses."""
+    return aurc(confidence, correct) - aurc(correct.double(), correct)

@@ -1,0 +1,21 @@
+"""What a page shows: a chapter's settings and sentences, explorable figures, report cards, networks from elsewhere."""
+
+from softlab.facade import lazily
+
+HOMES = {
+    "answering": "chapter",
+    "at_scales": "chapter",
+    "begin": "chapter",
+    "declared": "chapter",
+    "say": "chapter",
+    "table": "chapter",
+    "table_of_words": "chapter",
+    "tell": "chapter",
+    "test_part": "chapter",
+    "trained": "chapter",
+    "examine": "examination",
+    "report_card": "report",
+    "explorable": "widgets",
+    "explore": "widgets",
+}
+__getattr__, __dir__ = lazily(__name__, HOMES)

@@ -1,0 +1,196 @@
+"""What every notebook needs and no lens: its settings, numbers for the prose, tables and sentences."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import string
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from softlab.errors import SoftlabError, check_known
+from softlab.notebook.parameters import assigned_names
+from softlab.profile import Profile, chapters, study_profile, with_parameters
+from softlab.regularizers import REGISTRY
+
+if TYPE_CHECKING:
+    import pandas
+    from torch import Tensor
+
+
+DEFAULT_PROFILE = "quick"
+
+
+def begin(
+    chapter: str, profile: str = DEFAULT_PROFILE, seeds: int | None = None, overrides: Mapping | None = None
+) -> Profile:
+    """Freeze a notebook's parameters into a validated profile and print one line about what will run.
+
+    chapter: the notebook's name without suffix.  profile: a name or the path of a .yaml file; where it is left at
+    the default, the environment variable SOFTLAB_PROFILE replaces it.  seeds: how many (None: as the profile says).
+    overrides: fields of the experiment, {"epochs": 90}.
+    Raises SoftlabError with the nearest valid name for whatever is unknown.
+    """
+    from IPython import get_ipython
+
+    if (shell := get_ipython()) is not None:
+        _prepare_kernel(shell)
+        _refuse_unknown_parameters(shell)
+    if profile == DEFAULT_PROFILE:
+        profile = os.environ.get("SOFTLAB_PROFILE") or DEFAULT_PROFILE
+    settings = with_parameters(profile, seeds, overrides)
+
+    from softlab.studies.records import recorded
+    from softlab.studies.scales import spoken_of
+    from softlab.training.loop import choose_device
+    from softlab.training.runs import present
+
+    studies = [study_profile(settings, study) for study in chapters(settings).get(chapter, [])]
+    networks = [(experiment, study.evaluation) for study in studies for experiment in study.experiments()]
+    device = choose_device()
+    spoken = spoken_of(settings)
+    untrained = [(one, evaluation) for one, evaluation in networks if present(one, device) is None]
+    awaited = len([one for one, evaluation in untrained if not recorded(one, evaluation)])
+    seconds = settings.seconds_per_network.get("gpu" if device.type == "cuda" else "cpu")
+    size = f"{len(spoken.seeds)} networks a method{', exploratory' * (spoken.standing == 'exploratory')}"
+    size = f"{size} · ± is a 95 % interval" if networks else "none of the book’s networks is needed"
+    if awaited:
+        takes = f", in about {awaited * seconds / 60:.1f} min on one CPU core or GPU" if seconds else ""
+        size += f" · {awaited} networks are trained first{takes}"
+    print(f"Unless said otherwise: {settings.description} · {size}")
+    return settings
+
+
+def trained(settings: Profile, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of these studies that the profile has."""
+    return tuple(name for name in names if name in settings.studies)
+
+
+def test_part(settings: Profile) -> tuple[Tensor, Tensor]:
+    """The test images (N, C, H, W) and labels (N,) that a profile scores: of its classes, as many as it says."""
+    from softlab.training.runs import dataset_of
+
+    dataset = dataset_of(settings.experiment)
+    size = settings.evaluation["test_size"]
+    return dataset.test_images[:size], dataset.test_labels[:size]
+
+
+def tell(text: str, *, holds: bool, otherwise: str, **values: object) -> None:
+    """Show a sentence that a person wrote, if what it says holds; else another that says less. Numbers answer.
+
+    text: with {names} of values, which are formatted as they are: an effects.Effect as `-2.7 ± 0.5`.
+    holds: what must be true for the text to be said, from intervals; also what it says of the setting.
+    otherwise: neutral, true in any case; it may use the same values. A method without a value was left out: a dash.
+    """
+    given = {**dict.fromkeys(REGISTRY, _Open()), **values}
+    say(_Answering().vformat(text if holds else otherwise, (), given))
+
+
+def answering(value: object, form: str = "") -> str:
+    """A value as it is written in a sentence; a number with a note shows it on hover and focus (book/_static)."""
+    text = value if isinstance(value, str) and not form else format(value, form)
+    if not (note := getattr(text, "note", "")):
+        return text
+    note = html.escape(note).replace("\n", "&#10;")
+    return f'<span class="answers" tabindex="0" data-note="{note}">{text}</span>'
+
+
+class _Answering(string.Formatter):
+    def format_field(self, value: object, format_spec: str) -> str:
+        return answering(value, format_spec)
+
+
+class _Open:
+    def __format__(self, _) -> str:
+        return "–"
+
+
+def declared(name: str, judged: Mapping | None = None) -> None:
+    """Say what became of a law that was declared beforehand, once its contrast is on record. judged: laws.judged()."""
+    from softlab.studies.laws import became, laws
+    from softlab.studies.laws import judged as judge
+
+    if text := became(name, judge() if judged is None else judged, answering):
+        say(f"Declared beforehand: *{laws()[name].law}* {text}")
+
+
+def at_scales(settings: Profile, table: pandas.DataFrame, quantity: str, study: str = "core") -> None:
+    """The figure "At other scales", of a study's table and of what is on record; a sentence where that is nothing."""
+    from softlab import figures
+    from softlab.studies.scales import effects_at_scales
+
+    found = effects_at_scales(table, quantity, settings, study)
+    if found:
+        figures.at_scales(found)
+    if len(found) < 2:
+        say("There is no other scale on record yet." if found else "There is nothing to compare at any scale.")
+
+
+def table(columns: Mapping[Any, Mapping[str, object]], corner: str | list[str] = "method"):
+    """A table with one row per method, called as in the book. columns: heading -> {method: what stands there}."""
+    import pandas
+
+    from softlab.figures import style
+
+    frame = pandas.DataFrame({name: pandas.Series(dict(one), dtype=object) for name, one in columns.items()})
+    order = [method for column in columns.values() for method in column]
+    frame = frame.reindex(dict.fromkeys(order)).rename(index=lambda method: style(method).label)
+    return frame.fillna("").rename_axis(columns=corner)
+
+
+def table_of_words(rows: Iterable[Mapping[str, str]]) -> None:
+    """Show a table whose cells are sentences, which break into lines where those of numbers do not.
+
+    rows: heading -> text, or HTML as of `answering`.  The first row has every heading, in their order.
+    """
+    from IPython.display import display
+
+    listed = list(rows)
+    headings = list(listed[0]) if listed else []
+    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in headings)
+    lines = ["".join(f"<td>{row.get(name, '')}</td>" for name in headings) for row in listed]
+    body = _with_minus("".join(f"<tr>{line}</tr>" for line in lines))
+    texts = [" | ".join(row.get(name, "") for name in headings).replace("<br>", "; ") for row in listed]
+    plain = re.sub("</?span.*?>", "", "\n".join(texts))
+    marked = f'<table class="table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    display({"text/html": marked, "text/plain": plain}, raw=True)
+
+
+def say(text: str) -> None:
+    """Show Markdown, its first letter large, with minus signs: sentences that were put together from results."""
+    from IPython.display import display
+
+    text = text[:1].upper() + text[1:]
+    display({"text/markdown": _with_minus(text), "text/plain": re.sub("</?span.*?>", "", text)}, raw=True)
+
+
+def _with_minus(text: str) -> str:
+    """With a minus sign for the hyphen before a number."""
+    return re.sub(r"(?<![\w.$^{-])-(?=\d)", "\N{MINUS SIGN}", text)
+
+
+def _refuse_unknown_parameters(shell: Any) -> None:
+    """Papermill lets a misspelt parameter pass: it assigns a name that nothing reads. Here it is an error."""
+    cells = [source for source in shell.user_ns.get("In", []) if isinstance(source, str)]
+    injected = next((index for index, source in enumerate(cells) if source.startswith("# Parameters\n")), 0)
+    if injected:
+        known = assigned_names(cells[injected - 1])
+        for name in assigned_names(cells[injected]):
+            if not name.startswith("PAPERMILL_"):  # what it tells of itself: --inject-output-path
+                check_known("parameter", name, known)
+
+
+def _prepare_kernel(shell: Any) -> None:
+    """Sharp figures with readable type, and a SoftlabError as its one line, without the way it took to get here."""
+
+    def one_line(shell, kind, error, traceback, tb_offset=None):
+        shell.showtraceback((SoftlabError, error, None))
+
+    shell.set_custom_exc((SoftlabError,), one_line)
+
+    import matplotlib
+
+    matplotlib.rc("figure", dpi=160)
+    matplotlib.rc("font", size=10)
+    matplotlib.rc("axes.spines", top=False, right=False)

@@ -1,0 +1,266 @@
+"""What the lenses say about any classifier whose logits come from a linear layer, also one that softlab did not build.
+
+seen = examine(model, images, labels)   # the model is left exactly as it was
+seen                                    # in a notebook: findings and a table
+seen.save("network.html")               # one page that asks no other host for anything
+"""
+
+import math
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas
+import torch
+from matplotlib.figure import Figure
+from scipy import stats
+from torch import Tensor, nn
+
+from softlab import figures, provenance
+from softlab.errors import SoftlabError
+from softlab.lenses import calibration
+from softlab.lenses.attacks.ascent import device_of
+from softlab.notebook import foreign, pages
+from softlab.notebook.chapter import table
+from softlab.numbers.look import applied, together
+from softlab.numbers.quantities import LENSES, QUANTITIES, RADII, REACHES, Look, Samples
+from softlab.representation import Representation
+from softlab.studies.intervals import t_interval
+from softlab.training.data import split_test
+
+PIXELS = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
+NOTHING = 1e-6  # a margin or a slope below it is no number to speak of, as of a network that always says the same
+PER_CLASS = 4  # images for each class that occurs: one for fitting, three to score
+
+
+@dataclass(frozen=True)
+class Examination:
+    """A network's numbers, in the units of QUANTITIES, and what they say.
+
+    name: the network's class.  head: name of the layer that gives the logits.  tested: the images scored, of which
+    `attacked` met attacks; `fitted` others gave the temperature.  problems: name of a lens -> why it could not be
+    applied.  warnings: what lenses and attacks warned of.  notes: what was decided about network and files.
+    """
+
+    name: str
+    head: str
+    numbers: Mapping[str, float]
+    problems: Mapping[str, str]
+    warnings: tuple[str, ...]
+    fitted: int
+    attacked: int
+    tested: Representation = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    def findings(self) -> list[str]:
+        """A few sentences, none of which says more than the images can tell; then notes, what failed, and warnings."""
+        percent = {name: f"{100 * value:z.1f}" for name, value in self.numbers.items()}
+        confidence = self.tested.logits.softmax(1).amax(1).clamp(max=1)
+        correct = self.tested.correct
+        texts = [self._accuracy(correct)]
+        if "ECE" in percent:
+            texts.append(self._calibration(confidence, correct))
+        if 0 < self.numbers["accuracy"] < 1:
+            right = confidence[correct].numpy()
+            wrong = confidence[~correct].numpy()
+            surer = stats.mannwhitneyu(right, wrong, alternative="greater").pvalue < 0.025
+            tells = "tells" if surer and right.mean() > wrong.mean() else "hardly tells"
+            surely = " and ".join(
+                f"{100 * float(one.mean()):.1f} % where it is {name}"
+                for name, one in (("right", right), ("wrong", wrong))
+            )
+            texts.append(f"Its confidence {tells} right from wrong: it is {surely}, on average.")
+        if "apex ratio" in percent:
+            apex = f"{self.numbers['apex ratio']:.3f} times the mean length of what the head sees of a feature"
+            where = f" Class regions are cones around one point, {apex} from the origin."
+            texts.append(
+                f"From a tenth of a feature's length to ten times it, the class of {percent['constant class']} % of "
+                f"images stays the same." + where * (self.numbers["apex residual"] < 1e-3)
+            )
+        if min(self.numbers.get(name, -math.inf) for name in ("log margin", "log slope")) > math.log(NOTHING):
+            texts.append(self._margin_and_slope())
+        if "corrupted" in percent:
+            under = ", ".join(f"{percent[f'robust, {radius}/255']} % up to {radius}/255" for radius in RADII)
+            texts.append(
+                f"Under attacks it is right on {under}, of {self.attacked} images; on corrupted images, on "
+                f"{percent['corrupted']} %."
+            )
+        texts += self.notes
+        texts += [f"Not computed ({lens}): {why}." for lens, why in self.problems.items()]
+        return texts + [f"Warning: {text}." for text in self.warnings]
+
+    def _accuracy(self, correct: Tensor) -> str:
+        exact = stats.binomtest(int(correct.sum()), len(correct)).proportion_ci()
+        chance = float(self.tested.labels.bincount().max()) / len(correct)
+        right = (
+            f"Right on {100 * self.numbers['accuracy']:.1f} % of {len(correct)} images (95 % interval over images "
+            f"{100 * exact.low:.1f} to {100 * exact.high:.1f}); {self.fitted} others were for fitting the temperature. "
+        )
+        if exact.low > chance:
+            return right + "One network says nothing about its training method: train several."
+        right += f"That is no better than chance: always naming the most frequent class gives {100 * chance:.1f} %. "
+        return right + "Either it has learned nothing of these labels, or it numbers them otherwise."
+
+    def _calibration(self, confidence: Tensor, correct: Tensor) -> str:
+        before, after = (100 * self.numbers[name] for name in ("ECE", "ECE at T"))
+        most = 100 * calibration.ece_noise_floor(confidence, generator=torch.Generator().manual_seed(0))[1]
+        if before <= most:
+            well = "Well calibrated, as far as these images can tell: a calibrated network would show an ECE of up to "
+            return f"{well}{most:.1f} % on them, and here it is {before:.1f} %."
+        gap = t_interval((confidence.double() - correct.double()).numpy()).scaled(100)
+        leaning = {
+            1: "Overconfident: confidence is above accuracy by {} points.",
+            -1: "Underconfident: confidence minus accuracy is {} points.",
+            0: "Over- and underconfident in different places: confidence minus accuracy is {} points on average.",
+        }[gap.side()].format(gap.text())
+        by = f"{self.numbers['temperature']:.2f}"
+        remedy = f"Divide the logits by {by}: that" if after < before else f"No temperature mends that: the best, {by},"
+        return f"{leaning} {remedy} takes the ECE from {before:.1f} % to {after:.1f} %."
+
+    def _margin_and_slope(self) -> str:
+        """How sure, how steep, how far, as geometric means; and what that says of attacks before there is one."""
+        margin = math.exp(self.numbers["log margin"])
+        share = margin / math.exp(self.numbers["log length"])
+        slope = math.exp(self.numbers["log slope"])
+        radius = math.exp(self.numbers["log first-order radius"])
+        expected = ", ".join(
+            f"{100 * self.numbers[f'estimate, {reach}/255']:.1f} % at {reach}/255" for reach in REACHES
+        )
+        return (
+            f"How sure: its largest logit is typically {margin:.3g} above the second, {share:.2f} times the length of "
+            f"its logits. How steep: an attack takes {slope / 255:.2g} off that for every 1/255 that it may move a "
+            f"pixel. How far: so the border of the class is typically {255 * radius:.2g}/255 away. From this one "
+            f"gradient, without an attack, one would expect {expected} of the images to stay right. Believe it where "
+            "an attack agrees: it is too high where a network bends within so small a step, and says nothing of one "
+            "that hides its gradient."
+        )
+
+    def table(self) -> pandas.DataFrame:
+        """Every number as it is written in the book, by chapter."""
+        values = {QUANTITIES[name]: value for name, value in self.numbers.items()}
+        rows = {(q.chapter, q.label): {self.name: f"{q.factor * value:.{q.digits}f}"} for q, value in values.items()}
+        return table(rows, corner=["chapter", "quantity"]).T
+
+    def figure(self) -> Figure:
+        """A reliability diagram, and accuracy against the radius of attacks."""
+        figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3.3), layout="constrained")
+        curve = calibration.reliability(self.tested.logits.softmax(1), self.tested.labels)
+        figures.reliability(curve, self.name, left)
+        under = [self.numbers.get(name, np.nan) for name in ("accuracy", *(f"robust, {r}/255" for r in RADII))]
+        look = figures.style(self.name)
+        right.plot([0, *RADII], 100 * np.array(under), color=look.color, marker=look.marker, ms=5)
+        right.set(xlabel="radius of the attack (255ths)", ylabel="accuracy (%)", ylim=(-2, 102), title="under attack")
+        right.grid(alpha=0.3)
+        return figure
+
+    def save(self, path: str | Path) -> Path:
+        """Write all of it as one self-contained HTML page, to a file that ends in .html."""
+        shown = f"Reliability diagram of {self.name}, and its accuracy against the radius of attacks"
+        made = ", ".join(f"{key} {value}" for key, value in provenance.environment("").items() if value)
+        about = f"The logits come from the layer {self.head!r}. Made on {time.strftime('%Y-%m-%d')} with {made}."
+        parts = [*self.findings(), (self.figure(), shown), self.table(), about]
+        return pages.save_page(path, f"{self.name}: what the lenses say", parts)
+
+    def _repr_html_(self) -> str:
+        return pages.to_html([*self.findings(), self.table()])
+
+
+def examine(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    head: str | nn.Module | None = None,
+    reference: tuple[Tensor, Tensor] | None = None,
+    mean: Sequence[float] = (0.0,),
+    std: Sequence[float] = (1.0,),
+    attacked: int = 100,
+    steps: int = 20,
+) -> Examination:
+    """Look at a network through the lenses of chapters 2 to 6. A copy is looked at; the network stays as it was.
+
+    images: (N, C, H, W), uint8 or float in [0, 1].  labels: (N,) int64, the network's own numbers of the classes.
+    head: the linear layer that gives the logits, by name or itself (None: the one whose output is the model's).
+    reference: images and labels for class means and radii, usually of training (None: those for fitting).
+    mean, std: (C,), a normalisation that the model does not own: attacks act on images in [0, 1].
+    attacked, steps: how many images meet attacks, and of how many steps.
+    A class-balanced quarter of the images, at most 1,000, is for fitting the temperature; the rest is scored.
+    Raises SoftlabError for wrong input, and for a network of which no linear layer gives the logits.
+    """
+    if not isinstance(model, nn.Module):
+        raise SoftlabError(f"the model must be a torch.nn.Module, not {type(model).__name__}")
+    device = device_of(model)
+    with (
+        torch.inference_mode(False),
+        torch.autocast(device.type, enabled=False),
+        torch.random.fork_rng([device] if device.type == "cuda" else []),
+        warnings.catch_warnings(record=True) as warned,
+    ):
+        warnings.simplefilter("always")
+        torch.default_generator.manual_seed(0)  # for a network that draws in evaluation mode too
+        images, labels = _checked(images, labels)
+        subject = foreign.subject(model, images, head, mean, std)
+        fit, scored = split_test(labels)
+        fitting, scoring = ((images[rows], labels[rows]) for rows in (fit, scored))
+        samples = Samples(fitting if reference is None else _checked(*reference), fitting, scoring, attacked, steps)
+        classes = subject.layer.out_features
+        strange = set(torch.cat([labels, samples.reference[1]]).tolist()) - set(range(classes))
+        if strange:
+            there = f"there are labels {sorted(strange)[:3]}"
+            raise SoftlabError(f"the network's classes are 0 to {classes - 1}, but {there}")
+        look = Look(subject, samples)
+        if not look.tested.logits.isfinite().all():
+            raise SoftlabError("the network is broken: some of its logits are not finite")
+        for part in (look.tested, look.fitted, look.reference):
+            foreign.check_on_all(subject, part)
+        said = together([applied(lens, look) for lens in LENSES.values()])
+    told = (str(one.message) for one in warned if Path(one.filename).is_relative_to(provenance.PACKAGE))
+    told = tuple(dict.fromkeys(told))
+    attacked = len(scored[:attacked])
+    notes = ()
+    if not subject.relation.plain:
+        made = subject.relation.text(subject.name)
+        notes = (f"The model's logits are {made}: weight and bias, as the lenses see them, have that folded in.",)
+    values = said.values
+    problems = said.problems
+    return Examination(
+        type(model).__name__, subject.name, values, problems, told, len(fit), attacked, look.tested, notes
+    )
+
+
+def _checked(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Copies on the CPU, uint8 or float32, and int64: tensors of inference mode could not have gradients."""
+    images, labels = (
+        foreign.as_tensor(values, name).detach().cpu().clone()
+        for values, name in ((images, "images"), (labels, "labels"))
+    )
+    if images.ndim != 4 or images.numel() == 0 or labels.shape != images.shape[:1] or not _whole(labels):
+        shapes = f"{tuple(images.shape)} and {labels.dtype} {tuple(labels.shape)}"
+        raise SoftlabError(f"images must be (N, C, H, W), N > 0, and labels whole numbers (N,), not {shapes}")
+    if images.dtype == torch.uint16:
+        images = images.float().div_(65535)
+    allowed = "images must be uint8, or floats in [0, 1], or uint16"
+    if images.dtype not in PIXELS or images.layout != torch.strided:
+        raise SoftlabError(f"{allowed}, not {images.dtype if images.layout == torch.strided else images.layout}")
+    if images.dtype != torch.uint8:
+        images = images.float()
+        low, high = images.aminmax()
+        if not (low >= 0 and high <= 1):  # or NaN
+            given = f"{images.dtype} from {low:g} to {high:g}"
+            advice = "give pixels as they are, or divided by 255, and a normalisation as mean=… and std=…"
+            raise SoftlabError(f"{allowed}, not {given}: {advice}")
+    labels = labels.long()
+    present = len(labels.unique())
+    if present < 2 or len(labels) < PER_CLASS * present:
+        needed = f"at least two classes and {PER_CLASS} images of each are needed"
+        raise SoftlabError(f"{len(labels)} images of {present} classes are too few: {needed}")
+    return images, labels
+
+
+def _whole(labels: Tensor) -> bool:
+    """Are these whole numbers?"""
+    return not labels.is_floating_point() and not labels.is_complex() and labels.dtype != torch.bool

@@ -1,0 +1,184 @@
+"""Lenses: what they look at, and how the quantities that they measure are called (they are in quantities.py)."""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from softlab.errors import SoftlabError
+from softlab.files import short_digest
+from softlab.lenses import calibration, corruptions
+from softlab.representation import Representation, extract, head_of
+
+CORRUPTED = 500  # test images that meet corruptions
+KEPT = 2**21  # pixels: of no more, corrupted images stay in memory for the next network
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """How one number is called and written.
+
+    chapter: the notebook that explains it.  factor, digits: in which units.  better: +1 more, -1 less, 0 neither.
+    images: the outcome of which it is the mean over images, among those that its lens gives (empty: no such mean).
+    version: raised by whoever changes what the number is, so that recorded ones are told apart (None: its lens').
+    """
+
+    label: str
+    chapter: str
+    factor: float = 1
+    digits: int = 2
+    better: int = 0
+    images: str = ""
+    version: int | None = None
+
+    @property
+    def changed(self) -> str:
+        """The label of a change: what is in percent changes by points."""
+        return self.label.replace("(%)", "(points)")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a network is measured on; each part is images (N, C, H, W), uint8 or in [0, 1], and labels (N,) int64.
+
+    reference: for class means and radii, usually the training images.  fit: for the temperature.  test: scored, of
+    which the first `attacked` meet attacks of `steps` steps, and the first CORRUPTED corruptions.  kept: corrupted
+    images, filled as they are made; samples with the same test images may share it.
+    """
+
+    reference: tuple[Tensor, Tensor]
+    fit: tuple[Tensor, Tensor]
+    test: tuple[Tensor, Tensor]
+    attacked: int = 500
+    steps: int = 20
+    kept: dict[tuple[str, int], Tensor] = field(default_factory=dict, repr=False, compare=False)
+
+    def corrupted(self) -> Iterator[tuple[str, Tensor]]:
+        """Kind, and the first test images in it, at severities 1, 3 and 5, one at a time; small ones are kept."""
+        images = self.test[0][:CORRUPTED]
+        for kind, severity in itertools.product(corruptions.SEVERITIES, (1, 3, 5)):
+            worse = self.kept.get((kind, severity))
+            if worse is None:
+                worse = corruptions.corrupt(images, kind, severity, torch.Generator().manual_seed(0))
+            if images.numel() <= KEPT:
+                self.kept[kind, severity] = worse
+            yield kind, worse
+
+
+class Look:
+    """One network on its samples: what lenses share is computed once, when the first of them asks for it."""
+
+    def __init__(self, model: nn.Module, samples: Samples):
+        """model: its part `head` gives the logits."""
+        self.model = model
+        self.samples = samples
+
+    @functools.cached_property
+    def tested(self) -> Representation:
+        return extract(self.model, *self.samples.test)
+
+    @functools.cached_property
+    def reference(self) -> Representation:
+        return extract(self.model, *self.samples.reference)
+
+    @functools.cached_property
+    def fitted(self) -> Representation:
+        return extract(self.model, *self.samples.fit)
+
+    @functools.cached_property
+    def corrupted(self) -> dict[str, list[Representation]]:
+        """The first test images in each kind of corruption, at severities 1, 3 and 5."""
+        labels = self.samples.test[1][:CORRUPTED]
+        found = {}
+        for kind, worse in self.samples.corrupted():
+            found.setdefault(kind, []).append(extract(self.model, worse, labels))
+        return found
+
+    @functools.cached_property
+    def temperature(self) -> float:
+        return calibration.fit_temperature(self.fitted.logits, self.fitted.labels)
+
+    @property
+    def layer(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the head. Raises SoftlabError for networks that have no single linear one."""
+        return head_of(self.model)
+
+
+Found = Mapping[str, float | Tensor]
+
+
+@dataclass(frozen=True)
+class Lens:
+    """A group of quantities that are measured together. clean: it attacks or corrupts no image, and is quick.
+
+    version: of its quantities that have none of their own.
+    """
+
+    name: str
+    version: int
+    quantities: Mapping[str, Quantity]
+    measure: Callable[[Look], Found]
+    clean: bool
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """The version of each of its quantities."""
+        return {name: quantity.version or self.version for name, quantity in self.quantities.items()}
+
+    @property
+    def own_versions(self) -> dict[str, int]:
+        """Of quantities that have another version than their lens."""
+        return {name: version for name, version in self.versions.items() if version != self.version}
+
+    @property
+    def edition(self) -> str:
+        """Part of a file's name: another one as soon as one of its quantities has another version."""
+        return f"{self.version}.{short_digest(self.own_versions)}" if self.own_versions else str(self.version)
+
+
+LENSES: dict[str, Lens] = {}
+QUANTITIES: dict[str, Quantity] = {}
+
+
+def lens(version: int, quantities: Mapping[str, Quantity], clean: bool = True):
+    """Register the function below as the lens of these quantities, under its own name."""
+
+    def register(measure: Callable[[Look], Found]) -> Callable[[Look], Found]:
+        LENSES[measure.__name__] = Lens(measure.__name__, version, quantities, measure, clean)
+        QUANTITIES.update(quantities)
+        return measure
+
+    return register
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What lenses measured of one network.
+
+    values: quantity -> number, in the units of its lens (may be NaN).  images: outcome -> array whose last axis goes
+    over images (bool or float32).  problems: name of a lens that could not be applied -> why.
+    """
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    images: Mapping[str, np.ndarray] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+def applied(one: Lens, look: Look) -> Numbers:
+    """What one lens says of a network. A lens that forgets a quantity of its own is an error."""
+    try:
+        found = one.measure(look)
+    except SoftlabError as error:
+        return Numbers(problems={one.name: str(error)})
+    images = {name: value.cpu().numpy() for name, value in found.items() if isinstance(value, Tensor)}
+    return Numbers({name: float(found[name]) for name in one.quantities}, images)
+
+
+def together(parts: Sequence[Numbers]) -> Numbers:
+    """What several lenses say of the same network."""
+    dictionaries = ([getattr(part, kind.name) for part in parts] for kind in fields(Numbers))
+    return Numbers(*({name: value for one in kind for name, value in one.items()} for kind in dictionaries))

@@ -1,0 +1,136 @@
+"""Numbers: every quantity of one network, measured once and stored beside it. `of(run, evaluation) -> Numbers`.
+
+One file for each lens, named by its edition and a digest of what it was measured on: a new lens, or a new version of a
+quantity, measures what its lens measures only. Weights are rounded to half precision first, so that a network from the
+store, from a zoo and from a record gives the same numbers. A file is written whole or not at all, and can be made
+again.
+"""
+
+import contextlib
+import copy
+import functools
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from softlab.errors import SoftlabError
+from softlab.files import read_arrays, short_digest, write_whole
+from softlab.numbers.look import Numbers, applied, together
+from softlab.numbers.quantities import LENSES, Look, Samples
+from softlab.provenance import store_folder
+from softlab.representation import device_of, refresh_statistics
+from softlab.training import zoo
+from softlab.training.data import Dataset, outside
+from softlab.training.experiment import Experiment
+from softlab.training.loop import cpu_threads, training_set
+from softlab.training.models import Network
+from softlab.training.runs import Run, dataset_of
+
+
+def of(
+    run: Run, evaluation: Mapping[str, Any], epoch: int | None = None, lenses: Container[str] | None = None
+) -> Numbers:
+    """The numbers of a network: those on file, the others measured now and kept.
+
+    evaluation: of a profile, {test_size, attack_size, attack_steps, test_data}; with attack_size 0 only clean lenses
+    are applied, as for a snapshot.  epoch: of a snapshot (0: before training; None: as trained). Before the end of
+    training, batch normalisations get fresh statistics: else these would decide what features look like.
+    lenses: names of those to apply (None: all).
+    """
+    dataset = dataset_of(run.experiment)
+    folder = _folder(run, epoch)
+    digest = evaluation_digest(dataset, evaluation)
+    found = []
+    look = None
+    for lens in LENSES.values():
+        if lenses is not None and lens.name not in lenses:
+            continue
+        if not lens.clean and (epoch is not None or evaluation["attack_size"] == 0):
+            continue
+        path = folder / f"{lens.name}-{lens.edition}-{digest}.npz"
+        numbers = _read(path)
+        if numbers is None or not (numbers.problems or set(lens.quantities) <= set(numbers.values)):
+            look = look or look_at(run, evaluation, epoch)
+            with cpu_threads(run.experiment.threads):
+                numbers = applied(lens, look)
+            _write(path, numbers)
+        found.append(numbers)
+    return together(found)
+
+
+def evaluation_digest(dataset: Dataset, evaluation: Mapping[str, Any]) -> str:
+    """A short name for what networks are measured on: these images, as many of them."""
+    return short_digest([dataset.digest, dict(evaluation)])
+
+
+def samples_of(experiment: Experiment, evaluation: Mapping[str, Any]) -> Samples:
+    """What a network of this experiment is measured on: test images of its classes, its training images as reference.
+
+    These have their true labels, also where it was trained on noisy ones.
+    """
+    dataset = dataset_of(experiment)
+    size = evaluation["test_size"]
+    reference = training_set(experiment.replace(label_noise=0.0), dataset, "cpu")
+    images = dataset.test_images
+    labels = dataset.test_labels
+    if other := evaluation.get("test_data"):
+        images, labels = outside(dataset, other)
+    parts = (dataset.fit_images, dataset.fit_labels), (images[:size], labels[:size])
+    attacked = evaluation["attack_size"]
+    steps = evaluation["attack_steps"]
+    return Samples(reference, *parts, attacked, steps, _corrupted(dataset.digest, size, other))
+
+
+REFRESHED = 10_000  # training images that give a snapshot's batch normalisations their statistics
+_PARTS = {"values": float, "images": np.asarray, "problems": str}  # of Numbers: how each entry is read
+
+
+@functools.lru_cache(maxsize=1)
+def _corrupted(*test_part: object) -> dict:
+    """Where the corrupted images of a test part are kept, so that they are made once for all networks of a study."""
+    return {}
+
+
+def _folder(run: Run, epoch: int | None) -> Path:
+    """In the run's folder; beside the store for a network of a zoo, which is not ours to write to."""
+    own = run.folder.parent not in (zoo.OWN, zoo.folder())
+    place = run.folder / "numbers" if own else store_folder() / ".numbers" / run.folder.name
+    return place if epoch is None else place / f"snapshot-{epoch:05d}"
+
+
+def look_at(run: Run, evaluation: Mapping[str, Any], epoch: int | None = None) -> Look:
+    """What the lenses see of a network, or of a snapshot: weights rounded, and the images that it is measured on."""
+    network: Network = copy.deepcopy(run.model) if epoch is None else run.snapshot(epoch)
+    if epoch is not None and epoch < run.experiment.epochs:
+        seen, _ = training_set(run.experiment, dataset_of(run.experiment), device_of(network))
+        refresh_statistics(network, seen[:REFRESHED])
+    round_weights(network)
+    return Look(network, samples_of(run.experiment, evaluation))
+
+
+def round_weights(network: nn.Module) -> None:
+    """Round weights and buffers to half precision, in place, as they are of all networks that are measured."""
+    with torch.no_grad():
+        for values in (*network.parameters(), *network.buffers()):
+            if values.is_floating_point():
+                values.copy_(values.half())
+
+
+def _write(path: Path, numbers: Numbers) -> None:
+    arrays = {f"{part}/{name}": np.asarray(value) for part in _PARTS for name, value in getattr(numbers, part).items()}
+    write_whole(path, lambda file: np.savez_compressed(file, **arrays))  # pyright: ignore[reportArgumentType]
+
+
+def _read(path: Path) -> Numbers | None:
+    """Numbers on file; None where there are none, or the file is damaged."""
+    parts: dict[str, dict[str, Any]] = {part: {} for part in _PARTS}
+    with contextlib.suppress(SoftlabError, KeyError, TypeError, ValueError):
+        for name, content in read_arrays(path).items():
+            part, _, what = name.partition("/")
+            parts[part][what] = _PARTS[part](content)
+        return Numbers(**parts)
+    return None

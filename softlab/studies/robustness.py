@@ -1,0 +1,159 @@
+"""Chapter 6's questions to the records: data or training, where a sign turns, what decides, and AutoAttack beside.
+
+cells_of("quick-confirm")[1000, 360]     # the table of networks trained on so many images for so many steps
+"""
+
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+from sklearn.isotonic import IsotonicRegression
+
+from softlab.numbers.quantities import QUANTITIES, RADII
+from softlab.studies import records, scales
+from softlab.studies.effects import Effect, _paired, averages, combined, effects, outcomes
+from softlab.studies.intervals import OPEN, Interval, each, means, t_interval
+
+Cells = Mapping[tuple[int, int], pandas.DataFrame]  # by training images and steps
+AUTOATTACK = records.RECORDS / "autoattack"  # tools/record_autoattack.py
+RADIUS_OF_AUTOATTACK = 4  # in 255ths
+
+
+def cells_of(profile: str) -> dict[tuple[int, int], pandas.DataFrame]:
+    """Recorded tables by training images and steps: studies training_images and training_images_more."""
+    found = {}
+    for (study, name, steps, images), rows in scales.cells("training_images", "training_images_more").items():
+        if name == profile:
+            epochs = records.about(study)[profile]["experiment"]["epochs"]
+            found[int(images), int(steps * epochs)] = rows
+    return dict(sorted(found.items()))
+
+
+def autoattack_file(profile: str, radius: float = RADIUS_OF_AUTOATTACK) -> Path:
+    """Where outcomes of AutoAttack at this radius, in 255ths, are on record for a profile's networks."""
+    return AUTOATTACK / (f"{profile}.npz" if radius == RADIUS_OF_AUTOATTACK else f"{profile}-{radius:g}.npz")
+
+
+def autoattacked(
+    table: pandas.DataFrame, profile: str, radius: float = RADIUS_OF_AUTOATTACK
+) -> dict[str, dict[str, list[float]]]:
+    """Accuracy (%) that the ladder leaves, and that AutoAttack alone leaves, of a table's networks that it has met.
+
+    {"the ladder" or "AutoAttack": {method: one of each network}}, of networks met to the end, in a profile's file, on
+    the same images: the first of those that the ladder has met where AutoAttack has met fewer. At .4/255 PGD-7 stands
+    for the ladder.
+    """
+    path = autoattack_file(profile, radius)
+    key = f"survives {radius:g}/255"
+    found: dict[str, dict[str, list[float]]] = {"the ladder": {}, "AutoAttack": {}}
+    if not path.with_suffix(".json").exists():
+        return found
+    done = json.loads(path.with_suffix(".json").read_bytes())
+    with np.load(path, allow_pickle=False) as file:
+        for name, method, images in zip(table["id"], table["method"], table["images"], strict=True):
+            if name in done:
+                met = file[name]
+                for by_method, right in zip(found.values(), (images[key][: len(met)], met), strict=True):
+                    by_method.setdefault(method, []).append(100 * float(right.mean()))
+    return found
+
+
+def left_by_weak_attack(table: pandas.DataFrame) -> dict[str, Interval]:
+    """Share (%) of images that seven steps of PGD on cross-entropy leave at 4/255, and a better attack does not."""
+    at = RADII.index(RADIUS_OF_AUTOATTACK)
+    survived = outcomes(table, "survived")  # (rungs, radii, images)
+    share: Any = each(lambda one: 100 * float((one[1] & ~one[2])[at].mean()), survived)
+    return {m: one.of(table, "images that the weak attack alone leaves (%)") for m, one in means(share).items()}
+
+
+def effect_apart(
+    here: pandas.DataFrame, there: pandas.DataFrame, quantity: str, method: str, against: str = "baseline"
+) -> Effect:
+    """What a method does to a quantity in one table minus what it does in another, paired by seed.
+
+    Over seeds and images where both have the same images, as one data set cut to two sizes; OPEN without a common seed.
+    """
+    pairs = []
+    for table in (here, there):
+        found = {name: pair for name, *pair in _paired(table, quantity, against)}
+        pairs.append(found.get(method, [table[:0].set_index("seed")] * 2))
+    seeds = [seed for seed in pairs[0][0].index if seed in pairs[1][0].index]
+    parts = [rows.loc[seeds] for pair in pairs for rows in pair]
+    return combined(quantity, parts, lambda a, b, c, d: (a - b) - (c - d), here)
+
+
+def turns(cells: Mapping[tuple[int, int], Effect]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Between which cells of a grid the sign of an effect turns for certain, along its rows and along its columns.
+
+    The last cell before and the first after; an effect whose interval contains zero is on neither side, nor is one of
+    fewer than three seeds, whose interval is too uncertain.
+    """
+    found = []
+    sides = {cell: one.interval.side() for cell, one in cells.items() if one.interval.n > 2}
+    for along, fixed in ((0, 1), (1, 0)):
+        for place in sorted({cell[fixed] for cell in cells}):
+            sure = sorted((at for at in sides if at[fixed] == place and sides[at]), key=lambda at: at[along])
+            found += [(low, high) for low, high in itertools.pairwise(sure) if sides[low] != sides[high]]
+    return found
+
+
+def per_doubling(cells: Cells, method: str, quantity: str, against: str | None = None) -> tuple[Interval, ...]:
+    """What twice the training images, twice the steps, and both together change in a quantity of a method's networks.
+
+    Of each seed: the slopes of a plane over the logarithms of both, by least squares; of seeds with a value in every
+    cell.  OPEN without one.  against: of the difference to this method's networks.  In the units in which the book
+    writes the quantity.
+    """
+    rows = pandas.concat([one.assign(place=number) for number, one in enumerate(cells.values())])
+    of = {m: rows[rows["method"] == m].pivot(index="place", columns="seed", values=quantity) for m in (method, against)}
+    values = (of[method] - of[against] if against else of[method]).dropna(axis=1)
+    if values.shape[1] == 0 or len(values) < len(cells):
+        return OPEN, OPEN, OPEN
+    plane = np.column_stack([np.log2(list(cells)), np.ones(len(cells))])
+    images, steps, _ = np.linalg.lstsq(plane, values.to_numpy(), rcond=None)[0]
+    one = QUANTITIES[quantity]
+    table = next(iter(cells.values()))
+    parts = {"training images": images, "steps": steps, "images and steps": images + steps}
+    what = f"change of {one.changed} with twice the"
+    images, steps, both = (t_interval(one.factor * of).of(table, f"{what} {name}") for name, of in parts.items())
+    return images, steps, both
+
+
+def scores_by_axis(cells: Cells, quantity: str, methods: Sequence[str]) -> dict[str, dict[str, float]]:
+    """How well each of six things orders what methods do to a quantity in the cells: {thing: {method: score}}."""
+    sizes = np.array(list(cells), dtype=float)
+    axes = {"training images": sizes[:, 0], "steps": sizes[:, 1], "passes over the data": sizes[:, 1] / sizes[:, 0]}
+    for name in ("training accuracy", "accuracy", "gap"):
+        axes[f"{name} of the baseline"] = np.array([averages(one, name)["baseline"].mean for one in cells.values()])
+    moved = [effects(one, quantity) for one in cells.values()]
+    found: dict[str, dict[str, float]] = {name: {} for name in axes}
+    for method in methods:
+        there = np.array([method in one for one in moved])
+        values = [one[method].interval.mean for one in moved if method in one]
+        for name, at in axes.items() if there.sum() > 5 else ():
+            found[name][method] = fall_together(at[there], values)
+    return found
+
+
+def fall_together(x: Sequence[float], y: Sequence[float]) -> float:
+    """How well x orders y by itself: 1 where all points lie on one rising or one falling curve.
+
+    The share of squared error that such a curve, fitted without a point, saves in predicting it, against the mean of
+    the others; below 0 where the curve does worse than that mean.  At least three points.
+    """
+    at = np.asarray(x, dtype=float)
+    values = np.asarray(y, dtype=float)
+    others = [np.arange(len(at)) != one for one in range(len(at))]
+    curve = [_monotone(at[some], values[some])(at[~some])[0] for some in others]
+    mean = [values[some].mean() for some in others]
+    return float(1 - ((values - curve) ** 2).sum() / ((values - mean) ** 2).sum())
+
+
+def _monotone(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """The better of the best rising and the best falling curve; points at one place count together."""
+    curves = [IsotonicRegression(increasing=up, out_of_bounds="clip").fit(x, y).predict for up in (True, False)]
+    return min(curves, key=lambda curve: float(((y - curve(x)) ** 2).sum()))

@@ -1,0 +1,114 @@
+"""The same effects at several scales: this build's table of a study, and all that are on record."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas
+
+from softlab.profile import Profile, load_profile, packaged_profiles
+from softlab.studies import records
+from softlab.studies.effects import Effects, averages, effects
+from softlab.studies.intervals import Interval
+
+
+def effects_at_scales(
+    table: pandas.DataFrame, quantity: str, settings: Profile, study: str = "core"
+) -> dict[str, Effects]:
+    """What methods do to a quantity, in this table of a study and at every scale on record: {its description: Effects}.
+
+    A scale without anything to compare is left out.
+    """
+    tables = comparable(tables_at_scales(table, settings, study), quantity)
+    found = {label: effects(one, quantity) for label, one in tables.items()}
+    return {label: one for label, one in found.items() if any(effect.interval.n for effect in one.values())}
+
+
+def comparable(tables: Mapping[str, pandas.DataFrame], quantity: str) -> dict[str, pandas.DataFrame]:
+    """Without those where an attack leaves hardly one image in twenty standing: to nothing, methods do nothing."""
+    return {label: one for label, one in tables.items() if not at_the_floor(one, quantity)}
+
+
+def at_the_floor(table: pandas.DataFrame, quantity: str) -> bool:
+    """Is this accuracy under attack below five percent, for the baseline of this table?"""
+    return quantity.startswith("robust") and table.loc[table["method"] == "baseline", quantity].mean() < 0.05
+
+
+def tables_at_scales(table: pandas.DataFrame, settings: Profile, study: str = "core") -> dict[str, pandas.DataFrame]:
+    """This table of a study and all on record, by their description: those that have a baseline, this setting first.
+
+    Of tables of one setting only that whose seeds start last, which nobody had looked at: the same networks again, or
+    others of the same kind, are no other scale. Nor is the same setting in another precision.
+    """
+    own = settings.experiment.as_dict()
+    about = records.about(study)
+    found = [(f"this build: {settings.description}", own, table)]
+    for name, one in records.scales(study, besides=table).items():
+        found.append((about[name]["description"], about[name].get("experiment"), one))
+    usual = [setting for _, setting, _ in found if (setting or {}).get("precision") == "auto"]
+    found = [
+        one for one in found if one[1] == own or one[1] in usual or {**(one[1] or {}), "precision": "auto"} not in usual
+    ]
+    found.sort(key=lambda one: (one[1] != own, one[2]["seed"].min()))
+    last = {json.dumps(setting, sort_keys=True): (label, one) for label, setting, one in found}
+    return {label: one for label, one in last.values() if "baseline" in set(one["method"])}
+
+
+ByMethod = dict[str, dict[Any, Interval]]  # method -> setting -> interval
+
+
+def cells(*studies: str) -> dict[Any, pandas.DataFrame]:
+    """Recorded tables of these studies, cut by what their grids vary: {(study, profile, value, …): table}."""
+    tables = {(study, name): table for study in studies for name, table in records.scales(study).items()}
+    parts: Any = {key: table.groupby(records.varied(table), dropna=False, sort=False) for key, table in tables.items()}
+    return {(*key, *values): rows for key, some in parts.items() for values, rows in some}
+
+
+def generalization_gaps(
+    tables: Mapping[Any, pandas.DataFrame], methods: Sequence[str]
+) -> tuple[dict[Any, float], ByMethod, ByMethod]:
+    """The generalization gap of plain training in each setting, confidence gaps there, and changes of ECE, in points.
+
+    tables: setting -> table.  Left out are those without a baseline or its accuracy on training images, of which the
+    generalization gap takes that on test images, and those whose baselines another setting before has.
+    """
+    ahead = {}
+    seen = set()
+    gaps, changes = ({m: {} for m in methods} for _ in range(2))
+    for setting, table in tables.items():
+        plain: Any = table[table["method"] == "baseline"]
+        more = 100 * float((plain["training accuracy"] - plain["accuracy"]).mean())
+        if math.isfinite(more) and seen.isdisjoint(plain["gap"]):
+            ahead[setting], seen = more, {*seen, *plain["gap"]}
+            mean = averages(table, "gap")
+            change = effects(table, "ECE")
+            for m in methods:
+                gaps[m] |= {setting: mean[m].scaled(100)} if m in mean else {}
+                changes[m] |= {setting: change[m].interval.scaled(100)} if m in change else {}
+    return ahead, gaps, changes
+
+
+def spoken_of(settings: Profile) -> Profile:
+    """The profile whose core a page speaks of: one that comes with softlab and has the same setting on record, with
+    seeds that nobody had looked at; the profile itself where there is none, or where something of it was changed."""
+    if settings.is_packaged() and settings.seeds == load_profile(settings.name).seeds:
+        for other in map(load_profile, sorted({*packaged_profiles()} & {*records.about("core")})):
+            same = other.experiment == settings.experiment and other.evaluation == settings.evaluation
+            if same and other.standing == "confirmatory" and settings.methods.items() <= other.methods.items():
+                return other
+    return settings
+
+
+def headline(settings: Profile) -> pandas.DataFrame:
+    """The numbers of the core that pages speak of (`spoken_of`), as of records.study_table: one number, everywhere."""
+    if (other := spoken_of(settings)) == settings:
+        return records.study_table(settings)
+    return records.scales("core")[other.name].loc[lambda table: table["method"].isin(settings.methods)]
+
+
+def tally(tables: Mapping[str, pandas.DataFrame], quantity: str, side: str, *methods: str) -> tuple[int, int]:
+    """At how many scales all these methods do so, and of how many that can say. side: `falls` or `rises`."""
+    found = [effects(table, quantity) for table in tables.values()]
+    known = [one for one in found if all(one[method].interval.n > 1 for method in methods)]
+    return sum(getattr(one, side)(*methods) for one in known), len(known)

@@ -1,0 +1,339 @@
+"""Training, top to bottom in one function: `epochs(experiment, dataset)` yields the state after every epoch.
+
+What a caller does with a state (keep the weights, write a checkpoint, draw a curve) is the caller's business.
+"""
+
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from softlab import regularizers
+from softlab.batches import as_pixels, sent, stream, stream_seed
+from softlab.errors import SoftlabError
+from softlab.training import models
+from softlab.training.data import Dataset
+from softlab.training.experiment import Experiment
+from softlab.training.sampling import balanced_subset, flip_shift, resampled
+
+# Part of every run id. Raise it when the same experiment gives another network: what is drawn, seen or stepped, here
+# or in batches.py, or the default of a field. tests/test_golden.py fails until that is done.
+TRAINING = 1
+FITTED = 5000  # training images, the first, that a part of a network may be computed from
+REACH = {"flip": 0, "flip_shift": 4}  # pixels that an augmentation shifts by
+HISTORY = (
+    "loss",  # mean of what was minimised
+    "accuracy",  # share of images whose largest logit is the class with the most target
+    "feature_magnitude",  # mean RMS ‖f‖/√D of the features trained on
+    "regularization",  # label smoothing's first part at alpha = 1, for that class
+    "error_amplification",  # its second part
+    "learning_rate",  # after the epoch's last step
+    "seconds",
+)
+
+
+@dataclass
+class TrainingState:
+    """A network in training after `epoch` epochs; `history` has one number of each kind in HISTORY per epoch."""
+
+    epoch: int
+    model: models.Network
+    averages: dict[str, Tensor]  # the optimizer's own state
+    history: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in HISTORY})
+
+
+def resolve(experiment: Experiment, device: str | torch.device) -> Experiment:
+    """The experiment as this device runs it: `auto` precision becomes bf16 where the hardware has it, else fp32."""
+    if experiment.precision != "auto":
+        return experiment
+    kind = torch.device(device).type
+    has_bf16 = False
+    if kind == "cuda":
+        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif kind == "cpu":
+        asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        has_bf16 = any(getattr(torch.cpu, name, bool)() for name in asked)
+    return experiment.replace(precision="bf16" if has_bf16 else "fp32")
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """The device of that name; by default a GPU if there is one, else the CPU. On a GPU, fp32 will mean fp32.
+
+    Raises SoftlabError where the name is unknown or the machine has no such device.
+    """
+    with warnings.catch_warnings():  # torch 2.9 has another name for it, and says so
+        warnings.simplefilter("ignore", UserWarning)
+        torch.backends.cudnn.allow_tf32 = False  # convolutions in fp32 would round to ten bits, and so would attacks
+    available = ["cpu"] + ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
+    if name is None:
+        return torch.device(available[1] if len(available) > 1 else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise SoftlabError(f"{name!r} is no device (here: {', '.join(available)})") from None
+    if device.type not in available or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
+        raise SoftlabError(f"device {name!r} is not on this machine (here: {', '.join(available)})")
+    return device
+
+
+def build_model(experiment: Experiment, dataset: Dataset) -> models.Network:
+    """The experiment's network before training: the same initial weights for every method."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(stream_seed(experiment.seed, "weights"))
+        model = build_network(experiment, **network_shape(dataset), mean=dataset.mean, std=dataset.std)
+    models.fit_to(model, dataset.train_images[:FITTED])
+    return model
+
+
+def network_shape(dataset: Dataset) -> dict[str, int]:
+    """What a network's shape takes from the data: num_classes, in_channels, image_size."""
+    channels, *_, size = dataset.train_images.shape[1:]
+    return {"num_classes": len(dataset.classes), "in_channels": channels, "image_size": size}
+
+
+def build_network(experiment: Experiment, num_classes: int, in_channels: int, **given) -> models.Network:
+    """The network that an experiment names, as its method prepares it, drawn from torch's global generator."""
+    shape = {
+        key: getattr(experiment, key) for key in ("width", "stem_stride", "feature_dimension", "head", "head_bias")
+    }
+    model = models.build(experiment.model, num_classes, in_channels, **shape, **given)
+    regularizers.get(experiment.method, **experiment.method_parameters).prepare(model)
+    return model
+
+
+def epochs(
+    experiment: Experiment, dataset: Dataset, device: str | torch.device = "cpu", resume: TrainingState | None = None
+) -> Iterator[TrainingState]:
+    """Train, yielding the state before the first epoch (or the one resumed from) and after each.
+
+    The state is the same object each time: copy what must last. On the CPU, a run that is resumed from a state
+    ends with the same bits as one that was not interrupted.
+    Raises SoftlabError if the method returns targets or a loss of the wrong kind, the loss stops being finite, or a
+    batch does not fit into the GPU's memory.
+    """
+    experiment = resolve(experiment, device)
+    device = torch.device(device)
+    method = regularizers.get(experiment.method, **experiment.method_parameters)
+    images, labels = training_set(experiment, dataset, device)
+    state = resume or TrainingState(0, build_model(experiment, dataset), {})
+    model = state.model
+    model.to(device).to(memory_format=torch.channels_last)
+    optimizer = make_optimizer(model, experiment, state.averages, method.weight_decay)
+    half = experiment.precision == "bf16"
+    network = _WithFeatures(model)
+    if experiment.compiled and asks_model(method):
+        raise SoftlabError(f"method {experiment.method!r} asks the network itself: it takes compiled=false")
+    if experiment.compiled and device.type == "cuda":
+        network = torch.compile(network)
+    one_hot = functional.one_hot(labels, len(dataset.classes)).float()
+    per_pass = math.ceil(len(images) / experiment.batch_size)
+    per_epoch = experiment.steps_per_epoch or per_pass
+    total_steps = per_epoch * experiment.epochs
+
+    with cpu_threads(experiment.threads), _out_of_memory_explained(experiment.batch_size, device), safe_kernels(model):
+        yield state
+        for epoch in range(state.epoch, experiment.epochs):
+            started = perf_counter()
+            model.train()
+            method.begin_epoch(model)
+            sums = torch.zeros(5, device=device)
+            finite_steps = torch.zeros((), device=device)
+            seen = 0
+            batches = ()
+            for step in range(per_epoch):
+                position = epoch * per_epoch + step
+                done, now = divmod(position, per_pass)  # passes over the images
+                if now == 0 or not batches:  # in a new order, in batches that differ by one image at most
+                    order = torch.randperm(len(images), generator=stream(experiment.seed, "order", done))
+                    batches = order.to(device).tensor_split(per_pass)
+                chosen = batches[now]
+                rate = experiment.learning_rate * schedule(position / total_steps, experiment)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                batch = as_pixels(images[chosen])
+                if experiment.augmentation in REACH:
+                    moves = stream(experiment.seed, "augmentation", epoch, step)
+                    batch = flip_shift(batch, moves, REACH[experiment.augmentation])
+                draws = stream(experiment.seed, "method", epoch, step)
+                batch, targets = method.transform(batch, one_hot[chosen], draws)
+                regularizers.check_batch(experiment.method, position, batch, targets, one_hot[chosen])
+                batch, extra = method.with_model(model, batch, targets, draws)
+                with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                    keep = dropout_mask(len(batch), model, experiment, epoch, step, device)
+                    features, logits = network(batch.contiguous(memory_format=torch.channels_last), keep)
+                    hidden, targets = method.hidden(features, targets, draws)
+                    if hidden is not features:
+                        logits = model.head(hidden if keep is None else hidden * keep)
+                features = features.float()
+                logits = logits.float()
+                loss = method.loss(logits, targets, features, model.head, position / total_steps)
+                loss = loss if extra is None else loss + extra
+                regularizers.check_loss(experiment.method, position, loss, logits)
+                optimizer.zero_grad(set_to_none=True)
+                loss.mean().backward()
+                optimizer.step()
+                sums += batch_sums(loss, logits, targets, features)
+                finite_steps += sums[0].isfinite()  # once it is not finite, it stays so
+                seen += len(batch)
+            means = (sums / seen).tolist()  # the epoch's only wait for the device
+            for name, value in zip(HISTORY, means, strict=False):
+                if not math.isfinite(value):
+                    step = epoch * per_epoch + int(finite_steps)
+                    slower = f"a learning_rate below {experiment.learning_rate}, precision=fp32, or a weaker method"
+                    raise SoftlabError(
+                        f"training diverged: {name} of method {experiment.method!r} (seed {experiment.seed}) became "
+                        f"{value} in epoch {epoch + 1}, step {step}: "
+                        + (f"try {slower}" if step else "its very first loss is not finite, so look there")
+                    )
+            for name, value in zip(HISTORY, [*means, rate, perf_counter() - started], strict=True):
+                state.history[name].append(value)
+            state.epoch = epoch + 1
+            state.averages = averages_of(model, optimizer)
+            yield state
+
+
+def asks_model(method: regularizers.Regularizer) -> bool:
+    """Whether a method looks at images through the network, beside the step itself."""
+    return type(method).with_model is not regularizers.Regularizer.with_model
+
+
+def chosen_of(experiment: Experiment, labels: Tensor) -> Tensor | slice:
+    """Which of a data set's training images this experiment trains on, as an index. labels: of all of them."""
+    if experiment.train_size is None:
+        return slice(None)
+    return balanced_subset(labels, experiment.train_size, stream(experiment.seed, "subset"))
+
+
+def training_set(experiment: Experiment, dataset: Dataset, device: torch.device | str) -> tuple[Tensor, Tensor]:
+    """Images (uint8) and labels, noise included, that this experiment trains on, on its device."""
+    images = dataset.train_images
+    labels = dataset.train_labels
+    chosen = chosen_of(experiment, labels)
+    images = images[chosen]
+    labels = labels[chosen]
+    if experiment.label_noise > 0:
+        noise = stream(experiment.seed, "label_noise")
+        labels = resampled(labels, experiment.label_noise, len(dataset.classes), noise)
+    return images.to(device), labels.to(device)
+
+
+def schedule(progress: float, experiment: Experiment) -> float:
+    """Learning rate as a share of its peak at `progress` in [0, 1): linear warm-up, then linear or cosine to 0."""
+    if progress < experiment.warmup:
+        return 0.1 + 0.9 * progress / experiment.warmup
+    left = (1 - progress) / (1 - experiment.warmup)
+    return left if experiment.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2
+
+
+def make_optimizer(
+    model: nn.Module, experiment: Experiment, averages: dict[str, Tensor], weight_decay: float | None = None
+) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum, or AdamW; decays what has two dimensions and more. `averages` resumes it.
+
+    weight_decay: None: the experiment's.
+    """
+    decay = experiment.weight_decay if weight_decay is None else weight_decay
+    parameters = dict(model.named_parameters())
+    decayed = [parameter for parameter in parameters.values() if parameter.ndim > 1]
+    free = [parameter for parameter in parameters.values() if parameter.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": decay}, {"params": free, "weight_decay": 0.0}]
+    fused = next(model.parameters()).device.type in ("cpu", "cuda")
+    if experiment.optimizer == "sgd":
+        moving = {"momentum": experiment.momentum, "nesterov": experiment.momentum > 0}
+        optimizer = torch.optim.SGD(groups, experiment.learning_rate, fused=fused, **moving)
+    else:
+        optimizer = torch.optim.AdamW(groups, experiment.learning_rate, (experiment.momentum, 0.999), fused=fused)
+    for name, kept in averages.items():  # in the parameter's own memory layout, which the fused step relies on
+        kind, _, parameter = name.partition("/")
+        like = parameters[parameter] if kept.ndim else kept.to(parameters[parameter].device)  # or a count of steps
+        optimizer.state[parameters[parameter]][kind] = torch.empty_like(like).copy_(kept)
+    return optimizer
+
+
+def averages_of(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's tensors as {kind/parameter: tensor}: with the weights, all that resuming needs."""
+    state = {name: optimizer.state.get(parameter, {}) for name, parameter in model.named_parameters()}
+    found = {f"{kind}/{name}": value for name, kept in state.items() for kind, value in kept.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+@torch.no_grad()
+def batch_sums(loss: Tensor, logits: Tensor, targets: Tensor, features: Tensor) -> Tensor:
+    """Sums over a batch of the first five quantities in HISTORY, (5,), left on the device."""
+    labels = targets.argmax(1)
+    regularization, amplification = regularizers.label_smoothing_terms(logits, labels)
+    magnitude = features.norm(dim=1) / features.shape[1] ** 0.5
+    right = (logits.argmax(1) == labels).float()
+    return torch.stack([loss, right, magnitude, regularization, amplification]).sum(1)
+
+
+def dropout_mask(count: int, model: models.Network, experiment: Experiment, epoch, step, device) -> Tensor | None:
+    """What features (count, D) are multiplied with: 0, or 1/(1 - dropout); None without dropout."""
+    if experiment.dropout == 0:
+        return None
+    dimension = next(module.in_features for module in model.head.modules() if isinstance(module, nn.Linear))
+    drawn = torch.rand(count, dimension, generator=stream(experiment.seed, "dropout", epoch, step))
+    return sent((drawn >= experiment.dropout) / (1 - experiment.dropout), device)
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Let torch use `count` CPU threads inside the block: their number changes rounding."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+NARROW = 8  # channels: what a processor with AVX2 computes at once
+
+
+@contextmanager
+def safe_kernels(model: nn.Module) -> Iterator[None]:
+    """Without oneDNN inside the block where it would write beyond its memory.
+
+    In the weights' gradient of a convolution to fewer than NARROW channels, oneDNN 3.13 (torch 2.15) does so on
+    processors that have AVX2 and no AVX-512, and the process ends, at once or later. Elsewhere nothing changes.
+    """
+    wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    narrow = any(isinstance(one, nn.Conv2d) and one.out_channels < NARROW for one in model.modules())
+    if wide or not narrow:
+        yield
+        return
+    before = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.set_flags(_enabled=False)
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.set_flags(_enabled=before)
+
+
+@contextmanager
+def _out_of_memory_explained(batch_size: int, device: torch.device) -> Iterator[None]:
+    """Turn the GPU's refusal into one line with the batch size to try."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+        advice = f"try batch_size={batch_size // 2}" if batch_size > 1 else "try a narrower network"
+        raise SoftlabError(f"batch_size={batch_size} does not fit into the memory of {name}: {advice}") from None
+
+
+class _WithFeatures(nn.Module):
+    """Features and logits in one forward pass, as one graph to compile; `keep` (N, D) drops features for the head."""
+
+    def __init__(self, model: models.Network):
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        features = self.model.features(images)
+        return features, self.model.head(features if keep is None else features * keep)

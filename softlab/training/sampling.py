@@ -1,0 +1,50 @@
+"""Which images a network sees: balanced subsets, noisy labels, augmentation. Draws come from batches.stream."""
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+from softlab.batches import sent
+from softlab.errors import SoftlabError
+
+
+def balanced_subset(labels: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    """Indices (size,) of a random subset with as many samples of each class as can be, in random order.
+
+    labels: (N,) int64. Raises SoftlabError if there are fewer than `size` samples.
+    """
+    if size > len(labels):
+        raise SoftlabError(f"{size} images were asked for, but the data set has {len(labels)}")
+    order = torch.randperm(len(labels), generator=generator)
+    rank = torch.empty_like(order)  # the how-manieth of its class, in the random order
+    for label in labels.unique():
+        members = order[labels[order] == label]
+        rank[members] = torch.arange(len(members))
+    return order[rank[order].argsort(stable=True)][:size]
+
+
+def resampled(labels: Tensor, share: float, classes: int, generator: torch.Generator) -> Tensor:
+    """Labels (N,) of which round(share · N), chosen at random, are drawn anew from 0 … classes - 1 (symmetric noise).
+
+    A draw may hit the true class: share · (1 - 1/classes) of all labels are wrong, on average.
+    """
+    noisy = labels.clone()
+    chosen = torch.randperm(len(labels), generator=generator)[: round(share * len(labels))]
+    noisy[chosen] = torch.randint(classes, (len(chosen),), generator=generator)
+    return noisy
+
+
+def flip_shift(images: Tensor, generator: torch.Generator, reach: int = 4) -> Tensor:
+    """Mirror each image with probability ½ and shift it by up to `reach` pixels, the border reflected."""
+    count, channels, height, width = images.shape
+    mirrored = torch.rand(count, generator=generator) < 0.5
+    offsets = torch.randint(2 * reach + 1, (count, 2), generator=generator)
+    rows = offsets[:, 0, None] + torch.arange(height)
+    columns = offsets[:, 1, None] + torch.arange(width)
+    columns = torch.where(mirrored[:, None], columns.flip(1), columns)
+    rows = sent(rows, images.device)
+    columns = sent(columns, images.device)
+    padded = functional.pad(images, (reach,) * 4, mode="reflect")
+    which = torch.arange(count, device=images.device)[:, None, None, None]
+    channel = torch.arange(channels, device=images.device)[None, :, None, None]
+    return padded[which, channel, rows[:, None, :, None], columns[:, None, None, :]]
