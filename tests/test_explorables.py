@@ -24,6 +24,7 @@ CELLS = {
     "reliability": ("05_calibration", ["explore-reliability"]),
     "cones": ("02_cones", ["interior", "two-features", "draw-rows", "explore-two-features"]),
     "maxsup-field": ("07_maxsup", ["draw-rates", "explore-rates"]),
+    "slope-plane": ("06_robustness", ["plane-networks", "explore-plane"]),
 }
 STAND_INS = """
 from types import SimpleNamespace
@@ -68,6 +69,10 @@ losses = {
 }
 points = figures.plane_points(8, 0.85)
 forces = [figures.minus_gradient(one, points) for one in losses.values()]
+""",
+    "slope-plane": """
+steep = scales("core")["quick-fp32"]
+radius_4 = "robust, 4/255"
 """,
 }
 MOVE = """
@@ -200,7 +205,7 @@ def test_a_number_that_json_does_not_have_is_refused(monkeypatch):
 
 def test_live_forms_follow_each_of_their_controls_in_a_kernel(monkeypatch, tmp_path):
     chapters = {name: code_cells(chapter) for name, (chapter, _) in CELLS.items()}
-    imports = [text for cells in chapters.values() for name, text in cells.items() if name.startswith("imports")]
+    imports = [text for cells in chapters.values() for name, text in cells.items() if "imports" in name]
     sources = [*imports, STAND_INS]
     for name, (_, ids) in CELLS.items():
         sources += [GIVEN[name], *(chapters[name][one] for one in ids), MOVE]
@@ -209,7 +214,7 @@ def test_live_forms_follow_each_of_their_controls_in_a_kernel(monkeypatch, tmp_p
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
     said = [one.text for cell in notebook.cells for one in cell.outputs if one.get("name") == "stdout"]
-    assert [re.findall(r"\d(?= controls move)", one)[0] for one in said] == ["2", "1", "6", "4"]
+    assert [re.findall(r"\d(?= controls move)", one)[0] for one in said] == ["2", "1", "6", "4", "3"]
 
 
 def code_cells(chapter: str) -> dict[str, str]:
@@ -220,5 +225,5 @@ def code_cells(chapter: str) -> dict[str, str]:
 def test_every_explorable_of_the_chapters_is_one_that_is_drawn():
     called = [cell for path in (ROOT / "notebooks").glob("0*.ipynb") for cell in code_cells(path.stem).values()]
     names = re.findall(r'^explorable\(\n?\s*"([\w-]+)"', "\n".join(called), re.MULTILINE)
-    drawn = re.search(r"const pictures = \{(.*?)\};", (CODE / "explorables.js").read_text())[1]
+    drawn = re.search(r"(?s)const pictures = \{(.*?)\};", (CODE / "explorables.js").read_text())[1]
     assert sorted(names) == sorted(CELLS) == sorted(re.findall(r'"([\w-]+)":', drawn))

@@ -271,7 +271,85 @@ function makeExplorables(laboratory) {
     };
   }
 
-  const pictures = { "gap-law": gapLaw, "reliability": reliability, "cones": cones, "maxsup-field": maxsupField };
+  // Margin over slope, chapter 6 --------------------------------------------------------------------------------------
+
+  /* networks: {text, label, color, marker, scene, attack, seeds: name -> [slope, margin, attacked]}: changes of the mean
+     logarithms beside plain training, and of accuracy under attack in points. plain: its looks. The first of the seeds
+     is their mean. Only networks of the scene of the one that is chosen are seen. */
+  function slopePlane({ networks, plain: baseline }, ui, { svg, line, circle, word, mark, chart }) {
+    const [LEFT, RIGHT, TOP, BOTTOM] = [44, 22, 30, 38];
+    const which = ui.choice("network", networks.map(({ text }) => text));
+    const most = Math.max(...networks.map(({ seeds }) => Object.keys(seeds).length)) - 1;
+    const own = () => networks[which.value];
+    const seedOf = ({ seeds }, place) => Object.entries(seeds)[Math.min(place, Object.keys(seeds).length - 1)];
+    const seed = ui.slider("seed", [0, 0, most, 1], (place) => seedOf(own(), place)[0]);
+    const heat = ui.slider("temperature T", [0, -2, 2, 0.05], (power) => (2 ** power).toFixed(2));
+    const all = [[0, 0], ...networks.flatMap(({ seeds }) => Object.values(seeds))];
+    const span = [0, 1].map((axis) => {
+      const values = all.map((place) => place[axis]);
+      return [Math.min(...values) - 0.25, Math.max(...values) + 0.25];
+    });
+    const wide = Math.max(...span.map(([from, to]) => to - from));
+    const [across, up] = span.map(([from, to], axis) => {
+      const [low, high] = [(from + to - wide) / 2, (from + to + wide) / 2];
+      const ticks = [-5, -4, -3, -2, -1, 0, 1, 2].filter((value) => value > low && value < high);
+      return { from: low, to: high, ticks, label: `change of log ${["slope", "margin"][axis]}` };
+    });
+    const side = () => ui.width(440) - LEFT - RIGHT;
+    ui.take((hold) => {
+      if (hold === "here") { // along its line only: what is moved there is a temperature
+        const [slope, margin] = seedOf(own(), seed.value)[1];
+        return ([x, y]) => {
+          const at = [across.from + (wide * (x - LEFT)) / side(), up.to - (wide * (y - TOP)) / side()];
+          heat.value = clamp(-(at[0] - slope + at[1] - margin) / 2 / Math.log(2), 2);
+        };
+      }
+      which.value = hold;
+    });
+    return (changed) => {
+      if (changed === which) heat.value = 0;
+      const one = own();
+      const [name, [slope, margin, attacked]] = seedOf(one, seed.value);
+      const power = Number(heat.value);
+      const { box, x, y } = chart("change of log margin against change of log slope",
+        [side() + LEFT + RIGHT, side() + TOP + BOTTOM], [LEFT, RIGHT, TOP, BOTTOM], across, up);
+      for (const factor of [0.25, 0.5, 1, 2, 4]) {
+        const [rise, ends] = [Math.log(factor), []];
+        for (const value of [across.from, across.to, up.from - rise, up.to - rise])
+          if (value >= across.from - 1e-9 && value <= across.to + 1e-9 && value + rise >= up.from - 1e-9 &&
+            value + rise <= up.to + 1e-9) ends.push(value);
+        if (ends.length < 2) continue;
+        const [low, high] = [Math.min(...ends), Math.max(...ends)];
+        box.append(line([low, high].map((value) => [x(value), y(value + rise)]),
+          factor === 1 ? { stroke: "currentColor" } : { class: "axis", "stroke-dasharray": "3 3" }),
+        word(x(high) - 4, y(high + rise) + (high + rise > up.to - 0.1 ? -4 : 14), `× ${factor}`, { "text-anchor": "end" }));
+      }
+      box.append(mark(baseline, x(0), y(0)));
+      networks.forEach((other, place) => {
+        if (other.scene !== one.scene || other === one) return;
+        const shape = mark(other, ...[0, 1].map((axis) => [x, y][axis](seedOf(other, seed.value)[1][axis])));
+        shape.setAttribute("opacity", 0.45);
+        shape.dataset.hold = place;
+        shape.append(svg("title", {}, other.text));
+        box.append(shape);
+      });
+      const here = [x(slope - power * Math.log(2)), y(margin - power * Math.log(2))];
+      if (power) box.append(line([[x(slope), y(margin)], here], { stroke: "currentColor", "stroke-width": 2 }));
+      box.append(mark(one, ...here), word(here[0] + 15, here[1] + 18, one.label, { class: "halo" }), circle(here, 11, { class: "handle", "data-hold": "here" }));
+      const times = (value) => Math.exp(value).toFixed(2);
+      const many = Math.abs(attacked).toFixed(1);
+      const than = attacked < 0 ? "fewer" : "more";
+      const said = `${one.text}, ${name}: the margin is ${times(margin)} times plain training’s, the slope ` +
+        `${times(slope)} times, so margin over slope is ${times(margin - slope)} times as large. An attack of ` +
+        `${one.attack} leaves ${many} points ${than}.` + (power ? ` At temperature ${(2 ** power).toFixed(2)} margin ` +
+        `and slope are ${times(-power * Math.log(2))} times what they were, and neither their ratio nor what the ` +
+        "attack leaves has changed." : "");
+      return { pictures: [box], said };
+    };
+  }
+
+  const pictures = { "gap-law": gapLaw, "reliability": reliability, "cones": cones, "maxsup-field": maxsupField,
+    "slope-plane": slopePlane };
   return { law, forcesOn, calibrationOf, nearestApex, pictures };
 }
 

@@ -10,5 +10,5 @@ from softlab.figures.grids import against, confidence_shifts, doses, gap_law, ov
 from softlab.figures.networks import decision_plane, dots, reliabilities, reliability, soft_labels
 from softlab.figures.planes import PLANE, fields_and_outcomes, force_field, minus_gradient, plane_points, projections
 from softlab.figures.prediction import families, predicted, scores
-from softlab.figures.slopes import estimate_and_ladder, estimates_by_radius, slope_plane, splits
+from softlab.figures.slopes import estimate_and_ladder, estimates_by_radius, on_the_plane, slope_plane, splits
 from softlab.figures.style import COLORS, OTHERS, STYLES, Style, style

@@ -79,6 +79,37 @@ def slope_plane(panels: "Mapping[str, Sequence[Place]]", radius: str = "4/255") 
     return figure
 
 
+def on_the_plane(networks: Sequence[Mapping], text: str, seed: float, power: float) -> Figure:
+    """One network on the plane among those of its scene, moved along its line by a temperature of 2 to the `power`.
+
+    networks: {text, scene, method, seeds: {name: (change of log slope, of log margin, of accuracy under attack)}}, as
+    the explorable of chapter 6 has them.  text: of the one that is moved.  seed: its place among `seeds`.
+    """
+    figure, ax = plt.subplots(figsize=(WIDTH, WIDTH), layout="constrained")
+    own = next(one for one in networks if one["text"] == text)
+    scene = [one for one in networks if one["scene"] == own["scene"]]
+    places = {one["text"]: list(one["seeds"].values())[min(int(seed), len(one["seeds"]) - 1)] for one in scene}
+    slope, margin, attacked = places[text]
+    shift = power * math.log(2)
+    every = [Interval(place[axis], place[axis], place[axis], 1) for place in places.values() for axis in (0, 1)]
+    moved = [Interval(value - shift, value - shift, value - shift, 1) for value in (slope, margin)]
+    limits, _ = _square([*every, *moved], [*every, *moved])
+    ax.set(xlim=limits, ylim=limits, aspect="equal", xlabel="change of log slope", ylabel="change of log margin")
+    _lines_of_equal_ratio(ax)
+    look = style("baseline")
+    ax.plot(0, 0, color=look.color, marker=look.marker, ms=8, ls="none")
+    for one in scene:
+        look = style(one["method"])
+        chosen = one is own
+        across, up, _ = places[one["text"]]
+        ax.plot(across, up, color=look.color, marker=look.marker, ms=7, ls="none", alpha=0.45)
+        if chosen:
+            ax.plot([slope, slope - shift], [margin, margin - shift], color=look.color, lw=1)
+            ax.plot(slope - shift, margin - shift, color=look.color, marker=look.marker, ms=11, ls="none")
+    ax.set_title(f"{text}: × {math.exp(margin - slope):.2f}, {attacked:+.1f} points under attack", fontsize=9, pad=19)
+    return figure
+
+
 def _crossed(ax: Axes, place: "Place", size: float) -> None:
     """A marker with both of its intervals, and arrows at the edges that they go beyond."""
     look = style(place.method)

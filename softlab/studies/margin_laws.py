@@ -2,7 +2,8 @@
 
 judged()               # {law: Judgement}, with Holm's correction over those of kind empirical
 elsewhere()            # the estimate in other settings: {setting: Setting}
-places(table)          # what each method does to slope, margin and accuracy under attack: [Place]
+moves(table)           # how far each network lies from plain training of its seed, in slope, margin, under attack
+places(table)          # the same of each method, with intervals over seeds: [Place]
 by_normaliser(table, "cutmix")  # {normaliser: (what it does to the margin, to the slope)}, raw first
 A law may have several parts, and holds if each has all of its interval on the declared side. So the chance that it
 holds by accident is at most the largest p of its parts (an intersection of tests, Berger 1982).
@@ -238,38 +239,58 @@ def changes(table: pandas.DataFrame, method: str, quantity: str, seeds=SEEDS) ->
     return (by_method[method] - by_method["baseline"]).dropna().to_numpy(float)
 
 
-def places(table: pandas.DataFrame, attacked: str = "robust, 4/255") -> list[Place]:
-    """Each method of a table, at each of its doses, beside plain training: those that have a margin on record.
+def moves(table: pandas.DataFrame, attacked: str = "robust, 4/255") -> pandas.DataFrame:
+    """How far each network lies from plain training of its seed: a row a network that has a margin on record.
 
     table: of softlab.studies.records.  attacked: the quantity that says what an attack leaves.
+    Columns: method, dose (NaN where the study has none), seed; slope, margin: differences of the mean natural
+    logarithm; ratio: of margin over slope; attacked: difference in points (NaN where it is not on record).
     Raises SoftlabError for a table without plain training.
     """
     plain = table.loc[table["method"] == "baseline"].set_index("seed")
     if plain.empty:
         raise SoftlabError("margin and slope are drawn beside plain training, of which this table has no network")
+    columns = ["method", "dose", "seed", "slope", "margin", "ratio", "attacked"]
     if "log margin" not in table:
-        return []
-    units = [name for name in ("method", "parameter", "dose") if name in table]
+        return pandas.DataFrame(columns=columns)
+    rows = table.loc[table["method"] != "baseline"]
+    beside = plain.reindex(rows["seed"])
+
+    def change(quantity: str) -> np.ndarray:
+        return rows[quantity].to_numpy(float) - beside[quantity].to_numpy(float)
+
+    found = pandas.DataFrame(
+        {
+            "method": rows["method"].to_numpy(),
+            "dose": rows["dose"].to_numpy(float) if "dose" in table else math.nan,
+            "seed": rows["seed"].to_numpy(),
+            "slope": change("log slope"),
+            "margin": change("log margin"),
+            "attacked": 100 * change(attacked),
+        }
+    )
+    found["ratio"] = found["margin"] - found["slope"]
+    return found.loc[np.isfinite(found["ratio"].to_numpy(float)), columns]
+
+
+def places(table: pandas.DataFrame, attacked: str = "robust, 4/255") -> list[Place]:
+    """Each method of a table, at each of its doses, beside plain training: those that have a margin on record.
+
+    table, attacked: as of `moves`.  Raises SoftlabError for a table without plain training.
+    """
     found = []
-    groups: Any = table.loc[table["method"] != "baseline"].groupby(units, sort=False, dropna=False)
-    for unit, rows in groups:
-        named = dict(zip(units, unit, strict=True))
-        dose = float(named.get("dose", math.nan))
-        beside = rows.set_index("seed")
-        margins = beside["log margin"] - plain["log margin"]
-        slopes = beside["log slope"] - plain["log slope"]
-        change = 100 * (beside[attacked] - plain[attacked])
-        if np.isfinite(margins - slopes).any():
-            found.append(
-                Place(
-                    method=str(named["method"]),
-                    dose=None if math.isnan(dose) else dose,
-                    slope=_over_seeds(slopes, table, "change of log slope"),
-                    margin=_over_seeds(margins, table, "change of log margin"),
-                    ratio=_over_seeds(margins - slopes, table, "change of log margin less that of log slope"),
-                    attacked=_over_seeds(change, table, "change of accuracy under attack (points)"),
-                )
+    groups: Any = moves(table, attacked).groupby(["method", "dose"], sort=False, dropna=False)
+    for (method, dose), rows in groups:
+        found.append(
+            Place(
+                method=str(method),
+                dose=None if math.isnan(dose) else float(dose),
+                slope=_over_seeds(rows["slope"], table, "change of log slope"),
+                margin=_over_seeds(rows["margin"], table, "change of log margin"),
+                ratio=_over_seeds(rows["ratio"], table, "change of log margin less that of log slope"),
+                attacked=_over_seeds(rows["attacked"], table, "change of accuracy under attack (points)"),
             )
+        )
     return found
 
 

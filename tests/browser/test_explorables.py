@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 
 import pytest
@@ -16,6 +17,7 @@ CHAPTERS = {
     "reliability": "notebooks/05_calibration.html",
     "cones": "notebooks/02_cones.html",
     "maxsup-field": "notebooks/07_maxsup.html",
+    "slope-plane": "notebooks/06_robustness.html",
 }
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
 KILOBYTE = 1000
@@ -152,6 +154,32 @@ def test_maxsups_field(tab, home):
         assert (one.asked_elsewhere, one.complaints) == ([], [])
 
 
+def test_the_plane_of_margin_and_slope(tab, home):
+    with tab(home) as one:
+        plane = Explorable(one, "slope-plane")
+        for network in plane.data["networks"][::4]:
+            plane.control("network").select_option(network["text"])
+            for place, (name, (slope, margin, attacked)) in enumerate(network["seeds"].items()):
+                plane.slide("seed", place)
+                said = plane.told()
+                assert f"{network['text']}, {name}: the margin is {math.exp(margin):.2f} times" in said
+                assert f"the slope {math.exp(slope):.2f} times" in said
+                assert f"leaves {abs(attacked):.1f} points {'fewer' if attacked < 0 else 'more'}." in said
+            plane.slide("temperature T", 1)
+            assert "At temperature 2.00 margin and slope are 0.50 times what they were" in plane.told()
+        assert (one.asked_elsewhere, one.complaints) == ([], [])
+
+
+def test_on_the_plane_a_network_moves_along_its_line_only(tab):
+    with tab() as one:
+        plane = Explorable(one, "slope-plane")
+        plane.drag("here", (-60, 0))
+        heat = float(plane.control("temperature T").input_value())
+        assert heat > 0.2
+        plane.drag("here", (40, -40))  # towards the origin and back: along the line again
+        assert float(plane.control("temperature T").input_value()) < heat
+
+
 def test_a_mouse_drags_what_a_slider_moves(tab):
     with tab() as one:
         law = Explorable(one, "gap-law")
@@ -206,7 +234,9 @@ def test_everything_goes_by_keyboard(tab, name):
         assert made.figure.locator(".told").get_attribute("role") == "status"
 
 
-@pytest.mark.parametrize(("name", "hold"), [("gap-law", "gap"), ("cones", "1"), ("maxsup-field", "logits")])
+@pytest.mark.parametrize(
+    ("name", "hold"), [("gap-law", "gap"), ("cones", "1"), ("maxsup-field", "logits"), ("slope-plane", "here")]
+)
 def test_a_finger_drags_on_a_phone(tab, name, hold):
     with tab(**PHONE) as one:
         made = Explorable(one, name)
