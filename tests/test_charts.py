@@ -9,8 +9,8 @@ from softlab.figures import charts
 from softlab.profile import load_profile
 from softlab.studies.effects import effects
 from softlab.studies.intervals import Interval
-from softlab.studies.laws import laws, papers
-from softlab.studies.scales import tables_at_scales
+from softlab.studies.laws import laws, papers, readings
+from softlab.studies.scales import effects_by_scale, tables_at_scales
 
 
 def table(lift, seeds=3):
@@ -46,7 +46,7 @@ def test_what_a_sentence_of_a_paper_comes_to(name, low, high, outcome):
 
 def test_the_matrix_has_a_square_for_each_method_that_was_measured():
     said = {"overconfidence": papers()["overconfidence"]}
-    found = names(charts.matrix(said, {"small": table(-0.05), "large": table(0.05)}).data)
+    found = names(charts.matrix(readings(said.values(), {"small": table(-0.05), "large": table(0.05)})).data)
     assert len(found) == 4
     assert found[0].startswith("as it says. Mixup, small: -4.9 ")
     assert found[1].startswith("open. CutMix, small: +0.1 ")
@@ -54,13 +54,13 @@ def test_the_matrix_has_a_square_for_each_method_that_was_measured():
 
 
 def test_small_multiples_and_panels_say_the_number_with_its_seeds():
-    drawn = charts.small_multiples("gap", {"small": table(-0.05), "one": table(0.05, seeds=1)}).data
+    drawn = charts.small_multiples(effects_by_scale({"small": table(-0.05), "one": table(0.05, seeds=1)}, "gap")).data
     assert "<svg" in drawn
     assert "currentColor" in drawn
     assert sum("3 seeds; over seeds" in name for name in names(drawn)) == 2
     assert sum("one seed, no interval" in name for name in names(drawn)) == 2
     dashed = 'stroke-dasharray="4,3"'
-    panels = charts.panels({"confidence": "gap"}, table(-0.05)).data
+    panels = charts.panels({"confidence": effects(table(-0.05), "gap")}, {"confidence": 3.0}).data
     assert len(names(panels)) == 2
     assert dashed in panels  # where a network is as sure as right
     assert dashed not in drawn
@@ -68,7 +68,7 @@ def test_small_multiples_and_panels_say_the_number_with_its_seeds():
 
 def test_a_specification_is_ordered_and_marks_what_judges():
     rows = table(-0.05).assign(ECE=lambda one: one["gap"] * -1)
-    drawn = charts.specification(["ECE", "gap"], "mixup", rows, "gap").data
+    drawn = charts.specification([effects(rows, name)["mixup"] for name in ("gap", "ECE")], "mixup", "gap").data
     assert [name.split(",")[1].split(":")[0].strip() for name in names(drawn)] == [
         "confidence − accuracy (points)",
         "ECE (%)",
@@ -88,7 +88,8 @@ def test_every_variant_of_a_law_and_every_sentence_of_a_paper_is_a_quantity_on_r
 
 def test_a_chart_has_room_for_letters_that_are_wider_than_those_measured():
     """By a fifth and more: labels end at the axis, so what does not fit would be cut on the left."""
-    drawn = charts.specification(["ECE", "gap"], "mixup", table(-0.05).assign(ECE=lambda one: -one["gap"]), "gap").data
+    rows = table(-0.05).assign(ECE=lambda one: -one["gap"])
+    drawn = charts.specification([effects(rows, name)["mixup"] for name in ("gap", "ECE")], "mixup", "gap").data
     left, width = map(float, re.search(r'viewBox="(\S+) 0 (\S+) ', drawn).groups())
     longest = max(map(len, re.findall(r'text-anchor="end"[^>]*>([^<]*)<', drawn)))
     assert longest == len("confidence − accuracy (points)")

@@ -43,7 +43,7 @@ from softlab.figures import (
     ways_under_attack,
 )
 from softlab.figures.style import class_colors
-from softlab.studies.effects import Effect, Effects, Shift
+from softlab.studies.effects import Effect, Effects, Shift, seed_means, seed_means_at
 from softlab.studies.intervals import OPEN, Interval
 from softlab.studies.margin_laws import Place
 
@@ -163,7 +163,7 @@ def test_at_scales_has_room_for_its_labels():
 def test_values_of_a_grid_stand_side_by_side_and_none_last():
     rows = [(m, s, d, s + (d or 9)) for m in ("baseline", "mixup") for s in (0, 1, 2) for d in (2, 5, None)]
     table = pandas.DataFrame(rows, columns=["method", "seed", "feature_dimension", "onset"])
-    ax = against(table, "feature_dimension", "onset", "as it is")
+    ax = against(seed_means_at(table, "feature_dimension", "onset"), "onset", "as it is")
     assert [label.get_text() for label in ax.get_xticklabels()] == ["2", "5", "as it is"]
     assert [line.get_label() for line in ax.containers] == ["baseline", "Mixup"]
     assert ax.containers[0].lines[0].get_ydata().tolist() == [3, 6, 10]  # means over seeds 0, 1, 2
@@ -238,8 +238,9 @@ def test_repairs_are_in_the_units_of_their_quantities():
         for method in ("mixup", "baseline")
         for seed in (0, 1)
     ]
-    pairs = [("ECE", "ECE at T"), ("NLL", "NLL at T")]
-    figure = repairs(pandas.DataFrame(rows), pairs, ["baseline", "weight_decay", "mixup"])
+    found = {name: seed_means(pandas.DataFrame(rows), name) for name in ("ECE", "ECE at T", "NLL", "NLL at T")}
+    panels = {"ECE (%)": (found["ECE"], found["ECE at T"]), "NLL": (found["NLL"], found["NLL at T"])}
+    figure = repairs(panels, ["baseline", "weight_decay", "mixup"])
     left, right = figure.axes
     assert [label.get_text() for label in left.get_yticklabels()] == ["baseline", "Mixup"]
     assert (left.get_xlabel(), right.get_xlabel()) == ("ECE (%)", "NLL")

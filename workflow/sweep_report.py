@@ -23,7 +23,7 @@ from softlab.notebook.pages import Part, save_page, to_html
 from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import Profile
 from softlab.provenance import store_folder
-from softlab.studies.effects import averages, effects
+from softlab.studies.effects import averages, effects, seed_means_at
 
 KEPT = ("profile", "standing", "data", "data_digest", "date", "commit", "device", "machine", "torch", "python")
 
@@ -111,7 +111,8 @@ def draw(table: pandas.DataFrame, axis: str, show: Sequence[str]) -> Figure:
     places = list(table[axis].unique())
     side_by_side = table.assign(**{axis: [places.index(place) for place in table[axis]]})
     for ax, name in zip(axes.flat, show, strict=False):
-        against(side_by_side, axis, name, ax=ax).set_xticks(range(len(places)), map(str, places))
+        points = seed_means_at(side_by_side, axis, name)
+        against(points, QUANTITIES[name].label, ax=ax).set_xticks(range(len(places)), map(str, places))
         ax.set_xlabel(axis)
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=5, frameon=False)
     return figure

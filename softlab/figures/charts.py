@@ -5,13 +5,12 @@ reads it. Text has the colour of the page's text, whatever the theme.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from softlab.figures.style import scale_lines, style
 
 if TYPE_CHECKING:
-    import pandas
     from IPython.display import HTML
 
     from softlab.studies.effects import Effect
@@ -68,15 +67,25 @@ def said(effect: "Effect", method: str, label: str) -> str:
     return f"{said}; again: {origin.command}" if origin and origin.command else said
 
 
-def matrix(said_of: Mapping[str, "Said"], tables: Mapping[str, "pandas.DataFrame"]) -> "HTML":
-    """Sentences of papers × scales, a square for each method: as the paper says, open, or the opposite."""
+def matrix(readings: "Iterable[tuple[Said, str, str, Effect]]") -> "HTML":
+    """Sentences of papers × scales, a square for each method: as the paper says, open, or the opposite.
+
+    readings: (sentence, scale, method, effect), as laws.readings gives them.
+    """
     rows = []
-    for one in said_of.values():
-        for label, method, effect in one.read(tables):
-            outcome = one.outcome(effect.interval)
-            rows.append({"says": f"{one.paper}: {one.says}", "scale": scale_lines(label, 14), "order": len(rows)})
-            rows[-1] |= {"method": style(method).label, "outcome": outcome, "sign": SIGNS[outcome]}
-            rows[-1] |= {"said": f"{outcome}. {said(effect, method, label)}"}
+    for one, label, method, effect in readings:
+        outcome = one.outcome(effect.interval)
+        rows.append(
+            {
+                "says": f"{one.paper}: {one.says}",
+                "scale": scale_lines(label, 14),
+                "order": len(rows),
+                "method": style(method).label,
+                "outcome": outcome,
+                "sign": SIGNS[outcome],
+                "said": f"{outcome}. {said(effect, method, label)}",
+            }
+        )
     colour = {"field": "outcome", "type": "nominal", "title": None, "legend": {"orient": "top"}}
     colour["scale"] = {"domain": list(OUTCOMES), "range": list(OUTCOMES.values())}
     place = {"x": {"field": "method", "type": "nominal", "sort": None, "title": None, "axis": {"labelAngle": -60}}}
@@ -89,18 +98,17 @@ def matrix(said_of: Mapping[str, "Said"], tables: Mapping[str, "pandas.DataFrame
     return drawn(chart, "What papers say, by scale and method: as it says, open, or the opposite.")
 
 
-def small_multiples(quantity: str, tables: Mapping[str, "pandas.DataFrame"], against: str = "baseline") -> "HTML":
-    """What methods do to a quantity, a panel for each scale: an estimate with its interval for each method."""
-    from softlab.numbers.quantities import QUANTITIES
-    from softlab.studies.effects import effects
-    from softlab.studies.scales import comparable
+def small_multiples(scales: "Mapping[str, Mapping[str, Effect]]") -> "HTML":
+    """What methods do to a quantity, a panel for each scale: an estimate with its interval for each method.
 
+    scales: what one is called -> effects on the same quantity, at least one (scales.effects_by_scale).
+    """
     rows = []
-    for place, (label, table) in enumerate(comparable(tables, quantity).items()):
-        found = effects(table, quantity, against) if against in set(table["method"]) else {}
+    for place, (label, found) in enumerate(scales.items()):
         rows += [{"scale": scale_lines(label), "order": place, **row} for row in _rows(found, label)]
     chart = _by_scale(rows, {"width": 112, **_estimates({})})
-    return drawn(chart, f"Change of {QUANTITIES[quantity].changed} by method, a panel for each scale.")
+    described = next(effect.described for found in scales.values() for effect in found.values())
+    return drawn(chart, f"Change of {described.changed} by method, a panel for each scale.")
 
 
 def _by_scale(rows: list[dict[str, Any]], panel: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,40 +141,35 @@ def _estimates(down: Mapping) -> dict[str, Any]:
     return {"height": {"step": 18}, "layer": [zero, interval, point]}
 
 
-def panels(quantities: Mapping[str, str], table: "pandas.DataFrame") -> "HTML":
-    """What methods do to several quantities of one table, a panel with its own axis for each: {what: quantity}.
+def panels(found: "Mapping[str, Mapping[str, Effect]]", dashed: Mapping[str, float] | None = None) -> "HTML":
+    """What methods do to several quantities, a panel with its own axis for each: what it is called -> effects.
 
-    Of the gap a dashed line says where a network would be as sure as right.
+    dashed: where in a panel a dashed line stands, for instance at the gap of a network that is as sure as right.
     """
-    from softlab.studies.effects import averages, effects
-
     charts = []
-    for place, (what, quantity) in enumerate(quantities.items()):
-        rows = _rows(effects(table, quantity), what)
+    for place, (what, effects) in enumerate(found.items()):
         chart = _estimates({} if place == 0 else {"axis": None})
-        if quantity == "gap":
-            right = {"x": {"datum": -averages(table, "gap")["baseline"].scaled(100).mean}}
-            dashed = {"type": "rule", "color": INK, "strokeDash": [4, 3], "aria": False}
-            chart["layer"].append({"mark": dashed, "encoding": right})
+        if dashed and what in dashed:
+            mark = {"type": "rule", "color": INK, "strokeDash": [4, 3], "aria": False}
+            chart["layer"].append({"mark": mark, "encoding": {"x": {"datum": dashed[what]}}})
+        rows = _rows(effects, what)
         charts.append({"data": {"values": rows}, "title": scale_lines(what, 20), "width": 112, **chart})
-    return drawn({"hconcat": charts, "spacing": 14}, "What methods change: " + ", ".join(quantities) + ".")
+    return drawn({"hconcat": charts, "spacing": 14}, "What methods change: " + ", ".join(found) + ".")
 
 
-def specification(variants: Sequence[str], method: str, table: "pandas.DataFrame", headline: str) -> "HTML":
+def specification(definitions: "Iterable[Effect]", method: str, headline: str) -> "HTML":
     """The effect of one method in all defensible definitions, in half widths of its interval, in that order.
 
-    Beyond 1 or -1 the interval does not contain zero, so that units do not matter.  headline: the definition that
+    Beyond 1 or -1 the interval does not contain zero, so that units do not matter.  headline: the quantity that
     judges, drawn filled.
     """
-    from softlab.numbers.quantities import QUANTITIES
-    from softlab.studies.effects import effects
-
     rows = []
-    for quantity in dict.fromkeys([headline, *variants]):
-        effect = effects(table, quantity)[method]
-        if effect.interval.n > 1 and effect.interval.half_width:
-            rows.append({"mean": effect.interval.mean / effect.interval.half_width, "what": QUANTITIES[quantity].label})
-            rows[-1] |= {"said": said(effect, method, QUANTITIES[quantity].label), "judges": quantity == headline}
+    for effect in definitions:
+        interval = effect.interval
+        if interval.n > 1 and interval.half_width:
+            label = effect.described.label
+            row = {"mean": interval.mean / interval.half_width, "what": label, "said": said(effect, method, label)}
+            rows.append(row | {"judges": effect.quantity == headline})
     rows.sort(key=lambda row: row["mean"])
     across = {"field": "mean", "type": "quantitative", "title": "effect / half width of its interval"}
     down = {"field": "what", "type": "nominal", "sort": None, "title": None, "axis": {"grid": True}}

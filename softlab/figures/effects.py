@@ -11,11 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from softlab.figures.style import Style, markers, scale_lines, style
-from softlab.studies.intervals import Interval, Intervals, means
+from softlab.studies.intervals import Interval, Intervals
 
 if TYPE_CHECKING:
-    import pandas
-
     from softlab.studies.effects import Effect
 
 
@@ -55,24 +53,18 @@ def arrows(starts: Intervals, stops: Intervals, label: str, ends: Sequence[str] 
     return ax
 
 
-def repairs(table: "pandas.DataFrame", pairs: Sequence[tuple[str, str]], methods: Sequence[str] = ()) -> Figure:
-    """`arrows` from one quantity to another, means over seeds, a panel for each pair.
+def repairs(panels: Mapping[str, tuple[Intervals, Intervals]], methods: Sequence[str] = ()) -> Figure:
+    """`arrows` from one quantity to another, a panel for each pair.
 
-    table: of records.study_table.  methods: from top to bottom (none: as in the table), those that it has.
+    panels: what is on the axis -> the methods' intervals as trained, and as repaired (effects.seed_means).
+    methods: from top to bottom (none: as in the first panel), those that it has.
     """
-    from softlab.numbers.quantities import QUANTITIES
-    from softlab.studies.effects import by_method
-
-    order = methods or list(dict.fromkeys(table["method"]))
+    order = methods or list(next(iter(panels.values()))[0])
     size = (8.6, 0.32 * len(order) + 1.3)
-    figure, axes = plt.subplots(1, len(pairs), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    for ax, (start, stop) in zip(axes[0], pairs, strict=True):
-        ends: list[dict[str, Interval]] = []
-        for quantity in (start, stop):
-            found = means(by_method(table, quantity))
-            factor = QUANTITIES[quantity].factor
-            ends.append({name: found[name].scaled(factor) for name in order if name in found})
-        arrows(ends[0], ends[1], QUANTITIES[start].label, ax=ax)
+    figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for ax, (label, ends) in zip(axes[0], panels.items(), strict=True):
+        starts, stops = ({name: found[name] for name in order if name in found} for found in ends)
+        arrows(starts, stops, label, ax=ax)
     kinds = [Line2D([], [], fillstyle=fill, color="#7F7F7F", marker="o", ls="none") for fill in ("none", "full")]
     figure.legend(kinds, ["as trained", "repaired"], loc="outside upper center", ncols=2, frameon=False)
     return figure

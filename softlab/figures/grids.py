@@ -13,11 +13,9 @@ from matplotlib.ticker import MaxNLocator
 
 from softlab.figures.effects import _estimate, _limits
 from softlab.figures.style import Style, _pale, style
-from softlab.studies.intervals import Interval, t_interval
+from softlab.studies.intervals import Interval, Intervals
 
 if TYPE_CHECKING:
-    import pandas
-
     from softlab.studies.effects import Effects, Shift
 
 Gaps = Mapping[str, Mapping[Any, Interval]]  # method -> setting -> interval
@@ -45,30 +43,23 @@ def doses(curves: Mapping[str, Mapping[float, Interval]], ax: Axes | None = None
     return ax
 
 
-def against(table: "pandas.DataFrame", column: str, quantity: str, none: str = "none", ax: Axes | None = None) -> Axes:
-    """Mean and 95 % interval over seeds of a quantity, for each method at each value that a study's grid has.
+def against(points: Mapping[float | None, Intervals], label: str, none: str = "none", ax: Axes | None = None) -> Axes:
+    """An estimate with its interval for each method at each value of what varies, side by side, equally far apart.
 
-    table: of records.study_table.  column: what the grid varies; values stand side by side, equally far apart.
-    none: what the value None is called, which stands last.
+    points: value -> {method: interval}, as of effects.seed_means_at.  label: of the upright axis.  none: what the
+    value None is called.
     """
-    from softlab.numbers.quantities import QUANTITIES
-
     ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
-    described = QUANTITIES[quantity]
-    points: list[float | None] = sorted(table[column].dropna().unique())
-    points += [None] * bool(table[column].isna().any())
-    methods = list(dict.fromkeys(table["method"]))
+    methods = list(dict.fromkeys(method for by_method in points.values() for method in by_method))
     for index, method in enumerate(methods):
         look = style(method)
-        rows = table.loc[(table["method"] == method) & np.isfinite(table[quantity])]
-        given = [rows.loc[rows[column].isna() if one is None else rows[column] == one, quantity] for one in points]
-        found = {place: t_interval(some).scaled(described.factor) for place, some in enumerate(given) if len(some)}
+        found = {place: of[method] for place, of in enumerate(points.values()) if method in of}
         x = [place + 0.09 * (index - (len(methods) - 1) / 2) for place in found]
         half = [one.half_width if one.n > 1 else 0 for one in found.values()]
         marker = {"color": look.color, "marker": look.marker, "ms": 5, "capsize": 2, "lw": 1, "label": look.label}
         ax.errorbar(x, [one.mean for one in found.values()], half, **marker)
     ax.set_xticks(range(len(points)), [none if point is None else f"{point:g}" for point in points])
-    ax.set(ylabel=described.label)
+    ax.set(ylabel=label)
     ax.grid(axis="y", alpha=0.3)
     return ax
 

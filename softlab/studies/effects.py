@@ -20,7 +20,7 @@ from softlab.errors import SoftlabError, check_known
 from softlab.lenses.calibration import bin_signs, ece_terms
 from softlab.numbers.quantities import QUANTITIES, Quantity
 from softlab.regularizers import REGISTRY
-from softlab.studies.intervals import OPEN, Interval, Number, Values, t_interval, two_way_interval
+from softlab.studies.intervals import OPEN, Interval, Intervals, Number, Values, means, t_interval, two_way_interval
 
 
 @dataclass(frozen=True)
@@ -280,6 +280,22 @@ def by_method(table: pandas.DataFrame, quantity: str) -> Values:
     """One quantity of a table as {method: {seed: value}}, finite values only."""
     groups = table[np.isfinite(table[quantity])].groupby("method", sort=False)
     return {str(name): dict(zip(rows["seed"], rows[quantity], strict=True)) for name, rows in groups}
+
+
+def seed_means(table: pandas.DataFrame, quantity: str) -> Intervals:
+    """Mean and 95 % interval over seeds of each method, in the units in which the book writes the quantity."""
+    factor = QUANTITIES[quantity].factor
+    return {method: one.scaled(factor) for method, one in means(by_method(table, quantity)).items()}
+
+
+def seed_means_at(table: pandas.DataFrame, column: str, quantity: str) -> dict[float | None, Intervals]:
+    """`seed_means` for each value of what a study's grid varies: {value: {method: interval}}, None last."""
+    found: dict[float | None, Intervals] = {}
+    for value in sorted(table[column].dropna().unique()):
+        found[value] = seed_means(table.loc[table[column] == value], quantity)
+    if bool(table[column].isna().to_numpy().any()):
+        found[None] = seed_means(table.loc[table[column].isna()], quantity)
+    return found
 
 
 def ways(snapshots: pandas.DataFrame, quantity: str, against: str = "baseline") -> dict[str, pandas.DataFrame]:

@@ -6,7 +6,7 @@ papers()                        # what the two papers say, each as one number of
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -143,6 +143,14 @@ class Said:
             if self.against in set(table["method"]):
                 found = effects(table, self.quantity, self.against)
                 yield from ((scale, name, found[name]) for name in self.methods if name in found and found[name].ids)
+
+
+def readings(
+    sentences: Iterable[Said], tables: Mapping[str, pandas.DataFrame]
+) -> Iterator[tuple[Said, str, str, Effect]]:
+    """(sentence, scale, method, effect) of all that is on record for each of the sentences."""
+    for one in sentences:
+        yield from ((one, *found) for found in one.read(tables))
 
 
 @functools.cache

@@ -58,6 +58,12 @@ def tables_at_scales(table: pandas.DataFrame, settings: Profile, study: str = "c
 ByMethod = dict[str, dict[Any, Interval]]  # method -> setting -> interval
 
 
+def effects_by_scale(tables: Mapping[str, pandas.DataFrame], quantity: str) -> dict[str, Effects]:
+    """What methods do to a quantity at each scale that has it, and plain training: {scale: Effects}."""
+    known = comparable(tables, quantity)
+    return {scale: effects(known[scale], quantity) for scale in known if "baseline" in set(known[scale]["method"])}
+
+
 def cells(*studies: str) -> dict[Any, pandas.DataFrame]:
     """Recorded tables of these studies, cut by what their grids vary: {(study, profile, value, …): table}."""
     tables = {(study, name): table for study in studies for name, table in records.scales(study).items()}
