@@ -26,7 +26,7 @@ NOTEBOOKS = notebooks/03_magnitudes.ipynb notebooks/A1_your_regularizer.ipynb
 BENCHMARKS = $(shell grep -l '^def main' benchmarks/*.py)
 # Studies of chapters.yaml that the zoo has one seed of; one that has no room is left out.
 ZOO = core two_features weight_decay dropout feature_penalty \
-	logit_penalty noise scale_penalty cosine_penalty steady smoothing_weak smoothing_less smoothing_more \
+	logit_penalty noise scale_penalty cosine_penalty steady \
 	fixed_scale unseen_penalty confidence_penalty
 ENGINE := $(VENV)/$(if $(filter local,$(ON)),book,cluster).stamp
 

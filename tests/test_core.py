@@ -35,8 +35,7 @@ seen = softlab.extract(run.model, data.test_images[:300], data.test_labels[:300]
 weight, bias = softlab.head_of(run.model)
 temperature = calibration.fit_temperature(seen.logits, seen.labels)
 centers, _ = geometry.class_centers(weight, bias, radius=1.0)
-evaluation = {"test_size": 100, "attack_size": 10, "attack_steps": 1}
-found = numbers.of(run, evaluation).values
+found = numbers.of(run).values
 print(json.dumps({"temperature": temperature, "centers": list(centers.shape), "accuracy": found["accuracy"]}))
 """
 

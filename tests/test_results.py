@@ -1,4 +1,4 @@
-"""Results files: what a notebook leaves, as its schema says, and files of earlier schemas that are read too."""
+"""Results files: what a notebook leaves, as its schema says."""
 
 import json
 import math
@@ -13,20 +13,6 @@ from softlab.notebook import results
 from softlab.provenance import PACKAGE
 
 SCHEMA = json.loads((PACKAGE / "notebook" / "results.schema.json").read_bytes())
-HEADER = {"chapter": "01_soft_labels", "profile": "smoke", "standing": "exploratory", "seeds": [0], "data": "a"}
-HEADER |= {"data_digest": "d" * 64, "date": "2026-01-02", "torch": "2", "torchvision": "0.2", "numpy": "2"}
-HEADER |= {"python": "3.12", "machine": "m", "device": "cpu", "commit": "unknown"}
-# What an earlier version wrote: a claim was judged by two numbers, and ECE was only recorded.
-OF_SEED = {"method": "mixup", "seed": 0}
-VERDICT = {"claim": "accuracy-improves", "variant": "", "verdict": "no verdict", "judged": [], "differences": {}}
-EARLIER = HEADER | {
-    "verdicts": [VERDICT],
-    "evidence": [
-        {"claim": "accuracy-improves", "variant": "", "value": 0.5, **OF_SEED},
-        {"claim": "accuracy-improves", "variant": "kept apart", "value": None, **OF_SEED},
-    ],
-    "measurements": [{"quantity": "ECE", "value": 0.1, **OF_SEED}],
-}
 
 
 def saved(**numbers):
@@ -54,22 +40,11 @@ def test_a_file_holds_all_numbers_and_where_they_are_from(tmp_path, monkeypatch)
     assert saved() == Path("01_soft_labels.results.json")
 
 
-@pytest.mark.parametrize("schema", [{"schema": 2}, {"schema": 3, "runs": []}])
-def test_earlier_files_are_read_and_what_claims_were_judged_by_is_a_number_like_others(tmp_path, schema):
-    jsonschema.validate(EARLIER | schema, SCHEMA)
-    (tmp_path / "old.results.json").write_text(json.dumps(EARLIER | schema))
-    assert results.read(tmp_path / "old.results.json")["measurements"] == [
-        {"quantity": "ECE", "value": 0.1, **OF_SEED},
-        {"quantity": "accuracy-improves", "value": 0.5, **OF_SEED},
-        {"quantity": "accuracy-improves: kept apart", "value": None, **OF_SEED},
-    ]
-
-
-@pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe", b"[1]", b"null", b'{"schema": 1}', b'{"schema": 5}'])
+@pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe", b"[1]", b"null", b'{"schema": 3}', b'{"schema": 5}'])
 def test_what_is_no_results_file_is_refused(tmp_path, content):
     path = tmp_path / "some.results.json"
     path.write_bytes(content)
-    with pytest.raises(SoftlabError, match=r"some\.results\.json is no results file of a schema .* \(2, 3, 4\)"):
+    with pytest.raises(SoftlabError, match=r"some\.results\.json is no results file of schema 4"):
         results.read(path)
 
 
@@ -77,7 +52,7 @@ def test_what_is_no_results_file_is_refused(tmp_path, content):
     ("where", "value"),
     [
         (["schema"], 1),
-        (["schema"], 3),  # which had verdicts
+        (["schema"], 3),
         (["seeds"], []),
         (["date"], "yesterday"),
         (["data_digest"], "abc"),

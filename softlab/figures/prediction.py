@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from softlab.numbers.quantities import QUANTITIES
 from softlab.studies.intervals import Interval
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def predicted(prediction: "Prediction", observed: "Effects", ax: Axes | None = N
     of what was observed; an arrow at the edge says that a prediction lies beyond.
     """
     ax = ax or plt.subplots(figsize=(4.2, 4.2), layout="constrained")[1]
-    described = QUANTITIES[prediction.outcome]
+    described = next(iter(observed.values())).described
     table = prediction.table
     ends = [0.0, *(described.factor * table["observed"])]
     low = min(ends)
@@ -67,8 +66,8 @@ def families(ax: Axes, names: Iterable[str], **options) -> None:
 def scores(values: Mapping[str, Mapping[str, Interval]], least: float = -1.0) -> Figure:
     """Scores by what they were predicted from, a panel for each outcome; 0 and 1 are marked.
 
-    values: outcome -> what from -> score.  least: where the axis ends; an arrow says that a score is below. One without
-    an interval has an open marker.
+    values: what the outcome is called -> what from -> score.  least: where the axis ends; an arrow says that a score is
+    below. One without an interval has an open marker.
     """
     rows = list(next(iter(values.values())))
     size = (8.6, 0.34 * len(rows) + 1.1)
@@ -85,7 +84,7 @@ def scores(values: Mapping[str, Mapping[str, Interval]], least: float = -1.0) ->
             ax.plot(one.mean, row, "o", color=color, ms=5, fillstyle="full" if one.n > 1 else "none")
         ax.axvline(0, color="black", lw=0.8)
         ax.set(xlim=(least, 1.05), ylim=(len(rows) - 0.5, -0.5), xlabel="score")
-        ax.set_title(QUANTITIES[outcome].label, fontsize=9)
+        ax.set_title(outcome, fontsize=9)
         ax.set_yticks(range(len(rows)), rows, fontsize=9)
         ax.grid(axis="x", alpha=0.3)
     return figure

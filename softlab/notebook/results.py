@@ -23,8 +23,7 @@ from softlab.studies.records import networks
 from softlab.training.loop import choose_device
 from softlab.training.runs import dataset_of
 
-SCHEMA = 4  # of the file that `save` writes
-READABLE = (2, 3, SCHEMA)  # the earlier two had verdicts on claims beside the numbers, and 2 had no runs
+SCHEMA = 4  # of the file
 
 
 def save(
@@ -53,19 +52,11 @@ def save(
 
 
 def read(path: Path) -> dict:
-    """A results file; what earlier ones judged claims by is among its measurements, as `claim: variant`.
-
-    Raises SoftlabError for what is no such file, or one of another schema.
-    """
+    """A results file.  Raises SoftlabError for what is no such file, or one of another schema."""
     try:
         record = json.loads(path.read_bytes())
     except (OSError, ValueError):
         record = None
-    if not isinstance(record, dict) or record.get("schema") not in READABLE:
-        schemas = ", ".join(map(str, READABLE))
-        raise SoftlabError(f"{path} is no results file of a schema that is known here ({schemas})")
-    measurements = list(record["measurements"])
-    for row in record.get("evidence", []):
-        quantity = ": ".join(filter(None, (row["claim"], row["variant"])))
-        measurements.append({"quantity": quantity} | {key: row[key] for key in ("method", "seed", "value")})
-    return record | {"measurements": measurements}
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        raise SoftlabError(f"{path} is no results file of schema {SCHEMA}")
+    return record

@@ -1,4 +1,4 @@
-"""Numbers: every quantity of one network, measured once and stored beside it. `of(run, evaluation) -> Numbers`.
+"""Numbers: every quantity of one network, measured once and stored beside it. `of(run) -> Numbers`.
 
 One file for each lens, named by its edition and a digest of what it was measured on: a new lens, or a new version of a
 quantity, measures what its lens measures only. Weights are rounded to half precision first, so that a network from the
@@ -21,6 +21,7 @@ from softlab.errors import SoftlabError
 from softlab.files import read_arrays, short_digest, write_whole
 from softlab.numbers.look import Numbers, applied, together
 from softlab.numbers.quantities import LENSES, Look, Samples
+from softlab.profile import load_profile
 from softlab.provenance import store_folder
 from softlab.representation import device_of, refresh_statistics
 from softlab.training import zoo
@@ -32,15 +33,20 @@ from softlab.training.runs import Run, dataset_of
 
 
 def of(
-    run: Run, evaluation: Mapping[str, Any], epoch: int | None = None, lenses: Container[str] | None = None
+    run: Run,
+    evaluation: Mapping[str, Any] | None = None,
+    epoch: int | None = None,
+    lenses: Container[str] | None = None,
 ) -> Numbers:
     """The numbers of a network: those on file, the others measured now and kept.
 
-    evaluation: of a profile, {test_size, attack_size, attack_steps, test_data}; with attack_size 0 only clean lenses
-    are applied, as for a snapshot.  epoch: of a snapshot (0: before training; None: as trained). Before the end of
-    training, batch normalisations get fresh statistics: else these would decide what features look like.
+    evaluation: of a profile, {test_size, attack_size, attack_steps, test_data} (None: that of the profile quick); with
+    attack_size 0 only clean lenses are applied, as for a snapshot.  epoch: of a snapshot (0: before training; None: as
+    trained). Before the end of training, batch normalisations get fresh statistics: else these would decide what
+    features look like.
     lenses: names of those to apply (None: all).
     """
+    evaluation = load_profile("quick").evaluation if evaluation is None else evaluation
     dataset = dataset_of(run.experiment)
     folder = _folder(run, epoch)
     digest = evaluation_digest(dataset, evaluation)
