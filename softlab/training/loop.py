@@ -23,7 +23,7 @@ from softlab.training.experiment import Experiment
 from softlab.training.sampling import balanced_subset, flip_shift, resampled
 
 # Part of every run id. Raise it when the same experiment gives another network: what is drawn, seen or stepped, here
-# or in batches.py, or the default of a field. tests/test_golden.py fails until that is done.
+# or in batches.py, or the default of a field. tests/training/test_golden.py fails until that is done.
 TRAINING = 1
 FITTED = 5000  # training images, the first, that a part of a network may be computed from
 REACH = {"flip": 0, "flip_shift": 4}  # pixels that an augmentation shifts by

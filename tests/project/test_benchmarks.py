@@ -19,7 +19,7 @@ import torch
 from softlab import Experiment
 from softlab.training import data, loop
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def record(ratios, *, reference="bare", **others):

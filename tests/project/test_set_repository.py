@@ -13,7 +13,7 @@ import nbformat
 import pytest
 import yaml
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 FILES = ("README.md", "CITATION.cff", "pyproject.toml")
 ADDRESS = "https://github.com/owner/name"
 

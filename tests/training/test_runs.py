@@ -351,7 +351,7 @@ def test_fit_is_the_run_that_a_profile_names(tiny):
 
 
 def test_the_lines_of_the_readme_say_how_a_network_does(tmp_path):
-    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
     (lines,) = re.findall(r"(?s)```python\n(.*?)```", readme)
     environment = os.environ | {"SOFTLAB_ZOO": "1", "SOFTLAB_STORE": str(tmp_path)}
     command = [sys.executable, "-c", lines]

@@ -12,7 +12,7 @@ import yaml
 
 from softlab.profile import chapters
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 OTHERS = sorted((ROOT / "book").glob("*.ipynb"))  # pages that read numbers
 CHAPTERS = [path for path in NOTEBOOKS if path.name[0].isdigit()]  # the others are appendices: A1, A2

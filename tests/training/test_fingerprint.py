@@ -257,7 +257,7 @@ class Mine:
 def test_ids_are_the_same_under_every_python_at_hand(tmp_path):
     """The torch-free modules suffice for that; the whole package under other Pythons is what CONTRIBUTING.md tells."""
     (tmp_path / "made.py").write_text(USERS)
-    given = [ELSEWHERE, str(Path(__file__).parent.parent), str(tmp_path / "made.py")]
+    given = [ELSEWHERE, str(Path(__file__).parents[2]), str(tmp_path / "made.py")]
     pythons = {minor: [*Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python")] for minor in range(11, 15)}
     pythons = {minor: [*found, shutil.which(f"python3.{minor}")][0] for minor, found in pythons.items()}
     said = {}

@@ -20,7 +20,7 @@ from softlab.numbers.look import Look, applied, together
 from softlab.numbers.quantities import LENSES
 from softlab.training import data, loop
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EVALUATION = {"test_size": 200, "attack_size": 30, "attack_steps": 2}
 

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from machine import Machine
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # What Colab has, beside what softlab-book needs: no index is asked.
 PRESENT = (

@@ -6,7 +6,7 @@ import left_out
 import nbformat
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 PROFILE = """
 experiment: {data: fashion-mini, model: resnet8, epochs: 2}

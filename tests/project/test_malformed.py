@@ -10,12 +10,13 @@ import nbformat
 import pytest
 import sweep
 import yaml
+from answers import answer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from softlab import SoftlabError, begin, cli, files, load_profile
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
     for before, name in zip("abcdefghi", "bcdefghij", strict=True)
@@ -152,18 +153,6 @@ def nothing_left(tmp_path, monkeypatch):
     before = listing()
     yield tmp_path
     assert listing() - before == set()
-
-
-def answer(capsys, call, *arguments):
-    """What a command says on its one line."""
-    with pytest.raises(SystemExit) as ended:
-        sys.exit(call(list(map(str, arguments))))
-    said = capsys.readouterr()
-    assert ended.value.code == 2, said
-    assert said.err.count("\n") == 1, said.err
-    assert "Traceback" not in said.err + said.out
-    assert len(said.err) < 2000
-    return said.err
 
 
 def check_sweep(capsys, path):

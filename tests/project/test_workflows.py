@@ -7,7 +7,7 @@ import pytest
 import yaml
 from test_project import EXTRAS, PROJECT, PYTHONS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text()))
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -16,7 +16,7 @@ from softlab import figures
 from softlab.lenses import calibration, geometry
 from softlab.notebook import widgets
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CODE = ROOT / "book" / "laboratory"
 # Cells of chapters that make an explorable. What they read is stood in for: networks of an instant, on real images.
 CELLS = {

@@ -9,7 +9,7 @@ import pytest
 
 from softlab.profile import chapters, load_profile
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 PACKAGE = {
     "__init__.py": "HOMES = {'area': 'shapes', 'plane': 'room.plane'}",

@@ -3,7 +3,7 @@
 Versions are part of run ids (softlab.training.runs.versions), so a change without a new one would pass new networks
 off as old ones. After a change that is meant: raise the version, then record what is new with
 
-    python tests/test_golden.py
+    python tests/training/test_golden.py
 """
 
 import dataclasses

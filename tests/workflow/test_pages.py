@@ -16,7 +16,7 @@ import yaml
 import softlab
 from softlab import cli
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = {
     "index.html": '<meta http-equiv="Refresh" content="0; url=book/intro.html" />',
     "book/intro.html": """<a href="../notebooks/a%20chapter.html#part">a</a> <a href="#here">b</a> <a href="..">c</a>

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from softlab import load_profile
 from softlab.files import read_parameters, short_digest
 
-WORKFLOW = Path(__file__).parent.parent / "workflow"
+WORKFLOW = Path(__file__).parents[2] / "workflow"
 
 
 def jobs(profile, at_once=2, per_job=None, studies=("core",)):

@@ -10,7 +10,7 @@ import pytest
 from machine import Machine
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MISSING = ("pandas", "sklearn", "matplotlib", "ipywidgets", "IPython", "snakemake")
 OWN_METHOD = """
 from dataclasses import dataclass

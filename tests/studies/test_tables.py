@@ -8,9 +8,9 @@ import zipfile
 
 import numpy as np
 import pytest
+from answers import answer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_malformed import answer
 
 import softlab.files
 from softlab import SoftlabError, cli, fit_or_load, load_profile, provenance
