@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from softlab.errors import SoftlabError, check_known
 from softlab.notebook.parameters import assigned_names
-from softlab.profile import Profile, chapters, study_profile, with_parameters
+from softlab.profile import Profile, chapters, with_parameters
 from softlab.regularizers import REGISTRY
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ DEFAULT_PROFILE = "quick"
 def begin(
     chapter: str, profile: str = DEFAULT_PROFILE, seeds: int | None = None, overrides: Mapping | None = None
 ) -> Profile:
-    """Freeze a notebook's parameters into a validated profile and print one line about what will run.
+    """Freeze a notebook's parameters into a validated profile, say in a line what it is, and train what is missing.
+
+    Trained is what the chapter's studies need and what is neither in the store nor on record; reading a table
+    (records.study_table) trains nothing.
 
     chapter: the notebook's name without suffix.  profile: a name or the path of a .yaml file; where it is left at
     the default, the environment variable SOFTLAB_PROFILE replaces it.  seeds: how many (None: as the profile says).
@@ -41,24 +44,22 @@ def begin(
         profile = os.environ.get("SOFTLAB_PROFILE") or DEFAULT_PROFILE
     settings = with_parameters(profile, seeds, overrides)
 
-    from softlab.studies.records import recorded
+    from softlab.studies import records
     from softlab.studies.scales import spoken_of
     from softlab.training.loop import choose_device
-    from softlab.training.runs import present
 
-    studies = [study_profile(settings, study) for study in chapters(settings).get(chapter, [])]
-    networks = [(experiment, study.evaluation) for study in studies for experiment in study.experiments()]
-    device = choose_device()
+    studies = chapters(settings).get(chapter, [])
+    awaited = sum(records.untrained(settings, study) for study in studies)
+    seconds = settings.seconds_per_network.get("gpu" if choose_device().type == "cuda" else "cpu")
     spoken = spoken_of(settings)
-    untrained = [(one, evaluation) for one, evaluation in networks if present(one, device) is None]
-    awaited = len([one for one, evaluation in untrained if not recorded(one, evaluation)])
-    seconds = settings.seconds_per_network.get("gpu" if device.type == "cuda" else "cpu")
     size = f"{len(spoken.seeds)} networks a method{', exploratory' * (spoken.standing == 'exploratory')}"
-    size = f"{size} · ± is a 95 % interval" if networks else "none of the book’s networks is needed"
+    size = f"{size} · ± is a 95 % interval" if studies else "none of the book’s networks is needed"
     if awaited:
         takes = f", in about {awaited * seconds / 60:.1f} min on one CPU core or GPU" if seconds else ""
         size += f" · {awaited} networks are trained first{takes}"
-    print(f"Unless said otherwise: {settings.description} · {size}")
+    print(f"Unless said otherwise: {settings.description} · {size}", flush=True)
+    for study in studies:
+        records.train(settings, study)
     return settings
 
 

@@ -1,6 +1,7 @@
-"""Tables of numbers, one row for each network: live where it is in the store, else recorded, else trained now.
+"""Tables of numbers, one row for each network: live where it is in the store, else recorded. Reading trains nothing.
 
 study_table(settings, "core")   # a DataFrame: what a chapter reads
+train(settings, "core")         # before it: networks that are neither in the store nor on record
 record("core", settings)        # softlab record: write rows for good, as they come
 add("core", settings, ["AURC"]) # softlab record --only: train rows again, and write these quantities beside the others
 verify("core", settings)        # softlab verify: train some rows again, and compare
@@ -50,26 +51,56 @@ def study_table(
     Columns: method, seed, what the study's grid varies, source ("live": from a network of the store, or "recorded"),
     id, torch, device, cpu, every quantity (NaN where its lens could not be applied, or was not there when it was
     recorded), images: {outcome: array whose last axis goes over images}, and older: the quantities that were measured
-    by an older version than today's.  Networks that are neither in the store nor recorded are trained.
+    by an older version than today's.
+    Raises SoftlabError if a network is neither in the store nor recorded: `train` comes first.
     """
-    from tqdm import tqdm
-
     profile = study_profile(settings, study)
     place = loop.choose_device(device)
+    if left := _untrained(profile, place, store):
+        raise SoftlabError(
+            f"{len(left)} networks of study {study} at profile {settings.name} are neither trained nor on record: "
+            f"begin() of a notebook trains what it needs, and so does softlab train --study {study} --profile NAME"
+        )
     rows = []
-    with tqdm(profile.experiments(), unit="network", leave=False, delay=2) as bar:
-        for experiment in bar:
-            there = runs.present(experiment, place, store) is not None
-            row = None if there else recorded(experiment, profile.evaluation)
-            if row is None:
-                run = runs.fit_or_load(experiment, store=store, device=place)
-                row = {"source": "live"} | _row(run, stored.of(run, profile.evaluation))
-            rows.append(_varied(profile, experiment) | row)
+    for experiment in profile.experiments():
+        row = None
+        if runs.present(experiment, place, store) is None:
+            row = recorded(experiment, profile.evaluation)
+        if row is None:
+            run = runs.fit_or_load(experiment, store=store, device=place)
+            row = {"source": "live"} | _row(run, stored.of(run, profile.evaluation))
+        rows.append(_varied(profile, experiment) | row)
     table = pandas.DataFrame(rows)
     table.attrs.update(of_table(study, settings.name, table["source"], settings.is_packaged()))
     if mixture := mixed(rows):
         print(f"study {study} mixes networks of {mixture}: a difference between methods may be one between these")
     return table
+
+
+def train(settings: Profile, study: str = "core", store: str | Path | None = None, device: str | None = None) -> None:
+    """Train the networks of a study that are neither in the store nor on record, and measure them."""
+    from tqdm import tqdm
+
+    profile = study_profile(settings, study)
+    place = loop.choose_device(device)
+    with tqdm(_untrained(profile, place, store), unit="network", leave=False, delay=2) as bar:
+        for experiment in bar:
+            bar.set_description(f"{experiment.method}, seed {experiment.seed}", refresh=False)
+            stored.of(runs.fit_or_load(experiment, store=store, device=place), profile.evaluation)
+
+
+def _untrained(profile: Profile, device, store: str | Path | None = None) -> list[Experiment]:
+    """Of a study's profile: experiments that have neither a run in the store nor a row."""
+    return [
+        one
+        for one in profile.experiments()
+        if runs.present(one, device, store) is None and not recorded(one, profile.evaluation)
+    ]
+
+
+def untrained(settings: Profile, study: str = "core") -> int:
+    """How many networks of a study are neither in the store nor on record."""
+    return len(_untrained(study_profile(settings, study), loop.choose_device()))
 
 
 def of_table(study: str, profile: str, sources: Iterable[str], packaged: bool = True) -> dict:

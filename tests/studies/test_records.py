@@ -66,6 +66,7 @@ def same(one, other):
 
 
 def test_recorded_rows_are_the_live_ones(settings, shelf, empty):
+    records.train(settings)
     live = study_table(settings)
     path = records.record("core", settings)
     assert path == shelf / "core" / "smoke.csv"
@@ -141,13 +142,22 @@ def test_names_of_study_and_profile_do_not_matter(settings, shelf, empty):
     assert (study_table(settings)["source"] == "recorded").all()
 
 
-def test_what_is_not_recorded_is_trained(settings):
+def test_reading_trains_nothing_and_what_is_missing_is_trained_before(settings):
     records.record("core", load_profile("smoke", **SMALL, methods=["baseline"], seeds=2))
     for folder in (provenance.store_folder()).glob("baseline-*"):
         (folder / "manifest.json").unlink()
         folder.rename(folder.with_name("." + folder.name))
+    for folder in (provenance.store_folder()).glob("mixup-*"):
+        shutil.rmtree(folder)
+    with pytest.raises(
+        SoftlabError, match="2 networks of study core at profile smoke are neither trained nor on record"
+    ):
+        study_table(settings)
+    assert not [*provenance.store_folder().glob("mixup-*")]
+    records.train(settings)
     found = study_table(settings)
     assert list(found["source"]) == ["recorded", "recorded", "live", "live"]
+    assert not [*provenance.store_folder().glob("baseline-*")], "what is on record is not trained again"
 
 
 def test_recording_goes_on_where_it_was(settings, monkeypatch):
@@ -326,6 +336,7 @@ def test_recorded_snapshots_are_the_live_ones(monkeypatch):
 
 def test_a_grid_is_part_of_the_table():
     settings = load_profile("smoke", **SMALL | {"evaluation": SMALL["evaluation"] | {"attack_size": 0}}, seeds=1)
+    records.train(settings, "dose")
     table = study_table(settings, "dose")
     assert list(table["method"]) == ["label_smoothing"] * 9
     assert list(table["alpha"])[:4] == [0, 0.0003, 0.001, 0.003]
@@ -339,6 +350,7 @@ def test_doses_of_several_methods_are_part_of_the_table():
     doses = {"label_smoothing": {"alpha": [0.1, 0.2]}, "mixup": {"beta": [1.0]}}
     study = {"methods": ["baseline"], "seeds": 1, "doses": doses, "evaluation": {"attack_size": 0}, "images": ["right"]}
     settings = dataclasses.replace(load_profile("smoke", **SMALL), studies={"many": study})
+    records.train(settings, "many")
     table = records.study_table(settings, "many")
     expected = [("baseline", None, None), ("label_smoothing", "alpha", 0.1), ("label_smoothing", "alpha", 0.2)]
     found = [tuple(row) for row in table[["method", "parameter", "dose"]].itertuples(index=False)]

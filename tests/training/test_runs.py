@@ -265,8 +265,11 @@ def test_the_store_is_where_it_was_asked_for(tmp_path, monkeypatch):
 
 
 def test_a_chapter_says_of_how_many_networks_it_speaks_and_which_are_trained_first(monkeypatch, capsys):
+    trained = []
+    monkeypatch.setattr(records, "train", lambda settings, study: trained.append(study))
     monkeypatch.setattr(records, "recorded", lambda one, evaluation: None)
     begin("04_cosines", "quick")
+    assert trained == ["core"]
     assert (
         "10 networks a method · ± is a 95 % interval · 25 networks are trained first, in about"
         in capsys.readouterr().out
