@@ -3,7 +3,7 @@
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import KW_ONLY, dataclass, field, fields
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ class Quantity:
 
     label: str
     chapter: str
+    _: KW_ONLY
     factor: float = 1
     digits: int = 2
     better: int = 0

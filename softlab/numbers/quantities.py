@@ -44,8 +44,8 @@ STEPS = ("gradient", "gradient at T", "attack, cross-entropy", "attack, margin")
 @lens(
     1,
     {
-        "accuracy": Quantity("accuracy (%)", SOFT_LABELS, 100, 1, 1, images="right"),
-        "training accuracy": Quantity("accuracy on training images (%)", SOFT_LABELS, 100, 1),
+        "accuracy": Quantity("accuracy (%)", SOFT_LABELS, factor=100, digits=1, better=1, images="right"),
+        "training accuracy": Quantity("accuracy on training images (%)", SOFT_LABELS, factor=100, digits=1),
     },
 )
 def outcomes(look: Look) -> Found:
@@ -61,12 +61,12 @@ def outcomes(look: Look) -> Found:
 @lens(
     1,
     {
-        "apex ratio": Quantity("distance of the apex / ‖Qf‖", CONES, 1, 3),
-        "constant class": Quantity("images that keep their class at t = 0.1 and 10 (%)", CONES, 100, 1),
-        "settled share": Quantity("class settled below t = 1 (%)", CONES, 100, 1),
-        "onset": Quantity("median onset t₀", CONES, 1, 3),
-        "bounded classes": Quantity("classes with a bounded region", CONES, 1, 1),
-        **{f"contour, {level}": Quantity(f"median t where confidence is {level}", CONES, 1, 3) for level in LEVELS},
+        "apex ratio": Quantity("distance of the apex / ‖Qf‖", CONES, digits=3),
+        "constant class": Quantity("images that keep their class at t = 0.1 and 10 (%)", CONES, factor=100, digits=1),
+        "settled share": Quantity("class settled below t = 1 (%)", CONES, factor=100, digits=1),
+        "onset": Quantity("median onset t₀", CONES, digits=3),
+        "bounded classes": Quantity("classes with a bounded region", CONES, digits=1),
+        **{f"contour, {level}": Quantity(f"median t where confidence is {level}", CONES, digits=3) for level in LEVELS},
     },
 )
 def cones(look: Look) -> Found:
@@ -82,12 +82,14 @@ def cones(look: Look) -> Found:
     }
 
 
-@lens(1, {"apex residual": Quantity("how unequal logits are at the apex", CONES, 1, 3)})
+@lens(1, {"apex residual": Quantity("how unequal logits are at the apex", CONES, digits=3)})
 def exactness(look: Look) -> Found:
     return {"apex residual": geometry.apex_residual(*look.layer)}
 
 
-@lens(1, {"constant along ray": Quantity("class the same from t = 0.1 to 10, any head (%)", CONES, 100, 1)})
+@lens(
+    1, {"constant along ray": Quantity("class the same from t = 0.1 to 10, any head (%)", CONES, factor=100, digits=1)}
+)
 def rays(look: Look) -> Found:
     """As `constant class`, step by step along the ray, so that the head may have several layers."""
     features = look.tested.features.to(device_of(look.model))
@@ -125,9 +127,12 @@ def magnitudes(look: Look) -> Found:
 @lens(
     1,
     {
-        **{f"cosine, {name}": Quantity(f"cosine to the centre: {name}", COSINES, 1, 3) for name in geometry.VARIANTS},
-        "cosine, logit": Quantity("cosine of the logits to their class", COSINES, 1, 3),
-        "alignment": Quantity("cosine of the logits to their largest, without labels", COSINES, 1, 3),
+        **{
+            f"cosine, {name}": Quantity(f"cosine to the centre: {name}", COSINES, digits=3)
+            for name in geometry.VARIANTS
+        },
+        "cosine, logit": Quantity("cosine of the logits to their class", COSINES, digits=3),
+        "alignment": Quantity("cosine of the logits to their largest, without labels", COSINES, digits=3),
     },
 )
 def cosines(look: Look) -> Found:
@@ -140,13 +145,13 @@ def cosines(look: Look) -> Found:
     1,
     {
         **{
-            f"{what}, {version}{where}": Quantity(f"{label}, {version}{images}", COSINES, 1, 3)
+            f"{what}, {version}{where}": Quantity(f"{label}, {version}{images}", COSINES, digits=3)
             for where, images in (("", ""), (", train", ", training images"))
             for what, label in (("spread", "within-class variation"), ("separation", "R²"))
             for version in VERSIONS
         },
-        "loosening": Quantity("within-class variation of the logits, test − training images", COSINES, 1, 3),
-        "spread, predicted": Quantity("variation of the logits within predicted classes", COSINES, 1, 3),
+        "loosening": Quantity("within-class variation of the logits, test − training images", COSINES, digits=3),
+        "spread, predicted": Quantity("variation of the logits within predicted classes", COSINES, digits=3),
     },
 )
 def variation(look: Look) -> Found:
@@ -169,7 +174,7 @@ def variation(look: Look) -> Found:
 @lens(
     1,
     {
-        f"amplification{where}": Quantity(f"error amplification in label smoothing’s term{of} (%)", MAXSUP, 100, 2)
+        f"amplification{where}": Quantity(f"error amplification in label smoothing’s term{of} (%)", MAXSUP, factor=100)
         for where, of in (("", ""), (", train", ", training images"))
     },
 )
@@ -185,14 +190,14 @@ def amplification(look: Look) -> Found:
 @lens(
     1,
     {
-        "spread, predicted, row space": Quantity("variation of Qf within predicted classes", CAUSES, 1, 3),
-        "separation, predicted": Quantity("R² of the logits, predicted classes", CAUSES, 1, 3),
-        "class angles": Quantity("mean cosine of the means of predicted classes, logits", CAUSES, 1, 3),
-        "effective rank": Quantity("effective rank of the features", CAUSES, 1, 1),
+        "spread, predicted, row space": Quantity("variation of Qf within predicted classes", CAUSES, digits=3),
+        "separation, predicted": Quantity("R² of the logits, predicted classes", CAUSES, digits=3),
+        "class angles": Quantity("mean cosine of the means of predicted classes, logits", CAUSES, digits=3),
+        "effective rank": Quantity("effective rank of the features", CAUSES, digits=1),
         "log row length": Quantity("mean log length of the head's rows", CAUSES),
-        "row unevenness": Quantity("spread of the log lengths of the head's rows", CAUSES, 1, 3),
-        "bias": Quantity("norm of the centred bias / ‖W_c f‖", CAUSES, 1, 3),
-        "mean confidence": Quantity("mean confidence (%)", CAUSES, 100, 1, images="confidence"),
+        "row unevenness": Quantity("spread of the log lengths of the head's rows", CAUSES, digits=3),
+        "bias": Quantity("norm of the centred bias / ‖W_c f‖", CAUSES, digits=3),
+        "mean confidence": Quantity("mean confidence (%)", CAUSES, factor=100, digits=1, images="confidence"),
     },
 )
 def shape(look: Look) -> Found:
@@ -221,23 +226,23 @@ def shape(look: Look) -> Found:
 @lens(
     1,
     {
-        "ECE": Quantity("ECE (%)", CALIBRATION, 100, 1, -1),
-        "overconfident part": Quantity("overconfident part of ECE (%)", CALIBRATION, 100, 1, -1),
-        "underconfident part": Quantity("underconfident part of ECE (%)", CALIBRATION, 100, 1, -1),
-        "gap": Quantity("confidence − accuracy (points)", CALIBRATION, 100, 1),
-        "floor": Quantity("ECE of a calibrated network (%)", CALIBRATION, 100, 1),
-        "NLL": Quantity("NLL", CALIBRATION, 1, 3, -1, images="loss"),
-        "smooth ECE": Quantity("smooth ECE (%)", CALIBRATION, 100, 1, -1),
-        "classwise ECE": Quantity("classwise ECE (%)", CALIBRATION, 100, 2, -1),
-        "Brier": Quantity("Brier score", CALIBRATION, 1, 3, -1, images="Brier score"),
+        "ECE": Quantity("ECE (%)", CALIBRATION, factor=100, digits=1, better=-1),
+        "overconfident part": Quantity("overconfident part of ECE (%)", CALIBRATION, factor=100, digits=1, better=-1),
+        "underconfident part": Quantity("underconfident part of ECE (%)", CALIBRATION, factor=100, digits=1, better=-1),
+        "gap": Quantity("confidence − accuracy (points)", CALIBRATION, factor=100, digits=1),
+        "floor": Quantity("ECE of a calibrated network (%)", CALIBRATION, factor=100, digits=1),
+        "NLL": Quantity("NLL", CALIBRATION, digits=3, better=-1, images="loss"),
+        "smooth ECE": Quantity("smooth ECE (%)", CALIBRATION, factor=100, digits=1, better=-1),
+        "classwise ECE": Quantity("classwise ECE (%)", CALIBRATION, factor=100, better=-1),
+        "Brier": Quantity("Brier score", CALIBRATION, digits=3, better=-1, images="Brier score"),
         "temperature": Quantity("best temperature", CALIBRATION),
-        "ECE at T": Quantity("ECE at that temperature (%)", CALIBRATION, 100, 1, -1),
+        "ECE at T": Quantity("ECE at that temperature (%)", CALIBRATION, factor=100, digits=1, better=-1),
         # What no temperature mends: the refinement parts of the two scores.
-        "NLL at T": Quantity("NLL at that temperature", CALIBRATION, 1, 3, -1, images="loss at T"),
-        "Brier at T": Quantity("Brier score at that temperature", CALIBRATION, 1, 3, -1),
+        "NLL at T": Quantity("NLL at that temperature", CALIBRATION, digits=3, better=-1, images="loss at T"),
+        "Brier at T": Quantity("Brier score at that temperature", CALIBRATION, digits=3, better=-1),
         # Version 2: the mean over all orders of equal confidences.
-        "AURC": Quantity("AURC (%)", CALIBRATION, 100, 2, -1, version=2),
-        "excess AURC": Quantity("excess AURC (%)", CALIBRATION, 100, 2, -1, version=2),
+        "AURC": Quantity("AURC (%)", CALIBRATION, factor=100, better=-1, version=2),
+        "excess AURC": Quantity("excess AURC (%)", CALIBRATION, factor=100, better=-1, version=2),
     },
 )
 def calibrated(look: Look) -> Found:
@@ -274,14 +279,26 @@ def calibrated(look: Look) -> Found:
 @lens(
     1,
     {
-        "AURC, normalised": Quantity("AURC, logits over their p-norm (%)", CALIBRATION, 100, 2, -1, version=2),
-        "confidence when wrong": Quantity("mean confidence on errors (%)", CALIBRATION, 100, 1, -1),
-        "confidence when right": Quantity("mean confidence on right predictions (%)", CALIBRATION, 100, 1),
-        "NLL, fit": Quantity("NLL on the images for fitting", CALIBRATION, 1, 3, -1),
-        "accuracy, fit": Quantity("accuracy on the images for fitting (%)", CALIBRATION, 100, 1, 1),
-        "ECE at T, fit": Quantity("ECE at the best temperature, images for fitting (%)", CALIBRATION, 100, 1, -1),
-        "AURC, fit": Quantity("AURC on the images for fitting (%)", CALIBRATION, 100, 2, -1, version=2),
-        "NLL at T, fit": Quantity("NLL at the best temperature, images for fitting", CALIBRATION, 1, 3, -1, version=2),
+        "AURC, normalised": Quantity(
+            "AURC, logits over their p-norm (%)", CALIBRATION, factor=100, better=-1, version=2
+        ),
+        "confidence when wrong": Quantity(
+            "mean confidence on errors (%)", CALIBRATION, factor=100, digits=1, better=-1
+        ),
+        "confidence when right": Quantity(
+            "mean confidence on right predictions (%)", CALIBRATION, factor=100, digits=1
+        ),
+        "NLL, fit": Quantity("NLL on the images for fitting", CALIBRATION, digits=3, better=-1),
+        "accuracy, fit": Quantity(
+            "accuracy on the images for fitting (%)", CALIBRATION, factor=100, digits=1, better=1
+        ),
+        "ECE at T, fit": Quantity(
+            "ECE at the best temperature, images for fitting (%)", CALIBRATION, factor=100, digits=1, better=-1
+        ),
+        "AURC, fit": Quantity("AURC on the images for fitting (%)", CALIBRATION, factor=100, better=-1, version=2),
+        "NLL at T, fit": Quantity(
+            "NLL at the best temperature, images for fitting", CALIBRATION, digits=3, better=-1, version=2
+        ),
     },
 )
 def ranked(look: Look) -> Found:
@@ -309,10 +326,18 @@ def ranked(look: Look) -> Found:
 @lens(
     1,
     {
-        **{f"gap, {kind}": Quantity(f"gap, {kind} (points)", CALIBRATION, 100, 1) for kind in corruptions.SEVERITIES},
-        **{f"ECE, {kind}": Quantity(f"ECE, {kind} (%)", CALIBRATION, 100, 1, -1) for kind in corruptions.SEVERITIES},
         **{
-            f"NLL at T, {kind}": Quantity(f"NLL at the clean images' temperature, {kind}", CALIBRATION, 1, 3, -1)
+            f"gap, {kind}": Quantity(f"gap, {kind} (points)", CALIBRATION, factor=100, digits=1)
+            for kind in corruptions.SEVERITIES
+        },
+        **{
+            f"ECE, {kind}": Quantity(f"ECE, {kind} (%)", CALIBRATION, factor=100, digits=1, better=-1)
+            for kind in corruptions.SEVERITIES
+        },
+        **{
+            f"NLL at T, {kind}": Quantity(
+                f"NLL at the clean images' temperature, {kind}", CALIBRATION, digits=3, better=-1
+            )
             for kind in corruptions.SEVERITIES
         },
     },
@@ -332,7 +357,9 @@ def sure_when_corrupted(look: Look) -> Found:
 
 
 def _robust(radius: float, attack: str) -> Quantity:
-    return Quantity(f"accuracy, {attack} (%)", ROBUSTNESS, 100, 1, 1, images=f"survives {radius}/255")
+    return Quantity(
+        f"accuracy, {attack} (%)", ROBUSTNESS, factor=100, digits=1, better=1, images=f"survives {radius}/255"
+    )
 
 
 @lens(
@@ -340,8 +367,8 @@ def _robust(radius: float, attack: str) -> Quantity:
     {
         "robust, 0.4/255, PGD-7": _robust(0.4, "PGD-7 of 0.4/255"),
         **{f"robust, {radius}/255": _robust(radius, f"attack of {radius}/255") for radius in RADII},
-        "gradient zero": Quantity("images without gradient in float32 (%)", ROBUSTNESS, 100, 1),
-        "gradient misdirected": Quantity("images with a misdirected gradient (%)", ROBUSTNESS, 100, 1),
+        "gradient zero": Quantity("images without gradient in float32 (%)", ROBUSTNESS, factor=100, digits=1),
+        "gradient misdirected": Quantity("images with a misdirected gradient (%)", ROBUSTNESS, factor=100, digits=1),
     },
     clean=False,
 )
@@ -403,10 +430,15 @@ def inward(look: Look) -> Found:
         "log range": Quantity("log range of the logits", ROBUSTNESS),
         "log gap to the third": Quantity("log z₁ − z₃", ROBUSTNESS),
         "log spread between images": Quantity("log spread of the logits between images", ROBUSTNESS),
-        "noise response": Quantity("change of the logits under noise of 8/255 / their length", ROBUSTNESS, 1, 3),
+        "noise response": Quantity("change of the logits under noise of 8/255 / their length", ROBUSTNESS, digits=3),
         **{
             f"estimate, {radius}/255": Quantity(
-                f"accuracy under attack of {radius}/255, estimated (%)", ROBUSTNESS, 100, 1, 1, f"estimate {radius}/255"
+                f"accuracy under attack of {radius}/255, estimated (%)",
+                ROBUSTNESS,
+                factor=100,
+                digits=1,
+                better=1,
+                images=f"estimate {radius}/255",
             )
             for radius in REACHES
         },
@@ -456,8 +488,8 @@ def _log(values: Tensor) -> Tensor:
             f"constant class, ratio {ratio}": Quantity(
                 f"images that keep their class at t = 0.1 and 10, bias scaled to {ratio} of the logits (%)",
                 CONES,
-                100,
-                1,
+                factor=100,
+                digits=1,
             )
             for ratio in RATIOS
         },
@@ -484,7 +516,7 @@ def bias_scaled(look: Look) -> Found:
 @lens(
     1,
     {
-        f"FGSM, {radius}/255": Quantity(f"accuracy, one step of {radius}/255 (%)", ROBUSTNESS, 100, 1)
+        f"FGSM, {radius}/255": Quantity(f"accuracy, one step of {radius}/255 (%)", ROBUSTNESS, factor=100, digits=1)
         for radius in RADII
     },
     clean=False,
@@ -501,8 +533,11 @@ def one_step(look: Look) -> Found:
 @lens(
     1,
     {
-        "corrupted": Quantity("accuracy, corrupted (%)", ROBUSTNESS, 100, 1, 1),
-        **{f"corrupted, {kind}": Quantity(f"accuracy, {kind} (%)", ROBUSTNESS, 100, 1, 1) for kind in KINDS},
+        "corrupted": Quantity("accuracy, corrupted (%)", ROBUSTNESS, factor=100, digits=1, better=1),
+        **{
+            f"corrupted, {kind}": Quantity(f"accuracy, {kind} (%)", ROBUSTNESS, factor=100, digits=1, better=1)
+            for kind in KINDS
+        },
     },
     clean=False,
 )
