@@ -30,7 +30,7 @@ ZOO = core two_features weight_decay dropout feature_penalty \
 	fixed_scale unseen_penalty confidence_penalty
 ENGINE := $(VENV)/$(if $(filter local,$(ON)),book,cluster).stamp
 
-.PHONY: book plan sweep test test-all test-faults test-browser test-cluster lint format bench zoo publish repository clean help
+.PHONY: claims book plan sweep test test-all test-faults test-browser test-cluster lint format bench zoo publish repository clean help
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -65,6 +65,9 @@ lint: $(VENV)/test.stamp ## ruff: rules and format; lint-imports: what a room ma
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+
+claims: $(VENV)/book.stamp ## write the numbers on record into the pages’ sentences, and name those that no longer hold
+	@PYTHONPATH=workflow $(BIN)/python -m claims
 
 format: $(VENV)/test.stamp ## let ruff mend what it can, and strip the notebooks' outputs
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/nbstripout --keep-count --keep-id notebooks/*.ipynb

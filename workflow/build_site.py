@@ -16,6 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 import address
+import claims
 import laboratory
 import leaderboard
 import nbformat
@@ -77,11 +78,15 @@ def assemble(build: Path, site: Path, sweeps: list[str]) -> None:
                 shutil.copy(results, site / "notebooks")
             place = site / "book" if (site / "book" / executed.name).exists() else site / "notebooks"
             shown = without_traces(nbformat.read(executed, as_version=4))
+            for cell in (one for one in shown.cells if one.cell_type == "markdown"):
+                cell.source = claims.with_notes(executed.stem, cell.source)
             if place.name == "notebooks":
                 offer(shown, executed.stem, repository, results.exists())
             if place.name == "notebooks" or executed.stem == "intro":
                 add_foot(shown, executed.stem, repository, (site / "book" / "colab.md").exists())
             nbformat.write(shown, place / executed.name)
+    for page in sorted((site / "book").glob("*.md")):
+        page.write_text(claims.with_notes(page.stem, page.read_text()))
     (site / "book" / "this_build.md").write_text(this_build(build))
     number_page.add(site, build)
     add_sweeps(site, build, sweeps)

@@ -34,6 +34,7 @@ LARGEST_ERROR = 2.5  # points, of the estimate
 LARGEST_ELSEWHERE = 3.0  # the same, in other settings
 SKILL = 0.8
 WITHIN = 2.0  # points, of the share of images that keep their class
+UNIT = ["method", "dose"]  # columns of `moves` that say which networks differ in their seed only
 SETTINGS = {"fashion-heldout": "4/255", "cifar10-jpeg-flip": "1/255", "cifar10-papers": "0.4/255"}
 
 
@@ -279,7 +280,7 @@ def places(table: pandas.DataFrame, attacked: str = "robust, 4/255") -> list[Pla
     table, attacked: as of `moves`.  Raises SoftlabError for a table without plain training.
     """
     found = []
-    groups: Any = moves(table, attacked).groupby(["method", "dose"], sort=False, dropna=False)
+    groups: Any = moves(table, attacked).groupby(UNIT, sort=False, dropna=False)
     for (method, dose), rows in groups:
         found.append(
             Place(

@@ -1,0 +1,135 @@
+"""Sentences about records: their numbers, by ID, and what must be true for the words around them to stand.
+
+A page says  `it loses <span class="answers" data-claim="by-heart-smoothing">−2.4</span> points`  in plain Markdown,
+which is readable in Colab and on GitHub. The page's table, claims/PAGE.py, says for each ID where its value comes from
+(records, never the reader's settings), how it is written, and its condition:
+
+    CLAIMS = {"by-heart-smoothing": Claim(lambda: effect("label_smoothing"), digits=1, form=SIGNED, holds=falls)}
+
+`make claims` rewrites numbers, never words. A record that breaks a condition is named with its ID, by that command and
+by tests/claims: then a person rewrites the sentence. The build adds what a number says on hover (`with_notes`).
+"""
+
+import html
+import importlib
+import importlib.util
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from softlab.studies.intervals import Interval
+
+ROOT = Path(__file__).resolve().parents[2]
+SPAN = re.compile(r'<span class="answers" data-claim="(?P<id>[a-z0-9-]+)">(?P<text>[^<]*)</span>')
+PLAIN = "plain"
+SIGNED = "signed"
+SIZE = "size"  # without its sign: the words say the direction
+Condition = Callable[[Interval], bool]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A number in a sentence.
+
+    value: from records, in the units in which it is written.  digits: after the point.  form: PLAIN, SIGNED or SIZE.
+    holds: what the sentence says of it, beyond the number.
+    """
+
+    value: Callable[[], Interval]
+    holds: Condition
+    digits: int = 0
+    form: str = PLAIN
+
+    def written(self) -> str:
+        mean = self.value().mean
+        number = abs(mean) if self.form == SIZE else mean
+        text = f"{number:{'+' if self.form == SIGNED else ''}z.{self.digits}f}"
+        return text.replace("-", "\N{MINUS SIGN}")
+
+    def note(self) -> str:
+        """What it is, over what, and how it is made again."""
+        return self.value().text(self.digits + 1).note
+
+
+def falls(value: Interval) -> bool:
+    return value.high < 0
+
+
+def rises(value: Interval) -> bool:
+    return value.low > 0
+
+
+def is_open(value: Interval) -> bool:
+    return value.low <= 0 <= value.high
+
+
+def above(least: float) -> Condition:
+    return lambda value: value.low > least
+
+
+def below(most: float) -> Condition:
+    return lambda value: value.high < most
+
+
+def tables() -> list[str]:
+    """The pages that have claims, by their names without suffix."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("[0-9a-z]*.py"))
+
+
+def claims_of(page: str) -> Mapping[str, Claim]:
+    """The table of a page, by its name without suffix; empty where it has none."""
+    name = f"claims.{page}"
+    return importlib.import_module(name).CLAIMS if importlib.util.find_spec(name) else {}
+
+
+def texts(path: Path) -> list[str]:
+    """The prose of a page: the Markdown cells of a notebook, or the whole of a Markdown file."""
+    content = path.read_text(encoding="utf-8")
+    if path.suffix != ".ipynb":
+        return [content]
+    return ["".join(cell["source"]) for cell in json.loads(content)["cells"] if cell["cell_type"] == "markdown"]
+
+
+def problems(path: Path) -> dict[str, str]:
+    """What is wrong with a page's claims: {ID: why}; empty where all is as the records say."""
+    claims = claims_of(path.stem)
+    said = {found["id"]: found["text"] for text in texts(path) for found in SPAN.finditer(text)}
+    wrong = dict.fromkeys(set(said) - set(claims), "no claim has this ID")
+    wrong |= dict.fromkeys(set(claims) - set(said), "stands in no sentence")
+    for name in sorted(set(said) & set(claims)):
+        claim = claims[name]
+        if not claim.holds(claim.value()):
+            wrong[name] = f"its sentence no longer holds: {claim.value().text(claim.digits + 1, sign=True)}"
+        elif said[name] != claim.written():
+            wrong[name] = f"{said[name]} should be {claim.written()}: make claims"
+    return wrong
+
+
+def rewritten(path: Path) -> str:
+    """The page's content with the records' numbers; its words stay."""
+    claims = claims_of(path.stem)
+
+    def renewed(found: re.Match) -> str:
+        claim = claims.get(found["id"])
+        return found[0].replace(f">{found['text']}<", f">{claim.written()}<") if claim else found[0]
+
+    content = path.read_text(encoding="utf-8")
+    if path.suffix != ".ipynb":
+        return SPAN.sub(renewed, content)
+    notebook = json.loads(content)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = SPAN.sub(renewed, "".join(cell["source"])).splitlines(keepends=True)
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def with_notes(page: str, text: str) -> str:
+    """Markdown whose claims say on hover, focus or a tap what they are of, as all numbers of the book do."""
+
+    def noted(found: re.Match) -> str:
+        note = html.escape(claims_of(page)[found["id"]].note()).replace("\n", "&#10;")
+        return f'<span class="answers" tabindex="0" data-note="{note}">{found["text"]}</span>'
+
+    return SPAN.sub(noted, text)
