@@ -31,8 +31,9 @@ STYLES = {
 OTHERS = ("weight_decay", "dropout", "feature_penalty", "logit_penalty", "scale_penalty", "cosine_penalty", "steady")
 OTHERS += ("fixed_scale", "unseen_penalty", "confidence_penalty", "regularization_only", "amplification_only", "focal")
 OTHERS += ("early_stopping", "label_smoothing_others", "online_label_smoothing", "zipf_label_smoothing")
+OTHERS += ("gradient_penalty", "adversarial_training")
 COLORS = ("#D55E00", "#56B4E9", "#7F7F7F", "#8C564B")
-MARKERS = (*"PX*ph<>8+x123dH", "$O$", "$Z$")
+MARKERS = (*"PX*ph<>8+x123dH", "$O$", "$Z$", "$G$", "$A$")
 
 
 def style(method: str) -> Style:

@@ -1,4 +1,4 @@
-"""Claims of chapter 6: the papers' own regime, colour images learnt by heart."""
+"""Claims of chapter 6: what robustness can be, and the papers' own regime, colour images learnt by heart."""
 
 import functools
 
@@ -41,7 +41,41 @@ def off(radius: str, method: str | None = None) -> Interval:
     return Interval(value, value, value, 1).of(by_heart(), what)
 
 
+@functools.cache
+def flat(method: str, dose: float) -> pandas.DataFrame:
+    """Plain training, and a method that was recorded as a line to read others by, at one of its strengths."""
+    table = records.scales("flat")["quick-fp32"]
+    chosen = (table["method"] == method) & np.isclose(table["dose"].to_numpy(float), dose, atol=1e-6)
+    return table.loc[(table["method"] == "baseline") | chosen]
+
+
+def kept(method: str, dose: float, of: str | None = None) -> Interval:
+    return averages(flat(method, dose), "robust, 4/255")[of or method].scaled(100)
+
+
+def gained(method: str, dose: float, quantity: str = "accuracy") -> Interval:
+    return effects(flat(method, dose), quantity)[method].shown
+
+
+def most_of_a_label() -> Interval:
+    """Of the soft labels, what the one that moves accuracy under attack most does to it, either way."""
+    beside = margin_laws.places(records.scales("core")["quick-fp32"])
+    changes = [one.attacked for one in beside if one.method in ("label_smoothing", "mixup", "cutmix")]
+    return max(changes, key=lambda change: abs(change.mean))
+
+
 CLAIMS = {
+    "flat-plain": Claim(lambda: kept("gradient_penalty", 0.1, "baseline"), below(45)),
+    "flat-weak": Claim(lambda: kept("gradient_penalty", 0.1), above(60)),
+    "flat-middle": Claim(lambda: kept("gradient_penalty", 1.0), above(65)),
+    "flat-attacked-least": Claim(lambda: kept("adversarial_training", 2 / 255), above(60)),
+    "flat-attacked-most": Claim(lambda: kept("adversarial_training", 8 / 255), above(65)),
+    "flat-weak-accuracy": Claim(lambda: gained("gradient_penalty", 0.1), rises, digits=1),
+    "flat-attacked-accuracy": Claim(lambda: gained("adversarial_training", 8 / 255), rises, digits=1),
+    "flat-middle-error": Claim(lambda: gained("gradient_penalty", 1.0, "ECE"), falls, form=SIZE),
+    "flat-attacked-error": Claim(lambda: gained("adversarial_training", 8 / 255, "ECE"), falls, form=SIZE),
+    "flat-strong-accuracy": Claim(lambda: gained("gradient_penalty", 10.0), falls, form=SIZE),
+    "flat-most-of-a-label": Claim(most_of_a_label, lambda value: abs(value.mean) < 20, form=SIZE),
     "by-heart-known": Claim(lambda: plain("training accuracy"), above(99), digits=1),
     "by-heart-left": Claim(lambda: plain(ATTACK), above(50)),
     "by-heart-smoothing": Claim(lambda: change(ATTACK, "label_smoothing"), falls, digits=1, form=SIGNED),
