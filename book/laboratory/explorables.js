@@ -324,6 +324,10 @@ function makeExplorables(laboratory) {
           factor === 1 ? { stroke: "currentColor" } : { class: "axis", "stroke-dasharray": "3 3" }),
         word(x(high) - 4, y(high + rise) + (high + rise > up.to - 0.1 ? -4 : 14), `× ${factor}`, { "text-anchor": "end" }));
       }
+      const named = (text, at, down) => { // on the side that has room
+        const left = at > LEFT + side() / 2;
+        return word(at + (left ? -15 : 15), down + 18, text, { class: "halo", "text-anchor": left ? "end" : "start" });
+      };
       box.append(mark(baseline, x(0), y(0)));
       networks.forEach((other, place) => {
         if (other.scene !== one.scene || other === one) return;
@@ -335,7 +339,7 @@ function makeExplorables(laboratory) {
       });
       const here = [x(slope - power * Math.log(2)), y(margin - power * Math.log(2))];
       if (power) box.append(line([[x(slope), y(margin)], here], { stroke: "currentColor", "stroke-width": 2 }));
-      box.append(mark(one, ...here), word(here[0] + 15, here[1] + 18, one.label, { class: "halo" }), circle(here, 11, { class: "handle", "data-hold": "here" }));
+      box.append(mark(one, ...here), named(one.label, ...here), circle(here, 11, { class: "handle", "data-hold": "here" }));
       const times = (value) => Math.exp(value).toFixed(2);
       const many = Math.abs(attacked).toFixed(1);
       const than = attacked < 0 ? "fewer" : "more";
