@@ -1,5 +1,7 @@
 """The notebooks as they are committed: clean, in short cells, running alone in any folder, right where checked."""
 
+import importlib
+import importlib.util
 import json
 import re
 import subprocess
@@ -112,6 +114,21 @@ def test_prose_holds_no_typed_number(path):
             for pattern in DIGITS:
                 text = re.sub(pattern, "", text)
             assert not re.search(r"\d", text), f"{cell.id}: {re.search(r'.{0,30}[0-9].{0,30}', text)[0]}"
+
+
+def test_what_pages_import_from_the_package_is_there():
+    """In prose, commands and code of the Markdown pages; notebooks are executed."""
+    found = [
+        (path.name, module, name)
+        for path in (*ROOT.glob("*.md"), *(ROOT / "book").glob("*.md"))
+        for module, names in re.findall(r"from (softlab[\w.]*) import ([a-zA-Z_, ]+)", path.read_text(encoding="utf-8"))
+        for name in re.findall(r"\w+", names)
+    ]
+    assert len(found) > 5
+    for page, module, name in found:
+        own = importlib.import_module(module)
+        there = hasattr(own, name) or importlib.util.find_spec(f"{module}.{name}")
+        assert there, f"{page}: from {module} import {name}"
 
 
 def test_nothing_tells_anybody_to_install_the_unrelated_package():
