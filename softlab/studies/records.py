@@ -56,16 +56,15 @@ def study_table(
     """
     profile = study_profile(settings, study)
     place = loop.choose_device(device)
-    if left := _untrained(profile, place, store):
+    found = [(one, *_found(one, profile, place, store)) for one in profile.experiments()]
+    left = sum(not live and row is None for _, live, row in found)
+    if left:
         raise SoftlabError(
-            f"{len(left)} networks of study {study} at profile {settings.name} are neither trained nor on record: "
+            f"{left} networks of study {study} at profile {settings.name} are neither trained nor on record: "
             f"begin() of a notebook trains what it needs, and so does softlab train --study {study} --profile NAME"
         )
     rows = []
-    for experiment in profile.experiments():
-        row = None
-        if runs.present(experiment, place, store) is None:
-            row = recorded(experiment, profile.evaluation)
+    for experiment, _, row in found:
         if row is None:
             run = runs.fit_or_load(experiment, store=store, device=place)
             row = {"source": "live"} | _row(run, stored.of(run, profile.evaluation))
@@ -89,13 +88,17 @@ def train(settings: Profile, study: str = "core", store: str | Path | None = Non
             stored.of(runs.fit_or_load(experiment, store=store, device=place), profile.evaluation)
 
 
+def _found(
+    experiment: Experiment, profile: Profile, device, store: str | Path | None
+) -> tuple[bool, dict[str, Any] | None]:
+    """Is the network in the store; if not, its recorded row, or None."""
+    live = runs.present(experiment, device, store) is not None
+    return live, None if live else recorded(experiment, profile.evaluation)
+
+
 def _untrained(profile: Profile, device, store: str | Path | None = None) -> list[Experiment]:
     """Of a study's profile: experiments that have neither a run in the store nor a row."""
-    return [
-        one
-        for one in profile.experiments()
-        if runs.present(one, device, store) is None and not recorded(one, profile.evaluation)
-    ]
+    return [one for one in profile.experiments() if _found(one, profile, device, store) == (False, None)]
 
 
 def untrained(settings: Profile, study: str = "core") -> int:
