@@ -80,10 +80,8 @@ def assemble(build: Path, site: Path, sweeps: list[str]) -> None:
             shown = without_traces(nbformat.read(executed, as_version=4))
             for cell in (one for one in shown.cells if one.cell_type == "markdown"):
                 cell.source = claims.with_notes(executed.stem, cell.source)
-            if place.name == "notebooks":
-                offer(shown, executed.stem, repository, results.exists())
             if place.name == "notebooks" or executed.stem == "intro":
-                add_foot(shown, executed.stem, repository, (site / "book" / "colab.md").exists())
+                add_foot(shown, executed.stem, repository, (site / "book" / "colab.md").exists(), results.exists())
             nbformat.write(shown, place / executed.name)
     for page in sorted((site / "book").glob("*.md")):
         page.write_text(claims.with_notes(page.stem, page.read_text()))
@@ -144,20 +142,7 @@ def without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
-def offer(notebook: nbformat.NotebookNode, name: str, repository: str | None, results: bool) -> None:
-    """Under the title, what one can take along.
-
-    A badge for Colab is there if the repository's address is known: Colab opens the notebook from the repository.
-    """
-    offered = [f"{{download}}`Executed notebook <{name}.ipynb>`"]
-    if results:
-        offered.append(f"{{download}}`Its results <{name}.results.json>`")
-    if repository:
-        offered.append(f"[![Open in Colab](../book/_static/open_in_colab.svg)]({address.colab_link(repository, name)})")
-    title, _, rest = notebook.cells[0].source.partition("\n")
-    notebook.cells[0].source = f"{title}\n\n{' · '.join(offered)}\n{rest}"
-
-
+ABOUT_NUMBERS = "Unless said otherwise: "  # how the line begins that softlab.begin prints
 FOOT = """## Run it yourself
 
 In a terminal, with Python 3.11 or newer:
@@ -175,13 +160,22 @@ python3 -m venv .venv
 .venv/bin/jupyter lab notebooks/{name}.ipynb
 ```
 
-{colab}"""
+{colab}
+
+{taken_along}"""
 
 
-def add_foot(notebook: nbformat.NotebookNode, name: str, repository: str | None, explained: bool = True) -> None:
-    """At the end of the cover and of each chapter, how to run it.
+def add_foot(
+    notebook: nbformat.NotebookNode,
+    name: str,
+    repository: str | None,
+    explained: bool = True,
+    results: bool = False,
+) -> None:
+    """At the end of the cover and of each chapter: how to run it, what can be taken along, and what it ran on.
 
     repository: its address, None if it is not known.  explained: whether this book has the page on Colab.
+    results: whether the chapter has saved its numbers beside itself.
     """
     is_cover = name == "intro"
     chapter = "01_soft_labels" if is_cover else name
@@ -196,8 +190,21 @@ def add_foot(notebook: nbformat.NotebookNode, name: str, repository: str | None,
         what="a chapter" if is_cover else "this chapter",
         name=chapter,
         colab=f"{colab}: {badge}({address.colab_link(repository, chapter)})" if repository else f"{colab}, too.",
+        taken_along="" if is_cover else taken_along(notebook, name, results),
     )
     notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="run-it-yourself"))
+
+
+def taken_along(notebook: nbformat.NotebookNode, name: str, results: bool) -> str:
+    """A chapter's files, and the line that its first cells printed of its profile, where the page does not show it."""
+    files = [f"{{download}}`Executed notebook <{name}.ipynb>`"]
+    if results:
+        files.append(f"{{download}}`Its results <{name}.results.json>`")
+    begun = [cell for cell in notebook.cells if cell.get("id") == "begin"]
+    hidden = [cell for cell in begun if "remove-cell" in cell.metadata.get("tags", [])]
+    printed = "".join(one.text for cell in hidden for one in cell.outputs if one.get("name") == "stdout")
+    lines = [line for line in printed.splitlines() if line.startswith(ABOUT_NUMBERS)]
+    return " · ".join(files) + "".join(f"\n\n*{line}.*" for line in lines)
 
 
 def is_page(path: Path, at_least: int = 2000) -> bool:

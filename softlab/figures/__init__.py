@@ -5,10 +5,28 @@ Every function takes matplotlib axes, or makes them, and returns them.
 
 # ruff: noqa: F401 (what the package offers)
 from softlab.figures.attacked import Way, angles, attack_steps, maps, over_passes, turned, ways_under_attack
-from softlab.figures.effects import arrows, at_scales, estimate_panels, estimates, intervals, panels_at_scales, repairs
-from softlab.figures.grids import against, confidence_shifts, doses, gap_law, over_generalization, specification
+from softlab.figures.effects import (
+    arrows,
+    at_scales,
+    estimate_panels,
+    estimates,
+    intervals,
+    panels_at_scales,
+    repairs,
+    rows_by_setting,
+    shifts_by_setting,
+)
+from softlab.figures.grids import against, curves, doses, gap_law, over_generalization, specification
 from softlab.figures.networks import decision_plane, dots, reliabilities, reliability, soft_labels
-from softlab.figures.planes import PLANE, fields_and_outcomes, force_field, minus_gradient, plane_points, projections
+from softlab.figures.planes import (
+    PLANE,
+    fields_and_outcomes,
+    force_field,
+    minus_gradient,
+    plane_points,
+    projections,
+    shrunk_along_ray,
+)
 from softlab.figures.prediction import families, predicted, scores
 from softlab.figures.slopes import estimate_and_ladder, estimates_by_radius, on_the_plane, slope_plane, splits
-from softlab.figures.style import COLORS, OTHERS, STYLES, Style, style
+from softlab.figures.style import COLORS, OTHERS, STYLES, Style, markers, style

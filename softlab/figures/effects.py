@@ -101,6 +101,59 @@ def at_scales(scales: "Mapping[str, Mapping[str, Effect]]", ax: Axes | None = No
     return ax
 
 
+def shifts_by_setting(
+    starts: Intervals, ends: Mapping[str, Intervals], label: str, aim: str, ax: Axes | None = None
+) -> Axes:
+    """Where plain training starts and methods end, an arrow for each method, in a row of its own for each setting.
+
+    starts: setting -> interval.  ends: setting -> {method: interval}.  label: of the axis, whose zero is where one
+    wants to be, called `aim`.  The band is what lies nearer to zero than the start.
+    """
+    ax = ax or plt.subplots(figsize=(4.3, 0.62 * len(starts) + 0.5), layout="constrained")[1]
+    plain = style("baseline")
+    for row, (setting, start) in enumerate(starts.items()):
+        ax.fill_betweenx([row - 0.4, row + 0.4], -abs(start.mean), abs(start.mean), color="#D5E8D4", lw=0)
+        methods = list(ends[setting])
+        for place, method in enumerate(methods):
+            y = row + 0.6 * ((place + 0.5) / len(methods) - 0.5)
+            end = ends[setting][method].mean
+            arrow = {"arrowstyle": "-", "color": style(method).color, "shrinkA": 0, "shrinkB": 0, "lw": 1.1}
+            ax.annotate("", (end, y), (start.mean, y), arrowprops=arrow)
+            ax.plot(end, y, style(method).marker, color=style(method).color, ms=6)
+        ax.plot(start.mean, row, plain.marker, color=plain.color, ms=7)
+    _name_rows(ax, list(starts))
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.annotate(aim, (0, 1), (0, 3), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center")
+    ax.set(xlabel=label)
+    return ax
+
+
+def rows_by_setting(scales: "Mapping[str, Mapping[str, Effect]]", label: str, ax: Axes | None = None) -> Axes:
+    """What methods do to a quantity, in a row for each setting whose name stands in the picture.
+
+    scales: setting -> effects on the same quantity.  For a narrow place; `at_scales` has the intervals' ends and seeds.
+    """
+    ax = ax or plt.subplots(figsize=(4.3, 0.62 * len(scales) + 0.5), layout="constrained")[1]
+    for row, found in enumerate(scales.values()):
+        for place, (method, effect) in enumerate(found.items()):
+            y = row + 0.6 * ((place + 0.5) / len(found) - 0.5)
+            _estimate(ax, effect.shown, y, style(method))
+    _name_rows(ax, list(scales))
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.set(xlabel=label)
+    return ax
+
+
+def _name_rows(ax: Axes, names: Sequence[str]) -> None:
+    """One row for each name, which is a letter beside the axes where names begin with one, else the whole name."""
+    ax.set_yticks(range(len(names)), [name.partition(" · ")[0] for name in names])
+    ax.set(ylim=(len(names) - 0.5, -0.5))
+    for row in range(1, len(names)):
+        ax.axhline(row - 0.5, color="#D9D9D9", linewidth=0.8)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="x", alpha=0.3)
+
+
 def panels_at_scales(quantities: "Mapping[str, Mapping[str, Mapping[str, Effect]]]") -> Figure:
     """`at_scales` side by side, a panel for each quantity, with a row for each scale that any of them has.
 

@@ -12,11 +12,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from softlab.figures.effects import _estimate, _limits
-from softlab.figures.style import Style, _pale, style
+from softlab.figures.style import _pale, style
 from softlab.studies.intervals import Interval, Intervals
 
 if TYPE_CHECKING:
-    from softlab.studies.effects import Effects, Shift
+    from softlab.studies.effects import Effects
 
 Gaps = Mapping[str, Mapping[Any, Interval]]  # method -> setting -> interval
 
@@ -64,41 +64,24 @@ def against(points: Mapping[float | None, Intervals], label: str, none: str = "n
     return ax
 
 
-def confidence_shifts(scales: "Mapping[str, Mapping[str, Shift]]", doses: "Mapping[float, Shift]") -> Figure:
-    """What a method takes off the confidence gap against what ECE does, and beside it what no identity decides.
+def curves(
+    levels: Mapping[str, Mapping[float, float]], own: Mapping[str, tuple[float, float]], ax: Axes | None = None
+) -> Axes:
+    """A line for each method along a logarithmic axis, and a large marker at the place that is its own.
 
-    scales: what one is called -> method -> effects.Shift, this build first, with larger markers; open: one network.
-    doses: of label smoothing, by α.  Points lie on the line but for the rest. Where what is taken off is not certainly
-    above zero, its ratios mean nothing and only stand beside.
+    levels: method -> {x: y}.  own: method -> (x, y).
     """
-    figure = plt.figure(figsize=(8.6, 4.3), layout="constrained")
-    line, *parts = (figure.add_subplot(place) for place in figure.add_gridspec(1, 4, width_ratios=[3.3, 1.3, 1.3, 1.3]))
-    smoothing = style("label_smoothing")
-    rows: dict[str, list[tuple[Shift, Style, float]]] = {}
-    for place, found in enumerate(scales.values()):
-        for method, one in found.items():
-            rows.setdefault(style(method).label, []).append((one, style(method), 5 if place else 7))
-    if doses:
-        dot = replace(smoothing, marker=".")
-        rows[f"{smoothing.label},\nsmall to large α"] = [(one, dot, 6) for one in doses.values()]
-    points = [point for row in rows.values() for point in row]
-    sure = [point for point in points if (one := point[0].taken).low > 0 or (one.n == 1 and one.mean > 0)]
-    _shift_line(line, sure)  # what can be divided by Δ
-    shown = {"Δ (points)": ("taken", 100), "rest (points)": ("rest", 100), "NLL at T": ("score", 1)}
-    for ax, (label, (part, factor)) in zip(parts, shown.items(), strict=True):
-        for place, row in enumerate(rows.values()):
-            for number, (one, look, size) in enumerate(row):
-                y = place + 0.8 * ((number + 0.5) / len(row) - 0.5)
-                _estimate(ax, getattr(one, part).scaled(factor), y, look, size=size)
-        ax.axvline(0, color="black", linewidth=0.8)
-        ax.set(xlabel=label, ylim=(len(rows) - 0.5, -0.5), yticks=[])
-        ax.xaxis.set_major_locator(MaxNLocator(2))
-        ax.grid(axis="x", alpha=0.3)
-    widest = max([5.0, *(abs(100 * one.rest.mean) for one, *_ in points)])
-    parts[1].set(xlim=(-widest, widest))
-    parts[1].set_title("changes that could have come out otherwise", fontsize=10)
-    parts[0].set_yticks(range(len(rows)), list(rows), fontsize=9)
-    return figure
+    ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
+    for method, level in levels.items():
+        look = style(method)
+        ax.plot([*level], [*level.values()], color=look.color, linewidth=1.3, alpha=0.8)
+        ax.plot(*own[method], look.marker, color=look.color, ms=10, mec="white", label=look.label)
+    ax.set_xscale("log")
+    places = sorted({x for level in levels.values() for x in level})
+    ax.set_xticks(places, [f"{x:g}".removeprefix("0") for x in places])
+    ax.set_xticks([], minor=True)
+    ax.grid(alpha=0.3)
+    return ax
 
 
 def over_generalization(ahead: Mapping[Any, float], gaps: Gaps, changes: Gaps) -> Figure:
@@ -145,25 +128,6 @@ def gap_law(points: Sequence[Mapping], gap: float, taken: float) -> Figure:
     ax.axvline(taken / 2, color="black", ls=":")
     ax.set(xlabel="the baseline’s confidence gap g (points)", ylabel="change of ECE (points)")
     return figure
-
-
-def _shift_line(ax: Axes, points: "Sequence[tuple[Shift, Style, float]]") -> None:
-    """Change against start over |x - 1| - |x|; what lies further right is an arrow at the edge."""
-    low = max(-1.0, min([0.0, *(one.start.mean for one, *_ in points)]))
-    high = 2.8
-    x = np.array([low, 0, 1, high])
-    ax.plot(x, abs(x - 1) - abs(x), color="#BDBDBD", linewidth=4, zorder=1)
-    ax.axhspan(0, 1.2, color="#F3F3F3", linewidth=0, zorder=0)
-    ax.axhline(0, color="black", linewidth=0.8)
-    for one, look, size in points:
-        if one.start.mean < high:
-            _estimate(ax, one.start, one.change.mean, look, (low, high), size=size, upright=one.change)
-        else:
-            ax.plot(high, one.change.mean, color=look.color, marker=5, ms=6, clip_on=False)
-    ax.set(xlim=(low, high), ylim=(-1.2, 1.1), ylabel="change of ECE / Δ")
-    ax.set(xlabel="g / Δ: overconfidence of the baseline,\nin units of what the method takes off")
-    for y, text in ((1, "ECE rises "), (-0.04, "ECE falls ")):
-        ax.text(high, y, text, ha="right", va="top")
 
 
 def specification(

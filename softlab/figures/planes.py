@@ -47,6 +47,35 @@ def force_field(points: Tensor, forces: Tensor, scale: float = 1.0, ax: Axes | N
     return ax
 
 
+def shrunk_along_ray(
+    weight: Tensor, bias: Tensor, apex: Tensor, features: Mapping[str, Tensor], by: float, ax: Axes | None = None
+) -> Axes:
+    """Regions in a plane of two features, and one ray from the origin on which features are made `by` times shorter.
+
+    weight: (K, 2).  bias: (K,).  apex: (2,), a star; the origin is a cross.  features: method -> (2,), all on one ray;
+    full where they are, open where they come to; they should point upwards, where there is most room.
+    """
+    ax = ax or plt.subplots(figsize=(4, 4), layout="constrained")[1]
+    reach = 1.15 * max(float(feature.norm()) for feature in features.values())
+    side = torch.linspace(-reach, reach, 300)
+    across, up = torch.meshgrid(side, side, indexing="xy")
+    logits = torch.stack([across, up], dim=-1) @ weight.T + bias
+    decision_plane(np.asarray(logits), reach, ax, confidence=False)
+    longest = max(features.values(), key=lambda feature: float(feature.norm()))
+    ax.plot(*zip((0.0, 0.0), longest.tolist(), strict=True), color="black", linewidth=0.9, linestyle=":")
+    for method, feature in features.items():
+        look = {"color": style(method).color, "marker": style(method).marker, "ms": 9, "ls": "none", "mew": 1.6}
+        ax.plot(*feature.tolist(), label=style(method).label, **look)
+        ax.plot(*(feature / by).tolist(), fillstyle="none", **look)
+    ax.plot(0, 0, "k+", ms=13, mew=1.6)
+    ax.annotate("origin", (0, 0), (8, -4), textcoords="offset points", fontsize=9)
+    ax.plot(*apex.tolist(), "k*", ms=13)
+    ax.annotate("apex", (float(apex[0]), float(apex[1])), (-9, -4), textcoords="offset points", fontsize=9, ha="right")
+    ax.set(xticks=[], yticks=[], ylim=(-0.45 * reach, 1.04 * reach))
+    ax.spines[:].set_visible(False)
+    return ax
+
+
 def minus_gradient(loss: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
     """Forces (N, 3) of a loss of logits (N, 3), at points (N, 2) of the plane."""
     logits = (points @ PLANE).requires_grad_()

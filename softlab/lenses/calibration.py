@@ -263,6 +263,30 @@ def fit_scale(logits: Tensor, labels: Tensor, offset: Tensor | None = None) -> f
     return scale
 
 
+def fit_vector_scaling(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """A factor and an offset for each class, (K,) each, that make the NLL of factor * logits + offset smallest.
+
+    logits: (N, K), any finite numbers, of images that are neither trained on nor scored.  labels: (N,) int64.
+    A temperature is the case of one factor for all classes and no offset. NLL is convex in both, so that L-BFGS ends at
+    the smallest; it stops at weights of hardly any use where there is none, as when every prediction is right.
+    Guo et al. 2017, section 4.2.
+    """
+    check_logits(logits, labels)
+    known = logits.detach().double()
+    factor = torch.ones(logits.shape[1], dtype=torch.float64, device=logits.device, requires_grad=True)
+    offset = torch.zeros_like(factor, requires_grad=True)
+    search = torch.optim.LBFGS([factor, offset], max_iter=500, tolerance_grad=1e-7, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        search.zero_grad()
+        value = functional.cross_entropy(factor * known + offset, labels)
+        value.backward()
+        return value
+
+    search.step(loss)
+    return factor.detach().to(logits.dtype), (offset - offset.mean()).detach().to(logits.dtype)
+
+
 def confidence_and_correct(probs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Top-1 confidence (N,) and correctness (N,), both floating, from probabilities and labels or as given; checked.
 

@@ -133,17 +133,13 @@ def averages(table: pandas.DataFrame, quantity: str) -> dict[str, Interval]:
 class Shift:
     """How far a method moves confidence, and what that does to ECE, over seeds and images; in the units of a lens.
 
-    ECE = |gap| + 2 min(overconfident part, underconfident part), exactly, for each network. So with the baseline's gap
-    g and what the method takes off it, Δ, ECE changes by |g - Δ| - |g| + rest.
-    start: g / Δ.  change: what ECE changes by / Δ, |start - 1| - |start| + rest / Δ.  score: NLL at T, an effect.
+    ECE = |gap| + 2 min(overconfident part, underconfident part), exactly, for each network. So with the
+    baseline's gap g and what the method takes off it, Δ (`taken`), ECE changes by |g - Δ| - |g| + rest.
     """
 
     gap: Interval
     taken: Interval
     rest: Interval
-    start: Interval
-    change: Interval
-    score: Interval
 
 
 def shifts(table: pandas.DataFrame, against: str | pandas.DataFrame = "baseline") -> dict[str, Shift]:
@@ -153,7 +149,6 @@ def shifts(table: pandas.DataFrame, against: str | pandas.DataFrame = "baseline"
     early never was early; one with a single network has no intervals.
     """
     found = {}
-    scores = effects(table, "NLL at T", against)
     for method, *both in _paired(table, "gap", against):
         gaps = [one for rows in both if (one := _terms("gap", rows)) is not None]
         errors = [one for rows in both if (one := _terms("ECE", rows)) is not None]
@@ -161,28 +156,13 @@ def shifts(table: pandas.DataFrame, against: str | pandas.DataFrame = "baseline"
             continue
         cancels = [error - np.sign(gap.mean()) * gap for error, gap in zip(errors, gaps, strict=True)]
         taken = gaps[1] - gaps[0]
-        found[method] = Shift(
-            gap=_mean(gaps[1]),
-            taken=_mean(taken),
-            rest=_mean(cancels[0] - cancels[1]),
-            start=_ratio(gaps[1], taken),
-            change=_ratio(errors[0] - errors[1], taken),
-            score=scores[method].interval,
-        )
+        found[method] = Shift(gap=_mean(gaps[1]), taken=_mean(taken), rest=_mean(cancels[0] - cancels[1]))
     return found
 
 
 def _mean(terms: np.ndarray) -> Interval:
     """Of terms by seed and image, (n, N); of a single network without an interval."""
     return two_way_interval(terms) if len(terms) > 1 else t_interval(terms.mean(1))
-
-
-def _ratio(top: np.ndarray, bottom: np.ndarray) -> Interval:
-    """Of two means over seeds and images, (n, N) each; its interval is that of top - ratio · bottom, made linear."""
-    ratio = top.mean() / bottom.mean()
-    size = abs(bottom.mean())
-    around = _mean((top - ratio * bottom) / size)
-    return Interval(ratio, ratio + around.low, ratio + around.high, around.n, around.degrees)
 
 
 def _paired(

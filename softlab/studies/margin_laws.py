@@ -341,6 +341,19 @@ def split_parts(table: pandas.DataFrame) -> list[Part]:
     return parts
 
 
+def kept_by_ratio(table: pandas.DataFrame) -> dict[str, dict[float, float]]:
+    """The share of images that keep their class, in percent, with the bias scaled to each recorded ratio to the length.
+
+    table: of a core that has `constant class, ratio …`.  Returns method -> {‖b_c‖ / ‖W_c f‖: mean over seeds}.
+    """
+    prefix = "constant class, ratio "
+    ratios = sorted(float(name.removeprefix(prefix)) for name in table if name.startswith(prefix))
+    found: dict[str, dict[float, float]] = {}
+    for method, rows in table.groupby("method", sort=False):
+        found[str(method)] = {ratio: 100 * float(rows[f"{prefix}{ratio}"].to_numpy().mean()) for ratio in ratios}
+    return found
+
+
 def bias_parts(table: pandas.DataFrame) -> list[Part]:
     """What `bias-both-ways` asks of the core's table, in points; nothing where a seed has no ratio."""
     pairs = table.pivot(index="seed", columns="method", values="log bias over length")

@@ -12,6 +12,37 @@ from softlab.studies import records
 from softlab.studies.effects import Effects, averages, effects
 from softlab.studies.intervals import Interval
 
+# What the book calls the settings that it compares, by their profiles; book/how_to_read.md has the same legend.
+SETTINGS = {
+    "quick-confirm": "A · Fashion-MNIST, 1,000 images",
+    "fashion-heldout": "B · Fashion-MNIST, 55,000 images",
+    "convnext-confirm": "C · as A, a ConvNeXt",
+    "mobilenet-confirm": "D · as A, a MobileNetV2",
+    "cifar10-jpeg-flip": "E · CIFAR-10, flips and shifts",
+    "cifar10-papers": "F · CIFAR-10, learnt by heart",
+    "cifar10-jpeg-small": "G · CIFAR-10, no augmentation",
+    "cifar10-jpeg-resnet18": "H · CIFAR-10, a ResNet-18",
+}
+
+
+def tables_by_setting(study: str = "core", least: int = 2) -> dict[str, pandas.DataFrame]:
+    """The tables on record of a study in the book's settings, by the name of each, in the order of their letters.
+
+    least: how many networks of a method a table must have, or it is left out.
+    """
+    recorded = records.scales(study)
+    tables = {name: recorded[profile] for profile, name in SETTINGS.items() if profile in recorded}
+    return {name: table for name, table in tables.items() if len(set(table["seed"])) >= least}
+
+
+def effects_by_setting(quantity: str, study: str = "core", least: int = 4) -> dict[str, Effects]:
+    """What methods do to a quantity in each setting that has it and a baseline: {the setting's name: Effects}.
+
+    Arguments: those of `tables_by_setting`.
+    """
+    found = effects_by_scale(tables_by_setting(study, least), quantity)
+    return {name: one for name, one in found.items() if any(effect.interval.n for effect in one.values())}
+
 
 def effects_at_scales(
     table: pandas.DataFrame, quantity: str, settings: Profile, study: str = "core"

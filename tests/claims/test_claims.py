@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import claims
 import pytest
-from claims import ROOT, SIGNED, SIZE, Claim, falls
+from claims import ROOT, SIGNED, SIZE, WORDS, Claim, falls
 
 from softlab.studies.intervals import Interval
 
@@ -60,6 +60,17 @@ def test_numbers_are_rewritten_and_words_are_not(tmp_path, monkeypatch):
     assert new[1] == cells[1]
     page.write_text(claims.rewritten(page))
     assert claims.problems(page) == {}
+
+
+def test_words_stay_and_are_held_to_their_condition(tmp_path, monkeypatch):
+    page = tmp_path / "page.md"
+    page.write_text('Lower <span class="answers" data-claim="all">in every setting</span>.')
+    value = Interval(-2.0, -3.0, -1.0, 5)
+    monkeypatch.setattr(claims, "claims_of", lambda name: {"all": Claim(lambda: value, falls, form=WORDS)})
+    assert claims.problems(page) == {}
+    assert claims.rewritten(page) == page.read_text()
+    value = Interval(-2.0, -3.0, 1.0, 5)
+    assert [*claims.problems(page)] == ["all"]
 
 
 def test_an_id_without_a_claim_and_a_claim_without_a_sentence_are_named(tmp_path, monkeypatch):

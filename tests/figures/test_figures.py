@@ -19,7 +19,7 @@ from softlab.figures import (
     arrows,
     at_scales,
     attack_steps,
-    confidence_shifts,
+    curves,
     doses,
     estimate_and_ladder,
     estimate_panels,
@@ -35,6 +35,9 @@ from softlab.figures import (
     plane_points,
     projections,
     repairs,
+    rows_by_setting,
+    shifts_by_setting,
+    shrunk_along_ray,
     slope_plane,
     specification,
     splits,
@@ -43,7 +46,7 @@ from softlab.figures import (
     ways_under_attack,
 )
 from softlab.figures.style import class_colors
-from softlab.studies.effects import Effect, Effects, Shift, seed_means, seed_means_at
+from softlab.studies.effects import Effect, Effects, seed_means, seed_means_at
 from softlab.studies.intervals import OPEN, Interval
 from softlab.studies.margin_laws import Place
 
@@ -194,26 +197,49 @@ def test_arrows_go_from_the_one_to_the_other_and_leave_out_who_has_no_end():
     plt.close(ax.figure)
 
 
-def shift(gap, taken, several=True):
-    """One whose rest is zero, with intervals of ± .01, or of a single network."""
-
-    def about(value):
-        return Interval(value, value - 0.01, value + 0.01, 5) if several else Interval(value, -math.inf, math.inf, 1)
-
-    start = gap / taken
-    parts = (gap, taken, 0.0, start, abs(start - 1) - abs(start), 0.0)
-    return Shift(*map(about, parts))
+def certain(value):
+    return Interval(value, value - 0.1, value + 0.1, 5)
 
 
-def test_shifts_lie_on_the_line_and_those_beyond_the_edge_are_arrows():
-    scales = {"this build": {"mixup": shift(0.1, 0.2)}, "other": {"mixup": shift(0.1, 0.2, several=False)}}
-    figure = confidence_shifts(scales, {0.001: shift(0.1, 0.02), 0.0003: shift(0.1, 0.001)})
-    left, taken, *_ = figure.axes
-    arrow = [line for line in left.lines if line.get_marker() == 5]
-    assert len(arrow) == 1  # the other dose takes off nothing for certain, and has no place on the line
-    assert [label.get_text() for label in taken.get_yticklabels()] == ["Mixup", "label smoothing,\nsmall to large α"]
-    assert any(line.get_fillstyle() == "none" for line in left.lines)
-    plt.close(figure)
+def test_arrows_go_from_plain_training_to_each_method_over_a_band_that_ends_where_they_start():
+    start = {"A · few": certain(11.0), "B · many": certain(3.0)}
+    ends = {"A · few": {"mixup": certain(-2.0)}, "B · many": {"mixup": certain(-6.0)}}
+    ax = shifts_by_setting(start, ends, "gap", "as sure as right")
+    seen = drawn(ax)
+    mixup = style("mixup")
+    assert [x for x, _ in seen[mixup.color, mixup.marker]] == [-2.0, -6.0]
+    assert [x for x, _ in seen[style("baseline").color, "o"]] == [11.0, 3.0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["A", "B"]
+    ends_of_bands = [path.vertices[:, 0].max() for band in ax.collections for path in band.get_paths()]
+    assert ends_of_bands == [11.0, 3.0]
+    plt.close(ax.figure)
+
+
+def test_effects_stand_in_a_row_for_each_setting():
+    found = {"A · few": {"mixup": Effect("gap", Interval(0.1, 0.05, 0.15, 5), "seeds", ())}}
+    ax = rows_by_setting(found, "change")
+    assert drawn(ax)[style("mixup").color, style("mixup").marker] == [(pytest.approx(10), 0)]
+    plt.close(ax.figure)
+
+
+def test_a_curve_has_its_own_place_marked_on_a_logarithmic_axis():
+    ax = curves({"mixup": {0.01: 90.0, 0.1: 50.0}}, {"mixup": (0.04, 70.0)})
+    assert drawn(ax)[style("mixup").color, style("mixup").marker] == [(0.04, 70.0)]
+    assert [label.get_text() for label in ax.get_xticklabels()] == [".01", ".1"]
+    assert ax.get_xscale() == "log"
+    plt.close(ax.figure)
+
+
+def test_on_a_ray_features_are_full_where_they_are_and_open_where_they_come_to():
+    weight = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
+    features = {"baseline": torch.tensor([0.0, 3.0]), "mixup": torch.tensor([0.0, 1.5])}
+    ax = shrunk_along_ray(weight, torch.zeros(3), torch.zeros(2), features, by=3)
+    by_fill = {(line.get_marker(), line.get_fillstyle()): line.get_ydata()[0] for line in ax.lines}
+    assert by_fill["o", "full"] == 3.0
+    assert by_fill["o", "none"] == 1.0
+    assert by_fill["^", "none"] == 0.5
+    assert {text.get_text() for text in ax.texts} == {"origin", "apex"}
+    plt.close(ax.figure)
 
 
 def test_a_gap_points_down_where_ece_falls_and_up_where_it_rises():

@@ -29,6 +29,7 @@ from softlab.lenses.calibration import (
     expected_calibration_error,
     fit_scale,
     fit_temperature,
+    fit_vector_scaling,
     nll,
     nll_terms,
     reliability,
@@ -596,6 +597,33 @@ def test_the_first_wrong_confidence_or_correctness_is_named(measure):
     for probs in (torch.zeros(0, 3), torch.ones(5, 1)):
         with pytest.raises(SoftlabError, match=r"at least two classes, not \("):
             measure(probs, torch.zeros(len(probs), dtype=torch.int64))
+
+
+def test_vector_scaling_finds_what_scipy_finds_and_undoes_what_was_done_to_calibrated_logits():
+    generator = torch.Generator().manual_seed(0)
+    logits = 2 * torch.randn(4000, 3, generator=generator, dtype=torch.float64)
+    labels = torch.multinomial(logits.softmax(1), 1, generator=generator)[:, 0]
+    factor = torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64)
+    offset = torch.tensor([0.3, 0.0, -0.3], dtype=torch.float64)
+    spoiled = (logits - offset) / factor
+    found = fit_vector_scaling(spoiled, labels)
+    assert torch.allclose(found[0], factor, rtol=0.1)
+    assert torch.allclose(found[1], offset, atol=0.15)
+
+    def loss(parts):
+        return nll(torch.tensor(parts[:3]) * spoiled + torch.tensor(parts[3:]), labels)
+
+    best = optimize.minimize(loss, [1.0, 1.0, 1.0, 0.0, 0.0, 0.0], tol=1e-12)
+    assert loss([*found[0].tolist(), *found[1].tolist()]) == pytest.approx(best.fun, abs=1e-8)
+
+
+def test_vector_scaling_is_never_worse_than_one_temperature_where_it_was_fitted():
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(300, 4, generator=generator)
+    labels = torch.randint(4, (300,), generator=generator)
+    factor, offset = fit_vector_scaling(logits, labels)
+    assert factor.dtype == logits.dtype
+    assert nll(factor * logits + offset, labels) <= nll(logits / fit_temperature(logits, labels), labels) + 1e-6
 
 
 @pytest.mark.parametrize("function", [nll, nll_terms, fit_temperature, fit_scale])

@@ -104,17 +104,22 @@ def test_the_committed_files_agree_about_the_address():
     assert ("Open in Colab]" in (ROOT / "README.md").read_text()) == (address is not None)
 
 
-def test_a_page_offers_its_files_and_a_badge_if_the_address_is_known():
-    def shown(address, results):
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Cones")])
-        build_site.offer(notebook, "02_cones", address, results)
-        return notebook.cells[0].source
+def test_the_foot_offers_the_files_and_says_what_the_numbers_are_of():
+    begin = nbformat.v4.new_code_cell("settings = begin()", id="begin", metadata={"tags": ["remove-cell"]})
+    said = "Unless said otherwise: Fashion-MNIST \N{MIDDLE DOT} 10 networks a method"
+    begin.outputs = [nbformat.v4.new_output("stream", name="stdout", text=f"{said}\nanother line\n")]
 
-    assert "<02_cones.ipynb>" in shown(None, False)
-    assert "results.json" not in shown(None, False)
-    assert "<02_cones.results.json>" in shown(None, True)
-    assert "http" not in shown(None, True)
-    image, link = re.search(r"\[!\[.*?\]\((.*?)\)\]\((.*?)\)", shown(ADDRESS, True)).groups()
+    def shown(results):
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Cones"), begin])
+        build_site.add_foot(notebook, "02_cones", ADDRESS, results=results)
+        return notebook.cells[-1].source
+
+    assert "<02_cones.ipynb>" in shown(False)
+    assert "results.json" not in shown(False)
+    assert "<02_cones.results.json>" in shown(True)
+    assert f"*{said}.*" in shown(True)
+    assert "another line" not in shown(True)
+    image, link = re.search(r"\[!\[.*?\]\((.*?)\)\]\((.*?)\)", shown(True)).groups()
     assert (ROOT / "notebooks" / image).is_file()
     assert link == "https://colab.research.google.com/github/owner/name/blob/main/notebooks/02_cones.ipynb"
 

@@ -207,3 +207,9 @@ def test_every_estimate_counts_each_row_once():
     rows = records.scales("core")["cifar10-papers"].query("method == 'cutmix'")
     assert own["estimate"].item() == pytest.approx(100 * rows["estimate, 1/255"].mean())
     assert own["attacked"].item() == pytest.approx(100 * rows["robust, 1/255"].mean())
+
+
+def test_kept_images_stand_by_ratio_as_means_over_seeds_in_percent():
+    rows = {"method": ["baseline", "baseline"], "constant class, ratio 0.04": [0.8, 0.6]}
+    table = pandas.DataFrame(rows | {"constant class, ratio 0.01": [1.0, 0.9]})
+    assert margin_laws.kept_by_ratio(table) == {"baseline": {0.01: pytest.approx(95), 0.04: pytest.approx(70)}}

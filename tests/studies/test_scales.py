@@ -2,6 +2,7 @@
 
 import pandas
 import pytest
+from checkout import ROOT
 from matplotlib import pyplot as plt
 
 from softlab.notebook import chapter
@@ -17,6 +18,24 @@ def table(lift, seeds=3):
         for seed in range(seeds)
     ]
     return pandas.DataFrame(rows).assign(images=[{}] * len(rows), ECE=0.0)
+
+
+def test_settings_have_letters_in_their_order_and_the_legend_names_each():
+    names = [*scales.SETTINGS.values()]
+    assert [name[0] for name in names] == [*"ABCDEFGH"]
+    assert set(scales.SETTINGS) <= set(records.about("core"))
+    legend = (ROOT / "book" / "how_to_read.md").read_text()
+    assert all(f"| {name} |" in legend for name in names)
+
+
+def test_tables_come_by_setting_without_those_of_too_few_networks(monkeypatch):
+    known = {"fashion-heldout": table(0.1), "quick-confirm": table(0.2), "quick": table(0.3)}
+    monkeypatch.setattr(records, "scales", lambda study: known)
+    assert [name[0] for name in scales.tables_by_setting()] == ["A", "B"]
+    assert scales.tables_by_setting(least=4) == {}
+    found = scales.effects_by_setting("gap", least=3)
+    assert [name[0] for name in found] == ["A", "B"]
+    assert found[scales.SETTINGS["quick-confirm"]]["mixup"].interval.mean == pytest.approx(0.201)
 
 
 def core(shift, name):

@@ -26,6 +26,7 @@ SPAN = re.compile(r'<span class="answers" data-claim="(?P<id>[a-z0-9-]+)">(?P<te
 PLAIN = "plain"
 SIGNED = "signed"
 SIZE = "size"  # without its sign: the words say the direction
+WORDS = "words"  # no number: what stands in the page stays, as long as the condition holds
 Condition = Callable[[Interval], bool]
 
 
@@ -33,7 +34,8 @@ Condition = Callable[[Interval], bool]
 class Claim:
     """A number in a sentence.
 
-    value: from records, in the units in which it is written.  digits: after the point.  form: PLAIN, SIGNED or SIZE.
+    value: from records, in the units in which it is written.  digits: after the point.  form: PLAIN, SIGNED, SIZE, or
+    WORDS, for words like "in every setting" whose value is the one that comes nearest to breaking them.
     holds: what the sentence says of it, beyond the number.
     """
 
@@ -102,7 +104,7 @@ def problems(path: Path) -> dict[str, str]:
         claim = claims[name]
         if not claim.holds(claim.value()):
             wrong[name] = f"its sentence no longer holds: {claim.value().text(claim.digits + 1, sign=True)}"
-        elif said[name] != claim.written():
+        elif claim.form != WORDS and said[name] != claim.written():
             wrong[name] = f"{said[name]} should be {claim.written()}: make claims"
     return wrong
 
@@ -113,7 +115,9 @@ def rewritten(path: Path) -> str:
 
     def renewed(found: re.Match) -> str:
         claim = claims.get(found["id"])
-        return found[0].replace(f">{found['text']}<", f">{claim.written()}<") if claim else found[0]
+        if claim is None or claim.form == WORDS:
+            return found[0]
+        return found[0].replace(f">{found['text']}<", f">{claim.written()}<")
 
     content = path.read_text(encoding="utf-8")
     if path.suffix != ".ipynb":

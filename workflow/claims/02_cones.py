@@ -1,0 +1,80 @@
+"""Claims of chapter 2: how many images keep their class along a ray, and what the bias has to do with it."""
+
+from claims import SIGNED, SIZE, WORDS, Claim, above, falls, is_open, rises
+from softlab.studies import margin_laws, records
+from softlab.studies.effects import averages, effects
+from softlab.studies.intervals import Interval
+from softlab.studies.scales import effects_by_setting
+
+KEPT = "constant class"
+
+
+def change(profile: str, quantity: str, method: str, study: str = "core") -> Interval:
+    return effects(records.scales(study)[profile], quantity)[method].shown
+
+
+def level(profile: str, quantity: str, method: str = "baseline", study: str = "core", factor: float = 100) -> Interval:
+    return averages(records.scales(study)[profile], quantity)[method].scaled(factor)
+
+
+def of_losses(choose) -> Interval:
+    """Among label smoothing, Mixup and CutMix, the smallest or the largest loss of images that keep their class."""
+    losses = [change("quick-confirm", KEPT, method) for method in ("label_smoothing", "mixup", "cutmix")]
+    return choose(losses, key=lambda interval: interval.mean)
+
+
+def at_ratio_of(owner: str) -> Interval:
+    """Label smoothing's share minus plain training's, both with the bias scaled to one of the two's ratio to logits."""
+    parts = margin_laws.bias_parts(records.scales("core")["quick-fp32"])
+    return next(part.interval for part in parts if f"the ratio of {owner} " in part.what)
+
+
+def from_bare_head(quantity: str) -> Interval:
+    """Plain training without a bias in the head, minus the same with one."""
+    bare = records.scales("no_bias")["quick-fp32"]
+    biased = records.scales("core")["quick-fp32"]
+    rows = bare.loc[bare["method"] == "baseline"]
+    return effects(rows, quantity, biased.loc[biased["method"] == "baseline"])["baseline"].shown
+
+
+def from_zero() -> Interval:
+    zero = records.scales("zero_bias")["quick-confirm"]
+    core = records.scales("core")["quick-confirm"]
+    return effects(zero, "apex ratio", core.loc[core["method"] == "baseline"])["baseline"].shown
+
+
+def in_dimensions(count: int, method: str) -> Interval:
+    table = records.scales("dimension")["quick-confirm"]
+    return averages(table.loc[table["feature_dimension"] == count], KEPT)[method].scaled(100)
+
+
+def nearest_to_none() -> Interval:
+    """Of the effects of Mixup and CutMix in all settings, the one whose interval ends nearest to zero or beyond."""
+    found = effects_by_setting(KEPT).values()
+    return max((one[method].shown for one in found for method in ("mixup", "cutmix")), key=lambda one: one.high)
+
+
+CLAIMS = {
+    "plain": Claim(lambda: level("quick-confirm", KEPT), above(90)),
+    "least": Claim(lambda: of_losses(max), falls, form=SIZE),
+    "most": Claim(lambda: of_losses(min), falls, form=SIZE),
+    "same-at-plain": Claim(lambda: at_ratio_of("plain training"), rises),
+    "same-at-smoothed": Claim(lambda: at_ratio_of("label smoothing"), above(2)),
+    "bare-kept": Claim(lambda: level("quick-fp32", KEPT, study="no_bias"), above(99.9)),
+    "bare-accuracy": Claim(lambda: from_bare_head("accuracy"), is_open, digits=1, form=SIGNED),
+    "bare-gap": Claim(lambda: change("quick-fp32", "gap", "label_smoothing", "no_bias"), falls, form=SIZE),
+    "biased-gap": Claim(lambda: change("quick-fp32", "gap", "label_smoothing"), falls, form=SIZE),
+    "bare-robust": Claim(lambda: change("quick-fp32", "robust, 4/255", "cutmix", "no_bias"), rises),
+    "biased-robust": Claim(lambda: change("quick-fp32", "robust, 4/255", "cutmix"), rises),
+    "zero-start": Claim(lambda: level("quick-confirm", "apex ratio", study="zero_bias", factor=1), above(0), digits=3),
+    "zero-nearer": Claim(from_zero, falls, digits=3, form=SIZE),
+    "two-layers": Claim(lambda: level("quick-confirm", "constant along ray", study="two_layer_head"), above(60)),
+    "two-layers-smoothing": Claim(
+        lambda: change("quick-confirm", "constant along ray", "label_smoothing", "two_layer_head"), falls, form=SIZE
+    ),
+    "three-plain": Claim(lambda: in_dimensions(3, "baseline"), above(50)),
+    "three-smoothing": Claim(lambda: in_dimensions(3, "label_smoothing"), lambda value: value.high < 60),
+    "everywhere": Claim(nearest_to_none, falls, form=WORDS),
+    "heart-smoothing": Claim(lambda: change("cifar10-papers", KEPT, "label_smoothing"), falls, form=SIZE),
+    "heart-decay": Claim(lambda: change("cifar10-papers", KEPT, "weight_decay"), falls, form=SIZE),
+}

@@ -1,0 +1,105 @@
+"""Claims of chapter 5: how sure networks are, what a temperature mends, and what it leaves."""
+
+import functools
+
+import pandas
+
+from claims import SIGNED, SIZE, WORDS, Claim, above, below, falls, is_open, rises
+from softlab.studies import records
+from softlab.studies.effects import at_best, averages, effects
+from softlab.studies.intervals import Interval
+from softlab.studies.robustness import cells_of
+from softlab.studies.scales import effects_by_setting
+
+SOFT = ("label_smoothing", "mixup", "cutmix", "maxsup")
+
+
+@functools.cache
+def core(profile: str = "quick-confirm") -> pandas.DataFrame:
+    return records.scales("core")[profile]
+
+
+def level(quantity: str, method: str = "baseline", profile: str = "quick-confirm", factor: float = 100) -> Interval:
+    return averages(core(profile), quantity)[method].scaled(factor)
+
+
+def change(quantity: str, method: str, profile: str = "quick-confirm") -> Interval:
+    return effects(core(profile), quantity)[method].shown
+
+
+def nearest_to_none(quantity: str, methods, least: int, side: int) -> Interval:
+    """Of the effects of methods in all settings, that whose interval lies least on a side (1 above zero, −1 below)."""
+    found = [one[method].shown for one in effects_by_setting(quantity, least=least).values() for method in methods]
+    return min(found, key=lambda one: one.low) if side > 0 else max(found, key=lambda one: one.high)
+
+
+def about_as_good(value: Interval) -> bool:
+    """Is label smoothing's normalised AURC at B close to plain training's: within a tenth of that?"""
+    return abs(value.mean / level("AURC", profile="fashion-heldout").mean - 1) < 0.1
+
+
+def among(quantity: str, places, side: int) -> Interval:
+    """Of (method, profile) pairs, the effect whose interval lies least on a side (1 above zero, −1 below)."""
+    found = [change(quantity, method, profile) for method, profile in places]
+    return min(found, key=lambda one: one.low) if side > 0 else max(found, key=lambda one: one.high)
+
+
+def decay_instead() -> Interval:
+    return among("ECE", [("weight_decay", "fashion-heldout"), ("weight_decay", "cifar10-papers")], -1)
+
+
+def and_labels_raise_it(value: Interval) -> bool:
+    """Does tuned decay lower ECE at B and F, and does every soft label raise it there?"""
+    places = [(method, profile) for method in SOFT for profile in ("fashion-heldout", "cifar10-papers")]
+    return falls(value) and among("ECE", places, 1).low > 0
+
+
+def at_best_strength() -> Interval:
+    """Learnt by heart, at the best strength by NLL at T on images for fitting: the lesser of two falls of ECE."""
+    best = at_best(records.scales("strength")["cifar10-papers"], "NLL at T, fit")
+    found = effects(best, "ECE")
+    return max((found[method].shown for method in ("label_smoothing", "mixup")), key=lambda one: one.high)
+
+
+def longest() -> Interval:
+    """Label smoothing's NLL at T after the longest training on few images: the more decided of two."""
+    found = [effects(cells_of("quick-confirm")[images, 5760], "NLL at T")["label_smoothing"] for images in (250, 1000)]
+    return max((one.shown for one in found), key=lambda one: abs(one.mean) / one.half_width)
+
+
+FEW = ("quick-confirm", "convnext-confirm", "mobilenet-confirm")
+COLOUR = ("cifar10-jpeg-flip", "cifar10-papers")
+CLAIMS = {
+    "start": Claim(lambda: level("gap"), above(8)),
+    "error": Claim(lambda: level("ECE"), above(8)),
+    "cooled": Claim(lambda: level("ECE at T"), below(4)),
+    "behind": Claim(lambda: change("NLL at T", "label_smoothing"), rises, digits=2),
+    "ahead": Claim(lambda: change("NLL at T", "cutmix"), falls, digits=2, form=SIGNED),
+    "decay-ahead": Claim(lambda: change("NLL at T", "weight_decay"), falls, digits=2, form=SIGNED),
+    "decay-temperature": Claim(lambda: level("temperature", "weight_decay", factor=1), below(1.2), digits=2),
+    "plain-temperature": Claim(lambda: level("temperature", factor=1), above(1.5), digits=2),
+    "worse-order": Claim(lambda: nearest_to_none("AURC", ["label_smoothing"], 4, 1), rises, form=WORDS),
+    "longer-order": Claim(
+        lambda: effects(cells_of("quick-confirm")[1000, 5760], "AURC")["label_smoothing"].shown,
+        falls,
+        digits=1,
+        form=SIGNED,
+    ),
+    "plain-order": Claim(lambda: level("AURC", profile="fashion-heldout"), above(0.5), digits=2),
+    "repaired-order": Claim(
+        lambda: level("AURC, normalised", "label_smoothing", "fashion-heldout"), about_as_good, digits=2
+    ),
+    "under-noise": Claim(lambda: level("gap, noise", "label_smoothing"), falls, form=SIGNED),
+    "under-contrast": Claim(lambda: level("gap, contrast", "label_smoothing"), rises, form=SIGNED),
+    "heart-start": Claim(lambda: level("gap", profile="cifar10-papers"), above(5), digits=1),
+    "heart-taken": Claim(lambda: change("gap", "label_smoothing", "cifar10-papers"), falls, form=SIZE),
+    "heart-error": Claim(lambda: change("ECE", "label_smoothing", "cifar10-papers"), rises, digits=1, form=SIGNED),
+    "heart-decay": Claim(lambda: change("ECE", "weight_decay", "cifar10-papers"), falls, form=SIZE),
+    "heart-best": Claim(at_best_strength, falls, form=WORDS),
+    "longest": Claim(longest, is_open, form=WORDS),
+    "cutmix-few": Claim(lambda: among("NLL at T", [("cutmix", name) for name in FEW], -1), falls, form=WORDS),
+    "cutmix-colour": Claim(lambda: among("NLL at T", [("cutmix", name) for name in COLOUR], 1), rises, form=WORDS),
+    "decay-instead": Claim(decay_instead, and_labels_raise_it, form=WORDS),
+    "everywhere": Claim(lambda: nearest_to_none("gap", SOFT, 2, -1), falls, form=WORDS),
+    "worse-everywhere": Claim(lambda: nearest_to_none("NLL at T", ["label_smoothing"], 4, 1), rises, form=WORDS),
+}
