@@ -136,6 +136,29 @@ def test_prose_holds_no_typed_number(path):
             assert not re.search(r"\d", text), f"{cell.id}: {re.search(r'.{0,30}[0-9].{0,30}', text)[0]}"
 
 
+def prose(path):
+    if path.suffix == ".md":
+        return path.read_text()
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def anchors(path):
+    """What a link can lead to: the headings' slugs, as the book's builder makes them, and the names set by hand."""
+    headings = re.findall(r"^#+ (.*)$", prose(path), re.MULTILINE)
+    slugs = {re.sub(r"[^\w -]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
+    return slugs | set(re.findall(r"^\((.+)\)=$", prose(path), re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    "path", [*sorted((ROOT / "book").glob("*.md")), *NOTEBOOKS, *OTHERS], ids=lambda path: path.stem
+)
+def test_a_link_to_a_section_leads_to_a_heading(path):
+    for page, anchor in re.findall(r"\]\(([^)#\s:]*)#([^)\s]+)\)", prose(path)):
+        target = (path.parent / page).resolve() if page else path
+        assert anchor in anchors(target), f"{path.name}: {target.name} has no section #{anchor}"
+
+
 def test_what_pages_import_from_the_package_is_there():
     """In prose, commands and code of the Markdown pages; notebooks are executed."""
     found = [
