@@ -23,6 +23,7 @@ from softlab.figures.planes import (
     fields_and_outcomes,
     force_field,
     minus_gradient,
+    needles,
     plane_points,
     projections,
     shrunk_along_ray,

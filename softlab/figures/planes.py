@@ -17,6 +17,7 @@ from softlab.studies.intervals import Interval
 # Two directions in which three logits can move while their sum stays 0: all that softmax sees.
 PLANE = torch.tensor([[1.0, -1.0, 0.0], [1.0, 1.0, -2.0]])
 PLANE = PLANE / PLANE.norm(dim=1, keepdim=True)
+_POINTS = {"textcoords": "offset points", "fontsize": 9}
 REACH = 4.0  # of the plane, in logits
 
 
@@ -72,6 +73,40 @@ def shrunk_along_ray(
     ax.plot(*apex.tolist(), "k*", ms=13)
     ax.annotate("apex", (float(apex[0]), float(apex[1])), (-9, -4), textcoords="offset points", fontsize=9, ha="right")
     ax.set(xticks=[], yticks=[], ylim=(-0.45 * reach, 1.04 * reach))
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def needles(to_border: Mapping[str, float], ax: Axes | None = None) -> Axes:
+    """Directions of the logits of an image of class A, on the compass of three classes.
+
+    to_border: method -> angle between the logits and the border to B, in degrees; 60 is the direction of A itself.
+    Dotted arcs: that angle; the one on the other side of the needle, to A, is what is left of 60 degrees.
+    """
+    ax = ax or plt.subplots(figsize=(4, 4), layout="constrained")[1]
+    side = torch.linspace(-1.2, 1.2, 400)
+    across, up = torch.meshgrid(side, side, indexing="xy")
+    corners = {"A": 90.0, "B": -30.0, "C": 210.0}  # degrees; borders lie half-way between two of them
+    turned = torch.deg2rad(torch.tensor([*corners.values()]))
+    logits = across[..., None] * turned.cos() + up[..., None] * turned.sin()
+    decision_plane(np.asarray(logits), 1.2, ax, confidence=False)
+    ax.images[0].set_clip_path(plt.Circle((0, 0), 1, transform=ax.transData))
+    for name, angle in corners.items():
+        at = np.deg2rad(angle)
+        ax.text(1.1 * np.cos(at), 1.1 * np.sin(at), name, weight="bold", ha="center", va="center")
+        ax.plot([0, np.cos(at)], [0, np.sin(at)], color="black", linewidth=0.7, linestyle=":")
+    border = corners["A"] - 60
+    for place, (method, angle) in enumerate(to_border.items()):
+        look = style(method)
+        at = np.deg2rad(border + angle)
+        tip = np.cos(at), np.sin(at)
+        ax.annotate("", tip, (0, 0), arrowprops={"arrowstyle": "-|>", "color": look.color, "lw": 2, "shrinkB": 0})
+        ax.plot(0.95 * tip[0], 0.95 * tip[1], color=look.color, marker=look.marker, label=look.label)
+        arc = np.deg2rad(np.linspace(border, border + angle, 40))
+        radius = 0.62 - 0.2 * place
+        ax.plot(radius * np.cos(arc), radius * np.sin(arc), color=look.color, linewidth=2.5)
+        ax.annotate(f"{angle:.0f}°", (radius * np.cos(arc[0]), radius * np.sin(arc[0])), (3, -13), **_POINTS)
+    ax.set(xlim=(-1.25, 1.25), ylim=(-1.05, 1.25), xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     return ax
 

@@ -29,6 +29,7 @@ from softlab.figures import (
     force_field,
     maps,
     minus_gradient,
+    needles,
     over_generalization,
     over_passes,
     panels_at_scales,
@@ -239,6 +240,16 @@ def test_on_a_ray_features_are_full_where_they_are_and_open_where_they_come_to()
     assert by_fill["o", "none"] == 1.0
     assert by_fill["^", "none"] == 0.5
     assert {text.get_text() for text in ax.texts} == {"origin", "apex"}
+    plt.close(ax.figure)
+
+
+def test_a_needle_is_as_far_from_the_border_as_it_is_said_to_be():
+    ax = needles({"baseline": 10.0, "mixup": 60.0})
+    ((across, up),) = drawn(ax)[style("mixup").color, style("mixup").marker]
+    assert (across, up) == pytest.approx((0, 0.95))  # at its class, which is up
+    ((across, up),) = drawn(ax)[style("baseline").color, style("baseline").marker]
+    assert np.degrees(np.arctan2(up, across)) == pytest.approx(30 + 10)
+    assert {"10°", "60°", "A", "B", "C"} == {text.get_text() for text in ax.texts if text.get_text()}
     plt.close(ax.figure)
 
 

@@ -1,0 +1,135 @@
+"""Claims of chapter 4: directions. What the cosine of the logits goes with, what the paper's does, who moves first."""
+
+import functools
+import math
+
+import pandas
+from scipy.stats import spearmanr
+
+from claims import SIZE, WORDS, Claim, above, below, falls, rises
+from softlab.studies import margin_laws, records
+from softlab.studies.effects import effects, half_way
+from softlab.studies.intervals import Interval, t_interval
+from softlab.studies.laws import laws
+from softlab.studies.scales import effects_by_setting
+
+OWN = "cosine, logit"
+PAPER = "cosine, ball"
+HEART = "cifar10-papers"
+SMOOTHED = ("label_smoothing", "maxsup")  # which moves logits as label smoothing does
+
+
+def core(profile: str = "quick-fp32") -> pandas.DataFrame:
+    return records.scales("core")[profile]
+
+
+@functools.cache
+def lead(method: str, profile: str = "quick-fp32") -> Interval:
+    """By what a method multiplies the margin over the length of the logits."""
+    table = core(profile)
+    seeds = sorted(set(table["seed"]))
+    log, _ = margin_laws.by_normaliser(table, method, seeds)["length"]
+    return Interval(*(math.exp(end) for end in (log.mean, log.low, log.high)), log.n, log.degrees, log.origin)
+
+
+def furthest(method: str) -> Interval:
+    """Of the two settings with margins, that in which a method's factor on the relative margin is furthest from one."""
+    return max((lead(method), lead(method, HEART)), key=lambda one: abs(math.log(one.mean)))
+
+
+def together(profile: str) -> Interval:
+    """Spearman's rank correlation, over networks, of the logits' cosine with margin over length."""
+    table = core(profile)
+    ahead = table["log margin"] - table["log length"]
+    value = float(spearmanr(ahead, table[OWN]).statistic)
+    return Interval(value, value, value, len(table)).of(table, "rank correlation over networks")
+
+
+def everywhere(quantity: str, methods: tuple[str, ...] = SMOOTHED) -> Interval:
+    """Of these methods' effects in all settings with four seeds, the one that ends lowest."""
+    found = effects_by_setting(quantity).values()
+    return min((one[method].shown for one in found for method in methods), key=lambda one: one.low)
+
+
+def paper(method: str, profile: str = "quick-confirm") -> Interval:
+    return effects(core(profile), PAPER)[method].shown
+
+
+def paper_highest(settings: str) -> Interval:
+    """The effect of label smoothing on the paper's cosine that ends highest, in settings of these letters."""
+    found = {name[0]: one for name, one in effects_by_setting(PAPER).items()}
+    return max((found[letter]["label_smoothing"].shown for letter in settings), key=lambda one: one.high)
+
+
+def loosening(settings: str, method: str) -> Interval:
+    found = {name[0]: one for name, one in effects_by_setting("loosening").items()}
+    return min((found[letter][method].shown for letter in settings), key=lambda one: one.low)
+
+
+def spread(quantity: str) -> Interval:
+    return effects(core("quick-confirm"), quantity)["label_smoothing"].shown
+
+
+@functools.cache
+def later_on_own_path(method: str, share: float, profile: str = "quick-confirm") -> Interval:
+    """By how many epochs the logits' cosine comes after the features' length, at this share of a method's own path."""
+    along = records.snapshots("core")[profile].query("method == @method")
+    reached = []
+    for quantity in ("log magnitude", OWN):
+        path = along.pivot(index="epoch", columns="seed", values=quantity)
+        way = (path - path.iloc[0]) / (path.iloc[-1] - path.iloc[0])
+        reached.append(half_way(way * 0.5 / share))
+    length, cosine = reached
+    what = f"epochs by which the cosine comes later at {share:.0%} of its path"
+    return t_interval([cosine[seed] - length[seed] for seed in length]).of(along, what)
+
+
+def declared_order() -> Interval:
+    effect = laws()["order"].effect()
+    assert effect is not None
+    return effect.interval
+
+
+def step(quantity: str, method: str) -> Interval:
+    """By what a quantity is multiplied between the eighth pass and the last, relative to the logits' length."""
+    along = records.snapshots("core")["quick-fp32"].query("method == @method")
+    relative = along.assign(value=along[quantity] - along["log length"])
+    path = relative.pivot(index="epoch", columns="seed", values="value")
+    log = t_interval((path.loc[path.index.max()] - path.loc[8]).to_numpy(float)).of(along, quantity)
+    return Interval(*(math.exp(end) for end in (log.mean, log.low, log.high)), log.n, log.degrees, log.origin)
+
+
+def slope_beside_margin() -> Interval:
+    """The method whose slope outgrows its margin least, from the eighth pass on: ratio of the two factors."""
+    ratios = []
+    for method in ("baseline", "label_smoothing", "mixup", "cutmix"):
+        slope, margin = step("log slope", method), step("log margin", method)
+        ratios.append(Interval(slope.mean / margin.mean, slope.low / margin.high, slope.high / margin.low, slope.n))
+    return min(ratios, key=lambda one: one.low)
+
+
+CLAIMS = {
+    "lead": Claim(lambda: lead("label_smoothing"), above(1.3), digits=1),
+    "own-everywhere": Claim(lambda: everywhere(OWN), rises, form=WORDS),
+    "paper-falls": Claim(lambda: paper("label_smoothing"), falls, digits=2, form=SIZE),
+    "together": Claim(lambda: together("quick-fp32"), above(0.8), digits=1),
+    "together-by-heart": Claim(lambda: together(HEART), above(0.7), digits=1),
+    "lead-cutmix": Claim(lambda: lead("cutmix"), above(1.1), digits=1),
+    "lead-mixup": Claim(lambda: furthest("mixup"), lambda value: 0.9 < value.mean < 1.1, form=WORDS),
+    "lead-decay": Claim(lambda: lead("weight_decay"), above(1.4), digits=1),
+    "lead-decay-by-heart": Claim(lambda: lead("weight_decay", HEART), below(1.15), form=WORDS),
+    "lead-by-heart": Claim(lambda: lead("label_smoothing", HEART), above(1.3), digits=1),
+    "lead-cutmix-by-heart": Claim(lambda: lead("cutmix", HEART), lambda value: value.low < 1 < value.high, form=WORDS),
+    "paper-settings": Claim(lambda: paper_highest("ABCDF"), falls, form=WORDS),
+    "paper-elsewhere": Claim(lambda: paper_highest("E"), lambda value: abs(value.mean) < 0.01, form=WORDS),
+    "looser": Claim(lambda: spread("spread, logits"), rises, digits=2),
+    "tighter": Claim(lambda: spread("spread, logits, train"), lambda value: -0.01 < value.mean < 0, form=WORDS),
+    "loosening": Claim(lambda: loosening("ABCDF", "label_smoothing"), above(0.02), form=WORDS),
+    "loosening-seen": Claim(lambda: loosening("E", "label_smoothing"), lambda value: value.high < 0.01, form=WORDS),
+    "own-path": Claim(lambda: later_on_own_path("label_smoothing", 0.9), rises, digits=0),
+    "own-path-plain": Claim(lambda: later_on_own_path("baseline", 0.9), falls, digits=0, form=SIZE),
+    "declared-order": Claim(declared_order, falls, digits=1, form=SIZE),
+    "widens-late": Claim(lambda: step("log margin", "label_smoothing"), above(1.5), digits=1),
+    "slope-most": Claim(slope_beside_margin, above(1), form=WORDS),
+    "steepens-late": Claim(lambda: step("log slope", "label_smoothing"), above(2.5), digits=1),
+}
