@@ -29,5 +29,12 @@ from softlab.figures.planes import (
     shrunk_along_ray,
 )
 from softlab.figures.prediction import families, predicted, scores
-from softlab.figures.slopes import estimate_and_ladder, estimates_by_radius, on_the_plane, slope_plane, splits
+from softlab.figures.slopes import (
+    estimate_and_ladder,
+    estimates_by_radius,
+    on_the_plane,
+    slope_plane,
+    small_slope_plane,
+    splits,
+)
 from softlab.figures.style import COLORS, OTHERS, STYLES, Style, markers, style

@@ -17,7 +17,6 @@ from softlab.studies.intervals import Interval
 # Two directions in which three logits can move while their sum stays 0: all that softmax sees.
 PLANE = torch.tensor([[1.0, -1.0, 0.0], [1.0, 1.0, -2.0]])
 PLANE = PLANE / PLANE.norm(dim=1, keepdim=True)
-_POINTS = {"textcoords": "offset points", "fontsize": 9}
 REACH = 4.0  # of the plane, in logits
 
 
@@ -77,18 +76,20 @@ def shrunk_along_ray(
     return ax
 
 
-def needles(to_border: Mapping[str, float], ax: Axes | None = None) -> Axes:
+def needles(to_border: Mapping[str, float], ax: Axes | None = None, turned: Mapping[str, float] | None = None) -> Axes:
     """Directions of the logits of an image of class A, on the compass of three classes.
 
-    to_border: method -> angle between the logits and the border to B, in degrees; 60 is the direction of A itself.
-    Dotted arcs: that angle; the one on the other side of the needle, to A, is what is left of 60 degrees.
+    to_border: method -> angle between the logits and the border to B, in degrees; 60 is the direction of A itself. An
+    arc for each, its size in the legend; on the other side of the needle, to A, is what is left of 60 degrees.
+    turned: method -> by how many degrees an attack turns that needle towards B: an arc for each instead, up to a thin
+    needle where it ends.
     """
     ax = ax or plt.subplots(figsize=(4, 4), layout="constrained")[1]
     side = torch.linspace(-1.2, 1.2, 400)
     across, up = torch.meshgrid(side, side, indexing="xy")
     corners = {"A": 90.0, "B": -30.0, "C": 210.0}  # degrees; borders lie half-way between two of them
-    turned = torch.deg2rad(torch.tensor([*corners.values()]))
-    logits = across[..., None] * turned.cos() + up[..., None] * turned.sin()
+    norths = torch.deg2rad(torch.tensor([*corners.values()]))
+    logits = across[..., None] * norths.cos() + up[..., None] * norths.sin()
     decision_plane(np.asarray(logits), 1.2, ax, confidence=False)
     ax.images[0].set_clip_path(plt.Circle((0, 0), 1, transform=ax.transData))
     for name, angle in corners.items():
@@ -99,13 +100,18 @@ def needles(to_border: Mapping[str, float], ax: Axes | None = None) -> Axes:
     for place, (method, angle) in enumerate(to_border.items()):
         look = style(method)
         at = np.deg2rad(border + angle)
+        end = border if turned is None else border + angle - turned[method]
         tip = np.cos(at), np.sin(at)
+        said = f"{angle:.0f}°" if turned is None else f"turned by {turned[method]:.0f}°"
         ax.annotate("", tip, (0, 0), arrowprops={"arrowstyle": "-|>", "color": look.color, "lw": 2, "shrinkB": 0})
-        ax.plot(0.95 * tip[0], 0.95 * tip[1], color=look.color, marker=look.marker, label=look.label)
-        arc = np.deg2rad(np.linspace(border, border + angle, 40))
-        radius = 0.62 - 0.2 * place
+        ax.plot(0.95 * tip[0], 0.95 * tip[1], color=look.color, marker=look.marker, label=f"{look.label}, {said}")
+        arc = np.deg2rad(np.linspace(end, border + angle, 40))
+        radius = 0.62 - 0.2 * place if turned is None else 0.8 - 0.2 * place
         ax.plot(radius * np.cos(arc), radius * np.sin(arc), color=look.color, linewidth=2.5)
-        ax.annotate(f"{angle:.0f}°", (radius * np.cos(arc[0]), radius * np.sin(arc[0])), (3, -13), **_POINTS)
+        if turned is not None:
+            ax.plot([0, np.cos(arc[0])], [0, np.sin(arc[0])], color=look.color, linewidth=1.1, linestyle="--")
+            open_end = {"marker": look.marker, "color": look.color, "fillstyle": "none", "ls": "none"}
+            ax.plot(0.95 * np.cos(arc[0]), 0.95 * np.sin(arc[0]), **open_end)
     ax.set(xlim=(-1.25, 1.25), ylim=(-1.05, 1.25), xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     return ax

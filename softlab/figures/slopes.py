@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -48,35 +49,49 @@ def slope_plane(panels: "Mapping[str, Sequence[Place]]", radius: str = "4/255") 
     widest = max([10.0, *changes])
     halos = None
     for ax, (title, places) in zip(axes.flat, panels.items(), strict=True):
-        ax.set(xlim=across, ylim=up, aspect="equal")
-        _lines_of_equal_ratio(ax)
-        known = [place for place in places if place.attacked.n]
-        halos = ax.scatter(
-            [place.slope.mean for place in known],
-            [place.margin.mean for place in known],
-            s=330 if len(places) <= CROWD else 110,
-            c=[place.attacked.mean for place in known],
-            cmap=HALOS,
-            norm=Normalize(-widest, widest),
-            edgecolors="#BDBDBD",
-            linewidths=0.6,
-            zorder=1,
-        )
-        for place in places:
-            _crossed(ax, place, 6 if len(places) <= CROWD else 4)
-        look = style("baseline")
-        ax.plot(0, 0, color=look.color, marker=look.marker, ms=8, ls="none")
+        halos = _placed(ax, places, (across, up), widest)
         ax.set_title(
             "\n".join([*([title] if title else []), "margin/slope, times plain training’s"]), fontsize=9, pad=19
         )
-        ax.set(xlabel="change of log slope", ylabel="change of log margin")
-        for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     if halos is not None and changes:
         label = f"change of accuracy under attack of {radius} (points)"
         figure.colorbar(halos, ax=axes, location="bottom", shrink=0.9, aspect=30, label=label)
     figure.legend(handles=markers(["baseline", *methods]), loc="outside lower center", ncols=2, frameon=False)
     return figure
+
+
+def small_slope_plane(places: "Sequence[Place]", ax: Axes) -> Axes:
+    """One panel of `slope_plane` for a narrow place: names stand in a corner, halos have no scale."""
+    limits = _square([place.slope for place in places], [place.margin for place in places])
+    _placed(ax, places, limits, max([10.0, *(abs(place.attacked.mean) for place in places)]))
+    ax.legend(handles=markers(["baseline", *(place.method for place in places)]), loc="lower right", fontsize=8)
+    return ax
+
+
+def _placed(ax: Axes, places: "Sequence[Place]", limits: tuple, widest: float) -> PathCollection:
+    """Methods on the plane, and plain training at its origin.  widest: points of accuracy of the darkest halo."""
+    ax.set(xlim=limits[0], ylim=limits[1], aspect="equal")
+    _lines_of_equal_ratio(ax)
+    known = [place for place in places if place.attacked.n]
+    halos = ax.scatter(
+        [place.slope.mean for place in known],
+        [place.margin.mean for place in known],
+        s=330 if len(places) <= CROWD else 110,
+        c=[place.attacked.mean for place in known],
+        cmap=HALOS,
+        norm=Normalize(-widest, widest),
+        edgecolors="#BDBDBD",
+        linewidths=0.6,
+        zorder=1,
+    )
+    for place in places:
+        _crossed(ax, place, 6 if len(places) <= CROWD else 4)
+    look = style("baseline")
+    ax.plot(0, 0, color=look.color, marker=look.marker, ms=8, ls="none")
+    ax.set(xlabel="change of log slope", ylabel="change of log margin")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    return halos
 
 
 def on_the_plane(networks: Sequence[Mapping], text: str, seed: float, power: float) -> Figure:

@@ -40,6 +40,7 @@ from softlab.figures import (
     shifts_by_setting,
     shrunk_along_ray,
     slope_plane,
+    small_slope_plane,
     specification,
     splits,
     style,
@@ -249,7 +250,31 @@ def test_a_needle_is_as_far_from_the_border_as_it_is_said_to_be():
     assert (across, up) == pytest.approx((0, 0.95))  # at its class, which is up
     ((across, up),) = drawn(ax)[style("baseline").color, style("baseline").marker]
     assert np.degrees(np.arctan2(up, across)) == pytest.approx(30 + 10)
-    assert {"10°", "60°", "A", "B", "C"} == {text.get_text() for text in ax.texts if text.get_text()}
+    assert ax.get_legend_handles_labels()[1] == ["baseline, 10°", "Mixup, 60°"]
+    plt.close(ax.figure)
+
+
+def test_an_attack_turns_a_needle_towards_the_other_class():
+    ax = needles({"mixup": 20.0}, turned={"mixup": 35.0})
+    start, end = drawn(ax)[style("mixup").color, style("mixup").marker]
+    assert np.degrees(np.arctan2(start[1], start[0])) == pytest.approx(30 + 20)
+    assert np.degrees(np.arctan2(end[1], end[0])) == pytest.approx(30 - 15)  # beyond the border, which is at 30
+    assert ax.get_legend_handles_labels()[1] == ["Mixup, turned by 35°"]
+    plt.close(ax.figure)
+
+
+def test_the_small_plane_draws_what_the_large_one_does():
+    place = Place(
+        "mixup",
+        None,
+        Interval(-0.5, -0.6, -0.4, 5),
+        Interval(-0.7, -0.8, -0.6, 5),
+        OPEN,
+        Interval(-9.0, -12.0, -6.0, 5),
+    )
+    ax = small_slope_plane([place], plt.subplots()[1])
+    assert drawn(ax)[style("mixup").color, style("mixup").marker] == [(-0.5, -0.7)]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["baseline", "Mixup"]
     plt.close(ax.figure)
 
 

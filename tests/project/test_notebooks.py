@@ -144,8 +144,8 @@ def test_prose_holds_no_typed_number(path):
 
 
 def anchors(path):
-    """What a link can lead to: the headings' slugs, as the book's builder makes them, and the names set by hand."""
-    headings = re.findall(r"^#+ (.*)$", prose(path), re.MULTILINE)
+    """What a link can lead to: slugs of the headings of two levels, as the book's builder makes them, and names."""
+    headings = re.findall(r"^##? (.*)$", prose(path), re.MULTILINE)
     slugs = {re.sub(r"[^\w -]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
     return slugs | set(re.findall(r"^\((.+)\)=$", prose(path), re.MULTILINE))
 
