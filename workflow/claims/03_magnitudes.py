@@ -11,7 +11,8 @@ from softlab.studies.effects import averages, by_dose, effects, shares
 from softlab.studies.intervals import Interval
 from softlab.studies.scales import effects_by_setting
 
-USUAL, TENTH = 0.1, 0.01
+USUAL = 0.1
+TENTH = 0.01
 PRICE = "NLL at T"
 
 
@@ -91,7 +92,7 @@ CLAIMS = {
     "asked": Claim(asked, above(4), digits=1),
     "found": Claim(found, lambda value: abs(value.mean / asked().mean - 1) < 0.1, digits=1),
     "eased": Claim(lambda: share("gap"), below(40)),
-    "paid": Claim(lambda: share(PRICE), above(50)),
+    "paid": Claim(lambda: share(PRICE), above(50), form=WORDS),
     "accuracy": Claim(largest_change_of_accuracy, lambda value: abs(value.mean) < 1, form=WORDS),
     "factor-cutmix": Claim(lambda: times("cutmix"), below(0.5), digits=2),
     "factor-smoothing": Claim(lambda: times("label_smoothing"), below(0.4), digits=2),

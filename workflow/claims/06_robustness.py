@@ -1,17 +1,23 @@
-"""Claims of chapter 6: what robustness can be, and the papers' own regime, colour images learnt by heart."""
+"""Claims of chapter 6: margin and slope, whether a gain is real, what costs it, and the papers' own regime."""
 
 import functools
+import math
 
 import numpy as np
 import pandas
 
-from claims import SIGNED, SIZE, Claim, above, below, falls, is_open, rises
-from softlab.studies import margin_laws, records
+from claims import SIGNED, SIZE, WORDS, Claim, above, below, falls, is_open, rises
+from softlab.studies import another_slope, margin_laws, records, robustness
 from softlab.studies.effects import averages, effects
-from softlab.studies.intervals import Interval
+from softlab.studies.intervals import Interval, t_interval
+from softlab.studies.scales import effects_by_setting
 
 ATTACK = "robust, 0.4/255, PGD-7"  # the paper's
 FAR = "robust, 1/255"
+LADDER = "robust, 4/255"
+HEART = "cifar10-papers"
+MANY = "fashion-heldout"
+SOFT = ("label_smoothing", "mixup", "cutmix")
 
 
 @functools.cache
@@ -64,7 +70,199 @@ def most_of_a_label() -> Interval:
     return max(changes, key=lambda change: abs(change.mean))
 
 
+def core(profile: str) -> pandas.DataFrame:
+    return records.scales("core")[profile]
+
+
+@functools.cache
+def grey() -> dict[str, margin_laws.Place]:
+    """Places on the plane at A, the default setting, in single precision."""
+    return {one.method: one for one in margin_laws.places(core("quick-fp32"))}
+
+
+def factor(log: Interval) -> Interval:
+    return Interval(*(math.exp(end) for end in (log.mean, log.low, log.high)), log.n, log.degrees, log.origin)
+
+
+def worst_agreement() -> Interval:
+    """Of all methods at A, the product of the change of margin over slope and that under attack: the least."""
+    products = [one.ratio.mean * one.attacked.mean for one in grey().values()]
+    return Interval(min(products), min(products), min(products), len(products))
+
+
+def largest_of_soft(side: str) -> Interval:
+    """Of what soft labels do to margin or slope at A, the change that ends highest."""
+    return max((getattr(grey()[method], side) for method in SOFT), key=lambda one: one.high)
+
+
+def split(method: str, axis: int) -> Interval:
+    """Of margin (0) or slope (1) relative to four measures of size, the change whose interval ends lowest."""
+    table = core("quick-fp32")
+    found = margin_laws.by_normaliser(table, method)
+    return min((pair[axis] for name, pair in found.items() if name != "raw"), key=lambda one: one.low)
+
+
+def cut_slope() -> Interval:
+    """CutMix's slope relative to the length of the logits, at A."""
+    return margin_laws.by_normaliser(core("quick-fp32"), "cutmix")["length"][1]
+
+
+def at_scale(profile: str, method: str, quantity: str = LADDER, against: str = "baseline") -> Interval:
+    return effects(core(profile), quantity, against)[method].shown
+
+
+@functools.cache
+def missed(profile: str, radius: str | None = None) -> Interval:
+    """By how many points the estimate misses an attack, over methods, doses and studies: the mean, up to the most."""
+    units, _ = margin_laws.every_estimate()
+    chosen = units.loc[units["profile"] == profile]
+    if radius:
+        chosen = chosen.loc[chosen["radius"] == radius]
+    error = (chosen["estimate"] - chosen["attacked"]).abs()
+    return Interval(float(error.mean()), float(error.min()), float(error.max()), len(error))
+
+
+def most_missed(profile: str) -> Interval:
+    most = missed(profile).high
+    return Interval(most, most, most, missed(profile).n)
+
+
+@functools.cache
+def by_autoattack(profile: str, method: str) -> Interval:
+    """What a method gains under AutoAttack, in points: of the networks on which it was run, mean, least and most."""
+    left = robustness.autoattacked(core(profile), profile)["AutoAttack"]
+    gains = np.subtract(left[method], left["baseline"])
+    return Interval(float(gains.mean()), float(gains.min()), float(gains.max()), len(gains))
+
+
+def weak_attack(profile: str, method: str) -> Interval:
+    return robustness.left_by_weak_attack(core(profile))[method]
+
+
+@functools.cache
+def doubling(method: str, axis: int) -> Interval:
+    """Points of accuracy under attack that twice the images (0) or twice the steps (1) bring, over fifteen cells."""
+    return robustness.per_doubling(robustness.cells_of("quick-confirm"), method, LADDER)[axis]
+
+
+def passes_order_best() -> Interval:
+    """How much better passes order the cells than the better of images and steps: of four methods, the least."""
+    cells = robustness.cells_of("quick-confirm")
+    axes = {
+        "passes": [steps / n for n, steps in cells],
+        "images": [n for n, _ in cells],
+        "steps": [s for _, s in cells],
+    }
+    ahead = []
+    for method in ("baseline", *SOFT):
+        left = [averages(table, LADDER)[method].mean for table in cells.values()]
+        score = {name: robustness.fall_together(axis, left) for name, axis in axes.items()}
+        ahead.append(score["passes"] - max(score["images"], score["steps"]))
+    return Interval(min(ahead), min(ahead), min(ahead), len(ahead))
+
+
+@functools.cache
+def by_hand(method: str) -> pandas.DataFrame:
+    rows = another_slope.recorded("quick-fp32")
+    return rows.loc[rows["method"] == method].pivot(index="seed", columns="tau")
+
+
+def by_hand_gains(method: str) -> np.ndarray:
+    """Points of accuracy under attack that a lower slope gains over the sham, network by network."""
+    own = by_hand(method)[LADDER]
+    return 100 * (own[another_slope.LOWER] - own[another_slope.SHAM]).to_numpy(float)
+
+
+def by_hand_least(method: str) -> Interval:
+    gains = by_hand_gains(method)
+    return Interval(gains.min(), gains.min(), gains.min(), len(gains))
+
+
+def by_hand_fell(method: str) -> Interval:
+    fell = 100 * (1 - np.exp(by_hand(method)["fit, log_slope"][another_slope.LOWER]))
+    return t_interval(fell.to_numpy(float))
+
+
+def by_hand_left_out(method: str) -> Interval:
+    out = float((~by_hand(method)["admitted"][another_slope.LOWER].astype(bool)).sum())
+    return Interval(out, out, out, 5)
+
+
+def in_settings(letters: str, method: str, quantity: str, highest: bool = False) -> Interval:
+    """Of a method's effects in these settings, the one that ends lowest (or highest)."""
+    found = {name[0]: one for name, one in effects_by_setting(quantity).items()}
+    shown = [found[letter][method].shown for letter in letters]
+    return max(shown, key=lambda one: one.high) if highest else min(shown, key=lambda one: one.low)
+
+
+def inward(profile: str, method: str, space: str = "") -> Interval:
+    return at_scale(profile, method, f"inward, attack, cross-entropy{space}")
+
+
+ROWS = ", row space"
 CLAIMS = {
+    "gain-cutmix": Claim(lambda: grey()["cutmix"].attacked, above(5), form=SIZE),
+    "decides": Claim(worst_agreement, above(0), form=WORDS),
+    "three-times": Claim(
+        lambda: gained("gradient_penalty", 0.1, LADDER).scaled(1 / grey()["cutmix"].attacked.mean),
+        lambda value: 2.5 < value.mean < 3.5,
+        form=WORDS,
+    ),
+    "shrink-margin": Claim(lambda: largest_of_soft("margin"), falls, form=WORDS),
+    "shrink-slope": Claim(lambda: largest_of_soft("slope"), falls, form=WORDS),
+    "ratio-cutmix": Claim(lambda: factor(grey()["cutmix"].ratio), above(1), digits=1),
+    "ratio-smoothing": Claim(lambda: factor(grey()["label_smoothing"].ratio), below(1), digits=1),
+    "ratio-mixup": Claim(lambda: factor(grey()["mixup"].ratio), below(1), digits=1),
+    "loss-smoothing": Claim(lambda: grey()["label_smoothing"].attacked, falls, form=SIZE),
+    "loss-mixup": Claim(lambda: grey()["mixup"].attacked, falls, form=SIZE),
+    "wider-smoothing": Claim(lambda: split("label_smoothing", 0), above(0), form=WORDS),
+    "steeper-smoothing": Claim(lambda: split("label_smoothing", 1), above(0), form=WORDS),
+    "split-cutmix": Claim(cut_slope, is_open, form=WORDS),
+    "missed": Claim(lambda: missed("quick-fp32"), lambda value: value.mean < 1, digits=1),
+    "missed-most": Claim(lambda: most_missed("quick-fp32"), below(5), digits=1),
+    "missed-by-heart": Claim(lambda: missed(HEART, "1/255"), lambda value: value.mean > 3, digits=1),
+    "real-few": Claim(lambda: by_autoattack("quick-confirm", "cutmix"), above(5)),
+    "real-many": Claim(lambda: by_autoattack("fashion-heldout", "cutmix"), above(5)),
+    "real-many-smoothing": Claim(lambda: by_autoattack("fashion-heldout", "label_smoothing"), above(5)),
+    "weak-smoothing": Claim(lambda: weak_attack("quick-confirm", "label_smoothing"), above(2), digits=1),
+    "weak-plain": Claim(lambda: weak_attack("quick-confirm", "baseline"), below(3), digits=1),
+    "twice-images": Claim(lambda: doubling("baseline", 0), rises, digits=1),
+    "twice-steps": Claim(lambda: doubling("baseline", 1), falls, digits=1, form=SIZE),
+    "passes": Claim(passes_order_best, above(0), form=WORDS),
+    "steps-smoothing": Claim(lambda: doubling("label_smoothing", 1), falls, digits=1, form=SIZE),
+    "many-smoothing": Claim(lambda: at_scale(MANY, "label_smoothing"), rises),
+    "many-mixup": Claim(lambda: at_scale(MANY, "mixup"), rises),
+    "many-cutmix": Claim(lambda: at_scale(MANY, "cutmix"), rises),
+    "many-decay": Claim(lambda: at_scale(MANY, "weight_decay"), rises),
+    "beside-decay-smoothing": Claim(
+        lambda: at_scale(MANY, "label_smoothing", LADDER, "weight_decay"), rises, form=SIGNED
+    ),
+    "beside-decay-mixup": Claim(lambda: at_scale(MANY, "mixup", LADDER, "weight_decay"), falls, form=SIGNED),
+    "beside-decay-cutmix": Claim(lambda: at_scale(MANY, "cutmix", LADDER, "weight_decay"), rises, form=SIGNED),
+    "by-hand-fell": Claim(lambda: by_hand_fell("label_smoothing"), rises),
+    "by-hand-gain": Claim(lambda: t_interval(by_hand_gains("label_smoothing")), rises, digits=1),
+    "by-hand-plain": Claim(lambda: by_hand_least("baseline"), above(5)),
+    "by-hand-out": Claim(lambda: by_hand_left_out("baseline"), above(0)),
+    "ratio-by-heart": Claim(
+        lambda: max((places()[m].ratio for m in SOFT), key=lambda one: abs(one.mean)),
+        lambda value: abs(value.mean) < 0.15,
+        form=WORDS,
+    ),
+    "decay-slope": Claim(lambda: factor(places()["weight_decay"].slope), below(0.6), digits=2),
+    "decay-margin": Claim(lambda: factor(places()["weight_decay"].margin), below(0.9), digits=2),
+    "inward-rows": Claim(lambda: inward("quick-confirm", "label_smoothing", ROWS), rises, digits=2, form=SIGNED),
+    "inward-whole": Claim(lambda: inward("quick-confirm", "label_smoothing"), falls, digits=2, form=SIGNED),
+    "inward-colour": Claim(
+        lambda: min((inward("cifar10-jpeg-flip", m, s) for m in SOFT for s in ("", ROWS)), key=lambda one: one.low),
+        rises,
+        form=WORDS,
+    ),
+    "cutmix-grey": Claim(lambda: in_settings("ABC", "cutmix", LADDER), rises, form=WORDS),
+    "cutmix-mobile": Claim(lambda: in_settings("D", "cutmix", LADDER), rises, form=WORDS),
+    "cutmix-colour": Claim(lambda: in_settings("EF", "cutmix", FAR, highest=True), falls, form=WORDS),
+    "smoothing-few": Claim(
+        lambda: in_settings("ACD", "label_smoothing", LADDER, True), lambda v: v.low < 0, form=WORDS
+    ),
     "flat-plain": Claim(lambda: kept("gradient_penalty", 0.1, "baseline"), below(45)),
     "flat-weak": Claim(lambda: kept("gradient_penalty", 0.1), above(60)),
     "flat-middle": Claim(lambda: kept("gradient_penalty", 1.0), above(65)),
