@@ -517,8 +517,8 @@ const BESIDE_THE_BOOK = [
   },
   {
     sentence:
-      "Not alike: on rings Mixup costs several points of accuracy. On the book’s clothes it costs next to nothing: half-way between two shirts there is no shoe.",
-    held: 0,
+      "Not alike: on rings Mixup costs several points of accuracy. On the book’s images of clothes it costs next to nothing: half-way between two shirts there is no shoe.",
+    held: 18,
   },
 ];
 
@@ -552,7 +552,7 @@ const READOUTS = [
   { id: "keeps", label: "stay along the ray", note: "same class at 1/10 and × 10", text: percent, low: 0, high: 1 },
 ];
 
-const CELLS = 56; // of a plane, across: each is asked about, the browser smooths between them
+const CELLS = { moving: 44, still: 96 }; // of a plane, across: each is asked about, the browser smooths between them
 const EVERY = 40; // steps between two rows of readouts
 const CIRCLED = [0.03, 0.12, 0.4, 0.8]; // which test points of a class have a circle: see circledPoints
 const HALF = 1.15; // the plane of inputs is [−HALF, HALF]²
@@ -618,8 +618,8 @@ function openPlayground() {
     state.scheduled = false;
     if (!state.playing || !state.visible) return;
     for (let left = Number($("speed").value); left > 0 && state.runs[0].steps < state.until; left--) stepAll();
-    if (state.runs[0].steps >= state.until) pause();
     state.frames++;
+    if (state.runs[0].steps >= state.until) return pause();
     draw();
     schedule();
   }
@@ -641,6 +641,7 @@ function openPlayground() {
   function pause() {
     state.playing = false;
     readOut();
+    draw();
     tellPlaying();
     $("status").textContent = `Step ${state.runs[0].steps}. ${state.runs.map(summary).join(" ")}`;
   }
@@ -700,23 +701,24 @@ function openPlayground() {
   }
 
   const shadeCanvas = document.createElement("canvas");
-  shadeCanvas.width = CELLS;
-  shadeCanvas.height = CELLS;
-  const cellPoints = new Float64Array(2 * CELLS * CELLS);
 
-  /* The whole plane in the colours of its answers, darker where the network is surer. */
+  /* The whole plane in the colours of its answers, stronger where the network is surer. */
   function shade({ context, size, half }, logitsAt) {
-    for (let row = 0; row < CELLS; row++)
-      for (let column = 0; column < CELLS; column++) {
-        const start = 2 * (row * CELLS + column);
-        cellPoints[start] = half * ((2 * (column + 0.5)) / CELLS - 1);
-        cellPoints[start + 1] = half * (1 - (2 * (row + 0.5)) / CELLS);
+    const cells = state.playing ? CELLS.moving : CELLS.still;
+    const middles = new Float64Array(2 * cells * cells);
+    for (let row = 0; row < cells; row++)
+      for (let column = 0; column < cells; column++) {
+        const start = 2 * (row * cells + column);
+        middles[start] = half * ((2 * (column + 0.5)) / cells - 1);
+        middles[start + 1] = half * (1 - (2 * (row + 0.5)) / cells);
       }
     const { classes } = state.data;
-    const probabilities = softmax(logitsAt(cellPoints), classes);
+    const probabilities = softmax(logitsAt(middles), classes);
+    shadeCanvas.width = cells;
+    shadeCanvas.height = cells;
     const small = shadeCanvas.getContext("2d");
-    const image = small.createImageData(CELLS, CELLS);
-    for (let cell = 0; cell < CELLS * CELLS; cell++) {
+    const image = small.createImageData(cells, cells);
+    for (let cell = 0; cell < cells * cells; cell++) {
       const answer = largest(probabilities, cell * classes, classes);
       const sureness = (probabilities[cell * classes + answer] - 1 / classes) / (1 - 1 / classes);
       const strength = 0.06 + 0.62 * sureness;

@@ -1,4 +1,4 @@
-"""The playground's arithmetic in plain JavaScript beside torch and softlab, where there is a node; its size; its files."""
+"""The playground's arithmetic in plain JavaScript beside torch and softlab, where there is a node; its size and words."""
 
 import json
 import re
@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pandas
 import playground
 import pytest
 import torch
@@ -17,6 +18,7 @@ from softlab.regularizers import get
 from softlab.regularizers.base import cross_entropy
 
 SCRIPT = playground.PAGE / "playground.js"
+RECORDS = Path(__file__).parents[2] / "assets" / "records" / "core"
 LIMIT = 80_000  # bytes of the page and all that it loads
 SEEDS = (0, 1, 2)
 STEPS = 50
@@ -33,7 +35,7 @@ KNOBS = {
     "gradient penalty": {"gradientPenalty": 0.03},
     "all": {"labelSmoothing": 0.1, "mixup": 1.0, "maxSup": 0.1, "noise": 0.05, "gradientPenalty": 0.01},
 }
-# Every batch as it came, what the knobs made of it, and the loss there; the weights before, after a step, and at the end.
+# Every batch as it came, what the knobs made of it, and the loss there; the weights at the start and at the end.
 TRAIN = """
 const { knobs, setting, seed, steps } = given;
 const data = playground.makeData({ ...setting, seed });
@@ -49,13 +51,15 @@ for (let step = 0; step < steps; step++) {
   const batch = playground.nextBatch(twin);
   const seen = playground.softened(batch.points, batch.labels, data.classes, knobsOfRun, twin.random);
   if (step === 0) playground.lossOf(run.network, seen.points, seen.targets, knobsOfRun, gradient);
-  batches.push({ before: [...batch.points], labels: batch.labels, points: [...seen.points], targets: [...seen.targets] });
+  const [before, points, targets] = [batch.points, seen.points, seen.targets].map((values) => [...values]);
+  batches.push({ before, labels: batch.labels, points, targets });
   losses.push(playground.trainStep(run));
 }
 const measured = playground.measure(run.network, data, 0.1);
-return { start, gradient: plainly(gradient), batches, losses, end: plainly(run.network), measured, plain: playground.PLAIN,
-  corners: playground.corners(playground.headOf(run.network)),
-  test: { points: [...data.test.points], labels: data.test.labels } };
+const test = { points: [...data.test.points], labels: data.test.labels };
+const corners = playground.corners(playground.headOf(run.network));
+const end = plainly(run.network);
+return { start, gradient: plainly(gradient), batches, losses, end, measured, plain: playground.PLAIN, corners, test };
 """
 MIXED = {"classes": 3, "shape": "blobs", "points": 96, "labelNoise": 0.1}
 
@@ -187,6 +191,8 @@ def test_readouts_are_softlabs_lenses(classes):
     logits = network(points)
     margin = steepness.margin(logits)
     (slope,) = torch.autograd.grad(margin.sum(), points)
+    logits = logits.detach()
+    margin = margin.detach()
     right = logits.argmax(1) == labels
     head = network[-1]
     features = network[:-1](points).detach()
@@ -232,22 +238,41 @@ def test_the_same_seed_draws_the_same_curve_and_a_knob_moves_no_other_draw():
     assert other["losses"] != first["losses"]
 
 
+def test_what_the_page_says_of_the_book_is_on_record():
+    """Beside the toy: along the ray, robustness at 4/255 with few images and with many, and what Mixup costs."""
+    few, many = (pandas.read_csv(RECORDS / f"{profile}.csv") for profile in ("quick-confirm", "fashion-heldout"))
+
+    def change(table, quantity: str, method: str) -> float:
+        means = table.groupby("method")[quantity].mean()
+        return means[method] - means["baseline"]
+
+    for profile in RECORDS.glob("*.csv"):
+        table = pandas.read_csv(profile)
+        if "constant class" in table and table["constant class"].notna().all():
+            assert change(table, "constant class", "label_smoothing") < 0, profile.stem
+    assert change(few, "robust, 4/255", "label_smoothing") < -0.01
+    assert change(many, "robust, 4/255", "label_smoothing") > 0.01
+    assert all(abs(change(table, "accuracy", "mixup")) < 0.01 for table in (few, many))
+
+
 def test_the_page_is_small_and_asks_nobody(tmp_path):
     playground.write(tmp_path / "playground")
     sizes = {path.name: path.stat().st_size for path in (tmp_path / "playground").iterdir()}
     assert set(sizes) == {"index.html", "playground.css", "playground.js"}
-    assert sum(sizes.values()) <= LIMIT, sizes
+    look = playground.PAGE.parent / "laboratory" / "laboratory.css"  # which the page loads too
+    assert sum(sizes.values()) + look.stat().st_size <= LIMIT, sizes
     for path in (tmp_path / "playground").iterdir():
         assert not re.findall(r"https?://(?!www\.w3\.org/)", path.read_text()), path
 
 
 def test_the_page_says_how_often_its_sentences_held():
     """tools/playground_claims.mjs counts anew (a slow test does); here: none is kept that held too rarely."""
-    experiments = node("return playground.EXPERIMENTS;", None)
+    experiments, beside = node("return [playground.EXPERIMENTS, playground.BESIDE_THE_BOOK];", None)
     assert len(experiments) == 5
     for one in experiments:
         assert len(one["sentences"]) == len(one["held"]) == 2, one["name"]
         assert min(one["held"]) >= 16, one["name"]
+    assert min(one["held"] for one in beside) >= 16
 
 
 @pytest.mark.slow
