@@ -394,7 +394,7 @@ function corners({ weight, bias, outputs: classes }) {
 }
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-const share = (values, holds) => values.filter(holds).length / values.length;
+const shareOf = (values, holds) => values.filter(holds).length / values.length;
 
 function median(values) {
   const sorted = Float64Array.from(values).sort();
@@ -404,7 +404,7 @@ function median(values) {
 function accuracy(network, { points, labels }) {
   const { outputs: classes } = headOf(network);
   const logits = logitsOf(network, points);
-  return share(labels, (label, place) => largest(logits, place * classes, classes) === label);
+  return shareOf(labels, (label, place) => largest(logits, place * classes, classes) === label);
 }
 
 /* All readouts of a network: shares in [0, 1], the others in units of logits, or of logits per unit of the plane. */
@@ -415,8 +415,8 @@ function measure(network, data, epsilon) {
   const places = test.labels.map((_, place) => place);
   const answers = places.map((place) => largest(logits, place * classes, classes));
   const right = places.filter((place) => answers[place] === test.labels[place]);
+  const confidence = mean(places.map((place) => probabilities[place * classes + answers[place]]));
   const { margins, slopes } = marginsAndSlopes(network, test.points);
-
   const lengths = places.map((place) => {
     const own = logits.slice(place * classes, (place + 1) * classes);
     const middle = mean(own);
@@ -434,14 +434,14 @@ function measure(network, data, epsilon) {
   return {
     trainAccuracy: accuracy(network, { points: data.train.points, labels: data.train.given }),
     accuracy: right.length / places.length,
-    confidence: mean(places.map((place) => probabilities[place * classes + answers[place]])),
-    gap: mean(places.map((place) => probabilities[place * classes + answers[place]])) - right.length / places.length,
+    confidence,
+    gap: confidence - right.length / places.length,
     length: median(lengths),
     margin: median(margins),
     slope: median(slopes),
-    fooled: share(right, isFooled),
-    estimate: share(right, (place) => margins[place] <= epsilon * slopes[place]),
-    keeps: share(places, (place) => near[place] === far[place]),
+    fooled: shareOf(right, isFooled),
+    estimate: shareOf(right, (place) => margins[place] <= epsilon * slopes[place]),
+    keeps: shareOf(places, (place) => near[place] === far[place]),
   };
 }
 
@@ -563,6 +563,7 @@ const READOUTS = [
 
 const CELLS = { moving: 36, still: 96 }; // across a plane: each is asked about, and the browser smooths between them
 const EVERY = 40; // steps between two rows of readouts
+const BUDGET = 15; // milliseconds of a frame for training: a slow machine makes fewer steps a frame, on the same curve
 const CIRCLED = [0.03, 0.12, 0.4, 0.8]; // which test points of a class have a circle: see circledPoints
 const HALF = 1.15; // the plane of inputs is [−HALF, HALF]²
 const COLOUR_NAMES = ["blue", "orange", "green", "pink"];
@@ -585,6 +586,7 @@ function openPlayground() {
     until: STEPS, // where training pauses
     playing: false,
     visible: true,
+    scheduled: false, // is a frame waited for?
     frames: 0, // drawn while playing; tests read it
   };
   const sections = [...document.querySelectorAll(".network")];
@@ -592,7 +594,7 @@ function openPlayground() {
 
   // Training, frame by frame --------------------------------------------------------------------------------------------
 
-  const label = (knob, value) => `${KNOBS[knob].label} ${value}`;
+  const knobText = (knob, value) => `${KNOBS[knob].label} ${value}`;
   const knobsOf = (place) => (place === 0 ? state.knobs : { ...state.knobs, [state.other.knob]: state.other.value });
   const places = () => (state.other.knob ? [0, 1] : [0]);
   const isBlownUp = (run) => !Number.isFinite(run.network[0].weight[0]);
@@ -626,7 +628,12 @@ function openPlayground() {
   function frame() {
     state.scheduled = false;
     if (!state.playing || !state.visible) return;
-    for (let left = Number($("speed").value); left > 0 && state.runs[0].steps < state.until; left--) stepAll();
+    const latest = performance.now() + BUDGET;
+    let left = Number($("speed").value);
+    while (left > 0 && state.runs[0].steps < state.until && performance.now() < latest) {
+      stepAll();
+      left--;
+    }
     state.frames++;
     if (state.runs[0].steps >= state.until) return pause();
     draw();
@@ -660,21 +667,18 @@ function openPlayground() {
   }
 
   const nameOf = (place) => {
-    if (place === 1) return `B: ${label(state.other.knob, state.other.value)}`;
+    if (place === 1) return `B: ${knobText(state.other.knob, state.other.value)}`;
     const turned = Object.keys(KNOBS).filter((knob) => state.knobs[knob] !== PLAIN[knob] && knob !== state.other.knob);
     const own = state.other.knob && state.knobs[state.other.knob] > 0 ? [state.other.knob] : [];
-    const said = [...own, ...turned].map((knob) => label(knob, state.knobs[knob]));
+    const said = [...own, ...turned].map((knob) => knobText(knob, state.knobs[knob]));
     return `A: ${said.join(", ") || "hard labels"}`;
   };
 
   /* What a network is told of a blue point. */
   function toldLabel({ labelSmoothing, mixup }) {
-    const { classes } = state.setting;
-    const share = labelSmoothing / classes;
-    const others = COLOUR_NAMES.slice(1, classes).map((name) => `${percent(share)} ${name}`);
-    const soft = [`${percent(1 - labelSmoothing + share)} blue`, ...others].join(", ");
-    const between = mixup > 0 ? ", and mixtures in between" : "";
-    return `told “${labelSmoothing > 0 ? soft : "blue"}”${between}`;
+    const blue = 1 - labelSmoothing + labelSmoothing / state.setting.classes;
+    const said = labelSmoothing > 0 ? `${percent(blue)} blue, the rest shared` : "blue";
+    return `told “${said}”${mixup > 0 ? ", and mixtures in between" : ""}`;
   }
 
   function summary(run, place) {
@@ -950,7 +954,7 @@ function openPlayground() {
   function toldCorners(found) {
     if (state.data.classes === 3) return "Features: three cones, one apex ★";
     if (found.length === 1) return "Features: only three regions meet (★)";
-    return `Features: ${found.length} corners ★, no common tip`;
+    return `Features: ${found.length} corners ★, no apex`;
   }
 
   function drawRows() {
@@ -975,7 +979,9 @@ function openPlayground() {
   function tellProbe() {
     if (!state.probe) return;
     const { classes } = state.data;
-    const said = state.runs.map(({ network }, place) => {
+    const said = state.runs.map((run, place) => {
+      if (isBlownUp(run)) return `${"AB"[place]} says nothing`;
+      const { network } = run;
       const shares = softmax(logitsOf(network, Float64Array.from(state.probe)), classes);
       const answer = largest(shares, 0, classes);
       return `${"AB"[place]} says ${COLOUR_NAMES[answer]}, ${percent(shares[answer])} sure`;
@@ -1035,6 +1041,7 @@ function openPlayground() {
     if (state.other.knob) setSlider($("otherValue"), KNOBS[state.other.knob].values, state.other.value);
     else tellSlider($("otherValue"), "–");
     sections.forEach((section, place) => (section.querySelector(".label").textContent = toldLabel(knobsOf(place))));
+    $("told").classList.toggle("past", state.experiment === null);
     document.querySelectorAll("#experiments button").forEach((button, place) =>
       button.setAttribute("aria-pressed", place === state.experiment));
   }

@@ -119,7 +119,7 @@ def test_three_classes_have_an_apex_and_four_none(playground):
         page.locator("#play").click()
         wait_for_step(page, 200)
         page.locator("#play").click()
-        assert "no common tip" in told(page, 0)
+        assert "no apex" in told(page, 0)
         assert page.locator("#experiments [aria-pressed=true]").count() == 0  # it is the reader's own experiment now
 
 
