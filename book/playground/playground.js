@@ -552,9 +552,9 @@ const rounded = (value) => value.toFixed(value < 9.95 ? 1 : 0);
 const READOUTS = [
   { id: "trainAccuracy", label: "right, own points", note: "by the labels it was told", text: percent, low: 0.3, high: 1 },
   { id: "accuracy", label: "right, fresh points", note: "what counts", text: percent, low: 0.3, high: 1 },
-  { id: "gap", label: "sure − right", note: "+ too sure, − not enough", text: signed, low: null, high: null },
+  { id: "gap", label: "sure − right", note: "above 0: too sure", text: signed, low: null, high: null },
   { id: "length", label: "length of logits", note: "median", text: rounded, low: 0, high: null },
-  { id: "margin", label: "lead", note: "over the second, median", text: rounded, low: 0, high: null },
+  { id: "margin", label: "lead", note: "over the second", text: rounded, low: 0, high: null },
   { id: "slope", label: "slope of the lead", note: "median", text: rounded, low: 0, high: null },
   { id: "fooled", label: "fooled within ε", note: "of those it gets right", text: percent, low: 0, high: 0.6 },
   { id: "estimate", label: "… as expected", note: "where lead / slope ≤ ε", text: percent, low: 0, high: 0.6 },
@@ -951,10 +951,11 @@ function openPlayground() {
     context.fillText("AB"[1 - which], right + 3, top + 9);
   }
 
-  function toldCorners(found) {
-    if (state.data.classes === 3) return "Features: three cones, one apex ★";
-    if (found.length === 1) return "Features: only three regions meet (★)";
-    return `Features: ${found.length} corners ★, no apex`;
+  function toldFeatures(found, which) {
+    const closer = state.runs.length > 1 ? state.reaches[1 - which] / state.reaches[which] : 1;
+    const features = closer > 1.5 ? `Features, ${Math.round(closer)} × closer` : "Features";
+    if (state.data.classes === 3) return `${features}: cones, one apex ★`;
+    return `${features}: ${found.length} ${found.length === 1 ? "corner" : "corners"} ★, no apex`;
   }
 
   function drawRows() {
@@ -1006,7 +1007,7 @@ function openPlayground() {
       drawFeatures(features, run.network, found, place);
       inputs.setAttribute("aria-label", `${name}: points, and regions of the plane`);
       features.setAttribute("aria-label", `${name}: features and regions; borders meet in ${found.length} places`);
-      section.querySelector(".corners").textContent = toldCorners(found);
+      section.querySelector(".corners").textContent = toldFeatures(found, place);
     });
     drawRows();
     tellProbe();
