@@ -1,17 +1,18 @@
 /* A playground for labels: a network small enough to be trained in a page, and everything that the page shows of it.
 
-   The first half is arithmetic: points, a network, what labels ask of it, a step of training, what is measured. It needs
-   no page, so that tests and tools/playground_claims.mjs run it in node. The second half draws and listens to the reader.
-   Both read from top to bottom. Nothing is loaded, and nothing leaves the page.
+   The first half is arithmetic: points, a network, what labels ask of it, a step of training, what is measured. It
+   needs no page, so that tests and tools/playground_claims.mjs run it in node. The second half draws and listens to the
+   reader. Both read from top to bottom. Nothing is loaded, and nothing leaves the page.
 
    Many points lie behind each other in one Float64Array: x of the first, y of the first, x of the second, … The same
    holds for hidden values, features and logits: `width` numbers for each point. */
 "use strict";
 
-// Chance ----------------------------------------------------------------------------------------------------------------
+// Chance -------------------------------------------------------------------------------------------------------------
 
-/* Numbers in [0, 1), the same for the same seed and purpose (mulberry32). Each purpose has its own, so that a knob which
-   draws numbers, as Mixup does, leaves the points, the first weights and the order of the batches as they were. */
+/* Numbers in [0, 1), the same for the same seed and purpose (mulberry32). Each purpose has its own, so that a knob
+   which draws numbers, as Mixup does, leaves the points, the first weights and the order of the batches as they were.
+   */
 function randomNumbers(seed, purpose) {
   let state = 2166136261;
   for (const letter of `${seed} ${purpose}`) state = Math.imul(state ^ letter.charCodeAt(0), 16777619);
@@ -47,7 +48,7 @@ function shuffled(count, random) {
   return order;
 }
 
-// Points ----------------------------------------------------------------------------------------------------------------
+// Points -------------------------------------------------------------------------------------------------------------
 
 const TEST_POINTS = 300;
 
@@ -92,13 +93,13 @@ function makeData({ shape, classes, points, labelNoise, seed }) {
   };
 }
 
-// The network -----------------------------------------------------------------------------------------------------------
+// The network --------------------------------------------------------------------------------------------------------
 
 const FEATURES = 2; // so that all of them are one picture
 
 /* Layers from 2 inputs over 16 and 16 hidden values to 2 features, and the head, from features to logits: a list of
-   {weight, bias, inputs, outputs, bends}. `bends`: negative values become 0 behind the layer (ReLU). Features and logits
-   may be negative. */
+   {weight, bias, inputs, outputs, bends}. `bends`: negative values become 0 behind the layer (ReLU). Features and
+   logits may be negative. */
 function makeNetwork(classes, random) {
   const widths = [2, 16, 16, FEATURES, classes];
   return widths.slice(1).map((outputs, place) => {
@@ -136,8 +137,8 @@ function forward(network, points) {
 const logitsOf = (network, points) => forward(network, points).at(-1);
 
 /* The way back. values: of `forward`.  change: the derivative of something by each logit.  gradient: like the network;
-   its weights and biases grow by the derivatives of that thing, unless it is null.  Returns the derivative by each number
-   of the points. */
+   its weights and biases grow by the derivatives of that thing, unless it is null.  Returns the derivative by each
+   number of the points. */
 function backward(network, values, change, gradient) {
   let after = Float64Array.from(change);
   for (let place = network.length - 1; place >= 0; place--) {
@@ -167,7 +168,7 @@ const zerosLike = (network) =>
     bias: new Float64Array(layer.bias.length),
   }));
 
-// What labels ask for ---------------------------------------------------------------------------------------------------
+// What labels ask for ------------------------------------------------------------------------------------------------
 
 /* Every knob of training at "off", but for what any training has. The book's package, softlab, calls them alike. */
 const PLAIN = {
@@ -234,11 +235,13 @@ function softened(points, labels, classes, knobs, random) {
 /* The mean loss of a batch; `gradient` grows by its derivatives.
 
    Cross-entropy against the targets, and, where the knobs are turned up:
+
    MaxSup (Zhou et al. 2025): alpha · (largest logit − mean logit).
-   Gradient penalty (Drucker & LeCun 1992): strength · ‖∇ cross-entropy by the point‖². The norm is taken as softlab takes
-   it, as the loss's difference along its own gradient, (L(x + hv) − L(x − hv)) / 2h with v = ∇L / ‖∇L‖. v counts as
-   fixed: a unit vector turns at right angles to itself, so where v is ∇L's own direction, its turning changes v · ∇L by
-   nothing. */
+
+   Gradient penalty (Drucker & LeCun 1992): strength · ‖∇ cross-entropy by the point‖². The norm is taken as softlab
+   takes it, as the loss's difference along its own gradient, (L(x + hv) − L(x − hv)) / 2h with v = ∇L / ‖∇L‖. v counts
+   as fixed: a unit vector turns at right angles to itself, so where v is ∇L's own direction, its turning changes v · ∇L
+   by nothing. */
 function lossOf(network, points, targets, knobs, gradient) {
   const { outputs: classes } = headOf(network);
   const count = points.length / 2;
@@ -284,7 +287,7 @@ function lossOf(network, points, targets, knobs, gradient) {
   return total / count;
 }
 
-// Training --------------------------------------------------------------------------------------------------------------
+// Training -----------------------------------------------------------------------------------------------------------
 
 /* A network at its start. Two runs with the same seed and data begin alike, and see the same batches. */
 function beginRun(data, knobs, seed) {
@@ -326,7 +329,7 @@ function trainStep(run) {
   return loss;
 }
 
-// What is measured ------------------------------------------------------------------------------------------------------
+// What is measured ---------------------------------------------------------------------------------------------------
 
 const RINGS = [0.5, 1]; // of the reach
 const DIRECTIONS = 16;
@@ -349,8 +352,8 @@ function foolingPlace(network, x, y, label, epsilon) {
   return null;
 }
 
-/* How far the largest logit of each point is ahead of the second (margin), and how fast that shrinks on the steepest way
-   (slope, from one gradient): straight on, the lead is gone at margin / slope. */
+/* How far the largest logit of each point is ahead of the second (margin), and how fast that shrinks on the steepest
+   way (slope, from one gradient): straight on, the lead is gone at margin / slope. */
 function marginsAndSlopes(network, points) {
   const { outputs: classes } = headOf(network);
   const values = forward(network, points);
@@ -371,8 +374,8 @@ function marginsAndSlopes(network, points) {
   return { margins, slopes };
 }
 
-/* Where three regions of the head meet: [[x, y], …] in the plane of features. With three classes it is always one point,
-   the apex (but for parallel borders); with four, each three of them may have their own. */
+/* Where three regions of the head meet: [[x, y], …] in the plane of features. With three classes it is always one
+   point, the apex (but for parallel borders); with four, each three of them may have their own. */
 function corners({ weight, bias, outputs: classes }) {
   const found = [];
   for (let first = 0; first < classes; first++)
@@ -445,12 +448,13 @@ function measure(network, data, epsilon) {
   };
 }
 
-// Five experiments ------------------------------------------------------------------------------------------------------
+// Five experiments ---------------------------------------------------------------------------------------------------
 
 const STEPS = 2000; // after which training pauses, and by which the sentences are to hold
 
-/* Each: points, what B has of its own, two sentences, and in how many of twenty seeds each of them held at step 2,000 by
-   tools/playground_claims.mjs, which says what counts as holding. A sentence below sixteen was rewritten, or went. */
+/* Each: points, what B has of its own, two sentences, and in how many of twenty seeds each of them held at step 2,000
+   by tools/playground_claims.mjs, which says what counts as holding. A sentence below sixteen was rewritten, or went.
+   */
 const EXPERIMENTS = [
   {
     name: "Soften the labels",
@@ -458,8 +462,8 @@ const EXPERIMENTS = [
     other: { knob: "labelSmoothing", value: 0.2 },
     sentences: [
       "Told soft labels, B gets about as many fresh points right as A, but it is less sure of them.",
-      "The scores behind A’s answers (its logits) keep growing; B’s stop once they say what the soft label says, at less "
-        + "than half the length.",
+      "The scores behind A’s answers (its logits) keep growing; B’s stop once they say what the soft label says, at "
+        + "less than half the length.",
     ],
     held: [20, 20],
   },
@@ -468,7 +472,8 @@ const EXPERIMENTS = [
     setting: { shape: "blobs", classes: 3, points: 60, labelNoise: 0 },
     other: { knob: "labelSmoothing", value: 0.2 },
     sentences: [
-      "Soft labels shrink the winner’s lead to less than half, and with it the slope at which an attacker wears it down.",
+      "Soft labels shrink the winner’s lead to less than half, and with it the slope at which an attacker wears it "
+        + "down.",
       "The border hardly moves, so about as many points can be fooled: a smaller lead is not a smaller distance.",
     ],
     held: [20, 20],
@@ -478,10 +483,10 @@ const EXPERIMENTS = [
     setting: { shape: "blobs", classes: 3, points: 60, labelNoise: 0.2 },
     other: { knob: "labelSmoothing", value: 0.2 },
     sentences: [
-      "A fifth of the labels are wrong; A learns even those by heart and ends up surer than it is right, and soft labels "
-        + "take most of that excess away.",
-      "Give B weight decay 0.01 instead: it lets go of the wrong labels, gets more fresh points right, and far fewer of "
-        + "them can be fooled.",
+      "A fifth of the labels are wrong; A learns even those by heart and ends up surer than it is right, and soft "
+        + "labels take most of that excess away.",
+      "Give B weight decay 0.01 instead: it lets go of the wrong labels, gets more fresh points right, and far fewer "
+        + "of them can be fooled.",
     ],
     held: [17, 19],
   },
@@ -490,8 +495,8 @@ const EXPERIMENTS = [
     setting: { shape: "rings", classes: 3, points: 150, labelNoise: 0 },
     other: { knob: "mixup", value: 1 },
     sentences: [
-      "Half-way between two points of the outer ring lies another class, and Mixup gives it the outer ring’s label: B gets "
-        + "fewer points right, and more of them can be fooled.",
+      "Half-way between two points of the outer ring lies another class, and Mixup gives it the outer ring’s label: B "
+        + "gets fewer points right, and more of them can be fooled.",
       "Choose blobs, where no other class lies in between: there Mixup does no such harm.",
     ],
     held: [20, 19],
@@ -501,8 +506,8 @@ const EXPERIMENTS = [
     setting: { shape: "blobs", classes: 3, points: 150, labelNoise: 0 },
     other: { knob: "maxSup", value: 0.2 },
     sentences: [
-      "MaxSup keeps the labels hard and pulls down the largest logit instead; B’s logits end up less than half as long as "
-        + "A’s.",
+      "MaxSup keeps the labels hard and pulls down the largest logit instead; B’s logits end up less than half as long "
+        + "as A’s.",
       "Label smoothing pulls down the label’s logit, which is the largest wherever the network is right: give B label "
         + "smoothing 0.2, and it ends up much the same.",
     ],
@@ -510,8 +515,8 @@ const EXPERIMENTS = [
   },
 ];
 
-/* Beside the book: what of its networks is seen here too, and what is not. held: of what is said of this page, as above;
-   what is said of the book is held to its records by tests/workflow/test_playground.py. */
+/* Beside the book: what of its networks is seen here too, and what is not. held: of what is said of this page, as
+   above; what is said of the book is held to its records by tests/workflow/test_playground.py. */
 const BESIDE_THE_BOOK = [
   {
     sentence: "Alike: soft labels leave fewer points in their class along the ray, here as in the book.",
@@ -519,8 +524,8 @@ const BESIDE_THE_BOOK = [
   },
   {
     sentence:
-      "Not alike: here soft labels leave the share fooled about where it was. In the book it depends: with 1,000 images "
-      + "label smoothing costs some robustness, with 55,000 it adds some.",
+      "Not alike: here soft labels leave the share fooled about where it was. In the book it depends: with 1,000 "
+      + "images label smoothing costs some robustness, with 55,000 it adds some.",
     held: 20,
   },
   {
@@ -531,7 +536,7 @@ const BESIDE_THE_BOOK = [
   },
 ];
 
-// The page --------------------------------------------------------------------------------------------------------------
+// The page -----------------------------------------------------------------------------------------------------------
 
 /* What each knob is called, where it can be turned to, and where it is when B alone gets it. */
 const KNOBS = {
@@ -550,7 +555,7 @@ const rounded = (value) => value.toFixed(value < 9.95 ? 1 : 0);
 
 /* A row of the table for each readout; `low` and `high` are the ends of its curve, null where the values give them. */
 const READOUTS = [
-  { id: "trainAccuracy", label: "right, own points", note: "by the labels it was told", text: percent, low: 0.3, high: 1 },
+  { id: "trainAccuracy", label: "right, own points", note: "by the labels told", text: percent, low: 0.3, high: 1 },
   { id: "accuracy", label: "right, fresh points", note: "what counts", text: percent, low: 0.3, high: 1 },
   { id: "gap", label: "sure − right", note: "above 0: too sure", text: signed, low: null, high: null },
   { id: "length", label: "length of logits", note: "median", text: rounded, low: 0, high: null },
@@ -592,7 +597,7 @@ function openPlayground() {
   const sections = [...document.querySelectorAll(".network")];
   let colours = {};
 
-  // Training, frame by frame --------------------------------------------------------------------------------------------
+  // Training, frame by frame -----------------------------------------------------------------------------------------
 
   const knobText = (knob, value) => `${KNOBS[knob].label} ${value}`;
   const knobsOf = (place) => (place === 0 ? state.knobs : { ...state.knobs, [state.other.knob]: state.other.value });
@@ -688,7 +693,7 @@ function openPlayground() {
     return `${nameOf(place)}: ${facts.join(", ")}.`;
   }
 
-  // Pictures ------------------------------------------------------------------------------------------------------------
+  // Pictures ---------------------------------------------------------------------------------------------------------
 
   function readColours() {
     const style = getComputedStyle(document.documentElement);
@@ -1014,7 +1019,7 @@ function openPlayground() {
     $("steps").textContent = `step ${state.runs[0].steps.toLocaleString("en")}`;
   }
 
-  // Controls ------------------------------------------------------------------------------------------------------------
+  // Controls ---------------------------------------------------------------------------------------------------------
 
   /* A slider over the values of a knob; its output and what a screen reader says are the value, not its place. */
   function setSlider(slider, values, value) {
@@ -1064,12 +1069,18 @@ function openPlayground() {
     restart();
   }
 
-  /* After a knob was turned: the same seed, from the start. */
-  function changed() {
-    state.experiment = null;
+  /* From the start; at once, if training goes on or had come to its end. */
+  function startAgain() {
+    const isDone = state.runs[0].steps >= state.until;
     showControls();
     restart();
-    schedule();
+    if (isDone) play();
+  }
+
+  /* After a knob was turned. */
+  function changed() {
+    state.experiment = null;
+    startAgain();
   }
 
   function prepareControls() {
@@ -1121,14 +1132,12 @@ function openPlayground() {
     });
     const newSeed = (seed) => {
       state.seed = seed;
-      showControls();
-      restart();
-      schedule();
+      startAgain();
     };
     $("seed").addEventListener("change", () => newSeed(Math.max(0, Math.floor(Number($("seed").value)) || 0)));
     $("again").addEventListener("click", () => newSeed(state.seed + 1));
     $("play").addEventListener("click", () => (state.playing ? pause() : play()));
-    $("restart").addEventListener("click", () => restart());
+    $("restart").addEventListener("click", startAgain);
     $("step").addEventListener("click", () => {
       state.playing = false;
       tellPlaying();
@@ -1167,9 +1176,9 @@ function openPlayground() {
     for (const { id, label: name, note } of READOUTS) {
       const row = document.createElement("tr");
       row.id = `row-${id}`;
-      row.innerHTML = `<th scope="row">${name}<small>${note}</small></th><td></td><td></td><td><svg class="spark"
-        viewBox="0 0 100 30" preserveAspectRatio="none" aria-hidden="true"><path class="zero"/><path class="curve"/><path
-        class="curve second"/></svg></td>`;
+      row.innerHTML = `<th scope="row">${name}<small>${note}</small></th><td></td><td></td>
+        <td><svg class="spark" viewBox="0 0 100 30" preserveAspectRatio="none" aria-hidden="true">
+          <path class="zero"/><path class="curve"/><path class="curve second"/></svg></td>`;
       $("rows").append(row);
     }
     for (const { sentence, held } of BESIDE_THE_BOOK) {

@@ -288,6 +288,11 @@ def test_training_pauses_at_its_end_and_can_go_on(playground):
         assert re.match(r"Step 60\. A: hard labels: right, own points \d+ %", page.inner_text("#status"))
         page.locator("#play").click()
         wait_for_step(page, 80)
+        page.locator("#play").click()
+        page.evaluate("playground.until = playground.runs[0].steps")
+        page.locator("#other").select_option("maxSup")  # after its end a turned knob does not wait for play
+        assert seen(page)["playing"]
+        wait_for_step(page, 20)
 
 
 def test_without_javascript_there_is_a_sentence(tab):
