@@ -221,6 +221,13 @@ def test_all_of_it_is_accessible_and_fits(playground, artefacts, theme, device):
         page.screenshot(path=artefacts / name, full_page=True)
 
 
+@pytest.mark.parametrize("width", [320, 360, 800, 801, 1230, 1231])
+def test_it_fits_at_any_width(playground, width):
+    with playground(viewport={"width": width, "height": 740}) as one:
+        one.page.locator("#step").click()
+        assert one.page.evaluate("document.scrollingElement.scrollWidth") <= width
+
+
 def test_thirty_frames_a_second(playground, report):
     """By the time on a core that a frame takes, in the best of three stretches: other work slows a core too."""
     with playground() as one:
