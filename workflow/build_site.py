@@ -22,6 +22,7 @@ import leaderboard
 import nbformat
 import number_page
 import plan
+import playground
 import speed
 import sweep_report
 import yaml
@@ -56,6 +57,7 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
         laboratory.write(html / "laboratory")
     except SoftlabError as error:
         sys.exit(f"the site was not built: {error}")
+    playground.write(html / "playground")
     (html / ".nojekyll").touch()
     shutil.rmtree(build / "html", ignore_errors=True)
     html.replace(build / "html")
@@ -128,7 +130,8 @@ def add_cover(site: Path, build: Path) -> None:
         (site / "book" / "_static" / "cover.png").write_bytes(base64.b64decode(pictures[0]))
     for cell in cover.cells:
         if pictures:
-            cell.source = re.sub(r"(?m)^(:alt: .*)$", lambda found: f"{found[1]} {told}".rstrip(), cell.source)
+            alternative = r"(```\{figure\} _static/cover\.png\n:alt: .*)"
+            cell.source = re.sub(alternative, lambda found: f"{found[1]} {told}".rstrip(), cell.source)
         else:
             cell.source = re.sub(r"(?s)```\{figure\} _static/cover\.png.*?```\n\n?", "", cell.source)
     nbformat.write(cover, page)
