@@ -64,7 +64,8 @@ def small_slope_plane(places: "Sequence[Place]", ax: Axes) -> Axes:
     """One panel of `slope_plane` for a narrow place: names stand in a corner, halos have no scale."""
     limits = _square([place.slope for place in places], [place.margin for place in places])
     _placed(ax, places, limits, max([10.0, *(abs(place.attacked.mean) for place in places)]))
-    ax.legend(handles=markers(["baseline", *(place.method for place in places)]), loc="lower right", fontsize=8)
+    legend = {"loc": "lower right", "fontsize": 7.5, "frameon": False, "borderaxespad": 0.2}
+    ax.legend(handles=markers(place.method for place in places), **legend)
     return ax
 
 
