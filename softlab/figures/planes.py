@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 from torch import Tensor
 
 from softlab.figures.effects import estimates
@@ -91,7 +92,7 @@ def needles(to_border: Mapping[str, float], ax: Axes | None = None, turned: Mapp
     norths = torch.deg2rad(torch.tensor([*corners.values()]))
     logits = across[..., None] * norths.cos() + up[..., None] * norths.sin()
     decision_plane(np.asarray(logits), 1.2, ax, confidence=False)
-    ax.images[0].set_clip_path(plt.Circle((0, 0), 1, transform=ax.transData))
+    ax.images[0].set_clip_path(Circle((0, 0), 1, transform=ax.transData))
     for name, angle in corners.items():
         at = np.deg2rad(angle)
         ax.text(1.1 * np.cos(at), 1.1 * np.sin(at), name, weight="bold", ha="center", va="center")
@@ -110,8 +111,8 @@ def needles(to_border: Mapping[str, float], ax: Axes | None = None, turned: Mapp
         ax.plot(radius * np.cos(arc), radius * np.sin(arc), color=look.color, linewidth=2.5)
         if turned is not None:
             ax.plot([0, np.cos(arc[0])], [0, np.sin(arc[0])], color=look.color, linewidth=1.1, linestyle="--")
-            open_end = {"marker": look.marker, "color": look.color, "fillstyle": "none", "ls": "none"}
-            ax.plot(0.95 * np.cos(arc[0]), 0.95 * np.sin(arc[0]), **open_end)
+            x, y = 0.95 * np.cos(arc[0]), 0.95 * np.sin(arc[0])
+            ax.plot(x, y, color=look.color, marker=look.marker, fillstyle="none", ls="none")
     ax.set(xlim=(-1.25, 1.25), ylim=(-1.05, 1.25), xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     return ax

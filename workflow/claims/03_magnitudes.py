@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas
 
-from claims import SIGNED, WORDS, Claim, above, below, falls, rises
+from claims import SIGNED, WORDS, Claim, above, below, factor, falls, rises
 from softlab.studies import records
 from softlab.studies.effects import averages, by_dose, effects, shares
 from softlab.studies.intervals import Interval
@@ -31,11 +31,6 @@ def found() -> Interval:
     rows = doses().loc[np.isclose(doses()["alpha"].to_numpy(float), USUAL)]
     log = averages(rows, "log logit scale")["label_smoothing"]
     return factor(log)
-
-
-def factor(log: Interval) -> Interval:
-    ends = (math.exp(log.mean), math.exp(log.low), math.exp(log.high))
-    return Interval(*ends, log.n, log.degrees, log.origin)
 
 
 def times(method: str) -> Interval:

@@ -2,11 +2,11 @@
 
 import functools
 import math
+from typing import Any
 
 import pandas
-from scipy.stats import spearmanr
 
-from claims import SIZE, WORDS, Claim, above, below, falls, rises
+from claims import SIZE, WORDS, Claim, above, below, factor, falls, rises
 from softlab.studies import margin_laws, records
 from softlab.studies.effects import effects, half_way
 from softlab.studies.intervals import Interval, t_interval
@@ -27,9 +27,9 @@ def core(profile: str = "quick-fp32") -> pandas.DataFrame:
 def lead(method: str, profile: str = "quick-fp32") -> Interval:
     """By what a method multiplies the margin over the length of the logits."""
     table = core(profile)
-    seeds = sorted(set(table["seed"]))
-    log, _ = margin_laws.by_normaliser(table, method, seeds)["length"]
-    return Interval(*(math.exp(end) for end in (log.mean, log.low, log.high)), log.n, log.degrees, log.origin)
+    first, last = min(table["seed"]), max(table["seed"])
+    log, _ = margin_laws.by_normaliser(table, method, range(first, last + 1))["length"]
+    return factor(log)
 
 
 def furthest(method: str) -> Interval:
@@ -40,8 +40,8 @@ def furthest(method: str) -> Interval:
 def together(profile: str) -> Interval:
     """Spearman's rank correlation, over networks, of the logits' cosine with margin over length."""
     table = core(profile)
-    ahead = table["log margin"] - table["log length"]
-    value = float(spearmanr(ahead, table[OWN]).statistic)
+    ahead: Any = table["log margin"] - table["log length"]
+    value = float(ahead.corr(table[OWN], method="spearman"))
     return Interval(value, value, value, len(table)).of(table, "rank correlation over networks")
 
 
@@ -96,7 +96,7 @@ def step(quantity: str, method: str) -> Interval:
     relative = along.assign(value=along[quantity] - along["log length"])
     path = relative.pivot(index="epoch", columns="seed", values="value")
     log = t_interval((path.loc[path.index.max()] - path.loc[8]).to_numpy(float)).of(along, quantity)
-    return Interval(*(math.exp(end) for end in (log.mean, log.low, log.high)), log.n, log.degrees, log.origin)
+    return factor(log)
 
 
 def slope_beside_margin() -> Interval:

@@ -1,12 +1,12 @@
 """Claims of chapter 6: margin and slope, whether a gain is real, what costs it, and the papers' own regime."""
 
 import functools
-import math
+from typing import Any
 
 import numpy as np
 import pandas
 
-from claims import SIGNED, SIZE, WORDS, Claim, above, below, falls, is_open, rises
+from claims import SIGNED, SIZE, WORDS, Claim, above, below, factor, falls, is_open, rises
 from softlab.studies import another_slope, margin_laws, records, robustness
 from softlab.studies.effects import averages, effects
 from softlab.studies.intervals import Interval, t_interval
@@ -78,10 +78,6 @@ def core(profile: str) -> pandas.DataFrame:
 def grey() -> dict[str, margin_laws.Place]:
     """Places on the plane at A, the default setting, in single precision."""
     return {one.method: one for one in margin_laws.places(core("quick-fp32"))}
-
-
-def factor(log: Interval) -> Interval:
-    return Interval(*(math.exp(end) for end in (log.mean, log.low, log.high)), log.n, log.degrees, log.origin)
 
 
 def worst_agreement() -> Interval:
@@ -169,23 +165,24 @@ def by_hand(method: str) -> pandas.DataFrame:
 
 def by_hand_gains(method: str) -> np.ndarray:
     """Points of accuracy under attack that a lower slope gains over the sham, network by network."""
-    own = by_hand(method)[LADDER]
-    return 100 * (own[another_slope.LOWER] - own[another_slope.SHAM]).to_numpy(float)
+    own: Any = by_hand(method)[LADDER]
+    return 100 * np.asarray(own[another_slope.LOWER] - own[another_slope.SHAM], dtype=float)
 
 
 def by_hand_least(method: str) -> Interval:
     gains = by_hand_gains(method)
-    return Interval(gains.min(), gains.min(), gains.min(), len(gains))
+    return Interval(float(gains.min()), float(gains.min()), float(gains.min()), len(gains))
 
 
 def by_hand_fell(method: str) -> Interval:
-    fell = 100 * (1 - np.exp(by_hand(method)["fit, log_slope"][another_slope.LOWER]))
-    return t_interval(fell.to_numpy(float))
+    change: Any = by_hand(method)["fit, log_slope"]
+    return t_interval(100 * (1 - np.exp(np.asarray(change[another_slope.LOWER], dtype=float))))
 
 
 def by_hand_left_out(method: str) -> Interval:
-    out = float((~by_hand(method)["admitted"][another_slope.LOWER].astype(bool)).sum())
-    return Interval(out, out, out, 5)
+    admitted: Any = by_hand(method)["admitted"]
+    out = float((~admitted[another_slope.LOWER].astype(bool)).sum())
+    return Interval(out, out, out, len(admitted))
 
 
 def in_settings(letters: str, method: str, quantity: str, highest: bool = False) -> Interval:

@@ -14,6 +14,7 @@ import html
 import importlib
 import importlib.util
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -73,6 +74,12 @@ def above(least: float) -> Condition:
 
 def below(most: float) -> Condition:
     return lambda value: value.high < most
+
+
+def factor(log: Interval) -> Interval:
+    """The number of which this is the natural logarithm."""
+    mean, low, high = (math.exp(end) for end in (log.mean, log.low, log.high))
+    return Interval(mean, low, high, log.n, log.degrees, log.origin)
 
 
 def tables() -> list[str]:
