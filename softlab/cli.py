@@ -192,7 +192,7 @@ def _train(options) -> None:
 
 def _record(options) -> None:
     from softlab.profile import load_profile
-    from softlab.studies import records
+    from softlab.studies import recording, records
 
     if options.list or not options.study:
         print(records.listed().to_string(index=False))
@@ -203,19 +203,19 @@ def _record(options) -> None:
 
         settings = own_methods.added(settings, options.study, options.methods_file)
     if options.only:
-        left = records.add(options.study, settings, options.only, options.store)
+        left = recording.add(options.study, settings, options.only, options.store)
         said = f"{len(left)} networks differ from their rows, which stay as they were"
         print(f"{said}{': ' * bool(left)}{', '.join(left)}")
         return
-    print(f"recorded: {records.record(options.study, settings, options.store)}")
+    print(f"recorded: {recording.record(options.study, settings, options.store)}")
 
 
 def _verify(options) -> None:
     from softlab.profile import load_profile
-    from softlab.studies import records
+    from softlab.studies import recording
 
     differ = 0
-    for name, word, quantities in records.verify(
+    for name, word, quantities in recording.verify(
         options.study, load_profile(options.profile), options.rows, options.store, options.clean
     ):
         print(f"{name}: {word}{': ' * bool(quantities)}{', '.join(quantities)}", flush=True)

@@ -16,7 +16,7 @@ import softlab.files
 from softlab import SoftlabError, cli, fit_or_load, load_profile, provenance
 from softlab.numbers import stored
 from softlab.numbers.quantities import QUANTITIES
-from softlab.studies import records, tables
+from softlab.studies import recording, records, tables
 
 MINE = """
 experiment: {train_size: 60, epochs: 2, width: 4, stem_stride: 2, snapshot_epochs: [0, 2]}
@@ -37,7 +37,7 @@ def made(tmp_path_factory):
         changed.setattr(records, "RECORDS", place / "records")
         changed.setattr(provenance, "commit", lambda: "0123456789")
         changed.setenv("SOFTLAB_STORE", str(place / "store"))
-        records.record("core", load_profile(place / "mine.yaml"), say=lambda text: None)
+        recording.record("core", load_profile(place / "mine.yaml"), say=lambda text: None)
     return place
 
 
@@ -47,9 +47,9 @@ def shelf(made, tmp_path, monkeypatch):
     folder = shutil.copytree(made / "records", tmp_path / "records")
     monkeypatch.setattr(records, "RECORDS", folder)
     monkeypatch.setattr(provenance, "commit", lambda: "0123456789")
-    records._index.cache_clear()
+    records.forget()
     yield folder
-    records._index.cache_clear()
+    records.forget()
 
 
 def cells(content):
@@ -210,7 +210,7 @@ def test_the_book_s_own_records_are_read():
 def read_all():
     """All that reads records; the line it ends in, or nothing."""
     try:
-        records._index.cache_clear()
+        records.forget()
         found = records._index(), records.listed(), records.scales(), records.snapshots()
     except SoftlabError as error:
         return str(error)
