@@ -177,34 +177,49 @@ def _head(network: Subject, images: Tensor, wanted: str | None) -> tuple[str, Re
     layers = {name: module for name, module in network.model.named_modules() if isinstance(module, nn.Linear)}
     if wanted is not None:
         check_known("linear layer", wanted, layers)
+    made, returned = _outputs(network, layers, images)
+    able = {name: relations for name, output in made.items() if (relations := _relations(output, returned))}
+    if wanted in able:
+        return wanted, _only(able[wanted], wanted)
+    direct = {name: found[0] for name, found in able.items() if found[0].exact and not found[0].place}
+    if wanted is None and direct:  # of a model that returns logits: no choice is open
+        name = min(direct, key=lambda name: not direct[name].plain)
+        return name, direct[name]
+    raise SoftlabError(_no_head(wanted, made, able, layers, returned))
+
+
+def _outputs(network: Subject, layers: Mapping[str, nn.Linear], images: Tensor) -> tuple[dict[str, Tensor], object]:
+    """What layers give that make W f + b in a row for each image, (N, K) by name; and what the model returns."""
     with ExitStack() as taps:
         seen = {name: taps.enter_context(tap(layer, keep=True)) for name, layer in layers.items()}
         try:
             returned = network.model((images - network.mean) / network.std)
         except Exception as error:  # whatever the model's parts raise
             raise SoftlabError(f"the model fails on images {tuple(images.shape[1:])}: {one_line(error)}") from error
-    made = {}  # name of a layer -> its output, of those that give W f + b in a row for each image
+    made = {}
     for name, look in seen.items():
-        if isinstance(look.input, Tensor) and isinstance(look.output, Tensor):  # else the layer is not used
-            layer = layers[name]
-            rows = look.input.ndim == 2 and look.output.shape == (len(images), layer.out_features)
-            last = isinstance(returned, Tensor) and _equal(look.output, returned)
-            if rows and layer.out_features > 1 and (last or look.calls == 1):  # else: which of its outputs counts?
-                affine = functional.linear(look.input, layer.weight, layer.bias)
-                if torch.allclose(look.output, affine, rtol=1e-3, atol=1e-4, equal_nan=True):
-                    made[name] = look.output
-    able = {name: found for name, output in made.items() if (found := _relations(output, returned))}
-    if wanted is None:  # of a model that returns logits: no choice is open
-        direct = {name: found[0] for name, found in able.items() if found[0].exact and not found[0].place}
-        for name in sorted(direct, key=lambda one: not direct[one].plain):
-            return name, direct[name]
-    elif wanted in able:
-        relation, *others = able[wanted]
-        if others:
-            several = " and ".join(one.text(wanted) for one in able[wanted])
-            raise SoftlabError(f"the model returns {several}: softlab cannot tell which are its logits")
-        return wanted, relation
-    raise SoftlabError(_no_head(wanted, made, able, layers, returned))
+        last = isinstance(returned, Tensor) and isinstance(look.output, Tensor) and _equal(look.output, returned)
+        if (look.calls == 1 or last) and _gives_logits(layers[name], look.input, look.output, len(images)):
+            made[name] = look.output  # of a layer that is called more than once, which output would count?
+    return made, returned
+
+
+def _gives_logits(layer: nn.Linear, features: object, output: object, count: int) -> bool:
+    """Does a layer make W f + b in a row for each of so many images, of at least two classes?"""
+    if not isinstance(features, Tensor) or not isinstance(output, Tensor):
+        return False  # the layer is not used
+    if features.ndim != 2 or output.shape != (count, layer.out_features) or layer.out_features < 2:
+        return False
+    affine = functional.linear(features, layer.weight, layer.bias)
+    return torch.allclose(output, affine, rtol=1e-3, atol=1e-4, equal_nan=True)
+
+
+def _only(relations: list[Relation], name: str) -> Relation:
+    """Of a layer's ways to what the model returns the only one. Raises SoftlabError where there are several."""
+    if len(relations) > 1:
+        several = " and ".join(relation.text(name) for relation in relations)
+        raise SoftlabError(f"the model returns {several}: softlab cannot tell which are its logits")
+    return relations[0]
 
 
 def _no_head(wanted, made, able, layers, returned) -> str:
