@@ -251,7 +251,7 @@ def _relations(made: Tensor, returned: object) -> list[Relation]:
     found: list[Relation] = []
     for place, tensor in _tensors(returned):
         rows = tensor.ndim > 0 and len(tensor) == len(made) and tensor.numel() == made.numel()
-        if rows and tensor.is_floating_point() and (one := _relation(made, tensor.reshape(made.shape), place)):
+        if rows and tensor.is_floating_point() and (one := relation_between(made, tensor.reshape(made.shape), place)):
             found.append(one)
     different: list[Relation] = []
     for one in sorted(found, key=lambda relation: not relation.exact):
@@ -267,7 +267,7 @@ def _alike(one: Relation, other: Relation) -> bool:
     return close and abs(one.factor - other.factor) <= 1e-3 * one.factor
 
 
-def _relation(made: Tensor, returned: Tensor, place: tuple) -> Relation | None:
+def relation_between(made: Tensor, returned: Tensor, place: tuple = ()) -> Relation | None:
     """Which positive factor and which vector make of `made` (N, K) what is returned (N, K), if there are any."""
     zero = torch.zeros(made.shape[1], dtype=torch.float64)
     if _equal(made, returned):

@@ -747,7 +747,7 @@ def test_probabilities_of_a_network_whose_answers_hardly_differ_are_those_of_its
     """No factor could be fitted there, and none is needed: the softmax is the head's."""
     torch.manual_seed(0)
     made = torch.randn(10).expand(30, 10) + 1e-6 * torch.randn(30, 10)
-    found = foreign._relation(made, made.softmax(1), ())
+    found = foreign.relation_between(made, made.softmax(1))
     assert found is not None
     assert (found.factor, float(found.shift.abs().max())) == (1.0, 0.0)
-    assert foreign._relation(made, made.flip(1).softmax(1), ()) is None
+    assert foreign.relation_between(made, made.flip(1).softmax(1)) is None
