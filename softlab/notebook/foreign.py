@@ -62,7 +62,7 @@ class Relation:
         return f"{times}what the layer {name!r} gives" + ", plus a vector" * bool(self.shift.any())
 
 
-class Subject(nn.Module):
+class Adapted(nn.Module):
     """A copy of a network as the lenses want it: images in [0, 1] -> features (N, D) -> `head` -> logits (N, K).
 
     It is in evaluation mode and float32, and owns the normalisation.  name: of the layer whose output its logits come
@@ -114,9 +114,9 @@ class Subject(nn.Module):
         return logits
 
 
-def subject(
+def adapt(
     model: nn.Module, images: Tensor, head: str | nn.Module | None, mean: Sequence[float], std: Sequence[float]
-) -> Subject:
+) -> Adapted:
     """A copy of a network with its head found, or checked if given (a dotted name, or the layer).
 
     images: (N, C, H, W), uint8 or in [0, 1]; some of them go through the network.  mean, std: (C,), or (1,).
@@ -132,7 +132,7 @@ def subject(
     if isinstance(head, nn.Module):
         head = next((name for name, module in model.named_modules() if module is head), str(head))
     try:
-        found = Subject(model, shift, scale).to(device_of(model))
+        found = Adapted(model, shift, scale).to(device_of(model))
     except Exception as error:  # whatever the model's parts raise
         raise SoftlabError(f"the model cannot be copied by copy.deepcopy: {one_line(error)}") from error
     number = min(len(images), max(4, at_once(images, PROBED)))
@@ -141,14 +141,14 @@ def subject(
     return found
 
 
-def check_on_all(network: Subject, seen: Representation) -> None:
+def check_on_all(network: Adapted, seen: Representation) -> None:
     """Raise SoftlabError unless the logits (N, K) are what the head makes of the features, for every image."""
     made = functional.linear(seen.features, *head_of(network))
     if (seen.logits - made).abs().max() > CLOSE_ON_ALL * made.abs().max():
         raise SoftlabError(_not_on_all(network))
 
 
-def _not_on_all(network: Subject) -> str:
+def _not_on_all(network: Adapted) -> str:
     logits = f"the model's logits are {network.relation.text(network.name)} on some images, and not on all"
     return f"{logits}: softlab needs W f + b with one W and b for all images"
 
@@ -172,7 +172,7 @@ def as_tensor(values: object, what: str, dtype: torch.dtype | None = None) -> Te
 
 
 @torch.no_grad()
-def _head(network: Subject, images: Tensor, wanted: str | None) -> tuple[str, Relation]:
+def _head(network: Adapted, images: Tensor, wanted: str | None) -> tuple[str, Relation]:
     """The layer that is wanted, or that the model's output comes from, and how. Its output is W f + b."""
     layers = {name: module for name, module in network.model.named_modules() if isinstance(module, nn.Linear)}
     if wanted is not None:
@@ -188,7 +188,7 @@ def _head(network: Subject, images: Tensor, wanted: str | None) -> tuple[str, Re
     raise SoftlabError(_no_head(wanted, made, able, layers, returned))
 
 
-def _outputs(network: Subject, layers: Mapping[str, nn.Linear], images: Tensor) -> tuple[dict[str, Tensor], object]:
+def _outputs(network: Adapted, layers: Mapping[str, nn.Linear], images: Tensor) -> tuple[dict[str, Tensor], object]:
     """What layers give that make W f + b in a row for each image, (N, K) by name; and what the model returns."""
     with ExitStack() as taps:
         seen = {name: taps.enter_context(tap(layer, keep=True)) for name, layer in layers.items()}

@@ -180,8 +180,8 @@ def report_card(
     Raises SoftlabError for wrong input, with the nearest valid name, or if training fails.
     """
     profile = compared_profile(method, profile, parameters, seeds, overrides)
-    alone = dataclasses.replace(profile, methods={method: profile.methods[method]})
-    for part in (alone, profile):  # the reader's method first: if it is wrong, that is known
+    own = dataclasses.replace(profile, methods={method: profile.methods[method]})
+    for part in (own, profile):  # the reader's method first: if it is wrong, that is known
         records.train(part, store=store, device=device)
     table = records.study_table(profile, store=store, device=device)
     place = loop.choose_device(device)

@@ -149,7 +149,7 @@ def shifts(table: pandas.DataFrame, against: str | pandas.DataFrame = "baseline"
     early never was early; one with a single network has no intervals.
     """
     found = {}
-    for method, *both in _paired(table, "gap", against):
+    for method, *both in paired(table, "gap", against):
         gaps = [one for rows in both if (one := _terms("gap", rows)) is not None]
         errors = [one for rows in both if (one := _terms("ECE", rows)) is not None]
         if both[0].empty or len(gaps) + len(errors) < 4 or not (gaps[1] - gaps[0]).any():
@@ -165,7 +165,7 @@ def _mean(terms: np.ndarray) -> Interval:
     return two_way_interval(terms) if len(terms) > 1 else t_interval(terms.mean(1))
 
 
-def _paired(
+def paired(
     table: pandas.DataFrame, quantity: str, against: str | pandas.DataFrame
 ) -> Iterator[tuple[str, pandas.DataFrame, pandas.DataFrame]]:
     """A method, its rows and those of what it is compared with: the seeds that have a finite value in both."""
@@ -260,7 +260,7 @@ def _share(quantity: str, parts: Sequence[pandas.DataFrame], table: pandas.DataF
 
 def differences(table: pandas.DataFrame, quantity: str, against: str = "baseline") -> dict[str, dict[int, float]]:
     """Each network's quantity minus that of the other method's network of its seed: {method: {seed: difference}}."""
-    pairs = _paired(table, quantity, against)
+    pairs = paired(table, quantity, against)
     return {method: (rows[quantity] - other[quantity]).to_dict() for method, rows, other in pairs}
 
 
