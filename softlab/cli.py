@@ -146,8 +146,8 @@ def _changes(given: list[str]) -> dict[str, object]:
     return _assignments(given, "--set", "FIELD", TEXT_FIELDS)
 
 
-def _train(options) -> None:
-    from softlab.files import write_json
+def _wanted(options) -> list:
+    """What `train` is asked for: [(study, what to train, what it is measured on), …], as _listed has it."""
     from softlab.profile import load_profile, study_profile
 
     changes = _changes(options.set)
@@ -156,30 +156,49 @@ def _train(options) -> None:
 
         own_methods.run(options.methods_file)
     settings = load_profile(options.profile, **changes)
-    wanted = _listed(options.networks) if options.networks else []  # (study, what to train, what it is measured on)
-    for study in () if options.networks else options.study:
+    if options.networks:
+        return _listed(options.networks)
+    wanted = []
+    for study in options.study:
         profile = study_profile(settings, study)
         methods = {name: profile.methods.get(name, {}) for name in options.method or profile.methods}
         chosen = dataclasses.replace(profile, methods=methods, seeds=options.seed or profile.seeds)
         wanted += [(study, experiment, profile.evaluation) for experiment in chosen.experiments()]
+    return wanted
 
+
+def _fitted(experiment, store: str | None, device, progress: str):
+    """The run of an experiment, with a bar while it trains and a line when it has. progress: of all that is wanted."""
     from tqdm import tqdm
+
+    from softlab.training import loop, runs
+
+    told = {"desc": f"{experiment.method}, seed {experiment.seed}", "unit": "epoch", "delay": 30, "mininterval": 30}
+    with tqdm(total=experiment.epochs, leave=False, **told) as bar:
+
+        def ahead(state: loop.TrainingState) -> None:
+            bar.update(state.epoch - bar.n)
+
+        run = runs.fit_or_load(experiment, store=store, device=device, on_epoch=ahead)
+    if bar.n:  # else it was there, or another process trained it meanwhile
+        seconds = run.provenance["wall_seconds"]
+        accuracy = run.history["accuracy"][-1]
+        print(f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f} ({progress})", flush=True)
+    return run
+
+
+def _train(options) -> None:
+    from softlab.files import write_json
+
+    wanted = _wanted(options)
 
     from softlab.numbers import stored
     from softlab.training import loop, runs
 
     device = loop.choose_device(options.device)
     rows = []
-    for study, experiment, evaluation in wanted:
-        told = {"desc": f"{experiment.method}, seed {experiment.seed}", "unit": "epoch", "delay": 30, "mininterval": 30}
-        with tqdm(total=experiment.epochs, leave=False, **told) as bar:
-            ahead = lambda state, bar=bar: bar.update(state.epoch - bar.n)  # noqa: E731
-            run = runs.fit_or_load(experiment, store=options.store, device=device, on_epoch=ahead)
-        if bar.n:  # else it was there, or another process trained it meanwhile
-            seconds = run.provenance["wall_seconds"]
-            accuracy = run.history["accuracy"][-1]
-            said = f"trained {run.id} in {seconds:.1f} s, training accuracy {accuracy:.3f}"
-            print(f"{said} ({len(rows) + 1} of {len(wanted)})", flush=True)
+    for count, (study, experiment, evaluation) in enumerate(wanted, 1):
+        run = _fitted(experiment, options.store, device, f"{count} of {len(wanted)}")
         found = stored.of(run, evaluation).values
         values = {name: value if math.isfinite(value) else None for name, value in found.items()}
         row = {"id": run.id, "study": study, "method": experiment.method, "seed": experiment.seed}
@@ -192,7 +211,7 @@ def _train(options) -> None:
 
 def _record(options) -> None:
     from softlab.profile import load_profile
-    from softlab.studies import records
+    from softlab.studies import recording, records
 
     if options.list or not options.study:
         print(records.listed().to_string(index=False))
@@ -203,19 +222,19 @@ def _record(options) -> None:
 
         settings = own_methods.added(settings, options.study, options.methods_file)
     if options.only:
-        left = records.add(options.study, settings, options.only, options.store)
+        left = recording.add(options.study, settings, options.only, options.store)
         said = f"{len(left)} networks differ from their rows, which stay as they were"
         print(f"{said}{': ' * bool(left)}{', '.join(left)}")
         return
-    print(f"recorded: {records.record(options.study, settings, options.store)}")
+    print(f"recorded: {recording.record(options.study, settings, options.store)}")
 
 
 def _verify(options) -> None:
     from softlab.profile import load_profile
-    from softlab.studies import records
+    from softlab.studies import recording
 
     differ = 0
-    for name, word, quantities in records.verify(
+    for name, word, quantities in recording.verify(
         options.study, load_profile(options.profile), options.rows, options.store, options.clean
     ):
         print(f"{name}: {word}{': ' * bool(quantities)}{', '.join(quantities)}", flush=True)

@@ -21,9 +21,13 @@ from softlab.training.experiment import FIELDS, SEEDS, Experiment, check_fields,
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # it becomes that of a folder
 ENTRIES = ("description", "experiment", "methods", "seeds", "first_seed")  # of a profile's file
 ENTRIES += ("evaluation", "seconds_per_network", "resources", "studies")
+WIDER = ("methods", "seeds", "evaluation")  # what overrides may change beside fields of the experiment
+SPANNED = ("method", "method_parameters", "seed")  # fields of the experiment that differ from network to network
 SECONDS = {"cpu": (0, 10**6), "gpu": (0, 10**6)}  # that one network may take, on one CPU core and on one GPU
 HOW = ("recorded", "along", "images", "seconds")  # entries of a study that say nothing of what it trains
+STUDY_ENTRIES = ("seeds", "first_seed", "methods", "doses", "grid", "shorten", "evaluation")  # others are fields
 RESOURCES = {"gpus": (0, 64), "memory_gb": (1, 10**5), "minutes": (1, 10**6)}  # that a cluster may be asked for
+USUAL_RESOURCES = {"gpus": 0, "memory_gb": 4, "minutes": 60}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +98,28 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
     method -> parameters), `seeds` (a count, or a list), `evaluation`.
     Raises SoftlabError for unknown names (with the nearest valid one) and values outside their range.
     """
+    path = _profile_file(name)
+    content = _profile_content(path)
+    wider = {key: overrides[key] for key in WIDER if overrides.get(key) is not None}
+    fields = {key: value for key, value in overrides.items() if key not in WIDER}
+    experiment = _experiment(content["experiment"], fields)
+    resources = USUAL_RESOURCES | _numbers("resources", content.get("resources") or {}, RESOURCES)
+    seconds = _numbers("seconds_per_network", content["seconds_per_network"], SECONDS, float)
+    return Profile(
+        name=path.stem,
+        description=text_of("description", content),
+        experiment=experiment,
+        methods=_methods(content.get("methods", {"baseline": {}}), wider.get("methods")),
+        seeds=_seeds(wider.get("seeds", content.get("seeds", 1)), content.get("first_seed", 0)),
+        evaluation=_evaluation(content["evaluation"], wider.get("evaluation", {})),
+        resources=MappingProxyType(resources),
+        studies=_studies(content.get("studies") or _chapters_file()["studies"]),
+        seconds_per_network=MappingProxyType(seconds),
+    )
+
+
+def _profile_file(name: str | Path) -> Path:
+    """Where the profile of this name lies, or the user's own. Raises SoftlabError for a name that cannot be one."""
     if not isinstance(name, (str, Path)):
         raise SoftlabError(f"a profile is given by its name or the path of a .yaml file, not {name!r}")
     path = Path(name)
@@ -102,36 +128,30 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
         path = PACKAGE / "profiles" / f"{name}.yaml"
     if not FILE_NAME.fullmatch(path.stem):
         raise SoftlabError(f"{path.name!r}: a profile's file is named with letters, digits, _ - and ., no . first")
+    return path
+
+
+def _profile_content(path: Path) -> dict[str, Any]:
+    """What stands in a profile's file, of known entries; mappings that are left out are empty."""
     content = read_yaml(path)
     for key in content:
         check_known(f"entry of profile {path.name}", key, ENTRIES)
     for key in ("experiment", "evaluation", "seconds_per_network"):
         if not isinstance(content.setdefault(key, {}), dict):
             raise SoftlabError(f"{key} of profile {path.name} must map names to values, not {content[key]!r}")
-    wider = ("methods", "seeds", "evaluation")
-    settings = {key: overrides[key] for key in wider if overrides.get(key) is not None}
-    overrides = {key: value for key, value in overrides.items() if key not in wider}
-    check_fields({**content["experiment"], **overrides})
-    for key in ("method", "method_parameters", "seed"):
-        if key in content["experiment"] or key in overrides:
+    return content
+
+
+def _experiment(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> Experiment:
+    """What the networks of a profile share. With other `epochs` the snapshots are those that are still reached."""
+    check_fields({**fields, **changes})
+    for key in SPANNED:
+        if key in fields or key in changes:
             raise SoftlabError(f"a profile spans methods and seeds: change `methods` or `seeds`, not {key!r}")
-    experiment = Experiment(**content["experiment"])
-    if "epochs" in overrides and "snapshot_epochs" not in overrides:
-        experiment = experiment.shortened(overrides.pop("epochs"))
-    resources = {"gpus": 0, "memory_gb": 4, "minutes": 60}
-    resources |= _numbers("resources", content.get("resources") or {}, RESOURCES)
-    seconds = _numbers("seconds_per_network", content["seconds_per_network"], SECONDS, float)
-    return Profile(
-        name=path.stem,
-        description=text_of("description", content),
-        experiment=experiment.replace(**overrides),
-        methods=_methods(content.get("methods", {"baseline": {}}), settings.get("methods")),
-        seeds=_seeds(settings.get("seeds", content.get("seeds", 1)), content.get("first_seed", 0)),
-        evaluation=_evaluation(content["evaluation"], settings.get("evaluation", {})),
-        resources=MappingProxyType(resources),
-        studies=_studies(content.get("studies") or _chapters_file()["studies"]),
-        seconds_per_network=MappingProxyType(seconds),
-    )
+    experiment = Experiment(**fields)
+    if "epochs" in changes and "snapshot_epochs" not in changes:
+        experiment = experiment.shortened(changes["epochs"])
+    return experiment.replace(**changes)
 
 
 def text_of(entry: str, content: Mapping) -> str:
@@ -160,29 +180,57 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
     check_known("study", study, _chapters_file()["studies"])
     if study not in profile.studies:
         raise SoftlabError(f"profile {profile.name} leaves out the study {study} (it has {', '.join(profile.studies)})")
-    changes = {name: value for name, value in profile.studies[study].items() if name not in HOW}
-    seeds = profile.seeds[: checked_number("seeds", int, changes.pop("seeds", len(profile.seeds)), (1, 10_000))]
-    if "first_seed" in changes:
-        seeds = _seeds(len(seeds), changes.pop("first_seed"))
-    evaluation = _evaluation(profile.evaluation, changes.pop("evaluation", {}))
-    grid = _grid(changes.pop("grid", {}))
-    methods = changes.pop("methods", None)
-    doses = _doses(changes.pop("doses", {}))
-    if isinstance(methods, list):  # with the profile's parameters, or a method's own if the profile leaves it out
-        methods = {name: profile.methods.get(name, {}) for name in methods}
-    methods = _methods(profile.methods, methods)
-    methods = MappingProxyType({**methods, **{name: {} for name in doses if name not in methods}})
-    experiment = profile.experiment
-    if "shorten" in changes:
-        by = checked_number("shorten", int, changes.pop("shorten"), (1, 10_000))
-        experiment = experiment.shortened(max(1, experiment.epochs // by))
-    experiment = experiment.replace(**changes)
+    entries = dict(profile.studies[study])
+    fields = {name: value for name, value in entries.items() if name not in (*HOW, *STUDY_ENTRIES)}
+    doses = _doses(entries.get("doses", {}))
+    methods = _study_methods(profile, entries.get("methods"), doses)
+    return dataclasses.replace(
+        profile,
+        seeds=_study_seeds(profile.seeds, entries),
+        methods=methods,
+        experiment=_study_experiment(profile.experiment, entries.get("shorten", 1), fields),
+        grid=_study_grid(entries.get("grid", {}), methods),
+        doses=doses,
+        evaluation=_evaluation(profile.evaluation, entries.get("evaluation", {})),
+    )
+
+
+def _study_seeds(seeds: tuple[int, ...], entries: Mapping[str, Any]) -> tuple[int, ...]:
+    """Of a profile's seeds as many as the study says; others in their place, where it says from which one on."""
+    count = checked_number("seeds", int, entries.get("seeds", len(seeds)), (1, 10_000))
+    fewer = seeds[:count]
+    return _seeds(len(fewer), entries["first_seed"]) if "first_seed" in entries else fewer
+
+
+def _study_methods(profile: Profile, chosen: object, doses: Mapping[str, tuple]) -> Mapping:
+    """The profile's methods, or those that the study chooses; methods with doses are always among them.
+
+    chosen: names, with the profile's parameters, or a method's own where the profile leaves it out; or a mapping to
+    parameters; or None.
+    """
+    if isinstance(chosen, list):
+        chosen = {name: profile.methods.get(name, {}) for name in chosen}
+    methods = _methods(profile.methods, chosen)
+    return MappingProxyType({**methods, **{name: {} for name in doses if name not in methods}})
+
+
+def _study_experiment(experiment: Experiment, shorten: object, changes: Mapping[str, Any]) -> Experiment:
+    """The profile's experiment with fields of the study's, and so many times fewer epochs."""
+    divisor = checked_number("shorten", int, shorten, (1, 10_000))
+    if divisor > 1:
+        experiment = experiment.shortened(max(1, experiment.epochs // divisor))
+    return experiment.replace(**changes)
+
+
+def _study_grid(given: object, methods: Mapping[str, Mapping]) -> Mapping[str, tuple]:
+    """What a study varies beside methods and seeds: fields of the experiment, or parameters of its methods."""
+    grid = _grid(given)
+    parameters = [name for own in methods.values() for name in own]
     for name in grid:
-        if name in ("method", "method_parameters", "seed"):
+        if name in SPANNED:
             raise SoftlabError(f"a grid varies fields and parameters, not {name!r}, which is an entry of its own")
-        check_known("field or parameter", name, [*FIELDS, *(one for given in methods.values() for one in given)])
-    changed = {"seeds": seeds, "methods": methods, "experiment": experiment, "grid": grid, "evaluation": evaluation}
-    return dataclasses.replace(profile, **changed, doses=doses)
+        check_known("field or parameter", name, [*FIELDS, *parameters])
+    return grid
 
 
 def _grid(given: object) -> Mapping[str, tuple]:

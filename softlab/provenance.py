@@ -84,10 +84,10 @@ def commit() -> str:
         return os.environ["SOFTLAB_COMMIT"]
     if not (PACKAGE.parent / ".git").exists():
         return "unknown"
-    asked = {"cwd": PACKAGE.parent, "capture_output": True, "text": True, "timeout": 20}
+    options = {"cwd": PACKAGE.parent, "capture_output": True, "text": True, "timeout": 20}
     try:
-        said = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], check=True, **asked)
-        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", ":!assets/records"], **asked)
+        said = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], check=True, **options)
+        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", ":!assets/records"], **options)
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return said.stdout.strip() + "+" * (changed.returncode != 0)

@@ -165,8 +165,8 @@ def shared(factory, name, **options):
 
     In the folder SOFTLAB_BOOKS, if it is set: there test runs that follow each other find it too.
     """
-    alone = "PYTEST_XDIST_WORKER" not in os.environ
-    shelf = factory.getbasetemp() if alone else factory.getbasetemp().parent
+    one_worker = "PYTEST_XDIST_WORKER" not in os.environ
+    shelf = factory.getbasetemp() if one_worker else factory.getbasetemp().parent
     if kept := os.environ.get("SOFTLAB_BOOKS"):
         shelf = Path(kept).resolve()
     place = shelf / name

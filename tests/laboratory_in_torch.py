@@ -1,6 +1,7 @@
 """What the laboratory's page shows, in torch: its images and networks, for the tests in node and in a browser."""
 
 import base64
+import functools
 import json
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def images() -> tuple[Tensor, Tensor]:
     return torch.from_numpy(pixels.copy()).float() / 255, torch.tensor(found["labels"])
 
 
+@functools.cache
 def gives_in(name: str, loss: str, radius: float, start: Tensor) -> Tensor:
     """The first step of the page's attack at which a network is wrong, for each image; STEPS + 1 where it holds.
 

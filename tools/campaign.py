@@ -23,7 +23,7 @@ from softlab import load_profile
 from softlab.errors import SoftlabError
 from softlab.numbers import stored
 from softlab.profile import Profile, study_profile
-from softlab.studies import records
+from softlab.studies import recording, records
 from softlab.training import runs
 from softlab.training.experiment import Experiment
 
@@ -94,7 +94,7 @@ def write(steps: Sequence[str]) -> None:
     torch.set_num_threads(1)
     for study, settings in map(settings_of, steps):
         try:
-            records.record(study, settings, say=lambda text: None)
+            recording.record(study, settings, say=lambda text: None)
         except SoftlabError as error:
             print(f"{study} of {settings.name}: {error}", flush=True)
 

@@ -25,6 +25,7 @@ BODY = ""  # of a module: what runs when it is imported
 ASIDE = ("softlab.cli", "softlab.__main__")
 # What a lens gives counts by its version, which stands here: a changed lens of the same version changes no number.
 BY_VERSION = ("softlab.numbers.quantities", "softlab.numbers.look")
+RECORDED = ("records/**/*.csv", "records/autoattack/*.json", "records/published/*.json")  # in the assets
 CUT = ("chapters.yaml",)  # read through `settings_of`
 FIELDS = ("description", "experiment", "methods", "seeds", "evaluation")  # of a profile, that notebooks see
 ROOMS = ("training.runs", "training.loop", "training.models", "training.data", "regularizers", "numbers.stored")
@@ -64,19 +65,27 @@ def step(module: str, name: str) -> tuple[set[Path], set[Name]]:
         return set(), {(whole, ALL)}
     if name in homes(module):
         return set(), {(f"{module}.{homes(module)[name]}", name)}
-    if (file := file_of(module)) is None:
+    file = file_of(module)
+    if file is None:
         return set(), set()
     if module in BY_VERSION and name != "measure":
         return {file}, set()
     defined = definitions(module)
-    recorded = "records/**/*.csv", "records/autoattack/*.json", "records/published/*.json"
-    rows = [path for kind in recorded for path in ASSETS.glob(kind)] if module == "softlab.studies.records" else ()
-    files = {file, *rows}
-    used = {(module, other) for other in ((BODY, *defined, *homes(module)) if name == ALL else (BODY,))}
+    files = {file, *_recorded(module)}
+    parts = (BODY, *defined, *homes(module)) if name == ALL else (BODY,)
+    used = {(module, part) for part in parts}
     for node in defined.get(name, ()):
-        used |= {*_imported(node), *((module, other) for other in _named(node, ast.Name, "id") & set(defined))}
+        used |= set(_imported(node))
+        used |= {(module, other) for other in _named(node, ast.Name, "id") & set(defined)}
         files |= {_data_files()[text] for text in named_in(node) & set(_data_files())}
     return files, used
+
+
+def _recorded(module: str) -> list[Path]:
+    """The recorded tables, for the module that reads them."""
+    if module != "softlab.studies.records":
+        return []
+    return [path for kind in RECORDED for path in ASSETS.glob(kind)]
 
 
 def _imported(tree: ast.AST) -> Iterator[Name]:

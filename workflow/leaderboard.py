@@ -84,25 +84,19 @@ def _section(scale: str, rows: pandas.DataFrame) -> str:
 def as_html(rows: pandas.DataFrame) -> str:
     """A table whose headings sort it, by default by NLL at the best temperature."""
     shown = best(rows)
-    first = shown.loc[shown["name"] == SORTED_BY].sort_values("mean")
+    order = shown.loc[shown["name"] == SORTED_BY].sort_values("mean")["method"]
     columns = COLUMNS | {name: text for name, text in WHERE_RECORDED.items() if name in set(shown["name"])}
-    head = "".join(f"<th>{escape(heading)}</th>" for heading in ("method", "dose", *columns.values()))
-    lines = []
-    for method, setting in zip(first["method"], first["setting"], strict=True):
-        own = {row["name"]: row for row in shown.loc[shown["method"] == method].to_dict("records")}
-        cells = [_cell(method, method), _cell(setting, setting)]
-        cells += [
-            _cell(number_page.written(own[name], "mean"), own[name]["mean"], _mark(own[name]))
-            if name in own
-            else _cell("–", "")
-            for name in columns
-        ]
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    body = "\n".join(lines)
-    return (
-        f'<div class="numbers full-width"><table class="display compact leaderboard"><thead><tr>{head}</tr></thead>\n'
-        f"<tbody>{body}</tbody></table></div>"
+    cells = shown.assign(
+        method=shown["method"].map(escape),
+        dose=shown["setting"].map(escape),
+        cell=[number_page.written(row, "mean") + _mark(row) for row in shown.to_dict("records")],
     )
+    table = cells.pivot(index=["method", "dose"], columns="name", values="cell")
+    table = table.reindex(order.map(escape), level="method").reindex(columns=list(columns)).rename(columns=columns)
+    frame = table.rename_axis(columns=None).reset_index()
+    look = {"classes": "display compact leaderboard", "justify": "left", "border": 0}
+    html = frame.to_html(index=False, escape=False, na_rep="–", **look)
+    return f'<div class="numbers full-width">{html}</div>'
 
 
 def _mark(row: dict) -> str:
@@ -116,7 +110,3 @@ def _mark(row: dict) -> str:
     kind, arrow = ("better", "▲") if better else ("worse", "▼")
     note = f"{kind} than the baseline: {number_page.written(row, 'difference')}"
     return f' <span class="answers {kind}" tabindex="0" data-note="{escape(note)}">{arrow}</span>'
-
-
-def _cell(text: str, value: object, mark: str = "") -> str:
-    return f'<td data-order="{escape(str(value))}">{escape(text)}{mark}</td>'

@@ -12,7 +12,7 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,31 +100,50 @@ def _sweep(path: Path, content: Mapping) -> Sweep:
     vary = content.get("vary")
     if not isinstance(fixed, Mapping) or not isinstance(vary, Mapping) or not vary:
         raise SoftlabError("`vary` maps what changes to its values, `parameters` what does not")
-    allowed = set.intersection(*map(set, map(parameters_of, notebooks))) - {"profile"} if notebooks else SETTING
-    axes = {}
-    targets = {}
+    axes: dict[str, list] = {}
+    targets: dict[str, list[str]] = {}
     for label, given in vary.items():
-        if label in COLUMNS:
-            raise SoftlabError(f"nothing that varies can be called {label!r}: the table has a column of that name")
         axes[str(label)], targets[str(label)] = _axis(str(label), given)
-    for parameter in [*fixed, *(path.split(".")[0] for paths in targets.values() for path in paths)]:
-        check_known(f"parameter of {' and '.join(notebooks) or 'a setting'}", parameter, allowed)
-    combine = content.get("combine", "grid")
-    check_known("combine", combine, ("grid", "zip"))
-    count = math.prod(map(len, axes.values())) if combine == "grid" else len(next(iter(axes.values())))
-    if count > LARGEST:
-        raise SoftlabError(f"{count} points are more than {LARGEST}")
-    if combine == "zip" and len(set(map(len, axes.values()))) > 1:
-        sizes = ", ".join(f"{label}: {len(values)}" for label, values in axes.items())
-        raise SoftlabError(f"zip takes lists of one length, not {sizes}")
-    rows = itertools.product(*axes.values()) if combine == "grid" else zip(*axes.values(), strict=True)
-    points = [_point(dict(zip(axes, row, strict=True)), targets, fixed) for row in rows]
+    _check_parameters([*fixed, *(path.split(".")[0] for paths in targets.values() for path in paths)], notebooks)
+    points = [_point(values, targets, fixed) for values in _combined(axes, content.get("combine", "grid"))]
     if len({point.name for point in points}) < len(points):
         raise SoftlabError("two points are the same: a value is given twice")
-    texts = {key: " ".join(text_of(key, content).split()) for key in ("title", "about")}
-    shown = _names("show", content.get("show", list(SHOWN)))
-    title = texts["title"] or path.stem
-    return Sweep(path.stem, str(path), title, texts["about"], tuple(notebooks), axes, tuple(points), tuple(shown))
+    return Sweep(
+        name=path.stem,
+        file=str(path),
+        title=_text("title", content) or path.stem,
+        about=_text("about", content),
+        notebooks=tuple(notebooks),
+        axes=axes,
+        points=tuple(points),
+        show=tuple(_names("show", content.get("show", list(SHOWN)))),
+    )
+
+
+def _text(key: str, content: Mapping) -> str:
+    """A text in a line of its own."""
+    return " ".join(text_of(key, content).split())
+
+
+def _check_parameters(names: Iterable[str], notebooks: Sequence[str]) -> None:
+    """Raise SoftlabError for a name that is no parameter of each of the notebooks, or, without any, of a setting."""
+    allowed = set.intersection(*map(set, map(parameters_of, notebooks))) - {"profile"} if notebooks else SETTING
+    for name in names:
+        check_known(f"parameter of {' and '.join(notebooks) or 'a setting'}", name, allowed)
+
+
+def _combined(axes: Mapping[str, list], combine: object) -> Iterator[dict[str, object]]:
+    """A value of each axis: every combination, the last axis fastest, or along all of them at once."""
+    check_known("combine", combine, ("grid", "zip"))
+    sizes = {label: len(values) for label, values in axes.items()}
+    if combine == "zip" and len(set(sizes.values())) > 1:
+        listed = ", ".join(f"{label}: {size}" for label, size in sizes.items())
+        raise SoftlabError(f"zip takes lists of one length, not {listed}")
+    count = math.prod(sizes.values()) if combine == "grid" else max(sizes.values())
+    if count > LARGEST:
+        raise SoftlabError(f"{count} points are more than {LARGEST}")
+    rows = itertools.product(*axes.values()) if combine == "grid" else zip(*axes.values(), strict=True)
+    return (dict(zip(axes, row, strict=True)) for row in rows)
 
 
 def _names(key: str, given: object) -> list[str]:
@@ -135,6 +154,8 @@ def _names(key: str, given: object) -> list[str]:
 
 def _axis(label: str, given: object) -> tuple[list, list[str]]:
     """The values of an axis, and the parameters that it sets (by default the one that it is named after)."""
+    if label in COLUMNS:
+        raise SoftlabError(f"nothing that varies can be called {label!r}: the table has a column of that name")
     entry: Mapping[str, Any] = given if isinstance(given, Mapping) else {"values": given}
     for key in entry:
         check_known(f"entry of {label}", key, AXIS)

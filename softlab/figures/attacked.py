@@ -28,31 +28,51 @@ def maps(panels: Mapping[str, Mapping[tuple[int, int], Interval]], label: str) -
     rows = -(-len(panels) // 2)
     size = (max(6.4, 1.2 + 1.4 * len(across)), 0.6 + rows * (0.4 + 0.45 * len(up)))
     figure, axes = plt.subplots(rows, 2, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained")
-    changes = [abs(one.mean) for panel in list(panels.values())[1:] for one in panel.values()]
+    (first_name, levels), *others = panels.items()
+    changes = [abs(one.mean) for _, cells in others for one in cells.values()]
     widest = min(25.0, max([10.0, *changes]))  # one cell must not make the others pale
     for ax in axes.flat[len(panels) :]:
         ax.set_visible(False)
-    for number, (ax, (name, cells)) in enumerate(zip(axes.flat, panels.items(), strict=False)):
-        values = np.full((len(up), len(across)), np.nan)
+    _colours(axes.flat[0], levels, across, up, "Greys", (0, 100))
+    for (x, y), one in levels.items():
+        _number(axes.flat[0], across.index(x), up.index(y), f"{one.mean:z.0f}", dark=one.mean > 55)
+    axes.flat[0].set_title(first_name, fontsize=10)
+    for ax, (name, cells) in zip(axes.flat[1:], others, strict=False):
+        _colours(ax, cells, across, up, "RdBu", (-widest, widest))
         for (x, y), one in cells.items():
-            values[up.index(y), across.index(x)] = one.mean
-        cmap, low, high = ("RdBu", -widest, widest) if number else ("Greys", 0, 100)
-        ax.imshow(values, origin="lower", aspect="auto", cmap=cmap, vmin=low, vmax=high)
-        for (x, y), one in cells.items():
-            sure = number and one.n > 1 and one.side() != 0
-            dark = abs(one.mean) > 0.6 * widest if number else one.mean > 55
-            look = {"color": "white" if dark else "black", "fontweight": "bold" if sure else "normal", "fontsize": 9}
-            text = f"{one.mean:{'+' if number else ''}z.0f}"
-            ax.text(across.index(x), up.index(y), text, ha="center", va="center", **look)
+            dark = abs(one.mean) > 0.6 * widest
+            sure = one.n > 1 and one.side() != 0
+            _number(ax, across.index(x), up.index(y), f"{one.mean:+z.0f}", dark=dark, bold=sure)
         ax.set_title(name, fontsize=10)
-        ax.tick_params(length=0)
-        ax.spines[:].set_visible(False)
     axes[0, 0].set_xticks(range(len(across)), [f"{one:,}" for one in across])
     axes[0, 0].set_yticks(range(len(up)), [f"{one:,}" for one in up])
     first, second = label.split("\n")
     figure.supxlabel(first, fontsize=10)
     figure.supylabel(second, fontsize=10)
     return figure
+
+
+def _colours(
+    ax: Axes,
+    cells: Mapping[tuple[int, int], Interval],
+    across: Sequence[int],
+    up: Sequence[int],
+    cmap: str,
+    limits: tuple[float, float],
+) -> None:
+    """A coloured cell for each pair of sizes; none where there is no interval."""
+    values = np.full((len(up), len(across)), np.nan)
+    for (x, y), one in cells.items():
+        values[up.index(y), across.index(x)] = one.mean
+    ax.imshow(values, origin="lower", aspect="auto", cmap=cmap, vmin=limits[0], vmax=limits[1])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+
+
+def _number(ax: Axes, x: int, y: int, text: str, *, dark: bool, bold: bool = False) -> None:
+    """What stands in a cell. dark: it is, so that the text is white."""
+    color = "white" if dark else "black"
+    ax.text(x, y, text, ha="center", va="center", color=color, fontweight="bold" if bold else "normal", fontsize=9)
 
 
 def over_passes(panels: Mapping[str, Mapping[tuple[int, int], Interval]], batch: int, label: str) -> Figure:

@@ -54,13 +54,13 @@ def margin_gradient(model: nn.Module, images: Tensor) -> Tensor:
     Which two classes lead is decided at the image itself.
     Raises SoftlabError where the logits do not depend on the pixels by any gradient.
     """
-    subject = frozen_copy(model)
+    frozen = frozen_copy(model)
     device = device_of(model)
     found = []
     for batch in images.split(at_once(images, BATCH)):
         pixels = as_pixels(batch.to(device)).contiguous(memory_format=layout(model)).requires_grad_()
         with torch.enable_grad():
-            logits = subject(pixels).float()
+            logits = frozen(pixels).float()
             if not logits.requires_grad:
                 raise SoftlabError("no gradient of the logits reaches the pixels: the slope cannot be measured")
             gap = margin(logits).sum()
@@ -132,7 +132,7 @@ def noise_response(model: nn.Module, images: Tensor, epsilon: float, generator: 
     images: (N, C, H, W), uint8 or float in [0, 1]. Each pixel moves up or down by epsilon at random, and stays in
     [0, 1].
     """
-    subject = frozen_copy(model)
+    frozen = frozen_copy(model)
     device = device_of(model)
     found = []
     for batch in images.split(at_once(images, BATCH)):
@@ -140,9 +140,7 @@ def noise_response(model: nn.Module, images: Tensor, epsilon: float, generator: 
         signs = torch.randint(0, 2, pixels.shape, generator=generator) * 2 - 1
         noisy = (pixels + epsilon * signs).clamp(0, 1)
         with torch.no_grad():
-            pair = [
-                subject(x.to(device).contiguous(memory_format=layout(model))).float().cpu() for x in (pixels, noisy)
-            ]
+            pair = [frozen(x.to(device).contiguous(memory_format=layout(model))).float().cpu() for x in (pixels, noisy)]
         clean, moved = (centered_logits(logits) for logits in pair)
         found.append((moved - clean).norm(dim=1) / clean.norm(dim=1))
     return torch.cat(found)

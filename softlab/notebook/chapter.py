@@ -9,8 +9,8 @@ import string
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from softlab.errors import SoftlabError, check_known
-from softlab.notebook.parameters import assigned_names
+from softlab.errors import SoftlabError
+from softlab.notebook.parameters import check_injected
 from softlab.profile import Profile, chapters, with_parameters
 from softlab.regularizers import REGISTRY
 
@@ -39,28 +39,39 @@ def begin(
 
     if (shell := get_ipython()) is not None:
         _prepare_kernel(shell)
-        _refuse_unknown_parameters(shell)
+        check_injected(shell.user_ns.get("In", []))
     if profile == DEFAULT_PROFILE:
         profile = os.environ.get("SOFTLAB_PROFILE") or DEFAULT_PROFILE
     settings = with_parameters(profile, seeds, overrides)
 
     from softlab.studies import records
-    from softlab.studies.scales import spoken_of
-    from softlab.training.loop import choose_device
 
     studies = chapters(settings).get(chapter, [])
-    awaited = sum(records.untrained(settings, study) for study in studies)
-    seconds = settings.seconds_per_network.get("gpu" if choose_device().type == "cuda" else "cpu")
-    spoken = spoken_of(settings)
-    size = f"{len(spoken.seeds)} networks a method{', exploratory' * (spoken.standing == 'exploratory')}"
-    size = f"{size} · ± is a 95 % interval" if studies else "none of the book’s networks is needed"
-    if awaited:
-        takes = f", in about {awaited * seconds / 60:.1f} min on one CPU core or GPU" if seconds else ""
-        size += f" · {awaited} networks are trained first{takes}"
-    print(f"Unless said otherwise: {settings.description} · {size}", flush=True)
+    untrained = sum(records.untrained(settings, study) for study in studies)
+    said = [settings.description, _size(settings) if studies else "none of the book’s networks is needed"]
+    said += [_duration(settings, untrained)] if untrained else []
+    print(f"Unless said otherwise: {' · '.join(said)}", flush=True)
     for study in studies:
         records.train(settings, study)
     return settings
+
+
+def _size(settings: Profile) -> str:
+    """Of how many networks the chapter's numbers are, and what stands behind ±."""
+    from softlab.studies.scales import spoken_of
+
+    spoken = spoken_of(settings)
+    exploratory = ", exploratory" if spoken.standing == "exploratory" else ""
+    return f"{len(spoken.seeds)} networks a method{exploratory} · ± is a 95 % interval"
+
+
+def _duration(settings: Profile, count: int) -> str:
+    """That so many networks are trained, and how long it takes, if the profile says it."""
+    from softlab.training.loop import choose_device
+
+    seconds = settings.seconds_per_network.get("gpu" if choose_device().type == "cuda" else "cpu")
+    takes = f", in about {count * seconds / 60:.1f} min on one CPU core or GPU" if seconds else ""
+    return f"{count} networks are trained first{takes}"
 
 
 def trained(settings: Profile, names: Iterable[str]) -> tuple[str, ...]:
@@ -169,17 +180,6 @@ def say(text: str) -> None:
 def _with_minus(text: str) -> str:
     """With a minus sign for the hyphen before a number."""
     return re.sub(r"(?<![\w.$^{-])-(?=\d)", "\N{MINUS SIGN}", text)
-
-
-def _refuse_unknown_parameters(shell: Any) -> None:
-    """Papermill lets a misspelt parameter pass: it assigns a name that nothing reads. Here it is an error."""
-    cells = [source for source in shell.user_ns.get("In", []) if isinstance(source, str)]
-    injected = next((index for index, source in enumerate(cells) if source.startswith("# Parameters\n")), 0)
-    if injected:
-        known = assigned_names(cells[injected - 1])
-        for name in assigned_names(cells[injected]):
-            if not name.startswith("PAPERMILL_"):  # what it tells of itself: --inject-output-path
-                check_known("parameter", name, known)
 
 
 def _prepare_kernel(shell: Any) -> None:

@@ -203,32 +203,32 @@ def examine(
         warnings.simplefilter("always")
         torch.default_generator.manual_seed(0)  # for a network that draws in evaluation mode too
         images, labels = _checked(images, labels)
-        subject = foreign.subject(model, images, head, mean, std)
+        network = foreign.adapt(model, images, head, mean, std)
         fit, scored = split_test(labels)
         fitting, scoring = ((images[rows], labels[rows]) for rows in (fit, scored))
         samples = Samples(fitting if reference is None else _checked(*reference), fitting, scoring, attacked, steps)
-        classes = subject.layer.out_features
+        classes = network.layer.out_features
         strange = set(torch.cat([labels, samples.reference[1]]).tolist()) - set(range(classes))
         if strange:
             there = f"there are labels {sorted(strange)[:3]}"
             raise SoftlabError(f"the network's classes are 0 to {classes - 1}, but {there}")
-        look = Look(subject, samples)
+        look = Look(network, samples)
         if not look.tested.logits.isfinite().all():
             raise SoftlabError("the network is broken: some of its logits are not finite")
         for part in (look.tested, look.fitted, look.reference):
-            foreign.check_on_all(subject, part)
+            foreign.check_on_all(network, part)
         said = together([applied(lens, look) for lens in LENSES.values()])
     told = (str(one.message) for one in warned if Path(one.filename).is_relative_to(provenance.PACKAGE))
     told = tuple(dict.fromkeys(told))
     attacked = len(scored[:attacked])
     notes = ()
-    if not subject.relation.plain:
-        made = subject.relation.text(subject.name)
+    if not network.relation.plain:
+        made = network.relation.text(network.name)
         notes = (f"The model's logits are {made}: weight and bias, as the lenses see them, have that folded in.",)
     values = said.values
     problems = said.problems
     return Examination(
-        type(model).__name__, subject.name, values, problems, told, len(fit), attacked, look.tested, notes
+        type(model).__name__, network.name, values, problems, told, len(fit), attacked, look.tested, notes
     )
 
 

@@ -62,7 +62,7 @@ class Relation:
         return f"{times}what the layer {name!r} gives" + ", plus a vector" * bool(self.shift.any())
 
 
-class Subject(nn.Module):
+class Adapted(nn.Module):
     """A copy of a network as the lenses want it: images in [0, 1] -> features (N, D) -> `head` -> logits (N, K).
 
     It is in evaluation mode and float32, and owns the normalisation.  name: of the layer whose output its logits come
@@ -114,9 +114,9 @@ class Subject(nn.Module):
         return logits
 
 
-def subject(
+def adapt(
     model: nn.Module, images: Tensor, head: str | nn.Module | None, mean: Sequence[float], std: Sequence[float]
-) -> Subject:
+) -> Adapted:
     """A copy of a network with its head found, or checked if given (a dotted name, or the layer).
 
     images: (N, C, H, W), uint8 or in [0, 1]; some of them go through the network.  mean, std: (C,), or (1,).
@@ -132,7 +132,7 @@ def subject(
     if isinstance(head, nn.Module):
         head = next((name for name, module in model.named_modules() if module is head), str(head))
     try:
-        found = Subject(model, shift, scale).to(device_of(model))
+        found = Adapted(model, shift, scale).to(device_of(model))
     except Exception as error:  # whatever the model's parts raise
         raise SoftlabError(f"the model cannot be copied by copy.deepcopy: {one_line(error)}") from error
     number = min(len(images), max(4, at_once(images, PROBED)))
@@ -141,14 +141,14 @@ def subject(
     return found
 
 
-def check_on_all(network: Subject, seen: Representation) -> None:
+def check_on_all(network: Adapted, seen: Representation) -> None:
     """Raise SoftlabError unless the logits (N, K) are what the head makes of the features, for every image."""
     made = functional.linear(seen.features, *head_of(network))
     if (seen.logits - made).abs().max() > CLOSE_ON_ALL * made.abs().max():
         raise SoftlabError(_not_on_all(network))
 
 
-def _not_on_all(network: Subject) -> str:
+def _not_on_all(network: Adapted) -> str:
     logits = f"the model's logits are {network.relation.text(network.name)} on some images, and not on all"
     return f"{logits}: softlab needs W f + b with one W and b for all images"
 
@@ -172,39 +172,54 @@ def as_tensor(values: object, what: str, dtype: torch.dtype | None = None) -> Te
 
 
 @torch.no_grad()
-def _head(network: Subject, images: Tensor, wanted: str | None) -> tuple[str, Relation]:
+def _head(network: Adapted, images: Tensor, wanted: str | None) -> tuple[str, Relation]:
     """The layer that is wanted, or that the model's output comes from, and how. Its output is W f + b."""
     layers = {name: module for name, module in network.model.named_modules() if isinstance(module, nn.Linear)}
     if wanted is not None:
         check_known("linear layer", wanted, layers)
+    made, returned = _outputs(network, layers, images)
+    able = {name: relations for name, output in made.items() if (relations := _relations(output, returned))}
+    if wanted in able:
+        return wanted, _only(able[wanted], wanted)
+    direct = {name: found[0] for name, found in able.items() if found[0].exact and not found[0].place}
+    if wanted is None and direct:  # of a model that returns logits: no choice is open
+        name = min(direct, key=lambda name: not direct[name].plain)
+        return name, direct[name]
+    raise SoftlabError(_no_head(wanted, made, able, layers, returned))
+
+
+def _outputs(network: Adapted, layers: Mapping[str, nn.Linear], images: Tensor) -> tuple[dict[str, Tensor], object]:
+    """What layers give that make W f + b in a row for each image, (N, K) by name; and what the model returns."""
     with ExitStack() as taps:
         seen = {name: taps.enter_context(tap(layer, keep=True)) for name, layer in layers.items()}
         try:
             returned = network.model((images - network.mean) / network.std)
         except Exception as error:  # whatever the model's parts raise
             raise SoftlabError(f"the model fails on images {tuple(images.shape[1:])}: {one_line(error)}") from error
-    made = {}  # name of a layer -> its output, of those that give W f + b in a row for each image
+    made = {}
     for name, look in seen.items():
-        if isinstance(look.input, Tensor) and isinstance(look.output, Tensor):  # else the layer is not used
-            layer = layers[name]
-            rows = look.input.ndim == 2 and look.output.shape == (len(images), layer.out_features)
-            last = isinstance(returned, Tensor) and _equal(look.output, returned)
-            if rows and layer.out_features > 1 and (last or look.calls == 1):  # else: which of its outputs counts?
-                affine = functional.linear(look.input, layer.weight, layer.bias)
-                if torch.allclose(look.output, affine, rtol=1e-3, atol=1e-4, equal_nan=True):
-                    made[name] = look.output
-    able = {name: found for name, output in made.items() if (found := _relations(output, returned))}
-    if wanted is None:  # of a model that returns logits: no choice is open
-        direct = {name: found[0] for name, found in able.items() if found[0].exact and not found[0].place}
-        for name in sorted(direct, key=lambda one: not direct[one].plain):
-            return name, direct[name]
-    elif wanted in able:
-        relation, *others = able[wanted]
-        if others:
-            several = " and ".join(one.text(wanted) for one in able[wanted])
-            raise SoftlabError(f"the model returns {several}: softlab cannot tell which are its logits")
-        return wanted, relation
-    raise SoftlabError(_no_head(wanted, made, able, layers, returned))
+        last = isinstance(returned, Tensor) and isinstance(look.output, Tensor) and _equal(look.output, returned)
+        if (look.calls == 1 or last) and _gives_logits(layers[name], look.input, look.output, len(images)):
+            made[name] = look.output  # of a layer that is called more than once, which output would count?
+    return made, returned
+
+
+def _gives_logits(layer: nn.Linear, features: object, output: object, count: int) -> bool:
+    """Does a layer make W f + b in a row for each of so many images, of at least two classes?"""
+    if not isinstance(features, Tensor) or not isinstance(output, Tensor):
+        return False  # the layer is not used
+    if features.ndim != 2 or output.shape != (count, layer.out_features) or layer.out_features < 2:
+        return False
+    affine = functional.linear(features, layer.weight, layer.bias)
+    return torch.allclose(output, affine, rtol=1e-3, atol=1e-4, equal_nan=True)
+
+
+def _only(relations: list[Relation], name: str) -> Relation:
+    """Of a layer's ways to what the model returns the only one. Raises SoftlabError where there are several."""
+    if len(relations) > 1:
+        several = " and ".join(relation.text(name) for relation in relations)
+        raise SoftlabError(f"the model returns {several}: softlab cannot tell which are its logits")
+    return relations[0]
 
 
 def _no_head(wanted, made, able, layers, returned) -> str:
@@ -236,7 +251,7 @@ def _relations(made: Tensor, returned: object) -> list[Relation]:
     found: list[Relation] = []
     for place, tensor in _tensors(returned):
         rows = tensor.ndim > 0 and len(tensor) == len(made) and tensor.numel() == made.numel()
-        if rows and tensor.is_floating_point() and (one := _relation(made, tensor.reshape(made.shape), place)):
+        if rows and tensor.is_floating_point() and (one := relation_between(made, tensor.reshape(made.shape), place)):
             found.append(one)
     different: list[Relation] = []
     for one in sorted(found, key=lambda relation: not relation.exact):
@@ -252,7 +267,7 @@ def _alike(one: Relation, other: Relation) -> bool:
     return close and abs(one.factor - other.factor) <= 1e-3 * one.factor
 
 
-def _relation(made: Tensor, returned: Tensor, place: tuple) -> Relation | None:
+def relation_between(made: Tensor, returned: Tensor, place: tuple = ()) -> Relation | None:
     """Which positive factor and which vector make of `made` (N, K) what is returned (N, K), if there are any."""
     zero = torch.zeros(made.shape[1], dtype=torch.float64)
     if _equal(made, returned):

@@ -2,6 +2,27 @@
 
 import ast
 import re
+from collections.abc import Iterable
+
+from softlab.errors import check_known
+
+INJECTED = "# Parameters\n"  # how the cell begins that papermill puts behind the notebook's own
+
+
+def check_injected(cells: Iterable[object]) -> None:
+    """Papermill lets a misspelt parameter pass: it assigns a name that nothing reads. Here it is an error.
+
+    cells: what a kernel has executed so far, `In` of IPython; what is no text in it is passed over.
+    Raises SoftlabError, with the nearest name that the cell before defines.
+    """
+    sources = [cell for cell in cells if isinstance(cell, str)]
+    injected = next((index for index, source in enumerate(sources) if source.startswith(INJECTED)), 0)
+    if not injected:
+        return
+    known = assigned_names(sources[injected - 1])
+    for name in assigned_names(sources[injected]):
+        if not name.startswith("PAPERMILL_"):  # what it tells of itself: --inject-output-path
+            check_known("parameter", name, known)
 
 
 def assigned_names(source: str) -> list[str]:

@@ -179,9 +179,9 @@ def report_card(
     seeds: how many (None: all of the profile).  overrides: fields of the experiment.  device: where to train.
     Raises SoftlabError for wrong input, with the nearest valid name, or if training fails.
     """
-    profile = _setting(method, profile, parameters, seeds, overrides)
-    alone = dataclasses.replace(profile, methods={method: profile.methods[method]})
-    for part in (alone, profile):  # the reader's method first: if it is wrong, that is known
+    profile = compared_profile(method, profile, parameters, seeds, overrides)
+    own = dataclasses.replace(profile, methods={method: profile.methods[method]})
+    for part in (own, profile):  # the reader's method first: if it is wrong, that is known
         records.train(part, store=store, device=device)
     table = records.study_table(profile, store=store, device=device)
     place = loop.choose_device(device)
@@ -194,8 +194,17 @@ def report_card(
     return ReportCard(method, profile, table, problems)
 
 
-def _setting(method, profile, parameters, seeds, overrides) -> Profile:
-    """The profile with baseline and `method` in front, all names and parameters checked before anything is trained."""
+def compared_profile(
+    method: str,
+    profile: str | Path | Profile,
+    parameters: Mapping[str, object] | None = None,
+    seeds: int | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Profile:
+    """What a card trains: the profile with baseline and `method` in front. Arguments and errors: of report_card.
+
+    All names and parameters are checked here, before anything is trained.
+    """
     if not isinstance(profile, Profile):
         profile = load_profile(profile, **dict(overrides or {}) | ({} if seeds is None else {"seeds": seeds}))
     else:

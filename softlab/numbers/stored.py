@@ -58,7 +58,7 @@ def of(
         if not lens.clean and (epoch is not None or evaluation["attack_size"] == 0):
             continue
         path = folder / f"{lens.name}-{lens.edition}-{digest}.npz"
-        numbers = _read(path)
+        numbers = read(path)
         if numbers is None or not (numbers.problems or set(lens.quantities) <= set(numbers.values)):
             look = look or look_at(run, evaluation, epoch)
             with cpu_threads(run.experiment.threads):
@@ -131,7 +131,7 @@ def _write(path: Path, numbers: Numbers) -> None:
     write_whole(path, lambda file: np.savez_compressed(file, **arrays))  # pyright: ignore[reportArgumentType]
 
 
-def _read(path: Path) -> Numbers | None:
+def read(path: Path) -> Numbers | None:
     """Numbers on file; None where there are none, or the file is damaged."""
     parts: dict[str, dict[str, Any]] = {part: {} for part in _PARTS}
     with contextlib.suppress(SoftlabError, KeyError, TypeError, ValueError):

@@ -149,7 +149,7 @@ def shifts(table: pandas.DataFrame, against: str | pandas.DataFrame = "baseline"
     early never was early; one with a single network has no intervals.
     """
     found = {}
-    for method, *both in _paired(table, "gap", against):
+    for method, *both in paired(table, "gap", against):
         gaps = [one for rows in both if (one := _terms("gap", rows)) is not None]
         errors = [one for rows in both if (one := _terms("ECE", rows)) is not None]
         if both[0].empty or len(gaps) + len(errors) < 4 or not (gaps[1] - gaps[0]).any():
@@ -165,7 +165,7 @@ def _mean(terms: np.ndarray) -> Interval:
     return two_way_interval(terms) if len(terms) > 1 else t_interval(terms.mean(1))
 
 
-def _paired(
+def paired(
     table: pandas.DataFrame, quantity: str, against: str | pandas.DataFrame
 ) -> Iterator[tuple[str, pandas.DataFrame, pandas.DataFrame]]:
     """A method, its rows and those of what it is compared with: the seeds that have a finite value in both."""
@@ -235,24 +235,32 @@ def shares(table: pandas.DataFrame, quantity: str, whole: float) -> dict[float, 
     Arguments: those of `by_dose`.  NaN where the whole effect is zero.
     """
     groups = table.loc[np.isfinite(table[quantity])].groupby("alpha")
-    at = {float(value): rows.set_index("seed") for value, rows in groups}
+    at = {float(dose): rows.set_index("seed") for dose, rows in groups}
     found = {0.0: Interval(0.0, 0.0, 0.0, 1)}
-    for value in [one for one in at if one]:
-        seeds = [seed for seed in at[value].index if seed in at[0].index and seed in at[whole].index]
-        parts = [at[one].loc[seeds] for one in (value, 0, whole)]
-        here, none, all_ = (float(rows[quantity].mean()) for rows in parts)
-        size = all_ - none or math.nan
-        share = (here - none) / size
-        around = combined(quantity, parts, lambda a, b, c: (a - b - share * (c - b)) / size, table).interval  # noqa: B023
-        low, high = (100 * (share + end - around.mean) for end in (around.low, around.high))
-        origin = around.origin and replace(around.origin, what=f"{around.origin.what}, in % of that at {whole:g}")
-        found[value] = Interval(100 * share, low, high, around.n, around.degrees, origin)
+    for dose in [dose for dose in at if dose]:
+        seeds = [seed for seed in at[dose].index if seed in at[0].index and seed in at[whole].index]
+        share = _share(quantity, [at[one].loc[seeds] for one in (dose, 0, whole)], table)
+        origin = share.origin and replace(share.origin, what=f"{share.origin.what}, in % of that at {whole:g}")
+        found[dose] = replace(share.scaled(100), origin=origin)
     return found
+
+
+def _share(quantity: str, parts: Sequence[pandas.DataFrame], table: pandas.DataFrame) -> Interval:
+    """The effect of a dose as a share of another dose's.
+
+    parts: rows of the same seeds, at the dose, at 0 and at the other dose.
+    """
+    here, none, whole = (float(np.mean(rows[quantity])) for rows in parts)
+    size = whole - none or math.nan
+    share = (here - none) / size
+    around = combined(quantity, parts, lambda a, b, c: (a - b - share * (c - b)) / size, table).interval
+    shift = share - around.mean
+    return replace(around, mean=share, low=around.low + shift, high=around.high + shift)
 
 
 def differences(table: pandas.DataFrame, quantity: str, against: str = "baseline") -> dict[str, dict[int, float]]:
     """Each network's quantity minus that of the other method's network of its seed: {method: {seed: difference}}."""
-    pairs = _paired(table, quantity, against)
+    pairs = paired(table, quantity, against)
     return {method: (rows[quantity] - other[quantity]).to_dict() for method, rows, other in pairs}
 
 

@@ -258,14 +258,14 @@ def compared(units: pandas.DataFrame, outcome: str) -> dict[str, Prediction]:
 
     The best is the one with the highest score, chosen after the fact.
     """
-    asked = declared()
+    declaration = declared()
     single = nulls(units, outcome)
-    best = max(asked.properties, key=lambda name: single[name].score())
+    best = max(declaration.properties, key=lambda name: single[name].score())
     return {
-        "shape": left_out(units, asked.properties, outcome),
-        "shape, trees": left_out(units, asked.properties, outcome, "trees"),
+        "shape": left_out(units, declaration.properties, outcome),
+        "shape, trees": left_out(units, declaration.properties, outcome, "trees"),
         "shape, invariant": left_out(units, invariant(), outcome),
-        **{name: single[name] for name in asked.nulls},
+        **{name: single[name] for name in declaration.nulls},
         "best property": single[best],
     }
 

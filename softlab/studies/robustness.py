@@ -15,7 +15,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from softlab.numbers.quantities import QUANTITIES, RADII
 from softlab.studies import records, scales
-from softlab.studies.effects import Effect, _paired, averages, combined, effects, outcomes
+from softlab.studies.effects import Effect, averages, combined, effects, outcomes, paired
 from softlab.studies.intervals import OPEN, Interval, each, means, t_interval
 
 Cells = Mapping[tuple[int, int], pandas.DataFrame]  # by training images and steps
@@ -79,7 +79,7 @@ def effect_apart(
     """
     pairs = []
     for table in (here, there):
-        found = {name: pair for name, *pair in _paired(table, quantity, against)}
+        found = {name: pair for name, *pair in paired(table, quantity, against)}
         pairs.append(found.get(method, [table[:0].set_index("seed")] * 2))
     seeds = [seed for seed in pairs[0][0].index if seed in pairs[1][0].index]
     parts = [rows.loc[seeds] for pair in pairs for rows in pair]

@@ -98,6 +98,11 @@ def read_table(path: Path, quantities: Iterable[str], *further: str) -> "pandas.
     return table
 
 
+def rows_of(table: "pandas.DataFrame") -> list[dict[str, Any]]:
+    """The rows of a table, {column: what stands there}."""
+    return table.to_dict("records")  # pyright: ignore[reportCallIssue]
+
+
 def read_outcomes(path: Path) -> dict[str, dict[str, "numpy.ndarray"]]:
     """Outcomes by image beside a table: {run id: {outcome: array, bool or float16, whose last axis is of images}}."""
     found: dict[str, dict[str, numpy.ndarray]] = {}

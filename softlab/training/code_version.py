@@ -189,5 +189,7 @@ def _walked(node: object) -> str:
 
 def _says_nothing(statement: object) -> bool:
     """`pass`, or text that stands alone, as a docstring does."""
-    alone = statement.value if isinstance(statement, ast.Expr) else None
-    return isinstance(statement, ast.Pass) or (isinstance(alone, ast.Constant) and isinstance(alone.value, str))
+    if isinstance(statement, ast.Pass):
+        return True
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)

@@ -84,7 +84,7 @@ def register(name: str) -> Callable[[Callable[[Path], Dataset]], Callable[[Path]
 
     def keep(make: Callable[[Path], Dataset]) -> Callable[[Path], Dataset]:
         REGISTRY[name] = make
-        _load.cache_clear()
+        forget()
         return make
 
     return keep
@@ -98,6 +98,11 @@ def load(name: str, root: str | Path | None = None) -> Dataset:
     """
     root = Path(root or os.environ.get("SOFTLAB_DATA") or cache_folder() / "data")
     return _load(str(name), root, _state_of(str(name)))
+
+
+def forget() -> None:
+    """Let data sets be read anew: what a name stands for has changed."""
+    _load.cache_clear()
 
 
 @functools.lru_cache(maxsize=2)
@@ -132,7 +137,7 @@ def outside(dataset: Dataset, name: str) -> tuple[Tensor, Tensor]:
     return images[new], labels[new]
 
 
-def _held_out(dataset: Dataset, name: str, count: int) -> Dataset:
+def held_out(dataset: Dataset, name: str, count: int) -> Dataset:
     """The same with so many of its training images, as many of each class, to score instead of its test images."""
     images = dataset.train_images
     labels = dataset.train_labels
@@ -167,7 +172,7 @@ def _fashion_mini(root: Path) -> Dataset:
 
 @register("fashion-heldout")
 def _fashion_heldout(root: Path) -> Dataset:
-    return _held_out(_load("fashion-mnist", root), "fashion-heldout", 5000)
+    return held_out(_load("fashion-mnist", root), "fashion-heldout", 5000)
 
 
 @register("fashion-large")

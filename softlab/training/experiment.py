@@ -124,30 +124,44 @@ def check_fields(fields: Mapping[str, object]) -> None:
 
 def _checked(spec: dataclasses.Field, value: Any):
     """The value of a field in its own type, or a SoftlabError that says what is allowed."""
-    name = spec.name
-    if name == "method_parameters":
-        plain = (str, int, float, bool, type(None), list)
-        entries = value.items() if isinstance(value, Mapping) else [(None, None)]
-        if not all(isinstance(key, str) and isinstance(entry, plain) for key, entry in entries):
-            raise SoftlabError(f"method_parameters must map names to numbers or text, not {value!r}")
-        return MappingProxyType(dict(sorted(value.items())))
-    if name == "snapshot_epochs":
-        if isinstance(value, str) or not hasattr(value, "__iter__"):
-            raise SoftlabError(f"snapshot_epochs must be a list of epochs, not {value!r}")
-        return tuple(sorted({checked_number("snapshot_epochs", int, epoch, (0, EPOCHS[1])) for epoch in value}))
+    if spec.name == "method_parameters":
+        return _checked_parameters(value)
+    if spec.name == "snapshot_epochs":
+        return _checked_epochs(value)
     if "range" in spec.metadata:
         if value is None and spec.default is None:
             return None
-        return checked_number(name, float if spec.type is float else int, value, spec.metadata["range"])
+        return checked_number(spec.name, float if spec.type is float else int, value, spec.metadata["range"])
     if spec.type is bool:
         if not isinstance(value, bool):
-            raise SoftlabError(f"{name} must be true or false, not {value!r}")
+            raise SoftlabError(f"{spec.name} must be true or false, not {value!r}")
         return value
+    return _checked_text(spec, value)
+
+
+def _checked_parameters(value: Any) -> Mapping[str, object]:
+    """Parameters of a method, by name and read-only."""
+    plain = (str, int, float, bool, type(None), list)
+    entries = value.items() if isinstance(value, Mapping) else [(None, None)]
+    if not all(isinstance(key, str) and isinstance(entry, plain) for key, entry in entries):
+        raise SoftlabError(f"method_parameters must map names to numbers or text, not {value!r}")
+    return MappingProxyType(dict(sorted(value.items())))
+
+
+def _checked_epochs(value: Any) -> tuple[int, ...]:
+    """Epochs of snapshots, in order, each once."""
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        raise SoftlabError(f"snapshot_epochs must be a list of epochs, not {value!r}")
+    return tuple(sorted({checked_number("snapshot_epochs", int, epoch, (0, EPOCHS[1])) for epoch in value}))
+
+
+def _checked_text(spec: dataclasses.Field, value: Any) -> str:
+    """The name of something: one of the field's choices, if it has any."""
     if not isinstance(value, str):
-        raise SoftlabError(f"{name} must be a name, not {value!r}")
+        raise SoftlabError(f"{spec.name} must be a name, not {value!r}")
     if "choices" in spec.metadata:
-        check_known(name, value, spec.metadata["choices"])
-    if name == "method":
+        check_known(spec.name, value, spec.metadata["choices"])
+    if spec.name == "method":
         check_name("method", value)
     return value
 

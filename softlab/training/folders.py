@@ -106,8 +106,8 @@ def decode(
             arrays[f"{part}_images"] = np.ascontiguousarray(np.stack(images))
             arrays[f"{part}_labels"] = np.concatenate(labels).astype(np.int64)
     if unturned:
-        asked = f"{unturned} of {total} images have EXIF data that ask a viewer to turn or mirror them"
-        warnings.warn(f"{asked}: they are taken unturned, as torchvision takes them", Unturned, stacklevel=2)
+        turned = f"{unturned} of {total} images have EXIF data that ask a viewer to turn or mirror them"
+        warnings.warn(f"{turned}: they are taken unturned, as torchvision takes them", Unturned, stacklevel=2)
     return arrays
 
 

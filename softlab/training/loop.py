@@ -57,8 +57,8 @@ def resolve(experiment: Experiment, device: str | torch.device) -> Experiment:
     if kind == "cuda":
         has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     elif kind == "cpu":
-        asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-        has_bf16 = any(getattr(torch.cpu, name, bool)() for name in asked)
+        instructions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        has_bf16 = any(getattr(torch.cpu, name, bool)() for name in instructions)
     return experiment.replace(precision="bf16" if has_bf16 else "fp32")
 
 

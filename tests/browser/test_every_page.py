@@ -1,9 +1,9 @@
-"""What holds on every page of the built book: from a server and from disk, at a desk and on a phone, in both themes."""
+"""What holds on every page of the built book: from a server and from disk, at a desk and on a phone."""
 
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from findings import assert_none, violations
 
 # What a page says about itself once everything is loaded.
 SEEN = r"""() => {
@@ -44,12 +44,6 @@ def visits(request, tab, served, site, names):
             seen[name] = one.open(name).evaluate(SEEN)
             seen[name] |= {"home": home, "asked": one.asked_elsewhere, "complaints": one.complaints}
     return seen
-
-
-def assert_none(findings):
-    """No page has any; else all of them are said, each on a line. findings: page -> list."""
-    lines = [f"{name}: {finding}" for name, found in findings.items() for finding in found]
-    assert not lines, "\n".join(lines)
 
 
 def test_no_page_asks_another_host(visits):
@@ -99,35 +93,3 @@ def test_every_page_fits_on_a_phone(tab, names):
             found[name] = [f"{width} pixels wide"] if width > 360 else []
             found[name] += page.evaluate(CUT_OFF) + violations(page, {"runOnly": ["scrollable-region-focusable"]})
     assert_none(found)
-
-
-# The theme's sidebar has the book's title outside of any landmark, and pandas leaves the corners of a table with two
-# levels of headers empty.
-ALL = {"rules": {"region": {"enabled": False}, "empty-table-header": {"enabled": False}}}
-
-
-@pytest.mark.parametrize(("theme", "rules"), [("light", ALL), ("dark", {"runOnly": ["color-contrast"]})])
-def test_every_page_is_accessible_in_both_themes(theme, rules, tab, names, chapters, artefacts):
-    """By the rules of axe-core, the minor ones too. Takes the screenshots on its way.
-
-    Code has the same colours on every page, and looking at each of its words takes longer than all the rest: it is
-    looked at in one chapter.
-    """
-    found = {}
-    with tab(color_scheme=theme) as one:
-        for name in names:
-            page = one.open(name)
-            assert page.locator("html").get_attribute("data-theme") == theme, "the system's theme is not followed"
-            page.screenshot(path=artefacts / f"{name.replace('/', '-')}.{theme}.png", full_page=True)
-            found[name] = violations(page, rules, without=() if name == chapters[0] else (".highlight",))
-    assert_none(found)
-
-
-def violations(page, rules, without=()):
-    """What axe-core finds, by these rules, outside of these selectors."""
-    context = {"exclude": [[selector] for selector in without]} if without else None
-    return [
-        f"{rule['id']} ({rule['impact']}): {node['target']} {node['html'][:200]}"
-        for rule in Axe().run(page, context, rules).response["violations"]
-        for node in rule["nodes"]
-    ]

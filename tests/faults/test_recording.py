@@ -23,7 +23,7 @@ evaluation: {{test_size: 100, attack_size: 5, attack_steps: 1}}
 """
 COMMANDS = {"numbers": ["train"], "record": ["record", "core"], "verify": ["verify", "core", "--rows", "2"]}
 PROCESSES = multiprocessing.get_context("forkserver")  # a server that has imported torch, once for all of them
-PROCESSES.set_forkserver_preload(["softlab.studies.records", "softlab.cli"])
+PROCESSES.set_forkserver_preload(["softlab.studies.recording", "softlab.cli"])
 
 
 def softlab(store, shelf, log, words):

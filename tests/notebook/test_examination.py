@@ -138,9 +138,9 @@ def test_a_factor_and_a_vector_after_the_head_are_folded_in_and_said(returned, f
         found = examine(model, images, labels, head=head, **FEW)
         scored = split_test(labels)[1]
         torch.testing.assert_close(found.tested.logits, logits[scored].detach())
-        subject = foreign.subject(model, images, head, [0.0], [1.0])
-        torch.testing.assert_close(subject.head.weight, factor * model.fc.weight.detach())
-        torch.testing.assert_close(subject.head.bias, factor * model.fc.bias.detach() + vector)
+        adapted = foreign.adapt(model, images, head, [0.0], [1.0])
+        torch.testing.assert_close(adapted.head.weight, factor * model.fc.weight.detach())
+        torch.testing.assert_close(adapted.head.bias, factor * model.fc.bias.detach() + vector)
         (note,) = found.notes
         assert ("times what the layer 'fc' gives" in note) == (factor != 1)
         assert ("plus a vector" in note) == isinstance(vector, torch.Tensor)
@@ -198,10 +198,10 @@ def test_the_factor_must_hold_for_all_images_not_only_for_those_tried():
 def test_attacks_run_on_the_model_as_it_is():
     images, _ = pictures()
     model = Heads(lambda net, f: (30 * net.fc(f)).clamp(-1e3, 1e3))  # never reached by these images
-    subject = foreign.subject(model, images, "fc", [0.0], [1.0])
+    adapted = foreign.adapt(model, images, "fc", [0.0], [1.0])
     points = 1e4 * images / 255
-    torch.testing.assert_close(subject(points), model(points))
-    assert subject(points).abs().max() == 1e3
+    torch.testing.assert_close(adapted(points), model(points))
+    assert adapted(points).abs().max() == 1e3
 
 
 @pytest.mark.parametrize(
@@ -417,13 +417,13 @@ def test_large_images_go_through_in_parts_with_the_same_gradients(monkeypatch):
     whole = examine(model, images, labels, **FEW).numbers
     monkeypatch.setattr(representation, "PIXELS", 3 * SIDE * SIDE * 3)  # three images at a time
     sizes = set()
-    own = foreign.Subject.forward
-    monkeypatch.setattr(foreign.Subject, "forward", lambda self, some: sizes.add(len(some)) or own(self, some))
+    own = foreign.Adapted.forward
+    monkeypatch.setattr(foreign.Adapted, "forward", lambda self, some: sizes.add(len(some)) or own(self, some))
     assert examine(model, images, labels, **FEW).numbers == pytest.approx(whole, rel=1e-5, nan_ok=True)
     assert max(sizes) == 3
-    subject = foreign.subject(model, images, None, [0.0], [1.0])
+    adapted = foreign.adapt(model, images, None, [0.0], [1.0])
     points = (images[:7].float() / 255).requires_grad_()
-    subject(points).logsumexp(1).sum().backward()
+    adapted(points).logsumexp(1).sum().backward()
     again = points.detach().clone().requires_grad_()
     model(again).logsumexp(1).sum().backward()
     torch.testing.assert_close(points.grad, again.grad)
@@ -747,7 +747,7 @@ def test_probabilities_of_a_network_whose_answers_hardly_differ_are_those_of_its
     """No factor could be fitted there, and none is needed: the softmax is the head's."""
     torch.manual_seed(0)
     made = torch.randn(10).expand(30, 10) + 1e-6 * torch.randn(30, 10)
-    found = foreign._relation(made, made.softmax(1), ())
+    found = foreign.relation_between(made, made.softmax(1))
     assert found is not None
     assert (found.factor, float(found.shift.abs().max())) == (1.0, 0.0)
-    assert foreign._relation(made, made.flip(1).softmax(1), ()) is None
+    assert foreign.relation_between(made, made.flip(1).softmax(1)) is None

@@ -3,8 +3,7 @@
 import pytest
 
 from softlab import SoftlabError
-from softlab.notebook import chapter
-from softlab.notebook.parameters import assigned_names
+from softlab.notebook.parameters import assigned_names, check_injected
 
 
 @pytest.mark.parametrize(
@@ -36,12 +35,8 @@ def test_names_of_a_cell(source, names):
     ],
 )
 def test_an_unknown_parameter_is_named_and_known_ones_pass_however_they_are_written(parameters):
-    class Shell:
-        user_ns = {"In": ["", parameters, '# Parameters\nprofile = "smoke"\nseeds = 2\n', "begin()"]}  # noqa: RUF012
-
-    chapter._refuse_unknown_parameters(Shell)
-    Shell.user_ns["In"][2] = '# Parameters\nprofil = "smoke"\n'
+    check_injected(["", parameters, '# Parameters\nprofile = "smoke"\nseeds = 2\n', "begin()"])
     with pytest.raises(
         SoftlabError, match=r"unknown parameter 'profil'; did you mean 'profile'\? \(allowed: profile, see"
     ):
-        chapter._refuse_unknown_parameters(Shell)
+        check_injected(["", parameters, '# Parameters\nprofil = "smoke"\n', "begin()"])

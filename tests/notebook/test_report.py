@@ -189,13 +189,13 @@ def test_a_card_trains_what_is_missing_and_a_second_one_measures_nothing_twice(r
 
 def test_a_method_that_is_known_takes_the_parameters_of_the_profile_or_those_given():
     mixup = {"baseline": {}, "mixup": {"beta": 0.3}}
-    assert report._setting("mixup", small(methods=mixup), None, None, None).methods["mixup"] == {"beta": 0.3}
-    assert report._setting("mixup", small(methods=mixup), {"beta": 2}, None, None).methods["mixup"] == {"beta": 2}
-    others = report._setting("cutmix", "smoke", None, 1, {"epochs": 1})
+    assert report.compared_profile("mixup", small(methods=mixup)).methods["mixup"] == {"beta": 0.3}
+    assert report.compared_profile("mixup", small(methods=mixup), {"beta": 2}).methods["mixup"] == {"beta": 2}
+    others = report.compared_profile("cutmix", "smoke", seeds=1, overrides={"epochs": 1})
     assert list(others.methods) == ["baseline", "cutmix", "label_smoothing", "mixup", "maxsup"]
     assert (others.seeds, others.experiment.epochs) == ((0,), 1)
-    assert report._setting("mixup", small(), None, None, {"batch_size": 7}).experiment.batch_size == 7
-    assert report._setting("mixup", "smoke", None, None, {"seeds": 1}).seeds == (0,)
+    assert report.compared_profile("mixup", small(), overrides={"batch_size": 7}).experiment.batch_size == 7
+    assert report.compared_profile("mixup", "smoke", overrides={"seeds": 1}).seeds == (0,)
 
 
 @pytest.mark.parametrize(

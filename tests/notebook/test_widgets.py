@@ -44,15 +44,18 @@ def test_a_person_with_a_kernel_is_told_from_an_execution_without_one(monkeypatc
     assert widgets.is_live()
 
 
-def test_the_live_form_draws_the_frame_that_is_chosen():
+def test_the_live_form_draws_the_frame_that_is_chosen(monkeypatch):
+    monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/01.ipynb")
+    shown = []
+    monkeypatch.setattr(widgets, "display", shown.append)
     drawn = []
 
     def draw(value):
         drawn.append(value)
         return plt.figure(figsize=(1, 1))
 
-    box = widgets._live(draw, {"a": 1, "b": 2}, "Choose", "A caption.", 0)
-    image, slider, _ = box.children
+    widgets.explore(draw, {"a": 1, "b": 2}, "Choose", "A caption.")
+    image, slider, _ = shown[0].children
     before = image.value
     slider.value = 2
     assert drawn == [1, 2]

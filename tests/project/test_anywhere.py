@@ -88,7 +88,7 @@ def test_everything_may_lie_at_a_path_with_spaces_and_letters_of_any_language(tm
     (place / "my methods.py").write_text(METHOD, encoding="utf-8")
     monkeypatch.setattr(records, "RECORDS", place / "records")
     monkeypatch.setattr(records.provenance, "commit", lambda: "0123456789")
-    records._index.cache_clear()
+    records.forget()
     options = ["--profile", str(place / "mine.yaml"), "--store", str(place / "störe")]
     methods = ["--methods-file", str(place / "my methods.py")]
     cli.main(["train", *options, *methods, "--method", "mine"])
@@ -96,7 +96,7 @@ def test_everything_may_lie_at_a_path_with_spaces_and_letters_of_any_language(tm
     cli.main(["verify", "core", *options[:2], "--rows", "1"])
     cli.main(["runs", "--store", str(place / "störe")])
     said = capsys.readouterr().out
-    records._index.cache_clear()
+    records.forget()
     assert "trained mine-seed0" in said
     assert f"recorded: {place / 'records' / 'core' / 'mine.csv'}" in said
     assert "same bits" in said

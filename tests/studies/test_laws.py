@@ -29,8 +29,8 @@ def test_what_a_law_names_is_there():
             assert law.contrast or law.study in profile.studies
     said = laws.papers().values()
     assert {(one.quantity in QUANTITIES, one.side in ("rises", "falls", "stays")) for one in said} == {(True, True)}
-    asked = prediction.declared()
-    named = (*asked.moves.values(), *asked.properties, *asked.nulls, *asked.primary, *asked.secondary)
+    declares = prediction.declared()
+    named = (*declares.moves.values(), *declares.properties, *declares.nulls, *declares.primary, *declares.secondary)
     assert set(named) <= set(QUANTITIES)
 
 

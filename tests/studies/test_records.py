@@ -13,7 +13,7 @@ from softlab import SoftlabError, cli, fit_or_load, load_profile, provenance, st
 from softlab.numbers import stored, versions
 from softlab.numbers.quantities import LENSES, QUANTITIES
 from softlab.profile import study_profile
-from softlab.studies import records, tables
+from softlab.studies import recording, records, tables
 from softlab.training import loop
 
 SMALL = {"epochs": 1, "train_size": 60, "evaluation": {"test_size": 100, "attack_size": 10, "attack_steps": 1}}
@@ -40,9 +40,9 @@ def shelf(tmp_path, monkeypatch, measured):
     shutil.copytree(measured, tmp_path / "store")
     monkeypatch.setattr(records, "RECORDS", tmp_path / "records")
     monkeypatch.setattr(provenance, "commit", lambda: "0123456789")
-    records._index.cache_clear()
+    records.forget()
     yield tmp_path / "records"
-    records._index.cache_clear()
+    records.forget()
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def same(one, other):
 def test_recorded_rows_are_the_live_ones(settings, shelf, empty):
     records.train(settings)
     live = study_table(settings)
-    path = records.record("core", settings)
+    path = recording.record("core", settings)
     assert path == shelf / "core" / "smoke.csv"
     assert (live["source"] == "live").all()
     empty()
@@ -85,7 +85,7 @@ def test_recorded_rows_are_the_live_ones(settings, shelf, empty):
 
 
 def test_a_row_says_what_it_is_of(settings, shelf):
-    records.record("core", settings)
+    recording.record("core", settings)
     table = pandas.read_csv(shelf / "core" / "smoke.csv", dtype=str)
     assert list(table["id"]) == [fit_or_load(one).id for one in settings.experiments()]
     assert set(table["commit"]) == {"0123456789"}
@@ -120,7 +120,7 @@ def test_networks_of_the_zoo_are_rows_too(monkeypatch, tmp_path):
     ],
 )
 def test_overrides_never_meet_recorded_rows(settings, change):
-    records.record("core", settings)
+    recording.record("core", settings)
     if "precision" in change:  # what this processor does not choose by itself
         chosen = loop.resolve(settings.experiments()[0], "cpu").precision
         change = {"precision": {"fp32": "bf16", "bf16": "fp32"}[chosen]}
@@ -131,19 +131,19 @@ def test_overrides_never_meet_recorded_rows(settings, change):
 
 
 def test_names_of_study_and_profile_do_not_matter(settings, shelf, empty):
-    records.record("core", settings)
+    recording.record("core", settings)
     (shelf / "core").rename(shelf / "another")
     (shelf / "another" / "smoke.csv").rename(shelf / "another" / "mine.csv")
     (shelf / "another" / "smoke.npz").rename(shelf / "another" / "mine.npz")
     about = shelf / "another" / "about.json"
     about.write_text(about.read_text().replace('"smoke"', '"mine"'))
-    records._index.cache_clear()
+    records.forget()
     empty()
     assert (study_table(settings)["source"] == "recorded").all()
 
 
 def test_reading_trains_nothing_and_what_is_missing_is_trained_before(settings):
-    records.record("core", load_profile("smoke", **SMALL, methods=["baseline"], seeds=2))
+    recording.record("core", load_profile("smoke", **SMALL, methods=["baseline"], seeds=2))
     for folder in (provenance.store_folder()).glob("baseline-*"):
         (folder / "manifest.json").unlink()
         folder.rename(folder.with_name("." + folder.name))
@@ -162,11 +162,11 @@ def test_reading_trains_nothing_and_what_is_missing_is_trained_before(settings):
 
 def test_recording_goes_on_where_it_was(settings, monkeypatch):
     said = []
-    records.record("core", load_profile("smoke", **SMALL, methods=["baseline"], seeds=2), say=said.append)
-    path = records.record("core", settings, say=said.append)
+    recording.record("core", load_profile("smoke", **SMALL, methods=["baseline"], seeds=2), say=said.append)
+    path = recording.record("core", settings, say=said.append)
     assert [line.split("]")[0] for line in said] == ["[1 of 2", "[2 of 2", "[3 of 4", "[4 of 4"]
     kept = path.read_bytes(), path.with_suffix(".npz").read_bytes()
-    records.record("core", settings, say=said.append)
+    recording.record("core", settings, say=said.append)
     assert len(said) == 4
     assert (path.read_bytes(), path.with_suffix(".npz").read_bytes()) == kept
 
@@ -177,14 +177,13 @@ def newer(monkeypatch, lens, version, quantities=None, measure=None):
     changed = {name: dataclasses.replace(one, version=version) for name, one in now.quantities.items()}
     mine = {**now.quantities, **{name: changed[name] for name in quantities or changed}}
     other = dataclasses.replace(now, quantities=mine, measure=measure or now.measure)
-    for module in (records, stored, versions):
+    for module in (recording, stored, versions):
         monkeypatch.setattr(module, "LENSES", LENSES | {lens: other})
-    records._index.cache_clear()
-    records._read_once.cache_clear()
+    records.forget()
 
 
 def test_a_quantity_of_another_version_keeps_its_value_and_is_marked(settings, monkeypatch):
-    path = records.record("core", settings)
+    path = recording.record("core", settings)
     before = pandas.read_csv(path)
     written = path.read_bytes()
     newer(monkeypatch, "cones", 99, ["onset"])
@@ -194,13 +193,13 @@ def test_a_quantity_of_another_version_keeps_its_value_and_is_marked(settings, m
     table = records.scales()["smoke"]
     assert list(table["older"]) == [("onset",)] * 4
     said = []
-    records.record("core", settings, say=said.append)
+    recording.record("core", settings, say=said.append)
     assert (said, path.read_bytes()) == ([], written), "no row is stale"
 
 
 def test_rows_in_the_precision_of_another_device_stay(settings, monkeypatch):
     """A profile that was recorded on a GPU, in bf16, is whole on a CPU, too."""
-    path = records.record("core", settings)
+    path = recording.record("core", settings)
     along = path.parent / "along" / path.name
     before = path.read_bytes()
     before_along = along.read_bytes()
@@ -214,11 +213,11 @@ def test_rows_in_the_precision_of_another_device_stay(settings, monkeypatch):
     monkeypatch.setattr(records.loop, "resolve", resolve)
     said = []
     more = dataclasses.replace(settings, seeds=(*settings.seeds, 9))
-    records.record("core", settings, say=said.append)
+    recording.record("core", settings, say=said.append)
     assert said == []
     assert path.read_bytes() == before
     assert along.read_bytes() == before_along
-    records.record("core", more, say=said.append)
+    recording.record("core", more, say=said.append)
     assert len(said) == len(settings.methods)
     after = pandas.read_csv(path, dtype=str)
     assert set(pandas.read_csv(io.BytesIO(before), dtype=str)["id"]) < set(after["id"])
@@ -228,13 +227,13 @@ def test_rows_in_the_precision_of_another_device_stay(settings, monkeypatch):
 
 
 def test_a_quantity_is_added_and_nothing_else_changes(settings, monkeypatch):
-    path = records.record("core", settings)
+    path = recording.record("core", settings)
     before = pandas.read_csv(path, dtype=str)
     outcomes = path.with_suffix(".npz").read_bytes()
     newer(monkeypatch, "cones", 99, ["onset"], lambda look: LENSES["cones"].measure(look) | {"onset": 7.0})
     monkeypatch.setattr(provenance, "commit", lambda: "abcdef0123")
     said = []
-    assert records.add("core", settings, ["onset"], say=said.append) == []
+    assert recording.add("core", settings, ["onset"], say=said.append) == []
     assert [line.split("]")[0] for line in said] == [f"[{count} of 4" for count in (1, 2, 3, 4)]
     after = pandas.read_csv(path, dtype=str)
     assert set(after["onset"]) == {"7.0"}
@@ -248,21 +247,21 @@ def test_a_quantity_is_added_and_nothing_else_changes(settings, monkeypatch):
     assert addition["to"] == before["lenses"][0]
     assert set(after["lenses"]) == set(about["additions"])
     assert list(records.scales()["smoke"]["older"]) == [()] * 4
-    records.add("core", settings, ["onset"], say=said.append)
+    recording.add("core", settings, ["onset"], say=said.append)
     assert len(said) == 4, "what is there is not measured again"
     assert pandas.read_csv(path, dtype=str).equals(after)
     newer(monkeypatch, "magnitudes", 5, ["seen share"])
-    records.add("core", settings, ["magnitudes"], say=said.append)
+    recording.add("core", settings, ["magnitudes"], say=said.append)
     assert sorted(len(one["parts"]) for one in records.about("core")["smoke"]["additions"].values()) == [1, 2]
 
 
 def test_a_row_of_another_network_is_left_and_named(settings, monkeypatch, capsys):
-    path = records.record("core", settings)
+    path = recording.record("core", settings)
     text = pandas.read_csv(path, dtype=str)
     text.loc[2, "NLL at T"] = "0.5"  # as where another processor rounds otherwise
     text.to_csv(path, index=False, lineterminator="\n")
     newer(monkeypatch, "cones", 99, ["onset"], lambda look: LENSES["cones"].measure(look) | {"onset": 7.0})
-    assert records.add("core", settings, ["onset"]) == [text["id"][2]]
+    assert recording.add("core", settings, ["onset"]) == [text["id"][2]]
     assert "differs from its row (NLL at T)" in capsys.readouterr().out
     found = pandas.read_csv(path, dtype=str)
     assert list(found["onset"] == "7.0") == [True, True, False, True]
@@ -271,9 +270,9 @@ def test_a_row_of_another_network_is_left_and_named(settings, monkeypatch, capsy
 
 def test_what_is_added_must_be_known_and_have_a_record(settings):
     with pytest.raises(SoftlabError, match="did you mean 'onset'"):
-        records.add("core", settings, ["onsets"])
+        recording.add("core", settings, ["onsets"])
     with pytest.raises(SoftlabError, match="no record at profile smoke"):
-        records.add("core", settings, ["onset"])
+        recording.add("core", settings, ["onset"])
 
 
 def test_a_digest_says_the_same_as_when_lenses_had_versions():
@@ -289,7 +288,7 @@ def test_all_rows_of_the_book_say_what_they_said(monkeypatch):
     monkeypatch.setattr(records, "RECORDS", provenance.ASSETS / "records")
     count = 0
     for path in sorted(records.RECORDS.glob("*/*.csv")):
-        table = records._read(path)
+        table = records.scales(path.parent.name)[path.stem]
         text = pandas.read_csv(path, dtype=str, keep_default_na=False)
         known = records.about(path.parent.name)[path.stem]
         for digest in text["lenses"].unique():
@@ -309,14 +308,14 @@ def test_code_that_is_not_committed_records_nothing(settings, shelf, monkeypatch
     for commit in ("0123456789+", "unknown"):
         monkeypatch.setattr(provenance, "commit", lambda commit=commit: commit)
         with pytest.raises(SoftlabError, match="without changes"):
-            records.record("core", settings)
+            recording.record("core", settings)
     assert not shelf.exists()
 
 
 def test_recorded_snapshots_are_the_live_ones(monkeypatch):
     assert records.snapshots() == {}
     settings = load_profile("smoke", **SMALL | {"epochs": 2, "snapshot_epochs": [0, 2]}, methods=["baseline"], seeds=1)
-    records.record("core", settings)
+    recording.record("core", settings)
     assert list(records.scales()) == list(records.snapshots()) == ["smoke"]
     found = records.snapshots()["smoke"]
     run = fit_or_load(settings.experiments()[0])
@@ -327,7 +326,7 @@ def test_recorded_snapshots_are_the_live_ones(monkeypatch):
         assert list(found[quantity]) == pytest.approx([before[quantity], after[quantity]], rel=1e-6)
     assert found["robust, 4/255"].isna().all()
     newer(monkeypatch, "magnitudes", 99, measure=lambda look: dict.fromkeys(LENSES["magnitudes"].quantities, 7.0))
-    records.add("core", settings, ["log magnitude"])
+    recording.add("core", settings, ["log magnitude"])
     again = records.snapshots()["smoke"]
     assert list(again["log magnitude"]) == [7.0, 7.0]
     assert list(again["log head gain"]) == list(found["log head gain"]), "nobody asked for that"
@@ -341,7 +340,7 @@ def test_a_grid_is_part_of_the_table():
     assert list(table["method"]) == ["label_smoothing"] * 9
     assert list(table["alpha"])[:4] == [0, 0.0003, 0.001, 0.003]
     assert set(table["seed"]) == {1000}  # the study's own, as many as the profile has
-    records.record("dose", settings)
+    recording.record("dose", settings)
     same(records.scales("dose")["smoke"][["method", "seed", "alpha"]], table[["method", "seed", "alpha"]])
 
 
@@ -358,7 +357,7 @@ def test_doses_of_several_methods_are_part_of_the_table():
     assert found[3] == ("mixup", "beta", 1.0)
     assert table.loc[0, ["parameter", "dose"]].isna().all()
     assert records.varied(table) == ["parameter", "dose"]
-    read = pandas.read_csv(records.record("many", settings, say=lambda text: None))
+    read = pandas.read_csv(recording.record("many", settings, say=lambda text: None))
     assert list(read["dose"])[1:] == [0.1, 0.2, 1.0]
     assert list(read["parameter"])[1:] == ["alpha", "alpha", "beta"]
     assert {name for images in records.scales("many")["smoke"]["images"] for name in images} == {"right"}
@@ -392,12 +391,12 @@ def test_a_build_trains_what_is_not_on_record_and_two_seeds_of_the_core():
 
 def test_of_two_records_of_a_network_the_fuller_one_is_read(shelf):
     settings = load_profile("smoke", **SMALL, methods=["baseline"], seeds=1)
-    path = records.record("core", settings)
+    path = recording.record("core", settings)
     older = shelf / "older" / path.name  # which comes later in the alphabet
     shutil.copytree(path.parent, older.parent)
     text = pandas.read_csv(older, dtype=str)
     text.drop(columns="accuracy").to_csv(older, index=False)
-    records._index.cache_clear()
+    records.forget()
     found = records.recorded(settings.experiments()[0], settings.evaluation)
     assert found is not None
     assert found["accuracy"] == float(text["accuracy"][0])
@@ -405,31 +404,31 @@ def test_of_two_records_of_a_network_the_fuller_one_is_read(shelf):
 
 def test_verify_tells_the_same_bits_from_others(shelf, monkeypatch):
     lenses = {name: LENSES[name] for name in ("outcomes", "calibrated", "attacked")}  # as all take much longer
-    for module in (records, stored, versions):
+    for module in (recording, stored, versions):
         monkeypatch.setattr(module, "LENSES", lenses)
     settings = load_profile("smoke", **SMALL, methods=["baseline"], seeds=4)
-    path = records.record("core", settings)
-    assert [word for _, word, _ in records.verify("core", settings)] == ["same bits"] * 3
+    path = recording.record("core", settings)
+    assert [word for _, word, _ in recording.verify("core", settings)] == ["same bits"] * 3
     text = pandas.read_csv(path, dtype=str)
     text.loc[0, "accuracy"] = str(float(text["accuracy"][1]) + 1e-9)
     text.loc[3, "NLL"] = "1000"
     text.to_csv(path, index=False)
-    records._index.cache_clear()
-    found = list(records.verify("core", settings, count=4))
+    records.forget()
+    found = list(recording.verify("core", settings, count=4))
     assert [word for _, word, _ in found] == ["alike", "same bits", "same bits", "differs"]
     assert found[3][2] == ["NLL"]
-    assert [name for name, _, _ in records.verify("core", settings, count=1)] == [text["id"][2]]
+    assert [name for name, _, _ in recording.verify("core", settings, count=1)] == [text["id"][2]]
     wrong = text.copy()
     wrong.loc[0, ["accuracy", "robust, 4/255"]] = ["7", "7"]
     wrong.to_csv(path, index=False)
-    records._index.cache_clear()
-    assert next(records.verify("core", settings, count=4))[2] == ["accuracy", "robust, 4/255"]
-    assert next(records.verify("core", settings, count=4, clean=True))[2] == ["accuracy"]
+    records.forget()
+    assert next(recording.verify("core", settings, count=4))[2] == ["accuracy", "robust, 4/255"]
+    assert next(recording.verify("core", settings, count=4, clean=True))[2] == ["accuracy"]
     text.drop(columns="accuracy").to_csv(path, index=False)  # as of a lens that is newer than the record
-    records._index.cache_clear()
-    assert next(records.verify("core", settings, count=4))[1] == "same bits"
+    records.forget()
+    assert next(recording.verify("core", settings, count=4))[1] == "same bits"
     with pytest.raises(SoftlabError, match="no record of study core"):
-        next(records.verify("core", load_profile("smoke", **SMALL | {"epochs": 2})))
+        next(recording.verify("core", load_profile("smoke", **SMALL | {"epochs": 2})))
 
 
 def test_the_commands_record_and_verify(tmp_path, capsys, monkeypatch, shelf):

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import softlab.files
-from softlab import SoftlabError, cli, fit_or_load, load_profile, provenance
+from softlab import Experiment, SoftlabError, cli, fit_or_load, load_profile, provenance
 from softlab.numbers import stored
 from softlab.numbers.quantities import QUANTITIES
-from softlab.studies import records, tables
+from softlab.studies import recording, records, tables
 
 MINE = """
 experiment: {train_size: 60, epochs: 2, width: 4, stem_stride: 2, snapshot_epochs: [0, 2]}
@@ -37,7 +37,7 @@ def made(tmp_path_factory):
         changed.setattr(records, "RECORDS", place / "records")
         changed.setattr(provenance, "commit", lambda: "0123456789")
         changed.setenv("SOFTLAB_STORE", str(place / "store"))
-        records.record("core", load_profile(place / "mine.yaml"), say=lambda text: None)
+        recording.record("core", load_profile(place / "mine.yaml"), say=lambda text: None)
     return place
 
 
@@ -47,9 +47,9 @@ def shelf(made, tmp_path, monkeypatch):
     folder = shutil.copytree(made / "records", tmp_path / "records")
     monkeypatch.setattr(records, "RECORDS", folder)
     monkeypatch.setattr(provenance, "commit", lambda: "0123456789")
-    records._index.cache_clear()
+    records.forget()
     yield folder
-    records._index.cache_clear()
+    records.forget()
 
 
 def cells(content):
@@ -210,11 +210,12 @@ def test_the_book_s_own_records_are_read():
 def read_all():
     """All that reads records; the line it ends in, or nothing."""
     try:
-        records._index.cache_clear()
-        found = records._index(), records.listed(), records.scales(), records.snapshots()
+        records.forget()
+        records.recorded(Experiment(), {})  # which looks through all of them
+        found = records.listed(), records.scales(), records.snapshots()
     except SoftlabError as error:
         return str(error)
-    for table in (*found[2].values(), *found[3].values()):
+    for table in (*found[1].values(), *found[2].values()):
         assert all(table[name].dtype == float for name in QUANTITIES)
         assert not table[["id", "method", "seed", "torch", "evaluation"]].isna().any(axis=None)
         text = table.select_dtypes(include=["object", "string"]).drop(columns="images").to_numpy().ravel()
@@ -290,13 +291,11 @@ def test_any_arrays_as_outcomes(shelf, shapes):
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     """A file of numbers beside a network, and what it holds."""
-    from softlab import Experiment
-
     tiny = Experiment(train_size=60, width=4, stem_stride=2, epochs=1, batch_size=50)
     run = fit_or_load(tiny, store=tmp_path_factory.mktemp("store"))
     stored.of(run, {"test_size": 60, "attack_size": 0, "attack_steps": 1})
     path = next((run.folder / "numbers").glob("outcomes-*.npz"))
-    return path, stored._read(path)
+    return path, stored.read(path)
 
 
 @settings(max_examples=100, **CALM)
@@ -307,7 +306,7 @@ def test_numbers_beside_a_network_are_what_they_were_or_are_measured_again(measu
     place = int(start * len(content))
     try:
         path.write_bytes(content[:place] + new + content[place + length :])
-        found = stored._read(path)
+        found = stored.read(path)
         if found is not None:
             assert (found.values, found.problems) == (whole.values, whole.problems)
             assert all((found.images[name] == whole.images[name]).all() for name in whole.images)

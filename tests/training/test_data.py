@@ -10,6 +10,7 @@ import tarfile
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ def test_a_folder_is_decoded_once_and_then_read_from_the_cache(image_folder, mon
     assert first.train_labels.tolist() == [0] * 8 + [1] * 8
     assert len(first.fit_labels) == 2
     assert sorted([*first.fit_labels.tolist(), *first.test_labels.tolist()]) == [0] * 4 + [1] * 4
-    data._load.cache_clear()
+    data.forget()
     monkeypatch.setattr(data, "decode", lambda _: pytest.fail("decoded twice"))
     assert data.load(f"folder:{image_folder}").digest == first.digest
 
@@ -112,10 +113,10 @@ def test_a_changed_folder_and_a_damaged_cache_are_decoded_again(image_folder, tm
     first = data.load(f"folder:{image_folder}")
     (cached,) = (tmp_path / "cache" / "folders").glob("*.npz")
     cached.write_bytes(cached.read_bytes()[:200])
-    data._load.cache_clear()
+    data.forget()
     assert data.load(f"folder:{image_folder}").digest == first.digest
     Image.fromarray(np.full((6, 5, 3), 99, np.uint8)).save(image_folder / "train" / "cat" / "0.png")
-    data._load.cache_clear()
+    data.forget()
     assert data.load(f"folder:{image_folder}").digest != first.digest
 
 
@@ -245,7 +246,7 @@ def test_the_folder_of_compressed_images_is_found_by_its_name_and_labelled(tmp_p
 def test_held_out_images_are_no_training_images_and_outside_ones_are_new(monkeypatch, tmp_path):
     """On the embedded images in place of the published ones: the same code."""
     mini = data.load("fashion-mini")
-    held = data._held_out(mini, "fashion-heldout", 1000)
+    held = data.held_out(mini, "fashion-heldout", 1000)
     assert held.test_labels.bincount().tolist() == [100] * 10
     assert len(held.train_images) == 5000
     both = torch.cat([held.train_images, held.test_images]).flatten(1)
@@ -288,7 +289,7 @@ def test_pairs_of_fashion_are_of_a_hundred_classes_and_their_parts_share_no_imag
         for image, label in zip(images[:200], labels[:200].tolist(), strict=True):
             halves = [half.numpy().tobytes() for half in image.split(28, dim=2)]
             assert [singles[half] for half in halves] == [label // 10, label % 10]
-    assert data._fashion_pairs(None).digest == pairs.digest
+    assert data.REGISTRY["fashion-pairs"](Path()).digest == pairs.digest
 
 
 def _part(dataset, part):
@@ -311,7 +312,7 @@ def test_a_data_set_of_ones_own_is_found_by_its_name(monkeypatch, tmp_path):
         assert data.load("mine", tmp_path) is data.load("mine", tmp_path)
     with pytest.raises(SoftlabError, match="cannot name a data set"):
         data.register("Mine!")
-    data._load.cache_clear()
+    data.forget()
 
 
 def decoded(tmp_path, image, suffix="png", **options):

@@ -76,12 +76,17 @@ def test_half_precision_moves_logits_by_little(tiny, monkeypatch, tmp_path):
 
 def test_a_snapshot_that_the_zoo_lacks_is_trained(experiment, monkeypatch, tmp_path):
     monkeypatch.setenv("SOFTLAB_ZOO", "1")
-    asked = []
-    monkeypatch.setattr(runs, "_train", lambda *given: asked.append(given[0]) or (_ for _ in ()).throw(KeyError))
     run = runs.fit_or_load(experiment)
+    trained = []
+
+    def fit_or_load(asked, use_zoo):
+        trained.append((asked, use_zoo))
+        raise KeyError
+
+    monkeypatch.setattr(runs, "fit_or_load", fit_or_load)
     with pytest.raises(KeyError):
         run.snapshot(0)
-    assert (asked[0].seed, asked[0].method) == (experiment.seed, experiment.method)
+    assert trained == [(run.experiment, False)]
 
 
 def test_a_damaged_network_of_the_zoo_is_trained_instead(tiny, monkeypatch, tmp_path):

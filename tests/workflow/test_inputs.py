@@ -107,7 +107,7 @@ def test_chapters_read_the_lenses_that_they_use_and_training_reads_none():
     assert "softlab/lenses/attacks/gradient.py" not in reads["04_cosines"]
     assert "softlab/lenses/geometry/cosines.py" in reads["04_cosines"]
     laws = "softlab/studies/laws.yml"
-    assert {name for name, files in reads.items() if laws not in files} >= {"01_soft_labels", "02_cones"}
+    assert {name for name, files in reads.items() if laws not in files} >= {"01_soft_labels", "A2_your_network"}
     assert laws in reads["03_magnitudes"]
     assert all("softlab/training/loop.py" in one and "softlab/notebook/chapter.py" in one for one in reads.values())
     training = inputs.code(inputs.TRAINING)

@@ -1,0 +1,365 @@
+"""The numbers of a study for good: rows written as they come, quantities added later, rows that are checked.
+
+record("core", settings)         # softlab record: a row for each network that has none
+add("core", settings, ["AURC"])  # softlab record --only: train rows again, and write these quantities beside the others
+verify("core", settings)         # softlab verify: train some rows again, and compare
+
+What is written is read by softlab.studies.records.
+"""
+
+import functools
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+
+from softlab import provenance
+from softlab.errors import SoftlabError, check_known
+from softlab.files import write_json, write_whole
+from softlab.numbers import stored, versions
+from softlab.numbers.quantities import LENSES, QUANTITIES
+from softlab.numbers.stored import Numbers
+from softlab.profile import Profile, study_profile
+from softlab.studies import records
+from softlab.studies.tables import read_table, rows_of, write_table
+from softlab.training import loop, runs
+from softlab.training.experiment import Experiment
+from softlab.training.store import alone
+
+SAY = functools.partial(print, flush=True)  # a row at once, also in a log
+COMPARED = ("accuracy", "NLL at T")  # and `right`: what a network trained again must have to the bit for `add`
+# Outcomes by image that are recorded: those that a quantity is the mean of, what calibration is made of, and rungs.
+OUTCOMES = {"right", "confidence", "survived"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A table that is written: of which study and profile, with what is trained for it, and by whose code.
+
+    profile: as the study changes it.  store: of the networks (None: the usual one).
+    say: takes a line for each row that is written.
+    """
+
+    study: str
+    profile: Profile
+    commit: str
+    store: str | Path | None
+    say: Callable
+
+    @property
+    def path(self) -> Path:
+        return records.RECORDS / self.study / f"{self.profile.name}.csv"
+
+    @property
+    def snapshots(self) -> Path:
+        """Where numbers of snapshots lie, if the study has any."""
+        return self.path.parent / "along" / self.path.name
+
+    @property
+    def has_snapshots(self) -> bool:
+        return bool(self.profile.studies[self.study].get("along"))
+
+    @property
+    def outcomes(self) -> set[str]:
+        """Outcomes by image that the study keeps."""
+        return {*self.profile.studies[self.study].get("images", OUTCOMES)}
+
+    @functools.cached_property
+    def experiments(self) -> dict[str, Experiment]:
+        """The networks of the study by run id, as trained on this device."""
+        device = loop.choose_device()
+        found = {}
+        for experiment in self.profile.experiments():
+            resolved = loop.resolve(experiment, device)
+            found[runs.identify(resolved, runs.dataset_of(resolved))] = experiment
+        return found
+
+    def train(self, experiment: Experiment) -> runs.Run:
+        return runs.fit_or_load(experiment, store=self.store, device=loop.choose_device(), use_zoo=False)
+
+    def evaluation_digest(self, experiment: Experiment) -> str:
+        return stored.evaluation_digest(runs.dataset_of(experiment), self.profile.evaluation)
+
+    def writing(self) -> AbstractContextManager:
+        """For one process at a time: the table itself."""
+        return alone(records.RECORDS, f"{self.study}.{self.profile.name}", "records")
+
+    def describing(self) -> AbstractContextManager:
+        """For one process at a time: about.json, which all profiles of a study share."""
+        return alone(records.RECORDS, self.study, "describes")
+
+    def progress(self, name: str, text: str) -> None:
+        """Say a line on the network of this run id."""
+        self.say(f"[{[*self.experiments].index(name) + 1} of {len(self.experiments)}] {text}")
+
+
+def record(study: str, settings: Profile, store: str | Path | None = None, say: Callable = SAY) -> Path:
+    """Write a row for each network of a study at this profile that has none yet; returns the path of the table.
+
+    Networks that the store lacks are trained. A kill loses the row in work. Where a profile leaves precision to the
+    device, a row that another device recorded in another precision stays. Rows that were measured on other images are
+    measured again; for quantities that came later see add. Rows of networks that the study no longer has are dropped.
+    Another process that records the same table is waited for.
+    Raises SoftlabError where the code is not committed: a row says which code it is of.
+    """
+    commit = provenance.clean_commit()
+    recording = Recording(study, study_profile(settings, study), commit, store, say)
+    with recording.writing():
+        _remove_torn(recording.path)
+        _add_rows(recording)
+    records.forget()
+    return recording.path
+
+
+def add(
+    study: str, settings: Profile, names: Iterable[str], store: str | Path | None = None, say: Callable = SAY
+) -> list[str]:
+    """Write quantities that are newer than recorded rows beside what these have; returns the ids that differ.
+
+    names: of quantities, or of lenses for all of theirs.  Each row that lacks one, or has an older version of it, is
+    trained again. Where COMPARED and the right predictions are the row's to the bit, the named quantities are written
+    and nothing else changes, neither date nor commit: those of the addition are in about.json. Another processor may
+    round otherwise; rows of networks that differ stay as they are.  A kill loses the row in work.
+    Raises SoftlabError where there is no such table, a name is unknown, or the code is not committed.
+    """
+    commit = provenance.clean_commit()
+    recording = Recording(study, study_profile(settings, study), commit, store, say)
+    wanted = _quantities_of(names)
+    if not recording.path.exists():
+        raise SoftlabError(f"study {study} has no record at profile {settings.name}: `softlab record` writes one")
+    with recording.writing():
+        _remove_torn(recording.path)
+        different = _add_columns(recording, wanted)
+    records.forget()
+    return different
+
+
+def _remove_torn(path: Path) -> None:
+    """Away with what a kill left in the middle of writing."""
+    for torn in path.parent.rglob(f".{path.stem}.*"):
+        torn.unlink()
+
+
+def _add_rows(recording: Recording) -> None:
+    """Write the rows that a table lacks, each as soon as it is measured."""
+    rows = _recorded_rows(recording.path) if recording.path.exists() else {}
+    in_any_precision = {row["asked"]: row for row in rows.values()}
+    snapshots = _recorded_snapshots(recording)
+    digest, entries = versions.of_today()
+    with recording.describing():
+        _describe(recording, entries)
+    for name, experiment in recording.experiments.items():
+        asked = records.asked_id(experiment)
+        row = rows.get(name) or in_any_precision.get(asked)
+        evaluation = recording.evaluation_digest(experiment)
+        if row and row["evaluation"] == evaluation:
+            rows[name] = row
+            snapshots[name] = snapshots.get(row["id"], [])
+            continue
+        run = recording.train(experiment)
+        origin = {"asked": asked, "evaluation": evaluation, "lenses": digest}
+        origin |= {"date": run.provenance["trained"][:10], "commit": recording.commit}
+        if recording.has_snapshots and experiment.snapshot_epochs:
+            # First: a kill in between would leave a row without them, which nobody would miss.
+            snapshots[name] = _snapshot_rows(recording, experiment, run, origin)
+            _write_snapshots(recording, snapshots)
+        numbers = stored.of(run, recording.profile.evaluation)
+        rows[name] = records.conditions(recording.profile, experiment) | records.measured_row(run, numbers) | origin
+        _write(recording.path, [rows[one] for one in recording.experiments if one in rows], recording.outcomes)
+        recording.progress(name, run.id)
+
+
+def _snapshot_rows(recording: Recording, experiment: Experiment, run: runs.Run, origin: Row) -> list[Row]:
+    """What is measured of a network at each of its snapshots."""
+    conditions = records.conditions(recording.profile, experiment)
+    rows = []
+    for epoch in experiment.snapshot_epochs:
+        numbers = stored.of(run, recording.profile.evaluation, epoch)
+        rows.append(conditions | {"epoch": epoch} | records.measured_row(run, numbers) | origin)
+    return rows
+
+
+def _quantities_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Quantities that are named, by themselves or by their lens, each once."""
+    wanted: dict[str, None] = {}
+    for name in names:
+        check_known("quantity or lens", name, [*QUANTITIES, *LENSES])
+        wanted |= dict.fromkeys([name] if name in QUANTITIES else LENSES[name].quantities)
+    return tuple(wanted)
+
+
+def _add_columns(recording: Recording, wanted: Collection[str]) -> list[str]:
+    """Write these quantities into rows that lack them; returns the ids of networks that are not their rows'."""
+    rows = _recorded_rows(recording.path)
+    snapshots = _recorded_snapshots(recording)
+    about = records.about(recording.study).get(recording.profile.name, {})
+    lenses = {lens.name for lens in LENSES.values() if set(wanted) & set(lens.quantities)}
+    outcomes = {QUANTITIES[name].images for name in wanted} & recording.outcomes
+    different = []
+    for name, experiment in recording.experiments.items():
+        row = rows.get(name)
+        if row is None or row["evaluation"] != recording.evaluation_digest(experiment):
+            continue
+        lacking = _lacking(versions.measured(about, row["lenses"]) or {}, wanted)
+        if not lacking:
+            continue
+        run = recording.train(experiment)
+        numbers = stored.of(run, recording.profile.evaluation, lenses=lenses | {"outcomes", "calibrated"})
+        if differing := _differing(numbers, row):
+            different.append(name)
+            recording.progress(name, f"{name} differs from its row ({', '.join(differing)})")
+            continue
+        with recording.describing():
+            digest = _describe_addition(recording, row["lenses"], lacking)
+        for snapshot in snapshots.get(name, []):
+            then = stored.of(run, recording.profile.evaluation, int(snapshot["epoch"]), lenses)
+            snapshot |= _values(then, lacking) | {"lenses": digest}
+        if name in snapshots:
+            _write_snapshots(recording, snapshots)
+        row |= _values(numbers, lacking) | {"lenses": digest}
+        row["images"] |= {outcome: numbers.images[outcome] for outcome in outcomes if outcome in numbers.images}
+        # Rows of a study that another profile's code has dropped stay: this adds columns, and takes nothing away.
+        _write(recording.path, list(rows.values()), recording.outcomes if outcomes else None)
+        recording.progress(name, name)
+    return different
+
+
+def _lacking(measured: Mapping[str, int], wanted: Iterable[str]) -> dict[str, int]:
+    """Today's version of those quantities that a row does not have in it. measured: version of each that it has."""
+    today = versions.current()
+    return {name: today[name] for name in wanted if measured.get(name) != today[name]}
+
+
+def _differing(numbers: Numbers, row: Row) -> list[str]:
+    """What says that these are the numbers of another network than the row's."""
+    differing = [name for name in COMPARED if numbers.values[name] != row[name]]
+    if not np.array_equal(row["images"].get("right", numbers.images["right"]), numbers.images["right"]):
+        differing.append("right")
+    return differing
+
+
+def _values(numbers: Numbers, names: Iterable[str]) -> dict[str, float]:
+    """Of these quantities; NaN where their lens could not be applied."""
+    return {name: numbers.values.get(name, np.nan) for name in names}
+
+
+def _recorded_rows(path: Path) -> dict[str, Row]:
+    """A recorded table by run id."""
+    return {row["id"]: row for row in rows_of(records.as_written(path))}
+
+
+def _recorded_snapshots(recording: Recording) -> dict[str, list[Row]]:
+    """Recorded rows of snapshots by run id."""
+    if not recording.has_snapshots or not recording.snapshots.exists():
+        return {}
+    table = read_table(recording.snapshots, QUANTITIES, "epoch")
+    return {str(name): rows_of(rows) for name, rows in table.groupby("id", sort=False)}
+
+
+def verify(
+    study: str, settings: Profile, count: int = 3, store: str | Path | None = None, clean: bool = False
+) -> Iterator[tuple[str, str, list[str]]]:
+    """Train some recorded rows again: for each its run id, `same bits`, `alike` or `differs`, and what differs.
+
+    count: how many, from the middle of as many parts of the table.  store: train none, but compare all that this store,
+    or the zoo, has.  clean: compare no number that takes an attack or a corruption.
+    Alike: within three standard deviations of the other seeds at the same point of the grid, as where another processor
+    rounds otherwise; where fewer than two are on record, whatever is not the same differs.
+    """
+    profile = study_profile(settings, study)
+    device = loop.choose_device()
+    found = [(experiment, records.recorded(experiment, profile.evaluation)) for experiment in profile.experiments()]
+    on_record = [(experiment, row) for experiment, row in found if row is not None]
+    chosen = [pair for pair in on_record if not store or runs.present(pair[0], device, store)]
+    if not chosen:
+        raise SoftlabError(f"no record of study {study} at profile {settings.name}{' is in the store' * bool(store)}")
+    if not store:
+        chosen = _spread(on_record, count)
+    table = pandas.DataFrame([{"place": _place(profile, experiment), **row} for experiment, row in on_record])
+    evaluation = {**profile.evaluation} | ({"attack_size": 0} if clean else {})
+    with tempfile.TemporaryDirectory() as fresh:
+        for experiment, row in chosen:
+            run = runs.fit_or_load(experiment, store=store or fresh, device=device, use_zoo=bool(store))
+            others = table.loc[(table["place"] == _place(profile, experiment)) & (table["id"] != row["id"])]
+            yield row["id"], *_compared(stored.of(run, evaluation).values, row, others)
+
+
+def _spread(items: list, count: int) -> list:
+    """The middle ones of so many parts of a list; each once, where it is shorter."""
+    places = ((np.arange(count) + 0.5) * len(items) / count).astype(int)
+    return [items[place] for place in dict.fromkeys(places)]
+
+
+def _place(profile: Profile, experiment: Experiment) -> str:
+    """Method and point of the grid, which all seeds share."""
+    return repr({**records.conditions(profile, experiment), "seed": None})
+
+
+def _compared(values: Mapping[str, float], row: Row, others: pandas.DataFrame) -> tuple[str, list[str]]:
+    """`same bits`, `alike` or `differs`, and which quantities do. others: rows of other seeds at the same place."""
+    # NaN: its lens is newer than the row.
+    comparable = [name for name in values if not np.isnan(row[name]) and name not in row["older"]]
+    distances = {name: abs(values[name] - row[name]) for name in comparable if values[name] != row[name]}
+    far = [name for name, distance in distances.items() if not distance <= 3 * others[name].std()]
+    if far:
+        return "differs", far
+    return "alike" if distances else "same bits", list(distances)
+
+
+def _describe(recording: Recording, measured: Mapping[str, Mapping[str, Any]]) -> None:
+    """about.json of a study: for each profile what it is, how it was measured, and versions by digest."""
+    known = records.about(recording.study)
+    profile = recording.profile
+    entry = {"description": profile.description, "standing": profile.standing, "evaluation": dict(profile.evaluation)}
+    entry |= {"experiment": profile.experiment.as_dict()}
+    before = known.get(profile.name, {})
+    for part in ("lenses", "quantities", "additions"):
+        entry[part] = {**before.get(part, {}), **measured.get(part, {})}
+    _write_about(recording, known | {profile.name: entry})
+
+
+def _describe_addition(recording: Recording, digest: str, quantities: Mapping[str, int]) -> str:
+    """Say in about.json what is added to rows of this digest; returns the digest that they have then."""
+    known = records.about(recording.study)
+    entry = known[recording.profile.name]
+    date = datetime.now(UTC).date().isoformat()
+    named, addition = versions.added(entry, digest, quantities, recording.commit, date)
+    if named not in entry["additions"]:
+        entry["additions"][named] = addition
+        _write_about(recording, known)
+    return named
+
+
+def _write_about(recording: Recording, known: Mapping[str, Mapping[str, Any]]) -> None:
+    """about.json beside a table; what is empty is left out."""
+    profiles = {name: {part: of for part, of in entry.items() if of != {}} for name, entry in sorted(known.items())}
+    write_json(recording.path.with_name("about.json"), profiles)
+
+
+def _write(path: Path, rows: list[Row], outcomes: Collection[str] | None) -> None:
+    """Outcomes first: a row without them, after a kill in between, would not be missed. None: those on file stay."""
+    if outcomes is not None:
+        _write_outcomes(path.with_suffix(".npz"), rows, outcomes)
+    write_table(path, rows, QUANTITIES)
+
+
+def _write_outcomes(path: Path, rows: list[Row], outcomes: Collection[str]) -> None:
+    """Those of the outcomes by image that are recorded, floats in half precision."""
+    arrays = {}
+    for row in rows:
+        for outcome, values in row["images"].items():
+            if outcome in outcomes:
+                arrays[f"{row['id']}/{outcome}"] = values if values.dtype == bool else values.astype(np.float16)
+    write_whole(path, lambda file: np.savez_compressed(file, **arrays))  # pyright: ignore
+
+
+def _write_snapshots(recording: Recording, rows: Mapping[str, list[Row]]) -> None:
+    ordered = [row for name in recording.experiments for row in rows.get(name, [])]
+    write_table(recording.snapshots, ordered, QUANTITIES, "%.7g")
