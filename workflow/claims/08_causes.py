@@ -1,0 +1,129 @@
+"""Claims of chapter 8: what was set by hand, one thing at a time, and what followed."""
+
+import functools
+import itertools
+
+import numpy as np
+import pandas
+
+from claims import SIGNED, SIZE, WORDS, Claim, above, below, falls, is_open, rises
+from softlab.studies import another_slope, margin_laws, prediction, records
+from softlab.studies.effects import Effects, effects
+from softlab.studies.intervals import Interval, t_interval
+
+ROBUST = "robust, 4/255"
+ATTACK = "robust, 0.4/255, PGD-7"  # the paper's
+SHORT = "log logit scale"
+ALIKE = ("scale_penalty 0.1", "fixed_scale 4", "logit_penalty 0.01", "margin_smoothing 3", "label_smoothing 0.1")
+SOFT = ("label_smoothing", "mixup", "cutmix")
+
+
+@functools.cache
+def ten(outcome: str) -> Effects:
+    """What methods of the study `many` change, over the ten seeds of its two tables."""
+    tables = [prediction.by_dose(records.scales("many")[profile]) for profile in ("quick-confirm", "quick-again")]
+    return effects(pandas.concat(tables), outcome)
+
+
+def of(method: str, outcome: str = ROBUST) -> Interval:
+    return ten(outcome)[method].shown
+
+
+def spread_of_lengths() -> Interval:
+    """How far apart, in logarithms, the five lie that are said to have logits of one length."""
+    means = [of(method, SHORT).mean for method in ALIKE]
+    apart = max(means) - min(means)
+    return Interval(apart, apart, apart, len(means))
+
+
+def confidence(least: bool) -> Interval:
+    """Of the four that do not give all images one length, what the least and the most take off confidence."""
+    found = [of(method, "gap") for method in ALIKE if not method.startswith("fixed")]
+    return (max if least else min)(found, key=lambda one: one.mean)
+
+
+@functools.cache
+def cells() -> dict[str, Interval]:
+    return margin_laws.factorial(records.scales("bound_or_strength")["quick-fp32"])
+
+
+def left(alpha: float, strength: float) -> Interval:
+    """Accuracy under attack, in percent, with one bound and one strength of the scale penalty."""
+    table = records.scales("bound_or_strength")["quick-fp32"]
+    chosen = np.isclose(table["alpha"].to_numpy(float), alpha) & np.isclose(table["strength"].to_numpy(float), strength)
+    rows = table.loc[chosen]
+    return t_interval(100 * rows[ROBUST].to_numpy(float)).of(rows, "accuracy under attack (%)")
+
+
+@functools.cache
+def by_hand(method: str, tau: float) -> Interval:
+    """Accuracy under attack, in percent, at a slope of `tau` times that of the trained network."""
+    rows = another_slope.recorded("quick-fp32")
+    chosen = rows.loc[(rows["method"] == method) & np.isclose(rows["tau"].to_numpy(float), tau)]
+    return t_interval(100 * chosen[ROBUST].to_numpy(float))
+
+
+def monotone() -> Interval:
+    """Over both origins, by how much accuracy under attack falls at least from one slope to the next larger."""
+    steps = []
+    for method in ("baseline", "label_smoothing"):
+        levels = [by_hand(method, tau).mean for tau in (0.5, 0.71, 1.0, 1.41, 2.0)]
+        steps += [before - after for before, after in itertools.pairwise(levels)]
+    return Interval(min(steps), min(steps), min(steps), len(steps))
+
+
+def by_heart(outcome: str) -> Effects:
+    return effects(records.scales("core")["cifar10-papers"], outcome)
+
+
+def of_soft(outcome: str, highest: bool) -> Interval:
+    found = [by_heart(outcome)[method].shown for method in SOFT]
+    return max(found, key=lambda one: one.high) if highest else min(found, key=lambda one: one.low)
+
+
+def colour_inward() -> Interval:
+    """Of soft labels at E, the least turn of the attack towards the origin, in the row space."""
+    found = effects(records.scales("core")["cifar10-jpeg-flip"], "inward, attack, cross-entropy, row space")
+    return min((found[method].shown for method in SOFT), key=lambda one: one.low)
+
+
+def colour_gain() -> Interval:
+    """Of soft labels at E, the most that accuracy under attack at 1/255 gains."""
+    found = effects(records.scales("core")["cifar10-jpeg-flip"], "robust, 1/255")
+    return max((found[method].shown for method in SOFT), key=lambda one: one.low)
+
+
+def bare(outcome: str, method: str) -> Interval:
+    """What a method does in heads without a bias, whose cones are exact."""
+    return effects(records.scales("no_bias")["quick-fp32"], outcome)[method].shown
+
+
+CLAIMS = {
+    "alike": Claim(spread_of_lengths, below(0.1), form=WORDS),
+    "least-confidence": Claim(lambda: confidence(True), falls, form=SIZE),
+    "most-confidence": Claim(lambda: confidence(False), falls, form=SIZE),
+    "penalty": Claim(lambda: of("scale_penalty 0.1"), rises, form=SIGNED),
+    "smoothing": Claim(lambda: of("label_smoothing 0.1"), falls, form=SIGNED),
+    "one-length": Claim(lambda: of("fixed_scale 4"), rises, form=SIGNED),
+    "one-length-confidence": Claim(lambda: of("fixed_scale 4", "gap"), above(-15), form=SIZE),
+    "logit-penalty": Claim(lambda: of("logit_penalty 0.01"), is_open, form=WORDS),
+    "weak-loose": Claim(lambda: left(0.0001, 0.01), below(50)),
+    "weak-tight": Claim(lambda: left(0.1, 0.01), below(50)),
+    "strong-loose": Claim(lambda: left(0.0001, 1.0), below(50)),
+    "strong-tight": Claim(lambda: left(0.1, 1.0), above(45)),
+    "together": Claim(lambda: cells()["interaction"], rises, digits=1),
+    "half-slope": Claim(lambda: by_hand("baseline", 0.5), above(50)),
+    "own-slope": Claim(lambda: by_hand("baseline", 1.0), below(50)),
+    "twice-slope": Claim(lambda: by_hand("baseline", 2.0), below(25)),
+    "steps": Claim(monotone, above(0), form=WORDS),
+    "shorter": Claim(lambda: of_soft("log magnitude", highest=True), falls, form=WORDS),
+    "worse-error": Claim(lambda: of_soft("ECE", highest=False), rises, form=WORDS),
+    "decay-length": Claim(lambda: by_heart("log magnitude")["weight_decay"].shown, above(-0.1), form=WORDS),
+    "decay-error": Claim(lambda: by_heart("ECE")["weight_decay"].shown, falls, form=SIZE),
+    "turned": Claim(lambda: by_heart("cosine, ball")["cutmix"].shown, rises, digits=2, form=SIGNED),
+    "turned-lost": Claim(lambda: by_heart(ATTACK)["cutmix"].shown, falls, digits=1, form=SIZE),
+    "inward": Claim(colour_inward, rises, form=WORDS),
+    "inward-gain": Claim(colour_gain, lambda value: value.low <= 0, form=WORDS),
+    "bare-confidence": Claim(lambda: bare("gap", "label_smoothing"), falls, form=SIZE),
+    "bare-robust": Claim(lambda: bare(ROBUST, "cutmix"), rises, form=SIZE),
+}
