@@ -663,7 +663,7 @@ function openPlayground() {
     schedule();
   }
 
-  /* An experiment begins where it is seen: on a phone its button may be too far above the planes. */
+  /* On a phone an experiment's button may be far above the planes. */
   function playInView() {
     document.querySelector(".inputs").scrollIntoView({ block: "nearest" });
     play();
@@ -1001,8 +1001,7 @@ function openPlayground() {
 
   function tellProbe() {
     $("invitation").hidden = state.probe !== null;
-    $("probe").hidden = state.probe === null;
-    $("forget").hidden = state.probe === null;
+    for (const id of ["probe", "forget"]) $(id).hidden = state.probe === null;
     if (!state.probe) return;
     const { classes } = state.data;
     const said = state.runs.map((run, place) => {
@@ -1080,7 +1079,7 @@ function openPlayground() {
     return JSON.stringify(wanted) === JSON.stringify([state.setting, state.knobs, state.other, state.epsilon]);
   }
 
-  /* Which of the sentences is about what the reader sees: both, the second, or neither. */
+  /* Which sentences are about what the reader sees: both, the second, or neither? */
   function tellWhereWeAre() {
     const experiment = EXPERIMENTS[state.experiment];
     const { followUp, held } = experiment;
@@ -1094,42 +1093,34 @@ function openPlayground() {
       $("where").textContent = "Checked at step 2,000 with 20 random starts (seeds): the first sentence held in "
         + `${held[0]} of them, the second in ${held[1]}.`;
     else if (isFollowedUp)
-      $("where").textContent = "What you see now is the second sentence’s; the first was about the setting before.";
+      $("where").textContent = "You now see the second sentence’s setting; the first was about the one before.";
     else $("where").textContent = "You have turned a knob: these sentences were about the setting before.";
-  }
-
-  function inlineButton(text, onClick) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "inline";
-    button.textContent = text;
-    button.addEventListener("click", onClick);
-    return button;
   }
 
   /* Everything as the experiment has it, the attacker's reach too, and no point of the reader's. */
   function chooseExperiment(place) {
-    const { setting, other, sentences, followUp } = EXPERIMENTS[place];
+    const { setting, other, sentences } = EXPERIMENTS[place];
     state.setting = { ...setting };
     state.knobs = { ...PLAIN };
     state.other = { ...other };
     state.epsilon = EPSILON;
     state.probe = null;
     state.experiment = place;
-    const follow = () => {
-      chooseExperiment(place);
-      Object.assign(state.setting, followUp.setting);
-      Object.assign(state.other, followUp.other);
-      showControls();
-      restart();
-      playInView();
-      $("told").querySelector("button").focus({ preventScroll: true }); // the one pressed was replaced
-    };
-    const [before, suggested, after] = sentences.join(" ").split(/[[\]]/);
-    $("told").replaceChildren(before);
-    if (suggested) $("told").append(inlineButton(suggested, follow), after);
+    $("told").innerHTML = sentences.join(" ").replace(/\[(.+)\]/, '<button type="button" class="inline">$1</button>');
+    $("told").querySelector("button")?.addEventListener("click", () => follow(EXPERIMENTS[place]));
     showControls();
     restart();
+  }
+
+  /* What the second sentence suggests. */
+  function follow({ setting, other, followUp }) {
+    state.setting = { ...setting, ...followUp.setting };
+    state.knobs = { ...PLAIN };
+    state.other = { ...other, ...followUp.other };
+    state.epsilon = EPSILON;
+    showControls();
+    restart();
+    playInView();
   }
 
   /* From the start; at once, if training goes on or had come to its end. */
