@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STILL = ROOT / "book" / "_static" / "playground.jpg"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SIDE_BY_SIDE = """
-  header, h1, .lead, section:not(#networks), .transport, #probe-help, figcaption { display: none !important; }
+  header, h1, .lead, section:not(#networks), .transport, #tried, figcaption { display: none !important; }
   .bench { display: block; }
   #networks { display: grid; grid-template-columns: 1fr 1fr; gap: 1.2rem; width: 1180px; padding: 4px; }
 """

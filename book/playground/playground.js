@@ -454,7 +454,7 @@ const STEPS = 2000; // after which training pauses, and by which the sentences a
 
 /* Each: points, what B has of its own, two sentences, and in how many of twenty seeds each of them held at step 2,000
    by tools/playground_claims.mjs, which says what counts as holding. A sentence below sixteen was rewritten, or went.
-   */
+   What stands in [ ] is a button that changes what followUp says. */
 const EXPERIMENTS = [
   {
     name: "Soften the labels",
@@ -463,7 +463,7 @@ const EXPERIMENTS = [
     sentences: [
       "Told soft labels, B gets about as many fresh points right as A, but it is less sure of them.",
       "The scores behind A’s answers (its logits) keep growing; B’s stop once they say what the soft label says, at "
-        + "less than half the length.",
+        + "less than half the size.",
     ],
     held: [20, 20],
   },
@@ -482,10 +482,11 @@ const EXPERIMENTS = [
     name: "Tell it lies",
     setting: { shape: "blobs", classes: 3, points: 60, labelNoise: 0.2 },
     other: { knob: "labelSmoothing", value: 0.2 },
+    followUp: { other: { knob: "weightDecay", value: 0.01 } },
     sentences: [
       "A fifth of the labels are wrong; A learns even those by heart and ends up surer than it is right, and soft "
         + "labels take most of that excess away.",
-      "Give B weight decay 0.01 instead: it lets go of the wrong labels, gets more fresh points right, and far fewer "
+      "[Give B weight decay 0.01] instead: it lets go of the wrong labels, gets more fresh points right, and far fewer "
         + "of them can be fooled.",
     ],
     held: [17, 19],
@@ -494,10 +495,11 @@ const EXPERIMENTS = [
     name: "Mix the points",
     setting: { shape: "rings", classes: 3, points: 150, labelNoise: 0 },
     other: { knob: "mixup", value: 1 },
+    followUp: { setting: { shape: "blobs" } },
     sentences: [
       "Half-way between two points of the outer ring lies another class, and Mixup gives it the outer ring’s label: B "
         + "gets fewer points right, and more of them can be fooled.",
-      "Choose blobs, where no other class lies in between: there Mixup does no such harm.",
+      "[Choose blobs], where no other class lies in between: there Mixup does no such harm.",
     ],
     held: [20, 19],
   },
@@ -505,11 +507,12 @@ const EXPERIMENTS = [
     name: "Push the winner down",
     setting: { shape: "blobs", classes: 3, points: 150, labelNoise: 0 },
     other: { knob: "maxSup", value: 0.2 },
+    followUp: { other: { knob: "labelSmoothing", value: 0.2 } },
     sentences: [
       "MaxSup keeps the labels hard and pulls down the largest logit instead; B’s logits end up less than half as long "
         + "as A’s.",
-      "Label smoothing pulls down the label’s logit, which is the largest wherever the network is right: give B label "
-        + "smoothing 0.2, and it ends up much the same.",
+      "Label smoothing pulls down the label’s logit, which is the largest wherever the network is right: [give B "
+        + "label smoothing 0.2], and it ends up much the same.",
     ],
     held: [20, 20],
   },
@@ -555,14 +558,14 @@ const rounded = (value) => value.toFixed(value < 9.95 ? 1 : 0);
 
 /* A row of the table for each readout; `low` and `high` are the ends of its curve, null where the values give them. */
 const READOUTS = [
-  { id: "trainAccuracy", label: "right, own points", note: "by the labels told", text: percent, low: 0.3, high: 1 },
+  { id: "trainAccuracy", label: "right, training points", note: "by the labels told", text: percent, low: 0.3, high: 1 },
   { id: "accuracy", label: "right, fresh points", note: "what counts", text: percent, low: 0.3, high: 1 },
-  { id: "gap", label: "sure − right", note: "above 0: too sure", text: signed, low: null, high: null },
+  { id: "gap", label: "too sure by", note: "confidence − accuracy", text: signed, low: null, high: null },
   { id: "length", label: "length of logits", note: "median", text: rounded, low: 0, high: null },
   { id: "margin", label: "lead", note: "over the second", text: rounded, low: 0, high: null },
   { id: "slope", label: "slope of the lead", note: "median", text: rounded, low: 0, high: null },
   { id: "fooled", label: "fooled within ε", note: "of those it gets right", text: percent, low: 0, high: 0.6 },
-  { id: "estimate", label: "… as expected", note: "where lead / slope ≤ ε", text: percent, low: 0, high: 0.6 },
+  { id: "estimate", label: "estimate: share with", note: "lead ÷ slope ≤ ε", text: percent, low: 0, high: 0.6 },
   { id: "keeps", label: "stay along the ray", note: "shrunk and stretched", text: percent, low: 0, high: 1 },
 ];
 
@@ -570,6 +573,7 @@ const CELLS = { moving: 36, still: 96 }; // across a plane: each is asked about,
 const EVERY = 40; // steps between two rows of readouts
 const BUDGET = 15; // milliseconds of a frame for training: a slow machine makes fewer steps a frame, on the same curve
 const CIRCLED = [0.03, 0.12, 0.4, 0.8]; // which test points of a class have a circle: see circledPoints
+const EPSILON = 0.1; // the attacker's reach, before the reader moves it; the sentences were checked with it
 const HALF = 1.15; // the plane of inputs is [−HALF, HALF]²
 const COLOUR_NAMES = ["blue", "orange", "green", "pink"];
 
@@ -579,9 +583,9 @@ function openPlayground() {
     setting: null, // shape, classes, points, labelNoise
     knobs: { ...PLAIN }, // A's
     other: { knob: "labelSmoothing", value: 0 }, // B's one of its own; knob "": there is no B
-    experiment: null, // its place, while nothing was turned since its button
+    experiment: 0, // the place of the one chosen last
     seed: 0,
-    epsilon: 0.1,
+    epsilon: EPSILON,
     data: null,
     circled: [], // places of the test points that have a circle
     runs: [],
@@ -657,6 +661,12 @@ function openPlayground() {
     state.playing = true;
     tellPlaying();
     schedule();
+  }
+
+  /* On a phone an experiment's button may be far above the planes. */
+  function playInView() {
+    document.querySelector(".inputs").scrollIntoView({ block: "nearest" });
+    play();
   }
 
   function pause() {
@@ -802,6 +812,13 @@ function openPlayground() {
     context.setLineDash([]);
   }
 
+  /* The reader's own point. */
+  function target(context, middle) {
+    ring(context, middle, 7, colours.background, 5);
+    ring(context, middle, 7, colours.text, 2.5);
+    ring(context, middle, 1.5, colours.text, 3);
+  }
+
   function line(context, from, to, width, dash = []) {
     context.beginPath();
     context.setLineDash(dash);
@@ -850,9 +867,9 @@ function openPlayground() {
         ring(context, place(x, y), radius, colours.fooled, 2.5);
         ring(context, place(...there), 1.5, colours.fooled, 3);
       } else ring(context, place(x, y), radius, colours.text, 1, isRight ? [] : [2, 3]);
-      ring(context, place(x, y), 1, colours.text, 1.5);
+      mark(context, place(x, y), test.labels[index], radiusOf(size));
     }
-    if (state.probe) ring(context, place(...state.probe), 7, colours.text, 2.5);
+    if (state.probe) target(context, place(...state.probe));
   }
 
   /* The border between two classes, as far as it is one: the part of a line on which no third logit is larger. */
@@ -906,7 +923,7 @@ function openPlayground() {
     line(context, [x, y - 6], [x, y + 6], 1.5);
     for (const corner of found) star(context, place(...corner));
     drawOtherView(plane, which);
-    if (state.probe) ring(context, place(...featuresOf(Float64Array.from(state.probe))), 7, colours.text, 2.5);
+    if (state.probe) target(context, place(...featuresOf(Float64Array.from(state.probe))));
     context.fillStyle = colours.text;
     context.font = "11px system-ui, sans-serif";
     context.fillText(`± ${rounded(reach)}`, 5, size - 6);
@@ -958,7 +975,7 @@ function openPlayground() {
 
   function toldFeatures(found, which) {
     const closer = state.runs.length > 1 ? state.reaches[1 - which] / state.reaches[which] : 1;
-    const features = closer > 1.5 ? `Features, ${Math.round(closer)} × closer` : "Features";
+    const features = closer > 1.5 ? `Features, zoomed in ${Math.round(closer)} ×` : "Features";
     if (state.data.classes === 3) return `${features}: cones, one apex ★`;
     return `${features}: ${found.length} ${found.length === 1 ? "corner" : "corners"} ★, no apex`;
   }
@@ -983,6 +1000,8 @@ function openPlayground() {
   }
 
   function tellProbe() {
+    $("invitation").hidden = state.probe !== null;
+    for (const id of ["probe", "forget"]) $(id).hidden = state.probe === null;
     if (!state.probe) return;
     const { classes } = state.data;
     const said = state.runs.map((run, place) => {
@@ -990,9 +1009,9 @@ function openPlayground() {
       const { network } = run;
       const shares = softmax(logitsOf(network, Float64Array.from(state.probe)), classes);
       const answer = largest(shares, 0, classes);
-      return `${"AB"[place]} says ${COLOUR_NAMES[answer]}, ${percent(shares[answer])} sure`;
+      return `${"AB"[place]} says ${COLOUR_NAMES[answer]} (${percent(shares[answer])} sure)`;
     });
-    const text = `At the ring, ${said.join("; ")}.`;
+    const text = `At your point, ${said.join(", ")}.`;
     if ($("probe").textContent !== text) $("probe").textContent = text;
   }
 
@@ -1016,7 +1035,8 @@ function openPlayground() {
     });
     drawRows();
     tellProbe();
-    $("steps").textContent = `step ${state.runs[0].steps.toLocaleString("en")}`;
+    const [step, last] = [state.runs[0].steps, state.until].map((steps) => steps.toLocaleString("en"));
+    $("steps").textContent = `step ${step} of ${last}`;
   }
 
   // Controls ---------------------------------------------------------------------------------------------------------
@@ -1047,26 +1067,60 @@ function openPlayground() {
     if (state.other.knob) setSlider($("otherValue"), KNOBS[state.other.knob].values, state.other.value);
     else tellSlider($("otherValue"), "–");
     sections.forEach((section, place) => (section.querySelector(".label").textContent = toldLabel(knobsOf(place))));
-    $("told").classList.toggle("past", state.experiment === null);
-    document.querySelectorAll("#experiments button").forEach((button, place) =>
-      button.setAttribute("aria-pressed", place === state.experiment));
+    const { knob, value } = state.other;
+    $("pair").hidden = !knob;
+    if (knob) $("differs").textContent = `${KNOBS[knob].label} (A ${state.knobs[knob]}, B ${value})`;
+    tellWhereWeAre();
   }
 
+  /* Are the page's knobs as an experiment has them, with a change or without? */
+  function isAt({ setting, other }, change = {}) {
+    const wanted = [{ ...setting, ...change.setting }, PLAIN, change.other ?? other, EPSILON];
+    return JSON.stringify(wanted) === JSON.stringify([state.setting, state.knobs, state.other, state.epsilon]);
+  }
+
+  /* Which sentences are about what the reader sees: both, the second, or neither? */
+  function tellWhereWeAre() {
+    const experiment = EXPERIMENTS[state.experiment];
+    const { followUp, held } = experiment;
+    const isAsChosen = isAt(experiment);
+    const isFollowedUp = followUp !== undefined && isAt(experiment, followUp);
+    document.querySelectorAll("#experiments button").forEach((button, place) =>
+      button.setAttribute("aria-pressed", place === state.experiment && (isAsChosen || isFollowedUp)));
+    $("told").classList.toggle("past", !isAsChosen && !isFollowedUp);
+    $("back").hidden = isAsChosen;
+    if (isAsChosen)
+      $("where").textContent = "Checked at step 2,000 with 20 random starts (seeds): the first sentence held in "
+        + `${held[0]} of them, the second in ${held[1]}.`;
+    else if (isFollowedUp)
+      $("where").textContent = "You now see the second sentence’s setting; the first was about the one before.";
+    else $("where").textContent = "You have turned a knob: these sentences were about the setting before.";
+  }
+
+  /* Everything as the experiment has it, the attacker's reach too, and no point of the reader's. */
   function chooseExperiment(place) {
-    const { setting, other, sentences, held } = EXPERIMENTS[place];
+    const { setting, other, sentences } = EXPERIMENTS[place];
     state.setting = { ...setting };
     state.knobs = { ...PLAIN };
     state.other = { ...other };
+    state.epsilon = EPSILON;
+    state.probe = null;
     state.experiment = place;
-    $("told").replaceChildren();
-    sentences.forEach((sentence, index) => {
-      const note = document.createElement("span");
-      note.className = "held";
-      note.textContent = ` (in ${held[index]} of 20 seeds) `;
-      $("told").append(sentence, note);
-    });
+    $("told").innerHTML = sentences.join(" ").replace(/\[(.+)\]/, '<button type="button" class="inline">$1</button>');
+    $("told").querySelector("button")?.addEventListener("click", () => follow(EXPERIMENTS[place]));
     showControls();
     restart();
+  }
+
+  /* What the second sentence suggests. */
+  function follow({ setting, other, followUp }) {
+    state.setting = { ...setting, ...followUp.setting };
+    state.knobs = { ...PLAIN };
+    state.other = { ...other, ...followUp.other };
+    state.epsilon = EPSILON;
+    showControls();
+    restart();
+    playInView();
   }
 
   /* From the start; at once, if training goes on or had come to its end. */
@@ -1077,12 +1131,6 @@ function openPlayground() {
     if (isDone) play();
   }
 
-  /* After a knob was turned. */
-  function changed() {
-    state.experiment = null;
-    startAgain();
-  }
-
   function prepareControls() {
     EXPERIMENTS.forEach(({ name }, place) => {
       const button = document.createElement("button");
@@ -1090,9 +1138,14 @@ function openPlayground() {
       button.textContent = `${place + 1} ${name}`;
       button.addEventListener("click", () => {
         chooseExperiment(place);
-        play();
+        playInView();
       });
       $("experiments").append(button);
+    });
+    $("back").addEventListener("click", () => {
+      document.querySelectorAll("#experiments button")[state.experiment].focus({ preventScroll: true });
+      chooseExperiment(state.experiment);
+      playInView();
     });
     $("other").append(new Option("nothing: no B", ""));
     for (const [knob, { label: name, values }] of Object.entries(KNOBS)) {
@@ -1103,26 +1156,26 @@ function openPlayground() {
       $("other").append(new Option(name, knob));
       $(knob).addEventListener("input", () => {
         state.knobs[knob] = values[$(knob).value];
-        changed();
+        startAgain();
       });
     }
     $("other").addEventListener("change", () => {
       const knob = $("other").value;
       state.other = { knob, value: knob ? KNOBS[knob].usual : 0 };
-      changed();
+      startAgain();
     });
     $("otherValue").addEventListener("input", () => {
       state.other.value = KNOBS[state.other.knob].values[$("otherValue").value];
-      changed();
+      startAgain();
     });
     $("shape").addEventListener("change", () => {
       state.setting.shape = $("shape").value;
-      changed();
+      startAgain();
     });
     for (const id of ["classes", "points", "labelNoise"])
       $(id).addEventListener("input", () => {
         state.setting[id] = Number($(id).value);
-        changed();
+        startAgain();
       });
     $("epsilon").addEventListener("input", () => {
       state.epsilon = Number($("epsilon").value);
@@ -1152,6 +1205,12 @@ function openPlayground() {
       state.probe = [x, y].map((value) => Math.min(HALF, Math.max(-HALF, value)));
       draw();
     };
+    const forget = () => {
+      state.probe = null;
+      document.querySelector(".inputs").focus({ preventScroll: true });
+      draw();
+    };
+    $("forget").addEventListener("click", forget);
     for (const canvas of document.querySelectorAll(".inputs")) {
       const follow = (event) => {
         const box = canvas.getBoundingClientRect();
@@ -1183,7 +1242,7 @@ function openPlayground() {
     }
     for (const { sentence, held } of BESIDE_THE_BOOK) {
       const item = document.createElement("li");
-      item.textContent = `${sentence} (In ${held} of 20 seeds.)`;
+      item.textContent = `${sentence} (The toy: in ${held} of 20 random starts.)`;
       $("differences").append(item);
     }
   }

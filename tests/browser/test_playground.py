@@ -18,6 +18,13 @@ FOCUS = """() => {
   const here = document.activeElement;
   return [here.id || here.className || here.textContent, getComputedStyle(here).outlineStyle];
 }"""
+KNOBS = "playground.runs.map((run) => run.knobs)"
+# What the second sentence of an experiment suggests: the points' shape, and B's knob.
+SUGGESTIONS = {
+    2: ("blobs", "weightDecay", 0.01),
+    3: ("blobs", "mixup", 1),
+    4: ("blobs", "labelSmoothing", 0.2),
+}
 INK = """() => [...document.querySelectorAll(".network:not([hidden]) canvas")].map((canvas) => canvas.toDataURL())"""
 
 COUNTS = "[performance.now(), playground.frames, playground.runs[0].steps]"
@@ -86,13 +93,95 @@ def test_each_experiment_has_two_sentences_and_changes_one_knob(playground):
         assert buttons.count() == 5
         for place in range(5):
             buttons.nth(place).click()
-            counts = re.findall(r"\(in (\d+) of 20 seeds\)", page.inner_text("#told"))
+            counts = re.findall(r"held in (\d+) of them, the second in (\d+)\.", page.inner_text("#where"))[0]
             assert len(counts) == 2
             assert min(map(int, counts)) >= 16
             assert buttons.nth(place).get_attribute("aria-pressed") == "true"
             assert page.locator(".name").nth(0).inner_text() == "A: hard labels"
-            knobs = page.evaluate("playground.runs.map((run) => run.knobs)")
+            knobs = page.evaluate(KNOBS)
             assert sum(knobs[0][name] != knobs[1][name] for name in knobs[0]) == 1
+            assert re.fullmatch(r"[\w ]+ \(A 0, B [\d.]+\)", page.inner_text("#differs"))
+
+
+def test_what_a_sentence_suggests_is_a_button_in_it(playground):
+    with playground() as one:
+        page = one.page
+        for experiment, suggestion in SUGGESTIONS.items():
+            page.locator("#experiments button").nth(experiment).click()
+            assert not page.locator("#back").is_visible()
+            text = page.inner_text("#told")
+            page.locator("#told button").click()
+            shape, knob, value = suggestion
+            assert page.evaluate("playground.setting.shape") == shape
+            assert page.evaluate("playground.other") == {"knob": knob, "value": value}
+            assert page.evaluate(KNOBS)[1][knob] == value
+            assert seen(page)["playing"]
+            assert page.inner_text("#told") == text
+            assert page.inner_text("#where").startswith("You now see the second sentence’s setting")
+            page.locator("#back").click()
+            assert "held in" in page.inner_text("#where")
+            assert page.locator("#told button").is_visible()
+
+
+def test_after_a_turned_knob_one_can_go_back(playground):
+    with playground() as one:
+        page = one.page
+        page.locator("#weightDecay").fill("3")
+        assert page.inner_text("#where").startswith("You have turned a knob")
+        assert page.locator("#experiments [aria-pressed=true]").count() == 0
+        page.locator("#weightDecay").fill("1")  # by hand
+        assert "held in" in page.inner_text("#where")
+        page.locator("#mixup").fill("1")
+        page.locator("#back").click()
+        assert "held in" in page.inner_text("#where")
+        assert page.locator("#experiments button").nth(0).get_attribute("aria-pressed") == "true"
+        assert page.locator(".name").nth(0).inner_text() == "A: hard labels"
+
+
+def test_an_experiment_sets_the_reach_and_the_readers_point_back(playground):
+    with playground() as one:
+        page = one.page
+        page.locator("#step").click()
+        page.locator("#epsilon").fill("0.26")
+        assert seen(page)["steps"] == 1  # the reach starts nothing again
+        assert page.inner_text("#where").startswith("You have turned a knob")
+        page.locator(".inputs").nth(0).click(position={"x": 40, "y": 40})
+        assert page.inner_text("#probe").startswith("At your point")
+        assert not page.locator("#invitation").is_visible()
+        page.locator("#experiments button").nth(1).click()
+        assert page.evaluate("[playground.epsilon, playground.probe]") == [0.1, None]
+        assert page.locator("#epsilon").input_value() == "0.1"
+        assert page.locator("output[for=epsilon]").inner_text() == "0.10"
+        assert page.locator("#invitation").is_visible()
+
+
+def test_the_readers_point_can_be_removed(playground):
+    with playground() as one:
+        page = one.page
+        page.locator(".inputs").nth(1).click(position={"x": 40, "y": 40})
+        page.locator("#forget").click()
+        assert page.evaluate("playground.probe") is None
+        assert page.locator("#invitation").is_visible()
+        assert not page.locator("#probe, #forget").locator("visible=true").count()
+
+
+def test_a_chosen_experiment_moves_no_button(playground):
+    with playground() as one:
+        buttons = one.page.locator("#experiments button")
+        before = [button.bounding_box() for button in buttons.all()]
+        buttons.nth(2).click()
+        assert [button.bounding_box() for button in buttons.all()] == before
+
+
+def test_a_phone_shows_what_both_answer_when_an_experiment_begins(playground):
+    with playground(**PHONE) as one:
+        page = one.page
+        page.locator("#experiments button").nth(2).tap()
+        planes = [plane.bounding_box() for plane in page.locator(".inputs").all()]
+        assert planes[0]["y"] == planes[1]["y"]
+        assert planes[0]["x"] + planes[0]["width"] < planes[1]["x"]
+        assert planes[0]["y"] >= 0
+        assert planes[0]["y"] + planes[0]["height"] <= PHONE["viewport"]["height"] + 1
 
 
 def test_the_same_seed_draws_the_same_curve_at_any_speed(playground):
@@ -175,7 +264,7 @@ def test_everything_goes_by_keyboard(playground):
             if here == "inputs":
                 page.keyboard.press("ArrowLeft")
                 first = page.inner_text("#probe")
-                assert re.fullmatch(r"At the ring, A says \w+, \d+ % sure; B says \w+, \d+ % sure\.", first)
+                assert re.fullmatch(r"At your point, A says \w+ \(\d+ % sure\), B says \w+ \(\d+ % sure\)\.", first)
                 for _ in range(15):
                     page.keyboard.press("ArrowUp")
                 assert page.evaluate("playground.probe.map((value) => Math.round(100 * value))") == [-5, 75]
@@ -198,7 +287,7 @@ def test_a_finger_tries_a_point_and_begins_an_experiment(playground):
         plane.scroll_into_view_if_needed()
         box = plane.bounding_box()
         page.touchscreen.tap(box["x"] + 0.75 * box["width"], box["y"] + 0.25 * box["height"])
-        assert page.inner_text("#probe").startswith("At the ring")
+        assert page.inner_text("#probe").startswith("At your point")
         x, y = page.evaluate("playground.probe")
         assert abs(x - 0.575) < 0.02
         assert abs(y - 0.575) < 0.02
@@ -292,7 +381,7 @@ def test_training_pauses_at_its_end_and_can_go_on(playground):
         page.locator("#play").click()
         page.wait_for_function("!playground.playing")
         assert seen(page)["steps"] == 60
-        assert re.match(r"Step 60\. A: hard labels: right, own points \d+ %", page.inner_text("#status"))
+        assert re.match(r"Step 60\. A: hard labels: right, training points \d+ %", page.inner_text("#status"))
         page.locator("#play").click()
         wait_for_step(page, 80)
         page.locator("#play").click()
