@@ -111,8 +111,8 @@ def needles(to_border: Mapping[str, float], ax: Axes | None = None, turned: Mapp
         ax.plot(radius * np.cos(arc), radius * np.sin(arc), color=look.color, linewidth=2.5)
         if turned is not None:
             ax.plot([0, np.cos(arc[0])], [0, np.sin(arc[0])], color=look.color, linewidth=1.1, linestyle="--")
-            x, y = 0.95 * np.cos(arc[0]), 0.95 * np.sin(arc[0])
-            ax.plot(x, y, color=look.color, marker=look.marker, fillstyle="none", ls="none")
+            end_at = 0.95 * np.array([np.cos(arc[0]), np.sin(arc[0])])
+            ax.plot(*end_at, color=look.color, marker=look.marker, fillstyle="none", ls="none")
     ax.set(xlim=(-1.25, 1.25), ylim=(-1.05, 1.25), xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     return ax

@@ -170,7 +170,7 @@ def test_values_of_a_grid_stand_side_by_side_and_none_last():
     table = pandas.DataFrame(rows, columns=["method", "seed", "feature_dimension", "onset"])
     ax = against(seed_means_at(table, "feature_dimension", "onset"), "onset", "as it is")
     assert [label.get_text() for label in ax.get_xticklabels()] == ["2", "5", "as it is"]
-    assert [line.get_label() for line in ax.containers] == ["Mixup"]
+    assert [line.get_label() for line in ax.containers] == ["baseline", "Mixup"]
     assert ax.containers[0].lines[0].get_ydata().tolist() == [3, 6, 10]  # means over seeds 0, 1, 2
 
 
@@ -192,7 +192,7 @@ def test_arrows_go_from_the_one_to_the_other_and_leave_out_who_has_no_end():
     starts = {"baseline": Interval(1, 0.9, 1.1, 3), "mixup": Interval(2, 1.9, 2.1, 3), "cutmix": Interval(5, 4, 6, 3)}
     stops = {"baseline": Interval(3, 2.9, 3.1, 3), "mixup": Interval(4, -math.inf, math.inf, 1)}
     ax = arrows(starts, stops, "x", ("first", "last"))
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["Mixup"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["baseline", "Mixup"]
     seen = drawn(ax)
     assert seen[style("mixup").color, style("mixup").marker] == [(2, 1), (4, 1)]
     assert {"first", "last"} <= {text.get_text() for text in ax.texts}
@@ -304,7 +304,7 @@ def test_repairs_are_in_the_units_of_their_quantities():
     panels = {"ECE (%)": (found["ECE"], found["ECE at T"]), "NLL": (found["NLL"], found["NLL at T"])}
     figure = repairs(panels, ["baseline", "weight_decay", "mixup"])
     left, right = figure.axes
-    assert [label.get_text() for label in left.get_yticklabels()] == ["Mixup"]
+    assert [label.get_text() for label in left.get_yticklabels()] == ["baseline", "Mixup"]
     assert (left.get_xlabel(), right.get_xlabel()) == ("ECE (%)", "NLL")
     marked = {round(float(line.get_xdata()[0]), 9) for line in left.lines if line.get_marker() == "o"}
     assert marked == {10.0, 2.0}
@@ -342,7 +342,7 @@ def test_over_passes_has_a_panel_a_method_and_a_line_a_size():
     panels = {"baseline": {(250, 360): many, (1000, 360): one}, "mixup": {(1000, 360): many}}
     figure = over_passes(panels, 100, "left (%)")
     left, right = figure.axes
-    assert [ax.get_title() for ax in figure.axes] == ["Mixup"]
+    assert [ax.get_title() for ax in figure.axes] == ["baseline", "Mixup"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["250", "1,000"]
     marked = [bars.lines[0] for bars in left.containers]
     assert [line.get_xdata()[0] for line in marked] == [144, 36]
@@ -392,7 +392,7 @@ def test_scales_stand_side_by_side_with_one_legend():
     assert [ax.get_title() for ax in figure.axes] == ["first", "second"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["small\n5 seeds", "large\n5 seeds"]
     assert not [ax for ax in figure.axes if ax.get_legend()]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Mixup"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["baseline", "Mixup"]
     plt.close(figure)
 
 

@@ -140,7 +140,9 @@ def with_notes(page: str, text: str) -> str:
     """Markdown whose claims say on hover, focus or a tap what they are of, as all numbers of the book do."""
 
     def noted(found: re.Match) -> str:
-        note = html.escape(claims_of(page)[found["id"]].note()).replace("\n", "&#10;")
-        return f'<span class="answers" tabindex="0" data-note="{note}">{found["text"]}</span>'
+        claim = claims_of(page)[found["id"]]
+        note = html.escape(claim.note()).replace("\n", "&#10;")
+        kind = "answers words" if claim.form == WORDS else "answers"
+        return f'<span class="{kind}" tabindex="0" data-note="{note}">{found["text"]}</span>'
 
     return SPAN.sub(noted, text)
