@@ -392,7 +392,7 @@ def test_scales_stand_side_by_side_with_one_legend():
     assert [ax.get_title() for ax in figure.axes] == ["first", "second"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["small\n5 seeds", "large\n5 seeds"]
     assert not [ax for ax in figure.axes if ax.get_legend()]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["baseline", "Mixup"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Mixup"]
     plt.close(figure)
 
 

@@ -27,8 +27,8 @@ def core(profile: str = "quick-fp32") -> pandas.DataFrame:
 def lead(method: str, profile: str = "quick-fp32") -> Interval:
     """By what a method multiplies the margin over the length of the logits."""
     table = core(profile)
-    first, last = min(table["seed"]), max(table["seed"])
-    log, _ = margin_laws.by_normaliser(table, method, range(first, last + 1))["length"]
+    seeds = range(min(table["seed"]), max(table["seed"]) + 1)
+    log, _ = margin_laws.by_normaliser(table, method, seeds)["length"]
     return factor(log)
 
 
@@ -103,7 +103,8 @@ def slope_beside_margin() -> Interval:
     """The method whose slope outgrows its margin least, from the eighth pass on: ratio of the two factors."""
     ratios = []
     for method in ("baseline", "label_smoothing", "mixup", "cutmix"):
-        slope, margin = step("log slope", method), step("log margin", method)
+        slope = step("log slope", method)
+        margin = step("log margin", method)
         ratios.append(Interval(slope.mean / margin.mean, slope.low / margin.high, slope.high / margin.low, slope.n))
     return min(ratios, key=lambda one: one.low)
 
