@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas
 
-from claims import SIGNED, WORDS, Claim, above, below, factor, falls, rises
+from claims import SIGNED, WORDS, Claim, above, below, exactly, factor, falls, rises
 from softlab.studies import records
 from softlab.studies.effects import averages, by_dose, effects, shares
 from softlab.studies.intervals import Interval
@@ -23,7 +23,7 @@ def doses() -> pandas.DataFrame:
 def asked() -> Interval:
     """The length of ten logits that a label smoothed by the usual dose asks for."""
     length = math.sqrt(0.9) * math.log(1 + 10 * (1 - USUAL) / USUAL)
-    return Interval(length, length, length, 1)
+    return exactly(length)
 
 
 def found() -> Interval:

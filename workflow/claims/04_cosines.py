@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas
 
-from claims import SIZE, WORDS, Claim, above, below, factor, falls, rises
+from claims import SIZE, WORDS, Claim, above, below, exactly, factor, falls, in_settings, rises
 from softlab.studies import margin_laws, records
 from softlab.studies.effects import effects, half_way
 from softlab.studies.intervals import Interval, t_interval
@@ -42,7 +42,7 @@ def together(profile: str) -> Interval:
     table = core(profile)
     ahead: Any = table["log margin"] - table["log length"]
     value = float(ahead.corr(table[OWN], method="spearman"))
-    return Interval(value, value, value, len(table)).of(table, "rank correlation over networks")
+    return exactly(value, len(table)).of(table, "rank correlation over networks")
 
 
 def everywhere(quantity: str, methods: tuple[str, ...] = SMOOTHED) -> Interval:
@@ -57,13 +57,11 @@ def paper(method: str, profile: str = "quick-confirm") -> Interval:
 
 def paper_highest(settings: str) -> Interval:
     """The effect of label smoothing on the paper's cosine that ends highest, in settings of these letters."""
-    found = {name[0]: one for name, one in effects_by_setting(PAPER).items()}
-    return max((found[letter]["label_smoothing"].shown for letter in settings), key=lambda one: one.high)
+    return max(in_settings(settings, PAPER, "label_smoothing"), key=lambda one: one.high)
 
 
 def loosening(settings: str, method: str) -> Interval:
-    found = {name[0]: one for name, one in effects_by_setting("loosening").items()}
-    return min((found[letter][method].shown for letter in settings), key=lambda one: one.low)
+    return min(in_settings(settings, "loosening", method), key=lambda one: one.low)
 
 
 def spread(quantity: str) -> Interval:

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import pandas
 
-from claims import SIGNED, SIZE, WORDS, Claim, above, below, factor, falls, is_open, rises
+from claims import SIGNED, SIZE, WORDS, Claim, above, below, exactly, factor, falls, in_settings, is_open, rises
 from softlab.studies import another_slope, margin_laws, records, robustness
 from softlab.studies.effects import averages, effects
 from softlab.studies.intervals import Interval, t_interval
-from softlab.studies.scales import effects_by_setting
 
 ATTACK = "robust, 0.4/255, PGD-7"  # the paper's
 FAR = "robust, 1/255"
@@ -44,7 +43,7 @@ def off(radius: str, method: str | None = None) -> Interval:
     error = dict(zip(units["method"], (units["estimate"] - units["attacked"]).to_numpy(float), strict=True))
     value = float(np.abs([*error.values()]).mean()) if method is None else error[method]
     what = f"estimate minus attack at {radius} (points)"
-    return Interval(value, value, value, 1).of(by_heart(), what)
+    return exactly(value).of(by_heart(), what)
 
 
 @functools.cache
@@ -83,7 +82,7 @@ def grey() -> dict[str, margin_laws.Place]:
 def worst_agreement() -> Interval:
     """Of all methods at A, the product of the change of margin over slope and that under attack: the least."""
     products = [one.ratio.mean * one.attacked.mean for one in grey().values()]
-    return Interval(min(products), min(products), min(products), len(products))
+    return exactly(min(products), len(products))
 
 
 def largest_of_soft(side: str) -> Interval:
@@ -119,8 +118,7 @@ def missed(profile: str, radius: str | None = None) -> Interval:
 
 
 def most_missed(profile: str) -> Interval:
-    most = missed(profile).high
-    return Interval(most, most, most, missed(profile).n)
+    return exactly(missed(profile).high, missed(profile).n)
 
 
 @functools.cache
@@ -154,7 +152,7 @@ def passes_order_best() -> Interval:
         left = [averages(table, LADDER)[method].mean for table in cells.values()]
         score = {name: robustness.fall_together(axis, left) for name, axis in axes.items()}
         ahead.append(score["passes"] - max(score["images"], score["steps"]))
-    return Interval(min(ahead), min(ahead), min(ahead), len(ahead))
+    return exactly(min(ahead), len(ahead))
 
 
 @functools.cache
@@ -171,7 +169,7 @@ def by_hand_gains(method: str) -> np.ndarray:
 
 def by_hand_least(method: str) -> Interval:
     gains = by_hand_gains(method)
-    return Interval(float(gains.min()), float(gains.min()), float(gains.min()), len(gains))
+    return exactly(float(gains.min()), len(gains))
 
 
 def by_hand_fell(method: str) -> Interval:
@@ -182,14 +180,17 @@ def by_hand_fell(method: str) -> Interval:
 def by_hand_left_out(method: str) -> Interval:
     admitted: Any = by_hand(method)["admitted"]
     out = float((~admitted[another_slope.LOWER].astype(bool)).sum())
-    return Interval(out, out, out, len(admitted))
+    return exactly(out, len(admitted))
 
 
-def in_settings(letters: str, method: str, quantity: str, highest: bool = False) -> Interval:
-    """Of a method's effects in these settings, the one that ends lowest (or highest)."""
-    found = {name[0]: one for name, one in effects_by_setting(quantity).items()}
-    shown = [found[letter][method].shown for letter in letters]
-    return max(shown, key=lambda one: one.high) if highest else min(shown, key=lambda one: one.low)
+def lowest(letters: str, method: str, quantity: str) -> Interval:
+    """Of a method's effects in these settings, the one that ends lowest."""
+    return min(in_settings(letters, quantity, method), key=lambda one: one.low)
+
+
+def highest(letters: str, method: str, quantity: str) -> Interval:
+    """Of a method's effects in these settings, the one that ends highest."""
+    return max(in_settings(letters, quantity, method), key=lambda one: one.high)
 
 
 def inward(profile: str, method: str, space: str = "") -> Interval:
@@ -254,12 +255,10 @@ CLAIMS = {
         rises,
         form=WORDS,
     ),
-    "cutmix-grey": Claim(lambda: in_settings("ABC", "cutmix", LADDER), rises, form=WORDS),
-    "cutmix-mobile": Claim(lambda: in_settings("D", "cutmix", LADDER), rises, form=WORDS),
-    "cutmix-colour": Claim(lambda: in_settings("EF", "cutmix", FAR, highest=True), falls, form=WORDS),
-    "smoothing-few": Claim(
-        lambda: in_settings("ACD", "label_smoothing", LADDER, True), lambda v: v.low < 0, form=WORDS
-    ),
+    "cutmix-grey": Claim(lambda: lowest("ABC", "cutmix", LADDER), rises, form=WORDS),
+    "cutmix-mobile": Claim(lambda: lowest("D", "cutmix", LADDER), rises, form=WORDS),
+    "cutmix-colour": Claim(lambda: highest("EF", "cutmix", FAR), falls, form=WORDS),
+    "smoothing-few": Claim(lambda: highest("ACD", "label_smoothing", LADDER), lambda v: v.low < 0, form=WORDS),
     "flat-plain": Claim(lambda: kept("gradient_penalty", 0.1, "baseline"), below(45)),
     "flat-weak": Claim(lambda: kept("gradient_penalty", 0.1), above(60)),
     "flat-middle": Claim(lambda: kept("gradient_penalty", 1.0), above(65)),

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pandas
 
-from claims import SIGNED, SIZE, WORDS, Claim, above, below, falls, is_open, rises
+from claims import SIGNED, SIZE, WORDS, Claim, above, below, exactly, falls, is_open, rises
 from softlab.studies import another_slope, margin_laws, prediction, records
 from softlab.studies.effects import Effects, effects
 from softlab.studies.intervals import Interval, t_interval
@@ -32,8 +32,7 @@ def of(method: str, outcome: str = ROBUST) -> Interval:
 def spread_of_lengths() -> Interval:
     """How far apart, in logarithms, the five lie that are said to have logits of one length."""
     means = [of(method, SHORT).mean for method in ALIKE]
-    apart = max(means) - min(means)
-    return Interval(apart, apart, apart, len(means))
+    return exactly(max(means) - min(means), len(means))
 
 
 def confidence(least: bool) -> Interval:
@@ -69,7 +68,7 @@ def monotone() -> Interval:
     for method in ("baseline", "label_smoothing"):
         levels = [by_hand(method, tau).mean for tau in (0.5, 0.71, 1.0, 1.41, 2.0)]
         steps += [before - after for before, after in itertools.pairwise(levels)]
-    return Interval(min(steps), min(steps), min(steps), len(steps))
+    return exactly(min(steps), len(steps))
 
 
 def by_heart(outcome: str) -> Effects:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from softlab.studies.intervals import Interval
+from softlab.studies.scales import effects_by_setting
 
 ROOT = Path(__file__).resolve().parents[2]
 SPAN = re.compile(r'<span class="answers" data-claim="(?P<id>[a-z0-9-]+)">(?P<text>[^<]*)</span>')
@@ -80,6 +81,17 @@ def factor(log: Interval) -> Interval:
     """The number of which this is the natural logarithm."""
     mean, low, high = (math.exp(end) for end in (log.mean, log.low, log.high))
     return Interval(mean, low, high, log.n, log.degrees, log.origin)
+
+
+def exactly(value: float, n: int = 1) -> Interval:
+    """A value without an uncertainty of its own: a formula's, a count, or the extreme of n others."""
+    return Interval(value, value, value, n)
+
+
+def in_settings(letters: str, quantity: str, method: str) -> list[Interval]:
+    """What a method does to a quantity in the settings of these letters, in their order."""
+    found = {name[0]: one for name, one in effects_by_setting(quantity).items()}
+    return [found[letter][method].shown for letter in letters]
 
 
 def tables() -> list[str]:
