@@ -470,24 +470,8 @@
     addEventListener("resize", draw);
   }
 
-  /* As in the book: light, dark, or what the system has; kept for all its pages. */
-  function prepareTheme() {
-    const [page, dark] = [document.documentElement.dataset, matchMedia("(prefers-color-scheme: dark)")];
-    const set = (mode) => {
-      page.mode = mode;
-      page.theme = mode === "auto" ? (dark.matches ? "dark" : "light") : mode;
-      localStorage.setItem("mode", mode);
-      localStorage.setItem("theme", page.theme);
-      $("theme").textContent = `Theme: ${mode}`;
-    };
-    const modes = ["auto", "light", "dark"];
-    $("theme").addEventListener("click", () => set(modes[(modes.indexOf(page.mode) + 1) % 3]));
-    dark.addEventListener("change", () => set(page.mode));
-    set(modes.includes(page.mode) ? page.mode : "auto");
-  }
-
   async function begin() {
-    prepareTheme();
+    prepareTheme($("theme"));
     prepareImages();
     prepareDrawing();
     await Promise.all(core.map(load));

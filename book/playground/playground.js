@@ -1261,27 +1261,11 @@ function openPlayground() {
     document.addEventListener("visibilitychange", look);
   }
 
-  /* As in the book: light, dark, or what the system has; kept for all its pages. */
-  function prepareTheme() {
-    const page = document.documentElement.dataset;
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    const set = (mode) => {
-      page.mode = mode;
-      page.theme = mode === "auto" ? (dark.matches ? "dark" : "light") : mode;
-      localStorage.setItem("mode", mode);
-      localStorage.setItem("theme", page.theme);
-      $("theme").textContent = `Theme: ${mode}`;
-      readColours();
-      if (state.data) draw();
-    };
-    const modes = ["auto", "light", "dark"];
-    $("theme").addEventListener("click", () => set(modes[(modes.indexOf(page.mode) + 1) % 3]));
-    dark.addEventListener("change", () => set(page.mode));
-    set(modes.includes(page.mode) ? page.mode : "auto");
-  }
-
   $("playground").hidden = false;
-  prepareTheme();
+  prepareTheme($("theme"), () => {
+    readColours();
+    if (state.data) draw();
+  });
   prepareRows();
   prepareControls();
   prepareProbe();

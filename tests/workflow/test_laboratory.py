@@ -112,8 +112,9 @@ def answers(folder, tmp_path_factory):
 
 
 def test_the_page_and_a_script_for_each_network_are_written(folder):
-    code = {"index.html", "laboratory.css", "network.js", "views.js", "page.js", "explorables.js", "images.js"}
-    assert {path.name for path in folder.iterdir()} == code | {f"{name}.js" for name in NETWORKS}
+    scripts = ("theme", "network", "views", "page", "explorables", "images", *NETWORKS)
+    expected = {"index.html", "laboratory.css", *(f"{name}.js" for name in scripts)}
+    assert {path.name for path in folder.iterdir()} == expected
     assert list(NETWORKS)[:5] == ["baseline", "label_smoothing", "mixup", "cutmix", "maxsup"]
     assert [one["name"] for one in content(folder / "images.js")["networks"]] == list(NETWORKS)
 
