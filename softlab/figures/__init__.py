@@ -4,7 +4,7 @@ Every function takes matplotlib axes, or makes them, and returns them.
 """
 
 # ruff: noqa: F401 (what the package offers)
-from softlab.figures.attacked import Way, angles, attack_steps, maps, over_passes, turned, ways_under_attack
+from softlab.figures.attacked import Way, attack_steps, over_passes, ways_under_attack
 from softlab.figures.effects import (
     arrows,
     at_scales,
@@ -28,9 +28,8 @@ from softlab.figures.planes import (
     projections,
     shrunk_along_ray,
 )
-from softlab.figures.prediction import families, predicted, scores
+from softlab.figures.prediction import families, predicted
 from softlab.figures.slopes import (
-    estimate_and_ladder,
     estimates_by_radius,
     on_the_plane,
     slope_plane,

@@ -6,73 +6,14 @@ from dataclasses import dataclass
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from softlab.figures.style import class_colors, markers, style
-from softlab.studies.intervals import Interval, Intervals
+from softlab.studies.intervals import Interval
 
 Curves = Mapping[str, Mapping[str, Sequence[float]]]  # of what -> method -> numbers
-
-
-def maps(panels: Mapping[str, Mapping[tuple[int, int], Interval]], label: str) -> Figure:
-    """What two things decide together: a panel for each of `panels`, a cell for each pair of sizes.
-
-    panels: what one is called -> {(across, up): interval}, in percent; the first by itself, in grey, the others as
-    changes, in colours that they share, blue for a gain.  Bold: an interval that does not contain zero.  label: of the
-    two axes, a line each.
-    """
-    across, up = ([*dict.fromkeys(sorted(key[i] for one in panels.values() for key in one))] for i in (0, 1))
-    rows = -(-len(panels) // 2)
-    size = (max(6.4, 1.2 + 1.4 * len(across)), 0.6 + rows * (0.4 + 0.45 * len(up)))
-    figure, axes = plt.subplots(rows, 2, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained")
-    (first_name, levels), *others = panels.items()
-    changes = [abs(one.mean) for _, cells in others for one in cells.values()]
-    widest = min(25.0, max([10.0, *changes]))  # one cell must not make the others pale
-    for ax in axes.flat[len(panels) :]:
-        ax.set_visible(False)
-    _colours(axes.flat[0], levels, across, up, "Greys", (0, 100))
-    for (x, y), one in levels.items():
-        _number(axes.flat[0], across.index(x), up.index(y), f"{one.mean:z.0f}", dark=one.mean > 55)
-    axes.flat[0].set_title(first_name, fontsize=10)
-    for ax, (name, cells) in zip(axes.flat[1:], others, strict=False):
-        _colours(ax, cells, across, up, "RdBu", (-widest, widest))
-        for (x, y), one in cells.items():
-            dark = abs(one.mean) > 0.6 * widest
-            sure = one.n > 1 and one.side() != 0
-            _number(ax, across.index(x), up.index(y), f"{one.mean:+z.0f}", dark=dark, bold=sure)
-        ax.set_title(name, fontsize=10)
-    axes[0, 0].set_xticks(range(len(across)), [f"{one:,}" for one in across])
-    axes[0, 0].set_yticks(range(len(up)), [f"{one:,}" for one in up])
-    first, second = label.split("\n")
-    figure.supxlabel(first, fontsize=10)
-    figure.supylabel(second, fontsize=10)
-    return figure
-
-
-def _colours(
-    ax: Axes,
-    cells: Mapping[tuple[int, int], Interval],
-    across: Sequence[int],
-    up: Sequence[int],
-    cmap: str,
-    limits: tuple[float, float],
-) -> None:
-    """A coloured cell for each pair of sizes; none where there is no interval."""
-    values = np.full((len(up), len(across)), np.nan)
-    for (x, y), one in cells.items():
-        values[up.index(y), across.index(x)] = one.mean
-    ax.imshow(values, origin="lower", aspect="auto", cmap=cmap, vmin=limits[0], vmax=limits[1])
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-
-
-def _number(ax: Axes, x: int, y: int, text: str, *, dark: bool, bold: bool = False) -> None:
-    """What stands in a cell. dark: it is, so that the text is white."""
-    color = "white" if dark else "black"
-    ax.text(x, y, text, ha="center", va="center", color=color, fontweight="bold" if bold else "normal", fontsize=9)
 
 
 def over_passes(panels: Mapping[str, Mapping[tuple[int, int], Interval]], batch: int, label: str) -> Figure:
@@ -133,69 +74,6 @@ def attack_steps(walks: Sequence[int], rising: Curves, beside: Curves) -> Figure
     for ax in (left, right):
         ax.grid(alpha=0.3)
     return figure
-
-
-def angles(displacement: Intervals, margin: Intervals, ranks: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Margin against displacement, a point a method over lines of equal ratio; beside it rank correlations.
-
-    displacement, margin: of the logarithm of angles, drawn in degrees.  ranks: of what -> method -> correlation.
-    """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.6), width_ratios=[1.1, 1], layout="constrained")
-    displacement, margin = ({name: _degrees(one) for name, one in some.items()} for some in (displacement, margin))
-    ends = [[end for one in some.values() for end in (one.low, one.high)] for some in (displacement, margin)]
-    (low, high), (least, most) = ((0.93 * min(some), 1.07 * max(some)) for some in ends)
-    x = np.array([low, high])
-    for ratio in np.geomspace(least / high, most / low, 9):
-        left.plot(x, ratio * x, color="#D9D9D9", lw=0.8, zorder=0)
-    left.set(xscale="log", yscale="log", xlim=(low, high), ylim=(least, most))
-    for method, one in displacement.items():
-        up = margin[method]
-        look = style(method)
-        right_left, up_down = ([[it.mean - it.low], [it.high - it.mean]] for it in (one, up))
-        left.errorbar(one.mean, up.mean, up_down, right_left, color=look.color, marker=look.marker, ms=7, capsize=3)
-    for axis in (left.xaxis, left.yaxis):
-        axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter("{x:g}")
-    left.tick_params(which="both", labelsize=8)
-    left.set(xlabel="displacement δ (degrees)", ylabel="margin θ (degrees)")
-    figure.legend(handles=markers(displacement), loc="outside upper center", ncols=len(displacement), frameon=False)
-    for row, by_method in enumerate(ranks.values()):
-        for place, (method, value) in enumerate(by_method.items()):
-            y = row + 0.14 * (place - (len(by_method) - 1) / 2)
-            right.plot(value, y, color=style(method).color, marker=style(method).marker, ms=6)
-    right.set_yticks(range(len(ranks)), list(ranks))
-    right.set(ylim=(len(ranks) - 0.5, -0.5), xlabel="rank correlation with the smallest radius", xlim=(None, 1.02))
-    right.grid(axis="x", alpha=0.3)
-    return figure
-
-
-def turned(weight: np.ndarray, start: np.ndarray, end: np.ndarray, boundary: float) -> Axes:
-    """A feature in a plane before and after an attack, and the angles that count.
-
-    weight: (K, 2), of a head without bias.  start, end: (2,).  boundary: the direction of the nearest one, in radians.
-    """
-    _, ax = plt.subplots(figsize=(3.8, 3.4), layout="constrained")
-    size = 1.25 * float(np.linalg.norm(start))
-    grid = np.stack(np.meshgrid(*2 * [np.linspace(-0.15 * size, size, 200)]), 2)
-    box = (-0.15 * size, size, -0.15 * size, size)
-    ax.imshow((grid @ np.asarray(weight).T).argmax(2), origin="lower", extent=box, cmap="Pastel1")
-    for point, name in ((start, "f"), (end, "f, attacked")):
-        tip = float(point[0]), float(point[1])
-        ax.annotate("", tip, (0, 0), arrowprops={"arrowstyle": "->"})
-        ax.annotate(name, tip, (3, 3), textcoords="offset points")
-    first, last = (float(np.arctan2(point[1], point[0])) for point in (start, end))
-    for stop, radius, sign in ((last, 0.35 * size, "δ"), (boundary, 0.58 * size, "θ")):
-        arc = np.linspace(first, stop, 30)
-        ax.plot(radius * np.cos(arc), radius * np.sin(arc), color="black", lw=2)
-        ax.annotate(sign, (radius * np.cos(first), radius * np.sin(first)), (2, -12), textcoords="offset points")
-    ax.set(xticks=[], yticks=[])
-    return ax
-
-
-def _degrees(log: Interval) -> Interval:
-    """Of the logarithm of an angle."""
-    mean, low, high = (float(np.degrees(np.exp(one))) for one in (log.mean, log.low, log.high))
-    return Interval(mean, low, high, log.n)
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,12 @@
-"""What was predicted for families of methods that were left out, and how well."""
+"""What was predicted for families of methods that were left out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-
-from softlab.studies.intervals import Interval
 
 if TYPE_CHECKING:
     from softlab.studies.effects import Effects
@@ -61,30 +58,3 @@ def families(ax: Axes, names: Iterable[str], **options) -> None:
     looks = [(name, *FAMILIES[name]) for name in FAMILIES if name in set(names)]
     marks = [Line2D([], [], ls="none", color=color, marker=marker, label=name) for name, color, marker in looks]
     ax.legend(handles=marks, frameon=False, fontsize=9, handletextpad=0.2, **options)
-
-
-def scores(values: Mapping[str, Mapping[str, Interval]], least: float = -1.0) -> Figure:
-    """Scores by what they were predicted from, a panel for each outcome; 0 and 1 are marked.
-
-    values: what the outcome is called -> what from -> score.  least: where the axis ends; an arrow says that a score is
-    below. One without an interval has an open marker.
-    """
-    rows = list(next(iter(values.values())))
-    size = (8.6, 0.34 * len(rows) + 1.1)
-    figure, axes = plt.subplots(1, len(values), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    for ax, (outcome, found) in zip(axes[0], values.items(), strict=True):
-        for row, name in enumerate(rows):
-            one = found[name]
-            color = "#D55E00" if row < 2 else "#555555"
-            if one.mean < least:
-                ax.plot(least, row, marker=4, color=color, ms=7, clip_on=False)
-                continue
-            if one.n > 1:
-                ax.plot([max(one.low, least), min(one.high, 1.05)], [row, row], color=color, lw=1.2)
-            ax.plot(one.mean, row, "o", color=color, ms=5, fillstyle="full" if one.n > 1 else "none")
-        ax.axvline(0, color="black", lw=0.8)
-        ax.set(xlim=(least, 1.05), ylim=(len(rows) - 0.5, -0.5), xlabel="score")
-        ax.set_title(outcome, fontsize=9)
-        ax.set_yticks(range(len(rows)), rows, fontsize=9)
-        ax.grid(axis="x", alpha=0.3)
-    return figure

@@ -213,34 +213,6 @@ def splits(panels: Mapping[str, Mapping[str, tuple[Interval, Interval]]]) -> Fig
     return figure
 
 
-def estimate_and_ladder(panels: "Mapping[str, pandas.DataFrame]", radius: str = "4/255") -> Figure:
-    """What one gradient estimates against what attacks leave, in percent: a point a method and dose, and the identity.
-
-    panels: what a setting is called -> a table as of margin_laws.estimate_units.  radius: of the axes' labels.
-    """
-    methods = list(dict.fromkeys(name for units in panels.values() for name in units["method"]))
-    height = len(panels) * (SIDE + 0.6) + 0.1 + 0.22 * math.ceil(len(methods) / 2)
-    figure, axes = plt.subplots(len(panels), 1, figsize=(WIDTH, height), squeeze=False, layout="constrained")
-    values = [float(one) for units in panels.values() for name in ("estimate", "attacked") for one in units[name]]
-    low = min(values, default=0.0)
-    high = max(values, default=100.0)
-    room = 0.08 * (high - low) or 1.0
-    limits = low - room, high + room
-    for ax, (title, units) in zip(axes.flat, panels.items(), strict=True):
-        ax.axline((limits[0], limits[0]), slope=1, color="black", lw=1, zorder=0)
-        for method, across, up in zip(units["method"], units["estimate"], units["attacked"], strict=True):
-            look = style(method)
-            ax.plot(across, up, color=look.color, marker=look.marker, ms=7 if len(units) <= CROWD else 4, ls="none")
-        ax.set(xlim=limits, ylim=limits, aspect="equal", xlabel=f"estimate at {radius} (%)")
-        ax.set_ylabel(f"accuracy under attack of {radius} (%)")
-        ax.set_title(title, fontsize=9)
-        for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-        ax.grid(alpha=0.3)
-    figure.legend(handles=markers(methods), loc="outside lower center", ncols=2, frameon=False)
-    return figure
-
-
 def estimates_by_radius(panels: "Mapping[str, pandas.DataFrame]") -> Figure:
     """What one gradient estimates against what attacks leave, in percent, at several radii: a colour a radius.
 

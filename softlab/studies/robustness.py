@@ -1,9 +1,8 @@
-"""Chapter 6's questions to the records: data or training, where a sign turns, what decides, and AutoAttack beside.
+"""Chapter 6's questions to the records: data or training, what decides, and AutoAttack beside.
 
 cells_of("quick-confirm")[1000, 360]     # the table of networks trained on so many images for so many steps
 """
 
-import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -84,21 +83,6 @@ def effect_apart(
     seeds = [seed for seed in pairs[0][0].index if seed in pairs[1][0].index]
     parts = [rows.loc[seeds] for pair in pairs for rows in pair]
     return combined(quantity, parts, lambda a, b, c, d: (a - b) - (c - d), here)
-
-
-def turns(cells: Mapping[tuple[int, int], Effect]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Between which cells of a grid the sign of an effect turns for certain, along its rows and along its columns.
-
-    The last cell before and the first after; an effect whose interval contains zero is on neither side, nor is one of
-    fewer than three seeds, whose interval is too uncertain.
-    """
-    found = []
-    sides = {cell: one.interval.side() for cell, one in cells.items() if one.interval.n > 2}
-    for along, fixed in ((0, 1), (1, 0)):
-        for place in sorted({cell[fixed] for cell in cells}):
-            sure = sorted((at for at in sides if at[fixed] == place and sides[at]), key=lambda at: at[along])
-            found += [(low, high) for low, high in itertools.pairwise(sure) if sides[low] != sides[high]]
-    return found
 
 
 def per_doubling(cells: Cells, method: str, quantity: str, against: str | None = None) -> tuple[Interval, ...]:

@@ -15,19 +15,16 @@ from softlab.figures import (
     STYLES,
     Way,
     against,
-    angles,
     arrows,
     at_scales,
     attack_steps,
     curves,
     doses,
-    estimate_and_ladder,
     estimate_panels,
     estimates,
     estimates_by_radius,
     fields_and_outcomes,
     force_field,
-    maps,
     minus_gradient,
     needles,
     over_generalization,
@@ -44,7 +41,6 @@ from softlab.figures import (
     specification,
     splits,
     style,
-    turned,
     ways_under_attack,
 )
 from softlab.figures.style import class_colors
@@ -327,15 +323,6 @@ def test_doses_are_drawn_from_zero_on_with_their_intervals():
     plt.close(ax.figure)
 
 
-def test_maps_write_each_value_in_its_cell_and_bold_what_is_beside_zero():
-    sure = Interval(-12.0, -14.0, -10.0, 3)
-    open_one = Interval(3.0, -math.inf, math.inf, 1)
-    cells = {(250, 360): Interval(40.0, 38.0, 42.0, 3), (1000, 360): Interval(20.0, 18.0, 22.0, 3)}
-    figure = maps({"baseline": cells, "Mixup": {(250, 360): sure, (1000, 360): open_one}}, "images\nsteps")
-    written = {text.get_text(): text.get_fontweight() for ax in figure.axes for text in ax.texts}
-    assert written == {"40": "normal", "20": "normal", "-12": "bold", "+3": "normal"}
-
-
 def test_over_passes_has_a_panel_a_method_and_a_line_a_size():
     one = Interval(40.0, 37.0, 43.0, 3)
     many = Interval(20.0, 18.0, 22.0, 3)
@@ -363,14 +350,9 @@ def test_a_way_under_attack_names_the_classes_that_it_meets():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["shirt", "bag"]
 
 
-def test_steps_and_angles_have_one_scale_and_a_point_for_each_method():
+def test_steps_and_networks_have_one_scale():
     steps = attack_steps((1, 2), {"ce": {"mixup": [50, 40]}, "margin": {"mixup": [40, 30]}}, {"a": {}, "b": {}})
     assert steps.axes[0].get_ylim() == steps.axes[1].get_xlim() == (0, 55)
-    log = {"baseline": Interval(-1.0, -1.1, -0.9, 9)}
-    assert angles(log, log, {"θ": {"baseline": 0.8}}).axes[0].get_xscale() == "log"
-    assert [text.get_text() for text in turned(np.eye(2), np.array([2.0, 1.0]), np.array([1.5, 1.3]), 0.8).texts][
-        -2:
-    ] == ["δ", "θ"]
 
 
 def test_estimates_stand_in_rows_and_a_single_network_is_open():
@@ -545,14 +527,3 @@ def test_estimates_have_a_colour_a_radius_in_every_panel():
     (alone,) = (line for line in second.lines if line.get_marker() == "o")
     assert one.get_color().tolist() != four.get_color().tolist() == alone.get_color().tolist()
     plt.close(figure)
-
-
-def test_the_estimate_stands_beside_the_ladder_on_one_scale():
-    units = pandas.DataFrame({"method": ["baseline", "mixup"], "estimate": [41.0, 30.0], "attacked": [40.0, 29.0]})
-    for panels in ({"": units}, {"small": units, "large": units[:1], "none": units[:0]}):
-        figure = estimate_and_ladder(panels)
-        assert crowded(figure) == []
-        assert {ax.get_xlim() for ax in figure.axes} == {ax.get_ylim() for ax in figure.axes}
-        seen = drawn(figure.axes[0])
-        assert seen[style("mixup").color, style("mixup").marker] == [(30.0, 29.0)]
-        plt.close(figure)

@@ -172,7 +172,7 @@ def test_a_file_of_ones_own_adds_its_method_to_the_study(tmp_path, monkeypatch):
     assert len(study.doses["focal"][1]) == len([one for one in study.experiments() if one.method == "focal"]) / 5
 
 
-def test_what_was_predicted_is_drawn_in_points_and_scores_below_the_axis_are_arrows(units):
+def test_what_was_predicted_is_drawn_in_points(units):
     found = left_out(units, NAMES, "gap")
     known = Effects("gap")
     known.update({name: Effect("gap", Interval(1, 0, 2, 3), "seeds", ()) for name in units.index})
@@ -180,10 +180,6 @@ def test_what_was_predicted_is_drawn_in_points_and_scores_below_the_axis_are_arr
     assert ax.get_xlim() == ax.get_ylim()
     xs = np.concatenate([line.get_xdata() for line in ax.lines if line.get_marker() in [*"s^vDPo"]])
     assert sorted(xs) == pytest.approx(sorted(100 * found.table["predicted"]))
-    figure = figures.scores({"gap": {"shape": Interval(0.5, 0.2, 0.8, 6), "null": Interval(-7, -9, -5, 6)}})
-    markers = [line.get_marker() for line in figure.axes[0].lines]
-    assert markers.count("o") == 1
-    assert markers.count(4) == 1  # an arrow at the edge
     plt.close("all")
 
 

@@ -1,4 +1,4 @@
-"""What chapter 6 asks of records: cells, corners, turns of signs, curves, and AutoAttack beside the ladder."""
+"""What chapter 6 asks of records: cells, corners, curves, and AutoAttack beside the ladder."""
 
 import math
 
@@ -8,9 +8,9 @@ import pytest
 from test_effects import VALUES, table
 
 from softlab.studies import robustness
-from softlab.studies.effects import Effect, effects
-from softlab.studies.intervals import OPEN, Interval, two_way_interval
-from softlab.studies.robustness import effect_apart, fall_together, turns
+from softlab.studies.effects import effects
+from softlab.studies.intervals import OPEN, two_way_interval
+from softlab.studies.robustness import effect_apart, fall_together
 
 
 def test_effects_in_two_places_are_compared_seed_by_seed():
@@ -42,17 +42,6 @@ def test_effects_in_two_places_on_the_same_images_are_over_these_too():
     terms = survives.astype(float)
     assert apart.over == "seeds and images"
     assert apart.interval == two_way_interval(terms[0, 1] - terms[0, 0] - (terms[1, 1] - terms[1, 0]))
-
-
-def test_a_sign_turns_where_intervals_say_so_along_rows_and_columns():
-    def effect(mean, n=3):
-        return Effect("gap", Interval(mean, mean - 1, mean + 1, n), "seeds", ())
-
-    grid = {(1, 1): effect(-2), (2, 1): effect(0.5), (3, 1): effect(2), (1, 2): effect(-3), (3, 2): effect(-0.5)}
-    assert turns(grid) == [((1, 1), (3, 1))]
-    assert turns(grid | {(1, 2): effect(3)}) == [((1, 1), (3, 1)), ((1, 1), (1, 2))]
-    assert turns(grid | {(1, 2): effect(3, n=2)}) == [((1, 1), (3, 1))]  # of two networks no verdict
-    assert turns({}) == []
 
 
 def test_points_fall_together_on_a_curve_that_only_rises_or_only_falls():
