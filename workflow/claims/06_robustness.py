@@ -16,6 +16,7 @@ FAR = "robust, 1/255"
 LADDER = "robust, 4/255"
 HEART = "cifar10-papers"
 MANY = "fashion-heldout"
+COLOUR = "cifar10-jpeg-flip"
 SOFT = ("label_smoothing", "mixup", "cutmix")
 
 
@@ -60,6 +61,16 @@ def kept(method: str, dose: float, of: str | None = None) -> Interval:
 
 def gained(method: str, dose: float, quantity: str = "accuracy") -> Interval:
     return effects(flat(method, dose), quantity)[method].shown
+
+
+def noise(profile: str, strength: float, quantity: str = LADDER) -> Interval:
+    """What Gaussian noise on every training image does beside plain training of the same seeds."""
+    tables = [records.scales("many")[profile]]
+    if profile == "quick-confirm":
+        tables.append(records.scales("many")["quick-again"])  # ten seeds in all
+    table = pandas.concat(tables)
+    chosen = table["method"].eq("gaussian_noise") & np.isclose(table["dose"].to_numpy(float), strength)
+    return effects(table.loc[chosen | table["method"].eq("baseline")], quantity)["gaussian_noise"].shown
 
 
 def most_of_a_label() -> Interval:
@@ -270,6 +281,13 @@ CLAIMS = {
     "flat-attacked-error": Claim(lambda: gained("adversarial_training", 8 / 255, "ECE"), falls, form=SIZE),
     "flat-strong-accuracy": Claim(lambda: gained("gradient_penalty", 10.0), falls, form=SIZE),
     "flat-most-of-a-label": Claim(most_of_a_label, lambda value: abs(value.mean) < 20, form=SIZE),
+    "noise-few": Claim(lambda: noise("quick-confirm", 0.25), rises, form=SIZE),
+    "noise-few-accuracy": Claim(lambda: noise("quick-confirm", 0.25, "accuracy"), above(-1), form=WORDS),
+    "noise-many": Claim(lambda: noise(MANY, 0.12), rises, form=SIZE),
+    "noise-many-accuracy": Claim(lambda: noise(MANY, 0.12, "accuracy"), falls, digits=1, form=SIZE),
+    "noise-colour-accuracy": Claim(lambda: noise(COLOUR, 0.12, "accuracy"), falls, form=SIZE),
+    "noise-colour-near": Claim(lambda: noise(COLOUR, 0.12, ATTACK), falls, form=SIZE),
+    "noise-colour": Claim(lambda: noise(COLOUR, 0.12, FAR), rises, form=SIGNED),
     "by-heart-known": Claim(lambda: plain("training accuracy"), above(99), digits=1),
     "by-heart-left": Claim(lambda: plain(ATTACK), above(50)),
     "by-heart-smoothing": Claim(lambda: change(ATTACK, "label_smoothing"), falls, digits=1, form=SIGNED),

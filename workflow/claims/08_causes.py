@@ -92,6 +92,19 @@ def colour_gain() -> Interval:
     return max((found[method].shown for method in SOFT), key=lambda one: one.low)
 
 
+def beside_decay(profile: str, against: str = "weight_decay", outcome: str = ROBUST) -> Interval:
+    """What the penalty on length at full strength does, beside a tuned weight decay of the same seeds."""
+    core, penalties = records.scales("core")[profile], records.scales("interventions")[profile]
+    chosen = penalties["method"].eq("scale_penalty") & np.isclose(penalties["dose"].to_numpy(float), 0.1)
+    both = pandas.concat([core.loc[core["seed"].isin(penalties["seed"])], penalties.loc[chosen]])
+    return effects(both, outcome, against)["scale_penalty"].shown
+
+
+def verdict() -> Interval:
+    """1 if the declared contrasts of bound and strength say "interaction", the word of the page, else 0."""
+    return exactly(float(margin_laws.decided_by(cells()) == "interaction"))
+
+
 def bare(outcome: str, method: str) -> Interval:
     """What a method does in heads without a bias, whose cones are exact."""
     return effects(records.scales("no_bias")["quick-fp32"], outcome)[method].shown
@@ -106,6 +119,14 @@ CLAIMS = {
     "one-length": Claim(lambda: of("fixed_scale 4"), rises, form=SIGNED),
     "one-length-confidence": Claim(lambda: of("fixed_scale 4", "gap"), above(-15), form=SIZE),
     "logit-penalty": Claim(lambda: of("logit_penalty 0.01"), is_open, form=WORDS),
+    "beside-decay": Claim(lambda: beside_decay("quick-confirm"), below(10), digits=1, form=SIGNED),
+    "beside-decay-open": Claim(lambda: beside_decay("quick-confirm"), is_open, form=WORDS),
+    "beside-decay-many": Claim(lambda: beside_decay("fashion-heldout"), rises, form=SIZE),
+    "penalty-many": Claim(lambda: beside_decay("fashion-heldout", "baseline"), rises, form=SIZE),
+    "penalty-many-accuracy": Claim(
+        lambda: beside_decay("fashion-heldout", "baseline", "accuracy"), above(-0.5), form=WORDS
+    ),
+    "verdict": Claim(verdict, above(0), form=WORDS),
     "weak-loose": Claim(lambda: left(0.0001, 0.01), below(50)),
     "weak-tight": Claim(lambda: left(0.1, 0.01), below(50)),
     "strong-loose": Claim(lambda: left(0.0001, 1.0), below(50)),
