@@ -191,7 +191,7 @@ class RegularizationOnly(Regularizer):
 class AmplificationOnly(Regularizer):
     """Cross-entropy and the part of label smoothing's term that acts on errors alone (Zhou et al. 2025).
 
-    Adds -alpha/K Σ over z_n > z_y of (z_n - z_y). The loss stays above zero: the sum is at most alpha (max_n z_n - z_y),
+    Adds -alpha/K Σ over z_n > z_y of (z_n - z_y). The loss stays above zero: that is at most alpha (max_n z_n - z_y),
     which cross-entropy exceeds.
     """
 

@@ -116,7 +116,7 @@ def test_maxsup_is_the_formula_of_its_authors(logits, labels):
 
 
 def test_each_part_of_label_smoothing_alone_by_hand():
-    """K = 3, y = 0, z = (2, 3.5, -1), α = .3: below the true class only the third, by 3; above it the second, by 1.5."""
+    """z = (2, 3.5, -1), the first true, α = .3: below it only the third, by 3; above it the second, by 1.5."""
     z = torch.tensor([[2.0, 3.5, -1.0]])
     target = torch.eye(3)[:1]
     plain = -z.log_softmax(1)[:, 0]
