@@ -8,7 +8,7 @@ import pandas
 
 from claims import SIGNED, SIZE, WORDS, Claim, above, below, exactly, falls, is_open, rises
 from softlab.studies import another_slope, margin_laws, prediction, records
-from softlab.studies.effects import Effects, effects
+from softlab.studies.effects import Effects, averages, effects
 from softlab.studies.intervals import Interval, t_interval
 
 ROBUST = "robust, 4/255"
@@ -60,6 +60,22 @@ def by_hand(method: str, tau: float) -> Interval:
     rows = another_slope.recorded("quick-fp32")
     chosen = rows.loc[(rows["method"] == method) & np.isclose(rows["tau"].to_numpy(float), tau)]
     return t_interval(100 * chosen[ROBUST].to_numpy(float))
+
+
+def cell(alpha: float, strength: float) -> Interval:
+    """Mean length of the logits with one bound and one strength of the scale penalty."""
+    table = records.scales("bound_or_strength")["quick-fp32"]
+    chosen = np.isclose(table["alpha"].to_numpy(float), alpha) & np.isclose(table["strength"].to_numpy(float), strength)
+    return t_interval(np.exp(table.loc[chosen, SHORT].to_numpy(float))).of(table, "length of the logits")
+
+
+def one_curve() -> Interval:
+    """How many points label-smoothed networks lie off the plain ones' curve, at their margin over slope, at most."""
+    means = another_slope.recorded("quick-fp32").groupby(["method", "tau"])[["log first-order radius", ROBUST]].mean()
+    plain = means.loc["baseline"].sort_values("log first-order radius").to_numpy()
+    radius, survived = means.loc["label_smoothing"].to_numpy().T
+    apart = 100 * np.abs(survived - np.interp(radius, *plain.T))
+    return exactly(float(apart.max()), len(apart))
 
 
 def monotone() -> Interval:
@@ -127,6 +143,11 @@ CLAIMS = {
         lambda: beside_decay("fashion-heldout", "baseline", "accuracy"), above(-0.5), form=WORDS
     ),
     "verdict": Claim(verdict, above(0), form=WORDS),
+    "plain-gap": Claim(lambda: averages(records.scales("core")["quick-confirm"], "gap")["baseline"].scaled(100), rises),
+    "smoothing-loss": Claim(lambda: of("label_smoothing 0.1"), falls, form=SIZE),
+    "weak-tight-length": Claim(lambda: cell(0.1, 0.01), below(5.5), digits=1),
+    "strong-loose-length": Claim(lambda: cell(0.0001, 1.0), above(7.5), digits=1),
+    "one-curve": Claim(one_curve, below(2.5)),
     "weak-loose": Claim(lambda: left(0.0001, 0.01), below(50)),
     "weak-tight": Claim(lambda: left(0.1, 0.01), below(50)),
     "strong-loose": Claim(lambda: left(0.0001, 1.0), below(50)),
