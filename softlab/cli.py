@@ -81,17 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", type=Path, help="the page to write (METHOD.report.html)")
     report.set_defaults(run=_report)
 
-    examine = commands.add_parser("examine", help="what the lenses say about a network trained elsewhere")
-    examine.add_argument("weights", metavar="WEIGHTS.safetensors", help="weights of a torchvision network")
-    examine.add_argument("--architecture", required=True, metavar="NAME", help="as torchvision calls it: resnet18, …")
-    about = "FOLDER/<class>/<image>, read as colour; pixels as they lie in the file: EXIF orientation is not applied"
-    examine.add_argument("--images", required=True, metavar="FOLDER", help=about)
-    examine.add_argument("--head", help="the linear layer that gives the logits (found)")
-    examine.add_argument("--size", type=_count, metavar="PIXELS", help="resize all images to PIXELS × PIXELS")
-    for name, default in (("--mean", [0.0]), ("--std", [1.0])):
-        examine.add_argument(name, type=float, nargs=3, default=default, help="of each channel (no normalisation)")
-    examine.add_argument("--out", type=Path, help="the page to write (WEIGHTS.examination.html)")
-    examine.set_defaults(run=_examine)
+    _add_examine(commands)
 
     claims = commands.add_parser("claims", help="the book's laws, what the papers say, and what is on record")
     claims.add_argument("names", nargs="*", metavar="NAME", help="to show in full (all, in one line each)")
@@ -106,6 +96,27 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--store", help="where runs are kept")
     runs.set_defaults(run=_runs)
     return parser
+
+
+def _add_examine(commands) -> None:
+    """The options of `softlab examine`."""
+    examine = commands.add_parser(
+        "examine", help="what the lenses say about a network trained elsewhere, or predictions"
+    )
+    examine.add_argument("weights", metavar="WEIGHTS.safetensors", nargs="?", help="weights of a torchvision network")
+    examine.add_argument("--architecture", metavar="NAME", help="as torchvision calls it: resnet18, …")
+    about = "FOLDER/<class>/<image>, read as colour; pixels as they lie in the file: EXIF orientation is not applied"
+    examine.add_argument("--images", metavar="FOLDER", help=about)
+    examine.add_argument("--head", help="the linear layer that gives the logits (found)")
+    examine.add_argument("--size", type=_count, metavar="PIXELS", help="resize all images to PIXELS × PIXELS")
+    for name, default in (("--mean", [0.0]), ("--std", [1.0])):
+        examine.add_argument(name, type=float, nargs=3, default=default, help="of each channel (no normalisation)")
+    only = examine.add_argument_group("predictions without their network (.npy, .npz, .csv)")
+    only.add_argument("--logits", metavar="FILE", help="a row for each image, a column for each class")
+    only.add_argument("--probs", metavar="FILE", help="the same, probabilities")
+    only.add_argument("--labels", metavar="FILE", help="classes from 0 on, or their names (in the same file)")
+    examine.add_argument("--out", type=Path, help="the page to write (WEIGHTS.examination.html)")
+    examine.set_defaults(run=_examine)
 
 
 def _count(text: str) -> int:
@@ -276,6 +287,43 @@ def _report(options) -> None:
 
 
 def _examine(options) -> None:
+    page = options.out
+    if page and (page.suffix.lower() not in (".html", ".htm") or page.is_dir()):  # known before minutes of work
+        raise SoftlabError(f"--out is a file that ends in .html, not {str(page)!r}")
+    if options.logits or options.probs:
+        found = _examined_predictions(options)
+        source = options.logits or options.probs
+    else:
+        found = _examined_network(options)
+        source = options.weights
+    print(*found.findings(), sep="\n")
+    print(f"all numbers: {found.save(page or f'{Path(source).stem}.examination.html')}")
+
+
+def _examined_predictions(options):
+    """What the predictions say that `examine` was given."""
+    beside = {"WEIGHTS": options.weights, "--images": options.images, "--architecture": options.architecture}
+    beside |= {"--probs": options.probs} if options.logits else {}
+    for name, value in beside.items():
+        if value:
+            one = "--logits" if options.logits else "--probs"
+            raise SoftlabError(f"give {one} or {name}, not both: predictions are examined without their network")
+
+    from softlab.notebook import predictions
+    from softlab.notebook.examination import of_predictions
+
+    path = options.logits or options.probs
+    return of_predictions(predictions.from_files(path, options.labels, probabilities=bool(options.probs)))
+
+
+def _examined_network(options):
+    """What the lenses say of the network that `examine` was given."""
+    if not options.weights:
+        raise SoftlabError("give WEIGHTS.safetensors with --architecture and --images, or predictions: --logits FILE")
+    for name in ("architecture", "images"):
+        if not getattr(options, name):
+            raise SoftlabError(f"a network needs --{name} {'NAME' if name == 'architecture' else 'FOLDER'}")
+
     from softlab.notebook import foreign
     from softlab.notebook.examination import examine
     from softlab.training import loop
@@ -283,9 +331,7 @@ def _examine(options) -> None:
     given = foreign.from_files(options.weights, options.architecture, options.images, options.size)
     model = given.model.to(loop.choose_device())
     found = examine(model, given.images, given.labels, head=options.head, mean=options.mean, std=options.std)
-    found = dataclasses.replace(found, notes=found.notes + given.notes)
-    print(*found.findings(), sep="\n")
-    print(f"all numbers: {found.save(options.out or f'{Path(options.weights).stem}.examination.html')}")
+    return dataclasses.replace(found, notes=found.notes + given.notes)
 
 
 def _claims(options) -> None:

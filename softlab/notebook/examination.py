@@ -1,8 +1,9 @@
 """What the lenses say about any classifier whose logits come from a linear layer, also one that softlab did not build.
 
-seen = examine(model, images, labels)   # the model is left exactly as it was
-seen                                    # in a notebook: findings and a table
-seen.save("network.html")               # one page that asks no other host for anything
+seen = examine(model, images, labels)        # the model is left exactly as it was
+seen = examine_predictions(logits, labels)   # without a network: calibration, temperature, order of confidences
+seen                                         # in a notebook: findings and a table
+seen.save("network.html")                    # one page that asks no other host for anything
 """
 
 import math
@@ -22,11 +23,11 @@ from torch import Tensor, nn
 
 from softlab import figures, provenance
 from softlab.errors import SoftlabError
-from softlab.lenses import calibration
+from softlab.lenses import calibration, geometry, selective, steepness
 from softlab.lenses.attacks.ascent import device_of
-from softlab.notebook import foreign, pages
+from softlab.notebook import foreign, pages, predictions
 from softlab.notebook.chapter import table
-from softlab.numbers.look import applied, together
+from softlab.numbers.look import LookAtPredictions, applied, together
 from softlab.numbers.quantities import LENSES, QUANTITIES, RADII, REACHES, Look, Samples
 from softlab.representation import Representation
 from softlab.studies.intervals import t_interval
@@ -35,14 +36,21 @@ from softlab.training.data import split_test
 PIXELS = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 NOTHING = 1e-6  # a margin or a slope below it is no number to speak of, as of a network that always says the same
 PER_CLASS = 4  # images for each class that occurs: one for fitting, three to score
+OF_PREDICTIONS = ("calibrated", "ranked")  # lenses that ask for nothing but logits and labels
+NETWORK_NEEDED = (
+    "Only the predictions were given. How steep the logits are, how far attacks carry and what corruptions cost takes "
+    "the network and its images; cones, lengths of features and cosines to class centres take its features and its "
+    "last layer: softlab examine WEIGHTS.safetensors --architecture NAME --images FOLDER."
+)
 
 
 @dataclass(frozen=True)
 class Examination:
     """A network's numbers, in the units of QUANTITIES, and what they say.
 
-    name: the network's class.  head: name of the layer that gives the logits.  tested: the images scored, of which
-    `attacked` met attacks; `fitted` others gave the temperature.  problems: name of a lens -> why it could not be
+    name: the network's class.  head: name of the layer that gives the logits; empty where only predictions were given.
+    tested: the images scored, of which `attacked` met attacks; `fitted` others gave the temperature, whose 95 %
+    interval over images is `interval` (NaN where there is none).  problems: name of a lens -> why it could not be
     applied.  warnings: what lenses and attacks warned of.  notes: what was decided about network and files.
     """
 
@@ -55,6 +63,7 @@ class Examination:
     attacked: int
     tested: Representation = field(repr=False)
     notes: tuple[str, ...] = ()
+    interval: tuple[float, float] = (math.nan, math.nan)
 
     def findings(self) -> list[str]:
         """A few sentences, none of which says more than the images can tell; then notes, what failed, and warnings."""
@@ -73,7 +82,7 @@ class Examination:
                 f"{100 * float(one.mean()):.1f} % where it is {name}"
                 for name, one in (("right", right), ("wrong", wrong))
             )
-            texts.append(f"Its confidence {tells} right from wrong: it is {surely}, on average.")
+            texts.append(f"Its confidence {tells} right from wrong: it is {surely}, on average.{self._selected()}")
         if "apex ratio" in percent:
             apex = f"{self.numbers['apex ratio']:.3f} times the mean length of what the head sees of a feature"
             where = f" Class regions are cones around one point, {apex} from the origin."
@@ -90,6 +99,7 @@ class Examination:
                 f"{percent['corrupted']} %."
             )
         texts += self.notes
+        texts += [] if self.head else [NETWORK_NEEDED]
         texts += [f"Not computed ({lens}): {why}." for lens, why in self.problems.items()]
         return texts + [f"Warning: {text}." for text in self.warnings]
 
@@ -118,8 +128,33 @@ class Examination:
             0: "Over- and underconfident in different places: confidence minus accuracy is {} points on average.",
         }[gap.side()].format(gap.text())
         by = f"{self.numbers['temperature']:.2f}"
+        if math.isfinite(self.interval[0]):
+            by += f" (95 % interval over images {self.interval[0]:.2f} to {self.interval[1]:.2f})"
         remedy = f"Divide the logits by {by}: that" if after < before else f"No temperature mends that: the best, {by},"
-        return f"{leaning} {remedy} takes the ECE from {before:.1f} % to {after:.1f} %."
+        return f"{leaning} {remedy} takes the ECE from {before:.1f} % to {after:.1f} %{self._likelihood()}."
+
+    def _likelihood(self) -> str:
+        """What the temperature does to the likelihood, with an interval over images."""
+        if "NLL at T" not in self.numbers:
+            return ""
+        labels = self.tested.labels
+        cooled = calibration.nll_terms(self.tested.logits / self.numbers["temperature"], labels)
+        moved = t_interval((cooled - calibration.nll_terms(self.tested.logits, labels)).numpy())
+        before, after = (self.numbers[name] for name in ("NLL", "NLL at T"))
+        clear = "" if moved.side() else ", which may be chance"
+        return f", and the NLL from {before:.3f} to {after:.3f} ({moved.text(3, sign=True)}{clear}); no answer changes"
+
+    def _selected(self) -> str:
+        """What is gained by answering only where it is sure."""
+        if "AURC" not in self.numbers:
+            return ""
+        confidence = self.tested.logits.softmax(1).amax(1)
+        risk = 100 * selective.risk_coverage(confidence, self.tested.correct)[1]
+        half = float(risk[(len(risk) - 1) // 2])
+        return (
+            f" If it answered only the half that it is surest of, it would be wrong on {half:.1f} % instead of "
+            f"{float(risk[-1]):.1f} %; averaged over all such shares, {100 * self.numbers['AURC']:.2f} % (AURC)."
+        )
 
     def _margin_and_slope(self) -> str:
         """How sure, how steep, how far, as geometric means; and what that says of attacks before there is one."""
@@ -146,24 +181,37 @@ class Examination:
         return table(rows, corner=["chapter", "quantity"]).T
 
     def figure(self) -> Figure:
-        """A reliability diagram, and accuracy against the radius of attacks."""
+        """A reliability diagram, and accuracy against the radius of attacks; without a network, risk and coverage."""
         figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3.3), layout="constrained")
         curve = calibration.reliability(self.tested.logits.softmax(1), self.tested.labels)
         figures.reliability(curve, self.name, left)
-        under = [self.numbers.get(name, np.nan) for name in ("accuracy", *(f"robust, {r}/255" for r in RADII))]
         look = figures.style(self.name)
-        right.plot([0, *RADII], 100 * np.array(under), color=look.color, marker=look.marker, ms=5)
-        right.set(xlabel="radius of the attack (255ths)", ylabel="accuracy (%)", ylim=(-2, 102), title="under attack")
+        if self.attacked:
+            under = [self.numbers.get(name, np.nan) for name in ("accuracy", *(f"robust, {r}/255" for r in RADII))]
+            right.plot([0, *RADII], 100 * np.array(under), color=look.color, marker=look.marker, ms=5)
+            right.set(xlabel="radius of the attack (255ths)", ylabel="accuracy (%)", ylim=(-2, 102))
+            right.set_title("under attack")
+        else:
+            confidence = self.tested.logits.softmax(1).amax(1)
+            coverage, risk = selective.risk_coverage(confidence, self.tested.correct)
+            right.plot(100 * coverage, 100 * risk, color=look.color)
+            right.set(xlabel="answered, the surest first (%)", ylabel="of these wrong (%)", xlim=(0, 100))
+            right.set_ylim(bottom=0)
+            right.set_title("answering only when sure")
         right.grid(alpha=0.3)
         return figure
 
     def save(self, path: str | Path) -> Path:
         """Write all of it as one self-contained HTML page, to a file that ends in .html."""
-        shown = f"Reliability diagram of {self.name}, and its accuracy against the radius of attacks"
+        beside = (
+            "its accuracy against the radius of attacks" if self.attacked else "its error against how much it answers"
+        )
+        shown = f"Reliability diagram of {self.name}, and {beside}"
         made = ", ".join(f"{key} {value}" for key, value in provenance.environment("").items() if value)
-        about = f"The logits come from the layer {self.head!r}. Made on {time.strftime('%Y-%m-%d')} with {made}."
+        source = f"The logits come from the layer {self.head!r}." if self.head else "Predictions and labels were given."
+        about = f"{source} Made on {time.strftime('%Y-%m-%d')} with {made}."
         parts = [*self.findings(), (self.figure(), shown), self.table(), about]
-        return pages.save_page(path, f"{self.name}: what the lenses say", parts)
+        return pages.save_page(path, f"{self.name}: what the {'lenses' if self.head else 'predictions'} say", parts)
 
     def _repr_html_(self) -> str:
         return pages.to_html([*self.findings(), self.table()])
@@ -204,7 +252,7 @@ def examine(
         torch.default_generator.manual_seed(0)  # for a network that draws in evaluation mode too
         images, labels = _checked(images, labels)
         network = foreign.adapt(model, images, head, mean, std)
-        fit, scored = split_test(labels)
+        fit, scored = split(labels)
         fitting, scoring = ((images[rows], labels[rows]) for rows in (fit, scored))
         samples = Samples(fitting if reference is None else _checked(*reference), fitting, scoring, attacked, steps)
         classes = network.layer.out_features
@@ -218,18 +266,96 @@ def examine(
         for part in (look.tested, look.fitted, look.reference):
             foreign.check_on_all(network, part)
         said = together([applied(lens, look) for lens in LENSES.values()])
-    told = (str(one.message) for one in warned if Path(one.filename).is_relative_to(provenance.PACKAGE))
-    told = tuple(dict.fromkeys(told))
+        interval = calibration.temperature_interval(look.fitted.logits, look.fitted.labels, look.temperature)
     attacked = len(scored[:attacked])
     notes = ()
     if not network.relation.plain:
         made = network.relation.text(network.name)
         notes = (f"The model's logits are {made}: weight and bias, as the lenses see them, have that folded in.",)
-    values = said.values
-    problems = said.problems
     return Examination(
-        type(model).__name__, network.name, values, problems, told, len(fit), attacked, look.tested, notes
+        name=type(model).__name__,
+        head=network.name,
+        numbers=said.values,
+        problems=said.problems,
+        warnings=_said(warned),
+        fitted=len(fit),
+        attacked=attacked,
+        tested=look.tested,
+        notes=notes,
+        interval=interval,
     )
+
+
+def examine_predictions(
+    logits: object, labels: object, *, probabilities: bool = False, name: str = "predictions"
+) -> Examination:
+    """What a network's predictions alone say: calibration, the best temperature, the order of confidences.
+
+    logits: (N, K), or with `probabilities` these, on images that the network was not trained on; tensors or arrays.
+    labels: (N,), whole numbers from 0 to K - 1.  name: of the network, for the page.
+    A class-balanced quarter, at most 1,000, is for fitting the temperature; the rest is scored. The numbers are those
+    that `examine` finds where the network and its images are at hand.  Raises SoftlabError for wrong input.
+    """
+    return of_predictions(predictions.from_arrays(logits, labels, probabilities, name))
+
+
+def of_predictions(given: predictions.Predictions) -> Examination:
+    """The same, of predictions that are read and checked."""
+    fit, scored = split(given.labels)
+    fitted, tested = (
+        Representation(given.logits.new_zeros(len(rows), 0), given.logits[rows], given.labels[rows])
+        for rows in (fit, scored)
+    )
+    look = LookAtPredictions(fitted, tested)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        said = together([applied(LENSES[name], look) for name in OF_PREDICTIONS])
+        interval = calibration.temperature_interval(fitted.logits, fitted.labels, look.temperature)
+    values = {"accuracy": tested.accuracy, **said.values, **_of_logits(tested.logits)}
+    return Examination(
+        name=given.name,
+        head="",
+        numbers={name: values[name] for name in QUANTITIES if name in values},
+        problems=said.problems,
+        warnings=_said(warned),
+        fitted=len(fit),
+        attacked=0,
+        tested=tested,
+        notes=given.notes,
+        interval=interval,
+    )
+
+
+def _of_logits(logits: Tensor) -> dict[str, float]:
+    """Quantities of logits (N, K) alone, each image's known up to a constant."""
+    margin = steepness.margin(logits).double().clamp(min=1e-9)
+    length = steepness.length(logits).double().clamp(min=1e-9)
+    return {
+        "mean confidence": float(logits.softmax(1).amax(1).mean()),
+        "alignment": float(geometry.alignment(logits).mean()) if steepness.length(logits).all() else math.nan,
+        "log margin": float(margin.log().mean()),
+        "log length": float(length.log().mean()),
+    }
+
+
+def split(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows for fitting, a quarter, at most 1,000, and those to score; class-balanced as `split_test` has it.
+
+    Where that would leave less than half of a class to score, as it is rare, rows are drawn whatever their class, so
+    that both parts have the classes as often as they come.
+    """
+    fit, scored = split_test(labels)
+    _, place, count = labels.unique(return_inverse=True, return_counts=True)
+    if (2 * place[fit].bincount(minlength=len(count)) > count).any():
+        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+        return order[: len(fit)], order[len(fit) :]
+    return fit, scored
+
+
+def _said(warned: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
+    """What the package itself warned of, each thing once."""
+    told = (str(one.message) for one in warned if Path(one.filename).is_relative_to(provenance.PACKAGE))
+    return tuple(dict.fromkeys(told))
 
 
 def _checked(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
