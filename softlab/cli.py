@@ -108,6 +108,7 @@ def _add_examine(commands) -> None:
     about = "FOLDER/<class>/<image>, read as colour; pixels as they lie in the file: EXIF orientation is not applied"
     examine.add_argument("--images", metavar="FOLDER", help=about)
     examine.add_argument("--head", help="the linear layer that gives the logits (found)")
+    examine.add_argument("--output", help="which of the things that the network returns are its logits (found)")
     examine.add_argument("--size", type=_count, metavar="PIXELS", help="resize all images to PIXELS × PIXELS")
     for name, default in (("--mean", [0.0]), ("--std", [1.0])):
         examine.add_argument(name, type=float, nargs=3, default=default, help="of each channel (no normalisation)")
@@ -324,13 +325,14 @@ def _examined_network(options):
         if not getattr(options, name):
             raise SoftlabError(f"a network needs --{name} {'NAME' if name == 'architecture' else 'FOLDER'}")
 
-    from softlab.notebook import foreign
+    from softlab.notebook import network_files
     from softlab.notebook.examination import examine
     from softlab.training import loop
 
-    given = foreign.from_files(options.weights, options.architecture, options.images, options.size)
+    given = network_files.from_files(options.weights, options.architecture, options.images, options.size)
     model = given.model.to(loop.choose_device())
-    found = examine(model, given.images, given.labels, head=options.head, mean=options.mean, std=options.std)
+    logits = {"head": options.head, "output": options.output}
+    found = examine(model, given.images, given.labels, **logits, mean=options.mean, std=options.std)
     return dataclasses.replace(found, notes=found.notes + given.notes)
 
 

@@ -25,7 +25,7 @@ from softlab import figures, provenance
 from softlab.errors import SoftlabError
 from softlab.lenses import calibration, geometry, selective, steepness
 from softlab.lenses.attacks.ascent import device_of
-from softlab.notebook import foreign, pages, predictions
+from softlab.notebook import foreign, heads, pages, predictions
 from softlab.notebook.chapter import table
 from softlab.numbers.look import LookAtPredictions, applied, together
 from softlab.numbers.quantities import LENSES, QUANTITIES, RADII, REACHES, Look, Samples
@@ -223,6 +223,7 @@ def examine(
     labels: Tensor,
     *,
     head: str | nn.Module | None = None,
+    output: str | int | None = None,
     reference: tuple[Tensor, Tensor] | None = None,
     mean: Sequence[float] = (0.0,),
     std: Sequence[float] = (1.0,),
@@ -232,7 +233,9 @@ def examine(
     """Look at a network through the lenses of chapters 2 to 6. A copy is looked at; the network stays as it was.
 
     images: (N, C, H, W), uint8 or float in [0, 1].  labels: (N,) int64, the network's own numbers of the classes.
-    head: the linear layer that gives the logits, by name or itself (None: the one whose output is the model's).
+    head: the linear layer or convolution that gives the logits, by name or itself (None: it is looked for).
+    output: which of the things that the model returns are its logits, by name or place (None: `logits`, or the only
+    one that a layer gives).
     reference: images and labels for class means and radii, usually of training (None: those for fitting).
     mean, std: (C,), a normalisation that the model does not own: attacks act on images in [0, 1].
     attacked, steps: how many images meet attacks, and of how many steps.
@@ -251,11 +254,11 @@ def examine(
         warnings.simplefilter("always")
         torch.default_generator.manual_seed(0)  # for a network that draws in evaluation mode too
         images, labels = _checked(images, labels)
-        network = foreign.adapt(model, images, head, mean, std)
+        network = foreign.adapt(model, images, head, mean, std, output)
         fit, scored = split(labels)
         fitting, scoring = ((images[rows], labels[rows]) for rows in (fit, scored))
         samples = Samples(fitting if reference is None else _checked(*reference), fitting, scoring, attacked, steps)
-        classes = network.layer.out_features
+        classes = network.head.out_features
         strange = set(torch.cat([labels, samples.reference[1]]).tolist()) - set(range(classes))
         if strange:
             there = f"there are labels {sorted(strange)[:3]}"
@@ -268,10 +271,6 @@ def examine(
         said = together([applied(lens, look) for lens in LENSES.values()])
         interval = calibration.temperature_interval(look.fitted.logits, look.fitted.labels, look.temperature)
     attacked = len(scored[:attacked])
-    notes = ()
-    if not network.relation.plain:
-        made = network.relation.text(network.name)
-        notes = (f"The model's logits are {made}: weight and bias, as the lenses see them, have that folded in.",)
     return Examination(
         name=type(model).__name__,
         head=network.name,
@@ -281,9 +280,27 @@ def examine(
         fitted=len(fit),
         attacked=attacked,
         tested=look.tested,
-        notes=notes,
+        notes=_of_network(network),
         interval=interval,
     )
+
+
+def _of_network(network: foreign.Adapted) -> tuple[str, ...]:
+    """What was decided about a network's logits, where that is not plain."""
+    relation = network.relation
+    notes = []
+    if relation.place:
+        place = heads.place_name(relation.place)
+        notes.append(f"Of the things that the model returns, {place!r} was taken for its logits.")
+    if not relation.plain:
+        made = relation.text(network.name)
+        notes.append(f"The model's logits are {made}: weight and bias, as the lenses see them, have that folded in.")
+    if isinstance(network.layer, nn.Conv2d):
+        notes.append(
+            f"The layer {network.name!r} is a convolution: a feature is its input averaged over positions, or all of "
+            "its input where it sees that at once."
+        )
+    return tuple(notes)
 
 
 def examine_predictions(
