@@ -103,19 +103,26 @@ def _add_examine(commands) -> None:
     examine = commands.add_parser(
         "examine", help="what the lenses say about a network trained elsewhere, or predictions"
     )
-    examine.add_argument("weights", metavar="WEIGHTS.safetensors", nargs="?", help="weights of a torchvision network")
-    examine.add_argument("--architecture", metavar="NAME", help="as torchvision calls it: resnet18, …")
-    about = "FOLDER/<class>/<image>, read as colour; pixels as they lie in the file: EXIF orientation is not applied"
-    examine.add_argument("--images", metavar="FOLDER", help=about)
+    examine.add_argument("weights", metavar="WEIGHTS.safetensors", nargs="?", help="weights of a network")
+    about = "as torchvision calls it, or timm, where that is installed: resnet18, timm/resnet18.a1_in1k, …"
+    examine.add_argument("--architecture", metavar="NAME", help=about)
+    about = (
+        "FOLDER/<class>/<image>, a .csv with columns path and label, an .npz with images and labels, or an .npy; read "
+    )
+    about += "as colour; pixels as they lie in the file: EXIF orientation is not applied"
+    examine.add_argument("--images", metavar="PATH", help=about)
     examine.add_argument("--head", help="the linear layer that gives the logits (found)")
     examine.add_argument("--output", help="which of the things that the network returns are its logits (found)")
     examine.add_argument("--size", type=_count, metavar="PIXELS", help="resize all images to PIXELS × PIXELS")
-    for name, default in (("--mean", [0.0]), ("--std", [1.0])):
-        examine.add_argument(name, type=float, nargs=3, default=default, help="of each channel (no normalisation)")
+    for name in ("--mean", "--std"):
+        examine.add_argument(name, type=float, nargs=3, help="of each channel (timm's own, else no normalisation)")
+    about = "how many images meet attacks (100); 0: neither attacks nor corruptions are tried, which is quick"
+    examine.add_argument("--attacked", type=_whole, default=100, metavar="COUNT", help=about)
+    examine.add_argument("--device", help="cpu, cuda, cuda:1, mps (a GPU if there is one)")
     only = examine.add_argument_group("predictions without their network (.npy, .npz, .csv)")
     only.add_argument("--logits", metavar="FILE", help="a row for each image, a column for each class")
     only.add_argument("--probs", metavar="FILE", help="the same, probabilities")
-    only.add_argument("--labels", metavar="FILE", help="classes from 0 on, or their names (in the same file)")
+    only.add_argument("--labels", metavar="FILE", help="of these or of --images: classes from 0 on, or names")
     examine.add_argument("--out", type=Path, help="the page to write (WEIGHTS.examination.html)")
     examine.set_defaults(run=_examine)
 
@@ -125,6 +132,11 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
     return int(text)
+
+
+def _whole(text: str) -> int:
+    """A whole number from 0, for argparse."""
+    return 0 if text == "0" else _count(text)
 
 
 def _assignments(given: list[str], option: str, kind: str, text: tuple[str, ...] = ()) -> dict[str, object]:
@@ -323,17 +335,21 @@ def _examined_network(options):
         raise SoftlabError("give WEIGHTS.safetensors with --architecture and --images, or predictions: --logits FILE")
     for name in ("architecture", "images"):
         if not getattr(options, name):
-            raise SoftlabError(f"a network needs --{name} {'NAME' if name == 'architecture' else 'FOLDER'}")
+            raise SoftlabError(f"a network needs --{name} {'NAME' if name == 'architecture' else 'PATH'}")
 
-    from softlab.notebook import network_files
+    from softlab.notebook import network_files, pictures
     from softlab.notebook.examination import examine
     from softlab.training import loop
 
-    given = network_files.from_files(options.weights, options.architecture, options.images, options.size)
-    model = given.model.to(loop.choose_device())
-    logits = {"head": options.head, "output": options.output}
-    found = examine(model, given.images, given.labels, **logits, mean=options.mean, std=options.std)
-    return dataclasses.replace(found, notes=found.notes + given.notes)
+    device = loop.choose_device(options.device)
+    architecture = network_files.architecture_of(options.architecture)
+    given = network_files.network_of(options.weights, architecture)
+    classes = network_files.classes_of(given.model)
+    images = pictures.from_path(options.images, classes, options.labels, options.size or architecture.size)
+    settings = {"head": options.head, "output": options.output, "attacked": options.attacked, "progress": True}
+    settings |= {"mean": options.mean or architecture.mean, "std": options.std or architecture.std}
+    found = examine(given.model.to(device), images.pictures, images.labels, **settings)
+    return dataclasses.replace(found, notes=found.notes + given.notes + images.notes)
 
 
 def _claims(options) -> None:

@@ -97,6 +97,26 @@ def read_table(path: Path) -> Table:
     return Table(named, frame)
 
 
+def read_labels(path: Path) -> np.ndarray:
+    """What a file of labels holds."""
+    if path.suffix.lower() == ".npy":
+        return read_npy(path)
+    if path.suffix.lower() == ".npz":
+        found = read_named(path, LABELS)
+        assert found is not None  # else an error was raised
+        return found
+    table = read_table(path)
+    if len(table.frame.columns) == 1:
+        name = table.frame.columns[0]
+        if table.named and name.lower() not in LABELS:
+            raise SoftlabError(f"{path}: its only column is {name!r}: name it label, or leave the first line out")
+        return table.frame[name].to_numpy()
+    name = column_of(table, LABELS) if table.named else None
+    if name is None:
+        raise SoftlabError(f"{path} has {len(table.frame.columns)} columns: name the one with the labels label")
+    return table.frame[name].to_numpy()
+
+
 def column_of(table: Table, wanted: tuple[str, ...]) -> str | None:
     """The first column of a table that has one of these names, in any case of letters."""
     lowered = {name.lower(): name for name in reversed(table.frame.columns)}

@@ -7,11 +7,13 @@ seen.save("network.html")                    # one page that asks no other host 
 """
 
 import math
+import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,11 +24,14 @@ from scipy import stats
 from torch import Tensor, nn
 
 from softlab import figures, provenance
+from softlab.batches import as_pixels
 from softlab.errors import SoftlabError
 from softlab.lenses import calibration, geometry, selective, steepness
 from softlab.lenses.attacks.ascent import device_of
 from softlab.notebook import foreign, heads, pages, predictions
+from softlab.notebook import progress as seconds
 from softlab.notebook.chapter import table
+from softlab.notebook.pictures import Pictures
 from softlab.numbers.look import LookAtPredictions, applied, together
 from softlab.numbers.quantities import LENSES, QUANTITIES, RADII, REACHES, Look, Samples
 from softlab.representation import Representation
@@ -219,7 +224,7 @@ class Examination:
 
 def examine(
     model: nn.Module,
-    images: Tensor,
+    images: Tensor | Pictures,
     labels: Tensor,
     *,
     head: str | nn.Module | None = None,
@@ -229,16 +234,19 @@ def examine(
     std: Sequence[float] = (1.0,),
     attacked: int = 100,
     steps: int = 20,
+    progress: bool = False,
 ) -> Examination:
     """Look at a network through the lenses of chapters 2 to 6. A copy is looked at; the network stays as it was.
 
-    images: (N, C, H, W), uint8 or float in [0, 1].  labels: (N,) int64, the network's own numbers of the classes.
+    images: (N, C, H, W), uint8 or float in [0, 1], or Pictures, which are read as they are looked at.  labels: (N,)
+    int64, the network's own numbers of the classes.
     head: the linear layer or convolution that gives the logits, by name or itself (None: it is looked for).
     output: which of the things that the model returns are its logits, by name or place (None: `logits`, or the only
     one that a layer gives).
     reference: images and labels for class means and radii, usually of training (None: those for fitting).
     mean, std: (C,), a normalisation that the model does not own: attacks act on images in [0, 1].
-    attacked, steps: how many images meet attacks, and of how many steps.
+    attacked, steps: how many images meet attacks, and of how many steps; 0: neither attacks nor corruptions are tried.
+    progress: say on the standard error how long it takes, before, and show a bar.
     A class-balanced quarter of the images, at most 1,000, is for fitting the temperature; the rest is scored.
     Raises SoftlabError for wrong input, and for a network of which no linear layer gives the logits.
     """
@@ -253,10 +261,10 @@ def examine(
     ):
         warnings.simplefilter("always")
         torch.default_generator.manual_seed(0)  # for a network that draws in evaluation mode too
-        images, labels = _checked(images, labels)
-        network = foreign.adapt(model, images, head, mean, std, output)
+        pixels, labels = _checked(images, labels)
+        network = foreign.adapt(model, pixels, head, mean, std, output)
         fit, scored = split(labels)
-        fitting, scoring = ((images[rows], labels[rows]) for rows in (fit, scored))
+        fitting, scoring = ((_some(pixels, rows), labels[rows]) for rows in (fit, scored))
         samples = Samples(fitting if reference is None else _checked(*reference), fitting, scoring, attacked, steps)
         classes = network.head.out_features
         strange = set(torch.cat([labels, samples.reference[1]]).tolist()) - set(range(classes))
@@ -264,11 +272,24 @@ def examine(
             there = f"there are labels {sorted(strange)[:3]}"
             raise SoftlabError(f"the network's classes are 0 to {classes - 1}, but {there}")
         look = Look(network, samples)
-        if not look.tested.logits.isfinite().all():
-            raise SoftlabError("the network is broken: some of its logits are not finite")
-        for part in (look.tested, look.fitted, look.reference):
-            foreign.check_on_all(network, part)
-        said = together([applied(lens, look) for lens in LENSES.values()])
+        lenses = [one for one in LENSES.values() if one.clean or attacked]
+        planned = seconds.passes(look, lenses)
+        if progress:
+            each = seconds.seconds_for(network, as_pixels(pixels[: min(8, len(pixels))].to(device)))
+            takes = seconds.estimate(each * sum(planned.values()))
+            met = f"{attacked} of them attacked" if attacked else "none attacked"
+            print(f"{len(labels)} images, {met}: at most {takes} on {device.type}", file=sys.stderr, flush=True)
+        with seconds.shown(planned, network, progress) as bar:
+            if not look.tested.logits.isfinite().all():
+                raise SoftlabError("the network is broken: some of its logits are not finite")
+            for part in (look.tested, look.fitted, look.reference):
+                foreign.check_on_all(network, part)
+            parts = []
+            for one in lenses:
+                bar.before(one.name)
+                parts.append(applied(one, look))
+                bar.after(one.name)
+        said = together(parts)
         interval = calibration.temperature_interval(look.fitted.logits, look.fitted.labels, look.temperature)
     attacked = len(scored[:attacked])
     return Examination(
@@ -375,33 +396,43 @@ def _said(warned: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(told))
 
 
-def _checked(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Copies on the CPU, uint8 or float32, and int64: tensors of inference mode could not have gradients."""
-    images, labels = (
-        foreign.as_tensor(values, name).detach().cpu().clone()
-        for values, name in ((images, "images"), (labels, "labels"))
-    )
-    if images.ndim != 4 or images.numel() == 0 or labels.shape != images.shape[:1] or not _whole(labels):
-        shapes = f"{tuple(images.shape)} and {labels.dtype} {tuple(labels.shape)}"
+def _some(images: Any, rows: Tensor) -> Any:
+    """Some of the images: a copy, or Pictures that are not read yet."""
+    return images.rows(rows) if isinstance(images, Pictures) else images[rows]
+
+
+def _checked(images: Any, labels: Tensor) -> tuple[Any, Tensor]:
+    """Images (N, C, H, W) as _pixels has them, or Pictures as they are; copies of labels (N,) int64 on the CPU."""
+    labels = foreign.as_tensor(labels, "labels").detach().cpu().clone()
+    given = images if isinstance(images, Pictures) else foreign.as_tensor(images, "images")
+    if len(given.shape) != 4 or math.prod(given.shape) == 0 or labels.shape != given.shape[:1] or not _whole(labels):
+        shapes = f"{tuple(given.shape)} and {labels.dtype} {tuple(labels.shape)}"
         raise SoftlabError(f"images must be (N, C, H, W), N > 0, and labels whole numbers (N,), not {shapes}")
-    if images.dtype == torch.uint16:
-        images = images.float().div_(65535)
-    allowed = "images must be uint8, or floats in [0, 1], or uint16"
-    if images.dtype not in PIXELS or images.layout != torch.strided:
-        raise SoftlabError(f"{allowed}, not {images.dtype if images.layout == torch.strided else images.layout}")
-    if images.dtype != torch.uint8:
-        images = images.float()
-        low, high = images.aminmax()
-        if not (low >= 0 and high <= 1):  # or NaN
-            given = f"{images.dtype} from {low:g} to {high:g}"
-            advice = "give pixels as they are, or divided by 255, and a normalisation as mean=… and std=…"
-            raise SoftlabError(f"{allowed}, not {given}: {advice}")
     labels = labels.long()
     present = len(labels.unique())
     if present < 2 or len(labels) < PER_CLASS * present:
         needed = f"at least two classes and {PER_CLASS} images of each are needed"
         raise SoftlabError(f"{len(labels)} images of {present} classes are too few: {needed}")
-    return images, labels
+    return given if isinstance(given, Pictures) else _pixels(given), labels
+
+
+def _pixels(images: Tensor) -> Tensor:
+    """A copy on the CPU, uint8 or float32: tensors of inference mode could not have gradients."""
+    images = images.detach().cpu().clone()
+    if images.dtype == torch.uint16:
+        images = images.float().div_(65535)
+    allowed = "images must be uint8, or floats in [0, 1], or uint16"
+    if images.dtype not in PIXELS or images.layout != torch.strided:
+        raise SoftlabError(f"{allowed}, not {images.dtype if images.layout == torch.strided else images.layout}")
+    if images.dtype == torch.uint8:
+        return images
+    images = images.float()
+    low, high = images.aminmax()
+    if not (low >= 0 and high <= 1):  # or NaN
+        given = f"{images.dtype} from {low:g} to {high:g}"
+        advice = "give pixels as they are, or divided by 255, and a normalisation as mean=… and std=…"
+        raise SoftlabError(f"{allowed}, not {given}: {advice}")
+    return images
 
 
 def _whole(labels: Tensor) -> bool:

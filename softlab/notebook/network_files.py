@@ -1,97 +1,110 @@
-"""Networks and images from files: torchvision's networks with weights as safetensors, images of a folder."""
+"""Networks from files: torchvision's and timm's, with weights as safetensors. Nothing that is loaded can run code."""
 
-import re
-import warnings
-from collections.abc import Mapping, Sequence
+import importlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
-import torch
 from torch import Tensor, nn
 
 from softlab.errors import SoftlabError, check_known
 from softlab.notebook.heads import one_line
-from softlab.training import folders
 
-NUMBER = re.compile(r"0|[1-9][0-9]*")
+USUAL = 1000  # classes of a network before its weights say how many
 WRAPPERS = ("_orig_mod", "module")  # what torch.compile, DataParallel and AveragedModel put into names
 
 
 @dataclass(frozen=True)
+class Architecture:
+    """A network by name: `build(classes)`; normalisation (3,) and size in pixels that belong to it (None: nobody says).
+
+    note: where these come from.
+    """
+
+    name: str
+    build: Callable[[int], nn.Module]
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    size: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Given:
-    """A network, images (N, 3, H, W) uint8 and labels (N,) int64 from files, and what was decided on the way."""
+    """A network, and what was decided on the way."""
 
     model: nn.Module
-    images: Tensor
-    labels: Tensor
     notes: tuple[str, ...]
 
 
-def from_files(weights: str | Path, architecture: str, folder: str | Path, size: int | None = None) -> Given:
-    """A torchvision network with the weights of a safetensors file, and images of a folder to see.
+def architecture_of(name: str) -> Architecture:
+    """A network of torchvision's, or of timm's where that is installed: `timm/NAME`, or a name that only timm has.
 
-    folder: with `<class>/<image>`.  Where all names are whole numbers below the network's number of classes, without
-    leading zeros, they are the numbers of the classes; else classes are in alphabetical order, as torchvision's
-    ImageFolder numbers them, and there must be as many as the network has.  size: in pixels.
-    Names of weights may have what torch.compile and DataParallel add, or a beginning in common.
+    Of timm's, normalisation and size are those of its `pretrained_cfg`.  Raises SoftlabError, with the nearest name,
+    for another; no name is a path or an address.
     """
     from torchvision import models
 
-    path = Path(weights).expanduser()
-    folder = Path(folder).expanduser().resolve()
     names = models.list_models(module=models)
-    check_known("architecture", architecture, names)
-    files = folders.class_files(folder.parent, folder.name)
+    if name in names:
+        return Architecture(name, lambda classes: models.get_model(name, weights=None, num_classes=classes))
+    try:
+        timm: Any = importlib.import_module("timm")
+    except ModuleNotFoundError:
+        if name.startswith("timm/"):
+            raise SoftlabError(f"{name!r} needs timm, which is not installed: pip install timm") from None
+        check_known("architecture", name, names)
+        raise
+    wanted = name.removeprefix("timm/")
+    plain, _, tag = wanted.partition(".")
+    known = timm.list_models() if name != wanted else [*names, *timm.list_models()]
+    if plain not in known:
+        check_known("architecture", wanted, known)
+    if tag:
+        check_known("architecture", wanted, timm.list_models(f"{plain}.*", pretrained=True))
+    about = timm.get_pretrained_cfg(wanted, allow_unregistered=False)
+    mean, std, size = about.mean, about.std, about.input_size[-1]
+    how = f"mean {_listed(mean)}, std {_listed(std)}, {size} × {size} pixels"
+    note = f"Normalisation and size, unless given, are those of timm's pretrained_cfg of {wanted}: {how}, not cropped."
+    return Architecture(
+        plain, lambda classes: timm.create_model(wanted, pretrained=False, num_classes=classes), mean, std, size, note
+    )
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.3g}" for value in values)
+
+
+def network_of(weights: str | Path, architecture: Architecture) -> Given:
+    """The network with the weights of a safetensors file, and as many classes as its last layer has there.
+
+    Names of weights may have what torch.compile and DataParallel add, or a beginning in common.
+    Raises SoftlabError for a file that is none, or weights that do not fit, with the first names of each kind.
+    """
+    path = Path(weights).expanduser()
     try:
         given = safetensors.torch.load(path.read_bytes())
     except (safetensors.SafetensorError, OSError) as error:
         advice = "Save it by safetensors.torch.save_file(model.state_dict(), …): other files could execute code"
         raise SoftlabError(f"{path} cannot be read as safetensors: {one_line(error)}. {advice}") from None
-    model = models.get_model(architecture, weights=None, num_classes=len(files))
+    model = architecture.build(USUAL)
     given, renamed = _unwrapped(given, model.state_dict())
     last = list(model.state_dict())[-1]  # weight or bias of the layer that gives the logits
-    classes = len(given[last]) if last in given else len(files)
-    if classes != len(files):
-        model = models.get_model(architecture, weights=None, num_classes=classes)
+    classes = len(given[last]) if last in given and given[last].ndim else USUAL
+    if classes != USUAL:
+        model = architecture.build(classes)
     if wrong := _differences(given, model.state_dict()):
-        raise SoftlabError(f"{path.name} does not fit {architecture}: {wrong}")
+        raise SoftlabError(f"{path.name} does not fit {architecture.name}: {wrong}")
     model.load_state_dict(given)
-    numbers, numbered = class_numbers(list(files), classes, folder)
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
-        arrays = folders.decode({"these": files}, size, colour=True)
-    labels = torch.tensor(numbers)[torch.from_numpy(arrays["these_labels"])]
-    said = [str(one.message) for one in warned if one.category is folders.Unturned]
-    notes = tuple(note for note in (renamed, numbered, *said) if note)
-    return Given(model, torch.from_numpy(arrays["these_images"]), labels, notes)
+    return Given(model, tuple(note for note in (architecture.note, renamed) if note))
 
 
-def class_numbers(names: Sequence[str], classes: int, folder: Path) -> tuple[list[int], str]:
-    """The class of each folder in a network of so many classes, and what to say of it; names in alphabetical order.
-
-    Raises SoftlabError where only some of the names are numbers of classes, where two stand for one number, or where
-    they are no numbers and not as many as there are classes.
-    """
-    numbers = [name for name in names if NUMBER.fullmatch(name) and int(name) < classes]
-    padded = all(re.fullmatch("[0-9]+", name) for name in names)  # 00, 01, …: both ways of reading give the same
-    if padded and [int(name) for name in names] == list(range(classes)):
-        return list(range(classes)), "Folders are named by the numbers of their classes."
-    if len(numbers) == len(names):
-        note = "Folders are named by the numbers of their classes (torchvision's ImageFolder would sort them as text)."
-        return [int(name) for name in names], note
-    if numbers:
-        other = next(name for name in names if name not in numbers)
-        allowed = f"name all folders in {folder} by a class's number, 0 to {classes - 1} without leading zeros, or none"
-        raise SoftlabError(f"folder {numbers[0]!r} is named by a class's number, and {other!r} is not: {allowed}")
-    values = [int(name) for name in names if re.fullmatch("[0-9]+", name)]
-    if len(set(values)) < len(values):
-        raise SoftlabError(f"two folders in {folder} are named by the same number: write it without leading zeros")
-    if len(names) != classes:
-        advice = f"name each folder in {folder} by its class's number, without leading zeros"
-        raise SoftlabError(f"the network has {classes} classes, and there are {len(names)} folders: {advice}")
-    return list(range(classes)), "Folders are classes in alphabetical order, as torchvision's ImageFolder numbers them."
+def classes_of(model: nn.Module) -> int:
+    """How many classes a network of torchvision's or timm's has: the rows of its last weight or bias."""
+    return len(list(model.state_dict().values())[-1])
 
 
 def _unwrapped(given: dict[str, Tensor], expected: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:

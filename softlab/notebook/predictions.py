@@ -53,7 +53,7 @@ def from_files(path: str | Path, labels: str | Path | None = None, probabilities
     """
     place = arrays.file_of(path)
     scores = _scores(place, PROBABILITIES if probabilities else LOGITS)
-    truth = scores.labels if labels is None else _labels(arrays.file_of(labels))
+    truth = scores.labels if labels is None else arrays.read_labels(arrays.file_of(labels))
     if truth is None:
         raise SoftlabError(f"{place} has no labels: give them, --labels FILE (.npy, .npz or .csv)")
     found = from_arrays(scores.values, _numbered(truth, scores.classes), probabilities, place.stem)
@@ -126,26 +126,6 @@ def _is_beside(name: str, frame: pandas.DataFrame) -> bool:
 def _read(cells: np.ndarray) -> np.ndarray:
     """The numbers that cells (N,) hold; NaN for what is none."""
     return np.asarray(pandas.to_numeric(pandas.Series(cells), errors="coerce"), dtype=np.float64)
-
-
-def _labels(path: Path) -> np.ndarray:
-    """What a file of labels holds."""
-    if path.suffix.lower() == ".npy":
-        return arrays.read_npy(path)
-    if path.suffix.lower() == ".npz":
-        found = arrays.read_named(path, arrays.LABELS)
-        assert found is not None  # else an error was raised
-        return found
-    table = arrays.read_table(path)
-    if len(table.frame.columns) == 1:
-        name = table.frame.columns[0]
-        if table.named and name.lower() not in arrays.LABELS:
-            raise SoftlabError(f"{path}: its only column is {name!r}: name it label, or leave the first line out")
-        return table.frame[name].to_numpy()
-    name = arrays.column_of(table, arrays.LABELS) if table.named else None
-    if name is None:
-        raise SoftlabError(f"{path} has {len(table.frame.columns)} columns: name the one with the labels label")
-    return table.frame[name].to_numpy()
 
 
 def _numbered(labels: np.ndarray, classes: Sequence[str]) -> np.ndarray:

@@ -17,6 +17,7 @@ from torch import nn
 import softlab
 from softlab import SoftlabError, cli, examine, representation
 from softlab.notebook import foreign, heads, network_files, pages
+from softlab.notebook import pictures as pictures_of
 from softlab.notebook.examination import Examination
 from softlab.numbers.look import applied, together
 from softlab.numbers.quantities import LENSES, QUANTITIES, Look, Samples
@@ -805,19 +806,21 @@ def test_folders_named_by_number_are_classes_of_a_larger_network(given, tmp_path
     for name, number in (("cat", 3), ("dog", 1)):
         (tmp_path / "images").mkdir(exist_ok=True)
         (tmp_path / "images" / str(number)).symlink_to(given / "images" / name)
-    given = network_files.from_files(tmp_path / "five.safetensors", "mobilenet_v3_small", tmp_path / "images", 16)
-    assert given.model.classifier[3].out_features == 5
-    assert given.images.shape == (16, 3, 16, 16)
+    architecture = network_files.architecture_of("mobilenet_v3_small")
+    model = network_files.network_of(tmp_path / "five.safetensors", architecture).model
+    assert (model.classifier[3].out_features, network_files.classes_of(model)) == (5, 5)
+    given = pictures_of.from_path(tmp_path / "images", 5, size=16)
+    assert given.pictures.shape == (16, 3, 16, 16)
     assert given.labels.tolist() == [1] * 8 + [3] * 8
     assert "ImageFolder would sort them as text" in given.notes[0]
 
 
 def test_folders_named_by_number_are_those_classes_also_if_there_is_one_for_each(tmp_path):
     names = sorted(map(str, range(12)))  # as text: 0, 1, 10, 11, 2, …
-    assert network_files.class_numbers(names, 12, tmp_path)[0] == [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]
-    assert network_files.class_numbers(["0", "10", "2"], 12, tmp_path)[0] == [0, 10, 2]
-    assert network_files.class_numbers([f"{n:02}" for n in range(12)], 12, tmp_path)[0] == list(range(12))
-    numbers, note = network_files.class_numbers(["cat", "dog"], 2, tmp_path)
+    assert pictures_of.class_numbers(names, 12, tmp_path)[0] == [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert pictures_of.class_numbers(["0", "10", "2"], 12, tmp_path)[0] == [0, 10, 2]
+    assert pictures_of.class_numbers([f"{n:02}" for n in range(12)], 12, tmp_path)[0] == list(range(12))
+    numbers, note = pictures_of.class_numbers(["cat", "dog"], 2, tmp_path)
     assert (numbers, "alphabetical order" in note) == ([0, 1], True)
 
 
@@ -834,7 +837,7 @@ def test_folders_named_by_number_are_those_classes_also_if_there_is_one_for_each
 )
 def test_folders_of_which_the_class_is_not_sure_are_refused(names, classes, message, tmp_path):
     with pytest.raises(SoftlabError, match=message):
-        network_files.class_numbers(names, classes, tmp_path)
+        pictures_of.class_numbers(names, classes, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -849,7 +852,8 @@ def test_folders_of_which_the_class_is_not_sure_are_refused(names, classes, mess
 def test_what_wrappers_add_to_names_of_weights_is_left_out_and_said(given, tmp_path, rename, left_out):
     tensors = safetensors.torch.load_file(given / "net.safetensors")
     safetensors.torch.save_file({rename(name): one for name, one in tensors.items()}, tmp_path / "wrapped.safetensors")
-    found = network_files.from_files(tmp_path / "wrapped.safetensors", "mobilenet_v3_small", given / "images", 8)
+    architecture = network_files.architecture_of("mobilenet_v3_small")
+    found = network_files.network_of(tmp_path / "wrapped.safetensors", architecture)
     assert found.notes[0] == f"Left out of the weights' names: {left_out}"
     assert all(torch.equal(tensors[name], one) for name, one in found.model.state_dict().items())
 
