@@ -6,6 +6,7 @@ seen                                         # in a notebook: findings and a tab
 seen.save("network.html")                    # one page that asks no other host for anything
 """
 
+import functools
 import math
 import sys
 import time
@@ -31,6 +32,7 @@ from softlab.lenses.attacks.ascent import device_of
 from softlab.notebook import foreign, heads, pages, predictions
 from softlab.notebook import progress as seconds
 from softlab.notebook.chapter import table
+from softlab.notebook.context import Context, beside
 from softlab.notebook.pictures import Pictures
 from softlab.numbers.look import LookAtPredictions, applied, together
 from softlab.numbers.quantities import LENSES, QUANTITIES, RADII, REACHES, Look, Samples
@@ -57,6 +59,7 @@ class Examination:
     tested: the images scored, of which `attacked` met attacks; `fitted` others gave the temperature, whose 95 %
     interval over images is `interval` (NaN where there is none).  problems: name of a lens -> why it could not be
     applied.  warnings: what lenses and attacks warned of.  notes: what was decided about network and files.
+    channels: of the images (None: they are not known).
     """
 
     name: str
@@ -69,6 +72,12 @@ class Examination:
     tested: Representation = field(repr=False)
     notes: tuple[str, ...] = ()
     interval: tuple[float, float] = (math.nan, math.nan)
+    channels: int | None = None
+
+    @functools.cached_property
+    def beside(self) -> Context | None:
+        """Its numbers beside those on record at the nearest setting; None where there are none."""
+        return beside(self.numbers, self.tested.logits.shape[1], self.channels)
 
     def findings(self) -> list[str]:
         """A few sentences, none of which says more than the images can tell; then notes, what failed, and warnings."""
@@ -103,6 +112,7 @@ class Examination:
                 f"Under attacks it is right on {under}, of {self.attacked} images; on corrupted images, on "
                 f"{percent['corrupted']} %."
             )
+        texts += [self.beside.sentence()] if self.beside else []
         texts += self.notes
         texts += [] if self.head else [NETWORK_NEEDED]
         texts += [f"Not computed ({lens}): {why}." for lens, why in self.problems.items()]
@@ -215,11 +225,12 @@ class Examination:
         made = ", ".join(f"{key} {value}" for key, value in provenance.environment("").items() if value)
         source = f"The logits come from the layer {self.head!r}." if self.head else "Predictions and labels were given."
         about = f"{source} Made on {time.strftime('%Y-%m-%d')} with {made}."
-        parts = [*self.findings(), (self.figure(), shown), self.table(), about]
+        strips = [self.beside] if self.beside else []
+        parts = [*self.findings(), (self.figure(), shown), *strips, self.table(), about]
         return pages.save_page(path, f"{self.name}: what the {'lenses' if self.head else 'predictions'} say", parts)
 
     def _repr_html_(self) -> str:
-        return pages.to_html([*self.findings(), self.table()])
+        return pages.to_html([*self.findings(), *([self.beside] if self.beside else []), self.table()])
 
 
 def examine(
@@ -303,6 +314,7 @@ def examine(
         tested=look.tested,
         notes=_of_network(network),
         interval=interval,
+        channels=pixels.shape[1],
     )
 
 
