@@ -103,7 +103,8 @@ def _add_examine(commands) -> None:
     examine = commands.add_parser(
         "examine", help="what the lenses say about a network trained elsewhere, or predictions"
     )
-    examine.add_argument("weights", metavar="WEIGHTS.safetensors", nargs="?", help="weights of a network")
+    about = "weights of a network; of several, to compare them with the first; a folder: networks of one method"
+    examine.add_argument("weights", metavar="WEIGHTS.safetensors", nargs="*", help=about)
     about = "as torchvision calls it, or timm, where that is installed: resnet18, timm/resnet18.a1_in1k, …"
     examine.add_argument("--architecture", metavar="NAME", help=about)
     about = (
@@ -120,8 +121,8 @@ def _add_examine(commands) -> None:
     examine.add_argument("--attacked", type=_whole, default=100, metavar="COUNT", help=about)
     examine.add_argument("--device", help="cpu, cuda, cuda:1, mps (a GPU if there is one)")
     only = examine.add_argument_group("predictions without their network (.npy, .npz, .csv)")
-    only.add_argument("--logits", metavar="FILE", help="a row for each image, a column for each class")
-    only.add_argument("--probs", metavar="FILE", help="the same, probabilities")
+    only.add_argument("--logits", metavar="FILE", nargs="+", help="a row for each image, a column for each class")
+    only.add_argument("--probs", metavar="FILE", nargs="+", help="the same, probabilities")
     only.add_argument("--labels", metavar="FILE", help="of these or of --images: classes from 0 on, or names")
     examine.add_argument("--out", type=Path, help="the page to write (WEIGHTS.examination.html)")
     examine.set_defaults(run=_examine)
@@ -303,53 +304,84 @@ def _examine(options) -> None:
     page = options.out
     if page and (page.suffix.lower() not in (".html", ".htm") or page.is_dir()):  # known before minutes of work
         raise SoftlabError(f"--out is a file that ends in .html, not {str(page)!r}")
-    if options.logits or options.probs:
-        found = _examined_predictions(options)
-        source = options.logits or options.probs
-    else:
-        found = _examined_network(options)
-        source = options.weights
+    groups = _grouped(options)
+
+    from softlab.notebook.comparison import compare
+
+    one = len(groups) == 1 and all(len(files) == 1 for files in groups.values())
+    examined = _examined_predictions(options, groups) if options.logits or options.probs else _examined(options, groups)
+    found = next(iter(examined.values()))[0] if one else compare(examined)
     print(*found.findings(), sep="\n")
-    print(f"all numbers: {found.save(page or f'{Path(source).stem}.examination.html')}")
+    print(f"all numbers: {found.save(page or f'{next(iter(groups))}.examination.html')}")
 
 
-def _examined_predictions(options):
-    """What the predictions say that `examine` was given."""
+def _grouped(options) -> dict[str, list[Path]]:
+    """What `examine` is to look at: name -> files, several where it was given a folder of them."""
+    predictions = options.logits or options.probs
+    kind = "--logits" if options.logits else "--probs"
     beside = {"WEIGHTS": options.weights, "--images": options.images, "--architecture": options.architecture}
     beside |= {"--probs": options.probs} if options.logits else {}
-    for name, value in beside.items():
-        if value:
-            one = "--logits" if options.logits else "--probs"
-            raise SoftlabError(f"give {one} or {name}, not both: predictions are examined without their network")
+    if predictions and (other := next((name for name, value in beside.items() if value), None)):
+        raise SoftlabError(f"give {kind} or {other}, not both: predictions are examined without their network")
+    if not predictions and not options.weights:
+        raise SoftlabError("give WEIGHTS.safetensors with --architecture and --images, or predictions: --logits FILE")
+    for name, what in (("architecture", "NAME"), ("images", "PATH")):
+        if not predictions and not getattr(options, name):
+            raise SoftlabError(f"a network needs --{name} {what}")
+    suffixes = (".npy", ".npz", ".csv", ".tsv") if predictions else (".safetensors",)
+    groups: dict[str, list[Path]] = {}
+    for given in predictions or options.weights:
+        path = Path(given).expanduser()
+        files = [path]
+        if path.is_dir():
+            files = sorted(one for one in path.iterdir() if one.suffix.lower() in suffixes)
+        if not files:
+            raise SoftlabError(f"the folder {path} holds no file of {', '.join(suffixes)}")
+        name = path.resolve().name if path.is_dir() else path.stem
+        name = f"{path.resolve().parent.name} {name}" if name in groups else name  # a/logits.npy, b/logits.npy
+        if name in groups:
+            raise SoftlabError(f"two of those to compare are called {name!r}: rename one")
+        groups[name] = files
+    return groups
 
+
+def _examined_predictions(options, groups: dict[str, list[Path]]) -> dict:
+    """What predictions say, by name."""
     from softlab.notebook import predictions
     from softlab.notebook.examination import of_predictions
 
-    path = options.logits or options.probs
-    return of_predictions(predictions.from_files(path, options.labels, probabilities=bool(options.probs)))
+    probabilities = bool(options.probs)
+    return {
+        name: [of_predictions(predictions.from_files(file, options.labels, probabilities)) for file in files]
+        for name, files in groups.items()
+    }
 
 
-def _examined_network(options):
-    """What the lenses say of the network that `examine` was given."""
-    if not options.weights:
-        raise SoftlabError("give WEIGHTS.safetensors with --architecture and --images, or predictions: --logits FILE")
-    for name in ("architecture", "images"):
-        if not getattr(options, name):
-            raise SoftlabError(f"a network needs --{name} {'NAME' if name == 'architecture' else 'PATH'}")
-
+def _examined(options, groups: dict[str, list[Path]]) -> dict:
+    """What the lenses say of networks, by name. Whether all files fit is known before the first is looked at."""
     from softlab.notebook import network_files, pictures
     from softlab.notebook.examination import examine
     from softlab.training import loop
 
     device = loop.choose_device(options.device)
     architecture = network_files.architecture_of(options.architecture)
-    given = network_files.network_of(options.weights, architecture)
-    classes = network_files.classes_of(given.model)
-    images = pictures.from_path(options.images, classes, options.labels, options.size or architecture.size)
+    networks = {
+        name: [network_files.network_of(file, architecture) for file in files] for name, files in groups.items()
+    }
+    counts = {network_files.classes_of(one.model) for some in networks.values() for one in some}
+    if len(counts) > 1:
+        raise SoftlabError(f"networks of {' and '.join(map(str, sorted(counts)))} classes cannot be compared")
+    images = pictures.from_path(options.images, counts.pop(), options.labels, options.size or architecture.size)
     settings = {"head": options.head, "output": options.output, "attacked": options.attacked, "progress": True}
     settings |= {"mean": options.mean or architecture.mean, "std": options.std or architecture.std}
-    found = examine(given.model.to(device), images.pictures, images.labels, **settings)
-    return dataclasses.replace(found, notes=found.notes + given.notes + images.notes)
+    found: dict[str, list] = {}
+    for name, some in networks.items():
+        for one in some:
+            seen = examine(one.model.to(device), images.pictures, images.labels, **settings)
+            seen = dataclasses.replace(seen, notes=seen.notes + one.notes + images.notes)
+            found.setdefault(name, []).append(seen)
+            one.model.to("cpu")
+    return found
 
 
 def _claims(options) -> None:

@@ -59,7 +59,8 @@ class Examination:
     tested: the images scored, of which `attacked` met attacks; `fitted` others gave the temperature, whose 95 %
     interval over images is `interval` (NaN where there is none).  problems: name of a lens -> why it could not be
     applied.  warnings: what lenses and attacks warned of.  notes: what was decided about network and files.
-    channels: of the images (None: they are not known).
+    channels: of the images (None: they are not known).  images: outcome -> array whose last axis goes over the images
+    scored, or over the first of them.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Examination:
     notes: tuple[str, ...] = ()
     interval: tuple[float, float] = (math.nan, math.nan)
     channels: int | None = None
+    images: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     @functools.cached_property
     def beside(self) -> Context | None:
@@ -315,6 +317,7 @@ def examine(
         notes=_of_network(network),
         interval=interval,
         channels=pixels.shape[1],
+        images=said.images,
     )
 
 
@@ -362,6 +365,8 @@ def of_predictions(given: predictions.Predictions) -> Examination:
         said = together([applied(LENSES[name], look) for name in OF_PREDICTIONS])
         interval = calibration.temperature_interval(fitted.logits, fitted.labels, look.temperature)
     values = {"accuracy": tested.accuracy, **said.values, **_of_logits(tested.logits)}
+    confidence = tested.logits.softmax(1).amax(1)
+    outcomes = {"right": tested.correct.numpy(), "confidence": confidence.numpy(), **said.images}
     return Examination(
         name=given.name,
         head="",
@@ -373,6 +378,7 @@ def of_predictions(given: predictions.Predictions) -> Examination:
         tested=tested,
         notes=given.notes,
         interval=interval,
+        images=outcomes,
     )
 
 

@@ -66,11 +66,16 @@ def architecture_of(name: str) -> Architecture:
     if tag:
         check_known("architecture", wanted, timm.list_models(f"{plain}.*", pretrained=True))
     about = timm.get_pretrained_cfg(wanted, allow_unregistered=False)
-    mean, std, size = about.mean, about.std, about.input_size[-1]
-    how = f"mean {_listed(mean)}, std {_listed(std)}, {size} × {size} pixels"
+    size = about.input_size[-1]
+    how = f"mean {_listed(about.mean)}, std {_listed(about.std)}, {size} × {size} pixels"
     note = f"Normalisation and size, unless given, are those of timm's pretrained_cfg of {wanted}: {how}, not cropped."
     return Architecture(
-        plain, lambda classes: timm.create_model(wanted, pretrained=False, num_classes=classes), mean, std, size, note
+        name=plain,
+        build=lambda classes: timm.create_model(wanted, pretrained=False, num_classes=classes),
+        mean=about.mean,
+        std=about.std,
+        size=size,
+        note=note,
     )
 
 
