@@ -55,8 +55,7 @@ class Adapted(nn.Module):
         weight = heads.weight_of(self.layer)
         bias = self.layer.bias
         if not relation.plain:
-            factor = relation.factor.to(weight)
-            shift = relation.shift.to(weight)
+            factor, shift = (one.to(weight.dtype).to(weight.device) for one in (relation.factor, relation.shift))
             bias = shift if bias is None else factor * bias.detach() + shift
             weight = factor[:, None] * weight
         self.head = Head(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")

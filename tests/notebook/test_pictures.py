@@ -263,11 +263,15 @@ def test_without_timm_it_is_said_how_to_install_it(monkeypatch):
 # Devices
 
 
-def test_pictures_are_sent_to_a_gpu(place, monkeypatch):
+@pytest.mark.parametrize("float64", [True, False])  # False: as MPS
+def test_pictures_are_sent_to_a_gpu(float64, place, monkeypatch):
     found = from_path(place / "table.csv", 3)
     here = examine(network(), found.pictures, found.labels, **FEW)
-    with pretended.gpu(monkeypatch):
+    with pretended.gpu(monkeypatch, float64):
         model = network().to(loop.choose_device())
+        if not float64:
+            with pytest.raises(TypeError, match="does not support float64"):
+                model[1].weight.double()
         there = examine(model, found.pictures, found.labels, progress=True, **FEW)
         assert next(model.parameters()).is_cuda
     assert there.numbers == pytest.approx(here.numbers, rel=1e-4, nan_ok=True)
