@@ -69,9 +69,9 @@ def layers_of(model: nn.Module) -> dict[str, Layer]:
     return {name: layer for name, layer in model.named_modules() if isinstance(layer, Layer) and _whole(layer)}
 
 
-def _whole(layer: nn.Module) -> bool:
-    """Does every output of a layer see all channels?"""
-    return isinstance(layer, nn.Linear) or getattr(layer, "groups", 1) == 1
+def _whole(layer: Layer) -> bool:
+    """Does every output of a layer see all channels, and nothing that was added around the image?"""
+    return isinstance(layer, nn.Linear) or (layer.groups == 1 and layer.padding in (0, (0, 0), "valid", "same"))
 
 
 def features_of(layer: Layer, given: object) -> Tensor | None:
@@ -80,7 +80,7 @@ def features_of(layer: Layer, given: object) -> Tensor | None:
         return None
     if isinstance(layer, nn.Linear):
         return given if given.ndim == 2 else None
-    if given.ndim != 4 or layer.padding not in (0, (0, 0), "valid", "same"):
+    if given.ndim != 4 or not _whole(layer):
         return None
     if layer.kernel_size == (1, 1) and layer.stride == (1, 1):
         return given.mean((2, 3))
