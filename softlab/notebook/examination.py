@@ -92,7 +92,8 @@ class Examination:
         if 0 < self.numbers["accuracy"] < 1:
             right = confidence[correct].numpy()
             wrong = confidence[~correct].numpy()
-            surer = stats.mannwhitneyu(right, wrong, alternative="greater").pvalue < 0.025
+            with np.errstate(invalid="ignore"):  # where all are equally sure, there is no spread to divide by
+                surer = stats.mannwhitneyu(right, wrong, alternative="greater").pvalue < 0.025
             tells = "tells" if surer and right.mean() > wrong.mean() else "hardly tells"
             surely = " and ".join(
                 f"{100 * float(one.mean()):.1f} % where it is {name}"
