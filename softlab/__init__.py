@@ -33,6 +33,7 @@ HOMES = {
     "headline": "studies.scales",
     "begin": "notebook.chapter",
     "examine": "notebook.examination",
+    "examine_predictions": "notebook.examination",
     "report_card": "notebook.report",
 }
 __all__ = [*HOMES, "__version__"]

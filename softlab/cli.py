@@ -81,17 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", type=Path, help="the page to write (METHOD.report.html)")
     report.set_defaults(run=_report)
 
-    examine = commands.add_parser("examine", help="what the lenses say about a network trained elsewhere")
-    examine.add_argument("weights", metavar="WEIGHTS.safetensors", help="weights of a torchvision network")
-    examine.add_argument("--architecture", required=True, metavar="NAME", help="as torchvision calls it: resnet18, …")
-    about = "FOLDER/<class>/<image>, read as colour; pixels as they lie in the file: EXIF orientation is not applied"
-    examine.add_argument("--images", required=True, metavar="FOLDER", help=about)
-    examine.add_argument("--head", help="the linear layer that gives the logits (found)")
-    examine.add_argument("--size", type=_count, metavar="PIXELS", help="resize all images to PIXELS × PIXELS")
-    for name, default in (("--mean", [0.0]), ("--std", [1.0])):
-        examine.add_argument(name, type=float, nargs=3, default=default, help="of each channel (no normalisation)")
-    examine.add_argument("--out", type=Path, help="the page to write (WEIGHTS.examination.html)")
-    examine.set_defaults(run=_examine)
+    _add_examine(commands)
 
     claims = commands.add_parser("claims", help="the book's laws, what the papers say, and what is on record")
     claims.add_argument("names", nargs="*", metavar="NAME", help="to show in full (all, in one line each)")
@@ -108,11 +98,46 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_examine(commands) -> None:
+    """The options of `softlab examine`."""
+    examine = commands.add_parser(
+        "examine", help="what the lenses say about a network trained elsewhere, or predictions"
+    )
+    about = "weights of a network; of several, to compare them with the first; a folder: networks of one method"
+    examine.add_argument("weights", metavar="WEIGHTS.safetensors", nargs="*", help=about)
+    about = "as torchvision calls it, or timm, where that is installed: resnet18, timm/resnet18.a1_in1k, …"
+    examine.add_argument("--architecture", metavar="NAME", help=about)
+    about = (
+        "FOLDER/<class>/<image>, a .csv with columns path and label, an .npz with images and labels, or an .npy; read "
+    )
+    about += "as colour; pixels as they lie in the file: EXIF orientation is not applied"
+    examine.add_argument("--images", metavar="PATH", help=about)
+    examine.add_argument("--head", help="the linear layer that gives the logits (found)")
+    examine.add_argument("--output", help="which of the things that the network returns are its logits (found)")
+    examine.add_argument("--size", type=_count, metavar="PIXELS", help="resize all images to PIXELS × PIXELS")
+    for name in ("--mean", "--std"):
+        examine.add_argument(name, type=float, nargs=3, help="of each channel (timm's own, else no normalisation)")
+    about = "how many images meet attacks (100); 0: neither attacks nor corruptions are tried, which is quick"
+    examine.add_argument("--attacked", type=_whole, default=100, metavar="COUNT", help=about)
+    examine.add_argument("--device", help="cpu, cuda, cuda:1, mps (a GPU if there is one)")
+    only = examine.add_argument_group("predictions without their network (.npy, .npz, .csv)")
+    only.add_argument("--logits", metavar="FILE", nargs="+", help="a row for each image, a column for each class")
+    only.add_argument("--probs", metavar="FILE", nargs="+", help="the same, probabilities")
+    only.add_argument("--labels", metavar="FILE", help="of these or of --images: classes from 0 on, or names")
+    examine.add_argument("--out", type=Path, help="the page to write (WEIGHTS.examination.html)")
+    examine.set_defaults(run=_examine)
+
+
 def _count(text: str) -> int:
     """A whole number from 1, for argparse."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
     return int(text)
+
+
+def _whole(text: str) -> int:
+    """A whole number from 0, for argparse."""
+    return 0 if text == "0" else _count(text)
 
 
 def _assignments(given: list[str], option: str, kind: str, text: tuple[str, ...] = ()) -> dict[str, object]:
@@ -276,16 +301,87 @@ def _report(options) -> None:
 
 
 def _examine(options) -> None:
-    from softlab.notebook import foreign
+    page = options.out
+    if page and (page.suffix.lower() not in (".html", ".htm") or page.is_dir()):  # known before minutes of work
+        raise SoftlabError(f"--out is a file that ends in .html, not {str(page)!r}")
+    groups = _grouped(options)
+
+    from softlab.notebook.comparison import compare
+
+    one = len(groups) == 1 and all(len(files) == 1 for files in groups.values())
+    examined = _examined_predictions(options, groups) if options.logits or options.probs else _examined(options, groups)
+    found = next(iter(examined.values()))[0] if one else compare(examined)
+    print(*found.findings(), sep="\n")
+    print(f"all numbers: {found.save(page or f'{next(iter(groups))}.examination.html')}")
+
+
+def _grouped(options) -> dict[str, list[Path]]:
+    """What `examine` is to look at: name -> files, several where it was given a folder of them."""
+    predictions = options.logits or options.probs
+    kind = "--logits" if options.logits else "--probs"
+    beside = {"WEIGHTS": options.weights, "--images": options.images, "--architecture": options.architecture}
+    beside |= {"--probs": options.probs} if options.logits else {}
+    if predictions and (other := next((name for name, value in beside.items() if value), None)):
+        raise SoftlabError(f"give {kind} or {other}, not both: predictions are examined without their network")
+    if not predictions and not options.weights:
+        raise SoftlabError("give WEIGHTS.safetensors with --architecture and --images, or predictions: --logits FILE")
+    for name, what in (("architecture", "NAME"), ("images", "PATH")):
+        if not predictions and not getattr(options, name):
+            raise SoftlabError(f"a network needs --{name} {what}")
+    suffixes = (".npy", ".npz", ".csv", ".tsv") if predictions else (".safetensors",)
+    groups: dict[str, list[Path]] = {}
+    for given in predictions or options.weights:
+        path = Path(given).expanduser()
+        files = [path]
+        if path.is_dir():
+            files = sorted(one for one in path.iterdir() if one.suffix.lower() in suffixes)
+        if not files:
+            raise SoftlabError(f"the folder {path} holds no file of {', '.join(suffixes)}")
+        name = path.resolve().name if path.is_dir() else path.stem
+        name = f"{path.resolve().parent.name} {name}" if name in groups else name  # a/logits.npy, b/logits.npy
+        if name in groups:
+            raise SoftlabError(f"two of those to compare are called {name!r}: rename one")
+        groups[name] = files
+    return groups
+
+
+def _examined_predictions(options, groups: dict[str, list[Path]]) -> dict:
+    """What predictions say, by name."""
+    from softlab.notebook import predictions
+    from softlab.notebook.examination import of_predictions
+
+    probabilities = bool(options.probs)
+    return {
+        name: [of_predictions(predictions.from_files(file, options.labels, probabilities)) for file in files]
+        for name, files in groups.items()
+    }
+
+
+def _examined(options, groups: dict[str, list[Path]]) -> dict:
+    """What the lenses say of networks, by name. Whether all files fit is known before the first is looked at."""
+    from softlab.notebook import network_files, pictures
     from softlab.notebook.examination import examine
     from softlab.training import loop
 
-    given = foreign.from_files(options.weights, options.architecture, options.images, options.size)
-    model = given.model.to(loop.choose_device())
-    found = examine(model, given.images, given.labels, head=options.head, mean=options.mean, std=options.std)
-    found = dataclasses.replace(found, notes=found.notes + given.notes)
-    print(*found.findings(), sep="\n")
-    print(f"all numbers: {found.save(options.out or f'{Path(options.weights).stem}.examination.html')}")
+    device = loop.choose_device(options.device)
+    architecture = network_files.architecture_of(options.architecture)
+    networks = {
+        name: [network_files.network_of(file, architecture) for file in files] for name, files in groups.items()
+    }
+    counts = {network_files.classes_of(one.model) for some in networks.values() for one in some}
+    if len(counts) > 1:
+        raise SoftlabError(f"networks of {' and '.join(map(str, sorted(counts)))} classes cannot be compared")
+    images = pictures.from_path(options.images, counts.pop(), options.labels, options.size or architecture.size)
+    settings = {"head": options.head, "output": options.output, "attacked": options.attacked, "progress": True}
+    settings |= {"mean": options.mean or architecture.mean, "std": options.std or architecture.std}
+    found: dict[str, list] = {}
+    for name, some in networks.items():
+        for one in some:
+            seen = examine(one.model.to(device), images.pictures, images.labels, **settings)
+            seen = dataclasses.replace(seen, notes=seen.notes + one.notes + images.notes)
+            found.setdefault(name, []).append(seen)
+            one.model.to("cpu")
+    return found
 
 
 def _claims(options) -> None:

@@ -15,7 +15,7 @@ LISTED = 100  # names in an error
 def check_known(kind: str, given: object, allowed: Iterable[str]) -> None:
     """Raise SoftlabError, with the nearest valid name, unless `given` is one of the allowed names.
 
-    Where more than LISTED are allowed and one is near, the others are not listed.
+    Where more than LISTED are allowed, they are not listed.
     """
     allowed = sorted(allowed)
     if isinstance(given, str) and given in allowed:
@@ -23,7 +23,7 @@ def check_known(kind: str, given: object, allowed: Iterable[str]) -> None:
     near = difflib.get_close_matches(str(given).lower().replace("-", "_"), allowed, n=1, cutoff=0.5)
     near = near or difflib.get_close_matches(str(given), allowed, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    listed = f"{len(allowed)} are known" if near and len(allowed) > LISTED else f"allowed: {', '.join(allowed)}"
+    listed = f"{len(allowed)} are known" if len(allowed) > LISTED else f"allowed: {', '.join(allowed)}"
     raise SoftlabError(f"unknown {kind} {given!r}{hint} ({listed})")
 
 

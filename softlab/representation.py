@@ -38,8 +38,14 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def frozen_copy(model: nn.Module) -> nn.Module:
-    """A copy to look at or to attack: in evaluation mode, float32, its parameters without gradients."""
-    return copy.deepcopy(model).float().eval().requires_grad_(False)
+    """A copy to look at or to attack: in evaluation mode, float32, its parameters without gradients.
+
+    Modules may hold tensors that they compute from their parameters, as torch.nn.utils.weight_norm makes them: what is
+    no leaf cannot be copied by copy.deepcopy, so its value is.
+    """
+    held = (value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor))
+    computed = {id(value): value.detach().clone() for value in held if not value.is_leaf}
+    return copy.deepcopy(model, computed).float().eval().requires_grad_(False)
 
 
 @dataclass

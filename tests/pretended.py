@@ -26,6 +26,12 @@ class OnGPU(torch.Tensor):
 
 
 class PretendedGPU(TorchFunctionMode):
+    """float64: has it numbers of 64 bits? MPS has none, and refuses them."""
+
+    def __init__(self, float64=True):
+        super().__init__()
+        self.float64 = float64
+
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
@@ -51,7 +57,15 @@ class PretendedGPU(TorchFunctionMode):
         def at(one):  # a leaf stays what it is
             return one if isinstance(one, OnGPU) == gpu else one.as_subclass(kind)
 
-        return tree_map_only(torch.Tensor, at, func(*args, **kwargs))
+        found = tree_map_only(torch.Tensor, at, func(*args, **kwargs))
+        if not self.float64 and any(isinstance(one, OnGPU) and _double(one) for one in tree_leaves(found)):
+            raise TypeError(f"{name}: Cannot convert a MPS Tensor to float64 dtype as MPS does not support float64")
+        return found
+
+
+def _double(tensor):
+    with torch._C.DisableTorchFunction():
+        return tensor.dtype == torch.float64
 
 
 def _redirected(name, args, kwargs, gpu):
@@ -70,8 +84,8 @@ def _redirected(name, args, kwargs, gpu):
 
 
 @contextlib.contextmanager
-def gpu(monkeypatch):
-    """A machine with one GPU, inside the block."""
+def gpu(monkeypatch, float64=True):
+    """A machine with one GPU, inside the block. float64: see PretendedGPU."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
@@ -83,7 +97,7 @@ def gpu(monkeypatch):
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: None, raising=False)
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     try:
-        with PretendedGPU():
+        with PretendedGPU(float64):
             yield
     finally:
         torch.__future__.set_overwrite_module_params_on_conversion(False)

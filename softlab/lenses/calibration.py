@@ -219,6 +219,30 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     return 1 / fit_scale(logits, labels)
 
 
+def temperature_interval(logits: Tensor, labels: Tensor, temperature: float) -> tuple[float, float]:
+    """The 95 % interval of the best temperature, low and high: for other images of the same kind, the same network.
+
+    logits, labels: those that `temperature` was fitted on.  Where it was cut off, both ends are NaN.
+    The temperature makes the mean of the images' derivatives zero, so that its variance is theirs over the square of
+    the curvature, divided by N (the sandwich; White 1982). It is taken of log T, which is closer to normal.
+    """
+    check_logits(logits, labels)
+    low, high = TEMPERATURES
+    if not low * (1 + 1e-6) < temperature < high * (1 - 1e-6):
+        return math.nan, math.nan
+    scale = 1 / temperature
+    squares = 0.0
+    curvature = 0.0
+    for some, own in zip(logits.double().split(ROWS), labels.to(logits.device).split(ROWS), strict=True):
+        slope = some - some.gather(1, own[:, None])
+        weighted = (slope * scale).softmax(1) * slope
+        first = weighted.sum(1)
+        squares += float(first.square().sum())
+        curvature += float((weighted * slope).sum() - first.square().sum())
+    half = 1.959964 * math.sqrt(squares) / (curvature * scale)
+    return temperature * math.exp(-half), temperature * math.exp(half)
+
+
 def fit_scale(logits: Tensor, labels: Tensor, offset: Tensor | None = None) -> float:
     """The factor s > 0 with the smallest NLL of softmax(s · logits + offset), to a relative 1e-8.
 

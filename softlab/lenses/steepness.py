@@ -84,8 +84,11 @@ def slope(gradient: Tensor, images: Tensor, epsilon: float) -> Tensor:
     """
     if not 0 < epsilon <= 1:
         raise SoftlabError(f"epsilon must be above 0 and at most 1, not {epsilon}")
-    reach = room(gradient, as_pixels(images)).clamp(max=epsilon)
-    return (gradient.abs() * reach).flatten(1).sum(1) / epsilon
+    found = []
+    for rows in torch.arange(len(images)).split(at_once(images, BATCH)):  # large images would fill the memory
+        reach = room(gradient[rows], as_pixels(images[rows])).clamp(max=epsilon)
+        found.append((gradient[rows].abs() * reach).flatten(1).sum(1) / epsilon)
+    return torch.cat(found)
 
 
 def first_order_radius(gap: Tensor, gradient: Tensor, images: Tensor) -> Tensor:

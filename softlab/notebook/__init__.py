@@ -14,6 +14,7 @@ HOMES = {
     "test_part": "chapter",
     "trained": "chapter",
     "examine": "examination",
+    "examine_predictions": "examination",
     "report_card": "report",
     "explorable": "widgets",
     "explore": "widgets",

@@ -17,13 +17,14 @@ from matplotlib.figure import Figure
 
 from softlab.errors import SoftlabError
 from softlab.files import write_whole
+from softlab.notebook.context import MARKED, Context
 
-Part = str | pandas.DataFrame | tuple[Figure, str]
+Part = str | pandas.DataFrame | tuple[Figure, str] | Context
 TEMPLATE: Any = Environment(autoescape=True, loader=FileSystemLoader(Path(__file__).parent)).get_template("page.html")
 
 
 def to_html(parts: Sequence[Part]) -> str:
-    """Texts as paragraphs, tables with all their rows, figures (closed then) with what they show in words."""
+    """Texts as paragraphs, tables with all their rows, strips, figures (closed then) with what they show in words."""
     return str(TEMPLATE.module.shown(_plain(parts)))
 
 
@@ -37,12 +38,14 @@ def save_page(path: str | Path, title: str, parts: Sequence[Part]) -> Path:
     return path
 
 
-def _plain(parts: Sequence[Part]) -> Iterator[tuple[str, str, str]]:
+def _plain(parts: Sequence[Part]) -> Iterator[tuple[str, Any, str]]:
     """Kind, content and name of each part, as page.html takes them; tables are told apart by their names."""
     tables = 0
     for part in parts:
         if isinstance(part, str):
             yield "text", part, ""
+        elif isinstance(part, Context):
+            yield "strips", part, ", ".join(MARKED.values())
         elif isinstance(part, pandas.DataFrame):
             tables += 1
             with pandas.option_context("display.max_colwidth", None):  # else pandas 2 cuts long entries

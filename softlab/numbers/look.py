@@ -109,6 +109,14 @@ class Look:
         return head_of(self.model)
 
 
+class LookAtPredictions(Look):
+    """Where only predictions are at hand, not their network: for lenses that ask for nothing but logits and labels."""
+
+    def __init__(self, fitted: Representation, tested: Representation):
+        self.fitted = fitted
+        self.tested = tested
+
+
 Found = Mapping[str, float | Tensor]
 
 

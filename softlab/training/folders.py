@@ -76,7 +76,6 @@ def decode(
     Grey images of 16 bits are scaled to 8.  Pixels stay where the file has them, as torchvision leaves them: warns
     (Unturned) where EXIF data ask for a turn.  Raises SoftlabError for what cannot be read, and for floats.
     """
-    from PIL import Image
     from tqdm import tqdm
 
     arrays = {}
@@ -87,20 +86,13 @@ def decode(
         for part, classes in files.items():
             images = []
             for path in (path for paths in classes.values() for path in paths):
-                try:
-                    with Image.open(path) as image:
-                        unturned += image.getexif().get(TURNED, 1) != 1
-                        image = _of_eight_bits(image)
-                        image = image.convert("L" if image.mode in ("1", "L") and not colour else "RGB")
-                        pixels = np.asarray(image.resize((size, size)) if size else image)
-                except Exception as error:  # Pillow raises many kinds for damaged files
-                    raise SoftlabError(f"{path} cannot be read as an image: {error}") from None
-                pixels = np.atleast_3d(pixels).transpose(2, 0, 1)
-                shape = shape or pixels.shape
-                if pixels.shape != shape:
-                    given = f"{path} is {pixels.shape} (channels, height, width)"
+                found, turned = pixels(path, size, colour)
+                unturned += turned
+                shape = shape or found.shape
+                if found.shape != shape:
+                    given = f"{path} is {found.shape} (channels, height, width)"
                     raise SoftlabError(f"{given}, but the images before it are {shape}")
-                images.append(pixels)
+                images.append(found)
                 bar.update()
             labels = [np.full(len(paths), label) for label, paths in enumerate(classes.values())]
             arrays[f"{part}_images"] = np.ascontiguousarray(np.stack(images))
@@ -109,6 +101,32 @@ def decode(
         turned = f"{unturned} of {total} images have EXIF data that ask a viewer to turn or mirror them"
         warnings.warn(f"{turned}: they are taken unturned, as torchvision takes them", Unturned, stacklevel=2)
     return arrays
+
+
+def pixels(path: Path, size: int | None = None, colour: bool = False) -> tuple[np.ndarray, bool]:
+    """An image, (C, H, W) uint8, and whether its EXIF data ask a viewer to turn it. Arguments and errors: of decode."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            turned = image.getexif().get(TURNED, 1) != 1
+            image = _of_eight_bits(image)
+            image = image.convert("L" if image.mode in ("1", "L") and not colour else "RGB")
+            found = np.asarray(image.resize((size, size)) if size else image)
+    except Exception as error:  # Pillow raises many kinds for damaged files
+        raise SoftlabError(f"{path} cannot be read as an image: {error}") from None
+    return np.ascontiguousarray(np.atleast_3d(found).transpose(2, 0, 1)), turned
+
+
+def heading(path: Path) -> tuple[int, int, bool]:
+    """Width and height of an image, and whether its EXIF data ask a viewer to turn it; its pixels are not decoded."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return *image.size, image.getexif().get(TURNED, 1) != 1
+    except Exception as error:  # Pillow raises many kinds for damaged files
+        raise SoftlabError(f"{path} cannot be read as an image: {error}") from None
 
 
 def _of_eight_bits(image: "Image.Image") -> "Image.Image":

@@ -34,6 +34,7 @@ from softlab.lenses.calibration import (
     nll_terms,
     reliability,
     smooth_calibration_error,
+    temperature_interval,
 )
 
 FEW = settings(derandomize=True, max_examples=40, deadline=None, database=None)
@@ -707,3 +708,39 @@ def test_wrong_settings_are_named(valid):
     for signs in (torch.ones(0), torch.ones(2, 2), torch.tensor([1, 0.5])):
         with pytest.raises(SoftlabError, match=r"signs must be \(B,\), each -1, 0 or 1, not \["):
             ece_terms(*valid, signs)
+
+
+def test_the_interval_of_a_temperature_is_that_of_one_equation_by_hand():
+    """Two classes, logits of ±1, right in 3 of 4: the derivative of a right answer is p - 1, of a wrong one p.
+
+    Those are to be taken twice, as logits differ by 2. At the best scale p = 3/4, so that s = log(3) / 2; the mean of
+    the squares is 4 p (1 - p), and so is the curvature: the standard error of s is 1 / (2 √(N p (1 - p))).
+    """
+    logits = torch.tensor([[1.0, -1.0]]).expand(400, 2)
+    labels = (torch.arange(400) % 4 == 0).long()
+    temperature = fit_temperature(logits, labels)
+    scale = math.log(3) / 2
+    assert temperature == pytest.approx(1 / scale)
+    error = 1 / (2 * math.sqrt(400 * 3 / 16))
+    low, high = temperature_interval(logits, labels, temperature)
+    assert high / temperature == pytest.approx(math.exp(1.959964 * error / scale))
+    assert low * high == pytest.approx(temperature**2)
+
+
+def test_the_interval_of_a_temperature_covers_the_true_one():
+    generator = torch.Generator().manual_seed(0)
+    covered = 0
+    for _ in range(200):
+        logits = 2 * torch.randn(300, 5, generator=generator)
+        labels = torch.multinomial((logits / 1.7).softmax(1), 1, generator=generator)[:, 0]
+        fitted = fit_temperature(logits, labels)
+        low, high = temperature_interval(logits, labels, fitted)
+        covered += low < 1.7 < high
+    assert 182 <= covered <= 198  # 190 are expected, give or take three
+
+
+def test_a_temperature_that_was_cut_off_has_no_interval():
+    logits = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    with pytest.warns(UserWarning, match="the colder the better"):
+        temperature = fit_temperature(3 * logits, torch.tensor([0, 1]))
+    assert all(map(math.isnan, temperature_interval(3 * logits, torch.tensor([0, 1]), temperature)))

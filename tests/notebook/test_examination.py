@@ -1,6 +1,8 @@
 """Any network, examined: its head is found or asked for, it stays untouched, and all lenses are applied to it."""
 
+import collections
 import copy
+import dataclasses
 import re
 
 import numpy as np
@@ -14,7 +16,8 @@ from torch import nn
 
 import softlab
 from softlab import SoftlabError, cli, examine, representation
-from softlab.notebook import foreign, pages
+from softlab.notebook import foreign, heads, network_files, pages
+from softlab.notebook import pictures as pictures_of
 from softlab.notebook.examination import Examination
 from softlab.numbers.look import applied, together
 from softlab.numbers.quantities import LENSES, QUANTITIES, Look, Samples
@@ -101,7 +104,7 @@ def test_the_head_is_the_layer_whose_output_is_the_models(returned, head):
     ("returned", "message"),
     [
         (lambda net, f: (net.fc(f), net.auxiliary(f)), r"head=…: .*'fc' \(4 classes\), 'auxiliary' \(4 classes\)"),
-        (lambda net, f: {"logits": net.fc(f)}, r"no linear layer gives .* head=…: .*'fc' \(4 classes\)"),
+        (lambda net, f: {"a": net.fc(f), "b": net.auxiliary(f)}, r"head=…: .*; or the output, output=…: 'a', 'b'"),
         (lambda net, f: net.fc(f).softmax(1), r"no linear layer gives .* head=…: .*'fc' \(4 classes\)"),
         (lambda net, f: net.fc(f) + net.auxiliary(f), "no linear layer gives the model's logits, W f [+] b"),
         (
@@ -118,6 +121,7 @@ def test_where_no_layer_gives_the_output_one_line_says_what_to_name(returned, me
 
 
 VECTOR = torch.tensor([1.0, 0.0, -1.0, 0.5])
+BY_CLASS = torch.tensor([1.0, 2.0, 3.0, 4.0])
 
 
 @pytest.mark.parametrize(
@@ -128,6 +132,7 @@ VECTOR = torch.tensor([1.0, 0.0, -1.0, 0.5])
         (lambda net, f: net.fc(f).mul_(2), 2, 0),  # in place
         (lambda net, f: net.fc(f) + VECTOR, 1, VECTOR),
         (lambda net, f: 5 * net.fc(f) + VECTOR, 5, VECTOR),
+        (lambda net, f: BY_CLASS * net.fc(f) + VECTOR, BY_CLASS, VECTOR),  # as a normalisation behind the head
     ],
 )
 def test_a_factor_and_a_vector_after_the_head_are_folded_in_and_said(returned, factor, vector):
@@ -139,10 +144,11 @@ def test_a_factor_and_a_vector_after_the_head_are_folded_in_and_said(returned, f
         scored = split_test(labels)[1]
         torch.testing.assert_close(found.tested.logits, logits[scored].detach())
         adapted = foreign.adapt(model, images, head, [0.0], [1.0])
-        torch.testing.assert_close(adapted.head.weight, factor * model.fc.weight.detach())
+        by_row = torch.as_tensor(factor).reshape(-1, 1)
+        torch.testing.assert_close(adapted.head.weight, by_row * model.fc.weight.detach())
         torch.testing.assert_close(adapted.head.bias, factor * model.fc.bias.detach() + vector)
         (note,) = found.notes
-        assert ("times what the layer 'fc' gives" in note) == (factor != 1)
+        assert bool(re.search("times,? (by class, )?what the layer 'fc' gives", note)) == bool((by_row != 1).any())
         assert ("plus a vector" in note) == isinstance(vector, torch.Tensor)
         assert note in found.findings()
     assert model.fc.weight.abs().max() < 1  # the model itself is untouched
@@ -162,8 +168,7 @@ def test_of_probabilities_the_factor_is_found_too_if_the_head_is_named():
         lambda net, f: -net.fc(f),
         lambda net, f: 0 * net.fc(f),
         lambda net, f: 5 * net.fc(f).tanh(),
-        lambda net, f: net.fc(f) * torch.tensor([1.0, 2.0, 3.0, 4.0]),  # a factor for each class
-        lambda net, f: net.fc(f) * f.norm(dim=1, keepdim=True),  # and for each image
+        lambda net, f: net.fc(f) * f.norm(dim=1, keepdim=True),  # a factor for each image
         lambda net, f: net.fc(f)[:, :3],
         lambda net, f: net.fc(f).sigmoid(),
         lambda net, f: net.fc(f).argmax(1),
@@ -241,7 +246,7 @@ def test_a_head_that_cannot_be_is_named(head, message):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (nn.Sequential(nn.Conv2d(3, CLASSES, SIDE), nn.Flatten()), "softlab needs a layer that does"),
+        (nn.Sequential(nn.Conv2d(3, CLASSES, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()), "softlab needs a layer that"),
         (nn.Sequential(nn.Flatten(2), nn.Linear(SIDE * SIDE, CLASSES)), "W f [+] b in a row for each image; softlab"),
         (nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 1)), "softlab needs a layer that does"),
         (nn.Sequential(nn.Flatten(), nn.Linear(108, CLASSES), nn.Softmax(1)), "head=…: '1' [(]4 classes[)]"),
@@ -251,6 +256,129 @@ def test_a_head_that_cannot_be_is_named(head, message):
 def test_models_without_a_linear_head_are_refused_in_one_line(model, message):
     with pytest.raises(SoftlabError, match=message):
         examine(model, *pictures(), **FEW)
+
+
+# Where nobody has to be asked
+
+
+@dataclasses.dataclass
+class Output:
+    """As Hugging Face's: `loss` may be None, and logits are called so."""
+
+    logits: torch.Tensor
+    loss: torch.Tensor | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+
+
+Named = collections.namedtuple("Named", ["features", "scores"])
+
+
+@pytest.mark.parametrize(
+    ("returned", "place"),
+    [
+        (lambda net, f: Output(net.fc(f), hidden_states=(f, net.auxiliary(f))), "logits"),
+        (lambda net, f: {"logits": net.fc(f), "auxiliary": net.auxiliary(f)}, "logits"),
+        (lambda net, f: collections.OrderedDict(out=net.fc(f), features=f), "out"),
+        (lambda net, f: (f, net.fc(f)), "1"),
+        (lambda net, f: [{"y": net.fc(f)}, f], "0.y"),
+        (lambda net, f: Named(f, net.fc(f)), "scores"),
+    ],
+)
+def test_an_output_called_logits_or_the_only_one_is_taken_and_said(returned, place):
+    images, labels = pictures()
+    plain = examine(Heads(lambda net, f: net.fc(f)), images, labels, **FEW)
+    found = examine(Heads(returned), images, labels, **FEW)
+    assert (found.head, found.numbers) == ("fc", plain.numbers)
+    assert f"{place!r} was taken for its logits" in found.findings()[-1]
+
+
+@pytest.mark.parametrize(
+    ("returned", "output", "head"),
+    [
+        (lambda net, f: {"a": net.fc(f), "b": net.auxiliary(f)}, "b", "auxiliary"),
+        (lambda net, f: (net.fc(f), net.auxiliary(f)), 1, "auxiliary"),
+        (lambda net, f: {"all": [net.fc(f), net.auxiliary(f)]}, "all.0", "fc"),
+        (lambda net, f: {"logits": net.fc(f), "y": 30 * net.auxiliary(f)}, "y", "auxiliary"),
+        (lambda net, f: {"p": net.fc(f).softmax(1), "f": f}, "p", "fc"),
+    ],
+)
+def test_a_named_output_is_taken(returned, output, head):
+    assert examine(Heads(returned), *pictures(), output=output, **FEW).head == head
+
+
+@pytest.mark.parametrize(
+    ("returned", "output", "message"),
+    [
+        (lambda net, f: {"scores": net.fc(f)}, "score", "unknown output 'score'; did you mean 'scores'"),
+        (lambda net, f: net.fc(f), "logits", "nothing with a name: leave output='logits' out"),
+        (lambda net, f: {"a": [f, f], "b": [f, net.fc(f)]}, "1", "several things called '1': a.1, b.1"),
+        (lambda net, f: {"a": f, "b": net.fc(f)}, "a", "no linear layer gives the model's logits"),
+    ],
+)
+def test_an_output_that_cannot_be_is_named(returned, output, message):
+    with pytest.raises(SoftlabError, match=message) as caught:
+        examine(Heads(returned), *pictures(), output=output, **FEW)
+    assert "\n" not in str(caught.value)
+
+
+def convolutional(*layers):
+    torch.manual_seed(4)
+    return nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), *layers)
+
+
+@pytest.mark.parametrize(
+    ("layers", "head"),
+    [
+        ([nn.AdaptiveAvgPool2d(1), nn.Conv2d(5, CLASSES, 1), nn.Flatten()], "3"),
+        ([nn.AdaptiveAvgPool2d(1), nn.Conv2d(5, CLASSES, 1)], "3"),  # (N, K, 1, 1)
+        ([nn.Conv2d(5, CLASSES, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()], "2"),
+        ([nn.Conv2d(5, CLASSES, 4, bias=False), nn.Flatten()], "2"),  # as large as its input
+    ],
+)
+def test_a_convolution_gives_the_logits_where_it_is_linear_in_one_feature(layers, head):
+    images, labels = pictures()
+    model = convolutional(*layers)
+    found = examine(model, images, labels, **FEW)
+    assert (found.head, found.problems) == (head, {})
+    rows = split_test(labels)[1]
+    torch.testing.assert_close(found.tested.logits, model(images[rows] / 255).flatten(1).detach())
+    weight = model[int(head)].weight.detach().flatten(1)
+    bias = model[int(head)].bias
+    made = nn.functional.linear(found.tested.features, weight, None if bias is None else bias.detach())
+    torch.testing.assert_close(made, found.tested.logits)
+    assert any("is a convolution" in text for text in found.findings())
+
+
+def test_the_feature_of_a_convolution_that_is_averaged_is_its_input_averaged():
+    pooled = convolutional(nn.AdaptiveAvgPool2d(1), nn.Conv2d(5, CLASSES, 1), nn.Flatten())
+    averaged = nn.Sequential(*pooled[:2], pooled[3], pooled[2], pooled[4])
+    images, labels = pictures()
+    first, second = (examine(model, images, labels, **FEW) for model in (pooled, averaged))
+    torch.testing.assert_close(first.tested.features, second.tested.features)
+
+
+def test_a_convolution_behind_which_there_is_a_relu_gives_no_logits():
+    """As SqueezeNet's."""
+    model = convolutional(nn.Conv2d(5, CLASSES, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(SoftlabError, match="softlab needs a layer that does"):
+        examine(model, *pictures(), **FEW)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
+@pytest.mark.parametrize("wrap", [nn.utils.weight_norm, nn.utils.parametrizations.weight_norm])
+@pytest.mark.parametrize("used", [False, True])
+def test_a_weight_normed_head_is_a_head(wrap, used):
+    """The old one leaves a tensor in the module that copy.deepcopy refuses once the network was used."""
+    images, labels = pictures()
+    plain = fitted(mlp(), images, labels)
+    model = copy.deepcopy(plain)
+    model[3] = wrap(model[3])
+    if used:
+        model(images / 255).sum().backward()
+    found = examine(model, images, labels, **FEW)
+    assert found.head == "3"
+    expected = examine(plain, images, labels, **FEW).numbers
+    assert found.numbers == pytest.approx(expected, rel=1e-3, abs=1e-3, nan_ok=True)
 
 
 @pytest.mark.parametrize(
@@ -678,19 +806,21 @@ def test_folders_named_by_number_are_classes_of_a_larger_network(given, tmp_path
     for name, number in (("cat", 3), ("dog", 1)):
         (tmp_path / "images").mkdir(exist_ok=True)
         (tmp_path / "images" / str(number)).symlink_to(given / "images" / name)
-    given = foreign.from_files(tmp_path / "five.safetensors", "mobilenet_v3_small", tmp_path / "images", 16)
-    assert given.model.classifier[3].out_features == 5
-    assert given.images.shape == (16, 3, 16, 16)
+    architecture = network_files.architecture_of("mobilenet_v3_small")
+    model = network_files.network_of(tmp_path / "five.safetensors", architecture).model
+    assert (model.classifier[3].out_features, network_files.classes_of(model)) == (5, 5)
+    given = pictures_of.from_path(tmp_path / "images", 5, size=16)
+    assert given.pictures.shape == (16, 3, 16, 16)
     assert given.labels.tolist() == [1] * 8 + [3] * 8
     assert "ImageFolder would sort them as text" in given.notes[0]
 
 
 def test_folders_named_by_number_are_those_classes_also_if_there_is_one_for_each(tmp_path):
     names = sorted(map(str, range(12)))  # as text: 0, 1, 10, 11, 2, …
-    assert foreign.class_numbers(names, 12, tmp_path)[0] == [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]
-    assert foreign.class_numbers(["0", "10", "2"], 12, tmp_path)[0] == [0, 10, 2]
-    assert foreign.class_numbers([f"{n:02}" for n in range(12)], 12, tmp_path)[0] == list(range(12))
-    numbers, note = foreign.class_numbers(["cat", "dog"], 2, tmp_path)
+    assert pictures_of.class_numbers(names, 12, tmp_path)[0] == [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert pictures_of.class_numbers(["0", "10", "2"], 12, tmp_path)[0] == [0, 10, 2]
+    assert pictures_of.class_numbers([f"{n:02}" for n in range(12)], 12, tmp_path)[0] == list(range(12))
+    numbers, note = pictures_of.class_numbers(["cat", "dog"], 2, tmp_path)
     assert (numbers, "alphabetical order" in note) == ([0, 1], True)
 
 
@@ -707,7 +837,7 @@ def test_folders_named_by_number_are_those_classes_also_if_there_is_one_for_each
 )
 def test_folders_of_which_the_class_is_not_sure_are_refused(names, classes, message, tmp_path):
     with pytest.raises(SoftlabError, match=message):
-        foreign.class_numbers(names, classes, tmp_path)
+        pictures_of.class_numbers(names, classes, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -722,7 +852,8 @@ def test_folders_of_which_the_class_is_not_sure_are_refused(names, classes, mess
 def test_what_wrappers_add_to_names_of_weights_is_left_out_and_said(given, tmp_path, rename, left_out):
     tensors = safetensors.torch.load_file(given / "net.safetensors")
     safetensors.torch.save_file({rename(name): one for name, one in tensors.items()}, tmp_path / "wrapped.safetensors")
-    found = foreign.from_files(tmp_path / "wrapped.safetensors", "mobilenet_v3_small", given / "images", 8)
+    architecture = network_files.architecture_of("mobilenet_v3_small")
+    found = network_files.network_of(tmp_path / "wrapped.safetensors", architecture)
     assert found.notes[0] == f"Left out of the weights' names: {left_out}"
     assert all(torch.equal(tensors[name], one) for name, one in found.model.state_dict().items())
 
@@ -747,7 +878,7 @@ def test_probabilities_of_a_network_whose_answers_hardly_differ_are_those_of_its
     """No factor could be fitted there, and none is needed: the softmax is the head's."""
     torch.manual_seed(0)
     made = torch.randn(10).expand(30, 10) + 1e-6 * torch.randn(30, 10)
-    found = foreign.relation_between(made, made.softmax(1))
+    found = heads.relation_between(made, made.softmax(1))
     assert found is not None
-    assert (found.factor, float(found.shift.abs().max())) == (1.0, 0.0)
-    assert foreign.relation_between(made, made.flip(1).softmax(1)) is None
+    assert found.plain
+    assert heads.relation_between(made, made.flip(1).softmax(1)) is None

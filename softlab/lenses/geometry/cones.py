@@ -65,7 +65,7 @@ def constant_along_ray(head: Callable[[Tensor], Tensor], features: Tensor, reach
     """
     scales = torch.logspace(-1, 1, steps, base=reach)
     classes = torch.stack([head(scale * features).argmax(1) for scale in scales])
-    return float((classes == classes[0]).all(0).double().mean())
+    return float((classes == classes[0]).all(0).cpu().double().mean())  # MPS has no float64
 
 
 def confidence_contour(features: Tensor, weight: Tensor, bias: Tensor, level: float) -> Tensor:
