@@ -233,6 +233,8 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
         "bound_beside",
         "no_bias",
         "flat",
+        "combined",
+        "noisy_labels",
         "training_images",
         "training_images_more",
         "outside",
