@@ -234,6 +234,7 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
         "no_bias",
         "flat",
         "combined",
+        "combined_attacked",
         "noisy_labels",
         "training_images",
         "training_images_more",
