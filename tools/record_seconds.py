@@ -19,8 +19,8 @@ from softlab.profile import load_profile
 from softlab.studies import seconds
 from softlab.training import loop, runs
 
-EPOCHS = 5
-ROUNDS = 7
+EPOCHS = 2
+ROUNDS = 5
 
 
 def main(profile: str) -> None:

@@ -26,13 +26,16 @@ RECORD = RECORDS / "seconds"
 def times_plain(table: pandas.DataFrame, name: str) -> Interval:
     """How many times as long as plain training, over rounds; table: of `recorded`."""
     rounds = table.pivot(index="round", columns="name", values="seconds")
-    return t_interval(np.asarray(rounds[name] / rounds["plain"], dtype=float))
+    ratio = t_interval(np.asarray(rounds[name] / rounds["plain"], dtype=float))
+    return ratio.of(table, f"time of {name} over that of plain training", counts="rounds")
 
 
 def recorded(profile: str) -> pandas.DataFrame:
     """A row for each method and round: name, round, seconds; empty without a record."""
     path = record_path(profile)
-    return pandas.DataFrame(json.loads(path.read_bytes()) if path.exists() else [])
+    table = pandas.DataFrame(json.loads(path.read_bytes()) if path.exists() else [])
+    table.attrs = {"table": f"seconds, profile {profile}", "command": f"python tools/record_seconds.py {profile}"}
+    return table
 
 
 def record_path(profile: str) -> Path:

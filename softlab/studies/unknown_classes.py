@@ -75,12 +75,13 @@ def change(table: pandas.DataFrame, column: str, method: str, against: str = "ba
 
     table: of `recorded`.
     """
-    return t_interval(100 * _by_split(table, column, method).sub(_by_split(table, column, against)).dropna())
+    changes = 100 * (_by_split(table, column, method) - _by_split(table, column, against))
+    return t_interval(changes.to_numpy()).of(table, f"change of {column} (points)", counts="splits")
 
 
 def level(table: pandas.DataFrame, column: str, method: str = "baseline") -> Interval:
     """A column of a method in percent, over splits."""
-    return t_interval(100 * _by_split(table, column, method))
+    return t_interval(100 * _by_split(table, column, method).to_numpy()).of(table, f"{column} (%)", counts="splits")
 
 
 def _by_split(table: pandas.DataFrame, column: str, method: str) -> Any:
@@ -92,7 +93,10 @@ def _by_split(table: pandas.DataFrame, column: str, method: str) -> Any:
 def recorded(profile: str) -> pandas.DataFrame:
     """The recorded networks: method, seed, split, accuracy, and the columns of `measured`; empty without any."""
     own = ("method", "seed", "split", "accuracy")
-    return pandas.DataFrame([{name: row[name] for name in own} | row["numbers"] for row in rows(record_path(profile))])
+    table = pandas.DataFrame([{name: row[name] for name in own} | row["numbers"] for row in rows(record_path(profile))])
+    command = f"python tools/record_unknown_classes.py {profile} SEED"
+    table.attrs = {"table": f"unknown_classes, profile {profile}", "command": command}
+    return table
 
 
 def record_path(profile: str) -> Path:
