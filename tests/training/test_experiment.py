@@ -236,6 +236,7 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
         "combined",
         "combined_attacked",
         "noisy_labels",
+        "noisy_briefly",
         "training_images",
         "training_images_more",
         "outside",
