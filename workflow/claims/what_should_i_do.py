@@ -277,6 +277,11 @@ CLAIMS = {
         lambda one: one.high > 0,
         form=WORDS,
     ),
+    "strange-passing": Claim(
+        lambda: noticed("label_smoothing", "maximal logit", unknown_classes.DIGITS, "FPR95"),
+        lambda one: one.mean > 0,
+        form=SPREAD,
+    ),
     "noisy": Claim(lambda: with_noise("label_smoothing", 0.4), falls, digits=1, form=SPREAD),
     "noisy-seeds": Claim(lambda: exactly(len({*noisy(0.4)["seed"]})), above(4)),
     "noisy-maxsup": Claim(lambda: with_noise("maxsup", 0.4), falls, form=WORDS),
