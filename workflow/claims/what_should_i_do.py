@@ -294,6 +294,7 @@ CLAIMS = {
     "noisy-epochs": Claim(epochs_chosen, between(9, 11)),
     "noisy-briefly": Claim(by_stopping_whole, above(8)),
     "noisy-later-mixup": Claim(lambda: effects(briefly(20), "accuracy")["mixup"].shown, rises, digits=1, form=SPREAD),
+    "noisy-briefly-mixup": Claim(lambda: with_noise_briefly("mixup"), is_open, form=WORDS),
     "noisy-briefly-smoothed": Claim(lambda: with_noise_briefly("label_smoothing"), is_open, digits=1, form=SPREAD),
     "harden": Claim(lambda: robust("gradient_penalty 0.1"), above(15), form=SPREAD),
     "harden-accuracy": Claim(lambda: robust("gradient_penalty 0.1", "accuracy"), rises, form=WORDS),
