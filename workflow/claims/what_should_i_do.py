@@ -229,6 +229,20 @@ def seeds_of_recipes() -> Interval:
 
 
 @functools.cache
+def recipes_attacked() -> combining.Cells:
+    return combining.cells(records.scales("combined_attacked")[HERE])
+
+
+def attacked() -> Interval:
+    """What smoothing changes under attack, beside either mixture by turns."""
+    return combining.added(recipes_attacked(), LADDER, "either")
+
+
+def seeds_attacked() -> Interval:
+    return exactly(len(recipes_attacked()["either", True]))
+
+
+@functools.cache
 def together(quantity: str, mixture: str = "either") -> Interval:
     return combining.interaction(recipes(), quantity, mixture)
 
@@ -255,6 +269,8 @@ CLAIMS = {
     "with-each": Claim(accuracy_beside, within(1), form=WORDS),
     "recipe-seeds": Claim(seeds_of_recipes, above(9)),
     "recipe-together": Claim(lambda: together("NLL at T"), falls, digits=3, form=SPREAD),
+    "recipe-attacked": Claim(attacked, is_open, form=SPREAD),
+    "recipe-attacked-seeds": Claim(seeds_attacked, above(2)),
     "recipe-together-each": Claim(together_least, falls, form=WORDS),
     "recipe-together-accuracy": Claim(lambda: together("accuracy"), within(1), digits=1, form=SPREAD),
     "strength-cost": Claim(lambda: cost("NLL at T"), rises, digits=3, form=SPREAD),
@@ -275,6 +291,7 @@ CLAIMS = {
     "order-left-colour": Claim(lambda: ranked_by_normalised("cifar10-papers"), rises, form=WORDS),
     "order-long": Claim(longest, falls, form=WORDS),
     "strange": Claim(lambda: noticed("label_smoothing", "maximal logit"), is_open, digits=1, form=SPREAD),
+    "strange-by-softmax": Claim(lambda: noticed("label_smoothing", "maximal softmax"), is_open, digits=1, form=SPREAD),
     "strange-digits": Claim(digits_less, falls, form=WORDS),
     "strange-softmax": Claim(
         lambda: noticed("label_smoothing", "maximal softmax", unknown_classes.DIGITS),
