@@ -28,6 +28,8 @@ FACTORS = (0.1, 0.125, 0.16, 0.2, 0.25, 0.32, 0.4, 0.5, 0.63, 0.8, 1, 1.25, 1.6,
 WIDTH = 4.6  # inches, of every figure here: panels stand above one another, so that a phone shows their letters
 SIDE = 3.6  # inches, of a panel
 BETWEEN = 0.5  # inches that two labels of lines lie apart, at least
+NEAR = 0.2  # on either axis, in natural logarithms: of two points this close the right one has its name below
+TEXT = {"textcoords": "offset points", "fontsize": 8}
 CROWD = 12  # methods and doses in a panel, beyond which markers become small
 NOTHING = Interval(0.0, 0.0, 0.0, 1)  # no change: every axis shows it
 HALOS = ListedColormap(colormaps["RdBu"](np.linspace(0.15, 0.85, 256)))  # not so dark that a marker is lost on it
@@ -61,11 +63,15 @@ def slope_plane(panels: "Mapping[str, Sequence[Place]]", radius: str = "4/255") 
 
 
 def small_slope_plane(places: "Sequence[Place]", ax: Axes) -> Axes:
-    """One panel of `slope_plane` for a narrow place: names stand in a corner, halos have no scale."""
+    """One panel of `slope_plane` for a narrow place: names stand beside their markers, halos have no scale."""
     limits = _square([place.slope for place in places], [place.margin for place in places])
     _placed(ax, places, limits, max([10.0, *(abs(place.attacked.mean) for place in places)]))
-    legend = {"loc": "lower right", "fontsize": 7.5, "frameon": False, "borderaxespad": 0.2}
-    ax.legend(handles=markers(place.method for place in places), **legend)
+    ax.annotate("plain training", (0, 0), (-10, 0), ha="right", va="center", **TEXT)
+    for place in places:
+        point = place.slope.mean, place.margin.mean
+        crowded = any(0 < point[0] - one.slope.mean < NEAR and abs(point[1] - one.margin.mean) < NEAR for one in places)
+        aside = {"xytext": (11, -9), "ha": "left", "va": "top"} if crowded else {"xytext": (0, 14), "ha": "center"}
+        ax.annotate(style(place.method).label, point, **aside, **TEXT)
     return ax
 
 

@@ -26,8 +26,7 @@ STYLES = {
     "cutmix": Style("CutMix", "#009E73", "D"),
     "maxsup": Style("MaxSup", "#CC79A7", "v"),
 }
-# The book's other methods: a marker for each, in the colours that are left. The place decides: two that are no methods
-# any more keep theirs.
+# The book's other methods: a marker for each, in the colours that are left. The place decides.
 OTHERS = ("weight_decay", "dropout", "feature_penalty", "logit_penalty", "scale_penalty", "cosine_penalty", "steady")
 OTHERS += ("fixed_scale", "unseen_penalty", "confidence_penalty", "regularization_only", "amplification_only", "focal")
 OTHERS += ("early_stopping", "label_smoothing_others", "online_label_smoothing", "zipf_label_smoothing")

@@ -169,6 +169,40 @@ class MaxSup(Regularizer):
         return cross_entropy(logits, targets) + alpha * top_logit_excess(logits)
 
 
+@register("regularization_only")
+@dataclass(frozen=True)
+class RegularizationOnly(Regularizer):
+    """Cross-entropy and the part of label smoothing's term that pulls the true class down (Zhou et al. 2025).
+
+    Adds alpha/K Σ over z_m < z_y of (z_y - z_m): where the true class leads this is label smoothing; where others are
+    ahead, these feel nothing of it.
+    """
+
+    version = 1
+    alpha: float = parameter(0.1, check_share)
+
+    def loss(self, logits, targets, features, head, progress):
+        regularization, _ = label_smoothing_terms(logits, targets.argmax(1), self.alpha)
+        return cross_entropy(logits, targets) + regularization
+
+
+@register("amplification_only")
+@dataclass(frozen=True)
+class AmplificationOnly(Regularizer):
+    """Cross-entropy and the part of label smoothing's term that acts on errors alone (Zhou et al. 2025).
+
+    Adds -alpha/K Σ over z_n > z_y of (z_n - z_y). The loss stays above zero: that is at most alpha (max_n z_n - z_y),
+    which cross-entropy exceeds.
+    """
+
+    version = 1
+    alpha: float = parameter(0.1, check_share)
+
+    def loss(self, logits, targets, features, head, progress):
+        _, amplification = label_smoothing_terms(logits, targets.argmax(1), self.alpha)
+        return cross_entropy(logits, targets) + amplification
+
+
 def _mixed(name: str, beta: float, images: Tensor, targets: Tensor, generator: torch.Generator):
     """torchvision's MixUp or CutMix, which draw from torch's global generator: lend them a copy of ours."""
     from torchvision.transforms import v2  # here, as it takes longer to import than torch

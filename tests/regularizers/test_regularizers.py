@@ -115,6 +115,29 @@ def test_maxsup_is_the_formula_of_its_authors(logits, labels):
     assert (maxsup_loss(logits, labels, 0.1) - formula).abs().max() < 1e-6
 
 
+def test_each_part_of_label_smoothing_alone_by_hand():
+    """z = (2, 3.5, -1), the first true, α = .3: below it only the third, by 3; above it the second, by 1.5."""
+    z = torch.tensor([[2.0, 3.5, -1.0]])
+    target = torch.eye(3)[:1]
+    plain = -z.log_softmax(1)[:, 0]
+    pulled = soft(regularizers.get("regularization_only", alpha=0.3), z, torch.tensor([0]))
+    rewarded = soft(regularizers.get("amplification_only", alpha=0.3), z, torch.tensor([0]))
+    assert torch.allclose(pulled, plain + 0.1 * 3)
+    assert torch.allclose(rewarded, plain - 0.1 * 1.5)
+    smoothed = regularizers.cross_entropy(z, 0.7 * target + 0.1)
+    assert torch.allclose(pulled + rewarded - plain, smoothed)
+
+
+def test_parts_of_label_smoothing_are_bounded_below_and_vanish_where_they_should(logits, labels):
+    for name in ("regularization_only", "amplification_only"):
+        assert (soft(regularizers.get(name, alpha=1.0), 50 * logits, labels) >= 0).all()
+    plain = regularizers.cross_entropy(logits, torch.nn.functional.one_hot(labels, logits.shape[1]).to(logits.dtype))
+    right = logits.argmax(1) == labels
+    alone = soft(regularizers.get("amplification_only", alpha=0.5), logits, labels)
+    assert torch.equal(alone[right], plain[right])
+    assert (alone[~right] < plain[~right]).all()
+
+
 def test_the_gradient_of_maxsup_at_a_tie_is_a_subgradient_and_the_same_each_time():
     logits = torch.tensor([[1.0, 3.0, 3.0, 3.0, -2.0]], dtype=torch.float64)
     labels = torch.tensor([4])

@@ -16,6 +16,7 @@ FAR = "robust, 1/255"
 LADDER = "robust, 4/255"
 HEART = "cifar10-papers"
 MANY = "fashion-heldout"
+COLOUR = "cifar10-jpeg-flip"
 SOFT = ("label_smoothing", "mixup", "cutmix")
 
 
@@ -62,6 +63,16 @@ def gained(method: str, dose: float, quantity: str = "accuracy") -> Interval:
     return effects(flat(method, dose), quantity)[method].shown
 
 
+def noise(profile: str, strength: float, quantity: str = LADDER) -> Interval:
+    """What Gaussian noise on every training image does beside plain training of the same seeds."""
+    tables = [records.scales("many")[profile]]
+    if profile == "quick-confirm":
+        tables.append(records.scales("many")["quick-again"])  # ten seeds in all
+    table = pandas.concat(tables)
+    chosen = table["method"].eq("gaussian_noise") & np.isclose(table["dose"].to_numpy(float), strength)
+    return effects(table.loc[chosen | table["method"].eq("baseline")], quantity)["gaussian_noise"].shown
+
+
 def most_of_a_label() -> Interval:
     """Of the soft labels, what the one that moves accuracy under attack most does to it, either way."""
     beside = margin_laws.places(records.scales("core")["quick-fp32"])
@@ -98,8 +109,10 @@ def split(method: str, axis: int) -> Interval:
 
 
 def cut_slope() -> Interval:
-    """CutMix's slope relative to the length of the logits, at A."""
-    return margin_laws.by_normaliser(core("quick-fp32"), "cutmix")["length"][1]
+    """CutMix's slope at A relative to three of the measures of size: the change that comes nearest to leaving zero."""
+    found = margin_laws.by_normaliser(core("quick-fp32"), "cutmix")
+    slopes = [found[name][1] for name in ("length", "range", "spread between images")]
+    return min(slopes, key=lambda one: min(-one.low, one.high))
 
 
 def at_scale(profile: str, method: str, quantity: str = LADDER, against: str = "baseline") -> Interval:
@@ -216,7 +229,11 @@ CLAIMS = {
     "wider-smoothing": Claim(lambda: split("label_smoothing", 0), above(0), form=WORDS),
     "steeper-smoothing": Claim(lambda: split("label_smoothing", 1), above(0), form=WORDS),
     "split-cutmix": Claim(cut_slope, is_open, form=WORDS),
+    "split-third": Claim(
+        lambda: margin_laws.by_normaliser(core("quick-fp32"), "cutmix")["z₁ − z₃"][1], falls, form=WORDS
+    ),
     "missed": Claim(lambda: missed("quick-fp32"), lambda value: value.mean < 1, digits=1),
+    "missed-at-four": Claim(lambda: missed("quick-fp32", "4/255"), lambda value: value.mean < 2.5, digits=1),
     "missed-most": Claim(lambda: most_missed("quick-fp32"), below(5), digits=1),
     "missed-by-heart": Claim(lambda: missed(HEART, "1/255"), lambda value: value.mean > 3, digits=1),
     "real-few": Claim(lambda: by_autoattack("quick-confirm", "cutmix"), above(5)),
@@ -246,6 +263,12 @@ CLAIMS = {
         lambda value: abs(value.mean) < 0.15,
         form=WORDS,
     ),
+    "ratio-by-heart-smoothing": Claim(lambda: factor(places()["label_smoothing"].ratio), below(1.05), digits=2),
+    "ratio-by-heart-cutmix": Claim(lambda: factor(places()["cutmix"].ratio), below(1), digits=2),
+    "mixup-convnext": Claim(lambda: lowest("C", "mixup", LADDER), falls, form=SIZE),
+    "decay-colour": Claim(lambda: lowest("F", "weight_decay", FAR), rises, form=SIZE),
+    "decay-mobile": Claim(lambda: lowest("D", "weight_decay", LADDER), falls, digits=1, form=SIZE),
+    "early-mobile": Claim(lambda: lowest("D", "early_stopping", FAR), falls, form=SIZE),
     "decay-slope": Claim(lambda: factor(places()["weight_decay"].slope), below(0.6), digits=2),
     "decay-margin": Claim(lambda: factor(places()["weight_decay"].margin), below(0.9), digits=2),
     "inward-rows": Claim(lambda: inward("quick-confirm", "label_smoothing", ROWS), rises, digits=2, form=SIGNED),
@@ -270,6 +293,13 @@ CLAIMS = {
     "flat-attacked-error": Claim(lambda: gained("adversarial_training", 8 / 255, "ECE"), falls, form=SIZE),
     "flat-strong-accuracy": Claim(lambda: gained("gradient_penalty", 10.0), falls, form=SIZE),
     "flat-most-of-a-label": Claim(most_of_a_label, lambda value: abs(value.mean) < 20, form=SIZE),
+    "noise-few": Claim(lambda: noise("quick-confirm", 0.25), rises, form=SIZE),
+    "noise-few-accuracy": Claim(lambda: noise("quick-confirm", 0.25, "accuracy"), above(-1), form=WORDS),
+    "noise-many": Claim(lambda: noise(MANY, 0.12), rises, form=SIZE),
+    "noise-many-accuracy": Claim(lambda: noise(MANY, 0.12, "accuracy"), falls, digits=1, form=SIZE),
+    "noise-colour-accuracy": Claim(lambda: noise(COLOUR, 0.12, "accuracy"), falls, form=SIZE),
+    "noise-colour-near": Claim(lambda: noise(COLOUR, 0.12, ATTACK), falls, form=SIZE),
+    "noise-colour": Claim(lambda: noise(COLOUR, 0.12, FAR), rises, form=SIGNED),
     "by-heart-known": Claim(lambda: plain("training accuracy"), above(99), digits=1),
     "by-heart-left": Claim(lambda: plain(ATTACK), above(50)),
     "by-heart-smoothing": Claim(lambda: change(ATTACK, "label_smoothing"), falls, digits=1, form=SIGNED),

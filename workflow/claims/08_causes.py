@@ -8,7 +8,7 @@ import pandas
 
 from claims import SIGNED, SIZE, WORDS, Claim, above, below, exactly, falls, is_open, rises
 from softlab.studies import another_slope, margin_laws, prediction, records
-from softlab.studies.effects import Effects, effects
+from softlab.studies.effects import Effects, averages, effects
 from softlab.studies.intervals import Interval, t_interval
 
 ROBUST = "robust, 4/255"
@@ -62,6 +62,22 @@ def by_hand(method: str, tau: float) -> Interval:
     return t_interval(100 * chosen[ROBUST].to_numpy(float))
 
 
+def cell(alpha: float, strength: float) -> Interval:
+    """Mean length of the logits with one bound and one strength of the scale penalty."""
+    table = records.scales("bound_or_strength")["quick-fp32"]
+    chosen = np.isclose(table["alpha"].to_numpy(float), alpha) & np.isclose(table["strength"].to_numpy(float), strength)
+    return t_interval(np.exp(table.loc[chosen, SHORT].to_numpy(float))).of(table, "length of the logits")
+
+
+def one_curve() -> Interval:
+    """How many points label-smoothed networks lie off the plain ones' curve, at their margin over slope, at most."""
+    means = another_slope.recorded("quick-fp32").groupby(["method", "tau"])[["log first-order radius", ROBUST]].mean()
+    plain = means.loc["baseline"].sort_values("log first-order radius").to_numpy()
+    radius, survived = means.loc["label_smoothing"].to_numpy().T
+    apart = 100 * np.abs(survived - np.interp(radius, *plain.T))
+    return exactly(float(apart.max()), len(apart))
+
+
 def monotone() -> Interval:
     """Over both origins, by how much accuracy under attack falls at least from one slope to the next larger."""
     steps = []
@@ -92,6 +108,19 @@ def colour_gain() -> Interval:
     return max((found[method].shown for method in SOFT), key=lambda one: one.low)
 
 
+def beside_decay(profile: str, against: str = "weight_decay", outcome: str = ROBUST) -> Interval:
+    """What the penalty on length at full strength does, beside a tuned weight decay of the same seeds."""
+    core, penalties = records.scales("core")[profile], records.scales("interventions")[profile]
+    chosen = penalties["method"].eq("scale_penalty") & np.isclose(penalties["dose"].to_numpy(float), 0.1)
+    both = pandas.concat([core.loc[core["seed"].isin(penalties["seed"])], penalties.loc[chosen]])
+    return effects(both, outcome, against)["scale_penalty"].shown
+
+
+def verdict() -> Interval:
+    """1 if the declared contrasts of bound and strength say "interaction", the word of the page, else 0."""
+    return exactly(float(margin_laws.decided_by(cells()) == "interaction"))
+
+
 def bare(outcome: str, method: str) -> Interval:
     """What a method does in heads without a bias, whose cones are exact."""
     return effects(records.scales("no_bias")["quick-fp32"], outcome)[method].shown
@@ -106,6 +135,19 @@ CLAIMS = {
     "one-length": Claim(lambda: of("fixed_scale 4"), rises, form=SIGNED),
     "one-length-confidence": Claim(lambda: of("fixed_scale 4", "gap"), above(-15), form=SIZE),
     "logit-penalty": Claim(lambda: of("logit_penalty 0.01"), is_open, form=WORDS),
+    "beside-decay": Claim(lambda: beside_decay("quick-confirm"), below(10), digits=1, form=SIGNED),
+    "beside-decay-open": Claim(lambda: beside_decay("quick-confirm"), is_open, form=WORDS),
+    "beside-decay-many": Claim(lambda: beside_decay("fashion-heldout"), rises, form=SIZE),
+    "penalty-many": Claim(lambda: beside_decay("fashion-heldout", "baseline"), rises, form=SIZE),
+    "penalty-many-accuracy": Claim(
+        lambda: beside_decay("fashion-heldout", "baseline", "accuracy"), above(-0.5), form=WORDS
+    ),
+    "verdict": Claim(verdict, above(0), form=WORDS),
+    "plain-gap": Claim(lambda: averages(records.scales("core")["quick-confirm"], "gap")["baseline"].scaled(100), rises),
+    "smoothing-loss": Claim(lambda: of("label_smoothing 0.1"), falls, form=SIZE),
+    "weak-tight-length": Claim(lambda: cell(0.1, 0.01), below(5.5), digits=1),
+    "strong-loose-length": Claim(lambda: cell(0.0001, 1.0), above(7.5), digits=1),
+    "one-curve": Claim(one_curve, below(2.5)),
     "weak-loose": Claim(lambda: left(0.0001, 0.01), below(50)),
     "weak-tight": Claim(lambda: left(0.1, 0.01), below(50)),
     "strong-loose": Claim(lambda: left(0.0001, 1.0), below(50)),

@@ -17,7 +17,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from softlab.studies.intervals import Interval
@@ -55,8 +55,11 @@ class Claim:
         return text.replace("-", "\N{MINUS SIGN}")
 
     def note(self) -> str:
-        """What it is, over what, and how it is made again."""
-        return self.value().text(self.digits + 1).note
+        """What it is, over what, and how it is made again; empty where the value is put together from several."""
+        value = self.value()
+        if value.origin and value.low == value.high:
+            return f"{value.origin.what}: a number without an interval\n{value.origin.table}"
+        return value.text(self.digits + 1).note
 
 
 def falls(value: Interval) -> bool:
@@ -82,7 +85,8 @@ def below(most: float) -> Condition:
 def factor(log: Interval) -> Interval:
     """The number of which this is the natural logarithm."""
     mean, low, high = (math.exp(end) for end in (log.mean, log.low, log.high))
-    return Interval(mean, low, high, log.n, log.degrees, log.origin)
+    origin = log.origin and replace(log.origin, what=f"as a factor, {log.origin.what}")
+    return Interval(mean, low, high, log.n, log.degrees, origin)
 
 
 def exactly(value: float, n: int = 1) -> Interval:
@@ -155,7 +159,8 @@ def with_notes(page: str, text: str) -> str:
 
     def noted(found: re.Match) -> str:
         claim = claims_of(page)[found["id"]]
-        note = html.escape(claim.note()).replace("\n", "&#10;")
+        said = claim.note() or f"from the records, by workflow/claims/{page}.py: {found['id']}"
+        note = html.escape(said).replace("\n", "&#10;")
         kind = "answers words" if claim.form == WORDS else "answers"
         return f'<span class="{kind}" tabindex="0" data-note="{note}">{found["text"]}</span>'
 

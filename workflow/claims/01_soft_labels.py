@@ -1,0 +1,102 @@
+"""Claims of chapter 1: what soft labels change, in every setting, and where accuracy moves."""
+
+import functools
+
+import numpy as np
+
+from claims import SIGNED, SIZE, WORDS, Claim, above, below, exactly, falls, in_settings, rises
+from softlab.studies import records
+from softlab.studies.effects import averages, effects
+from softlab.studies.intervals import Interval
+
+SOFT = ("label_smoothing", "mixup", "cutmix", "maxsup")
+LETTERS = "ABCDEF"
+RIGHT = "accuracy"
+SURE = "mean confidence"
+
+
+@functools.cache
+def everywhere(quantity: str, methods: tuple[str, ...] = SOFT) -> list[Interval]:
+    """What soft labels do to a quantity in the six settings: as many for each method."""
+    return [one for method in methods for one in in_settings(LETTERS, quantity, method)]
+
+
+def least() -> Interval:
+    """Of what soft labels take off confidence, the smallest."""
+    return max(everywhere(SURE), key=lambda one: one.mean)
+
+
+def most() -> Interval:
+    """Of what soft labels take off confidence, the largest."""
+    return min(everywhere(SURE), key=lambda one: one.mean)
+
+
+def nearest_to_none() -> Interval:
+    """Of what soft labels do to confidence, the change whose interval ends highest."""
+    return max(everywhere(SURE), key=lambda one: one.high)
+
+
+def typical() -> Interval:
+    """By how much soft labels move accuracy, up or down: the mean over methods and settings."""
+    sizes = [abs(one.mean) for one in everywhere(RIGHT)]
+    return exactly(float(np.mean(sizes)), len(sizes))
+
+
+def at(letter: str, method: str, quantity: str) -> Interval:
+    return in_settings(letter, quantity, method)[0]
+
+
+def plain(quantity: str) -> Interval:
+    return averages(records.scales("core")["quick-confirm"], quantity)["baseline"].scaled(100)
+
+
+def grey(quantity: str, highest: bool) -> Interval:
+    """Of what soft labels do at A, the largest change, or the smallest."""
+    found = [at("A", method, quantity) for method in SOFT]
+    return (max if highest else min)(found, key=lambda one: one.mean)
+
+
+def only_cutmix() -> Interval:
+    """CutMix's accuracy at A, if no other soft label moves it for certain there."""
+    others = [effects(records.scales("core")["quick-confirm"], RIGHT)[m].interval.side() for m in SOFT if m != "cutmix"]
+    return at("A", "cutmix", RIGHT) if not any(others) else exactly(0)
+
+
+def smoothing_moves(letters: str) -> Interval:
+    """How many of the changes of accuracy by label smoothing and MaxSup lie apart from zero in these settings."""
+    changes = [at(letter, method, RIGHT) for letter in letters for method in ("label_smoothing", "maxsup")]
+    apart = [one for one in changes if one.low > 0 or one.high < 0]
+    return exactly(float(len(apart)), len(changes))
+
+
+def cutmix_on_grey(letters: str) -> Interval:
+    """What CutMix brings in accuracy in these settings: the change that ends lowest."""
+    return min(in_settings(letters, RIGHT, "cutmix"), key=lambda one: one.low)
+
+
+def smoothing_at_most() -> Interval:
+    """What label smoothing and MaxSup bring at B: the larger mean, and the lower of the two ends."""
+    found = [at("B", method, RIGHT) for method in ("label_smoothing", "maxsup")]
+    return Interval(max(one.mean for one in found), min(one.low for one in found), max(one.high for one in found), 2)
+
+
+CLAIMS = {
+    "least": Claim(least, falls, form=SIZE),
+    "most": Claim(most, falls, form=SIZE),
+    "typical": Claim(typical, lambda value: 0.5 < value.mean < 1.5, form=WORDS),
+    "plain-right": Claim(lambda: plain(RIGHT), above(70)),
+    "plain-sure": Claim(lambda: plain(SURE), above(85)),
+    "a-least": Claim(lambda: grey(SURE, True), falls, form=SIZE),
+    "a-most": Claim(lambda: grey(SURE, False), falls, form=SIZE),
+    "a-cutmix": Claim(only_cutmix, rises, digits=1, form=SIGNED),
+    "a-decay": Claim(lambda: at("A", "weight_decay", RIGHT), rises, digits=1, form=SIGNED),
+    "a-decay-sure": Claim(lambda: at("A", "weight_decay", SURE), falls, form=SIZE),
+    "cutmix-colour": Claim(lambda: at("E", "cutmix", RIGHT), falls, digits=1, form=SIZE),
+    "mixup-colour": Claim(lambda: at("E", "mixup", RIGHT), falls, digits=1, form=SIZE),
+    "cutmix-heart": Claim(lambda: at("F", "cutmix", RIGHT), falls, digits=1, form=SIZE),
+    "cutmix-grey": Claim(lambda: cutmix_on_grey("A"), rises, form=SIZE),
+    "cutmix-acd": Claim(lambda: cutmix_on_grey("ACD"), rises, form=WORDS),
+    "smoothing-many": Claim(smoothing_at_most, lambda value: value.low > 0 and value.mean < 0.5, form=WORDS),
+    "smoothing-nowhere": Claim(lambda: smoothing_moves("ACDEF"), below(0.5), form=WORDS),
+    "every-falls": Claim(nearest_to_none, falls, form=WORDS),
+}

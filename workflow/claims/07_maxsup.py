@@ -1,0 +1,115 @@
+"""Claims of chapter 7: MaxSup and label smoothing, in six settings, with a hundred classes, and part by part."""
+
+import functools
+
+import numpy as np
+import pandas
+
+from claims import SIGNED, SIZE, WORDS, Claim, above, below, exactly, falls, in_settings, is_open, rises
+from softlab.studies import records
+from softlab.studies.effects import averages, effects, over_grid
+from softlab.studies.intervals import Interval
+
+LETTERS = "ABCDEF"
+PROFILES = (
+    "quick-confirm",
+    "fashion-heldout",
+    "convnext-confirm",
+    "mobilenet-confirm",
+    "cifar10-jpeg-flip",
+    "cifar10-papers",
+)
+CORRUPTIONS = ("blur", "contrast", "jpeg", "noise")
+WIDTHS = (4, 8)
+
+
+def beside(profile: str, quantity: str) -> Interval:
+    """MaxSup less label smoothing."""
+    return effects(records.scales("core")[profile], quantity, "label_smoothing")["maxsup"].shown
+
+
+def core(quantity: str, method: str = "label_smoothing", letter: str = "A") -> Interval:
+    return in_settings(letter, quantity, method)[0]
+
+
+def nowhere() -> Interval:
+    """Of the differences in accuracy, the one that comes nearest to leaving zero."""
+    return min((beside(one, "accuracy") for one in PROFILES), key=lambda one: min(-one.low, one.high))
+
+
+@functools.cache
+def later() -> Interval:
+    """Ten later seeds with a hundred classes, both widths."""
+    return over_grid(records.scales("hundred_again")["quick-confirm"], "accuracy", "maxsup", "label_smoothing")
+
+
+def hundred(study: str, width: int) -> pandas.DataFrame:
+    table = records.scales(study)["quick-confirm"]
+    return table[table["width"] == width]
+
+
+@functools.cache
+def equal_strength() -> tuple[Interval, ...]:
+    """MaxSup less label smoothing at three equal strengths and two widths."""
+    found = []
+    for width in WIDTHS:
+        found.append(effects(hundred("hundred", width), "accuracy", "label_smoothing")["maxsup"].shown)
+        strengths = hundred("hundred_strength", width)
+        for alpha in (0.15, 0.2):
+            chosen = strengths[np.isclose(strengths["alpha"].to_numpy(float), alpha)]
+            found.append(effects(chosen, "accuracy", "label_smoothing")["maxsup"].shown)
+    return tuple(found)
+
+
+def equal(largest: bool) -> Interval:
+    return (max if largest else min)(equal_strength(), key=lambda one: one.mean)
+
+
+def grown(width: int) -> Interval:
+    """MaxSup with its growing strength less label smoothing at .1."""
+    table = hundred("hundred", width)
+    against = table[table["method"] == "label_smoothing"]
+    recipe = hundred("hundred_recipe", width)
+    return effects(recipe[recipe["method"] == "maxsup"], "accuracy", against)["maxsup"].shown
+
+
+def amplified() -> Interval:
+    """Error amplification as a share of label smoothing's term on its training images, in percent."""
+    return averages(hundred("hundred", 4), "amplification, train")["label_smoothing"].scaled(100)
+
+
+@functools.cache
+def corrupted() -> dict[tuple[str, str], Interval]:
+    return {(one, kind): beside(one, f"corrupted, {kind}") for one in PROFILES for kind in CORRUPTIONS}
+
+
+def corrupted_apart() -> Interval:
+    """How many differences in accuracy on corrupted images leave zero out, if all of these are losses at D."""
+    apart = {place: one for place, one in corrupted().items() if one.low > 0 or one.high < 0}
+    expected = all(place == "mobilenet-confirm" and one.high < 0 for (place, _), one in apart.items())
+    return exactly(float(len(apart)) if expected else np.nan, len(corrupted()))
+
+
+CLAIMS = {
+    "nowhere": Claim(nowhere, is_open, form=WORDS),
+    "later-most": Claim(lambda: exactly(later().high, later().n), below(0.6), digits=1),
+    "tight": Claim(lambda: core("spread, logits, train"), falls, digits=2, form=SIZE),
+    "loose": Claim(lambda: core("spread, logits"), rises, digits=2, form=SIZE),
+    "tight-same": Claim(lambda: beside("quick-confirm", "spread, logits"), lambda v: abs(v.mean) < 0.01, form=WORDS),
+    "raw-same": Claim(lambda: beside("quick-confirm", "spread, raw"), is_open, form=WORDS),
+    "grown-narrow": Claim(lambda: grown(4), above(-2), digits=1, form=SIGNED),
+    "grown-wide": Claim(lambda: grown(8), above(-2), digits=1, form=SIGNED),
+    "grown-open": Claim(
+        lambda: min((grown(width) for width in WIDTHS), key=lambda one: min(-one.low, one.high)), is_open, form=WORDS
+    ),
+    "equal-least": Claim(lambda: equal(largest=False), lambda value: value.mean > 0, digits=1),
+    "equal-most": Claim(lambda: equal(largest=True), lambda value: value.mean > 0, digits=1),
+    "later": Claim(later, is_open, digits=1, form=SIGNED),
+    "later-least": Claim(lambda: exactly(later().low, later().n), below(0), digits=1),
+    "later-most-again": Claim(lambda: exactly(later().high, later().n), above(0), digits=1, form=SIGNED),
+    "share": Claim(amplified, below(1), digits=1),
+    "wrong-less": Claim(lambda: core("confidence when wrong", letter="E"), falls, form=SIZE),
+    "wrong-maxsup": Claim(lambda: beside("cifar10-jpeg-flip", "confidence when wrong"), falls, digits=1, form=SIZE),
+    "colour-gap": Claim(lambda: beside("cifar10-jpeg-flip", "gap"), falls, digits=1, form=SIZE),
+    "corrupted-apart": Claim(corrupted_apart, lambda value: 0 < value.mean < 4),
+}
