@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from softlab.regularizers.base import Regularizer, check_positive, cross_entropy, get, parameter, register
+from softlab.regularizers.base import Regularizer, check_positive, check_share, cross_entropy, get, parameter, register
 
 
 @register("regmixup")
@@ -27,6 +27,26 @@ class RegMixup(Regularizer):
         weight = torch.ones_like(logits[:, 0])
         weight[half:] = self.eta
         return 2 * weight * cross_entropy(logits, targets)  # twice, as training takes the mean over both halves
+
+
+@register("mixup_or_cutmix")
+@dataclass(frozen=True)
+class MixupOrCutMix(Regularizer):
+    """Each batch is mixed by Mixup or by CutMix, and the labels of both images are smoothed, as timm's recipes do it.
+
+    alpha: of the smoothing.  beta: of both mixtures, λ ~ Beta(beta, beta).  cutmix: how likely it is CutMix's turn
+    (timm: .5); 0 is Mixup alone, 1 CutMix alone.
+    """
+
+    version = 1
+    alpha: float = parameter(0.1, check_share)
+    beta: float = parameter(1.0, check_positive)
+    cutmix: float = parameter(0.5, check_share)
+
+    def transform(self, images, targets, generator):
+        turn = "cutmix" if torch.rand((), generator=generator) < self.cutmix else "mixup"
+        images, targets = get("label_smoothing", alpha=self.alpha).transform(images, targets, generator)
+        return get(turn, beta=self.beta).transform(images, targets, generator)
 
 
 @register("feature_mixup")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import claims
 import pytest
-from claims import ROOT, SIGNED, SIZE, WORDS, Claim, falls
+from claims import ROOT, SIGNED, SIZE, SPREAD, WORDS, Claim, falls
 
 from softlab.studies.intervals import Interval
 
@@ -79,6 +79,11 @@ def test_an_id_without_a_claim_and_a_claim_without_a_sentence_are_named(tmp_path
     loss = Claim(lambda: Interval(-2.0, -3.0, -1.0, 5), falls)
     monkeypatch.setattr(claims, "claims_of", lambda name: {"loss": loss})
     assert claims.problems(page) == {"other": "no claim has this ID", "loss": "stands in no sentence"}
+
+
+def test_a_number_may_bring_its_interval():
+    claim = Claim(lambda: Interval(-3.24, -4.14, -2.34, 5), falls, digits=1, form=SPREAD)
+    assert claim.written() == "−3.2 ± 0.9"
 
 
 @pytest.mark.parametrize(

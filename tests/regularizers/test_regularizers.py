@@ -216,6 +216,7 @@ def test_cutmix_labels_follow_the_area():
         ("mixup", {"beta": 0}, "beta must be a number above 0"),
         ("cutmix", {"beta": -1.0}, "beta must be"),
         ("cutmix", {"beta": float("inf")}, "beta must be"),
+        ("mixup_or_cutmix", {"cutmix": 1.5}, "cutmix must be a number from 0 to 1"),
         ("mixup", {"alpha": 1.0}, "unknown parameter of mixup 'alpha'"),
         ("baseline", {"alpha": 1.0}, "has no parameters"),
         ("label_relaxation", {"alpha": 1}, "alpha must be below 1"),
@@ -510,6 +511,48 @@ def test_regmixup_trains_on_the_images_and_on_mixtures_of_them():
     loss = regularizers.cross_entropy(logits, soft_targets)
     expected = loss[:4].mean() + 0.5 * loss[4:].mean()
     assert torch.allclose(method.loss(logits, soft_targets, logits, None, 0.0).mean(), expected)
+
+
+def mixture_of_four(cutmix, alpha, seed):
+    """Images and targets of Mixup or CutMix, of which image i is the number i and has class i."""
+    images = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 1, 10, 10)
+    method = regularizers.get("mixup_or_cutmix", alpha=alpha, cutmix=cutmix)
+    return method.transform(images, torch.eye(4), torch.Generator().manual_seed(seed))
+
+
+def is_cut(images):
+    """Do images hold whole pixels of one image or another, no blends?"""
+    return bool((images == images.round()).all())
+
+
+def test_labels_of_both_images_are_smoothed_by_hand():
+    """λ of one image and 1 - λ of the other: (1 - α) λ + α/4, (1 - α)(1 - λ) + α/4, and α/4 for the two others."""
+    images, targets = mixture_of_four(cutmix=0.0, alpha=0.2, seed=0)
+    blend = images[0, 0, 0, 0].item()  # of image 0 and, as torchvision rolls the batch by one, image 3: 3 (1 - λ)
+    share = 1 - blend / 3
+    expected = [0.8 * share + 0.05, 0.05, 0.05, 0.8 * (1 - share) + 0.05]
+    assert targets[0].tolist() == pytest.approx(expected, abs=1e-6)
+    assert torch.allclose(targets.sum(1), torch.ones(4))
+
+
+@pytest.mark.parametrize("cutmix", [0.0, 1.0])
+def test_without_smoothing_labels_follow_what_is_in_the_image(cutmix):
+    images, targets = mixture_of_four(cutmix=cutmix, alpha=0.0, seed=1)
+    assert is_cut(images) == bool(cutmix)
+    assert torch.allclose(images.mean(dim=(1, 2, 3)), targets @ torch.arange(4.0), atol=1e-5)
+
+
+def test_smoothing_comes_beside_the_mixture_and_changes_no_image():
+    for seed in range(5):
+        images, targets = mixture_of_four(cutmix=0.5, alpha=0.0, seed=seed)
+        same, softer = mixture_of_four(cutmix=0.5, alpha=0.1, seed=seed)
+        assert torch.equal(images, same)
+        assert torch.allclose(softer, 0.9 * targets + 0.025)  # to smooth before mixing is to smooth after it
+
+
+def test_a_batch_in_two_is_cut_and_the_other_blended():
+    cuts = sum(is_cut(mixture_of_four(cutmix=0.5, alpha=0.1, seed=seed)[0]) for seed in range(400))
+    assert 160 < cuts < 240  # 200 ± 4 standard deviations of 10
 
 
 def test_feature_mixup_mixes_features_and_labels_in_one_proportion():

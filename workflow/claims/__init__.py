@@ -28,6 +28,7 @@ SPAN = re.compile(r'<span class="answers" data-claim="(?P<id>[a-z0-9-]+)">(?P<te
 PLAIN = "plain"
 SIGNED = "signed"
 SIZE = "size"  # without its sign: the words say the direction
+SPREAD = "spread"  # signed, with half the width of its interval: −3.2 ± 0.9
 WORDS = "words"  # no number: what stands in the page stays, as long as the condition holds
 Condition = Callable[[Interval], bool]
 
@@ -36,8 +37,8 @@ Condition = Callable[[Interval], bool]
 class Claim:
     """A number in a sentence.
 
-    value: from records, in the units in which it is written.  digits: after the point.  form: PLAIN, SIGNED, SIZE, or
-    WORDS, for words like "in every setting" whose value is the one that comes nearest to breaking them.
+    value: from records, in the units in which it is written.  digits: after the point.  form: PLAIN, SIGNED, SIZE,
+    SPREAD, or WORDS, for words like "in every setting" whose value is the one that comes nearest to breaking them.
     holds: what the sentence says of it, beyond the number.
     """
 
@@ -49,7 +50,8 @@ class Claim:
     def written(self) -> str:
         mean = self.value().mean
         number = abs(mean) if self.form == SIZE else mean
-        text = f"{number:{'+' if self.form == SIGNED else ''}z.{self.digits}f}"
+        text = f"{number:{'+' if self.form in (SIGNED, SPREAD) else ''}z.{self.digits}f}"
+        text += f" ± {self.value().half_width:.{self.digits}f}" if self.form == SPREAD else ""
         return text.replace("-", "\N{MINUS SIGN}")
 
     def note(self) -> str:

@@ -1,0 +1,329 @@
+"""Claims of the page of ten questions: one number an answer with its interval, and the tables behind them."""
+
+import functools
+import itertools
+from typing import Any
+
+import numpy as np
+import pandas
+
+from claims import SIGNED, SIZE, SPREAD, WORDS, Claim, Condition, above, below, exactly, falls, is_open, rises
+from softlab.studies import combining, prediction, records, seconds, unknown_classes
+from softlab.studies.effects import averages, effects, over_grid
+from softlab.studies.intervals import Interval, t_interval
+from softlab.studies.robustness import cells_of
+from softlab.studies.scales import effects_by_setting
+
+HERE = "quick-fp32"  # setting A in 32 bits
+A = "quick-confirm"
+LADDER = "robust, 4/255"
+NOISY = ("baseline", "label_smoothing", "maxsup", "mixup", "early_stopping")
+UNKNOWN = unknown_classes.HELD_OUT
+
+
+def between(least: float, most: float) -> Condition:
+    return lambda value: least < value.mean < most
+
+
+@functools.cache
+def recipes() -> combining.Cells:
+    return combining.cells(records.scales("combined")[HERE])
+
+
+@functools.cache
+def added(quantity: str, mixture: str) -> Interval:
+    return combining.added(recipes(), quantity, mixture)
+
+
+@functools.cache
+def cell(mixture: str, smoothed: bool, quantity: str) -> Interval:
+    rows = recipes()[mixture, smoothed]
+    one = averages(rows.reset_index().assign(method="recipe"), quantity)["recipe"]
+    return one.scaled(100) if quantity != "NLL at T" else one
+
+
+@functools.cache
+def by_strength() -> pandas.DataFrame:
+    """Networks of setting A with label smoothing, by its strength; methods are called as in `smoothing 0.1`."""
+    table = records.scales("dose")[HERE]
+    return table.assign(method=[f"smoothing {alpha:g}" for alpha in table["alpha"]])
+
+
+def chosen(quantity: str) -> str:
+    """The strength that is best on the images for fitting: lowest NLL at T, or highest accuracy."""
+    means: Any = by_strength().groupby("method", sort=False)[f"{quantity}, fit"].mean()
+    return str(means.idxmax() if quantity == "accuracy" else means.idxmin())
+
+
+@functools.cache
+def cost(quantity: str) -> Interval:
+    """On test images, the usual .1 less the strength that was chosen by the same quantity."""
+    if chosen(quantity) == "smoothing 0.1":
+        return exactly(0.0)
+    return effects(by_strength(), quantity, chosen(quantity))["smoothing 0.1"].shown
+
+
+def strength(quantity: str) -> Interval:
+    return exactly(float(chosen(quantity).split()[1]), len({*by_strength()["seed"]}))
+
+
+@functools.cache
+def core(quantity: str, method: str, profile: str = A) -> Interval:
+    return effects(records.scales("core")[profile], quantity)[method].shown
+
+
+@functools.cache
+def in_all_settings(quantity: str, method: str, side: int) -> Interval:
+    """Of a method's effects in all settings, that whose interval lies least on a side (1 above zero, −1 below)."""
+    found = [one[method].shown for one in effects_by_setting(quantity).values()]
+    return min(found, key=lambda one: one.low) if side > 0 else max(found, key=lambda one: one.high)
+
+
+@functools.cache
+def ranked_by_normalised(profile: str, method: str = "label_smoothing") -> Interval:
+    """AURC of a method's networks by normalised logits, less plain training's by its confidence."""
+    table = records.scales("core")[profile]
+    by_seed: Any = {name: rows.set_index("seed") for name, rows in table.groupby("method")}
+    change = (by_seed[method]["AURC, normalised"] - by_seed["baseline"]["AURC"]).dropna()
+    return t_interval(100 * change.to_numpy()).of(table, "AURC by normalised logits, less plain training’s own")
+
+
+@functools.cache
+def strangers() -> pandas.DataFrame:
+    return unknown_classes.recorded(HERE)
+
+
+@functools.cache
+def noticed(method: str, score: str, kind: str = UNKNOWN, measure: str = "AUROC") -> Interval:
+    return unknown_classes.change(strangers(), f"{kind}, {score}, {measure}", method)
+
+
+@functools.cache
+def notices(method: str, score: str, kind: str = UNKNOWN, measure: str = "AUROC") -> Interval:
+    return unknown_classes.level(strangers(), f"{kind}, {score}, {measure}", method)
+
+
+@functools.cache
+def noisy(share: float) -> pandas.DataFrame:
+    table = records.scales("noisy_labels")[HERE]
+    return table.loc[np.isclose(table["label_noise"].to_numpy(float), share)]
+
+
+@functools.cache
+def with_noise(method: str, share: float, quantity: str = "accuracy") -> Interval:
+    return effects(noisy(share), quantity)[method].shown
+
+
+@functools.cache
+def accuracy_with_noise(method: str, share: float) -> Interval:
+    return averages(noisy(share), "accuracy")[method].scaled(100)
+
+
+@functools.cache
+def briefly(epochs: float) -> pandas.DataFrame:
+    """With 40 % of the labels drawn anew, networks that trained for fewer epochs."""
+    table = records.scales("noisy_briefly")[HERE]
+    return table.loc[table["epochs"] == epochs]
+
+
+def epochs_chosen() -> Interval:
+    """The number of epochs at which plain training is most accurate on the images for fitting, 45 among them."""
+    table = records.scales("noisy_briefly")[HERE]
+    plain = pandas.concat([table.loc[table["method"] == "baseline"], noisy(0.4).query("method == 'baseline'")])
+    means: Any = plain.assign(epochs=plain["epochs"].fillna(45)).groupby("epochs")["accuracy, fit"].mean()
+    return exactly(float(means.idxmax()), len({*table["seed"]}))
+
+
+def by_stopping_whole() -> Interval:
+    """What plain training gains by so few epochs, against 45."""
+    short = briefly(epochs_chosen().mean).query("method == 'baseline'")
+    return effects(short, "accuracy", noisy(0.4).query("method == 'baseline'"))["baseline"].shown
+
+
+def with_noise_briefly(method: str) -> Interval:
+    return effects(briefly(epochs_chosen().mean), "accuracy")[method].shown
+
+
+@functools.cache
+def hardened() -> pandas.DataFrame:
+    return prediction.by_dose(records.scales("flat")[HERE])
+
+
+@functools.cache
+def robust(method: str, quantity: str = LADDER) -> Interval:
+    return effects(hardened(), quantity)[method].shown
+
+
+@functools.cache
+def noise(quantity: str = LADDER) -> Interval:
+    tables = [prediction.by_dose(records.scales("many")[name]) for name in (A, "quick-again")]
+    return effects(pandas.concat(tables), quantity)["gaussian_noise 0.25"].shown
+
+
+@functools.cache
+def time_of(name: str) -> Interval:
+    return seconds.times_plain(seconds.recorded(HERE), name)
+
+
+@functools.cache
+def maxsup() -> Interval:
+    return over_grid(records.scales("hundred_again")[A], "accuracy", "maxsup", "label_smoothing")
+
+
+@functools.cache
+def longest() -> Interval:
+    """Label smoothing's AURC after the longest training on 1,000 images."""
+    return effects(cells_of(A)[1000, 5760], "AURC")["label_smoothing"].shown
+
+
+MIXTURES = ("none", "mixup", "cutmix", "either")
+IN_CELLS = {"accuracy": 1, "NLL at T": 3, "gap": 1, "AURC": 1}  # digits
+SHORT = {"accuracy": "accuracy", "NLL at T": "nll", "gap": "gap", "AURC": "aurc"}
+SCORES = {"maximal softmax": "softmax", "maximal logit": "logit", "energy": "energy"}
+
+
+def recipe_cells() -> dict[str, Claim]:
+    """The table of eight recipes: `cell-either-smoothed-nll` and the like."""
+    found = {}
+    for mixture, smoothed, quantity in itertools.product(MIXTURES, (False, True), IN_CELLS):
+        name = f"cell-{mixture}-{'smoothed' if smoothed else 'hard'}-{SHORT[quantity]}"
+        value = functools.partial(cell, mixture, smoothed, quantity)
+        found[name] = Claim(value, between(-100, 100), IN_CELLS[quantity], SIGNED if quantity == "gap" else "plain")
+    return found
+
+
+def noisy_cells() -> dict[str, Claim]:
+    return {
+        f"noise-{method.replace('_', '-')}-{share:.0%}"[:-1]: Claim(
+            functools.partial(accuracy_with_noise, method, share), between(0, 100), digits=1
+        )
+        for method, share in itertools.product(NOISY, (0.0, 0.2, 0.4))
+    }
+
+
+def unknown_cells() -> dict[str, Claim]:
+    kinds = {UNKNOWN: "class", unknown_classes.DIGITS: "digits"}
+    return {
+        f"{kinds[kind]}-{method.replace('_', '-')}-{SCORES[score]}": Claim(
+            functools.partial(notices, method, score, kind), between(0, 100), digits=1
+        )
+        for kind, method, score in itertools.product(kinds, unknown_classes.METHODS, SCORES)
+    }
+
+
+@functools.cache
+def accuracy_beside() -> Interval:
+    """Accuracy that smoothing adds beside Mixup, CutMix and either: the one farthest from nothing."""
+    return max((added("accuracy", mixture) for mixture in MIXTURES[1:]), key=lambda one: abs(one.mean) + one.half_width)
+
+
+@functools.cache
+def share_left() -> Interval:
+    """Of the loss that smoothing adds alone, the share that it adds beside a mixture: the largest of three."""
+    alone = added("NLL at T", "none")
+    return exactly(max(added("NLL at T", mixture).mean for mixture in MIXTURES[1:]) / alone.mean, alone.n)
+
+
+def seeds_of_recipes() -> Interval:
+    return exactly(len(recipes()["none", False]))
+
+
+@functools.cache
+def recipes_attacked() -> combining.Cells:
+    return combining.cells(records.scales("combined_attacked")[HERE])
+
+
+def attacked() -> Interval:
+    """What smoothing changes under attack, beside either mixture by turns."""
+    return combining.added(recipes_attacked(), LADDER, "either")
+
+
+def seeds_attacked() -> Interval:
+    return exactly(len(recipes_attacked()["either", True]))
+
+
+@functools.cache
+def together(quantity: str, mixture: str = "either") -> Interval:
+    return combining.interaction(recipes(), quantity, mixture)
+
+
+@functools.cache
+def together_least() -> Interval:
+    """Of the three mixtures, the interaction on NLL at T that ends highest."""
+    return max((together("NLL at T", mixture) for mixture in MIXTURES[1:]), key=lambda one: one.high)
+
+
+def digits_less() -> Interval:
+    """What smoothing does to the AUROC of digits by maximal logit and by energy: the one that ends highest."""
+    found = (noticed("label_smoothing", score, unknown_classes.DIGITS) for score in ("maximal logit", "energy"))
+    return max(found, key=lambda one: one.high)
+
+
+def within(margin: float) -> Condition:
+    return lambda value: -margin < value.low and value.high < margin
+
+
+CLAIMS = {
+    "with-either": Claim(lambda: added("accuracy", "either"), is_open, digits=1, form=SPREAD),
+    "with-either-share": Claim(share_left, below(0.25), form=WORDS),
+    "with-each": Claim(accuracy_beside, within(1), form=WORDS),
+    "recipe-seeds": Claim(seeds_of_recipes, above(9)),
+    "recipe-together": Claim(lambda: together("NLL at T"), falls, digits=3, form=SPREAD),
+    "recipe-attacked": Claim(attacked, is_open, form=SPREAD),
+    "recipe-attacked-seeds": Claim(seeds_attacked, above(2)),
+    "recipe-together-each": Claim(together_least, falls, form=WORDS),
+    "recipe-together-accuracy": Claim(lambda: together("accuracy"), within(1), digits=1, form=SPREAD),
+    "strength-cost": Claim(lambda: cost("NLL at T"), rises, digits=3, form=SPREAD),
+    "strength-chosen": Claim(lambda: strength("NLL at T"), below(0.01), form=WORDS),
+    "strength-accuracy": Claim(lambda: cost("accuracy"), is_open, form=WORDS),
+    "strength-robust-a": Claim(lambda: core(LADDER, "label_smoothing"), falls, form=WORDS),
+    "strength-robust-b": Claim(lambda: core(LADDER, "label_smoothing", "fashion-heldout"), rises, form=WORDS),
+    "at-temperature": Claim(lambda: core("NLL at T", "label_smoothing"), rises, digits=3, form=SPREAD),
+    "at-temperature-everywhere": Claim(lambda: in_all_settings("NLL at T", "label_smoothing", 1), rises, form=WORDS),
+    "at-temperature-cutmix": Claim(lambda: core("NLL at T", "cutmix"), falls, form=WORDS),
+    "at-temperature-colour": Claim(lambda: core("NLL at T", "cutmix", "cifar10-papers"), rises, form=WORDS),
+    "order": Claim(lambda: core("AURC", "label_smoothing"), rises, digits=2, form=SPREAD),
+    "order-everywhere": Claim(lambda: in_all_settings("AURC", "label_smoothing", 1), rises, form=WORDS),
+    "order-mended": Claim(
+        lambda: ranked_by_normalised("fashion-heldout"), lambda one: abs(one.mean) < 0.15, form=WORDS
+    ),
+    "order-left": Claim(lambda: ranked_by_normalised(A), rises, form=WORDS),
+    "order-left-colour": Claim(lambda: ranked_by_normalised("cifar10-papers"), rises, form=WORDS),
+    "order-long": Claim(longest, falls, form=WORDS),
+    "strange": Claim(lambda: noticed("label_smoothing", "maximal logit"), is_open, digits=1, form=SPREAD),
+    "strange-by-softmax": Claim(lambda: noticed("label_smoothing", "maximal softmax"), is_open, digits=1, form=SPREAD),
+    "strange-digits": Claim(digits_less, falls, form=WORDS),
+    "strange-softmax": Claim(
+        lambda: noticed("label_smoothing", "maximal softmax", unknown_classes.DIGITS),
+        lambda one: one.high > 0,
+        form=WORDS,
+    ),
+    "strange-passing": Claim(
+        lambda: noticed("label_smoothing", "maximal logit", unknown_classes.DIGITS, "FPR95"),
+        lambda one: one.mean > 0,
+        form=SPREAD,
+    ),
+    "noisy": Claim(lambda: with_noise("label_smoothing", 0.4), falls, digits=1, form=SPREAD),
+    "noisy-seeds": Claim(lambda: exactly(len({*noisy(0.4)["seed"]})), above(4)),
+    "noisy-maxsup": Claim(lambda: with_noise("maxsup", 0.4), falls, form=WORDS),
+    "noisy-mixup": Claim(lambda: with_noise("mixup", 0.4), falls, form=WORDS),
+    "noisy-stopped": Claim(lambda: with_noise("early_stopping", 0.4), is_open, form=WORDS),
+    "noisy-epochs": Claim(epochs_chosen, between(9, 11)),
+    "noisy-briefly": Claim(by_stopping_whole, above(8)),
+    "noisy-later-mixup": Claim(lambda: effects(briefly(20), "accuracy")["mixup"].shown, rises, digits=1, form=SPREAD),
+    "noisy-briefly-mixup": Claim(lambda: with_noise_briefly("mixup"), is_open, form=WORDS),
+    "noisy-briefly-smoothed": Claim(lambda: with_noise_briefly("label_smoothing"), is_open, digits=1, form=SPREAD),
+    "harden": Claim(lambda: robust("gradient_penalty 0.1"), above(15), form=SPREAD),
+    "harden-accuracy": Claim(lambda: robust("gradient_penalty 0.1", "accuracy"), rises, form=WORDS),
+    "harden-attacked": Claim(lambda: robust("adversarial_training 0.0313725"), above(15), form=SIZE),
+    "harden-noise": Claim(noise, above(15), form=SIZE),
+    "harden-cutmix": Claim(lambda: core(LADDER, "cutmix"), below(20), form=SIZE),
+    "harden-smoothing": Claim(lambda: core(LADDER, "label_smoothing"), falls, form=WORDS),
+    "time-penalty": Claim(lambda: time_of("gradient penalty"), above(1.5), digits=1),
+    "time-attacked": Claim(lambda: time_of("adversarial training"), above(3), digits=1),
+    "time-noise": Claim(lambda: time_of("noise"), lambda one: one.mean < 1.3, form=WORDS),
+    "maxsup": Claim(maxsup, is_open, digits=1, form=SPREAD),
+    **recipe_cells(),
+    **noisy_cells(),
+    **unknown_cells(),
+}
