@@ -45,7 +45,7 @@ def later() -> Interval:
 
 def hundred(study: str, width: int) -> pandas.DataFrame:
     table = records.scales(study)["quick-confirm"]
-    return table[table["width"] == width]
+    return table.loc[table["width"] == width]
 
 
 @functools.cache
@@ -56,7 +56,7 @@ def equal_strength() -> tuple[Interval, ...]:
         found.append(effects(hundred("hundred", width), "accuracy", "label_smoothing")["maxsup"].shown)
         strengths = hundred("hundred_strength", width)
         for alpha in (0.15, 0.2):
-            chosen = strengths[np.isclose(strengths["alpha"].to_numpy(float), alpha)]
+            chosen = strengths.loc[np.isclose(strengths["alpha"].to_numpy(float), alpha)]
             found.append(effects(chosen, "accuracy", "label_smoothing")["maxsup"].shown)
     return tuple(found)
 
@@ -68,9 +68,9 @@ def equal(largest: bool) -> Interval:
 def grown(width: int) -> Interval:
     """MaxSup with its growing strength less label smoothing at .1."""
     table = hundred("hundred", width)
-    against = table[table["method"] == "label_smoothing"]
+    against = table.loc[table["method"] == "label_smoothing"]
     recipe = hundred("hundred_recipe", width)
-    return effects(recipe[recipe["method"] == "maxsup"], "accuracy", against)["maxsup"].shown
+    return effects(recipe.loc[recipe["method"] == "maxsup"], "accuracy", against)["maxsup"].shown
 
 
 def amplified() -> Interval:

@@ -71,9 +71,12 @@ def cell(alpha: float, strength: float) -> Interval:
 
 def one_curve() -> Interval:
     """How many points label-smoothed networks lie off the plain ones' curve, at their margin over slope, at most."""
-    means = another_slope.recorded("quick-fp32").groupby(["method", "tau"])[["log first-order radius", ROBUST]].mean()
-    plain = means.loc["baseline"].sort_values("log first-order radius").to_numpy()
-    radius, survived = means.loc["label_smoothing"].to_numpy().T
+    rows = another_slope.recorded("quick-fp32")
+    means = rows.pivot_table(["log first-order radius", ROBUST], ["method", "tau"]).sort_values(
+        "log first-order radius"
+    )
+    plain = means.xs("baseline")[["log first-order radius", ROBUST]].to_numpy(float)
+    radius, survived = means.xs("label_smoothing")[["log first-order radius", ROBUST]].to_numpy(float).T
     apart = 100 * np.abs(survived - np.interp(radius, *plain.T))
     return exactly(float(apart.max()), len(apart))
 
