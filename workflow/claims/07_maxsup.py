@@ -5,10 +5,11 @@ import functools
 import numpy as np
 import pandas
 
-from claims import SIGNED, SIZE, WORDS, Claim, above, below, exactly, falls, in_settings, is_open, rises
+from claims import SIGNED, SIZE, WORDS, Claim, Condition, above, below, exactly, falls, in_settings, is_open, rises
 from softlab.studies import records
 from softlab.studies.effects import averages, effects, over_grid
 from softlab.studies.intervals import Interval
+from softlab.studies.scales import tables_by_setting
 
 LETTERS = "ABCDEF"
 PROFILES = (
@@ -32,9 +33,15 @@ def core(quantity: str, method: str = "label_smoothing", letter: str = "A") -> I
     return in_settings(letter, quantity, method)[0]
 
 
+def between(least: float, most: float) -> Condition:
+    return lambda value: least < value.low and value.high < most
+
+
 def nowhere() -> Interval:
-    """Of the differences in accuracy, the one that comes nearest to leaving zero."""
-    return min((beside(one, "accuracy") for one in PROFILES), key=lambda one: min(-one.low, one.high))
+    """Of the differences in accuracy in all settings, the one that comes nearest to leaving zero."""
+    tables = [table for table in tables_by_setting().values() if "maxsup" in set(table["method"])]
+    found = [effects(table, "accuracy", "label_smoothing")["maxsup"].shown for table in tables]
+    return min(found, key=lambda one: min(-one.low, one.high))
 
 
 @functools.cache
@@ -90,7 +97,36 @@ def corrupted_apart() -> Interval:
     return exactly(float(len(apart)) if expected else np.nan, len(corrupted()))
 
 
+def parts(method: str, quantity: str, against: str, study: str = "ablation") -> Interval:
+    """A part of label smoothing's term alone, MaxSup, or both parts, less another of these."""
+    return effects(records.scales(study)["quick-fp32"], quantity, against)[method].shown
+
+
+def noise_losses() -> Interval:
+    """With noisy labels, what the regularization part, both parts and MaxSup do to accuracy: what ends highest."""
+    methods = ("regularization_only", "label_smoothing", "maxsup")
+    return max((parts(one, "accuracy", "baseline", "ablation_noise") for one in methods), key=lambda one: one.high)
+
+
 CLAIMS = {
+    "error-alone": Claim(lambda: parts("amplification_only", "accuracy", "baseline"), is_open, digits=1, form=SIGNED),
+    "error-sure": Claim(
+        lambda: parts("amplification_only", "confidence when wrong", "baseline"), is_open, digits=1, form=SIGNED
+    ),
+    "part-sure": Claim(
+        lambda: parts("regularization_only", "confidence when wrong", "baseline"), falls, digits=1, form=SIZE
+    ),
+    "part-less": Claim(
+        lambda: parts("regularization_only", "accuracy", "label_smoothing"), is_open, digits=1, form=SIGNED
+    ),
+    "part-open": Claim(lambda: parts("regularization_only", "accuracy", "label_smoothing"), is_open, form=WORDS),
+    "ablation-seeds": Claim(
+        lambda: exactly(float(parts("regularization_only", "accuracy", "label_smoothing").n)), between(4.5, 5.5)
+    ),
+    "noise-lose": Claim(noise_losses, lambda value: value.high < 0 and -4 < value.mean < -2, form=WORDS),
+    "noise-error": Claim(
+        lambda: parts("amplification_only", "accuracy", "baseline", "ablation_noise"), is_open, form=WORDS
+    ),
     "nowhere": Claim(nowhere, is_open, form=WORDS),
     "later-most": Claim(lambda: exactly(later().high, later().n), below(0.6), digits=1),
     "tight": Claim(lambda: core("spread, logits, train"), falls, digits=2, form=SIZE),

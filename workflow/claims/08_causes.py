@@ -113,7 +113,8 @@ def colour_gain() -> Interval:
 
 def beside_decay(profile: str, against: str = "weight_decay", outcome: str = ROBUST) -> Interval:
     """What the penalty on length at full strength does, beside a tuned weight decay of the same seeds."""
-    core, penalties = records.scales("core")[profile], records.scales("interventions")[profile]
+    core = records.scales("core")[profile]
+    penalties = records.scales("interventions")[profile]
     chosen = penalties["method"].eq("scale_penalty") & np.isclose(penalties["dose"].to_numpy(float), 0.1)
     both = pandas.concat([core.loc[core["seed"].isin(penalties["seed"])], penalties.loc[chosen]])
     return effects(both, outcome, against)["scale_penalty"].shown
