@@ -35,12 +35,14 @@ def tables_by_setting(study: str = "core", least: int = 2) -> dict[str, pandas.D
     return {name: table for name, table in tables.items() if len(set(table["seed"])) >= least}
 
 
-def effects_by_setting(quantity: str, study: str = "core", least: int = 4) -> dict[str, Effects]:
+def effects_by_setting(
+    quantity: str, study: str = "core", least: int = 4, against: str = "baseline"
+) -> dict[str, Effects]:
     """What methods do to a quantity in each setting that has it and a baseline: {the setting's name: Effects}.
 
-    Arguments: those of `tables_by_setting`.
+    study, least: those of `tables_by_setting`.  against: the method that others are compared with.
     """
-    found = effects_by_scale(tables_by_setting(study, least), quantity)
+    found = effects_by_scale(tables_by_setting(study, least), quantity, against)
     return {name: one for name, one in found.items() if any(effect.interval.n for effect in one.values())}
 
 
@@ -89,10 +91,14 @@ def tables_at_scales(table: pandas.DataFrame, settings: Profile, study: str = "c
 ByMethod = dict[str, dict[Any, Interval]]  # method -> setting -> interval
 
 
-def effects_by_scale(tables: Mapping[str, pandas.DataFrame], quantity: str) -> dict[str, Effects]:
-    """What methods do to a quantity at each scale that has it, and plain training: {scale: Effects}."""
+def effects_by_scale(
+    tables: Mapping[str, pandas.DataFrame], quantity: str, against: str = "baseline"
+) -> dict[str, Effects]:
+    """What methods do to a quantity at each scale that has it, and what they are compared with: {scale: Effects}."""
     known = comparable(tables, quantity)
-    return {scale: effects(known[scale], quantity) for scale in known if "baseline" in set(known[scale]["method"])}
+    return {
+        scale: effects(table, quantity, against) for scale, table in known.items() if against in set(table["method"])
+    }
 
 
 def cells(*studies: str) -> dict[Any, pandas.DataFrame]:

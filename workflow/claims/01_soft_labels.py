@@ -1,10 +1,20 @@
 """Claims of chapter 1: what soft labels change, in every setting, and where accuracy moves."""
 
-import functools
-
-import numpy as np
-
-from claims import SIGNED, SIZE, WORDS, Claim, above, below, exactly, falls, in_settings, rises
+from claims import (
+    SIGNED,
+    SIZE,
+    WORDS,
+    Claim,
+    above,
+    below,
+    exactly,
+    falls,
+    highest,
+    in_settings,
+    lowest,
+    mean_size,
+    rises,
+)
 from softlab.studies import records
 from softlab.studies.effects import averages, effects
 from softlab.studies.intervals import Interval
@@ -15,10 +25,9 @@ RIGHT = "accuracy"
 SURE = "mean confidence"
 
 
-@functools.cache
-def everywhere(quantity: str, methods: tuple[str, ...] = SOFT) -> list[Interval]:
+def everywhere(quantity: str) -> list[Interval]:
     """What soft labels do to a quantity in the six settings: as many for each method."""
-    return [one for method in methods for one in in_settings(LETTERS, quantity, method)]
+    return [one for method in SOFT for one in in_settings(LETTERS, quantity, method)]
 
 
 def least() -> Interval:
@@ -31,17 +40,6 @@ def most() -> Interval:
     return min(everywhere(SURE), key=lambda one: one.mean)
 
 
-def nearest_to_none() -> Interval:
-    """Of what soft labels do to confidence, the change whose interval ends highest."""
-    return max(everywhere(SURE), key=lambda one: one.high)
-
-
-def typical() -> Interval:
-    """By how much soft labels move accuracy, up or down: the mean over methods and settings."""
-    sizes = [abs(one.mean) for one in everywhere(RIGHT)]
-    return exactly(float(np.mean(sizes)), len(sizes))
-
-
 def at(letter: str, method: str, quantity: str) -> Interval:
     return in_settings(letter, quantity, method)[0]
 
@@ -50,10 +48,10 @@ def plain(quantity: str) -> Interval:
     return averages(records.scales("core")["quick-confirm"], quantity)["baseline"].scaled(100)
 
 
-def grey(quantity: str, highest: bool) -> Interval:
+def grey(quantity: str, largest: bool) -> Interval:
     """Of what soft labels do at A, the largest change, or the smallest."""
     found = [at("A", method, quantity) for method in SOFT]
-    return (max if highest else min)(found, key=lambda one: one.mean)
+    return (max if largest else min)(found, key=lambda one: one.mean)
 
 
 def only_cutmix() -> Interval:
@@ -69,11 +67,6 @@ def smoothing_moves(letters: str) -> Interval:
     return exactly(float(len(apart)), len(changes))
 
 
-def cutmix_on_grey(letters: str) -> Interval:
-    """What CutMix brings in accuracy in these settings: the change that ends lowest."""
-    return min(in_settings(letters, RIGHT, "cutmix"), key=lambda one: one.low)
-
-
 def smoothing_at_most() -> Interval:
     """What label smoothing and MaxSup bring at B: the larger mean, and the lower of the two ends."""
     found = [at("B", method, RIGHT) for method in ("label_smoothing", "maxsup")]
@@ -83,7 +76,7 @@ def smoothing_at_most() -> Interval:
 CLAIMS = {
     "least": Claim(least, falls, form=SIZE),
     "most": Claim(most, falls, form=SIZE),
-    "typical": Claim(typical, lambda value: 0.5 < value.mean < 1.5, form=WORDS),
+    "typical": Claim(lambda: mean_size(everywhere(RIGHT)), lambda value: 0.5 < value.mean < 1.5, form=WORDS),
     "plain-right": Claim(lambda: plain(RIGHT), above(70)),
     "plain-sure": Claim(lambda: plain(SURE), above(85)),
     "a-least": Claim(lambda: grey(SURE, True), falls, form=SIZE),
@@ -94,9 +87,9 @@ CLAIMS = {
     "cutmix-colour": Claim(lambda: at("E", "cutmix", RIGHT), falls, digits=1, form=SIZE),
     "mixup-colour": Claim(lambda: at("E", "mixup", RIGHT), falls, digits=1, form=SIZE),
     "cutmix-heart": Claim(lambda: at("F", "cutmix", RIGHT), falls, digits=1, form=SIZE),
-    "cutmix-grey": Claim(lambda: cutmix_on_grey("A"), rises, form=SIZE),
-    "cutmix-acd": Claim(lambda: cutmix_on_grey("ACD"), rises, form=WORDS),
+    "cutmix-grey": Claim(lambda: at("A", "cutmix", RIGHT), rises, form=SIZE),
+    "cutmix-acd": Claim(lambda: lowest(in_settings("ACD", RIGHT, "cutmix")), rises, form=WORDS),
     "smoothing-many": Claim(smoothing_at_most, lambda value: value.low > 0 and value.mean < 0.5, form=WORDS),
     "smoothing-nowhere": Claim(lambda: smoothing_moves("ACDEF"), below(0.5), form=WORDS),
-    "every-falls": Claim(nearest_to_none, falls, form=WORDS),
+    "every-falls": Claim(lambda: highest(everywhere(SURE)), falls, form=WORDS),
 }

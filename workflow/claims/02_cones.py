@@ -1,6 +1,6 @@
 """Claims of chapter 2: how many images keep their class along a ray, and what the bias has to do with it."""
 
-from claims import SIGNED, SIZE, WORDS, Claim, above, falls, is_open, rises
+from claims import SIGNED, SIZE, WORDS, Claim, above, falls, highest, is_open, rises
 from softlab.studies import margin_laws, records
 from softlab.studies.effects import averages, effects
 from softlab.studies.intervals import Interval
@@ -51,7 +51,7 @@ def in_dimensions(count: int, method: str) -> Interval:
 def nearest_to_none() -> Interval:
     """Of the effects of Mixup and CutMix in all settings, the one whose interval ends nearest to zero or beyond."""
     found = effects_by_setting(KEPT).values()
-    return max((one[method].shown for one in found for method in ("mixup", "cutmix")), key=lambda one: one.high)
+    return highest(one[method].shown for one in found for method in ("mixup", "cutmix"))
 
 
 CLAIMS = {

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas
 
-from claims import SIGNED, WORDS, Claim, above, below, exactly, factor, falls, rises
+from claims import SIGNED, WORDS, Claim, above, below, exactly, factor, falls, highest, lowest, rises
 from softlab.studies import records
 from softlab.studies.effects import averages, by_dose, effects, shares
 from softlab.studies.intervals import Interval
@@ -58,14 +58,14 @@ def spread_beside_smoothing() -> Interval:
 def paid_early() -> Interval:
     """At B and C, the smaller share of the usual dose's price that a fifth of it has."""
     found = [shares(records.scales("dose")[name], PRICE, USUAL) for name in ("fashion-heldout", "convnext-confirm")]
-    return min((one[0.02] for one in found), key=lambda one: one.low)
+    return lowest(one[0.02] for one in found)
 
 
 def least_shorter() -> Interval:
     """Of the soft labels' effects on the logits' length in all settings, the one that ends nearest to zero."""
     found = effects_by_setting("log logit scale", least=2).values()
     named = ("label_smoothing", "mixup", "cutmix", "maxsup")
-    return max((one[method].shown for one in found for method in named), key=lambda one: one.high)
+    return highest(one[method].shown for one in found for method in named)
 
 
 def best_of_all_doses() -> Interval:

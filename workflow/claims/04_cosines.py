@@ -6,7 +6,20 @@ from typing import Any
 
 import pandas
 
-from claims import SIZE, WORDS, Claim, above, below, exactly, factor, falls, in_settings, rises
+from claims import (
+    SIZE,
+    WORDS,
+    Claim,
+    above,
+    below,
+    exactly,
+    factor,
+    falls,
+    highest,
+    in_settings,
+    lowest,
+    rises,
+)
 from softlab.studies import margin_laws, records
 from softlab.studies.effects import effects, half_way
 from softlab.studies.intervals import Interval, t_interval
@@ -48,7 +61,7 @@ def together(profile: str) -> Interval:
 def everywhere(quantity: str, methods: tuple[str, ...] = SMOOTHED) -> Interval:
     """Of these methods' effects in all settings with four seeds, the one that ends lowest."""
     found = effects_by_setting(quantity).values()
-    return min((one[method].shown for one in found for method in methods), key=lambda one: one.low)
+    return lowest(one[method].shown for one in found for method in methods)
 
 
 def paper(method: str, profile: str = "quick-confirm") -> Interval:
@@ -57,11 +70,11 @@ def paper(method: str, profile: str = "quick-confirm") -> Interval:
 
 def paper_highest(settings: str) -> Interval:
     """The effect of label smoothing on the paper's cosine that ends highest, in settings of these letters."""
-    return max(in_settings(settings, PAPER, "label_smoothing"), key=lambda one: one.high)
+    return highest(in_settings(settings, PAPER, "label_smoothing"))
 
 
 def loosening(settings: str, method: str) -> Interval:
-    return min(in_settings(settings, "loosening", method), key=lambda one: one.low)
+    return lowest(in_settings(settings, "loosening", method))
 
 
 def spread(quantity: str) -> Interval:
@@ -104,7 +117,7 @@ def slope_beside_margin() -> Interval:
         slope = step("log slope", method)
         margin = step("log margin", method)
         ratios.append(Interval(slope.mean / margin.mean, slope.low / margin.high, slope.high / margin.low, slope.n))
-    return min(ratios, key=lambda one: one.low)
+    return lowest(ratios)
 
 
 CLAIMS = {

@@ -4,7 +4,7 @@ import functools
 
 import pandas
 
-from claims import SIGNED, SIZE, WORDS, Claim, above, below, falls, is_open, rises
+from claims import SIGNED, SIZE, WORDS, Claim, above, below, falls, highest, is_open, lowest, rises
 from softlab.studies import records
 from softlab.studies.effects import at_best, averages, effects
 from softlab.studies.intervals import Interval
@@ -30,7 +30,7 @@ def change(quantity: str, method: str, profile: str = "quick-confirm") -> Interv
 def nearest_to_none(quantity: str, methods, least: int, side: int) -> Interval:
     """Of the effects of methods in all settings, that whose interval lies least on a side (1 above zero, −1 below)."""
     found = [one[method].shown for one in effects_by_setting(quantity, least=least).values() for method in methods]
-    return min(found, key=lambda one: one.low) if side > 0 else max(found, key=lambda one: one.high)
+    return lowest(found) if side > 0 else highest(found)
 
 
 def about_as_good(value: Interval) -> bool:
@@ -41,7 +41,7 @@ def about_as_good(value: Interval) -> bool:
 def among(quantity: str, places, side: int) -> Interval:
     """Of (method, profile) pairs, the effect whose interval lies least on a side (1 above zero, −1 below)."""
     found = [change(quantity, method, profile) for method, profile in places]
-    return min(found, key=lambda one: one.low) if side > 0 else max(found, key=lambda one: one.high)
+    return lowest(found) if side > 0 else highest(found)
 
 
 def decay_instead() -> Interval:
@@ -58,7 +58,7 @@ def at_best_strength() -> Interval:
     """Learnt by heart, at the best strength by NLL at T on images for fitting: the lesser of two falls of ECE."""
     best = at_best(records.scales("strength")["cifar10-papers"], "NLL at T, fit")
     found = effects(best, "ECE")
-    return max((found[method].shown for method in ("label_smoothing", "mixup")), key=lambda one: one.high)
+    return highest(found[method].shown for method in ("label_smoothing", "mixup"))
 
 
 def longest() -> Interval:

@@ -6,8 +6,24 @@ from typing import Any
 import numpy as np
 import pandas
 
-from claims import SIGNED, SIZE, WORDS, Claim, above, below, exactly, factor, falls, in_settings, is_open, rises
-from softlab.studies import another_slope, margin_laws, records, robustness
+from claims import (
+    SIGNED,
+    SIZE,
+    WORDS,
+    Claim,
+    above,
+    below,
+    exactly,
+    factor,
+    falls,
+    highest,
+    in_settings,
+    is_open,
+    least_open,
+    lowest,
+    rises,
+)
+from softlab.studies import another_slope, margin_laws, prediction, records, robustness
 from softlab.studies.effects import averages, effects
 from softlab.studies.intervals import Interval, t_interval
 
@@ -65,12 +81,9 @@ def gained(method: str, dose: float, quantity: str = "accuracy") -> Interval:
 
 def noise(profile: str, strength: float, quantity: str = LADDER) -> Interval:
     """What Gaussian noise on every training image does beside plain training of the same seeds."""
-    tables = [records.scales("many")[profile]]
-    if profile == "quick-confirm":
-        tables.append(records.scales("many")["quick-again"])  # ten seeds in all
-    table = pandas.concat(tables)
-    chosen = table["method"].eq("gaussian_noise") & np.isclose(table["dose"].to_numpy(float), strength)
-    return effects(table.loc[chosen | table["method"].eq("baseline")], quantity)["gaussian_noise"].shown
+    profiles = (profile, "quick-again") if profile == "quick-confirm" else (profile,)  # ten seeds in all
+    tables = [prediction.by_dose(records.scales("many")[one]) for one in profiles]
+    return effects(pandas.concat(tables), quantity)[f"gaussian_noise {strength:g}"].shown
 
 
 def most_of_a_label() -> Interval:
@@ -98,21 +111,21 @@ def worst_agreement() -> Interval:
 
 def largest_of_soft(side: str) -> Interval:
     """Of what soft labels do to margin or slope at A, the change that ends highest."""
-    return max((getattr(grey()[method], side) for method in SOFT), key=lambda one: one.high)
+    return highest(getattr(grey()[method], side) for method in SOFT)
 
 
 def split(method: str, axis: int) -> Interval:
     """Of margin (0) or slope (1) relative to four measures of size, the change whose interval ends lowest."""
     table = core("quick-fp32")
     found = margin_laws.by_normaliser(table, method)
-    return min((pair[axis] for name, pair in found.items() if name != "raw"), key=lambda one: one.low)
+    return lowest(pair[axis] for name, pair in found.items() if name != "raw")
 
 
 def cut_slope() -> Interval:
     """CutMix's slope at A relative to three of the measures of size: the change that comes nearest to leaving zero."""
     found = margin_laws.by_normaliser(core("quick-fp32"), "cutmix")
     slopes = [found[name][1] for name in ("length", "range", "spread between images")]
-    return min(slopes, key=lambda one: min(-one.low, one.high))
+    return least_open(slopes)
 
 
 def at_scale(profile: str, method: str, quantity: str = LADDER, against: str = "baseline") -> Interval:
@@ -196,16 +209,6 @@ def by_hand_left_out(method: str) -> Interval:
     return exactly(out, len(admitted))
 
 
-def lowest(letters: str, method: str, quantity: str) -> Interval:
-    """Of a method's effects in these settings, the one that ends lowest."""
-    return min(in_settings(letters, quantity, method), key=lambda one: one.low)
-
-
-def highest(letters: str, method: str, quantity: str) -> Interval:
-    """Of a method's effects in these settings, the one that ends highest."""
-    return max(in_settings(letters, quantity, method), key=lambda one: one.high)
-
-
 def inward(profile: str, method: str, space: str = "") -> Interval:
     return at_scale(profile, method, f"inward, attack, cross-entropy{space}")
 
@@ -265,23 +268,25 @@ CLAIMS = {
     ),
     "ratio-by-heart-smoothing": Claim(lambda: factor(places()["label_smoothing"].ratio), below(1.05), digits=2),
     "ratio-by-heart-cutmix": Claim(lambda: factor(places()["cutmix"].ratio), below(1), digits=2),
-    "mixup-convnext": Claim(lambda: lowest("C", "mixup", LADDER), falls, form=SIZE),
-    "decay-colour": Claim(lambda: lowest("F", "weight_decay", FAR), rises, form=SIZE),
-    "decay-mobile": Claim(lambda: lowest("D", "weight_decay", LADDER), falls, digits=1, form=SIZE),
-    "early-mobile": Claim(lambda: lowest("D", "early_stopping", FAR), falls, form=SIZE),
+    "mixup-convnext": Claim(lambda: in_settings("C", LADDER, "mixup")[0], falls, form=SIZE),
+    "decay-colour": Claim(lambda: in_settings("F", FAR, "weight_decay")[0], rises, form=SIZE),
+    "decay-mobile": Claim(lambda: in_settings("D", LADDER, "weight_decay")[0], falls, digits=1, form=SIZE),
+    "early-mobile": Claim(lambda: in_settings("D", FAR, "early_stopping")[0], falls, form=SIZE),
     "decay-slope": Claim(lambda: factor(places()["weight_decay"].slope), below(0.6), digits=2),
     "decay-margin": Claim(lambda: factor(places()["weight_decay"].margin), below(0.9), digits=2),
     "inward-rows": Claim(lambda: inward("quick-confirm", "label_smoothing", ROWS), rises, digits=2, form=SIGNED),
     "inward-whole": Claim(lambda: inward("quick-confirm", "label_smoothing"), falls, digits=2, form=SIGNED),
     "inward-colour": Claim(
-        lambda: min((inward("cifar10-jpeg-flip", m, s) for m in SOFT for s in ("", ROWS)), key=lambda one: one.low),
+        lambda: lowest(inward("cifar10-jpeg-flip", m, s) for m in SOFT for s in ("", ROWS)),
         rises,
         form=WORDS,
     ),
-    "cutmix-grey": Claim(lambda: lowest("ABC", "cutmix", LADDER), rises, form=WORDS),
-    "cutmix-mobile": Claim(lambda: lowest("D", "cutmix", LADDER), rises, form=WORDS),
-    "cutmix-colour": Claim(lambda: highest("EF", "cutmix", FAR), falls, form=WORDS),
-    "smoothing-few": Claim(lambda: highest("ACD", "label_smoothing", LADDER), lambda v: v.low < 0, form=WORDS),
+    "cutmix-grey": Claim(lambda: lowest(in_settings("ABC", LADDER, "cutmix")), rises, form=WORDS),
+    "cutmix-mobile": Claim(lambda: in_settings("D", LADDER, "cutmix")[0], rises, form=WORDS),
+    "cutmix-colour": Claim(lambda: highest(in_settings("EF", FAR, "cutmix")), falls, form=WORDS),
+    "smoothing-few": Claim(
+        lambda: highest(in_settings("ACD", LADDER, "label_smoothing")), lambda v: v.low < 0, form=WORDS
+    ),
     "flat-plain": Claim(lambda: kept("gradient_penalty", 0.1, "baseline"), below(45)),
     "flat-weak": Claim(lambda: kept("gradient_penalty", 0.1), above(60)),
     "flat-middle": Claim(lambda: kept("gradient_penalty", 1.0), above(65)),

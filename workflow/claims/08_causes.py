@@ -2,11 +2,12 @@
 
 import functools
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pandas
 
-from claims import SIGNED, SIZE, WORDS, Claim, above, below, exactly, falls, is_open, rises
+from claims import SIGNED, SIZE, WORDS, Claim, above, below, exactly, falls, highest, is_open, lowest, rises
 from softlab.studies import another_slope, margin_laws, prediction, records
 from softlab.studies.effects import Effects, averages, effects
 from softlab.studies.intervals import Interval, t_interval
@@ -46,12 +47,23 @@ def cells() -> dict[str, Interval]:
     return margin_laws.factorial(records.scales("bound_or_strength")["quick-fp32"])
 
 
-def left(alpha: float, strength: float) -> Interval:
-    """Accuracy under attack, in percent, with one bound and one strength of the scale penalty."""
+def cell(alpha: float, strength: float) -> pandas.DataFrame:
+    """The networks with one bound and one strength of the scale penalty."""
     table = records.scales("bound_or_strength")["quick-fp32"]
-    chosen = np.isclose(table["alpha"].to_numpy(float), alpha) & np.isclose(table["strength"].to_numpy(float), strength)
-    rows = table.loc[chosen]
+    bound = np.isclose(table["alpha"].to_numpy(float), alpha)
+    return table.loc[bound & np.isclose(table["strength"].to_numpy(float), strength)]
+
+
+def left(alpha: float, strength: float) -> Interval:
+    """Accuracy under attack, in percent."""
+    rows = cell(alpha, strength)
     return t_interval(100 * rows[ROBUST].to_numpy(float)).of(rows, "accuracy under attack (%)")
+
+
+def length(alpha: float, strength: float) -> Interval:
+    """Mean length of the logits."""
+    rows = cell(alpha, strength)
+    return t_interval(np.exp(rows[SHORT].to_numpy(float))).of(rows, "length of the logits")
 
 
 @functools.cache
@@ -60,13 +72,6 @@ def by_hand(method: str, tau: float) -> Interval:
     rows = another_slope.recorded("quick-fp32")
     chosen = rows.loc[(rows["method"] == method) & np.isclose(rows["tau"].to_numpy(float), tau)]
     return t_interval(100 * chosen[ROBUST].to_numpy(float))
-
-
-def cell(alpha: float, strength: float) -> Interval:
-    """Mean length of the logits with one bound and one strength of the scale penalty."""
-    table = records.scales("bound_or_strength")["quick-fp32"]
-    chosen = np.isclose(table["alpha"].to_numpy(float), alpha) & np.isclose(table["strength"].to_numpy(float), strength)
-    return t_interval(np.exp(table.loc[chosen, SHORT].to_numpy(float))).of(table, "length of the logits")
 
 
 def one_curve() -> Interval:
@@ -94,15 +99,15 @@ def by_heart(outcome: str) -> Effects:
     return effects(records.scales("core")["cifar10-papers"], outcome)
 
 
-def of_soft(outcome: str, highest: bool) -> Interval:
+def of_soft(outcome: str, end: Callable) -> Interval:
     found = [by_heart(outcome)[method].shown for method in SOFT]
-    return max(found, key=lambda one: one.high) if highest else min(found, key=lambda one: one.low)
+    return end(found)
 
 
 def colour_inward() -> Interval:
     """Of soft labels at E, the least turn of the attack towards the origin, in the row space."""
     found = effects(records.scales("core")["cifar10-jpeg-flip"], "inward, attack, cross-entropy, row space")
-    return min((found[method].shown for method in SOFT), key=lambda one: one.low)
+    return lowest(found[method].shown for method in SOFT)
 
 
 def colour_gain() -> Interval:
@@ -114,10 +119,8 @@ def colour_gain() -> Interval:
 def beside_decay(profile: str, against: str = "weight_decay", outcome: str = ROBUST) -> Interval:
     """What the penalty on length at full strength does, beside a tuned weight decay of the same seeds."""
     core = records.scales("core")[profile]
-    penalties = records.scales("interventions")[profile]
-    chosen = penalties["method"].eq("scale_penalty") & np.isclose(penalties["dose"].to_numpy(float), 0.1)
-    both = pandas.concat([core.loc[core["seed"].isin(penalties["seed"])], penalties.loc[chosen]])
-    return effects(both, outcome, against)["scale_penalty"].shown
+    penalties = prediction.by_dose(records.scales("interventions")[profile])
+    return effects(penalties, outcome, core.loc[core["method"] == against])["scale_penalty 0.1"].shown
 
 
 def verdict() -> Interval:
@@ -149,8 +152,8 @@ CLAIMS = {
     "verdict": Claim(verdict, above(0), form=WORDS),
     "plain-gap": Claim(lambda: averages(records.scales("core")["quick-confirm"], "gap")["baseline"].scaled(100), rises),
     "smoothing-loss": Claim(lambda: of("label_smoothing 0.1"), falls, form=SIZE),
-    "weak-tight-length": Claim(lambda: cell(0.1, 0.01), below(5.5), digits=1),
-    "strong-loose-length": Claim(lambda: cell(0.0001, 1.0), above(7.5), digits=1),
+    "weak-tight-length": Claim(lambda: length(0.1, 0.01), below(5.5), digits=1),
+    "strong-loose-length": Claim(lambda: length(0.0001, 1.0), above(7.5), digits=1),
     "one-curve": Claim(one_curve, below(2.5)),
     "weak-loose": Claim(lambda: left(0.0001, 0.01), below(50)),
     "weak-tight": Claim(lambda: left(0.1, 0.01), below(50)),
@@ -161,8 +164,8 @@ CLAIMS = {
     "own-slope": Claim(lambda: by_hand("baseline", 1.0), below(50)),
     "twice-slope": Claim(lambda: by_hand("baseline", 2.0), below(25)),
     "steps": Claim(monotone, above(0), form=WORDS),
-    "shorter": Claim(lambda: of_soft("log magnitude", highest=True), falls, form=WORDS),
-    "worse-error": Claim(lambda: of_soft("ECE", highest=False), rises, form=WORDS),
+    "shorter": Claim(lambda: of_soft("log magnitude", highest), falls, form=WORDS),
+    "worse-error": Claim(lambda: of_soft("ECE", lowest), rises, form=WORDS),
     "decay-length": Claim(lambda: by_heart("log magnitude")["weight_decay"].shown, above(-0.1), form=WORDS),
     "decay-error": Claim(lambda: by_heart("ECE")["weight_decay"].shown, falls, form=SIZE),
     "turned": Claim(lambda: by_heart("cosine, ball")["cutmix"].shown, rises, digits=2, form=SIGNED),

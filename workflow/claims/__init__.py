@@ -10,16 +10,18 @@ which is readable in Colab and on GitHub. The page's table, claims/PAGE.py, says
 by tests/claims: then a person rewrites the sentence. The build adds what a number says on hover (`with_notes`).
 """
 
+import functools
 import html
 import importlib
 import importlib.util
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from softlab.studies.effects import Effects
 from softlab.studies.intervals import Interval
 from softlab.studies.scales import effects_by_setting
 
@@ -47,16 +49,21 @@ class Claim:
     digits: int = 0
     form: str = PLAIN
 
+    @functools.cached_property
+    def interval(self) -> Interval:
+        """The value, computed once: records do not change while a program runs."""
+        return self.value()
+
     def written(self) -> str:
-        mean = self.value().mean
+        mean = self.interval.mean
         number = abs(mean) if self.form == SIZE else mean
         text = f"{number:{'+' if self.form in (SIGNED, SPREAD) else ''}z.{self.digits}f}"
-        text += f" ± {self.value().half_width:.{self.digits}f}" if self.form == SPREAD else ""
+        text += f" ± {self.interval.half_width:.{self.digits}f}" if self.form == SPREAD else ""
         return text.replace("-", "\N{MINUS SIGN}")
 
     def note(self) -> str:
         """What it is, over what, and how it is made again; empty where the value is put together from several."""
-        value = self.value()
+        value = self.interval
         if value.origin and value.low == value.high:
             return f"{value.origin.what}: a number without an interval\n{value.origin.table}"
         return value.text(self.digits + 1).note
@@ -82,6 +89,31 @@ def below(most: float) -> Condition:
     return lambda value: value.high < most
 
 
+def between(least: float, most: float) -> Condition:
+    return lambda value: least < value.mean < most
+
+
+def lowest(intervals: Iterable[Interval]) -> Interval:
+    """The one that ends lowest: what comes nearest to breaking "each of them rises"."""
+    return min(intervals, key=lambda one: one.low)
+
+
+def highest(intervals: Iterable[Interval]) -> Interval:
+    """The one that ends highest: what comes nearest to breaking "each of them falls"."""
+    return max(intervals, key=lambda one: one.high)
+
+
+def least_open(intervals: Iterable[Interval]) -> Interval:
+    """The one that comes nearest to leaving zero out, or leaves it farthest: for "none can be told from zero"."""
+    return min(intervals, key=lambda one: min(-one.low, one.high))
+
+
+def mean_size(intervals: Iterable[Interval]) -> Interval:
+    """The mean size of these changes, whatever their signs."""
+    sizes = [abs(one.mean) for one in intervals]
+    return exactly(sum(sizes) / len(sizes), len(sizes))
+
+
 def factor(log: Interval) -> Interval:
     """The number of which this is the natural logarithm."""
     mean, low, high = (math.exp(end) for end in (log.mean, log.low, log.high))
@@ -94,10 +126,15 @@ def exactly(value: float, n: int = 1) -> Interval:
     return Interval(value, value, value, n)
 
 
-def in_settings(letters: str, quantity: str, method: str) -> list[Interval]:
-    """What a method does to a quantity in the settings of these letters, in their order."""
-    found = {name[0]: one for name, one in effects_by_setting(quantity).items()}
+def in_settings(letters: str, quantity: str, method: str, against: str = "baseline") -> list[Interval]:
+    """What a method does to a quantity, beside another one, in the settings of these letters, in their order."""
+    found = _by_letter(quantity, against)
     return [found[letter][method].shown for letter in letters]
+
+
+@functools.cache
+def _by_letter(quantity: str, against: str) -> dict[str, Effects]:
+    return {name[0]: one for name, one in effects_by_setting(quantity, against=against).items()}
 
 
 def tables() -> list[str]:
@@ -127,8 +164,8 @@ def problems(path: Path) -> dict[str, str]:
     wrong |= dict.fromkeys(set(claims) - set(said), "stands in no sentence")
     for name in sorted(set(said) & set(claims)):
         claim = claims[name]
-        if not claim.holds(claim.value()):
-            wrong[name] = f"its sentence no longer holds: {claim.value().text(claim.digits + 1, sign=True)}"
+        if not claim.holds(claim.interval):
+            wrong[name] = f"its sentence no longer holds: {claim.interval.text(claim.digits + 1, sign=True)}"
         elif claim.form != WORDS and said[name] != claim.written():
             wrong[name] = f"{said[name]} should be {claim.written()}: make claims"
     return wrong

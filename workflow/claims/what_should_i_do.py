@@ -7,7 +7,23 @@ from typing import Any
 import numpy as np
 import pandas
 
-from claims import SIGNED, SIZE, SPREAD, WORDS, Claim, Condition, above, below, exactly, falls, is_open, rises
+from claims import (
+    SIGNED,
+    SIZE,
+    SPREAD,
+    WORDS,
+    Claim,
+    Condition,
+    above,
+    below,
+    between,
+    exactly,
+    falls,
+    highest,
+    is_open,
+    lowest,
+    rises,
+)
 from softlab.studies import combining, prediction, records, seconds, unknown_classes
 from softlab.studies.effects import averages, effects, over_grid
 from softlab.studies.intervals import Interval, t_interval
@@ -19,10 +35,6 @@ A = "quick-confirm"
 LADDER = "robust, 4/255"
 NOISY = ("baseline", "label_smoothing", "maxsup", "mixup", "early_stopping")
 UNKNOWN = unknown_classes.HELD_OUT
-
-
-def between(least: float, most: float) -> Condition:
-    return lambda value: least < value.mean < most
 
 
 @functools.cache
@@ -76,7 +88,7 @@ def core(quantity: str, method: str, profile: str = A) -> Interval:
 def in_all_settings(quantity: str, method: str, side: int) -> Interval:
     """Of a method's effects in all settings, that whose interval lies least on a side (1 above zero, −1 below)."""
     found = [one[method].shown for one in effects_by_setting(quantity).values()]
-    return min(found, key=lambda one: one.low) if side > 0 else max(found, key=lambda one: one.high)
+    return lowest(found) if side > 0 else highest(found)
 
 
 @functools.cache
@@ -258,13 +270,13 @@ def together(quantity: str, mixture: str = "either") -> Interval:
 @functools.cache
 def together_least() -> Interval:
     """Of the three mixtures, the interaction on NLL at T that ends highest."""
-    return max((together("NLL at T", mixture) for mixture in MIXTURES[1:]), key=lambda one: one.high)
+    return highest(together("NLL at T", mixture) for mixture in MIXTURES[1:])
 
 
 def digits_less() -> Interval:
     """What smoothing does to the AUROC of digits by maximal logit and by energy: the one that ends highest."""
     found = (noticed("label_smoothing", score, unknown_classes.DIGITS) for score in ("maximal logit", "energy"))
-    return max(found, key=lambda one: one.high)
+    return highest(found)
 
 
 def within(margin: float) -> Condition:
