@@ -17,10 +17,9 @@ from softlab.figures.effects import (
     shifts_by_setting,
 )
 from softlab.figures.grids import against, curves, doses, gap_law, over_generalization, specification
-from softlab.figures.networks import decision_plane, dots, reliabilities, reliability, soft_labels
+from softlab.figures.networks import decision_plane, dots, reliabilities, reliability
 from softlab.figures.planes import (
     PLANE,
-    fields_and_outcomes,
     force_field,
     minus_gradient,
     needles,

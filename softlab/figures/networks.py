@@ -15,30 +15,6 @@ if TYPE_CHECKING:
     from softlab.lenses.calibration import Reliability
 
 
-def soft_labels(images: np.ndarray, targets: np.ndarray, classes: Sequence[str], titles: Sequence[str]) -> Figure:
-    """Images over their target distributions, three side by side.
-
-    images: (M, C, H, W) in [0, 1].  targets: (M, K), rows that sum to 1.
-    """
-    images = np.asarray(images)
-    targets = np.asarray(targets)
-    rows = -(-len(images) // 3)
-    figure = plt.figure(figsize=(8.5, 3.9 * rows), layout="constrained")
-    blocks = figure.subfigures(rows, 3, squeeze=False).reshape(-1)
-    for block, image, target, title in zip(blocks, images, targets, titles, strict=False):
-        picture, bar = block.subplots(2, 1, height_ratios=[1, 1.2])
-        picture.imshow(np.moveaxis(image, 0, -1), cmap="gray_r", vmin=0, vmax=1)
-        picture.set(title=title, xticks=[], yticks=[])
-        picture.spines[:].set_visible(True)
-        bar.barh(np.arange(len(target)), target, color="#56B4E9", edgecolor="black", linewidth=0.5)
-        bar.axvline(0, color="black", linewidth=0.8)
-        bar.set(xlim=(min(0, targets.min() - 0.05), 1.12), xticks=[0, 0.5, 1], xlabel="target")
-        bar.set_yticks(np.arange(len(classes)), classes, fontsize=8)
-        bar.set_ylim(len(target) - 0.5, -0.5)
-        bar.grid(axis="x", alpha=0.3)
-    return figure
-
-
 def decision_plane(logits: np.ndarray, extent: float, ax: Axes | None = None, confidence: bool = True) -> Axes:
     """Regions of a plane by predicted class (colours), and contours of the largest probability.
 

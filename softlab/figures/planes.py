@@ -10,10 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from torch import Tensor
 
-from softlab.figures.effects import estimates
 from softlab.figures.networks import decision_plane
 from softlab.figures.style import style
-from softlab.studies.intervals import Interval
 
 # Two directions in which three logits can move while their sum stays 0: all that softmax sees.
 PLANE = torch.tensor([[1.0, -1.0, 0.0], [1.0, 1.0, -2.0]])
@@ -122,25 +120,6 @@ def minus_gradient(loss: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
     """Forces (N, 3) of a loss of logits (N, 3), at points (N, 2) of the plane."""
     logits = (points @ PLANE).requires_grad_()
     return -torch.autograd.grad(loss(logits).sum(), logits)[0]
-
-
-def fields_and_outcomes(
-    points: Tensor, fields: Mapping[str, tuple[Tensor, str]], rows: Mapping[str, tuple[str, Interval]], label: str
-) -> Figure:
-    """Force fields side by side, over what could have come out otherwise.
-
-    fields: title -> (forces, what stands under it).  rows, label: as of `estimates`.
-    """
-    strip = 0.7 + 0.3 * len(rows)
-    figure = plt.figure(figsize=(8.6, 3.3 + strip), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[3.3, strip])  # pyright: ignore[reportGeneralTypeIssues]
-    axes = above.subplots(1, len(fields))
-    for ax, (title, (forces, under)) in zip(axes, fields.items(), strict=True):
-        force_field(points, forces, 1.2, ax)
-        ax.set_title(title, fontsize=11)
-        ax.set_xlabel(under, fontsize=9)
-    estimates(rows, label, below.subplots())
-    return figure
 
 
 def projections(

@@ -23,7 +23,6 @@ from softlab.figures import (
     estimate_panels,
     estimates,
     estimates_by_radius,
-    fields_and_outcomes,
     force_field,
     minus_gradient,
     needles,
@@ -390,9 +389,6 @@ def test_a_force_on_the_first_logit_points_to_its_corner():
     (arrows,) = [one for one in ax.collections if isinstance(one, Quiver)]
     assert np.hypot(arrows.U, arrows.V) == pytest.approx(np.full(9, (2 / 3) ** 0.5))
     assert [text.get_text() for text in ax.texts] == ["A", "B", "C"]
-    row = {"here": ("maxsup", Interval(2.0, 1.0, 3.0, 5))}
-    figure = fields_and_outcomes(points, {"one": (away, "under"), "two": (away, "")}, row, "points")
-    assert [ax.get_title() for ax in figure.axes] == ["one", "two", ""]
     plt.close("all")
 
 
