@@ -6,7 +6,6 @@ seen.save("both.html")   # differences are to the first
 Networks of one method, which differ by their seeds only, stand under one name.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ import numpy as np
 import pandas
 import torch
 
-from softlab import provenance
 from softlab.errors import SoftlabError
 from softlab.lenses import calibration
 from softlab.notebook import pages
@@ -123,9 +121,8 @@ class Comparison:
             means = {name: float(np.mean(self.values(name, method))) for name in some[0].numbers}
             if strips := beside(means, some[0].tested.logits.shape[1], some[0].channels):
                 parts += [f"{method}, among the networks on record:", strips]
-        made = ", ".join(f"{key} {value}" for key, value in provenance.environment("").items() if value)
         parts += ["All numbers; an arrow where the interval of a difference excludes zero:", self.table()]
-        parts.append(f"Made on {time.strftime('%Y-%m-%d')} with {made}.")
+        parts.append(pages.made())
         return pages.save_page(path, f"{' and '.join(self.methods)}: what differs", parts)
 
     def _repr_html_(self) -> str:

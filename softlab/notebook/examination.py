@@ -9,7 +9,6 @@ seen.save("network.html")                    # one page that asks no other host 
 import functools
 import math
 import sys
-import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -225,11 +224,9 @@ class Examination:
             "its accuracy against the radius of attacks" if self.attacked else "its error against how much it answers"
         )
         shown = f"Reliability diagram of {self.name}, and {beside}"
-        made = ", ".join(f"{key} {value}" for key, value in provenance.environment("").items() if value)
         source = f"The logits come from the layer {self.head!r}." if self.head else "Predictions and labels were given."
-        about = f"{source} Made on {time.strftime('%Y-%m-%d')} with {made}."
         strips = [self.beside] if self.beside else []
-        parts = [*self.findings(), (self.figure(), shown), *strips, self.table(), about]
+        parts = [*self.findings(), (self.figure(), shown), *strips, self.table(), f"{source} {pages.made()}"]
         return pages.save_page(path, f"{self.name}: what the {'lenses' if self.head else 'predictions'} say", parts)
 
     def _repr_html_(self) -> str:

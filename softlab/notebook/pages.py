@@ -6,6 +6,7 @@ Whatever text is given is escaped: names of methods, of classes or of files cann
 
 import base64
 import io
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,19 @@ import pandas
 from jinja2 import Environment, FileSystemLoader
 from matplotlib.figure import Figure
 
+from softlab import provenance
 from softlab.errors import SoftlabError
 from softlab.files import write_whole
 from softlab.notebook.context import MARKED, Context
 
 Part = str | pandas.DataFrame | tuple[Figure, str] | Context
 TEMPLATE: Any = Environment(autoescape=True, loader=FileSystemLoader(Path(__file__).parent)).get_template("page.html")
+
+
+def made() -> str:
+    """When a page was made, and with what."""
+    with_what = ", ".join(f"{key} {value}" for key, value in provenance.environment("").items() if value)
+    return f"Made on {time.strftime('%Y-%m-%d')} with {with_what}."
 
 
 def to_html(parts: Sequence[Part]) -> str:

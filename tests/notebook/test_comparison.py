@@ -5,9 +5,10 @@ import pytest
 import safetensors.torch
 import torch
 import torchvision
+from commands import exit_code
 from PIL import Image
 
-from softlab import SoftlabError, cli, examine_predictions
+from softlab import SoftlabError, examine_predictions
 from softlab.notebook.comparison import compare
 from softlab.studies.intervals import paired_interval, two_way_interval
 
@@ -75,15 +76,6 @@ def test_what_cannot_be_compared_is_said(groups, message):
         compare({name: [made[one] for one in some] for name, some in groups.items()})
 
 
-def command(*arguments):
-    """Run the command in this process; returns its exit code."""
-    try:
-        cli.main(["examine", *map(str, arguments)])
-    except SystemExit as end:
-        return end.code
-    return 0
-
-
 def test_the_command_compares_folders_of_predictions(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for folder, strength in (("plain", 1.5), ("mine", 3.0)):
@@ -91,12 +83,13 @@ def test_the_command_compares_folders_of_predictions(tmp_path, capsys, monkeypat
         for seed in range(2):
             np.save(tmp_path / folder / f"seed{seed}.npy", predictions(seed, strength)[0])
     np.save("labels.npy", predictions(0)[1])
-    assert command("--logits", "plain", "mine", "--labels", "labels.npy") == 0
+    assert exit_code("examine", "--logits", "plain", "mine", "--labels", "labels.npy") == 0
     assert "mine, minus plain. Better: accuracy" in capsys.readouterr().out
     page = (tmp_path / "plain.examination.html").read_text(encoding="utf-8")
     assert "plain and mine: what differs" in page
     assert page.count('<figure class="strips">') == 2
-    assert command("--logits", "plain/seed0.npy", "mine/seed0.npy", "--labels", "labels.npy", "--out", "x.html") == 0
+    files = ("plain/seed0.npy", "mine/seed0.npy", "--labels", "labels.npy", "--out", "x.html")
+    assert exit_code("examine", "--logits", *files) == 0
     assert "seed0 (1), mine seed0 (1)" in capsys.readouterr().out
 
 
@@ -113,7 +106,7 @@ def test_the_command_compares_networks_and_a_folder_of_seeds(tmp_path, capsys, m
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (32, 32), (10 * number, 0, 100)).save(path)
     options = ["--architecture", "mobilenet_v3_small", "--images", "images", "--attacked", 0]
-    assert command("one.safetensors", "seeds", *options) == 0
+    assert exit_code("examine", "one.safetensors", "seeds", *options) == 0
     assert "one (1), seeds (2)" in capsys.readouterr().out
     (tmp_path / "empty").mkdir()
     wide = torchvision.models.get_model("mobilenet_v3_small", weights=None, num_classes=5)
@@ -124,7 +117,7 @@ def test_the_command_compares_networks_and_a_folder_of_seeds(tmp_path, capsys, m
         "wide.safetensors": "networks of 2 and 5 classes cannot be compared",
     }.items():
         twice = [given] * (1 + (given == "one.safetensors"))
-        assert command("one.safetensors", *twice, *options) == 2
+        assert exit_code("examine", "one.safetensors", *twice, *options) == 2
         said = capsys.readouterr().err
         assert words in said
         assert said.count("\n") == 1

@@ -4,9 +4,10 @@ import numpy as np
 import pandas
 import pytest
 import torch
+from commands import exit_code
 from torch import nn
 
-from softlab import SoftlabError, cli, examine, examine_predictions
+from softlab import SoftlabError, examine, examine_predictions
 from softlab.lenses import calibration
 from softlab.notebook import arrays, predictions
 from softlab.notebook.examination import split
@@ -143,22 +144,13 @@ def written(folder, logits, labels):
 KINDS = ("npy", "another byte order", "npz", "npz and npy", "npz twice", "csv", "csv with names", "tabs, Windows")
 
 
-def examine_command(*arguments):
-    """Run the command in this process; returns its exit code."""
-    try:
-        cli.main(["examine", *map(str, arguments)])
-    except SystemExit as end:
-        return end.code
-    return 0
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_file_gives_the_same_page(kind, tmp_path, capsys, monkeypatch):
     place = tmp_path / "a place with späces"
     place.mkdir()
     monkeypatch.chdir(place)
     options = written(place, *outcomes())[kind]
-    assert examine_command(*options, "--out", "page.html") == 0
+    assert exit_code("examine", *options, "--out", "page.html") == 0
     said = capsys.readouterr().out
     expected = examine_predictions(*outcomes())
     assert said.startswith(expected.findings()[0])
@@ -249,7 +241,7 @@ def test_what_is_wrong_with_a_file_is_one_line_and_exit_code_2(case, tmp_path, c
     if shift is not None:
         np.save("labels.npy", outcomes()[1] + shift)
         options += ["--labels", "labels.npy"]
-    assert examine_command(*options) == 2
+    assert exit_code("examine", *options) == 2
     said = capsys.readouterr().err
     assert said.startswith("softlab: ")
     assert said.count("\n") == 1
@@ -290,7 +282,7 @@ def test_labels_that_are_none_are_named(case, tmp_path):
     ],
 )
 def test_options_that_do_not_go_together_are_named(arguments, words, capsys):
-    assert examine_command(*arguments) == 2
+    assert exit_code("examine", *arguments) == 2
     said = capsys.readouterr().err
     assert words in said
     assert said.count("\n") == 1

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import pandas
 import pytest
 import torch
+from commands import exit_code
 
-from softlab import SoftlabError, cli, load_profile, regularizers
+from softlab import SoftlabError, load_profile, regularizers
 from softlab.notebook import report
 from softlab.notebook.report import ReportCard, report_card
 from softlab.numbers import look, quantities, stored
@@ -260,24 +261,16 @@ SMALL = ["--profile", "smoke", "--set", "epochs=1", "--set", "train_size=50", "-
 SMALL += ["--set", "evaluation={test_size: 100, attack_size: 10, attack_steps: 1}"]
 
 
-def command(*arguments):
-    try:
-        cli.main(["report", *map(str, arguments)])
-    except SystemExit as end:
-        return end.code
-    return 0
-
-
 def test_the_command_takes_a_methods_file_and_leaves_a_page(registry, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(METHOD)
     options = ("halved", "--methods-file", "mine.py", "--seeds", 2, *SMALL)
-    assert command(*options, "--parameter", "factor=0.25") == 0
+    assert exit_code("report", *options, "--parameter", "factor=0.25") == 0
     said = capsys.readouterr().out
     assert "0.25" in said
     assert str(tmp_path / "halved.report.html") in said
     assert "n = 2" in (tmp_path / "halved.report.html").read_text()
-    assert command(*options, "--seeds", 1, "--out", tmp_path / "new" / "b.html") == 0
+    assert exit_code("report", *options, "--seeds", 1, "--out", tmp_path / "new" / "b.html") == 0
     assert "n = 1" in capsys.readouterr().out
     assert (tmp_path / "new" / "b.html").exists()
 
@@ -293,7 +286,7 @@ def test_the_command_takes_a_methods_file_and_leaves_a_page(registry, tmp_path, 
 )
 def test_misuse_of_the_command_is_one_line_and_exit_code_2(arguments, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert command(*arguments, *SMALL) == 2
+    assert exit_code("report", *arguments, *SMALL) == 2
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
