@@ -133,7 +133,7 @@ def add_cover(site: Path, build: Path) -> None:
             alternative = r"(```\{figure\} _static/cover\.png\n:alt: .*)"
             cell.source = re.sub(alternative, lambda found: f"{found[1]} {told}".rstrip(), cell.source)
         else:
-            cell.source = re.sub(r"(?s)```\{figure\} _static/cover\.png.*?```\n\n?", "", cell.source)
+            cell.source = re.sub(r"(?s)```\{figure\} _static/cover\.png.*?```\n*", "", cell.source)
     nbformat.write(cover, page)
 
 

@@ -58,6 +58,19 @@ def test_what_is_said_of_the_cover_is_computed(book):
     assert re.search(r'alt="[^"]*Of \d+ regions \d+ on the left and \d+ on the right are closed all around\."', page)
 
 
+@pytest.mark.parametrize("after", ["", "\n", "\n\nA sentence."])
+def test_a_build_without_its_picture_has_a_cover_without_one(tmp_path, after):
+    pages = tmp_path / "site" / "book"
+    pages.mkdir(parents=True)
+    (tmp_path / "build" / "notebooks").mkdir(parents=True)
+    figure = "```{figure} _static/cover.png\n:alt: Two planes.\n\nA caption.\n```"
+    cover = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# Title\n\n{figure}{after}")])
+    nbformat.write(cover, pages / "intro.ipynb")
+    build_site.add_cover(tmp_path / "site", tmp_path / "build")
+    (cell,) = nbformat.read(pages / "intro.ipynb", as_version=4).cells
+    assert cell.source.split() == f"# Title {after}".split()
+
+
 @pytest.mark.slow
 def test_no_page_asks_another_host_for_anything(book):
     for path in (book.folder / "_build" / "html").rglob("*.html"):
