@@ -4,6 +4,7 @@ Each mark carries its numbers as its description. book/_static/charts.js shows i
 reads it. Text has the colour of the page's text, whatever the theme.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from softlab.studies.laws import Said
 
 OUTCOMES = {"as it says": "#0072B2", "open": "#BBBBBB", "the opposite": "#D55E00"}
+# Which side of zero an effect is on, with the colours of its square and of the letters in it.
+SIDES = {"falls": ("#5E3C99", "white"), "open": ("#DDDDDD", "#222222"), "rises": ("#1B7837", "white")}
 SIGNS = {"as it says": "✓", "open": "?", "the opposite": "✗"}
 INK = "currentColor"
 CONFIG = {
@@ -68,34 +71,87 @@ def said(effect: "Effect", method: str, label: str) -> str:
 
 
 def matrix(readings: "Iterable[tuple[Said, str, str, Effect]]") -> "HTML":
-    """Sentences of papers × scales, a square for each method: as the paper says, open, or the opposite.
+    """Sentences of papers × settings, a panel for each method: as the paper says, open, or the opposite.
 
-    readings: (sentence, scale, method, effect), as laws.readings gives them.
+    readings: (sentence, setting, method, effect), as laws.readings gives them.
     """
     rows = []
-    for one, label, method, effect in readings:
+    for one, setting, method, effect in readings:
         outcome = one.outcome(effect.interval)
         rows.append(
             {
                 "says": f"{one.paper}: {one.says}",
-                "scale": scale_lines(label, 14),
+                "scale": style(method).label,
                 "order": len(rows),
-                "method": style(method).label,
+                "setting": _short(setting),
                 "outcome": outcome,
                 "sign": SIGNS[outcome],
-                "said": f"{outcome}. {said(effect, method, label)}",
+                "said": f"{outcome}. {said(effect, method, setting)}",
             }
         )
     colour = {"field": "outcome", "type": "nominal", "title": None, "legend": {"orient": "top"}}
     colour["scale"] = {"domain": list(OUTCOMES), "range": list(OUTCOMES.values())}
-    place = {"x": {"field": "method", "type": "nominal", "sort": None, "title": None, "axis": {"labelAngle": -60}}}
+    place = {"x": {"field": "setting", "type": "nominal", "sort": None, "title": None, "axis": {"labelAngle": 0}}}
     place |= {"y": {"field": "says", "type": "nominal", "sort": None, "title": None}}
     square = {"mark": {"type": "square", "size": 330, "opacity": 1}}
     square["encoding"] = {**place, "color": colour, "description": {"field": "said"}}
     sign = {"mark": {"type": "text", "color": "white", "fontSize": 13, "fontWeight": "bold", "aria": False}}
     sign["encoding"] = {**place, "text": {"field": "sign"}}
-    chart = _by_scale(rows, {"width": {"step": 21}, "height": {"step": 23}, "layer": [square, sign]})
-    return drawn(chart, "What papers say, by scale and method: as it says, open, or the opposite.")
+    chart = _by_scale(rows, {"width": {"step": 20}, "height": {"step": 23}, "layer": [square, sign]})
+    return drawn(chart, "What papers say, by setting and method: as it says, open, or the opposite.")
+
+
+def changes(settings: "Mapping[str, Mapping[str, Effect]]", title: str, methods: Iterable[str]) -> "HTML":
+    """What methods do to a quantity in each setting: a square with the number, coloured where it is certain.
+
+    settings: what one is called -> effects on the same quantity.  methods: the columns.  Of a logarithm the number is
+    the factor by which the quantity itself changes.
+    """
+    rows = []
+    for setting, found in settings.items():
+        for method in methods:
+            known = method in found and found[method].interval.n
+            rows.append({"setting": _short(setting), "method": style(method).label})
+            if known:
+                rows[-1] |= _change(found[method]) | {"said": said(found[method], method, setting)}
+    place = {"x": {"field": "method", "type": "nominal", "sort": None, "title": None}}
+    place["x"]["axis"] = {"orient": "top", "labelAngle": -90}
+    place["y"] = {"field": "setting", "type": "nominal", "sort": None, "title": None}
+    colour = {"field": "side", "type": "nominal", "legend": None}
+    colour["scale"] = {"domain": list(SIDES), "range": [background for background, _ in SIDES.values()]}
+    ink = {"field": "side", "type": "nominal", "legend": None}
+    ink["scale"] = {"domain": list(SIDES), "range": [letters for _, letters in SIDES.values()]}
+    measured = [{"filter": "isValid(datum.side)"}]
+    square = {"mark": {"type": "rect", "stroke": "#88888844"}, "transform": measured}
+    square["encoding"] = {**place, "color": colour, "description": {"field": "said"}}
+    number = {"mark": {"type": "text", "fontSize": 11, "aria": False}, "transform": measured}
+    number["encoding"] = {**place, "text": {"field": "number"}, "color": ink}
+    layers = {"layer": [square, number], "resolve": {"scale": {"color": "independent"}}}
+    heading = {"text": title, "anchor": "middle", "fontWeight": "bold"}
+    chart = {"data": {"values": rows}, "title": heading, "width": {"step": 28}, "height": {"step": 24}, **layers}
+    return drawn(chart, f"{title}: what each method changes, a row for each setting.")
+
+
+def _change(effect: "Effect") -> dict[str, str]:
+    """The number in a square of `changes`, and which side of zero it is on for certain."""
+    side = effect.interval.side() if effect.interval.n > 1 else 0
+    if effect.described.label.startswith("log "):
+        number = f"{math.exp(effect.interval.mean):.2f}"
+    else:
+        number = f"{effect.shown.mean:+z.0f}".replace("+0", "0")
+    return {"side": list(SIDES)[side + 1], "number": number.replace("-", "\N{MINUS SIGN}")}
+
+
+def beside(*charts: "HTML") -> "HTML":
+    """Charts in a row, which wraps where the page is too narrow for it."""
+    from IPython.display import HTML
+
+    return HTML(f'<div class="charts">{"".join(str(chart.data) for chart in charts)}</div>')
+
+
+def _short(setting: str) -> str:
+    """The letter of a setting, if it begins with one: `A` of "A · Fashion-MNIST, 1,000 images"."""
+    return setting.partition(" · ")[0]
 
 
 def small_multiples(scales: "Mapping[str, Mapping[str, Effect]]") -> "HTML":

@@ -1,5 +1,6 @@
 """Charts of pages: what is drawn, what each mark says, and what a paper's sentence comes to."""
 
+import math
 import re
 
 import pandas
@@ -47,10 +48,36 @@ def test_what_a_sentence_of_a_paper_comes_to(name, low, high, outcome):
 def test_the_matrix_has_a_square_for_each_method_that_was_measured():
     said = {"overconfidence": papers()["overconfidence"]}
     found = names(charts.matrix(readings(said.values(), {"small": table(-0.05), "large": table(0.05)})).data)
-    assert len(found) == 4
-    assert found[0].startswith("as it says. Mixup, small: -4.9 ")
-    assert found[1].startswith("open. CutMix, small: +0.1 ")
-    assert found[2].startswith("the opposite. Mixup, large: +5.1 ")
+    assert [name.partition(" in ")[0] for name in found] == [
+        "as it says. Mixup, small: -4.9 ± 0.2",
+        "the opposite. Mixup, large: +5.1 ± 0.2",
+        "open. CutMix, small: +0.1 ± 0.2",
+        "open. CutMix, large: +0.1 ± 0.2",
+    ]
+
+
+def test_changes_write_a_number_for_each_method_and_the_factor_of_a_logarithm():
+    settings = {"A · small": effects(table(-0.05), "gap"), "B · one": effects(table(0.05, seeds=1), "gap")}
+    drawn = charts.changes(settings, "how sure", ["mixup", "cutmix", "maxsup"]).data
+    said = re.findall(r'aria-label="([^"]*)" role="graphics-symbol"[^>]*fill="(#\w+)"', drawn)
+    falls, unsure, _ = (background for background, _ in charts.SIDES.values())
+    assert [(name.partition(" in ")[0], colour.upper()) for name, colour in said] == [
+        ("Mixup, A · small: -4.9 ± 0.2", falls),
+        ("CutMix, A · small: +0.1 ± 0.2", unsure),
+        ("Mixup, B · one: +5.0", unsure),  # one seed has no interval
+        ("CutMix, B · one: +0.0", unsure),
+    ]
+    written = re.findall(r">([^<]+)</text>", drawn)
+    assert {"how sure", "A", "B", "Mixup", "CutMix", "MaxSup", "−5", "+5", "0"} == set(written)
+    halved = table(0.0).assign(**{"log slope": lambda rows: -math.log(2) * (rows["method"] == "mixup")})
+    assert ">0.50</text>" in charts.changes({"A": effects(halved, "log slope")}, "slope", ["mixup"]).data
+
+
+def test_charts_stand_beside_one_another():
+    one = charts.panels({"confidence": effects(table(-0.05), "gap")})
+    both = charts.beside(one, one).data
+    assert both.startswith('<div class="charts">')
+    assert both.count("<svg") == 2
 
 
 def test_small_multiples_and_panels_say_the_number_with_its_seeds():

@@ -1,0 +1,189 @@
+"""Claims of the conclusion: the papers' sentences in their own regime and elsewhere, and the reason."""
+
+import pandas
+
+from claims import (
+    SIGNED,
+    SIZE,
+    WORDS,
+    Claim,
+    above,
+    between,
+    exactly,
+    falls,
+    highest,
+    in_settings,
+    is_open,
+    least_open,
+    lowest,
+    rises,
+)
+from claims.intro import FAR, LADDER, LETTERS, OF_PARK, error_falls, of
+from softlab.studies import laws, prediction, records
+from softlab.studies.effects import at_best, averages, effects, over_grid
+from softlab.studies.intervals import Interval
+
+NEAR = "robust, 0.4/255, PGD-7"  # the attack of Park et al.
+PARK = {"log magnitude": falls, "ECE": falls, NEAR: rises, "cosine, ball": rises}  # their claims in setting F
+DECAYED = {"ECE": falls, NEAR: rises, FAR: rises, "cosine, ball": rises, "accuracy": rises}
+
+
+def in_f(quantity: str, methods: tuple[str, ...] = OF_PARK) -> list[Interval]:
+    return [in_settings("F", quantity, method)[0] for method in methods]
+
+
+def park_holds() -> Interval:
+    """How many of the four claims hold in F for all three soft labels."""
+    held = [all(condition(one) for one in in_f(quantity)) for quantity, condition in PARK.items()]
+    return exactly(float(sum(held)), len(held))
+
+
+def turned() -> Interval:
+    """How many of the three soft labels turn features towards the centre of their class in F, if CutMix is one."""
+    found = [rises(one) for one in in_f("cosine, ball")]
+    return exactly(float(sum(found)) if found[-1] else float("nan"), len(found))
+
+
+def decay_does() -> Interval:
+    """How many of the claims but the features' length hold in F for hard labels with a tuned weight decay."""
+    held = [condition(in_f(quantity, ("weight_decay",))[0]) for quantity, condition in DECAYED.items()]
+    return exactly(float(sum(held)), len(held))
+
+
+def chosen(quantity: str, method: str) -> Interval:
+    """In F, at the best of three strengths by NLL at T on images of their own."""
+    return effects(at_best(records.scales("strength")["cifar10-papers"], "NLL at T, fit"), quantity)[method].shown
+
+
+def chosen_gains() -> Interval:
+    """In F at the best of three strengths, the gain under either attack that begins highest."""
+    return max((chosen(quantity, m) for quantity in (NEAR, FAR) for m in OF_PARK), key=lambda one: one.low)
+
+
+def learnt() -> Interval:
+    return averages(records.scales("core")["cifar10-papers"], "training accuracy")["baseline"].scaled(100)
+
+
+def less_directly() -> Interval:
+    """In how many of the eighteen combinations of setting and soft label the cosine of Park et al. falls."""
+    found = of("cosine, ball", OF_PARK)
+    return exactly(float(sum(one.high < 0 for one in found)), len(found))
+
+
+def beside_decay(letter: str, method: str) -> Interval:
+    return in_settings(letter, LADDER, method, "weight_decay")[0]
+
+
+def cutmix_on_grey(largest: bool) -> Interval:
+    return (max if largest else min)(in_settings("ABCD", LADDER, "cutmix"), key=lambda one: one.mean)
+
+
+def spread_apart() -> Interval:
+    """In how many settings MaxSup's features are looser within a class than label smoothing's."""
+    found = in_settings(LETTERS, "spread, raw", "maxsup", "label_smoothing")
+    return exactly(float(sum(one.low > 0 for one in found)), len(found))
+
+
+def pressed() -> Interval:
+    """In how many settings label smoothing presses a class together, if it does the opposite in all others."""
+    found = in_settings(LETTERS, "spread, raw", "label_smoothing")
+    tighter = sum(one.high < 0 for one in found)
+    looser = sum(one.low > 0 for one in found)
+    return exactly(float(tighter) if tighter + looser == len(found) else float("nan"), len(found))
+
+
+def lasting() -> Interval:
+    """MaxSup less label smoothing with a hundred classes, ten seeds at each of two widths."""
+    return over_grid(records.scales("hundred_again")["quick-confirm"], "accuracy", "maxsup", "label_smoothing")
+
+
+def part() -> Interval:
+    """The regularization part alone less label smoothing."""
+    return effects(records.scales("ablation")["quick-fp32"], "accuracy", "label_smoothing")["regularization_only"].shown
+
+
+def at_one_length(method: str) -> Interval:
+    """Under attack, with logits about as long as label smoothing's; ten seeds."""
+    tables = [prediction.by_dose(records.scales("many")[profile]) for profile in ("quick-confirm", "quick-again")]
+    return effects(pandas.concat(tables), LADDER)[method].shown
+
+
+def without_bias() -> Interval:
+    """Of images, how many percent keep their class along the ray where the head has no bias: the least of methods."""
+    found = averages(records.scales("no_bias")["quick-fp32"], "constant class")
+    return min((found[method] for method in ("baseline", *OF_PARK)), key=lambda one: one.mean).scaled(100)
+
+
+def without_bias_too() -> Interval:
+    """CutMix under attack where the head has no bias."""
+    return effects(records.scales("no_bias")["quick-fp32"], LADDER)["cutmix"].shown
+
+
+def became(verdict: str) -> Interval:
+    """Of the empirical laws, how many have this verdict."""
+    judged = laws.judged()
+    return exactly(float(sum(laws.verdict(name, judged) == verdict for name in judged)), len(judged))
+
+
+def same_sides() -> Interval:
+    """Of effects on other images of Fashion-MNIST, the share in percent on the same side as before, if none turns."""
+    known = records.scales("core")["quick-confirm"]
+    outside = records.scales("outside")["quick-confirm"]
+    quantities = ["accuracy", "gap", "ECE", "NLL at T", "AURC", LADDER]
+    quantities += ["constant class", "log logit scale", "cosine, logit", "spread, logits"]
+    same = []
+    for quantity in quantities:
+        there = effects(outside, quantity)
+        for method, effect in effects(known, quantity).items():
+            product = effect.interval.side() * there[method].interval.side()
+            same.append(float("nan") if product < 0 else effect.interval.side() == there[method].interval.side())
+    return exactly(100 * sum(same) / len(same), len(same))
+
+
+CLAIMS = {
+    "learnt": Claim(learnt, above(99), digits=1),
+    "park-holds": Claim(park_holds, lambda value: value.mean == 1, form=WORDS),
+    "shorter": Claim(lambda: highest(in_f("log magnitude")), falls, form=WORDS),
+    "error": Claim(lambda: lowest(in_f("ECE")), rises, form=WORDS),
+    "error-most": Claim(lambda: max(in_f("ECE"), key=lambda one: one.mean), rises, form=SIZE),
+    "near": Claim(lambda: max(in_f(NEAR), key=lambda one: one.low), lambda value: value.low <= 0, form=WORDS),
+    "turned": Claim(turned, lambda value: value.mean == 1, form=WORDS),
+    "decay": Claim(decay_does, lambda value: value.mean == len(DECAYED), form=WORDS),
+    "chosen-falls": Claim(
+        lambda: highest(chosen("ECE", method) for method in ("label_smoothing", "mixup")), falls, form=WORDS
+    ),
+    "chosen-rises": Claim(lambda: chosen("ECE", "cutmix"), rises, form=WORDS),
+    "chosen-gains": Claim(chosen_gains, lambda value: value.low <= 0, form=WORDS),
+    "maxsup": Claim(
+        lambda: least_open(in_settings(LETTERS, "accuracy", "maxsup", "label_smoothing")), is_open, form=WORDS
+    ),
+    "sure": Claim(lambda: highest([*of("mean confidence"), *of("log logit scale")]), falls, form=WORDS),
+    "features": Claim(lambda: highest(of("log magnitude")), falls, form=WORDS),
+    "cutmix-least": Claim(lambda: cutmix_on_grey(largest=False), rises, form=SIZE),
+    "cutmix-most": Claim(lambda: cutmix_on_grey(largest=True), rises, form=SIZE),
+    "cutmix-colour": Claim(lambda: highest(in_settings("EF", FAR, "cutmix")), falls, form=WORDS),
+    "error-falls": Claim(error_falls, lambda value: value.mean == 3, form=WORDS),
+    "worse-at-t": Claim(lambda: lowest(in_settings(LETTERS, "NLL at T", "label_smoothing")), rises, form=WORDS),
+    "cutmix-at-t": Claim(lambda: highest(in_settings("AC", "NLL at T", "cutmix")), falls, form=WORDS),
+    "smoothing-few": Claim(lambda: in_settings("A", LADDER, "label_smoothing")[0], falls, form=SIZE),
+    "mixup-few": Claim(lambda: in_settings("A", LADDER, "mixup")[0], falls, form=SIZE),
+    "smoothing-many": Claim(lambda: in_settings("B", LADDER, "label_smoothing")[0], rises, form=SIZE),
+    "decay-many": Claim(lambda: in_settings("B", LADDER, "weight_decay")[0], rises, form=SIZE),
+    "logits-turn": Claim(lambda: lowest(of("cosine, logit", ("label_smoothing", "maxsup"))), rises, form=WORDS),
+    "less-directly": Claim(less_directly, lambda value: value.mean > value.n / 2),
+    "rays-few": Claim(lambda: highest(in_settings("A", "constant class", m)[0] for m in OF_PARK), falls, form=WORDS),
+    "rays-heart": Claim(lambda: min(in_f("constant class"), key=lambda one: one.mean), falls, form=SIZE),
+    "pressed": Claim(pressed, lambda value: value.mean == 4, form=WORDS),
+    "spread-apart": Claim(spread_apart, lambda value: value.mean == 1, form=WORDS),
+    "lasting": Claim(lasting, is_open, digits=1, form=SIGNED),
+    "lasting-most": Claim(lambda: exactly(lasting().high, lasting().n), between(0, 0.6), digits=1),
+    "part": Claim(part, is_open, digits=1, form=SIGNED),
+    "penalty": Claim(lambda: at_one_length("scale_penalty 0.1"), rises, form=SIGNED),
+    "smoothing": Claim(lambda: at_one_length("label_smoothing 0.1"), falls, form=SIGNED),
+    "no-bias": Claim(without_bias, above(99.5), form=WORDS),
+    "no-bias-cutmix": Claim(without_bias_too, rises, form=WORDS),
+    "as-declared": Claim(lambda: became("as declared"), lambda value: value.mean == 7, form=WORDS),
+    "opposite": Claim(lambda: became("the opposite of what was declared"), lambda value: value.mean == 1, form=WORDS),
+    "stayed-open": Claim(lambda: became("open"), lambda value: value.mean == 3, form=WORDS),
+    "outside": Claim(same_sides, above(90), form=WORDS),
+}

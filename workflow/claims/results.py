@@ -1,0 +1,73 @@
+"""Claims of the results: what holds in every setting, and what each method does at its best strength."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from claims import SIGNED, WORDS, Claim, exactly, falls, in_settings, is_open, least_open, rises
+from claims.intro import FAR, LADDER, LETTERS, SOFT, of
+from softlab.studies import laws, records
+from softlab.studies.effects import at_best, effects
+from softlab.studies.intervals import Interval
+from softlab.studies.scales import tables_by_setting
+
+MOVED = ("quick-fp32", "cifar10-papers")  # where margin and slope are on record
+DEPENDABLE = {"short", "overconfidence"}  # the sentences of papers.yml that hold in every setting
+
+
+def attacked(method: str) -> list[Interval]:
+    """Under attack in the six settings: at 4/255 on grey images, at 1/255 on colour ones."""
+    return in_settings("ABCD", LADDER, method) + in_settings("EF", FAR, method)
+
+
+def both_ways() -> Interval:
+    """How many methods, the tuned weight decay among them, gain under attack in one setting and lose in another."""
+    methods = (*SOFT, "weight_decay")
+    turned = [any(map(rises, attacked(method))) and any(map(falls, attacked(method))) for method in methods]
+    return exactly(float(sum(turned)), len(methods))
+
+
+def both_shrink() -> Interval:
+    """What comes nearest to leaving margin or slope as large as it was, of soft labels where both are on record."""
+    tables = [records.scales()[profile] for profile in MOVED]
+    found = [effects(table, quantity)[m] for table in tables for quantity in ("log margin", "log slope") for m in SOFT]
+    return max((one.shown for one in found), key=lambda one: one.high)
+
+
+def dependable() -> Interval:
+    """How many sentences of the papers hold in each of the six settings for each method, if these are the two."""
+    tables = {name: table for name, table in tables_by_setting(least=4).items() if name[0] in LETTERS}
+    outcomes: dict[str, list[str]] = {}
+    for said, _, _, effect in laws.readings(laws.papers().values(), tables):
+        outcomes.setdefault(said.id, []).append(said.outcome(effect.interval))
+    every = {name for name, found in outcomes.items() if set(found) == {"as it says"}}
+    return exactly(float(len(every)) if every == DEPENDABLE else np.nan, len(outcomes))
+
+
+def best_few(quantity: str, methods: Iterable[str] = SOFT) -> list[Interval]:
+    """At A and the best of three strengths."""
+    return [effects(at_best(records.scales("many")["quick-confirm"]), quantity)[method].shown for method in methods]
+
+
+def best_many(method: str, quantity: str = LADDER) -> Interval:
+    """At B and the best of three strengths."""
+    return effects(at_best(records.scales("strength")["fashion-heldout"]), quantity)[method].shown
+
+
+CLAIMS = {
+    "sure": Claim(lambda: max(of("mean confidence"), key=lambda one: one.high), falls, form=WORDS),
+    "both-ways": Claim(both_ways, lambda value: value.mean == value.n, form=WORDS),
+    "shrink": Claim(both_shrink, falls, form=WORDS),
+    "dependable": Claim(dependable, lambda value: value.mean == len(DEPENDABLE), form=WORDS),
+    "best-few": Claim(
+        lambda: max([*best_few("gap"), *best_few("log logit scale")], key=lambda one: one.high), falls, form=WORDS
+    ),
+    "best-cutmix": Claim(lambda: best_many("cutmix"), rises, form=SIGNED),
+    "best-maxsup": Claim(lambda: best_many("maxsup"), rises, form=SIGNED),
+    "best-open": Claim(lambda: least_open(map(best_many, ("label_smoothing", "mixup"))), is_open, form=WORDS),
+    "best-scale": Claim(
+        lambda: max((best_many(method, "log logit scale") for method in SOFT), key=lambda one: one.high),
+        falls,
+        form=WORDS,
+    ),
+}
