@@ -113,7 +113,7 @@ class ReportCard:
         """Is it another method by a new name? One row for each other method of the profile but the baseline.
 
         same side, opposite: on how many quantities both methods differ from the baseline for certain (see `sides`), in
-        the same direction or in opposite ones.  opposite in: the names of the latter.
+        the same direction or in opposite ones.  opposite in: the main ones of the latter (MAIN), by name.
         Counts, no test: quantities move together, and more seeds tell more of them from the baseline.
         """
         own = self.sides(self.method)
@@ -121,7 +121,14 @@ class ReportCard:
         for other in (name for name in self.profile.methods if name not in ("baseline", self.method)):
             shared = {quantity: side for quantity, side in self.sides(other).items() if quantity in own}
             apart = [quantity for quantity, side in shared.items() if side != own[quantity]]
-            rows.append((figures.style(other).label, len(shared) - len(apart), len(apart), "; ".join(apart)))
+            rows.append(
+                (
+                    figures.style(other).label,
+                    len(shared) - len(apart),
+                    len(apart),
+                    "; ".join(name for name in MAIN if name in apart),
+                )
+            )
         headings = ["method", "same side", "opposite", "opposite in"]
         return pandas.DataFrame(rows, columns=headings).set_index(headings[0])
 

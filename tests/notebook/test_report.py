@@ -137,6 +137,8 @@ def test_two_methods_are_alike_where_both_leave_the_baseline_for_certain():
     assert card.sides("mixup") == {"accuracy": 1, "ECE": 1, "log magnitude": -1, "gap": -1}
     assert card.sides("cutmix") == {"accuracy": 1, "ECE": -1, "AURC": -1}
     assert card.alike().to_dict("index") == {"CutMix": {"same side": 1, "opposite": 1, "opposite in": "ECE"}}
+    gap = {"gap": VALUES["gap"] | {"cutmix": {0: 0.2, 1: 0.2, 2: 0.2}}}  # counted, and not named: none of the main ones
+    assert dict(made(BOTH | gap).alike().loc["CutMix"]) == {"same side": 1, "opposite": 2, "opposite in": "ECE"}
     turned = made(BOTH, method="cutmix").alike()
     assert turned.to_dict("index") == {"Mixup": {"same side": 1, "opposite": 1, "opposite in": "ECE"}}
     assert not made(first(1), seeds=1).sides("mixup")  # one seed tells nothing
