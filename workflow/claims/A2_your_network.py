@@ -28,7 +28,8 @@ def confidence_lost() -> Interval:
 
 
 CLAIMS = {
-    "right": Claim(lambda: of_network("accuracy", 100), holds=below(90)),  # its author reports 93, on the original images
+    # Its author reports 93 on the original images.
+    "right": Claim(lambda: of_network("accuracy", 100), holds=below(90)),
     "sure": Claim(lambda: of_network("mean confidence", 100), holds=above(90)),
     "unmoved": Claim(confidence_lost, form=WORDS, holds=below(5)),
     "temperature": Claim(lambda: of_network("temperature"), digits=1, holds=between(2, 4)),
