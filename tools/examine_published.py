@@ -3,7 +3,8 @@
 Of He et al.'s ResNets for CIFAR-10 as akamaster/pytorch_resnet_cifar10 (BSD-2-Clause) trained them, plainly and on the
 original images, converted from its .th files to safetensors, names as they were. IMAGES is an image folder whose `test`
 part is looked at; where it went through JPEG, that is a shift, and numbers are marks, no evidence on how sure such
-networks are. Writes assets/records/published/networks.json, beside what is there: of a network only numbers are kept.
+networks are. Writes assets/records/published/networks.json, beside what is there: of a network only its numbers and
+findings are kept (without its place among the networks on record, of which there may be more tomorrow).
 """
 
 import argparse
@@ -100,9 +101,11 @@ def main() -> None:
         about = {"source": SOURCE, "images": dataset.source, "count": IMAGES, "attacked": ATTACKED}
         about |= {"commit": provenance.commit(), "date": time.strftime("%Y-%m-%d"), "torch": torch.__version__}
         numbers = {name: round(value, 6) for name, value in seen.numbers.items() if value == value}
-        found[path.stem] = about | {"numbers": numbers}
+        place = seen.beside.sentence() if seen.beside else ""
+        findings = [sentence for sentence in seen.findings() if sentence != place]
+        found[path.stem] = about | {"findings": findings, "numbers": numbers}
         write_json(FILE, found)
-        print(path.stem, *seen.findings(), sep="\n")
+        print(path.stem, *findings, sep="\n")
 
 
 if __name__ == "__main__":

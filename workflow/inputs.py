@@ -21,7 +21,7 @@ from softlab.training.experiment import Experiment
 
 ALL = "*"
 BODY = ""  # of a module: what runs when it is imported
-# The command's module hands over to others and is in nobody's list, though one appendix shows a command.
+# The command's module hands over to others and is in nobody's list, though a notebook shows a command.
 ASIDE = ("softlab.cli", "softlab.__main__")
 # What a lens gives counts by its version, which stands here: a changed lens of the same version changes no number.
 BY_VERSION = ("softlab.numbers.quantities", "softlab.numbers.look")

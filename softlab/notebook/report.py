@@ -8,7 +8,7 @@ card.save("focal.report.html")         # one page that asks no other host for an
 import dataclasses
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,8 +23,8 @@ from softlab.numbers import stored
 from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import Profile, load_profile
 from softlab.studies import records
-from softlab.studies.effects import Effect, averages, by_method, effects
-from softlab.studies.intervals import OPEN, Interval, Values
+from softlab.studies.effects import Effect, Effects, averages, by_method, effects, every_effect
+from softlab.studies.intervals import OPEN, Interval, Values, between
 from softlab.studies.laws import papers
 from softlab.training import loop, runs
 
@@ -44,6 +44,12 @@ MAIN = (
     "alignment",
 )
 SIDES = {1: "Better", -1: "Worse", 0: "Changed", None: "Open, it may be chance"}
+# By the side of its ECE minus that of the baseline at its best temperature.
+CALIBRATED = {
+    -1: "it is better calibrated than a temperature makes the baseline",
+    0: "whether it is better or worse calibrated than with a temperature stays open",
+    1: "a temperature calibrates the baseline better than this method does",
+}
 
 
 @dataclass(frozen=True)
@@ -64,11 +70,18 @@ class ReportCard:
         """Quantity -> {method: {seed: value}}, in the units of lenses; finite values only."""
         return {name: found for name in QUANTITIES if (found := by_method(self.numbers, name))}
 
+    @functools.cached_property
+    def _beside_baseline(self) -> dict[str, Effects]:
+        """Quantity -> every method's effect; networks are paired once for all quantities."""
+        return every_effect(self.numbers, self.values)
+
     def effects(self, quantity: str, against: str = "baseline") -> dict[str, Effect]:
         """What methods do to a quantity, beside another one; those only that there is something to compare of."""
         if against not in set(self.numbers["method"]):
             return {}
-        return {name: one for name, one in effects(self.numbers, quantity, against).items() if one.ids}
+        at_hand = against == "baseline" and quantity in self.values
+        found = self._beside_baseline[quantity] if at_hand else effects(self.numbers, quantity, against)
+        return {name: one for name, one in found.items() if one.ids}
 
     def differences(self, quantity: str, against: str = "baseline") -> dict[str, Interval]:
         """Method -> its paired difference to another, in the units of `values`."""
@@ -90,6 +103,44 @@ class ReportCard:
                 fewer = f" (n = {one.n})" if one.n < seeds else ""
                 cells[method] = one.scaled(quantity.factor).text(quantity.digits) + arrow + fewer
         return table(rows, corner=["chapter", "quantity"]).T
+
+    def sides(self, method: str) -> dict[str, int]:
+        """On which side of the baseline a method is: quantity -> +1 or -1, where the whole interval says so."""
+        differences = {quantity: self.differences(quantity).get(method, OPEN) for quantity in self.values}
+        return {quantity: one.side() for quantity, one in differences.items() if one.side()}
+
+    def alike(self) -> pandas.DataFrame:
+        """Is it another method by a new name? One row for each other method of the profile but the baseline.
+
+        same side, opposite: on how many quantities both methods differ from the baseline for certain (see `sides`), in
+        the same direction or in opposite ones.  opposite in: the main ones of the latter (MAIN), by name.
+        Counts, no test: quantities move together, and more seeds tell more of them from the baseline.
+        """
+        own = self.sides(self.method)
+        rows = []
+        for other in (name for name in self.profile.methods if name not in ("baseline", self.method)):
+            shared = {quantity: side for quantity, side in self.sides(other).items() if quantity in own}
+            apart = [quantity for quantity, side in shared.items() if side != own[quantity]]
+            rows.append(
+                (
+                    figures.style(other).label,
+                    len(shared) - len(apart),
+                    len(apart),
+                    "; ".join(name for name in MAIN if name in apart),
+                )
+            )
+        headings = ["method", "same side", "opposite", "opposite in"]
+        return pandas.DataFrame(rows, columns=headings).set_index(headings[0])
+
+    def beyond_temperature(self) -> Interval:
+        """Its ECE as it comes minus the baseline's at its best temperature, seed by seed; in [-1, 1], over seeds.
+
+        Below zero it is better calibrated than the baseline becomes by dividing its logits by one number, which takes
+        no training (Guo et al. 2017).  OPEN where no seed has both.
+        """
+        own = self.values.get("ECE", {}).get(self.method, {})
+        cooled = self.values.get("ECE at T", {}).get("baseline", {})
+        return between({"own": own, "cooled": cooled}, "own", "cooled")
 
     def claims(self) -> pandas.DataFrame:
         """What the two papers say (papers.yml), read as if each sentence were about this method alone."""
@@ -121,6 +172,11 @@ class ReportCard:
             texts.append(
                 f"Its confidence minus its accuracy is {gaps[self.method]} points, the baseline's {gaps['baseline']}."
             )
+        beyond = self.beyond_temperature()
+        if beyond.n:
+            points = beyond.scaled(100).text(1, sign=True)
+            so = CALIBRATED[beyond.side()] if beyond.n > 1 else "one pair of networks cannot tell"
+            texts.append(f"Its ECE minus that of the baseline at its best temperature is {points} points: {so}.")
         known = [self.differences(name).get(self.method) for name in self.values]
         clear = [one.side() != 0 for one in known if one]
         texts.append(
@@ -129,10 +185,10 @@ class ReportCard:
         )
         return texts + [f"Not measured ({run}): {why}." for run, why in self.problems.items()]
 
-    def figure_of_differences(self) -> Figure:
-        """The main quantities: each method's paired difference to the baseline with its interval."""
+    def figure_of_differences(self, quantities: Sequence[str] = MAIN) -> Figure:
+        """Each method's paired difference to the baseline with its interval, one panel for each quantity."""
         shown = {}
-        for name in [name for name in MAIN if self.differences(name)]:
+        for name in [name for name in quantities if self.differences(name)]:
             quantity = QUANTITIES[name]
             found = self.differences(name)
             moved = {other: found.get(other, OPEN) for other in self.profile.methods if other != "baseline"}
@@ -140,8 +196,14 @@ class ReportCard:
             shown[quantity.changed] = rows
         return figures.estimate_panels(shown, "difference to the baseline", columns=4)
 
+    def _beside_others(self) -> list[str | pandas.DataFrame]:
+        """Of a page: `alike`, and what it counts; nothing where there is no other method."""
+        counted = "On how many quantities it and another method both differ from the baseline for certain:"
+        found = self.alike()
+        return [counted, found] if len(found) else []
+
     def _repr_html_(self) -> str:
-        return pages.to_html([*self.findings(), self.claims(), self.table()])
+        return pages.to_html([*self.findings(), self.claims(), *self._beside_others(), self.table()])
 
     def save(self, path: str | Path) -> Path:
         """Write findings, tables, figures and how they were made as one HTML page (.html); returns its path."""
@@ -154,6 +216,7 @@ class ReportCard:
             (self.figure_of_differences(), "Panels, one for each quantity: every method's difference to the baseline"),
             "What the papers say, read as if each sentence were about this method alone:",
             self.claims(),
+            *self._beside_others(),
             "Mean ± half of the 95 % interval over seeds; an arrow where the paired difference excludes zero:",
             self.table(),
             "How it was made:",

@@ -124,6 +124,54 @@ def test_what_the_papers_say_is_read_for_this_method_alone():
     assert made(values).claims().loc["M: looser features than label smoothing", "against"] == "label smoothing"
 
 
+# CutMix: accuracy + 0.05 and ECE - 0.02 for each seed, so for certain; AURC is open for Mixup, magnitudes for CutMix.
+BOTH = VALUES | {
+    "accuracy": VALUES["accuracy"] | {"cutmix": {0: 0.75, 1: 0.77, 2: 0.76}},
+    "ECE": VALUES["ECE"] | {"cutmix": {0: 0.08, 1: 0.08, 2: 0.08}},
+    "AURC": VALUES["AURC"] | {"cutmix": {0: 0.04, 1: 0.04, 2: 0.04}},
+}
+
+
+def test_two_methods_are_alike_where_both_leave_the_baseline_for_certain():
+    card = made(BOTH)
+    assert card.sides("mixup") == {"accuracy": 1, "ECE": 1, "log magnitude": -1, "gap": -1}
+    assert card.sides("cutmix") == {"accuracy": 1, "ECE": -1, "AURC": -1}
+    assert card.alike().to_dict("index") == {"CutMix": {"same side": 1, "opposite": 1, "opposite in": "ECE"}}
+    gap = {"gap": VALUES["gap"] | {"cutmix": {0: 0.2, 1: 0.2, 2: 0.2}}}  # counted, and not named: none of the main ones
+    assert dict(made(BOTH | gap).alike().loc["CutMix"]) == {"same side": 1, "opposite": 2, "opposite in": "ECE"}
+    turned = made(BOTH, method="cutmix").alike()
+    assert turned.to_dict("index") == {"Mixup": {"same side": 1, "opposite": 1, "opposite in": "ECE"}}
+    assert not made(first(1), seeds=1).sides("mixup")  # one seed tells nothing
+    assert dict(made(first(1), seeds=1).alike().loc["CutMix"]) == {"same side": 0, "opposite": 0, "opposite in": ""}
+    alone = made(methods={"baseline": {}, "mixup": {}})
+    assert alone.alike().empty
+    assert "both differ from the baseline" in card._repr_html_()
+    assert "both differ from the baseline" not in alone._repr_html_()
+
+
+def test_a_method_is_beside_what_a_temperature_does_for_nothing():
+    # Mixup's ECE - 0.05: 0.07, 0.08, 0.09, with t = 4.303 a half width of 0.0248.
+    cooled = {"baseline": {0: 0.05, 1: 0.05, 2: 0.05}, "mixup": {0: 0.5, 1: 0.5, 2: 0.5}}
+    card = made(VALUES | {"ECE at T": cooled})
+    beyond = card.beyond_temperature()
+    assert (beyond.n, beyond.mean) == (3, pytest.approx(0.08))
+    assert beyond.half_width == pytest.approx(4.3027 * 0.01 / 3**0.5, rel=1e-4)
+    start = "Its ECE minus that of the baseline at its best temperature is"
+    assert f"{start} +8.0 ± 2.5 points: a temperature calibrates the baseline better than this method does." in (
+        card.findings()
+    )
+    for level, said in [
+        (0.13, "+0.0 ± 2.5 points: whether it is"),
+        (0.2, "-7.0 ± 2.5 points: it is better calibrated"),
+    ]:
+        other = made(VALUES | {"ECE at T": {"baseline": dict.fromkeys(range(3), level)}})
+        assert f"{start} {said}" in "\n".join(other.findings())
+    one = made(first(1) | {"ECE at T": {"baseline": {0: 0.05}}}, seeds=1)
+    assert f"{start} +7.0 points: one pair of networks cannot tell." in one.findings()
+    assert made().beyond_temperature().n == 0  # no temperature was fitted
+    assert start not in "\n".join(made().findings())
+
+
 def test_sentences_say_no_more_than_the_intervals():
     said = "\n".join(made().findings())
     for sentence in [

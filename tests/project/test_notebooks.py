@@ -18,7 +18,8 @@ from softlab.profile import chapters
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 OTHERS = sorted((ROOT / "book").glob("*.ipynb"))  # pages that read numbers
-CHAPTERS = [path for path in NOTEBOOKS if path.name[0].isdigit()]  # the others are appendices: A1, A2
+CHAPTERS = [path for path in NOTEBOOKS if path.name[0].isdigit()]
+TOOLS = [path for path in NOTEBOOKS if path not in CHAPTERS]  # A1 and A2: for a method or a network of one's own
 
 
 def code_cells(path):
@@ -39,7 +40,8 @@ def prose(path):
 def test_every_notebook_is_a_page_and_a_chapter():
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
     pages = [page["file"] for part in contents["parts"] for page in part["chapters"]]
-    assert [Path(page).name for page in pages if page.startswith("notebooks/")] == [path.stem for path in NOTEBOOKS]
+    shown = [Path(page).name for page in pages if page.startswith("notebooks/")]
+    assert shown == [path.stem for path in (*TOOLS, *CHAPTERS)]
     assert set(chapters()) == {path.stem for path in [*NOTEBOOKS, *OTHERS]}
 
 
@@ -100,6 +102,16 @@ def test_a_chapter_begins_with_question_picture_and_answer_and_nothing_else_is_s
     assert "**Why care?**" in cells[answer].source
 
 
+@pytest.mark.parametrize("path", TOOLS, ids=lambda path: path.stem)
+def test_a_tool_begins_with_question_and_picture_and_what_it_is_good_for(path):
+    cells = nbformat.read(path, as_version=4).cells
+    answer = next(at for at, cell in enumerate(cells) if cell.source.startswith("## In short"))
+    title, *between = (cell for cell in cells[:answer] if "remove-cell" not in tags(cell))
+    assert re.fullmatch(r"# .*\n\n\*\*[^*]*\?\*\*", title.source), "a title and a question in bold"
+    assert "plt.show()" in between[-1].source
+    assert "**Why care?**" in cells[answer].source
+
+
 @pytest.mark.parametrize("path", [path for path in CHAPTERS if path not in TOLD], ids=lambda path: path.stem)
 def test_a_chapter_answers_first(path):
     cells = nbformat.read(path, as_version=4).cells
@@ -125,8 +137,7 @@ DIGITS = {
     r"leads by about 17": "rounding in float32, log(2^24)",
     r"is exactly 1": "rounding in float32",
     r": 1 is straight|origin, 0 tangential": "range of a cosine",
-    r"chapters 2 to 6": "chapter numbers",
-    r"MobileNetV2|CIFAR-10": "a name",
+    r"MobileNetV2|CIFAR-10|ResNet-\d+": "a name",
 }
 
 

@@ -139,7 +139,7 @@ def _by_letter(quantity: str, against: str) -> dict[str, Effects]:
 
 def tables() -> list[str]:
     """The pages that have claims, by their names without suffix."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("[0-9a-z]*.py"))
+    return sorted(path.stem for path in Path(__file__).parent.glob("[0-9A-Za-z]*.py"))
 
 
 def claims_of(page: str) -> Mapping[str, Claim]:
