@@ -4,7 +4,6 @@ from softlab.facade import lazily
 
 HOMES = {
     "answering": "chapter",
-    "at_scales": "chapter",
     "begin": "chapter",
     "declared": "chapter",
     "say": "chapter",

@@ -15,7 +15,6 @@ from softlab.profile import Profile, chapters, with_parameters
 from softlab.regularizers import REGISTRY
 
 if TYPE_CHECKING:
-    import pandas
     from torch import Tensor
 
 
@@ -125,18 +124,6 @@ def declared(name: str, judged: Mapping | None = None) -> None:
 
     if text := became(name, judge() if judged is None else judged, answering):
         say(f"Declared beforehand: *{laws()[name].law}* {text}")
-
-
-def at_scales(settings: Profile, table: pandas.DataFrame, quantity: str, study: str = "core") -> None:
-    """The figure "At other scales", of a study's table and of what is on record; a sentence where that is nothing."""
-    from softlab import figures
-    from softlab.studies.scales import effects_at_scales
-
-    found = effects_at_scales(table, quantity, settings, study)
-    if found:
-        figures.at_scales(found)
-    if len(found) < 2:
-        say("There is no other scale on record yet." if found else "There is nothing to compare at any scale.")
 
 
 def table(columns: Mapping[Any, Mapping[str, object]], corner: str | list[str] = "method"):

@@ -21,9 +21,7 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from softlab.errors import SoftlabError
 from softlab.files import read_yaml
 from softlab.numbers.quantities import QUANTITIES
-from softlab.studies import records
 from softlab.studies.intervals import Interval, t_quantile
-from softlab.studies.scales import at_the_floor
 
 Fitted = Callable[[np.ndarray], np.ndarray]  # outcomes (N,) from properties (N, P)
 LEAST = 4  # families, without which leaving one out and choosing a strength among the others says nothing
@@ -190,42 +188,6 @@ def gain(prediction: Prediction, null: Prediction) -> Interval:
     same = prediction.units.loc[prediction.table.index.intersection(null.table.index)]
     same = same.assign(**null.units.loc[same.index, [*null.names]])
     return _jackknife(lambda units: prediction.again(units).score() - null.again(units).score(), prediction, same)
-
-
-def carried(units: pandas.DataFrame, others: pandas.DataFrame, outcome: str) -> pandas.DataFrame | None:
-    """An outcome at another scale, as predicted by ridge regression on `units` from the properties that both have.
-
-    units, others: of `methods`, at the two scales.  Each number is divided by its own scale's root mean square over
-    methods, and nothing is fitted to the other scale: (observed, predicted) by method, in these units. None where the
-    other scale has fewer than two properties on record.
-    """
-    others = others.loc[np.isfinite(others[[outcome]].to_numpy(float)).all(axis=1)]
-    names = [name for name in declared().properties if np.isfinite(others[[name]].to_numpy(float)).all()]
-    if others.empty or len(names) < 2:
-        return None
-    here, there = (frame[[*names, outcome]].astype(float) for frame in (units, others))
-    here, there = (frame / np.sqrt((frame**2).mean()) for frame in (here, there))
-    model = _fit(here.assign(family=units["family"]).dropna(), names, outcome, "ridge")
-    return pandas.DataFrame({"observed": there[outcome], "predicted": model(there[names].to_numpy())})
-
-
-def carried_to_scales(units: pandas.DataFrame, outcome: str, profile: str) -> dict[str, pandas.DataFrame]:
-    """`carried` for the methods of every other scale on record (core, and many): {its description: both columns}.
-
-    profile: where the units are from; scales of its setting, with other seeds, are left out. So are methods with one
-    network, and scales at which fewer than one image in twenty of the baseline's survives, where the outcome is
-    accuracy under attack.
-    """
-    known = records.about("core")
-    found = {}
-    many = records.scales("many")
-    setting = {name: {**one["experiment"], "snapshot_epochs": []} for name, one in known.items()}
-    for name, table in records.scales("core").items():
-        both = pandas.concat([table, many.get(name, table.head(0))], ignore_index=True)
-        others = methods(both.groupby("id", sort=False).head(1))
-        if setting[name] != setting[profile] and not at_the_floor(table, outcome) and len(others):
-            found[known[name]["description"]] = carried(units, others.loc[others["seeds"] > 1], outcome)
-    return {name: one for name, one in found.items() if one is not None}
 
 
 def jackknife(prediction: Prediction) -> Interval:

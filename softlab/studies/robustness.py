@@ -14,7 +14,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from softlab.numbers.quantities import QUANTITIES, RADII
 from softlab.studies import records, scales
-from softlab.studies.effects import Effect, averages, combined, effects, outcomes, paired
+from softlab.studies.effects import Effect, combined, outcomes, paired
 from softlab.studies.intervals import OPEN, Interval, each, means, t_interval
 
 Cells = Mapping[tuple[int, int], pandas.DataFrame]  # by training images and steps
@@ -105,22 +105,6 @@ def per_doubling(cells: Cells, method: str, quantity: str, against: str | None =
     what = f"change of {one.changed} with twice the"
     images, steps, both = (t_interval(one.factor * of).of(table, f"{what} {name}") for name, of in parts.items())
     return images, steps, both
-
-
-def scores_by_axis(cells: Cells, quantity: str, methods: Sequence[str]) -> dict[str, dict[str, float]]:
-    """How well each of six things orders what methods do to a quantity in the cells: {thing: {method: score}}."""
-    sizes = np.array(list(cells), dtype=float)
-    axes = {"training images": sizes[:, 0], "steps": sizes[:, 1], "passes over the data": sizes[:, 1] / sizes[:, 0]}
-    for name in ("training accuracy", "accuracy", "gap"):
-        axes[f"{name} of the baseline"] = np.array([averages(one, name)["baseline"].mean for one in cells.values()])
-    moved = [effects(one, quantity) for one in cells.values()]
-    found: dict[str, dict[str, float]] = {name: {} for name in axes}
-    for method in methods:
-        there = np.array([method in one for one in moved])
-        values = [one[method].interval.mean for one in moved if method in one]
-        for name, at in axes.items() if there.sum() > 5 else ():
-            found[name][method] = fall_together(at[there], values)
-    return found
 
 
 def fall_together(x: Sequence[float], y: Sequence[float]) -> float:

@@ -46,18 +46,6 @@ def effects_by_setting(
     return {name: one for name, one in found.items() if any(effect.interval.n for effect in one.values())}
 
 
-def effects_at_scales(
-    table: pandas.DataFrame, quantity: str, settings: Profile, study: str = "core"
-) -> dict[str, Effects]:
-    """What methods do to a quantity, in this table of a study and at every scale on record: {its description: Effects}.
-
-    A scale without anything to compare is left out.
-    """
-    tables = comparable(tables_at_scales(table, settings, study), quantity)
-    found = {label: effects(one, quantity) for label, one in tables.items()}
-    return {label: one for label, one in found.items() if any(effect.interval.n for effect in one.values())}
-
-
 def comparable(tables: Mapping[str, pandas.DataFrame], quantity: str) -> dict[str, pandas.DataFrame]:
     """Without those where an attack leaves hardly one image in twenty standing: to nothing, methods do nothing."""
     return {label: one for label, one in tables.items() if not at_the_floor(one, quantity)}
@@ -148,10 +136,3 @@ def headline(settings: Profile) -> pandas.DataFrame:
     if (other := spoken_of(settings)) == settings:
         return records.study_table(settings)
     return records.scales("core")[other.name].loc[lambda table: table["method"].isin(settings.methods)]
-
-
-def tally(tables: Mapping[str, pandas.DataFrame], quantity: str, side: str, *methods: str) -> tuple[int, int]:
-    """At how many scales all these methods do so, and of how many that can say. side: `falls` or `rises`."""
-    found = [effects(table, quantity) for table in tables.values()]
-    known = [one for one in found if all(one[method].interval.n > 1 for method in methods)]
-    return sum(getattr(one, side)(*methods) for one in known), len(known)

@@ -16,7 +16,7 @@ from softlab.profile import load_profile, study_profile
 from softlab.studies import interventions, own_methods, prediction, records
 from softlab.studies.effects import Effect, Effects
 from softlab.studies.intervals import Interval
-from softlab.studies.prediction import Prediction, by_dose, carried, declared, gain, left_out, methods, whole
+from softlab.studies.prediction import Prediction, by_dose, declared, gain, left_out, methods, whole
 
 NAMES = ["log logit scale", "alignment", "effective rank"]
 
@@ -132,19 +132,6 @@ def test_a_method_at_a_dose_is_its_mean_difference_to_the_baseline_of_its_seeds(
     assert list(found["gap"]) == [2.0, 3.0]  # seed 7 has no baseline
     assert list(found["seeds"]) == [2, 1]
     assert set(found["family"]) == {"logit"}
-
-
-def test_a_rule_is_carried_to_a_scale_where_all_is_larger(units):
-    """Twice the property, ten times the outcome: in each scale's own units nothing has changed."""
-    others = pandas.DataFrame(np.nan, index=["focal", "mixup"], columns=[*declared().properties, "gap"])
-    others["log logit scale"], others["gap"] = [2.0, -1.0], [40.0, -20.0]
-    units = units.assign(**{name: 0.0 for name in declared().properties if name not in units})
-    assert carried(units, others, "gap") is None  # of one property only
-    others["alignment"] = [0.1, -0.1]
-    found = carried(units, others, "gap")
-    assert list(found["observed"]) == pytest.approx([40 / np.sqrt(1000), -20 / np.sqrt(1000)])
-    assert list(np.sign(found["predicted"])) == [1, -1]
-    assert list(found["predicted"]) == pytest.approx(list(found["observed"]), abs=0.1)
 
 
 def test_every_method_of_the_study_is_of_one_declared_family_and_has_its_doses():

@@ -83,18 +83,6 @@ def test_doubling_gives_the_slopes_of_a_plane_for_each_seed():
     assert robustness.per_doubling(lacks_one, "mixup", "robust, 4/255")[0].n == 0
 
 
-def test_the_axis_that_decides_has_the_highest_score():
-    def left(method, images, steps, seed):
-        return -math.log2(steps / images) if method == "mixup" else 0.0
-
-    cells = cells_with((0, 1), left, ("baseline", "mixup"))
-    for at, rows in cells.items():
-        rows["images"] = [{} for _ in range(len(rows))]
-        rows[["training accuracy", "accuracy", "gap"]] = [hash(at) % 7, hash(at) % 5, hash(at) % 3]
-    scores = robustness.scores_by_axis(cells, "robust, 4/255", ["mixup"])
-    assert max(scores, key=lambda name: scores[name]["mixup"]) == "passes over the data"
-
-
 def test_autoattack_is_read_of_networks_that_it_has_met_to_the_end(monkeypatch, tmp_path):
     survives = {"survives 4/255": np.array([True, True, False, False])}
     table = pandas.DataFrame({"id": ["done", "begun"], "method": ["mixup", "cutmix"], "images": [survives, survives]})

@@ -3,12 +3,10 @@
 import pandas
 import pytest
 from checkout import ROOT
-from matplotlib import pyplot as plt
 
-from softlab.notebook import chapter
 from softlab.profile import load_profile
 from softlab.studies import records, scales
-from softlab.studies.scales import at_the_floor, generalization_gaps, tables_at_scales, tally
+from softlab.studies.scales import at_the_floor, generalization_gaps, tables_at_scales
 
 
 def table(lift, seeds=3):
@@ -73,28 +71,11 @@ def test_of_tables_of_one_setting_the_last_seeds_stand_for_it():
     assert any(label.startswith("this build") for label in tables_at_scales(table(0.0), changed))
 
 
-def test_scales_are_counted():
-    tables = {"small": table(-0.05), "large": table(0.05), "one": table(0.05, seeds=1)}
-    assert tally(tables, "gap", "falls", "mixup") == (1, 2)
-    assert tally(tables, "gap", "falls", "mixup", "maxsup") == (0, 0)
-
-
 def test_where_hardly_an_image_survives_an_attack_nothing_is_compared():
     table = pandas.DataFrame({"method": ["baseline", "baseline", "mixup"], "robust, 4/255": [0.01, 0.05, 0.9]})
     assert at_the_floor(table, "robust, 4/255")  # .03 of the baseline's
     assert not at_the_floor(table.assign(**{"robust, 4/255": 0.06}), "robust, 4/255")
     assert not at_the_floor(table.assign(accuracy=0.01), "accuracy")
-
-
-def test_effects_at_scales_are_of_this_build_and_of_what_is_recorded(monkeypatch):
-    settings = load_profile("smoke")
-    recorded = {"fashion": core(-0.02, "fashion"), "bare": core(0, "bare").query("method == 'baseline'")}
-    monkeypatch.setattr(records, "scales", lambda study, besides: recorded)
-    about = {name: {"description": name.title(), "experiment": {"data": name}} for name in recorded}
-    monkeypatch.setattr(records, "about", lambda study: about)
-    found = scales.effects_at_scales(core(0.01, "smoke"), "ECE", settings)
-    assert list(found) == [f"this build: {settings.description}", "Fashion"], "nothing to compare: left out"
-    assert [one["mixup"].interval.mean for one in found.values()] == [pytest.approx(0.01), pytest.approx(-0.02)]
 
 
 def test_pages_speak_of_the_seeds_that_nobody_had_looked_at():
@@ -105,21 +86,6 @@ def test_pages_speak_of_the_seeds_that_nobody_had_looked_at():
     assert table.attrs == records.scales()["quick-confirm"].attrs
     for own in (load_profile("quick", seeds=4), load_profile("quick", epochs=3), load_profile("fashion-heldout")):
         assert scales.spoken_of(own) == own, "changed by the reader, or of no other record"
-
-
-def test_a_sentence_stands_where_no_other_scale_is_on_record(monkeypatch):
-    said = []
-    monkeypatch.setattr("softlab.notebook.chapter.say", said.append)
-    monkeypatch.setattr(records, "scales", lambda study, besides: {})
-    monkeypatch.setattr(records, "about", lambda study: {})
-    settings = load_profile("smoke")
-    table = core(0.01, "smoke")
-    plt.close("all")
-    chapter.at_scales(settings, table, "ECE")
-    chapter.at_scales(settings, table[table["method"] == "baseline"], "ECE")
-    assert len(plt.get_fignums()) == 1, "a figure of this build alone, and none of nothing"
-    assert [text.split()[:3] for text in said] == [["There", "is", "no"], ["There", "is", "nothing"]]
-    plt.close("all")
 
 
 def test_the_same_setting_in_another_precision_is_no_other_scale():

@@ -1,7 +1,5 @@
 """Claims of the conclusion: the papers' sentences in their own regime and elsewhere, and the reason."""
 
-import pandas
-
 from claims import (
     SIGNED,
     SIZE,
@@ -19,7 +17,7 @@ from claims import (
     rises,
 )
 from claims.intro import FAR, LADDER, LETTERS, OF_PARK, error_falls, of
-from softlab.studies import laws, prediction, records
+from softlab.studies import interventions, laws, records
 from softlab.studies.effects import at_best, averages, effects, over_grid
 from softlab.studies.intervals import Interval
 
@@ -102,10 +100,10 @@ def part() -> Interval:
     return effects(records.scales("ablation")["quick-fp32"], "accuracy", "label_smoothing")["regularization_only"].shown
 
 
-def at_one_length(method: str) -> Interval:
-    """Under attack, with logits about as long as label smoothing's; ten seeds."""
-    tables = [prediction.by_dose(records.scales("many")[profile]) for profile in ("quick-confirm", "quick-again")]
-    return effects(pandas.concat(tables), LADDER)[method].shown
+def at_one_length() -> Interval:
+    """A penalty on logits' length under attack, interpolated to where they are as short as label smoothing's."""
+    there, _ = interventions.recorded("label_smoothing", LADDER, "quick-confirm")["scale_penalty"]
+    return there.scaled(100)
 
 
 def without_bias() -> Interval:
@@ -178,8 +176,8 @@ CLAIMS = {
     "lasting": Claim(lasting, is_open, digits=1, form=SIGNED),
     "lasting-most": Claim(lambda: exactly(lasting().high, lasting().n), between(0, 0.6), digits=1),
     "part": Claim(part, is_open, digits=1, form=SIGNED),
-    "penalty": Claim(lambda: at_one_length("scale_penalty 0.1"), rises, form=SIGNED),
-    "smoothing": Claim(lambda: at_one_length("label_smoothing 0.1"), falls, form=SIGNED),
+    "penalty": Claim(at_one_length, rises, form=SIZE),
+    "smoothing": Claim(lambda: in_settings("A", LADDER, "label_smoothing")[0], falls, form=SIZE),
     "no-bias": Claim(without_bias, above(99.5), form=WORDS),
     "no-bias-cutmix": Claim(without_bias_too, rises, form=WORDS),
     "as-declared": Claim(lambda: became("as declared"), lambda value: value.mean == 7, form=WORDS),
