@@ -242,6 +242,7 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
         "ablation",
         "ablation_strong",
         "ablation_noise",
+        "long_tail",
         "training_images",
         "training_images_more",
         "outside",
