@@ -173,7 +173,6 @@ CLAIMS = {
     "tail-two": Claim(lambda: tail(long_tail.ALL), after_two, form=WORDS),
     "tail-rare": Claim(lambda: tail("tail"), rises, digits=1, form=SIGNED),
     "tail-just": Claim(lambda: tail("tail"), lambda value: 0 < value.low < 0.3, form=WORDS),
-    "tail-hard": Claim(lambda: tail(long_tail.ALL, "label_smoothing", "baseline"), falls, form=WORDS),
     "tail-smoothing": Claim(lambda: tail(long_tail.ALL, "label_smoothing", "baseline"), falls, digits=1, form=SIZE),
     "tail-plain": Claim(lambda: tail(long_tail.ALL, "maxsup", "baseline"), is_open, digits=1, form=SIGNED),
     "tail-plain-open": Claim(lambda: tail(long_tail.ALL, "maxsup", "baseline"), is_open, form=WORDS),
