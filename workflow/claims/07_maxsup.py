@@ -174,12 +174,8 @@ CLAIMS = {
     "tail-rare": Claim(lambda: tail("tail"), rises, digits=1, form=SIGNED),
     "tail-just": Claim(lambda: tail("tail"), lambda value: 0 < value.low < 0.3, form=WORDS),
     "tail-smoothing": Claim(lambda: tail(long_tail.ALL, "label_smoothing", "baseline"), falls, digits=1, form=SIZE),
-    "tail-plain": Claim(lambda: tail(long_tail.ALL, "maxsup", "baseline"), is_open, digits=1, form=SIGNED),
-    "tail-plain-open": Claim(lambda: tail(long_tail.ALL, "maxsup", "baseline"), is_open, form=WORDS),
-    "tail-plain-seeds": Claim(lambda: exactly(float(tail(long_tail.ALL, "maxsup", "baseline").n)), between(4.5, 10.5)),
-    "tail-none": Claim(
-        lambda: least_open(tail("tail", one, "baseline") for one in ("maxsup", "label_smoothing")), is_open, form=WORDS
-    ),
+    "tail-smoothing-rare": Claim(lambda: tail("tail", "label_smoothing", "baseline"), falls, digits=1, form=SIZE),
+    "tail-plain": Claim(lambda: tail(long_tail.ALL, "maxsup", "baseline"), falls, digits=1, form=SIZE),
     "tail-seeds": Claim(lambda: exactly(float(tail(long_tail.ALL).n)), between(9.5, 10.5)),
     "corrupted-apart": Claim(corrupted_apart, lambda value: 0 < value.mean < 4),
 }
