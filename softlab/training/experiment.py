@@ -38,12 +38,15 @@ class Experiment:
     """One network to train: data, model, method, seed and schedule.
 
     The seed decides the initial weights, the order of the batches, every random draw of augmentation and method, which
-    labels are noise, and, where `train_size` is smaller than the training set, which images are drawn from it. None of
-    these depends on the method, so that two methods with one seed differ in nothing but the method.
+    labels are noise, and, where `train_size` is smaller than the training set, which images are drawn from it; where
+    there is a long tail, which classes are rare, and which of their images are left. None of these depends on the
+    method, so that two methods with one seed differ in nothing but the method.
     """
 
     data: str = "fashion-mini"  # a name that softlab.training.data.load knows, or folder:PATH
     train_size: int | None = _number(None, 1, 10**9)  # training images, as many of each class; None: all
+    # How many times as many training images the most frequent class has as the rarest (sampling.long_tail).
+    long_tail: float = _number(1.0, 1.0, 10**6)
     # Share of the training labels that are drawn anew from all classes, the true one included.
     label_noise: float = _number(0.0, 0.0, 1.0)
     class_count: int | None = _number(None, 2, 10**6)  # the first so many classes; None: all

@@ -20,7 +20,7 @@ from softlab.errors import SoftlabError
 from softlab.training import models
 from softlab.training.data import Dataset
 from softlab.training.experiment import Experiment
-from softlab.training.sampling import balanced_subset, flip_shift, resampled
+from softlab.training.sampling import balanced_subset, flip_shift, long_tail, resampled
 
 # Part of every run id. Raise it when the same experiment gives another network: what is drawn, seen or stepped, here
 # or in batches.py, or the default of a field. tests/training/test_golden.py fails until that is done.
@@ -204,10 +204,15 @@ def asks_model(method: regularizers.Regularizer) -> bool:
 
 
 def chosen_of(experiment: Experiment, labels: Tensor) -> Tensor | slice:
-    """Which of a data set's training images this experiment trains on, as an index. labels: of all of them."""
-    if experiment.train_size is None:
+    """Which of a data set's training images this experiment trains on, as an index. labels: (N,), of all of them."""
+    size = experiment.train_size
+    if size is None and experiment.long_tail == 1:
         return slice(None)
-    return balanced_subset(labels, experiment.train_size, stream(experiment.seed, "subset"))
+    subset = balanced_subset(labels, len(labels) if size is None else size, stream(experiment.seed, "subset"))
+    if experiment.long_tail == 1:
+        return subset
+    classes = int(labels.max()) + 1
+    return subset[long_tail(labels[subset], experiment.long_tail, classes, experiment.seed)]
 
 
 def training_set(experiment: Experiment, dataset: Dataset, device: torch.device | str) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,7 @@
-"""Which images a network sees: balanced subsets, noisy labels, augmentation. Draws come from batches.stream."""
+"""Which images a network sees: balanced subsets, long tails, noisy labels, augmentation.
+
+Draws come from batches.stream.
+"""
 
 import torch
 import torch.nn.functional as functional
@@ -21,6 +24,33 @@ def balanced_subset(labels: Tensor, size: int, generator: torch.Generator) -> Te
         members = order[labels[order] == label]
         rank[members] = torch.arange(len(members))
     return order[rank[order].argsort(stable=True)][:size]
+
+
+def rank_in_tail(label: int, classes: int, seed: int) -> int:
+    """How many classes are more frequent than this one: class seed mod K is the most frequent, the next one follows.
+
+    So with K seeds in a row each class has each rank once.
+    """
+    return (label - seed) % classes
+
+
+def long_tail(labels: Tensor, ratio: float, classes: int, seed: int) -> Tensor:
+    """Indices, ascending, of the samples that are left of a set whose class sizes are to fall exponentially.
+
+    labels: (N,) of 0 … classes - 1, in random order.  ratio: of the largest class to the smallest.  Of the class of
+    rank r (rank_in_tail) the first round(n · ratio^(-r / (classes - 1))) are left, with n the size of the smallest
+    class as given; Cui et al. 2019 do so, with the classes always in the same order.
+    Raises SoftlabError if a class would be left without a sample.
+    """
+    most = int(labels.bincount(minlength=classes).min())
+    kept = []
+    for label in range(classes):
+        rank = rank_in_tail(label, classes, seed)
+        count = round(most * ratio ** (-rank / (classes - 1)))
+        if count == 0:
+            raise SoftlabError(f"long_tail={ratio:g} leaves class {label} without images: the classes have {most} each")
+        kept.append((labels == label).nonzero()[:count, 0])
+    return torch.cat(kept).sort().values
 
 
 def resampled(labels: Tensor, share: float, classes: int, generator: torch.Generator) -> Tensor:

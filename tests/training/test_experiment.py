@@ -33,6 +33,8 @@ from softlab.training.experiment import FIELDS, run_id
         ("snapshot_epochs", "all", "list of epochs"),
         ("snapshot_epochs", [46], "ends after epoch 45"),
         ("threads", 0, "from 1 to 1024"),
+        ("long_tail", 0.5, r"long_tail must be a number from 1.0 to"),
+        ("long_tail", None, "long_tail must be a number"),
     ],
 )
 def test_a_bad_value_is_refused_in_one_line(field, value, message):
@@ -240,6 +242,7 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
         "ablation",
         "ablation_strong",
         "ablation_noise",
+        "long_tail",
         "training_images",
         "training_images_more",
         "outside",

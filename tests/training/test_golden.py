@@ -46,6 +46,7 @@ OPTIONS = {
     "augmentation": {"augmentation": "flip_shift"},
     "flips": {"augmentation": "flip"},
     "noise": {"label_noise": 0.4, "class_count": 5},
+    "long tail": {"long_tail": 10, "seed": 3},
     "head": {"head": "two_layers", "head_bias": "zero", "feature_dimension": 5, "dropout": 0.3},
     "seed": {"seed": 1234},
 }

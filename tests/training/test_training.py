@@ -13,7 +13,7 @@ from softlab import SoftlabError
 from softlab.batches import stream
 from softlab.regularizers import label_smoothing_terms
 from softlab.training import data, loop, models, runs
-from softlab.training.sampling import flip_shift, resampled
+from softlab.training.sampling import flip_shift, long_tail, rank_in_tail, resampled
 
 
 @pytest.fixture(scope="module")
@@ -312,6 +312,49 @@ def test_label_noise_of_one_leaves_no_label_to_rely_on():
     assert ((drawn.bincount() - 3000).abs() < 200).all()
     assert torch.equal(resampled(labels, 0.0, 3, torch.Generator()), labels)
     assert int((resampled(labels + 7, 0.5, 3, torch.Generator()) == 7).sum()) == 4500  # exactly half are drawn anew
+
+
+def test_a_long_tail_by_hand():
+    """Eight of each of three classes and a ratio of 4: 8, 8 / √4 = 4 and 8 / 4 = 2, from class seed mod 3 on."""
+    labels = torch.arange(24) % 3
+    assert labels[long_tail(labels, 4.0, 3, seed=0)].bincount().tolist() == [8, 4, 2]
+    assert labels[long_tail(labels, 4.0, 3, seed=4)].bincount().tolist() == [2, 8, 4]
+    assert long_tail(labels, 4.0, 3, seed=0).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 12, 15, 18, 21]  # the first
+    assert [rank_in_tail(label, 3, seed=4) for label in range(3)] == [2, 0, 1]
+    sizes = [labels[long_tail(labels, 4.0, 3, seed)].bincount() for seed in range(3)]
+    assert torch.stack(sizes).sum(0).tolist() == [14, 14, 14]  # over three seeds each class has each rank once
+
+
+def test_where_classes_differ_in_size_the_smallest_says_how_many_the_most_frequent_has():
+    labels = torch.tensor([0] * 9 + [1] * 4 + [2] * 30)
+    assert labels[long_tail(labels, 4.0, 3, seed=2)].bincount().tolist() == [2, 1, 4]
+
+
+def test_a_long_tail_is_of_the_seed_alone_and_of_training_images_only(tiny, mini):
+    """600 images of each class and a ratio of 20: 600 · 20^(-r/9), rounded."""
+    tail = tiny.replace(train_size=None, long_tail=20, seed=3)
+    images, labels = loop.training_set(tail, mini, "cpu")
+    assert labels.bincount().tolist() == [58, 42, 30, 600, 430, 308, 221, 158, 114, 81]
+    again, _ = loop.training_set(tail.replace(method="maxsup", epochs=3), mini, "cpu")
+    assert torch.equal(images, again)
+    steeper, _ = loop.training_set(tail.replace(long_tail=50), mini, "cpu")
+    known = {image.numpy().tobytes() for image in images}
+    assert len(steeper) < len(images)
+    assert all(image.numpy().tobytes() in known for image in steeper)  # a steeper tail is a part of a flatter one
+    assert mini.test_labels.bincount().unique().numel() == 1
+
+
+def test_a_tail_of_one_is_no_tail(tiny, mini):
+    images, labels = loop.training_set(tiny.replace(long_tail=1), mini, "cpu")
+    assert labels.bincount().tolist() == [10] * 10
+    assert torch.equal(images, loop.training_set(tiny, mini, "cpu")[0])
+    everything = loop.training_set(tiny.replace(train_size=None, long_tail=1), mini, "cpu")[0]
+    assert torch.equal(everything, mini.train_images)
+
+
+def test_a_class_without_images_is_named(tiny, mini):
+    with pytest.raises(SoftlabError, match=r"^long_tail=50 leaves class 7 without images: .* have 10 each$"):
+        loop.training_set(tiny.replace(long_tail=50), mini, "cpu")
 
 
 def test_threads_are_those_of_the_experiment_and_then_as_before(tiny, mini):

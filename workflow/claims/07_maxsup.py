@@ -1,4 +1,4 @@
-"""Claims of chapter 7: MaxSup and label smoothing, in six settings, with a hundred classes, and part by part."""
+"""Claims of chapter 7: MaxSup and label smoothing, in six settings, with many classes, part by part, with rare ones."""
 
 import functools
 
@@ -21,7 +21,7 @@ from claims import (
     least_open,
     rises,
 )
-from softlab.studies import records
+from softlab.studies import long_tail, records
 from softlab.studies.effects import averages, effects, over_grid
 from softlab.studies.intervals import Interval
 from softlab.studies.scales import effects_by_setting
@@ -110,6 +110,26 @@ def noise_losses() -> Interval:
     return highest(parts(one, "accuracy", "baseline", "ablation_noise") for one in methods)
 
 
+@functools.cache
+def rare() -> pandas.DataFrame:
+    """The record of the long tail, with the accuracy of frequent and of rare classes."""
+    return long_tail.recorded("quick-fp32")
+
+
+def tail(part: str, method: str = "maxsup", against: str = "label_smoothing") -> Interval:
+    return long_tail.change(rare(), part, method, against)
+
+
+def learnt() -> Interval:
+    """Training images that a network with label smoothing has right in the end, in percent."""
+    return averages(rare(), "training accuracy")["label_smoothing"].scaled(100)
+
+
+def after_two(value: Interval) -> bool:
+    """Does it stay above zero if one allows for two contrasts (Holm)? The weaker of them need not be corrected."""
+    return value.low > 0 and 2 * value.p_value() < 0.05
+
+
 CLAIMS = {
     "error-alone": Claim(lambda: parts("amplification_only", "accuracy", "baseline"), is_open, digits=1, form=SIGNED),
     "error-sure": Claim(
@@ -147,5 +167,15 @@ CLAIMS = {
     "wrong-less": Claim(lambda: core("confidence when wrong", letter="E"), falls, form=SIZE),
     "wrong-maxsup": Claim(lambda: beside("E", "confidence when wrong"), falls, digits=1, form=SIZE),
     "colour-gap": Claim(lambda: beside("E", "gap"), falls, digits=1, form=SIZE),
+    "tail-short": Claim(lambda: tail(long_tail.ALL), after_two, digits=1),
+    "tail-wrong": Claim(learnt, between(86, 92), form=WORDS),
+    "tail-all": Claim(lambda: tail(long_tail.ALL), rises, digits=1, form=SIGNED),
+    "tail-two": Claim(lambda: tail(long_tail.ALL), after_two, form=WORDS),
+    "tail-rare": Claim(lambda: tail("tail"), rises, digits=1, form=SIGNED),
+    "tail-just": Claim(lambda: tail("tail"), lambda value: 0 < value.low < 0.3, form=WORDS),
+    "tail-smoothing": Claim(lambda: tail(long_tail.ALL, "label_smoothing", "baseline"), falls, digits=1, form=SIZE),
+    "tail-smoothing-rare": Claim(lambda: tail("tail", "label_smoothing", "baseline"), falls, digits=1, form=SIZE),
+    "tail-plain": Claim(lambda: tail(long_tail.ALL, "maxsup", "baseline"), falls, digits=1, form=SIZE),
+    "tail-seeds": Claim(lambda: exactly(float(tail(long_tail.ALL).n)), between(9.5, 10.5)),
     "corrupted-apart": Claim(corrupted_apart, lambda value: 0 < value.mean < 4),
 }

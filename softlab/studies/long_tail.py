@@ -1,0 +1,53 @@
+"""Accuracy by how frequent a class was in training (study `long_tail`): its most frequent third, the middle, the tail.
+
+table = recorded("quick-fp32")
+change(table, "tail", "maxsup", "label_smoothing")  # in points, over seeds: each has another tail (sampling.long_tail)
+"""
+
+import numpy as np
+import pandas
+from torch import Tensor
+
+from softlab.numbers.quantities import QUANTITIES
+from softlab.profile import load_profile, study_profile
+from softlab.studies import records
+from softlab.studies.intervals import Interval, t_interval
+from softlab.training import runs
+from softlab.training.sampling import rank_in_tail
+
+PARTS = ("head", "middle", "tail")
+ALL = "all classes"
+
+
+def part_of(labels: Tensor, classes: int, seed: int) -> np.ndarray:
+    """The part (N,) of each image's class. Head and tail have a third of the classes, rounded down; middle the rest."""
+    ranks = np.array([rank_in_tail(label, classes, seed) for label in range(classes)])[labels.numpy()]
+    third = classes // 3
+    return np.select([ranks < third, ranks >= classes - third], [PARTS[0], PARTS[2]], PARTS[1])
+
+
+def recorded(profile: str) -> pandas.DataFrame:
+    """The study's record at this profile, with the accuracy of each part as a column of its name."""
+    settings = study_profile(load_profile(profile), "long_tail")
+    dataset = runs.dataset_of(settings.experiment)
+    table = records.scales("long_tail")[profile]
+    return with_parts(table, dataset.test_labels[: settings.evaluation["test_size"]], len(dataset.classes))
+
+
+def with_parts(table: pandas.DataFrame, labels: Tensor, classes: int) -> pandas.DataFrame:
+    """A table, with outcomes by image, with the accuracy of each part beside. labels: (N,), of the scored images."""
+    found = {name: [] for name in PARTS}
+    for seed, images in zip(table["seed"], table["images"], strict=True):
+        part = part_of(labels, classes, seed)
+        for name in PARTS:
+            found[name].append(float(images["right"][part == name].mean()))
+    wider = table.assign(**found, **{ALL: table["accuracy"]})
+    wider.attrs = table.attrs
+    return wider
+
+
+def change(table: pandas.DataFrame, part: str, method: str, against: str = "baseline") -> Interval:
+    """What a method changes in the accuracy of a part, or of all classes: in points, paired by seed, over seeds."""
+    by = table.pivot(index="seed", columns="method", values=part)
+    interval = t_interval((by[method] - by[against]).dropna().to_numpy()).scaled(100)
+    return interval.of(table, f"change of {QUANTITIES['accuracy'].changed}, {part}")
