@@ -22,7 +22,7 @@ LIVE ?=
 SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(ON) \
 	--config profile=$(PROFILE) build=$(BUILD) sweeps="$(SWEEPS)" live="$(LIVE)"
 PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder # in the order of tests/conftest.py
-NOTEBOOKS = notebooks/03_magnitudes.ipynb notebooks/A1_your_regularizer.ipynb
+NOTEBOOKS = notebooks/01_soft_labels.ipynb notebooks/03_magnitudes.ipynb # short ones; test-all executes all of them
 BENCHMARKS = $(shell grep -l '^def main' benchmarks/*.py)
 # Studies of chapters.yaml that the zoo has one seed of; one that has no room is left out.
 ZOO = core two_features weight_decay dropout feature_penalty \

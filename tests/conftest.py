@@ -70,7 +70,7 @@ def no_gpu(request, monkeypatch):
         monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny():
     """An experiment that trains in a tenth of a second."""
     from softlab import Experiment

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as functional
-from scipy import fft, optimize, stats
+from scipy import fft, optimize, special  # not stats, which takes half a second to import
 from torch import Tensor
 
 from softlab.errors import SoftlabError
@@ -60,10 +60,10 @@ class Reliability:
 
     def accuracy_interval(self, level: float = 0.95) -> tuple[Tensor, Tensor]:
         """Clopper and Pearson's exact interval of each bin's accuracy: low, high (B,); 0 and 1 for an empty bin."""
-        right = (self.accuracy.nan_to_num(0.0) * self.count).round().numpy()
-        wrong = self.count.numpy() - right
-        low = np.nan_to_num(stats.beta.ppf((1 - level) / 2, right, wrong + 1), nan=0.0)
-        high = np.nan_to_num(stats.beta.ppf((1 + level) / 2, right + 1, wrong), nan=1.0)
+        right = (self.accuracy.nan_to_num(0.0) * self.count).round().double().numpy()
+        wrong = self.count.double().numpy() - right
+        low = np.nan_to_num(special.betaincinv(right, wrong + 1, (1 - level) / 2), nan=0.0)
+        high = np.nan_to_num(special.betaincinv(right + 1, wrong, (1 + level) / 2), nan=1.0)
         return torch.from_numpy(low), torch.from_numpy(high)
 
 

@@ -207,13 +207,17 @@ def measured_row(run: runs.Run, numbers: Numbers) -> dict[str, Any]:
 
 def _read(path: Path) -> pandas.DataFrame:
     """A recorded table; see _current."""
-    parts = (path, path.with_suffix(".npz"), path.with_name("about.json"))
+    return _read_once(path, *_state(path, path.with_suffix(".npz"), path.with_name("about.json"))).copy()
+
+
+def _state(*parts: Path) -> tuple[str | int, ...]:
+    """What a table that was read stands for, as long as it does not change: today's versions, and the files' times."""
     today, _ = versions.of_today()
-    return _read_once(path, today, *(part.stat().st_mtime_ns for part in parts if part.exists())).copy()
+    return (today, *(part.stat().st_mtime_ns for part in parts if part.exists()))
 
 
-@functools.lru_cache(maxsize=64)
-def _read_once(path: Path, *changed: str | int) -> pandas.DataFrame:
+@functools.lru_cache(maxsize=256)  # more than there are tables: who goes through all of them twice reads each once
+def _read_once(path: Path, *state: str | int) -> pandas.DataFrame:
     return _current(as_written(path), path.parent.name, path.stem)
 
 
@@ -226,6 +230,11 @@ def as_written(path: Path) -> pandas.DataFrame:
 
 def _read_along(path: Path) -> pandas.DataFrame:
     """A recorded table of snapshots: a row for each network and epoch."""
+    return _read_along_once(path, *_state(path, path.parent.with_name("about.json"))).copy()
+
+
+@functools.lru_cache(maxsize=256)
+def _read_along_once(path: Path, *state: str | int) -> pandas.DataFrame:
     table = _current(read_table(path, QUANTITIES, "epoch"), path.parent.parent.name, path.stem)
     return table.assign(images=[{}] * len(table))
 

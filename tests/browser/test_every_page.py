@@ -34,15 +34,20 @@ CUT_OFF = """() => [...document.querySelectorAll("article :is(table, pre, img, m
 }).map(element => element.outerHTML.slice(0, 100))"""
 
 
+FORGET = "try { localStorage.clear(); sessionStorage.clear() } catch { /* a frame without any */ }"
+
+
 @pytest.fixture(scope="module", params=["server", "disk"])
 def visits(request, tab, served, site, names):
-    """Every page in a browser that sees it for the first time: {page: what was seen}."""
+    """Every page as one sees it for the first time, with nothing stored: {page: what was seen}."""
     home = {"server": served, "disk": site.as_uri()}[request.param]
     seen = {}
-    for name in names:
-        with tab(home) as one:
-            seen[name] = one.open(name).evaluate(SEEN)
-            seen[name] |= {"home": home, "asked": one.asked_elsewhere, "complaints": one.complaints}
+    with tab(home) as first:
+        first.page.context.add_init_script(FORGET)
+        for name in names:
+            with tab(home, beside=first) as one:
+                seen[name] = one.open(name).evaluate(SEEN)
+                seen[name] |= {"home": home, "asked": one.asked_elsewhere, "complaints": one.complaints}
     return seen
 
 
@@ -77,10 +82,13 @@ def test_every_link_inside_the_book_leads_somewhere(visits, site):
     assert_none({name: [link for link in links if is_broken(link)] for name, links in inside.items()})
 
 
-def test_the_time_to_the_first_paint_is_reported(visits, report):
-    where = "disk" if next(iter(visits.values()))["home"].startswith("file") else "a server here"
+def test_the_time_to_the_first_paint_is_reported(visits, tab, report):
+    """Of the slowest page, in a browser that has no file of the book."""
     name = max(visits, key=lambda name: visits[name]["paint"] or 0)  # None: the browser did not say
-    report(f"first paint from {where}: at most {visits[name]['paint'] / 1000:.2f} s ({name})")
+    home = visits[name]["home"]
+    with tab(home) as one:
+        paint = one.open(name).evaluate(SEEN)["paint"]
+    report(f"first paint from {'disk' if home.startswith('file') else 'a server here'}: {paint / 1000:.2f} s ({name})")
 
 
 def test_every_page_fits_on_a_phone(tab, names):

@@ -28,7 +28,7 @@ def test_what_a_page_says_is_what_the_records_say(path):
 def test_a_condition_can_fail_and_names_its_sentence_alone(path, name, monkeypatch):
     """With a value far on either side, one of the two breaks the condition; the other sentences do not care."""
     table = claims.claims_of(path.stem)
-    value = table[name].value()
+    value = table[name].interval
     far = 1000 + 3 * abs(value.mean)
 
     def shifted(by: float) -> Claim:

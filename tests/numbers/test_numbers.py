@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,6 +24,20 @@ def run(tiny):
     return fit_or_load(tiny)
 
 
+@pytest.fixture(scope="module")
+def store_of_measured(tiny, tmp_path_factory):
+    store = tmp_path_factory.mktemp("measured")
+    stored.of(fit_or_load(tiny, store=store, device="cpu"), EVALUATION)
+    return store
+
+
+@pytest.fixture
+def measured(tiny, store_of_measured, tmp_path):
+    """The same network with its numbers, for tests of what comes after them."""
+    shutil.copytree(store_of_measured, tmp_path / "store")
+    return fit_or_load(tiny)
+
+
 def files(run):
     return {path.name: path.read_bytes() for path in (run.folder / "numbers").glob("*.npz")}
 
@@ -34,14 +49,14 @@ def test_every_quantity_has_a_lens_a_label_and_a_chapter(run):
     assert not found.problems
 
 
-def test_numbers_are_what_the_lenses_say_of_the_rounded_network(run):
-    found = stored.of(run, EVALUATION)
+def test_numbers_are_what_the_lenses_say_of_the_rounded_network(measured):
+    found = stored.of(measured, EVALUATION)
     rounded = {
-        name: value.half().float() for name, value in run.model.state_dict().items() if value.is_floating_point()
+        name: value.half().float() for name, value in measured.model.state_dict().items() if value.is_floating_point()
     }
-    run.model.load_state_dict(rounded, strict=False)
-    samples = stored.samples_of(run.experiment, EVALUATION)
-    seen = extract(run.model, *samples.test)
+    measured.model.load_state_dict(rounded, strict=False)
+    samples = stored.samples_of(measured.experiment, EVALUATION)
+    seen = extract(measured.model, *samples.test)
     probs = seen.logits.softmax(1)
     assert found.values["accuracy"] == seen.accuracy == found.images["right"].mean(dtype=np.float32)
     assert found.values["gap"] == calibration.confidence_gap(probs, seen.labels)
@@ -54,14 +69,14 @@ def test_numbers_are_what_the_lenses_say_of_the_rounded_network(run):
     assert found.values["loosening"] == loosening
     images = samples.test[0][:30].float() / 255
     labels = samples.test[1][:30]
-    survived = attacks.robustness_curve(run.model, images, labels, [4 / 255], attacks.usual_ladder(2))
+    survived = attacks.robustness_curve(measured.model, images, labels, [4 / 255], attacks.usual_ladder(2))
     assert found.values["robust, 4/255"] == survived[-1, 0].float().mean()  # whatever other radii there are
     assert (found.images["survives 4/255"] == survived[-1, 0].numpy()).all()
 
 
-def test_a_walk_along_rays_finds_what_lines_say(run):
+def test_a_walk_along_rays_finds_what_lines_say(measured):
     """Of a linear head; on the way a class may lead between two of the walk's steps, and be missed."""
-    found = stored.of(run, EVALUATION).values
+    found = stored.of(measured, EVALUATION).values
     assert found["constant class"] <= found["constant along ray"] <= found["constant class"] + 0.05
     assert found["apex residual"] < 1e-3
 
@@ -73,8 +88,8 @@ def test_the_shape_that_predicts_needs_no_label(run):
     assert LENSES["shape"].measure(quantities.Look(look.model, others)) == LENSES["shape"].measure(look)
 
 
-def test_means_over_images_are_the_means_of_their_outcomes(run):
-    found = stored.of(run, EVALUATION)
+def test_means_over_images_are_the_means_of_their_outcomes(measured):
+    found = stored.of(measured, EVALUATION)
     checked = [name for name, quantity in QUANTITIES.items() if quantity.images]
     assert len(checked) >= 8
     for name in checked:
@@ -92,23 +107,22 @@ def test_numbers_are_measured_once(run, monkeypatch):
     assert files(run) == kept
 
 
-def test_a_new_version_of_a_lens_measures_its_own_quantities_only(run, monkeypatch):
-    stored.of(run, EVALUATION)
+def test_a_new_version_of_a_lens_measures_its_own_quantities_only(measured, monkeypatch):
     newer = Lens("cones", 99, {"onset": Quantity("onset", "02_cones")}, lambda look: {"onset": 7.0}, True)
     others = {name: Lens(name, lens.version, lens.quantities, refuse, True) for name, lens in LENSES.items()}
     monkeypatch.setattr(stored, "LENSES", others | {"cones": newer})
-    assert stored.of(run, EVALUATION).values["onset"] == 7.0
+    assert stored.of(measured, EVALUATION).values["onset"] == 7.0
 
 
 def refuse(*given):
     raise AssertionError("this lens has been asked already")
 
 
-def test_other_images_are_other_numbers(run):
-    some, more = (stored.of(run, EVALUATION | {"test_size": size}) for size in (200, 250))
+def test_other_images_are_other_numbers(measured):
+    some, more = (stored.of(measured, EVALUATION | {"test_size": size}) for size in (200, 250))
     assert len(some.images["right"]) == 200
     assert (more.images["right"][:200] == some.images["right"]).all()
-    assert len(files(run)) == 2 * len(LENSES)
+    assert len(files(measured)) == 2 * len(LENSES)
 
 
 def test_a_lens_that_cannot_be_applied_says_so_and_the_others_go_on(tiny):
@@ -135,21 +149,19 @@ def test_networks_that_nobody_asks_about_are_not_attacked(run, monkeypatch):
     assert not [name for name in found.values if name.startswith(("robust", "inward", "corrupted"))]
 
 
-def test_a_damaged_file_is_made_again(run):
-    stored.of(run, EVALUATION)
-    kept = files(run)
-    for number, path in enumerate(sorted((run.folder / "numbers").glob("*.npz"))):
+def test_a_damaged_file_is_made_again(measured):
+    kept = files(measured)
+    for number, path in enumerate(sorted((measured.folder / "numbers").glob("*.npz"))):
         path.write_bytes(path.read_bytes()[: 40 * number])
-    stored.of(run, EVALUATION)
-    assert files(run) == kept
+    stored.of(measured, EVALUATION)
+    assert files(measured) == kept
 
 
-def test_nothing_is_unpickled(run):
-    path = run.folder / "numbers"
-    stored.of(run, EVALUATION)
+def test_nothing_is_unpickled(measured):
+    path = measured.folder / "numbers"
     (victim,) = path.glob("cones-*.npz")
     np.savez(victim, **{"values/onset": np.array([object()])}, allow_pickle=True)
-    assert stored.of(run, EVALUATION).values["onset"] >= 0  # measured again
+    assert stored.of(measured, EVALUATION).values["onset"] >= 0  # measured again
 
 
 def test_a_network_of_a_zoo_has_the_same_numbers_and_its_folder_stays_as_it_is(tmp_path, monkeypatch):
@@ -171,14 +183,14 @@ def test_a_quantity_that_a_lens_forgets_is_an_error(run, monkeypatch):
         stored.of(run, EVALUATION)
 
 
-def test_lenses_give_the_same_for_a_network_that_is_not_stored(run):
-    network = run.model
+def test_lenses_give_the_same_for_a_network_that_is_not_stored(measured):
+    network = measured.model
     with torch.no_grad():
         for values in (*network.parameters(), *network.buffers()):
             if values.is_floating_point():
                 values.copy_(values.half())
-    look = quantities.Look(network, stored.samples_of(run.experiment, EVALUATION))
-    assert together([applied(lens, look) for lens in LENSES.values()]).values == stored.of(run, EVALUATION).values
+    look = quantities.Look(network, stored.samples_of(measured.experiment, EVALUATION))
+    assert together([applied(lens, look) for lens in LENSES.values()]).values == stored.of(measured, EVALUATION).values
 
 
 def test_the_share_of_error_amplification_by_hand():

@@ -20,6 +20,7 @@ def softlab(*arguments):
 
 
 SMALL = ("--profile", "smoke", "--set", "epochs=1", "--set", "train_size=50")
+SMALL += ("--set", "evaluation={test_size: 50, attack_size: 5, attack_steps: 1}")
 
 
 @pytest.mark.parametrize(

@@ -133,9 +133,16 @@ def at_scale(profile: str, method: str, quantity: str = LADDER, against: str = "
 
 
 @functools.cache
+def estimates() -> pandas.DataFrame:
+    """Estimate and ladder of all that is on record: most of this page's work, and asked for three times."""
+    units, _ = margin_laws.every_estimate()
+    return units
+
+
+@functools.cache
 def missed(profile: str, radius: str | None = None) -> Interval:
     """By how many points the estimate misses an attack, over methods, doses and studies: the mean, up to the most."""
-    units, _ = margin_laws.every_estimate()
+    units = estimates()
     chosen = units.loc[units["profile"] == profile]
     if radius:
         chosen = chosen.loc[chosen["radius"] == radius]
