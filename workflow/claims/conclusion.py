@@ -6,6 +6,7 @@ from claims import (
     WORDS,
     Claim,
     above,
+    below,
     between,
     exactly,
     falls,
@@ -16,13 +17,14 @@ from claims import (
     lowest,
     rises,
 )
-from claims.intro import FAR, LADDER, LETTERS, OF_PARK, error_falls, of
+from claims.intro import FAR, LADDER, LETTERS, OF_PARK, error_falls, in_a_tail, of
 from softlab.studies import interventions, laws, records
 from softlab.studies.effects import at_best, averages, effects, over_grid
 from softlab.studies.intervals import Interval
 
 NEAR = "robust, 0.4/255, PGD-7"  # the attack of Park et al.
 PARK = {"log magnitude": falls, "ECE": falls, NEAR: rises, "cosine, ball": rises}  # their claims in setting F
+TAILED = ("label_smoothing", "maxsup")
 DECAYED = {"ECE": falls, NEAR: rises, FAR: rises, "cosine, ball": rises, "accuracy": rises}
 
 
@@ -176,6 +178,9 @@ CLAIMS = {
     "lasting": Claim(lasting, is_open, digits=1, form=SIGNED),
     "lasting-most": Claim(lambda: exactly(lasting().high, lasting().n), between(0, 0.6), digits=1),
     "part": Claim(part, is_open, digits=1, form=SIGNED),
+    "part-most": Claim(lambda: exactly(part().high, part().n), below(1), digits=1),
+    "tail": Claim(lambda: in_a_tail("maxsup", "label_smoothing"), lambda value: 0 < value.low < 0.6, form=WORDS),
+    "tail-plain": Claim(lambda: highest(in_a_tail(method) for method in TAILED), falls, form=WORDS),
     "penalty": Claim(at_one_length, rises, form=SIZE),
     "smoothing": Claim(lambda: in_settings("A", LADDER, "label_smoothing")[0], falls, form=SIZE),
     "no-bias": Claim(without_bias, above(99.5), form=WORDS),

@@ -24,6 +24,7 @@ from claims import (
     lowest,
     rises,
 )
+from claims.intro import in_a_tail
 from softlab.studies import combining, prediction, records, seconds, unknown_classes
 from softlab.studies.effects import averages, effects, over_grid
 from softlab.studies.intervals import Interval, t_interval
@@ -347,6 +348,7 @@ CLAIMS = {
     "time-attacked": Claim(lambda: time_of("adversarial training"), above(3), digits=1),
     "time-noise": Claim(lambda: time_of("noise"), lambda one: one.mean < 1.3, form=WORDS),
     "maxsup": Claim(maxsup, is_open, digits=1, form=SPREAD),
+    "maxsup-tail": Claim(lambda: in_a_tail("maxsup", "label_smoothing"), lambda one: 0 < one.low < 0.6, form=WORDS),
     "decay": Claim(lambda: core("accuracy", "weight_decay"), rises, digits=1, form=SPREAD),
     "decay-loss": Claim(lambda: core("NLL at T", "weight_decay"), falls, digits=3, form=SPREAD),
     "decay-attack": Claim(lambda: core(LADDER, "weight_decay"), rises, form=SPREAD),
