@@ -138,7 +138,8 @@ def _change(effect: "Effect") -> dict[str, str]:
     if effect.described.label.startswith("log "):
         number = f"{math.exp(effect.interval.mean):.2f}"
     else:
-        number = f"{effect.shown.mean:+z.0f}".replace("+0", "0")
+        mean = effect.shown.mean
+        number = f"{mean:+z.{0 if abs(mean) >= 0.5 else 1}f}"
     return {"side": list(SIDES)[side + 1], "number": number.replace("-", "\N{MINUS SIGN}")}
 
 

@@ -68,7 +68,7 @@ def test_changes_write_a_number_for_each_method_and_the_factor_of_a_logarithm():
         ("CutMix, B · one: +0.0", unsure),
     ]
     written = re.findall(r">([^<]+)</text>", drawn)
-    assert {"how sure", "A", "B", "Mixup", "CutMix", "−5", "+5", "0"} == set(written)
+    assert {"how sure", "A", "B", "Mixup", "CutMix", "−5", "+5", "+0.1", "+0.0"} == set(written)
     halved = table(0.0).assign(**{"log slope": lambda rows: -math.log(2) * (rows["method"] == "mixup")})
     assert ">0.50</text>" in charts.changes({"A": effects(halved, "log slope")}, "slope", ["mixup"]).data
 
