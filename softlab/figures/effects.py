@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import median_low
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
@@ -245,10 +246,14 @@ def _estimate(
 
 
 def _limits(values: Iterable[Interval], times: float = 1) -> tuple[float, float]:
-    """Of an axis that shows zero and all means, and of their intervals what is not further out than `times` as much."""
+    """Of an axis that shows zero and all means, and of their intervals what is not further out than `times` as much.
+
+    Or half as much again as half a typical interval, where that is more: of wide intervals most are seen whole.
+    """
     shown = [one for one in values if one.n]
     least, most = (of(0.0, *(one.mean for one in shown)) for of in (min, max))
-    room = times * (most - least or 1)
+    widths = [one.half_width for one in shown if one.n > 1]
+    room = max(times * (most - least or 1), 1.5 * median_low(widths) if widths else 0.0)
     ends = [end for one in shown for end in ((one.mean, one.low, one.high) if one.n > 1 else (one.mean,))]
     low = max(min(0.0, *ends), least - room)
     high = min(max(0.0, *ends), most + room)

@@ -148,6 +148,14 @@ def test_at_scales_cuts_an_interval_that_would_hide_the_others_and_says_so():
     plt.close(ax.figure)
 
 
+def test_of_intervals_that_are_all_wider_than_their_means_lie_apart_most_are_seen_whole():
+    ax = at_scales({"small": at_one_scale(mixup=(0.001, -0.01, 0.012), cutmix=(-0.001, -0.009, 0.007))})
+    low, high = ax.get_xlim()
+    assert low < -0.9
+    assert high > 0.9
+    assert not [line for line in ax.lines if line.get_marker() in (4, 5)]
+
+
 def test_at_scales_has_room_for_its_labels():
     """On 6.4 inches, as the page shows it: no two labels overlap, and none leaves the picture."""
     long = "Fashion-MNIST (mini), 1,000 training images, MobileNetV2 at half width"
