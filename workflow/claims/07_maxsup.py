@@ -21,8 +21,9 @@ from claims import (
     least_open,
     rises,
 )
-from softlab.studies import long_tail, records
-from softlab.studies.effects import averages, effects, over_grid
+from claims._maxsup import later, parts, rare, tail
+from softlab.studies import records
+from softlab.studies.effects import averages, effects
 from softlab.studies.intervals import Interval
 from softlab.studies.scales import effects_by_setting
 
@@ -44,12 +45,6 @@ def nowhere() -> Interval:
     """Of the differences in accuracy in all settings, the one that comes nearest to leaving zero."""
     found = effects_by_setting("accuracy", least=2, against="label_smoothing").values()
     return least_open(one["maxsup"].shown for one in found if "maxsup" in one)
-
-
-@functools.cache
-def later() -> Interval:
-    """Ten later seeds with a hundred classes, both widths."""
-    return over_grid(records.scales("hundred_again")["quick-confirm"], "accuracy", "maxsup", "label_smoothing")
 
 
 def hundred(study: str, width: int) -> pandas.DataFrame:
@@ -99,11 +94,6 @@ def corrupted_apart() -> Interval:
     return exactly(float(len(apart)) if expected else np.nan, len(corrupted()))
 
 
-def parts(method: str, quantity: str, against: str, study: str = "ablation") -> Interval:
-    """A part of label smoothing's term alone, MaxSup, or both parts, less another of these."""
-    return effects(records.scales(study)["quick-fp32"], quantity, against)[method].shown
-
-
 def part_most() -> Interval:
     """The most that accuracy can gain by removing the error part, if all ten networks of each are on record."""
     found = parts("regularization_only", "accuracy", "label_smoothing")
@@ -116,16 +106,6 @@ def noise_losses() -> Interval:
     return highest(parts(one, "accuracy", "baseline", "ablation_noise") for one in methods)
 
 
-@functools.cache
-def rare() -> pandas.DataFrame:
-    """The record of the long tail, with the accuracy of frequent and of rare classes."""
-    return long_tail.recorded("quick-fp32")
-
-
-def tail(part: str, method: str = "maxsup", against: str = "label_smoothing") -> Interval:
-    return long_tail.change(rare(), part, method, against)
-
-
 def learnt() -> Interval:
     """Training images that a network with label smoothing has right in the end, in percent."""
     return averages(rare(), "training accuracy")["label_smoothing"].scaled(100)
@@ -133,8 +113,8 @@ def learnt() -> Interval:
 
 def taken_back() -> Interval:
     """Of what label smoothing costs with a long tail, the share that MaxSup does not cost."""
-    cost = tail(long_tail.ALL, "label_smoothing", "baseline").mean
-    return exactly(1 - tail(long_tail.ALL, "maxsup", "baseline").mean / cost)
+    cost = tail("label_smoothing", "baseline").mean
+    return exactly(1 - tail("maxsup", "baseline").mean / cost)
 
 
 def after_two(value: Interval) -> bool:
@@ -177,16 +157,16 @@ CLAIMS = {
     "wrong-less": Claim(lambda: core("confidence when wrong", letter="E"), falls, form=SIZE),
     "wrong-maxsup": Claim(lambda: beside("E", "confidence when wrong"), falls, digits=1, form=SIZE),
     "colour-gap": Claim(lambda: beside("E", "gap"), falls, digits=1, form=SIZE),
-    "tail-short": Claim(lambda: tail(long_tail.ALL), after_two, digits=1),
+    "tail-short": Claim(lambda: tail(), after_two, digits=1),
     "tail-wrong": Claim(learnt, between(86, 92), form=WORDS),
-    "tail-all": Claim(lambda: tail(long_tail.ALL), rises, digits=1, form=SIGNED),
-    "tail-two": Claim(lambda: tail(long_tail.ALL), after_two, form=WORDS),
-    "tail-rare": Claim(lambda: tail("tail"), rises, digits=1, form=SIGNED),
-    "tail-just": Claim(lambda: tail("tail"), lambda value: 0 < value.low < 0.3, form=WORDS),
-    "tail-smoothing": Claim(lambda: tail(long_tail.ALL, "label_smoothing", "baseline"), falls, digits=1, form=SIZE),
-    "tail-smoothing-rare": Claim(lambda: tail("tail", "label_smoothing", "baseline"), falls, digits=1, form=SIZE),
-    "tail-plain": Claim(lambda: tail(long_tail.ALL, "maxsup", "baseline"), falls, digits=1, form=SIZE),
+    "tail-all": Claim(lambda: tail(), rises, digits=1, form=SIGNED),
+    "tail-two": Claim(lambda: tail(), after_two, form=WORDS),
+    "tail-rare": Claim(lambda: tail(part="tail"), rises, digits=1, form=SIGNED),
+    "tail-just": Claim(lambda: tail(part="tail"), lambda value: 0 < value.low < 0.3, form=WORDS),
+    "tail-smoothing": Claim(lambda: tail("label_smoothing", "baseline"), falls, digits=1, form=SIZE),
+    "tail-smoothing-rare": Claim(lambda: tail("label_smoothing", "baseline", "tail"), falls, digits=1, form=SIZE),
+    "tail-plain": Claim(lambda: tail("maxsup", "baseline"), falls, digits=1, form=SIZE),
     "tail-back": Claim(taken_back, between(0.33, 0.67), form=WORDS),
-    "tail-seeds": Claim(lambda: exactly(float(tail(long_tail.ALL).n)), between(9.5, 10.5)),
+    "tail-seeds": Claim(lambda: exactly(float(tail().n)), between(9.5, 10.5)),
     "corrupted-apart": Claim(corrupted_apart, lambda value: 0 < value.mean < 4),
 }

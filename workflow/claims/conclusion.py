@@ -17,9 +17,10 @@ from claims import (
     lowest,
     rises,
 )
-from claims.intro import FAR, LADDER, LETTERS, OF_PARK, error_falls, in_a_tail, of
+from claims._maxsup import later, parts, tail
+from claims.intro import FAR, LADDER, LETTERS, OF_PARK, error_falls, of
 from softlab.studies import interventions, laws, records
-from softlab.studies.effects import at_best, averages, effects, over_grid
+from softlab.studies.effects import at_best, averages, effects
 from softlab.studies.intervals import Interval
 
 NEAR = "robust, 0.4/255, PGD-7"  # the attack of Park et al.
@@ -79,10 +80,6 @@ def less_directly() -> Interval:
     return exactly(float(sum(one.high < 0 for one in found)), len(found))
 
 
-def beside_decay(letter: str, method: str) -> Interval:
-    return in_settings(letter, LADDER, method, "weight_decay")[0]
-
-
 def rays(letter: str) -> list[Interval]:
     """How many images in a hundred fewer keep their class along the ray, with each of the three soft labels."""
     return [in_settings(letter, "constant class", method)[0] for method in OF_PARK]
@@ -117,14 +114,9 @@ def pressed() -> Interval:
     return exactly(float(tighter) if tighter + looser == len(found) else float("nan"), len(found))
 
 
-def lasting() -> Interval:
-    """MaxSup less label smoothing with a hundred classes, ten seeds at each of two widths."""
-    return over_grid(records.scales("hundred_again")["quick-confirm"], "accuracy", "maxsup", "label_smoothing")
-
-
-def part() -> Interval:
+def alone() -> Interval:
     """The regularization part alone less label smoothing."""
-    return effects(records.scales("ablation")["quick-fp32"], "accuracy", "label_smoothing")["regularization_only"].shown
+    return parts("regularization_only", "accuracy", "label_smoothing")
 
 
 def at_one_length() -> Interval:
@@ -205,12 +197,12 @@ CLAIMS = {
     "rays-heart": Claim(lambda: min(rays("F"), key=lambda one: one.mean), falls, form=SIZE),
     "pressed": Claim(pressed, lambda value: value.mean == 4, form=WORDS),
     "spread-apart": Claim(spread_apart, lambda value: value.mean == 1, form=WORDS),
-    "lasting": Claim(lasting, is_open, digits=1, form=SIGNED),
-    "lasting-most": Claim(lambda: exactly(lasting().high, lasting().n), between(0, 0.6), digits=1),
-    "part": Claim(part, is_open, digits=1, form=SIGNED),
-    "part-most": Claim(lambda: exactly(part().high, part().n), below(1), digits=1),
-    "tail": Claim(lambda: in_a_tail("maxsup", "label_smoothing"), lambda value: 0 < value.low < 0.6, form=WORDS),
-    "tail-plain": Claim(lambda: highest(in_a_tail(method) for method in TAILED), falls, form=WORDS),
+    "lasting": Claim(later, is_open, digits=1, form=SIGNED),
+    "lasting-most": Claim(lambda: exactly(later().high, later().n), between(0, 0.6), digits=1),
+    "part": Claim(alone, is_open, digits=1, form=SIGNED),
+    "part-most": Claim(lambda: exactly(alone().high, alone().n), below(1), digits=1),
+    "tail": Claim(tail, lambda value: 0 < value.low < 0.6, form=WORDS),
+    "tail-plain": Claim(lambda: highest(tail(method, "baseline") for method in TAILED), falls, form=WORDS),
     "penalty": Claim(at_one_length, rises, form=SIZE),
     "smoothing": Claim(lambda: in_settings("A", LADDER, "label_smoothing")[0], falls, form=SIZE),
     "no-bias": Claim(without_bias, above(99.5), form=WORDS),

@@ -18,7 +18,8 @@ from claims import (
     mean_size,
     rises,
 )
-from softlab.studies import long_tail, prediction, records
+from claims._maxsup import tail
+from softlab.studies import prediction, records
 from softlab.studies.effects import effects
 from softlab.studies.intervals import Interval
 
@@ -53,11 +54,6 @@ def by_heart_gains() -> Interval:
     return exactly(float(sum(found[method].shown.low > 0 for method in OF_PARK)), len(OF_PARK))
 
 
-def in_a_tail(method: str, against: str = "baseline") -> Interval:
-    """What a method changes in accuracy where classes are unequally frequent; tested on equally frequent ones."""
-    return long_tail.change(long_tail.recorded("quick-fp32"), long_tail.ALL, method, against)
-
-
 CLAIMS = {
     "most": Claim(lambda: min(of("mean confidence"), key=lambda one: one.mean), falls, form=SIZE),
     "typical": Claim(lambda: mean_size(of("accuracy")), lambda value: value.mean < 1.5, form=WORDS),
@@ -75,6 +71,8 @@ CLAIMS = {
     "maxsup": Claim(
         lambda: least_open(in_settings(LETTERS, "accuracy", "maxsup", "label_smoothing")), is_open, form=WORDS
     ),
-    "tail": Claim(lambda: in_a_tail("maxsup", "label_smoothing"), lambda value: 0 < value.low < 0.6, form=WORDS),
-    "tail-plain": Claim(lambda: highest(map(in_a_tail, ("label_smoothing", "maxsup"))), falls, form=WORDS),
+    "tail": Claim(tail, lambda value: 0 < value.low < 0.6, form=WORDS),
+    "tail-plain": Claim(
+        lambda: highest(tail(method, "baseline") for method in ("label_smoothing", "maxsup")), falls, form=WORDS
+    ),
 }

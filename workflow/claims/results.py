@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from claims import SIGNED, WORDS, Claim, exactly, falls, in_settings, is_open, least_open, rises
+from claims import SIGNED, WORDS, Claim, exactly, falls, highest, in_settings, is_open, least_open, rises
 from claims.intro import FAR, LADDER, LETTERS, SOFT, of
 from softlab.studies import laws, records
 from softlab.studies.effects import at_best, effects
@@ -31,7 +31,7 @@ def both_shrink() -> Interval:
     """What comes nearest to leaving margin or slope as large as it was, of soft labels where both are on record."""
     tables = [records.scales()[profile] for profile in MOVED]
     found = [effects(table, quantity)[m] for table in tables for quantity in ("log margin", "log slope") for m in SOFT]
-    return max((one.shown for one in found), key=lambda one: one.high)
+    return highest(one.shown for one in found)
 
 
 def dependable() -> Interval:
@@ -46,7 +46,8 @@ def dependable() -> Interval:
 
 def best_few(quantity: str, methods: Iterable[str] = SOFT) -> list[Interval]:
     """At A and the best of three strengths."""
-    return [effects(at_best(records.scales("many")["quick-confirm"]), quantity)[method].shown for method in methods]
+    found = effects(at_best(records.scales("many")["quick-confirm"]), quantity)
+    return [found[method].shown for method in methods]
 
 
 def best_many(method: str, quantity: str = LADDER) -> Interval:
@@ -55,18 +56,16 @@ def best_many(method: str, quantity: str = LADDER) -> Interval:
 
 
 CLAIMS = {
-    "sure": Claim(lambda: max(of("mean confidence"), key=lambda one: one.high), falls, form=WORDS),
+    "sure": Claim(lambda: highest(of("mean confidence")), falls, form=WORDS),
     "both-ways": Claim(both_ways, lambda value: value.mean == value.n, form=WORDS),
     "shrink": Claim(both_shrink, falls, form=WORDS),
     "dependable": Claim(dependable, lambda value: value.mean == len(DEPENDABLE), form=WORDS),
-    "best-few": Claim(
-        lambda: max([*best_few("gap"), *best_few("log logit scale")], key=lambda one: one.high), falls, form=WORDS
-    ),
+    "best-few": Claim(lambda: highest([*best_few("gap"), *best_few("log logit scale")]), falls, form=WORDS),
     "best-cutmix": Claim(lambda: best_many("cutmix"), rises, form=SIGNED),
     "best-maxsup": Claim(lambda: best_many("maxsup"), rises, form=SIGNED),
     "best-open": Claim(lambda: least_open(map(best_many, ("label_smoothing", "mixup"))), is_open, form=WORDS),
     "best-scale": Claim(
-        lambda: max((best_many(method, "log logit scale") for method in SOFT), key=lambda one: one.high),
+        lambda: highest(best_many(method, "log logit scale") for method in SOFT),
         falls,
         form=WORDS,
     ),

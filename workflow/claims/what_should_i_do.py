@@ -24,9 +24,9 @@ from claims import (
     lowest,
     rises,
 )
-from claims.intro import in_a_tail
+from claims._maxsup import later, tail
 from softlab.studies import combining, prediction, records, seconds, unknown_classes
-from softlab.studies.effects import averages, effects, over_grid
+from softlab.studies.effects import averages, effects
 from softlab.studies.intervals import Interval, t_interval
 from softlab.studies.robustness import cells_of
 from softlab.studies.scales import effects_by_setting
@@ -187,10 +187,6 @@ def decay_by_heart() -> Interval:
     return min((accuracy, attacked, saved), key=lambda one: one.low / one.half_width)
 
 
-def maxsup() -> Interval:
-    return over_grid(records.scales("hundred_again")[A], "accuracy", "maxsup", "label_smoothing")
-
-
 @functools.cache
 def longest() -> Interval:
     """Label smoothing's AURC after the longest training on 1,000 images."""
@@ -347,8 +343,8 @@ CLAIMS = {
     "time-penalty": Claim(lambda: time_of("gradient penalty"), above(1.5), digits=1),
     "time-attacked": Claim(lambda: time_of("adversarial training"), above(3), digits=1),
     "time-noise": Claim(lambda: time_of("noise"), lambda one: one.mean < 1.3, form=WORDS),
-    "maxsup": Claim(maxsup, is_open, digits=1, form=SPREAD),
-    "maxsup-tail": Claim(lambda: in_a_tail("maxsup", "label_smoothing"), lambda one: 0 < one.low < 0.6, form=WORDS),
+    "maxsup": Claim(later, is_open, digits=1, form=SPREAD),
+    "maxsup-tail": Claim(tail, lambda one: 0 < one.low < 0.6, form=WORDS),
     "decay": Claim(lambda: core("accuracy", "weight_decay"), rises, digits=1, form=SPREAD),
     "decay-loss": Claim(lambda: core("NLL at T", "weight_decay"), falls, digits=3, form=SPREAD),
     "decay-attack": Claim(lambda: core(LADDER, "weight_decay"), rises, form=SPREAD),

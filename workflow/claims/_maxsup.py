@@ -1,0 +1,31 @@
+"""MaxSup beside label smoothing where training errors last: what several pages speak of. No page of this name."""
+
+import functools
+
+import pandas
+
+from softlab.studies import long_tail, records
+from softlab.studies.effects import effects, over_grid
+from softlab.studies.intervals import Interval
+
+
+@functools.cache
+def later() -> Interval:
+    """MaxSup less label smoothing with a hundred classes: ten later seeds at each of two widths."""
+    return over_grid(records.scales("hundred_again")["quick-confirm"], "accuracy", "maxsup", "label_smoothing")
+
+
+def parts(method: str, quantity: str, against: str, study: str = "ablation") -> Interval:
+    """A part of label smoothing's term alone, MaxSup, or both parts, less another of these."""
+    return effects(records.scales(study)["quick-fp32"], quantity, against)[method].shown
+
+
+@functools.cache
+def rare() -> pandas.DataFrame:
+    """The record of the long tail, with the accuracy of frequent and of rare classes."""
+    return long_tail.recorded("quick-fp32")
+
+
+def tail(method: str = "maxsup", against: str = "label_smoothing", part: str = long_tail.ALL) -> Interval:
+    """What a method changes in accuracy where classes are unequally frequent; tested on equally frequent ones."""
+    return long_tail.change(rare(), part, method, against)
