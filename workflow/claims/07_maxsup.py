@@ -24,7 +24,7 @@ from claims import (
 from claims._maxsup import later, parts, rare, tail
 from softlab.studies import records
 from softlab.studies.effects import averages, effects
-from softlab.studies.intervals import Interval
+from softlab.studies.intervals import Interval, t_interval
 from softlab.studies.scales import effects_by_setting
 
 LETTERS = "ABCDEF"
@@ -80,6 +80,22 @@ def grown(width: int) -> Interval:
 def amplified() -> Interval:
     """Error amplification as a share of label smoothing's term on its training images, in percent."""
     return averages(hundred("hundred", 4), "amplification, train")["label_smoothing"].scaled(100)
+
+
+def amplified_in_training(profile: str) -> Interval:
+    """That share as a mean over all passes of training, in percent: trapezoids between the snapshots on record."""
+    table = records.snapshots("core")[profile].query("method == 'label_smoothing'").sort_values("epoch")
+    means = []
+    for _, rows in table.groupby("seed"):
+        area = np.trapezoid(rows["amplification, train"], rows["epoch"])
+        means.append(100 * area / rows["epoch"].max())
+    return t_interval(np.array(means)).of(table, "error amplification on training images, mean over passes")
+
+
+def share_at(epoch: int) -> Interval:
+    """That share in setting A after so many passes, from 0 to 1."""
+    table = records.snapshots("core")["quick-fp32"].query(f"epoch == {epoch}")
+    return averages(table, "amplification, train")["label_smoothing"]
 
 
 @functools.cache
@@ -154,6 +170,9 @@ CLAIMS = {
     "later-least": Claim(lambda: exactly(later().low, later().n), below(0), digits=1),
     "later-most-again": Claim(lambda: exactly(later().high, later().n), above(0), digits=1, form=SIGNED),
     "share": Claim(amplified, below(1), digits=1),
+    "share-start": Claim(lambda: share_at(0), between(0.45, 0.55), form=WORDS),
+    "share-passes": Claim(lambda: amplified_in_training("quick-fp32"), below(2), digits=1),
+    "share-colour": Claim(lambda: amplified_in_training("cifar10-papers"), below(5), digits=1),
     "wrong-less": Claim(lambda: core("confidence when wrong", letter="E"), falls, form=SIZE),
     "wrong-maxsup": Claim(lambda: beside("E", "confidence when wrong"), falls, digits=1, form=SIZE),
     "colour-gap": Claim(lambda: beside("E", "gap"), falls, digits=1, form=SIZE),
