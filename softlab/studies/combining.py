@@ -1,6 +1,6 @@
 """Label smoothing with Mixup, CutMix or either: what each adds, and whether effects add (study `combined`).
 
-recipes = cells(records.scales("combined")["quick-fp32"])
+recipes = recorded("quick-fp32")
 added(recipes, "accuracy", "either")     # what smoothing adds to a mixture: both less the mixture alone
 interaction(recipes, "accuracy", "either")  # that, less what smoothing adds to plain training
 """
@@ -10,12 +10,31 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas
 
+from softlab.studies import records
 from softlab.studies.effects import combined
 from softlab.studies.intervals import Interval
 
 MIXTURES = {0.0: "mixup", 0.5: "either", 1.0: "cutmix"}  # how often it is CutMix's turn
 ALONE = "none"
 Cells = Mapping[tuple[str, bool], pandas.DataFrame]
+
+
+def recorded(profile: str) -> Cells:
+    """The recipes on record at a profile: {} if none are.
+
+    Where study `combined` has mixtures only, the cells without one are the core's networks: plain and smoothed.
+    """
+    table = records.scales("combined").get(profile)
+    if table is None:
+        return {}
+    if not table["cutmix"].isna().any():
+        core = records.scales("core")[profile].query("method in ['baseline', 'label_smoothing']")
+        usual = table["alpha"].max()
+        alone = core.assign(cutmix=np.nan, alpha=np.where(core["method"] == "baseline", 0.0, usual))
+        attributes = table.attrs
+        table = pandas.concat([alone, table], ignore_index=True)
+        table.attrs = attributes
+    return cells(table)
 
 
 def cells(table: pandas.DataFrame) -> dict[tuple[str, bool], pandas.DataFrame]:

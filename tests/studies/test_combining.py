@@ -68,3 +68,19 @@ def test_intervals_are_over_seeds_and_images_where_outcomes_are_at_hand():
     whole["accuracy"] = [images["right"].mean() for images in whole["images"]]
     found = combining.added(combining.cells(whole), "accuracy", "either")
     assert found.degrees is not None
+
+
+def test_without_cells_of_their_own_plain_and_smoothed_are_the_core_s(monkeypatch):
+    whole = table(adding)
+    mixed = whole[whole["cutmix"] == 0.5].assign(method="mixup_or_cutmix")
+    alone = whole[whole["cutmix"].isna()].drop(columns=["alpha", "cutmix"])
+    smoothed = whole["alpha"][alone.index] > 0
+    core = alone.assign(method=["label_smoothing" if smooth else "baseline" for smooth in smoothed])
+    other = core.query("method == 'baseline'").assign(method="maxsup", accuracy=0.0)
+    tables = {"combined": {"small": mixed}, "core": {"small": pandas.concat([core, other])}}
+    monkeypatch.setattr(combining.records, "scales", tables.__getitem__)
+    recipes = combining.recorded("small")
+    assert set(recipes) == set(itertools.product(("none", "either"), (True, False)))
+    assert combining.interaction(recipes, "accuracy", "either").mean == pytest.approx(0)
+    assert combining.added(recipes, "accuracy", "none").mean == pytest.approx(-1)
+    assert combining.recorded("elsewhere") == {}

@@ -39,13 +39,13 @@ UNKNOWN = unknown_classes.HELD_OUT
 
 
 @functools.cache
-def recipes() -> combining.Cells:
-    return combining.cells(records.scales("combined")[HERE])
+def recipes(profile: str = HERE) -> combining.Cells:
+    return combining.recorded(profile)
 
 
 @functools.cache
-def added(quantity: str, mixture: str) -> Interval:
-    return combining.added(recipes(), quantity, mixture)
+def added(quantity: str, mixture: str, profile: str = HERE) -> Interval:
+    return combining.added(recipes(profile), quantity, mixture)
 
 
 @functools.cache
