@@ -25,6 +25,7 @@ from claims import (
     rises,
 )
 from claims._maxsup import later, tail
+from softlab.profile import load_profile
 from softlab.studies import combining, prediction, records, seconds, unknown_classes
 from softlab.studies.effects import averages, effects
 from softlab.studies.intervals import Interval, t_interval
@@ -176,6 +177,19 @@ def noise(quantity: str = LADDER) -> Interval:
 @functools.cache
 def time_of(name: str) -> Interval:
     return seconds.times_plain(seconds.recorded(HERE), name)
+
+
+@functools.cache
+def seconds_a_network() -> Interval:
+    """Seconds of one processor core in which plain training makes a network of this setting, over rounds."""
+    table = seconds.recorded(HERE).query("name == 'plain'")
+    return t_interval(load_profile(HERE).experiment.epochs * table["seconds"].to_numpy())
+
+
+def minutes_of_recipes() -> Interval:
+    """Minutes of one core for all networks of study combined, if each takes as long as plain training."""
+    networks = len(records.scales("combined")[HERE])
+    return exactly(networks * seconds_a_network().mean / 60, networks)
 
 
 @functools.cache
@@ -350,6 +364,8 @@ CLAIMS = {
     "decay-attack": Claim(lambda: core(LADDER, "weight_decay"), rises, form=SPREAD),
     "decay-colour": Claim(decay_by_heart, rises, form=WORDS),
     "decay-mobile": Claim(lambda: core(LADDER, "weight_decay", "mobilenet-confirm"), falls, form=WORDS),
+    "seconds-network": Claim(seconds_a_network, between(5, 60)),
+    "minutes-recipes": Claim(minutes_of_recipes, between(38, 53), form=WORDS),
     **recipe_cells(),
     **noisy_cells(),
     **unknown_cells(),
