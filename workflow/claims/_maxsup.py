@@ -4,8 +4,9 @@ import functools
 
 import pandas
 
+from claims import highest
 from softlab.studies import long_tail, records
-from softlab.studies.effects import effects, over_grid
+from softlab.studies.effects import averages, effects, over_grid
 from softlab.studies.intervals import Interval
 
 
@@ -18,6 +19,22 @@ def later() -> Interval:
 def parts(method: str, quantity: str, against: str, study: str = "ablation") -> Interval:
     """A part of label smoothing's term alone, MaxSup, or both parts, less another of these."""
     return effects(records.scales(study)["quick-fp32"], quantity, against)[method].shown
+
+
+@functools.cache
+def error_alone_strong() -> Interval:
+    """The error part alone at a strength of 1, less cross-entropy with the same seeds: accuracy in points."""
+    strong = records.scales("ablation_strong")["quick-fp32"].query("method == 'amplification_only'")
+    plain = records.scales("ablation")["quick-fp32"].query("method == 'baseline'")
+    return effects(strong, "accuracy", plain)["amplification_only"].shown
+
+
+@functools.cache
+def others_strong() -> Interval:
+    """At a strength of 1, the accuracy of the regularization part alone or of MaxSup, in percent: the higher one."""
+    table = records.scales("ablation_strong")["quick-fp32"]
+    found = averages(table, "accuracy")
+    return highest(found[method].scaled(100) for method in ("regularization_only", "maxsup"))
 
 
 @functools.cache
