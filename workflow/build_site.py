@@ -114,27 +114,40 @@ def add_sweeps(site: Path, build: Path, names: list[str]) -> None:
     (site / "_toc.yml").write_text(yaml.safe_dump(contents, sort_keys=False))
 
 
+COVER = r"```\{figure\} _static/cover\.png\n(?P<options>:alt: .*)(?P<rest>(?s:.*?))```"
+EXPLORABLE = r'<figure class="explorable" data-name="cones">(?s:.*?)<script type="application/json">(.*?)</script>'
+
+
 def add_cover(site: Path, build: Path) -> None:
     """The picture on the cover: what the cell tagged `cover` draws. Without it, a cover without a picture.
 
-    What the cell prints ends the picture's alternative text: what is to be seen depends on the build.
+    What the cell prints ends the picture's alternative text: what is to be seen depends on the build. It is moved by
+    the numbers of chapter 2's explorable (`planes` in book/laboratory/explorables.js draws them).
     """
+    if not (page := site / "book" / "intro.ipynb").exists():
+        return
     cells = [cell for path in (build / "notebooks").glob("*.ipynb") for cell in nbformat.read(path, as_version=4).cells]
     drawn = [cell.outputs for cell in cells if "cover" in cell.metadata.get("tags", [])]
     pictures = [one.data["image/png"] for outputs in drawn for one in outputs if "image/png" in one.get("data", {})]
-    if not (page := site / "book" / "intro.ipynb").exists():
-        return
-    cover = nbformat.read(page, as_version=4)
     told = " ".join("".join(one.get("text", "") for outputs in drawn for one in outputs).split())
+    shown = [one.get("data", {}).get("text/html", "") for cell in cells for one in cell.get("outputs", [])]
+    numbers = re.findall(EXPLORABLE, "\n".join(shown))
+    cover = nbformat.read(page, as_version=4)
     if pictures:
         (site / "book" / "_static" / "cover.png").write_bytes(base64.b64decode(pictures[0]))
     for cell in cover.cells:
         if pictures:
-            alternative = r"(```\{figure\} _static/cover\.png\n:alt: .*)"
-            cell.source = re.sub(alternative, lambda found: f"{found[1]} {told}".rstrip(), cell.source)
+            cell.source = re.sub(COVER, lambda found: cover_figure(found, told, numbers), cell.source)
         else:
-            cell.source = re.sub(r"(?s)```\{figure\} _static/cover\.png.*?```\n*", "", cell.source)
+            cell.source = re.sub(rf"{COVER}\n*", "", cell.source)
     nbformat.write(cover, page)
+
+
+def cover_figure(found: re.Match, told: str, numbers: list[str]) -> str:
+    """The cover's figure in Markdown, as COVER found it, with what is told of it and what moves it."""
+    options = [f"{found['options']} {told}".rstrip(), f":figclass: {'explorable ' if numbers else ''}cover"]
+    moves = [f'\n<script type="application/json" data-name="planes">{one}</script>\n' for one in numbers[:1]]
+    return "".join(["```{figure} _static/cover.png\n", "\n".join(options), found["rest"], *moves, "```"])
 
 
 def without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

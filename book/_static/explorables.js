@@ -1,5 +1,6 @@
 /* Where softlab.notebook.widgets.explorable has left <figure class="explorable" data-name="NAME"> with a still picture, and its
    numbers beside it as JSON, controls, a live picture and the result in words take the still picture's place.
+   The cover's figure comes from Markdown, which has no place for NAME: there it is with the numbers.
    The laboratory has the code that draws: it is loaded by the pages that need it (from disk, only scripts can be). */
 (() => {
   "use strict";
@@ -18,7 +19,7 @@
     const texts = [];
     const form = html("form");
     const [stage, told] = [html("div", { class: "stage" }), html("p", { class: "told", role: "status" })];
-    figure.querySelector("img").replaceWith(form, stage, told);
+    figure.querySelector("a:has(> img), img").replaceWith(form, stage, told);
 
     function add(control, label, ...parts) {
       control.id = `explorable-${figure.dataset.name}-${form.children.length}`;
@@ -74,7 +75,7 @@
       told.textContent = said;
       texts.forEach((show) => show());
     }
-    form.append(html("button", { type: "reset" }, "Back to the start"));
+    if (form.children.length > 1) form.append(html("button", { type: "reset" }, "Back to the start"));
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", (event) => refresh(event.target));
     form.addEventListener("reset", () => setTimeout(() => refresh(form)));
@@ -89,7 +90,9 @@
     const laboratory = makeLaboratory();
     const { pictures } = makeExplorables(laboratory);
     for (const figure of figures) {
-      const data = JSON.parse(figure.querySelector("script").textContent);
+      const numbers = figure.querySelector("script");
+      const data = JSON.parse(numbers.textContent);
+      figure.dataset.name ??= numbers.dataset.name;
       open(figure, pictures[figure.dataset.name], data, makeViews(laboratory, data.classes));
     }
   });

@@ -38,6 +38,11 @@ function makeExplorables(laboratory) {
 
   const signed = (value, digits = 1) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
   const plain = (value, digits = 1) => value.toFixed(digits).replace("-", "−");
+  /* The largest of …, 1, 2, 5, 10, … that is not above a value. */
+  const roundBelow = (value) => {
+    const power = 10 ** Math.floor(Math.log10(value));
+    return power * [5, 2, 1].find((digit) => digit * power <= value);
+  };
   const clamp = (value, most) => Math.min(most, Math.max(-most, value));
 
   // The gap law, chapter 5 --------------------------------------------------------------------------------------------
@@ -146,15 +151,60 @@ function makeExplorables(laboratory) {
     };
   }
 
+  // Two features ------------------------------------------------------------------------------------------------------
+
+  const size = (rows) => Math.max(...rows.flat().map(Math.abs));
+
+  /* A cross at the origin of a square, and a star at the nearest thing to an apex. */
+  function originAndApex(place, apex, { svg, word }) {
+    const [x, y] = place([0, 0]);
+    return [svg("path", { d: `M${x - 6} ${y}h12M${x} ${y - 6}v12`, class: "cross" }),
+      word(...place(apex), "★", { "text-anchor": "middle", dy: 6, "font-size": 18, class: "halo" })];
+  }
+
+  // Both networks at once, on the cover -------------------------------------------------------------------------------
+
+  /* The data are those of `cones`, whose second network is plainly trained: here it comes first. Axes stay as they are
+     after the last epoch. */
+  function planes({ labels, networks: named }, ui, views) {
+    const { word, chart, square, drawRegions, drawDots, drawContours, closed } = views;
+    const [LEFT, RIGHT, EDGE, GAP] = [28, 2, 18, 12]; // EDGE: above and below a plane; GAP: between the two pictures
+    const networks = Object.entries(named).reverse();
+    const epochs = networks[0][1].map(([epoch]) => epoch);
+    const last = epochs.length - 1;
+    const time = ui.slider("epoch", [last, 0, last, 1], (place) => epochs[place]);
+    return () => {
+      const width = (ui.width(1000) - GAP) / 2;
+      const side = width - LEFT - RIGHT;
+      const seen = networks.map(([name, states]) => {
+        const [, rows, bias, features] = states[time.value];
+        const reach = 1.15 * size(states[last][3]);
+        const bounded = laboratory.bounded(rows, bias);
+        const tick = roundBelow(0.8 * reach);
+        const axis = { from: -reach, to: reach, ticks: [-tick, 0, tick], label: "" };
+        const { box } = chart(`${name}: the plane of two features`, [width, side + 2 * EDGE],
+          [LEFT, RIGHT, EDGE, EDGE], axis, axis);
+        const part = square(reach, LEFT, EDGE, side);
+        drawRegions(part, rows, bias, reach, (label) => (bounded[label] ? 0.6 : 0.35), false);
+        drawContours(part, rows, bias, reach, [0.5, 0.9, 0.99]);
+        drawDots(part, features, labels, Math.max(1.6, side / 110));
+        part.inside.append(...originAndApex(part.place, nearestApex(rows, bias), views));
+        box.append(part.inside, word(LEFT + side / 2, EDGE - 6, name, { "text-anchor": "middle" }));
+        return { box, said: `${name}: ${closed(bounded)}` };
+      });
+      const said = [`Epoch ${epochs[time.value]}.`, ...seen.map((one) => one.said)].join(" ");
+      return { pictures: seen.map(({ box }) => box), said };
+    };
+  }
+
   // Cones of two features, chapter 2 ----------------------------------------------------------------------------------
 
   /* networks: name -> its states, [epoch, weight (K rows of 2), bias, features] each; labels: of the features'
      images. */
   function cones({ classes, labels, networks: named }, ui, views) {
-    const { word, circle, svg, wholePlane, hullOfRows, closed, rounded } = views;
+    const { circle, wholePlane, hullOfRows, closed, rounded } = views;
     const [names, networks] = [Object.keys(named), Object.values(named)];
     const last = networks[0].length - 1;
-    const size = (rows) => Math.max(...rows.flat().map(Math.abs));
     const longest = Math.ceil(1.2 * Math.max(...networks.map((states) => size(states[last][1]))));
     const which = ui.choice("network", names);
     const time = ui.slider("epoch", [last, 0, last, 1], (place) => networks[0][place][0]);
@@ -181,9 +231,7 @@ function makeExplorables(laboratory) {
       const reach = 1.15 * size(features) * 2 ** zoom.value;
       const { box, inside, place } = wholePlane({ rows, bias }, features, labels, reach, bounded);
       const apex = nearestApex(rows, bias);
-      const [x, y] = place([0, 0]);
-      inside.append(svg("path", { d: `M${x - 6} ${y}h12M${x} ${y - 6}v12`, class: "cross" }),
-        word(...place(apex), "★", { "text-anchor": "middle", dy: 6, "font-size": 18, class: "halo" }));
+      inside.append(...originAndApex(place, apex, views));
       const hull = hullOfRows(rows, most(), bounded);
       rows.forEach((row, place) => hull.box.append(circle(hull.place(row), 15,
         { class: `handle${String(place) === label.value ? "" : " other"}`, "data-hold": place })));
@@ -352,8 +400,8 @@ function makeExplorables(laboratory) {
     };
   }
 
-  const pictures = { "gap-law": gapLaw, "reliability": reliability, "cones": cones, "maxsup-field": maxsupField,
-    "slope-plane": slopePlane };
+  const pictures = { "gap-law": gapLaw, "reliability": reliability, "cones": cones, "planes": planes,
+    "maxsup-field": maxsupField, "slope-plane": slopePlane };
   return { law, forcesOn, calibrationOf, nearestApex, pictures };
 }
 

@@ -2,7 +2,7 @@
    an element, or {picture, told}: the picture and what is to be seen in it, in words. */
 function makeViews(laboratory, classes) {
   "use strict";
-  const { largest, dot, length } = laboratory;
+  const { largest, softmax, dot, length } = laboratory;
   // matplotlib's tab10, as in the book's planes
   const CLASS_COLORS = "1f77b4 ff7f0e 2ca02c d62728 9467bd 8c564b e377c2 7f7f7f bcbd22 17becf".split(" ")
     .map((one) => `#${one}`);
@@ -85,6 +85,54 @@ function makeViews(laboratory, classes) {
       const middle = sides.map((side) => side.reduce((a, b) => a + b) / side.length);
       inside.append(word(...middle, classes[label], { "text-anchor": "middle", class: "halo" }));
     });
+  }
+
+  /* A dot for each image in a square. */
+  function drawDots({ inside, place }, points, labels, radius) {
+    inside.append(...points.map((one, index) => {
+      const point = circle(place(one), radius, { fill: CLASS_COLORS[labels[index]] });
+      point.append(svg("title", {}, classes[labels[index]])); // for those who do not tell the colours apart
+      return point;
+    }));
+  }
+
+  const CELLS = 48; // along a side of the square
+  const TINY = 1e-9; // keeps odds finite
+
+  /* Contours of the confidence, the largest probability, in a square; levels: from a half on. Cells of a grid are cut
+     into two triangles each, in which a class's log-odds are taken to be linear: they nearly are. A class that crosses
+     a level in a triangle leads at one of its corners. */
+  function drawContours({ inside, place }, rows, bias, reach, levels) {
+    const steps = [...Array(CELLS + 1).keys()];
+    const at = (step) => reach * ((2 * step) / CELLS - 1);
+    const corner = (point) => {
+      const shares = softmax(rows.map((row, label) => dot(row, point) + bias[label]));
+      const odds = Array.from(shares, (share) => Math.log((share + TINY) / (1 - share + TINY)));
+      return { place: place(point), odds, leader: largest(shares) };
+    };
+    const grid = steps.map((up) => steps.map((across) => corner([at(across), at(up)])));
+    const inner = steps.slice(1);
+    const triangles = inner.flatMap((up) => inner.flatMap((across) => {
+      const [first, second] = [grid[up - 1][across - 1], grid[up][across]];
+      return [[first, grid[up - 1][across], second], [first, grid[up][across - 1], second]];
+    }));
+    const segment = ([a, b, c], label, level) => [[a, b], [b, c], [a, c]]
+      .filter(([from, to]) => from.odds[label] < level !== to.odds[label] < level)
+      .map(([from, to]) => {
+        const share = (level - from.odds[label]) / (to.odds[label] - from.odds[label]);
+        return from.place.map((value, axis) => (value + share * (to.place[axis] - value)).toFixed(1));
+      });
+    const crossed = ([a, b, c], label, level) => {
+      const below = a.odds[label] < level;
+      return below !== b.odds[label] < level || below !== c.odds[label] < level;
+    };
+    const leaders = triangles.map((triangle) => [...new Set(triangle.map(({ leader }) => leader))]);
+    for (const level of levels.map((share) => Math.log(share / (1 - share)))) {
+      const d = triangles.flatMap((triangle, index) => leaders[index]
+        .filter((label) => crossed(triangle, label, level))
+        .map((label) => `M${segment(triangle, label, level).join("L")}`)).join("");
+      inside.append(svg("path", { d, class: "contour" }));
+    }
   }
 
   // Views -------------------------------------------------------------------------------------------------------------
@@ -213,11 +261,7 @@ function makeViews(laboratory, classes) {
   function wholePlane({ rows, bias }, points, labels, reach, bounded) {
     const part = square(reach, 0, 0, 400);
     drawRegions(part, rows, bias, reach, (label) => (bounded[label] ? 0.8 : 0.25));
-    part.inside.append(...points.map((one, index) => {
-      const point = circle(part.place(one), 3.5, { fill: CLASS_COLORS[labels[index]] });
-      point.append(svg("title", {}, classes[labels[index]])); // for those who do not tell the colours apart
-      return point;
-    }));
+    drawDots(part, points, labels, 3.5);
     const box = picture("the plane of two features", 400, 400);
     box.append(part.inside);
     return { box, ...part };
@@ -253,6 +297,6 @@ function makeViews(laboratory, classes) {
     return names.length ? `Bounded, and filled: ${listed(names)}.` : "No class is bounded.";
   };
 
-  return { html, svg, key, listed, rounded, colorOf, mark, line, word, circle, picture, chart, square, drawRegions, fall,
-    strip, ray, plane, two, wholePlane, hullOfRows, closed };
+  return { html, svg, key, listed, rounded, colorOf, mark, line, word, circle, picture, chart, square, drawRegions,
+    drawDots, drawContours, fall, strip, ray, plane, two, wholePlane, hullOfRows, closed };
 }

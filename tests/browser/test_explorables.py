@@ -16,6 +16,7 @@ CHAPTERS = {
     "gap-law": "notebooks/05_calibration.html",
     "reliability": "notebooks/05_calibration.html",
     "cones": "notebooks/02_cones.html",
+    "planes": "book/intro.html",
     "maxsup-field": "notebooks/07_maxsup.html",
     "slope-plane": "notebooks/06_robustness.html",
 }
@@ -132,6 +133,41 @@ def test_cones(tab, home):
         assert (one.asked_elsewhere, one.complaints) == ([], [])
 
 
+def test_the_cover(tab, home):
+    with tab(home) as one:
+        planes = Explorable(one, "planes")
+        names = [*planes.data["networks"]][::-1]
+        time = planes.control("epoch")
+        drawn = planes.figure.locator(".stage svg.chart")
+        assert drawn.count() == 2
+        last = drawn.evaluate_all("svgs => svgs.map(svg => svg.outerHTML)")
+        time.focus()
+        for place in (-2, -3):
+            one.page.keyboard.press("ArrowLeft")
+            for name in names:
+                epoch, weight, bias, _ = planes.data["networks"][name][place]
+                assert planes.told().startswith(f"Epoch {epoch}.")
+                bounded = geometry.bounded_regions(torch.tensor(weight), torch.tensor(bias)).tolist()
+                said = re.search(rf"{name}: (?:Bounded, and filled: ([^.]*)\.|No class is bounded\.)", planes.told())
+                filled = re.split(", | and ", said[1]) if said[1] else []
+                assert filled == [label for label, shut in zip(planes.data["classes"], bounded, strict=True) if shut]
+            assert time.get_attribute("aria-valuetext") == str(epoch)
+        moved = drawn.evaluate_all("svgs => svgs.map(svg => svg.outerHTML)")
+        assert all(old != new for old, new in zip(last, moved, strict=True))
+        assert (one.asked_elsewhere, one.complaints) == ([], [])
+
+
+@pytest.mark.parametrize("device", [{}, PHONE], ids=["desk", "phone"])
+def test_the_cover_stays_where_it_is_as_its_slider_comes(tab, device):
+    """The text below the picture, before the script has come and after."""
+    with tab(**device) as one:
+        one.page.context.route("**/laboratory/*.js", lambda route: route.abort())
+        still = one.open(CHAPTERS["planes"]).locator("figure.cover figcaption").bounding_box()
+    with tab(**device) as one:
+        live = Explorable(one, "planes").figure.locator("figcaption").bounding_box()
+    assert live["y"] == pytest.approx(still["y"], abs=2)
+
+
 def test_maxsups_field(tab, home):
     with tab(home) as one:
         field = Explorable(one, "maxsup-field")
@@ -205,7 +241,7 @@ def test_a_mouse_drags_what_a_slider_moves(tab):
         assert "A leads, rightly" in field.told()
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
+@pytest.mark.parametrize("name", [name for name in CHAPTERS if name != "planes"])  # one slider, with nothing to reset
 def test_everything_goes_by_keyboard(tab, name):
     with tab() as one:
         made = Explorable(one, name)
@@ -285,12 +321,21 @@ def test_on_paper_there_is_the_picture_and_what_it_says(tab):
 
 def test_without_javascript_there_is_a_still_picture_and_a_sentence(tab):
     with tab(java_script_enabled=False) as one:
-        for name, chapter in CHAPTERS.items():
-            one.page.goto(f"{one.home}/{chapter}")
+        for name in [name for name in CHAPTERS if name != "planes"]:
+            one.page.goto(f"{one.home}/{CHAPTERS[name]}")
             figure = one.page.locator(f'figure.explorable[data-name="{name}"]')
             assert figure.locator("img").is_visible()
             assert len(figure.locator("img").get_attribute("alt")) > 40
             assert "With JavaScript, this picture can be moved." in figure.inner_text()
+
+
+def test_without_javascript_the_cover_has_its_still_picture_and_speaks_of_no_slider(tab):
+    with tab(java_script_enabled=False) as one:
+        one.page.goto(f"{one.home}/{CHAPTERS['planes']}")
+        figure = one.page.locator("figure.cover")
+        assert figure.locator("img").is_visible()
+        assert len(figure.locator("img").get_attribute("alt")) > 40
+        assert "slider" not in figure.inner_text()
 
 
 def test_their_numbers_are_small(tab, report):

@@ -71,6 +71,40 @@ def test_a_build_without_its_picture_has_a_cover_without_one(tmp_path, after):
     assert cell.source.split() == f"# Title {after}".split()
 
 
+@pytest.mark.parametrize("movable", [True, False])
+def test_the_cover_is_moved_by_the_numbers_of_the_chapters_explorable(tmp_path, movable):
+    pages = tmp_path / "site" / "book"
+    (pages / "_static").mkdir(parents=True)
+    executed = tmp_path / "build" / "notebooks"
+    executed.mkdir(parents=True)
+    numbers = '{"classes": ["coat"], "labels": [0], "networks": {"baseline": []}}'
+    page = f'<figure class="explorable" data-name="cones"><img>\n<script type="application/json">{numbers}</script>'
+    drawn = [
+        nbformat.v4.new_output("display_data", {"image/png": "UE5H"}),
+        nbformat.v4.new_output("stream", text="None is closed.\n"),
+    ]
+    explorable = [nbformat.v4.new_output("display_data", {"text/html": page})] if movable else []
+    cells = [
+        nbformat.v4.new_code_cell(outputs=explorable),
+        nbformat.v4.new_code_cell(outputs=drawn, metadata={"tags": ["cover"]}),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), executed / "02_cones.ipynb")
+    cover = nbformat.read(ROOT / "book" / "intro.ipynb", as_version=4)
+    before = {cell.id: cell.source for cell in cover.cells}
+    nbformat.write(cover, pages / "intro.ipynb")
+    build_site.add_cover(tmp_path / "site", tmp_path / "build")
+    after = {cell.id: cell.source for cell in nbformat.read(pages / "intro.ipynb", as_version=4).cells}
+    assert (pages / "_static" / "cover.png").read_bytes() == b"PNG"
+    assert [name for name in before if before[name] != after[name]] == ["regions"]
+    options, caption, *moves = after["regions"].split("\n\n")
+    assert "smoothing. None is closed." in options
+    assert f":figclass: {'explorable ' if movable else ''}cover" in options.splitlines()
+    assert "{.moving}" in caption
+    script = f'<script type="application/json" data-name="planes">{numbers}</script>\n```'
+    assert (moves == [script]) is movable
+    assert after["regions"].endswith("```")
+
+
 @pytest.mark.slow
 def test_no_page_asks_another_host_for_anything(book):
     for path in (book.folder / "_build" / "html").rglob("*.html"):
