@@ -208,7 +208,7 @@ def test_what_the_readme_says_of_the_scale_is_what_the_record_says():
     assert all(one.falls("mixup") for one in apart)
     assert not any(one.rises("label_smoothing") for one in apart)
     many = records.scales("many")
-    ten = pandas.concat([prediction.by_dose(many[name]) for name in ("quick-confirm", "quick-again")])
+    ten = pandas.concat([prediction.doses_as_methods(many[name]) for name in ("quick-confirm", "quick-again")])
     alike = {"scale_penalty 0.1": 1, "fixed_scale 4": 1, "logit_penalty 0.01": 0, "margin_smoothing 3": -1}
     alike["label_smoothing 0.1"] = -1
     found = effects(ten, under)
@@ -219,7 +219,7 @@ def test_what_the_readme_says_of_the_scale_is_what_the_record_says():
     assert max(spread) - min(spread) < 0.1
     for name, side in (("quick-confirm", 0), ("fashion-heldout", 1)):
         decayed = core[name][core[name]["method"] == "weight_decay"]
-        penalized = prediction.by_dose(records.scales("interventions")[name])
+        penalized = prediction.doses_as_methods(records.scales("interventions")[name])
         assert effects(penalized, under, decayed)["scale_penalty 0.1"].interval.side() == side
     tried = records.scales("scale_penalty")
     for name, radius in (("convnext-confirm", 4), ("cifar10-jpeg-flip", 1)):

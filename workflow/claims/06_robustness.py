@@ -82,7 +82,7 @@ def gained(method: str, dose: float, quantity: str = "accuracy") -> Interval:
 def noise(profile: str, strength: float, quantity: str = LADDER) -> Interval:
     """What Gaussian noise on every training image does beside plain training of the same seeds."""
     profiles = (profile, "quick-again") if profile == "quick-confirm" else (profile,)  # ten seeds in all
-    tables = [prediction.by_dose(records.scales("many")[one]) for one in profiles]
+    tables = [prediction.doses_as_methods(records.scales("many")[one]) for one in profiles]
     return effects(pandas.concat(tables), quantity)[f"gaussian_noise {strength:g}"].shown
 
 

@@ -22,7 +22,9 @@ SOFT = ("label_smoothing", "mixup", "cutmix")
 @functools.cache
 def ten(outcome: str) -> Effects:
     """What methods of the study `many` change, over the ten seeds of its two tables."""
-    tables = [prediction.by_dose(records.scales("many")[profile]) for profile in ("quick-confirm", "quick-again")]
+    tables = [
+        prediction.doses_as_methods(records.scales("many")[profile]) for profile in ("quick-confirm", "quick-again")
+    ]
     return effects(pandas.concat(tables), outcome)
 
 
@@ -119,7 +121,7 @@ def colour_gain() -> Interval:
 def beside_decay(profile: str, against: str = "weight_decay", outcome: str = ROBUST) -> Interval:
     """What the penalty on length at full strength does, beside a tuned weight decay of the same seeds."""
     core = records.scales("core")[profile]
-    penalties = prediction.by_dose(records.scales("interventions")[profile])
+    penalties = prediction.doses_as_methods(records.scales("interventions")[profile])
     return effects(penalties, outcome, core.loc[core["method"] == against])["scale_penalty 0.1"].shown
 
 

@@ -37,7 +37,8 @@ def of(quantity: str, methods: Iterable[str] = SOFT) -> list[Interval]:
 
 def penalty() -> Interval:
     """What the weakest gradient penalty gains under attack at A; so much does Gaussian noise, too, or more."""
-    return effects(prediction.by_dose(records.scales("flat")["quick-fp32"]), LADDER)["gradient_penalty 0.1"].shown
+    table = prediction.doses_as_methods(records.scales("flat")["quick-fp32"])
+    return effects(table, LADDER)["gradient_penalty 0.1"].shown
 
 
 def error_falls() -> Interval:

@@ -159,7 +159,7 @@ def with_noise_briefly(method: str) -> Interval:
 
 @functools.cache
 def hardened() -> pandas.DataFrame:
-    return prediction.by_dose(records.scales("flat")[HERE])
+    return prediction.doses_as_methods(records.scales("flat")[HERE])
 
 
 @functools.cache
@@ -169,7 +169,7 @@ def robust(method: str, quantity: str = LADDER) -> Interval:
 
 @functools.cache
 def noise(quantity: str = LADDER) -> Interval:
-    tables = [prediction.by_dose(records.scales("many")[name]) for name in (A, "quick-again")]
+    tables = [prediction.doses_as_methods(records.scales("many")[name]) for name in (A, "quick-again")]
     return effects(pandas.concat(tables), quantity)["gaussian_noise 0.25"].shown
 
 
