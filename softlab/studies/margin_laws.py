@@ -115,10 +115,10 @@ class Place:
 
 def judged() -> dict[str, Judgement]:
     """Every empirical law of the group, in the order of laws.yml; those that are pending count in the correction."""
-    declared = {name: law for name, law in laws.laws("slope").items() if law.kind == "empirical"}
-    parts = {name: _parts(name, law) for name, law in declared.items()}
+    empirical = {name: law for name, law in laws.laws("slope").items() if law.kind == "empirical"}
+    parts = {name: _parts(name, law) for name, law in empirical.items()}
     p_values = holm([max((part.p_value for part in of), default=1.0) for of in parts.values()])
-    return {name: Judgement(name, tuple(parts[name]), p) for name, p in zip(declared, p_values, strict=True)}
+    return {name: Judgement(name, tuple(parts[name]), p) for name, p in zip(empirical, p_values, strict=True)}
 
 
 def _parts(name: str, law: laws.Law) -> list[Part]:

@@ -16,12 +16,12 @@ from softlab.studies.margin_laws import Judgement, Part
 
 
 def test_what_a_law_names_is_there():
-    declared = laws.laws("slope")
-    assert list(declared) == [
+    of_slope = laws.laws("slope")
+    assert list(of_slope) == [
         *("estimate", "estimate-elsewhere", "split", "slope-by-hand", "bound-or-strength", "bias-both-ways", "passes")
     ]
-    assert not set(declared) & set(laws.laws())
-    for law in declared.values():
+    assert not set(of_slope) & set(laws.laws())
+    for law in of_slope.values():
         assert law.chapter in chapters()
         assert law.quantity in QUANTITIES
         assert law.contrast
