@@ -408,8 +408,8 @@ def _claims(options) -> None:
         else:
             said = laws.papers()[name]
             print(f"{name} ({said.paper}; {said.chapter}): {said.says}\n  {said.quantity} {said.side}")
-            for scale, method, effect in said.read(records.scales()):
-                print(f"  {scale:18} {method:16} {effect!s:16} {said.outcome(effect.interval)}")
+            for profile, method, effect in said.read(records.by_profile()):
+                print(f"  {profile:18} {method:16} {effect!s:16} {said.outcome(effect.interval)}")
 
 
 def _sweep(options) -> None:

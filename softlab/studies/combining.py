@@ -1,6 +1,6 @@
 """Label smoothing with Mixup, CutMix or either: what each adds, and whether effects add (study `combined`).
 
-recipes = cells(records.scales("combined")["quick-fp32"])
+recipes = cells(records.by_profile("combined")["quick-fp32"])
 added(recipes, "accuracy", "either")     # what smoothing adds to a mixture: both less the mixture alone
 interaction(recipes, "accuracy", "either")  # that, less what smoothing adds to plain training
 """

@@ -30,7 +30,7 @@ def tables_by_setting(study: str = "core", least: int = 2) -> dict[str, pandas.D
 
     least: how many networks of a method a table must have, or it is left out.
     """
-    recorded = records.scales(study)
+    recorded = records.by_profile(study)
     tables = {name: recorded[profile] for profile, name in SETTINGS.items() if profile in recorded}
     return {name: table for name, table in tables.items() if len(set(table["seed"])) >= least}
 
@@ -65,7 +65,7 @@ def tables_at_scales(table: pandas.DataFrame, settings: Profile, study: str = "c
     own = settings.experiment.as_dict()
     about = records.about(study)
     found = [(f"this build: {settings.description}", own, table)]
-    for name, one in records.scales(study, besides=table).items():
+    for name, one in records.by_profile(study, besides=table).items():
         found.append((about[name]["description"], about[name].get("experiment"), one))
     usual = [setting for _, setting, _ in found if (setting or {}).get("precision") == "auto"]
     found = [
@@ -91,7 +91,7 @@ def effects_by_scale(
 
 def cells(*studies: str) -> dict[Any, pandas.DataFrame]:
     """Recorded tables of these studies, cut by what their grids vary: {(study, profile, value, …): table}."""
-    tables = {(study, name): table for study in studies for name, table in records.scales(study).items()}
+    tables = {(study, name): table for study in studies for name, table in records.by_profile(study).items()}
     parts: Any = {key: table.groupby(records.varied(table), dropna=False, sort=False) for key, table in tables.items()}
     return {(*key, *values): rows for key, some in parts.items() for values, rows in some}
 
@@ -135,4 +135,4 @@ def headline(settings: Profile) -> pandas.DataFrame:
     """The numbers of the core that pages speak of (`spoken_of`), as of records.study_table: one number, everywhere."""
     if (other := spoken_of(settings)) == settings:
         return records.study_table(settings)
-    return records.scales("core")[other.name].loc[lambda table: table["method"].isin(settings.methods)]
+    return records.by_profile("core")[other.name].loc[lambda table: table["method"].isin(settings.methods)]

@@ -71,7 +71,7 @@ points = figures.plane_points(8, 0.85)
 forces = [figures.minus_gradient(one, points) for one in losses.values()]
 """,
     "slope-plane": """
-recorded = scales("core")["quick-fp32"]
+recorded = by_profile("core")["quick-fp32"]
 radius_4 = "robust, 4/255"
 """,
 }

@@ -199,7 +199,7 @@ def test_interventions_are_compared_where_they_have_moved_their_property_as_far(
 
 def test_recorded_interventions_are_compared_with_the_recorded_core():
     found = interventions.recorded("label_smoothing", "robust, 4/255", "quick-confirm")
-    tables = records.scales("interventions")["quick-confirm"], records.scales("core")["quick-confirm"]
+    tables = records.by_profile("interventions")["quick-confirm"], records.by_profile("core")["quick-confirm"]
     soft = tables[1].loc[tables[1]["method"] == "label_smoothing"]
     assert found == interventions.at_equal(whole(tables[0]), soft, "robust, 4/255")
     assert "scale_penalty" in found

@@ -28,7 +28,7 @@ def test_settings_have_letters_in_their_order_and_the_legend_names_each():
 
 def test_tables_come_by_setting_without_those_of_too_few_networks(monkeypatch):
     known = {"fashion-heldout": table(0.1), "quick-confirm": table(0.2), "quick": table(0.3)}
-    monkeypatch.setattr(records, "scales", lambda study: known)
+    monkeypatch.setattr(records, "by_profile", lambda study: known)
     assert [name[0] for name in scales.tables_by_setting()] == ["A", "B"]
     assert scales.tables_by_setting(least=4) == {}
     found = scales.effects_by_setting("gap", least=3)
@@ -83,14 +83,14 @@ def test_pages_speak_of_the_seeds_that_nobody_had_looked_at():
     table = scales.headline(quick)
     assert set(table["method"]) == set(quick.methods)
     assert sorted(set(table["seed"])) == [*range(1000, 1010)]
-    assert table.attrs == records.scales()["quick-confirm"].attrs
+    assert table.attrs == records.by_profile()["quick-confirm"].attrs
     for own in (load_profile("quick", seeds=4), load_profile("quick", epochs=3), load_profile("fashion-heldout")):
         assert scales.spoken_of(own) == own, "changed by the reader, or of no other record"
 
 
 def test_the_same_setting_in_another_precision_is_no_other_scale():
     """Of the book's own: quick-fp32 is quick-confirm in 32 bits, and pages count it once."""
-    tables = scales.tables_at_scales(records.scales()["quick-confirm"], load_profile("quick-confirm"))
+    tables = scales.tables_at_scales(records.by_profile()["quick-confirm"], load_profile("quick-confirm"))
     assert not [label for label in tables if "32 bits" in label]
-    alone = scales.tables_at_scales(records.scales()["quick-fp32"], load_profile("quick-fp32"))
+    alone = scales.tables_at_scales(records.by_profile()["quick-fp32"], load_profile("quick-fp32"))
     assert next(iter(alone)) == "this build: Fashion-MNIST (mini), 1,000 training images, ResNet-8, 32 bits"

@@ -33,7 +33,7 @@ SMOOTHED = ("label_smoothing", "maxsup")  # which moves logits as label smoothin
 
 
 def core(profile: str = "quick-fp32") -> pandas.DataFrame:
-    return records.scales("core")[profile]
+    return records.by_profile("core")[profile]
 
 
 @functools.cache

@@ -48,7 +48,7 @@ def nowhere() -> Interval:
 
 
 def hundred(study: str, width: int) -> pandas.DataFrame:
-    table = records.scales(study)["quick-confirm"]
+    table = records.by_profile(study)["quick-confirm"]
     return table.loc[table["width"] == width]
 
 

@@ -12,12 +12,12 @@ from softlab.studies.intervals import Interval
 @functools.cache
 def later() -> Interval:
     """MaxSup less label smoothing with a hundred classes: ten later seeds at each of two widths."""
-    return over_grid(records.scales("hundred_again")["quick-confirm"], "accuracy", "maxsup", "label_smoothing")
+    return over_grid(records.by_profile("hundred_again")["quick-confirm"], "accuracy", "maxsup", "label_smoothing")
 
 
 def parts(method: str, quantity: str, against: str, study: str = "ablation") -> Interval:
     """A part of label smoothing's term alone, MaxSup, or both parts, less another of these."""
-    return effects(records.scales(study)["quick-fp32"], quantity, against)[method].shown
+    return effects(records.by_profile(study)["quick-fp32"], quantity, against)[method].shown
 
 
 @functools.cache

@@ -29,7 +29,7 @@ def both_ways() -> Interval:
 
 def both_shrink() -> Interval:
     """What comes nearest to leaving margin or slope as large as it was, of soft labels where both are on record."""
-    tables = [records.scales()[profile] for profile in MOVED]
+    tables = [records.by_profile()[profile] for profile in MOVED]
     found = [effects(table, quantity)[m] for table in tables for quantity in ("log margin", "log slope") for m in SOFT]
     return highest(one.shown for one in found)
 
@@ -46,13 +46,13 @@ def dependable() -> Interval:
 
 def best_few(quantity: str, methods: Iterable[str] = SOFT) -> list[Interval]:
     """At A and the best of three strengths."""
-    found = effects(at_best(records.scales("many")["quick-confirm"]), quantity)
+    found = effects(at_best(records.by_profile("many")["quick-confirm"]), quantity)
     return [found[method].shown for method in methods]
 
 
 def best_many(method: str, quantity: str = LADDER) -> Interval:
     """At B and the best of three strengths."""
-    return effects(at_best(records.scales("strength")["fashion-heldout"]), quantity)[method].shown
+    return effects(at_best(records.by_profile("strength")["fashion-heldout"]), quantity)[method].shown
 
 
 CLAIMS = {

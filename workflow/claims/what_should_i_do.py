@@ -40,7 +40,7 @@ UNKNOWN = unknown_classes.HELD_OUT
 
 @functools.cache
 def recipes() -> combining.Cells:
-    return combining.cells(records.scales("combined")[HERE])
+    return combining.cells(records.by_profile("combined")[HERE])
 
 
 @functools.cache
@@ -58,7 +58,7 @@ def cell(mixture: str, smoothed: bool, quantity: str) -> Interval:
 @functools.cache
 def by_strength() -> pandas.DataFrame:
     """Networks of setting A with label smoothing, by its strength; methods are called as in `smoothing 0.1`."""
-    table = records.scales("dose")[HERE]
+    table = records.by_profile("dose")[HERE]
     return table.assign(method=[f"smoothing {alpha:g}" for alpha in table["alpha"]])
 
 
@@ -82,7 +82,7 @@ def strength(quantity: str) -> Interval:
 
 @functools.cache
 def core(quantity: str, method: str, profile: str = A) -> Interval:
-    return effects(records.scales("core")[profile], quantity)[method].shown
+    return effects(records.by_profile("core")[profile], quantity)[method].shown
 
 
 @functools.cache
@@ -95,7 +95,7 @@ def in_all_settings(quantity: str, method: str, side: int) -> Interval:
 @functools.cache
 def ranked_by_normalised(profile: str, method: str = "label_smoothing") -> Interval:
     """AURC of a method's networks by normalised logits, less plain training's by its confidence."""
-    table = records.scales("core")[profile]
+    table = records.by_profile("core")[profile]
     by_seed: Any = {name: rows.set_index("seed") for name, rows in table.groupby("method")}
     change = (by_seed[method]["AURC, normalised"] - by_seed["baseline"]["AURC"]).dropna()
     return t_interval(100 * change.to_numpy()).of(table, "AURC by normalised logits, less plain training’s own")
@@ -118,7 +118,7 @@ def notices(method: str, score: str, kind: str = UNKNOWN, measure: str = "AUROC"
 
 @functools.cache
 def noisy(share: float) -> pandas.DataFrame:
-    table = records.scales("noisy_labels")[HERE]
+    table = records.by_profile("noisy_labels")[HERE]
     return table.loc[np.isclose(table["label_noise"].to_numpy(float), share)]
 
 
@@ -135,13 +135,13 @@ def accuracy_with_noise(method: str, share: float) -> Interval:
 @functools.cache
 def briefly(epochs: float) -> pandas.DataFrame:
     """With 40 % of the labels drawn anew, networks that trained for fewer epochs."""
-    table = records.scales("noisy_briefly")[HERE]
+    table = records.by_profile("noisy_briefly")[HERE]
     return table.loc[table["epochs"] == epochs]
 
 
 def epochs_chosen() -> Interval:
     """The number of epochs at which plain training is most accurate on the images for fitting, 45 among them."""
-    table = records.scales("noisy_briefly")[HERE]
+    table = records.by_profile("noisy_briefly")[HERE]
     plain = pandas.concat([table.loc[table["method"] == "baseline"], noisy(0.4).query("method == 'baseline'")])
     means: Any = plain.assign(epochs=plain["epochs"].fillna(45)).groupby("epochs")["accuracy, fit"].mean()
     return exactly(float(means.idxmax()), len({*table["seed"]}))
@@ -159,7 +159,7 @@ def with_noise_briefly(method: str) -> Interval:
 
 @functools.cache
 def hardened() -> pandas.DataFrame:
-    return prediction.doses_as_methods(records.scales("flat")[HERE])
+    return prediction.doses_as_methods(records.by_profile("flat")[HERE])
 
 
 @functools.cache
@@ -169,7 +169,7 @@ def robust(method: str, quantity: str = LADDER) -> Interval:
 
 @functools.cache
 def noise(quantity: str = LADDER) -> Interval:
-    tables = [prediction.doses_as_methods(records.scales("many")[name]) for name in (A, "quick-again")]
+    tables = [prediction.doses_as_methods(records.by_profile("many")[name]) for name in (A, "quick-again")]
     return effects(pandas.concat(tables), quantity)["gaussian_noise 0.25"].shown
 
 
@@ -247,7 +247,7 @@ def seeds_of_recipes() -> Interval:
 
 @functools.cache
 def recipes_attacked() -> combining.Cells:
-    return combining.cells(records.scales("combined_attacked")[HERE])
+    return combining.cells(records.by_profile("combined_attacked")[HERE])
 
 
 def attacked() -> Interval:
