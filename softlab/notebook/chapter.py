@@ -57,7 +57,7 @@ def begin(
 
 def _size(settings: Profile) -> str:
     """Of how many networks the chapter's numbers are, and what stands behind ±."""
-    from softlab.studies.scales import spoken_of
+    from softlab.studies.across_settings import spoken_of
 
     spoken = spoken_of(settings)
     exploratory = ", exploratory" if spoken.standing == "exploratory" else ""

@@ -15,7 +15,7 @@ import pandas
 from softlab.errors import SoftlabError
 from softlab.numbers.quantities import QUANTITIES
 from softlab.studies import records
-from softlab.studies.scales import SETTINGS
+from softlab.studies.across_settings import SETTINGS
 
 MARKED = {"baseline": "plain", "label_smoothing": "label smoothing", "cutmix": "CutMix"}
 # What it is to have less, and more, of a quantity than others; those that are shown, in this order.

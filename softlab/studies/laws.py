@@ -16,10 +16,10 @@ from softlab.files import read_yaml
 from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import load_profile, study_profile
 from softlab.studies import prediction, records
+from softlab.studies.across_settings import comparable
 from softlab.studies.effects import Effect, effects, half_way, ways
 from softlab.studies.intervals import Interval, Number, holm, t_interval
 from softlab.studies.robustness import cells_of, effect_apart
-from softlab.studies.scales import comparable
 
 
 @dataclass(frozen=True)

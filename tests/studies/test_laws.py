@@ -6,7 +6,7 @@ import pytest
 from softlab import load_profile, regularizers
 from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import chapters
-from softlab.studies import interventions, laws, prediction, records, robustness, scales
+from softlab.studies import across_settings, interventions, laws, prediction, records, robustness
 from softlab.studies.effects import at_best, averages, effects, half_way, over_grid, shares
 from softlab.studies.intervals import t_interval
 
@@ -116,7 +116,7 @@ def test_what_the_readme_found_is_what_the_record_says():
     longer = [passes[at] for at, one in sizes.items() if not one.falls(*soft)]
     assert len(longer) == 2
     assert min(longer) > 700
-    for table in scales.cells("hundred").values():
+    for table in across_settings.cells("hundred").values():
         there = {"label_smoothing", "maxsup"} & set(table["method"])
         assert all(effects(table, q).falls(*there) for q in ("gap", "log logit scale"))
     # After one temperature.
@@ -125,13 +125,14 @@ def test_what_the_readme_found_is_what_the_record_says():
     sides = [effects(table, "NLL at T")["label_smoothing"].interval.side() for table in grid.values()]
     assert sorted(sides) == [0] * 3 + [1] * 12
     sides = [
-        effects(table, "NLL at T")["label_smoothing"].interval.side() for table in scales.cells("hundred").values()
+        effects(table, "NLL at T")["label_smoothing"].interval.side()
+        for table in across_settings.cells("hundred").values()
     ]
     assert sides == [1, 1, 0]
     assert not effects(records.by_profile("noise")["quick"], "NLL at T")["label_smoothing"].interval.side()
     few_features = [
         (place, size)
-        for (_, place, size), table in scales.cells("dimension").items()
+        for (_, place, size), table in across_settings.cells("dimension").items()
         if not effects(table, "NLL at T")["label_smoothing"].interval.side()
     ]
     assert few_features == [("fashion-heldout", 5), ("quick-confirm", 2)]

@@ -2,9 +2,9 @@
 
 from claims import SIGNED, SIZE, WORDS, Claim, above, falls, highest, is_open, rises
 from softlab.studies import margin_laws, records
+from softlab.studies.across_settings import effects_by_setting
 from softlab.studies.effects import averages, effects
 from softlab.studies.intervals import Interval
-from softlab.studies.scales import effects_by_setting
 
 KEPT = "constant class"
 

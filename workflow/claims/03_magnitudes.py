@@ -7,9 +7,9 @@ import pandas
 
 from claims import SIGNED, WORDS, Claim, above, below, exactly, factor, falls, highest, lowest, rises
 from softlab.studies import records
+from softlab.studies.across_settings import effects_by_setting
 from softlab.studies.effects import averages, by_dose, effects, shares
 from softlab.studies.intervals import Interval
-from softlab.studies.scales import effects_by_setting
 
 USUAL = 0.1
 TENTH = 0.01

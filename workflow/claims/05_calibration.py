@@ -6,10 +6,10 @@ import pandas
 
 from claims import SIGNED, SIZE, WORDS, Claim, above, below, falls, highest, is_open, lowest, rises
 from softlab.studies import records
+from softlab.studies.across_settings import effects_by_setting
 from softlab.studies.effects import at_best, averages, effects
 from softlab.studies.intervals import Interval
 from softlab.studies.robustness import cells_of
-from softlab.studies.scales import effects_by_setting
 
 SOFT = ("label_smoothing", "mixup", "cutmix", "maxsup")
 

@@ -7,9 +7,9 @@ import numpy as np
 from claims import SIGNED, WORDS, Claim, exactly, falls, highest, in_settings, is_open, least_open, rises
 from claims.intro import FAR, LADDER, LETTERS, SOFT, of
 from softlab.studies import laws, records
+from softlab.studies.across_settings import tables_by_setting
 from softlab.studies.effects import at_best, effects
 from softlab.studies.intervals import Interval
-from softlab.studies.scales import tables_by_setting
 
 MOVED = ("quick-fp32", "cifar10-papers")  # where margin and slope are on record
 DEPENDABLE = {"short", "overconfidence"}  # the sentences of papers.yml that hold in every setting

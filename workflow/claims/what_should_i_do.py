@@ -26,10 +26,10 @@ from claims import (
 )
 from claims._maxsup import later, tail
 from softlab.studies import combining, prediction, records, seconds, unknown_classes
+from softlab.studies.across_settings import effects_by_setting
 from softlab.studies.effects import averages, effects
 from softlab.studies.intervals import Interval, t_interval
 from softlab.studies.robustness import cells_of
-from softlab.studies.scales import effects_by_setting
 
 HERE = "quick-fp32"  # setting A in 32 bits
 A = "quick-confirm"

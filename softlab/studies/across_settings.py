@@ -1,4 +1,4 @@
-"""The same effects at several scales: this build's table of a study, and all that are on record."""
+"""The same tables and effects in all settings on record, beside this build's table of a study."""
 
 import json
 import math
@@ -42,7 +42,7 @@ def effects_by_setting(
 
     study, least: those of `tables_by_setting`.  against: the method that others are compared with.
     """
-    found = effects_by_scale(tables_by_setting(study, least), quantity, against)
+    found = effects_by_table(tables_by_setting(study, least), quantity, against)
     return {name: one for name, one in found.items() if any(effect.interval.n for effect in one.values())}
 
 
@@ -56,11 +56,13 @@ def at_the_floor(table: pandas.DataFrame, quantity: str) -> bool:
     return quantity.startswith("robust") and table.loc[table["method"] == "baseline", quantity].mean() < 0.05
 
 
-def tables_at_scales(table: pandas.DataFrame, settings: Profile, study: str = "core") -> dict[str, pandas.DataFrame]:
+def tables_by_description(
+    table: pandas.DataFrame, settings: Profile, study: str = "core"
+) -> dict[str, pandas.DataFrame]:
     """This table of a study and all on record, by their description: those that have a baseline, this setting first.
 
     Of tables of one setting only that whose seeds start last, which nobody had looked at: the same networks again, or
-    others of the same kind, are no other scale. Nor is the same setting in another precision.
+    others of the same kind, are no other setting. Nor is the same setting in another precision.
     """
     own = settings.experiment.as_dict()
     about = records.about(study)
@@ -79,13 +81,13 @@ def tables_at_scales(table: pandas.DataFrame, settings: Profile, study: str = "c
 ByMethod = dict[str, dict[Any, Interval]]  # method -> setting -> interval
 
 
-def effects_by_scale(
+def effects_by_table(
     tables: Mapping[str, pandas.DataFrame], quantity: str, against: str = "baseline"
 ) -> dict[str, Effects]:
-    """What methods do to a quantity at each scale that has it, and what they are compared with: {scale: Effects}."""
+    """What methods do to a quantity in each table that has it, and what they are compared with: {label: Effects}."""
     known = comparable(tables, quantity)
     return {
-        scale: effects(table, quantity, against) for scale, table in known.items() if against in set(table["method"])
+        label: effects(table, quantity, against) for label, table in known.items() if against in set(table["method"])
     }
 
 
