@@ -30,7 +30,7 @@ HOMES = {
     "study": "studies.networks",
     "specimens": "studies.networks",
     "study_table": "studies.records",
-    "headline": "studies.scales",
+    "headline": "studies.across_settings",
     "begin": "notebook.chapter",
     "examine": "notebook.examination",
     "examine_predictions": "notebook.examination",

@@ -387,9 +387,9 @@ def _examined(options, groups: dict[str, list[Path]]) -> dict:
 def _claims(options) -> None:
     from softlab.files import read_yaml
 
-    declared = PACKAGE / "studies"
-    ours = read_yaml(declared / "laws.yml")
-    theirs = read_yaml(declared / "papers.yml")
+    studies = PACKAGE / "studies"
+    ours = read_yaml(studies / "laws.yml")
+    theirs = read_yaml(studies / "papers.yml")
     for name in options.names:
         check_known("law or claim", name, [*ours, *theirs])
     if not options.names:  # at once: what the records say takes torch
@@ -408,8 +408,8 @@ def _claims(options) -> None:
         else:
             said = laws.papers()[name]
             print(f"{name} ({said.paper}; {said.chapter}): {said.says}\n  {said.quantity} {said.side}")
-            for scale, method, effect in said.read(records.scales()):
-                print(f"  {scale:18} {method:16} {effect!s:16} {said.outcome(effect.interval)}")
+            for profile, method, effect in said.read(records.by_profile()):
+                print(f"  {profile:18} {method:16} {effect!s:16} {said.outcome(effect.interval)}")
 
 
 def _sweep(options) -> None:

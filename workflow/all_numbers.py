@@ -63,8 +63,8 @@ def of_build(settings: Profile, studies: list[str]) -> Iterator[Measured]:
 def of_records(at_hand: dict[str, pandas.DataFrame]) -> Iterator[Measured]:
     """Every table on record, without those whose networks are all at hand. at_hand: study -> table."""
     for study in sorted(path.name for path in records.RECORDS.glob("*") if path.is_dir()):
-        for scale, table in records.scales(study, at_hand.get(study)).items():
-            yield Measured(study, scale, table, records.about(study)[scale]["experiment"])
+        for profile, table in records.by_profile(study, at_hand.get(study)).items():
+            yield Measured(study, profile, table, records.about(study)[profile]["experiment"])
 
 
 def core_baseline(one: Measured, measured: list[Measured]) -> pandas.DataFrame | None:

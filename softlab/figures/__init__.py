@@ -7,11 +7,11 @@ Every function takes matplotlib axes, or makes them, and returns them.
 from softlab.figures.attacked import Way, attack_steps, over_passes, ways_under_attack
 from softlab.figures.effects import (
     arrows,
-    at_scales,
     estimate_panels,
     estimates,
+    estimates_by_setting,
     intervals,
-    panels_at_scales,
+    panels_by_setting,
     repairs,
     rows_by_setting,
     shifts_by_setting,

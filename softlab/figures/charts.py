@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from softlab.figures.style import scale_lines, style
+from softlab.figures.style import label_lines, style
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -81,7 +81,7 @@ def matrix(readings: "Iterable[tuple[Said, str, str, Effect]]") -> "HTML":
         rows.append(
             {
                 "says": f"{one.paper}: {one.says}",
-                "scale": style(method).label,
+                "panel": style(method).label,
                 "order": len(rows),
                 "setting": _short(setting),
                 "outcome": outcome,
@@ -97,7 +97,7 @@ def matrix(readings: "Iterable[tuple[Said, str, str, Effect]]") -> "HTML":
     square["encoding"] = {**place, "color": colour, "description": {"field": "said"}}
     sign = {"mark": {"type": "text", "color": "white", "fontSize": 13, "fontWeight": "bold", "aria": False}}
     sign["encoding"] = {**place, "text": {"field": "sign"}}
-    chart = _by_scale(rows, {"width": {"step": 20}, "height": {"step": 23}, "layer": [square, sign]})
+    chart = _side_by_side(rows, {"width": {"step": 20}, "height": {"step": 23}, "layer": [square, sign]})
     return drawn(chart, "What papers say, by setting and method: as it says, open, or the opposite.")
 
 
@@ -155,22 +155,22 @@ def _short(setting: str) -> str:
     return setting.partition(" · ")[0]
 
 
-def small_multiples(scales: "Mapping[str, Mapping[str, Effect]]") -> "HTML":
-    """What methods do to a quantity, a panel for each scale: an estimate with its interval for each method.
+def small_multiples(settings: "Mapping[str, Mapping[str, Effect]]") -> "HTML":
+    """What methods do to a quantity, a panel for each setting: an estimate with its interval for each method.
 
-    scales: what one is called -> effects on the same quantity, at least one (scales.effects_by_scale).
+    settings: what one is called -> effects on the same quantity, at least one (across_settings.effects_by_table).
     """
     rows = []
-    for place, (label, found) in enumerate(scales.items()):
-        rows += [{"scale": scale_lines(label), "order": place, **row} for row in _rows(found, label)]
-    chart = _by_scale(rows, {"width": 112, **_estimates({})})
-    described = next(effect.described for found in scales.values() for effect in found.values())
-    return drawn(chart, f"Change of {described.changed} by method, a panel for each scale.")
+    for place, (label, found) in enumerate(settings.items()):
+        rows += [{"panel": label_lines(label), "order": place, **row} for row in _rows(found, label)]
+    chart = _side_by_side(rows, {"width": 112, **_estimates({})})
+    described = next(effect.described for found in settings.values() for effect in found.values())
+    return drawn(chart, f"Change of {described.changed} by method, a panel for each setting.")
 
 
-def _by_scale(rows: list[dict[str, Any]], panel: Mapping[str, Any]) -> dict[str, Any]:
-    """Panels side by side, one for each `scale` of the rows, by their `order`."""
-    column = {"field": "scale", "type": "nominal", "title": None, "sort": {"field": "order", "op": "min"}}
+def _side_by_side(rows: list[dict[str, Any]], panel: Mapping[str, Any]) -> dict[str, Any]:
+    """Panels side by side, one for each `panel` of the rows, by their `order`."""
+    column = {"field": "panel", "type": "nominal", "title": None, "sort": {"field": "order", "op": "min"}}
     return {"data": {"values": rows}, "facet": {"column": column}, "spec": panel, "spacing": 13}
 
 
@@ -210,7 +210,7 @@ def panels(found: "Mapping[str, Mapping[str, Effect]]", dashed: Mapping[str, flo
             mark = {"type": "rule", "color": INK, "strokeDash": [4, 3], "aria": False}
             chart["layer"].append({"mark": mark, "encoding": {"x": {"datum": dashed[what]}}})
         rows = _rows(effects, what)
-        charts.append({"data": {"values": rows}, "title": scale_lines(what, 20), "width": 112, **chart})
+        charts.append({"data": {"values": rows}, "title": label_lines(what, 20), "width": 112, **chart})
     return drawn({"hconcat": charts, "spacing": 14}, "What methods change: " + ", ".join(found) + ".")
 
 

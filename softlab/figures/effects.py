@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from softlab.figures.style import Style, markers, scale_lines, style
+from softlab.figures.style import Style, label_lines, markers, style
 from softlab.studies.intervals import Interval, Intervals
 
 if TYPE_CHECKING:
@@ -71,30 +71,30 @@ def repairs(panels: Mapping[str, tuple[Intervals, Intervals]], methods: Sequence
     return figure
 
 
-def at_scales(scales: "Mapping[str, Mapping[str, Effect]]", ax: Axes | None = None) -> Axes:
-    """What methods do to one quantity at several scales: a row for each, an effect with its interval for each method.
+def estimates_by_setting(settings: "Mapping[str, Mapping[str, Effect]]", ax: Axes | None = None) -> Axes:
+    """What methods do to one quantity in several settings: a row for each, an effect with its interval for each method.
 
-    scales: what a scale is called -> effects on the same quantity, at least one.  A method with one network there has
-    an open marker and no interval. Where an interval is much wider than all effects lie apart, an arrow at the edge
-    says that it goes on.
+    settings: what one is called -> effects on the same quantity, at least one.  A method with one network there has an
+    open marker and no interval. Where an interval is much wider than all effects lie apart, an arrow at the edge says
+    that it goes on.
     """
-    methods = list(dict.fromkeys(method for found in scales.values() for method in found))
-    labels = [_scale_label(label, found) for label, found in scales.items()]
+    methods = list(dict.fromkeys(method for found in settings.values() for method in found))
+    labels = [_row_label(label, found) for label, found in settings.items()]
     between = 0.15  # methods, in inches, as all that follows
     row = max(between * len(methods) + 0.25, *(0.16 * label.count("\n") + 0.3 for label in labels))
-    ax = ax or plt.subplots(figsize=(6.4, row * len(scales) + 1), layout="constrained")[1]
-    low, high = _limits(effect.shown for found in scales.values() for effect in found.values())
-    for place, found in enumerate(scales.values()):
+    ax = ax or plt.subplots(figsize=(6.4, row * len(settings) + 1), layout="constrained")[1]
+    low, high = _limits(effect.shown for found in settings.values() for effect in found.values())
+    for place, found in enumerate(settings.values()):
         for method, effect in found.items():
             y = place + (methods.index(method) - (len(methods) - 1) / 2) * between / row
             _estimate(ax, effect.shown, y, style(method), (low, high))
         if place:
             ax.axhline(place - 0.5, color="#D9D9D9", linewidth=0.8)
     ax.axvline(0, color="black", linewidth=0.8)
-    described = next(effect for found in scales.values() for effect in found.values()).described
+    described = next(effect for found in settings.values() for effect in found.values()).described
     better = {-1: "\n← better", 0: "", 1: "\nbetter →"}[described.better]
-    ax.set(xlim=(low, high), ylim=(len(scales) - 0.5, -0.5), xlabel=f"change of {described.changed}{better}")
-    ax.set_yticks(range(len(scales)), labels, fontsize=9)
+    ax.set(xlim=(low, high), ylim=(len(settings) - 0.5, -0.5), xlabel=f"change of {described.changed}{better}")
+    ax.set_yticks(range(len(settings)), labels, fontsize=9)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", alpha=0.3)
     options = {"ncols": min(4, len(methods)), "frameon": False, "columnspacing": 1.0, "handletextpad": 0.2}
@@ -129,17 +129,18 @@ def shifts_by_setting(
     return ax
 
 
-def rows_by_setting(scales: "Mapping[str, Mapping[str, Effect]]", label: str, ax: Axes | None = None) -> Axes:
+def rows_by_setting(settings: "Mapping[str, Mapping[str, Effect]]", label: str, ax: Axes | None = None) -> Axes:
     """What methods do to a quantity, in a row for each setting whose name stands in the picture.
 
-    scales: setting -> effects on the same quantity.  For a narrow place; `at_scales` has the intervals' ends and seeds.
+    settings: what one is called -> effects on the same quantity.  For a narrow place; `estimates_by_setting` has the
+    intervals' ends and seeds.
     """
-    ax = ax or plt.subplots(figsize=(4.3, 0.62 * len(scales) + 0.5), layout="constrained")[1]
-    for row, found in enumerate(scales.values()):
+    ax = ax or plt.subplots(figsize=(4.3, 0.62 * len(settings) + 0.5), layout="constrained")[1]
+    for row, found in enumerate(settings.values()):
         for place, (method, effect) in enumerate(found.items()):
             y = row + 0.6 * ((place + 0.5) / len(found) - 0.5)
             _estimate(ax, effect.shown, y, style(method))
-    _name_rows(ax, list(scales))
+    _name_rows(ax, list(settings))
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set(xlabel=label)
     return ax
@@ -155,25 +156,25 @@ def _name_rows(ax: Axes, names: Sequence[str]) -> None:
     ax.grid(axis="x", alpha=0.3)
 
 
-def panels_at_scales(quantities: "Mapping[str, Mapping[str, Mapping[str, Effect]]]") -> Figure:
-    """`at_scales` side by side, a panel for each quantity, with a row for each scale that any of them has.
+def panels_by_setting(quantities: "Mapping[str, Mapping[str, Mapping[str, Effect]]]") -> Figure:
+    """`estimates_by_setting` side by side, a panel for each quantity, with a row for each setting that any of them has.
 
-    quantities: title -> {scale: effects on it}.
+    quantities: title -> {setting: effects on it}.
     """
     rows: dict[str, Mapping[str, Effect]] = {}
-    for name, found in (one for scales in quantities.values() for one in scales.items()):
+    for name, found in (one for settings in quantities.values() for one in settings.items()):
         rows[name] = max(rows.get(name, {}), found, key=_seeds)
     size = (2.2 + 1.65 * len(quantities), 0.64 * len(rows) + 1)
     figure, axes = plt.subplots(1, len(quantities), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    for ax, (title, scales) in zip(axes[0], quantities.items(), strict=True):
-        at_scales({name: scales.get(name, {}) for name in rows}, ax)
+    for ax, (title, settings) in zip(axes[0], quantities.items(), strict=True):
+        estimates_by_setting({name: settings.get(name, {}) for name in rows}, ax)
         ax.set_title(title, fontsize=10)
         ax.set_xlabel(ax.get_xlabel().partition("\n")[2] or " ")
         legend = ax.get_legend()
         names = [text.get_text() for text in legend.get_texts()]
         handles = legend.legend_handles
         legend.remove()
-    axes[0, 0].set_yticks(range(len(rows)), [_scale_label(*one) for one in rows.items()], fontsize=8)
+    axes[0, 0].set_yticks(range(len(rows)), [_row_label(*one) for one in rows.items()], fontsize=8)
     figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False)
     return figure
 
@@ -186,7 +187,7 @@ def estimates(rows: Mapping[str, tuple[str, Interval]], label: str, ax: Axes | N
         _estimate(ax, one, place, style(method), (low, high), size=6)
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set(xlim=(low, high), ylim=(len(rows) - 0.5, -0.5), xlabel=label)
-    ax.set_yticks(range(len(rows)), ["\n".join(scale_lines(text, 38)) for text in rows], fontsize=8.5)
+    ax.set_yticks(range(len(rows)), ["\n".join(label_lines(text, 38)) for text in rows], fontsize=8.5)
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", alpha=0.3)
@@ -202,16 +203,16 @@ def estimate_panels(panels: Mapping[str, Mapping[str, tuple[str, Interval]]], la
     for ax in axes.flat[len(panels) :]:
         ax.set_visible(False)
     for ax, (title, rows) in zip(axes.flat, panels.items(), strict=False):
-        estimates(rows, "", ax).set_title("\n".join(scale_lines(title, 24)), fontsize=10)
+        estimates(rows, "", ax).set_title("\n".join(label_lines(title, 24)), fontsize=10)
         ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     figure.supxlabel(label, fontsize=10)
     return figure
 
 
-def _scale_label(label: str, found: "Mapping[str, Effect]") -> str:
+def _row_label(label: str, found: "Mapping[str, Effect]") -> str:
     """In lines that fit beside the axes, the last of which says how many networks there are of a method."""
     seeds = _seeds(found)
-    return "\n".join([*scale_lines(label, 26), f"{seeds} seeds" if seeds > 1 else "one seed"])
+    return "\n".join([*label_lines(label, 26), f"{seeds} seeds" if seeds > 1 else "one seed"])
 
 
 def _seeds(found: "Mapping[str, Effect]") -> int:

@@ -135,11 +135,11 @@ def specification(
 ) -> Figure:
     """What methods do to several definitions of one thing: a panel for each method, a row for each definition.
 
-    definitions: what one is called -> effects, one for each scale, from top to bottom in its row.  moves: by definition
-    and method, how far it can be moved without changing any network, in the units of its lens: a grey bar.  Pale:
-    effects that are no larger.  The last definition stands in front, on a coloured band.  label: of all x axes.
+    definitions: what one is called -> effects, one for each setting, from top to bottom in its row.  moves: by
+    definition and method, how far it can be moved without changing any network, in the units of its lens: a grey bar.
+    Pale: effects that are no larger.  The last definition stands in front, on a coloured band.  label: of all x axes.
     """
-    between = 0.11  # scales, in inches
+    between = 0.11  # settings, in inches
     row = between * max(len(found) for found in definitions.values()) + 0.14
     size = (1.3 + 1.8 * len(methods), row * len(definitions) + 1)
     figure, axes = plt.subplots(1, len(methods), figsize=size, sharey=True, squeeze=False, layout="constrained")

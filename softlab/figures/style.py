@@ -55,8 +55,8 @@ def markers(methods: Iterable[str]) -> list[Line2D]:
     return [Line2D([], [], ls="none", color=look.color, marker=look.marker, label=look.label) for look in looks]
 
 
-def scale_lines(label: str, width: int = 17) -> list[str]:
-    """What a scale is called, in lines that fit beside a row or above a small panel."""
+def label_lines(label: str, width: int = 17) -> list[str]:
+    """What a row or a panel is called, in lines that fit beside a row or above a small panel."""
     return textwrap.wrap(label.replace(" training images", " images"), width)
 
 

@@ -57,7 +57,7 @@ def begin(
 
 def _size(settings: Profile) -> str:
     """Of how many networks the chapter's numbers are, and what stands behind ±."""
-    from softlab.studies.scales import spoken_of
+    from softlab.studies.across_settings import spoken_of
 
     spoken = spoken_of(settings)
     exploratory = ", exploratory" if spoken.standing == "exploratory" else ""
@@ -117,8 +117,8 @@ class _Open:
         return "–"
 
 
-def declared(name: str, judged: Mapping | None = None) -> None:
-    """Say what became of a law that was declared beforehand, once its contrast is on record. judged: laws.judged()."""
+def show_law(name: str, judged: Mapping | None = None) -> None:
+    """Show a law, as declared beforehand, and what became of it, once that is on record. judged: laws.judged()."""
     from softlab.studies.laws import became, laws
     from softlab.studies.laws import judged as judge
 

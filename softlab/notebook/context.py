@@ -15,7 +15,7 @@ import pandas
 from softlab.errors import SoftlabError
 from softlab.numbers.quantities import QUANTITIES
 from softlab.studies import records
-from softlab.studies.scales import SETTINGS
+from softlab.studies.across_settings import SETTINGS
 
 MARKED = {"baseline": "plain", "label_smoothing": "label smoothing", "cutmix": "CutMix"}
 # What it is to have less, and more, of a quantity than others; those that are shown, in this order.
@@ -122,12 +122,12 @@ def beside(numbers: Mapping[str, float], classes: int, channels: int | None = No
 def _settings() -> Sequence[Setting]:
     """The settings on record: those that the book compares, and a hundred classes."""
     found = []
-    tables = records.scales("core")
+    tables = records.by_profile("core")
     about = records.about("core")
     for profile in (one for one in SETTINGS if one in tables):
         channels = 1 if about[profile]["experiment"]["data"].startswith("fashion") else 3
         found.append(Setting(about[profile]["description"], 10, channels, tables[profile]))
-    for profile, table in records.scales("hundred").items():
+    for profile, table in records.by_profile("hundred").items():
         described = records.about("hundred")[profile]["description"]
         found.append(Setting(f"{described}, a hundred classes", 100, 3, table))
     return found

@@ -7,6 +7,6 @@ HOMES = {
     "specimens": "networks",
     "study": "networks",
     "study_table": "records",
-    "headline": "scales",
+    "headline": "across_settings",
 }
 __getattr__, __dir__ = lazily(__name__, HOMES)

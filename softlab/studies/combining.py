@@ -24,11 +24,11 @@ def recorded(profile: str) -> Cells:
 
     Where study `combined` has mixtures only, the cells without one are the core's networks: plain and smoothed.
     """
-    table = records.scales("combined").get(profile)
+    table = records.by_profile("combined").get(profile)
     if table is None:
         return {}
     if not table["cutmix"].isna().any():
-        core = records.scales("core")[profile].query("method in ['baseline', 'label_smoothing']")
+        core = records.by_profile("core")[profile].query("method in ['baseline', 'label_smoothing']")
         usual = table["alpha"].max()
         alone = core.assign(cutmix=np.nan, alpha=np.where(core["method"] == "baseline", 0.0, usual))
         attributes = table.attrs

@@ -1,8 +1,8 @@
 """Effects: what a method does to a quantity, as paired difference to the baseline with its 95 % interval.
 
-scale = effects(study_table(settings), "log logit scale")
-scale["mixup"]                      # an Effect: prints as `-0.64 ± 0.07`
-scale.falls("mixup", "cutmix")      # do the intervals say so, for each of them?
+found = effects(study_table(settings), "log logit scale")
+found["mixup"]                      # an Effect: prints as `-0.64 ± 0.07`
+found.falls("mixup", "cutmix")      # do the intervals say so, for each of them?
 
 Where a quantity is a mean over images, and the outcome on each image is at hand, the interval is over seeds and images
 (intervals.two_way_interval): what holds for other networks on other images. Else it is over seeds only.

@@ -14,8 +14,8 @@ from softlab.studies.prediction import declared, whole
 
 def recorded(like: str, outcome: str, profile: str) -> dict[str, tuple[Interval, Interval]]:
     """`at_equal` of the recorded interventions and of the recorded core's networks with the soft labels `like`."""
-    core = records.scales("core")[profile]
-    return at_equal(whole(records.scales("interventions")[profile]), core.loc[core["method"] == like], outcome)
+    core = records.by_profile("core")[profile]
+    return at_equal(whole(records.by_profile("interventions")[profile]), core.loc[core["method"] == like], outcome)
 
 
 def at_equal(runs: pandas.DataFrame, soft: pandas.DataFrame, outcome: str) -> dict[str, tuple[Interval, Interval]]:

@@ -16,10 +16,10 @@ from softlab.files import read_yaml
 from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import load_profile, study_profile
 from softlab.studies import prediction, records
+from softlab.studies.across_settings import comparable
 from softlab.studies.effects import Effect, effects, half_way, ways
 from softlab.studies.intervals import Interval, Number, holm, t_interval
 from softlab.studies.robustness import cells_of, effect_apart
-from softlab.studies.scales import comparable
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Law:
 
     def effect(self) -> Effect | None:
         """The effect that judges the law, from the record; None where it is none, or not recorded yet."""
-        if self.kind != "empirical" or (table := records.scales(self.study).get(self.profile)) is None:
+        if self.kind != "empirical" or (table := records.by_profile(self.study).get(self.profile)) is None:
             return None
         if self.contrast:
             return _CONTRASTS[self.id](self, table)
@@ -138,17 +138,17 @@ class Said:
         return {1: "as it says", 0: "open", -1: "the opposite"}[side]
 
     def read(self, tables: Mapping[str, pandas.DataFrame]) -> Iterator[tuple[str, str, Effect]]:
-        """(scale, method, effect) of the methods that it is about. tables: by scale, as of records.scales."""
-        for scale, table in comparable(tables, self.quantity).items():
+        """(profile, method, effect) of the methods that it is about. tables: as of records.by_profile."""
+        for profile, table in comparable(tables, self.quantity).items():
             if self.against in set(table["method"]):
                 found = effects(table, self.quantity, self.against)
-                yield from ((scale, name, found[name]) for name in self.methods if name in found and found[name].ids)
+                yield from ((profile, name, found[name]) for name in self.methods if name in found and found[name].ids)
 
 
 def readings(
     sentences: Iterable[Said], tables: Mapping[str, pandas.DataFrame]
 ) -> Iterator[tuple[Said, str, str, Effect]]:
-    """(sentence, scale, method, effect) of all that is on record for each of the sentences."""
+    """(sentence, profile, method, effect) of all that is on record for each of the sentences."""
     for one in sentences:
         yield from ((one, *found) for found in one.read(tables))
 

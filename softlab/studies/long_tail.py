@@ -30,7 +30,7 @@ def recorded(profile: str) -> pandas.DataFrame:
     """The study's record at this profile, with the accuracy of each part as a column of its name."""
     settings = study_profile(load_profile(profile), "long_tail")
     dataset = runs.dataset_of(settings.experiment)
-    table = records.scales("long_tail")[profile]
+    table = records.by_profile("long_tail")[profile]
     return with_parts(table, dataset.test_labels[: settings.evaluation["test_size"]], len(dataset.classes))
 
 

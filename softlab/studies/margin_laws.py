@@ -115,17 +115,17 @@ class Place:
 
 def judged() -> dict[str, Judgement]:
     """Every empirical law of the group, in the order of laws.yml; those that are pending count in the correction."""
-    declared = {name: law for name, law in laws.laws("slope").items() if law.kind == "empirical"}
-    parts = {name: _parts(name, law) for name, law in declared.items()}
+    empirical = {name: law for name, law in laws.laws("slope").items() if law.kind == "empirical"}
+    parts = {name: _parts(name, law) for name, law in empirical.items()}
     p_values = holm([max((part.p_value for part in of), default=1.0) for of in parts.values()])
-    return {name: Judgement(name, tuple(parts[name]), p) for name, p in zip(declared, p_values, strict=True)}
+    return {name: Judgement(name, tuple(parts[name]), p) for name, p in zip(empirical, p_values, strict=True)}
 
 
 def _parts(name: str, law: laws.Law) -> list[Part]:
     """What a law asks, from its study's record; nothing where there is none, or it is not whole."""
     if law.study == "slope_by_hand":
         return another_slope_parts(another_slope.recorded(law.profile))
-    table = records.scales(law.study).get(law.profile)
+    table = records.by_profile(law.study).get(law.profile)
     if table is None or len(table) < len(study_profile(load_profile(law.profile), law.study).experiments()):
         return []
     return _PARTS[name](table)
@@ -172,7 +172,7 @@ def every_estimate() -> tuple[pandas.DataFrame, dict[str, int]]:
     found = []
     counts: dict[str, int] = dict.fromkeys(("both", "attack", "slope", "neither"), 0)
     for study in sorted({path.parent.name for path in records.RECORDS.glob("*/*.csv")}):
-        for profile, table in records.scales(study).items():
+        for profile, table in records.by_profile(study).items():
             attacked, steep = (
                 np.isfinite(table[name].to_numpy(float)) if name in table else np.zeros(len(table), bool)
                 for name in ("robust, 4/255", "log slope")
@@ -438,7 +438,7 @@ def elsewhere() -> dict[str, Setting]:
     """Every setting of `estimate-elsewhere` of which something is on record."""
     cells = cells_of("quick-confirm")
     tables = {f"{images:,} images × {steps:,} steps": (table, "4/255") for (images, steps), table in cells.items()}
-    recorded = records.scales("core")
+    recorded = records.by_profile("core")
     tables |= {name: (recorded[name], radius) for name, radius in SETTINGS.items() if name in recorded}
     found = {}
     for name, (table, radius) in tables.items():

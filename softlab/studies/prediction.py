@@ -66,7 +66,7 @@ def methods(table: pandas.DataFrame) -> pandas.DataFrame:
     quantities = [name for name in table if name in QUANTITIES]
     plain = table.loc[table["method"] == "baseline"].set_index("seed")[quantities]
     rows = {}
-    for name, some in by_dose(table).groupby("method", sort=False):
+    for name, some in doses_as_methods(table).groupby("method", sort=False):
         method, _, dose = str(name).partition(" ")
         paired = some.set_index("seed")[quantities]
         paired = paired.loc[[seed for seed in paired.index if seed in plain.index]]
@@ -78,8 +78,8 @@ def methods(table: pandas.DataFrame) -> pandas.DataFrame:
     return found
 
 
-def by_dose(table: pandas.DataFrame) -> pandas.DataFrame:
-    """The same table with each method called as in `methods`, `focal 2`: for effects.effects. The baseline stays."""
+def doses_as_methods(table: pandas.DataFrame) -> pandas.DataFrame:
+    """The same table with each dose as a method of its own, called as in `methods`: `focal 2`. The baseline stays."""
     if "dose" not in table:
         return table
     pairs = zip(table["method"], table["dose"], strict=True)
@@ -88,7 +88,7 @@ def by_dose(table: pandas.DataFrame) -> pandas.DataFrame:
 
 def whole(table: pandas.DataFrame) -> pandas.DataFrame:
     """The rows of those seeds that every method has at every dose: while a study is being recorded, some have more."""
-    seeds = by_dose(table).groupby("method")["seed"].agg(set)
+    seeds = doses_as_methods(table).groupby("method")["seed"].agg(set)
     return table.loc[table["seed"].isin([*set.intersection(*seeds)])]
 
 

@@ -136,7 +136,7 @@ def asked_id(experiment: Experiment) -> str:
     return runs.identify(asked, runs.dataset_of(experiment))
 
 
-def scales(study: str = "core", besides: pandas.DataFrame | None = None) -> dict[str, pandas.DataFrame]:
+def by_profile(study: str = "core", besides: pandas.DataFrame | None = None) -> dict[str, pandas.DataFrame]:
     """The recorded tables of a study, as of study_table: {profile: table}.
 
     besides: a table that is at hand; what is recorded of networks that are all in it is left out.

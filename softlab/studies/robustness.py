@@ -13,7 +13,7 @@ import pandas
 from sklearn.isotonic import IsotonicRegression
 
 from softlab.numbers.quantities import QUANTITIES, RADII
-from softlab.studies import records, scales
+from softlab.studies import across_settings, records
 from softlab.studies.effects import Effect, combined, outcomes, paired
 from softlab.studies.intervals import OPEN, Interval, each, means, t_interval
 
@@ -25,7 +25,7 @@ RADIUS_OF_AUTOATTACK = 4  # in 255ths
 def cells_of(profile: str) -> dict[tuple[int, int], pandas.DataFrame]:
     """Recorded tables by training images and steps: studies training_images and training_images_more."""
     found = {}
-    for (study, name, steps, images), rows in scales.cells("training_images", "training_images_more").items():
+    for (study, name, steps, images), rows in across_settings.cells("training_images", "training_images_more").items():
         if name == profile:
             epochs = records.about(study)[profile]["experiment"]["epochs"]
             found[int(images), int(steps * epochs)] = rows

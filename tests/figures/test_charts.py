@@ -8,10 +8,10 @@ import pytest
 
 from softlab.figures import charts
 from softlab.profile import load_profile
+from softlab.studies.across_settings import effects_by_table, tables_by_description
 from softlab.studies.effects import effects
 from softlab.studies.intervals import Interval
 from softlab.studies.laws import laws, papers, readings
-from softlab.studies.scales import effects_by_scale, tables_at_scales
 
 
 def table(lift, seeds=3):
@@ -81,7 +81,7 @@ def test_charts_stand_beside_one_another():
 
 
 def test_small_multiples_and_panels_say_the_number_with_its_seeds():
-    drawn = charts.small_multiples(effects_by_scale({"small": table(-0.05), "one": table(0.05, seeds=1)}, "gap")).data
+    drawn = charts.small_multiples(effects_by_table({"small": table(-0.05), "one": table(0.05, seeds=1)}, "gap")).data
     assert "<svg" in drawn
     assert "currentColor" in drawn
     assert sum("3 seeds; over seeds" in name for name in names(drawn)) == 2
@@ -105,7 +105,7 @@ def test_a_specification_is_ordered_and_marks_what_judges():
 
 def test_every_variant_of_a_law_and_every_sentence_of_a_paper_is_a_quantity_on_record():
     settings = load_profile("quick-confirm")
-    tables = tables_at_scales(table(0.0), settings)
+    tables = tables_by_description(table(0.0), settings)
     confirmed = next(one for label, one in tables.items() if label.endswith("confirmation"))
     for law in laws().values():
         assert all(confirmed[quantity].notna().any() for quantity in law.variants), law.id

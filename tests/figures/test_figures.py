@@ -1,4 +1,4 @@
-"""Styles of methods, told apart with every kind of colour vision and without colour; and effects at several scales."""
+"""Styles of methods, told apart with every kind of colour vision and without colour; effects in several settings."""
 
 import math
 from itertools import combinations
@@ -16,19 +16,19 @@ from softlab.figures import (
     Way,
     against,
     arrows,
-    at_scales,
     attack_steps,
     curves,
     doses,
     estimate_panels,
     estimates,
     estimates_by_radius,
+    estimates_by_setting,
     force_field,
     minus_gradient,
     needles,
     over_generalization,
     over_passes,
-    panels_at_scales,
+    panels_by_setting,
     plane_points,
     projections,
     repairs,
@@ -91,7 +91,7 @@ def test_no_label_has_a_comma():
     assert not [method for method in (*STYLES, *OTHERS) if "," in style(method).label], "labels stand in lists"
 
 
-def at_one_scale(**methods):
+def in_one_setting(**methods):
     """Effects on ECE, each (mean, low, high) over five seeds, or (mean,) of one network."""
     found = Effects("ECE")
     for method, ends in methods.items():
@@ -111,12 +111,12 @@ def drawn(ax):
     return seen
 
 
-def test_at_scales_draws_each_effect_in_points_in_the_row_of_its_scale():
-    scales = {
-        "small": at_one_scale(mixup=(-0.02, -0.03, -0.01), cutmix=(0.01, 0.0, 0.02)),
-        "large": at_one_scale(mixup=(-0.04, -0.05, -0.03)),
+def test_estimates_by_setting_draws_each_effect_in_points_in_the_row_of_its_setting():
+    settings = {
+        "small": in_one_setting(mixup=(-0.02, -0.03, -0.01), cutmix=(0.01, 0.0, 0.02)),
+        "large": in_one_setting(mixup=(-0.04, -0.05, -0.03)),
     }
-    ax = at_scales(scales)
+    ax = estimates_by_setting(settings)
     seen = drawn(ax)
     (first, upper), (second, lower) = seen[style("mixup").color, style("mixup").marker]
     assert (first, second) == (pytest.approx(-2), pytest.approx(-4))
@@ -129,8 +129,8 @@ def test_at_scales_draws_each_effect_in_points_in_the_row_of_its_scale():
     plt.close(ax.figure)
 
 
-def test_at_scales_takes_one_scale_and_one_network():
-    ax = at_scales({"small": at_one_scale(mixup=(-0.02,))})
+def test_estimates_by_setting_takes_one_setting_and_one_network():
+    ax = estimates_by_setting({"small": in_one_setting(mixup=(-0.02,))})
     assert ax.get_yticklabels()[0].get_text() == "small\none seed"
     (line,) = [line for line in ax.lines if line.get_marker() == style("mixup").marker]
     assert line.get_fillstyle() == "none", "an open marker"
@@ -139,8 +139,8 @@ def test_at_scales_takes_one_scale_and_one_network():
     plt.close(ax.figure)
 
 
-def test_at_scales_cuts_an_interval_that_would_hide_the_others_and_says_so():
-    ax = at_scales({"small": at_one_scale(mixup=(-0.02, -0.5, 0.46), cutmix=(0.01, 0.0, 0.02))})
+def test_estimates_by_setting_cuts_an_interval_that_would_hide_the_others_and_says_so():
+    ax = estimates_by_setting({"small": in_one_setting(mixup=(-0.02, -0.5, 0.46), cutmix=(0.01, 0.0, 0.02))})
     low, high = ax.get_xlim()  # the means lie 3 points apart, and as much is left on both sides, and a margin
     assert (low, high) == (pytest.approx(-5 - 0.36), pytest.approx(4 + 0.36))
     arrows = {line.get_marker(): line.get_xdata()[0] for line in ax.lines if line.get_marker() in (4, 5)}
@@ -149,17 +149,17 @@ def test_at_scales_cuts_an_interval_that_would_hide_the_others_and_says_so():
 
 
 def test_of_intervals_that_are_all_wider_than_their_means_lie_apart_most_are_seen_whole():
-    ax = at_scales({"small": at_one_scale(mixup=(0.001, -0.01, 0.012), cutmix=(-0.001, -0.009, 0.007))})
+    ax = estimates_by_setting({"small": in_one_setting(mixup=(0.001, -0.01, 0.012), cutmix=(-0.001, -0.009, 0.007))})
     low, high = ax.get_xlim()
     assert low < -0.9
     assert high > 0.9
     assert not [line for line in ax.lines if line.get_marker() in (4, 5)]
 
 
-def test_at_scales_has_room_for_its_labels():
+def test_estimates_by_setting_has_room_for_its_labels():
     """On 6.4 inches, as the page shows it: no two labels overlap, and none leaves the picture."""
     long = "Fashion-MNIST (mini), 1,000 training images, MobileNetV2 at half width"
-    ax = at_scales({f"{number}: {long}": at_one_scale(mixup=(-0.02, -0.03, -0.01)) for number in range(6)})
+    ax = estimates_by_setting({f"{number}: {long}": in_one_setting(mixup=(-0.02, -0.03, -0.01)) for number in range(6)})
     ax.figure.draw_without_rendering()
     boxes = [label.get_window_extent() for label in (*ax.get_yticklabels(), *ax.get_legend().get_texts())]
     whole = ax.figure.bbox
@@ -178,8 +178,8 @@ def test_values_of_a_grid_stand_side_by_side_and_none_last():
 
 
 def test_specification_draws_pale_what_is_no_larger_than_what_belongs_to_no_network():
-    small = at_one_scale(mixup=(0.02, 0.01, 0.03))
-    large = at_one_scale(mixup=(-0.3, -0.4, -0.2))
+    small = in_one_setting(mixup=(0.02, 0.01, 0.03))
+    large = in_one_setting(mixup=(-0.3, -0.4, -0.2))
     moves = {"one": {"mixup": 0.1}, "own": {"mixup": 0.0}}
     figure = specification({"one": [small, large], "own": [small]}, moves, ["mixup"], "x")
     (ax,) = figure.axes
@@ -375,9 +375,12 @@ def test_estimates_stand_in_rows_and_a_single_network_is_open():
     plt.close("all")
 
 
-def test_scales_stand_side_by_side_with_one_legend():
-    scales = {"small": at_one_scale(mixup=(-0.02, -0.03, -0.01)), "large": at_one_scale(mixup=(-0.04, -0.05, -0.03))}
-    figure = panels_at_scales({"first": scales, "second": scales})
+def test_settings_stand_side_by_side_with_one_legend():
+    settings = {
+        "small": in_one_setting(mixup=(-0.02, -0.03, -0.01)),
+        "large": in_one_setting(mixup=(-0.04, -0.05, -0.03)),
+    }
+    figure = panels_by_setting({"first": settings, "second": settings})
     assert [ax.get_title() for ax in figure.axes] == ["first", "second"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["small\n5 seeds", "large\n5 seeds"]
     assert not [ax for ax in figure.axes if ax.get_legend()]

@@ -58,7 +58,7 @@ def stand_in(seed):
     some = [build_model(experiment.replace(feature_dimension=2, seed=seed + k), images) for k in range(3)]
     return SimpleNamespace(experiment=experiment, model=some[-1], snapshot=lambda epoch: some[epoch])
 
-study = lambda *_: {m: [stand_in(3 * k)] for k, m in enumerate(("baseline", "label_smoothing"))}
+specimens = lambda *_: {m: stand_in(3 * k) for k, m in enumerate(("baseline", "label_smoothing"))}
 """,
     "maxsup-field": """
 three = ["baseline", "label_smoothing", "maxsup"]
@@ -71,7 +71,7 @@ points = figures.plane_points(8, 0.85)
 forces = [figures.minus_gradient(one, points) for one in losses.values()]
 """,
     "slope-plane": """
-recorded = scales("core")["quick-fp32"]
+recorded = by_profile("core")["quick-fp32"]
 radius_4 = "robust, 4/255"
 """,
 }

@@ -78,7 +78,7 @@ def test_without_cells_of_their_own_plain_and_smoothed_are_the_core_s(monkeypatc
     core = alone.assign(method=["label_smoothing" if smooth else "baseline" for smooth in smoothed])
     other = core.query("method == 'baseline'").assign(method="maxsup", accuracy=0.0)
     tables = {"combined": {"small": mixed}, "core": {"small": pandas.concat([core, other])}}
-    monkeypatch.setattr(combining.records, "scales", tables.__getitem__)
+    monkeypatch.setattr(combining.records, "by_profile", tables.__getitem__)
     recipes = combining.recorded("small")
     assert set(recipes) == set(itertools.product(("none", "either"), (True, False)))
     assert combining.interaction(recipes, "accuracy", "either").mean == pytest.approx(0)

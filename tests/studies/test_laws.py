@@ -6,7 +6,7 @@ import pytest
 from softlab import load_profile, regularizers
 from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import chapters
-from softlab.studies import interventions, laws, prediction, records, robustness, scales
+from softlab.studies import across_settings, interventions, laws, prediction, records, robustness
 from softlab.studies.effects import at_best, averages, effects, half_way, over_grid, shares
 from softlab.studies.intervals import t_interval
 
@@ -43,7 +43,7 @@ def test_a_law_holds_if_all_of_its_interval_is_on_its_side(monkeypatch):
     only_core = {"quick-confirm": pandas.DataFrame(rows)}
     cones = {"cones": laws.laws()["cones"]}
     monkeypatch.setattr(laws, "laws", lambda: cones)
-    monkeypatch.setattr(records, "scales", lambda study: only_core if study == "core" else {})
+    monkeypatch.setattr(records, "by_profile", lambda study: only_core if study == "core" else {})
     effect, holds, p = laws.judged()["cones"]
     assert effect.interval.mean == pytest.approx(-0.1)
     assert holds
@@ -65,7 +65,7 @@ def test_a_law_may_be_about_one_point_of_a_grid(monkeypatch):
         for seed in (1, 2)
     ]
     table = pandas.DataFrame(rows).assign(images=[{}] * len(rows))
-    monkeypatch.setattr(records, "scales", lambda study: {"quick-confirm": table} if study == "hundred" else {})
+    monkeypatch.setattr(records, "by_profile", lambda study: {"quick-confirm": table} if study == "hundred" else {})
     assert laws.laws()["maxsup"].effect().interval.mean == pytest.approx(0.1)
 
 
@@ -90,18 +90,18 @@ def test_data_or_training_is_judged_between_its_two_corners(monkeypatch):
     law = laws.laws()["data-or-training"]
     about = {"quick-confirm": {"experiment": {"epochs": 45}}}
     monkeypatch.setattr(records, "about", lambda study: about)
-    monkeypatch.setattr(records, "scales", lambda study: {"quick-confirm": pandas.DataFrame(tables.get(study, []))})
+    monkeypatch.setattr(records, "by_profile", lambda study: {"quick-confirm": pandas.DataFrame(tables.get(study, []))})
     assert list(robustness.cells_of("quick-confirm")) == [(1000, 360), (1000, 5760), (60_000, 360)]
     assert law.effect().interval.mean == pytest.approx(0.15)
     tables["training_images_more"] = cell(16_000, 8, 0.1)
     assert law.effect() is None
-    monkeypatch.setattr(records, "scales", lambda study: {})
+    monkeypatch.setattr(records, "by_profile", lambda study: {})
     assert robustness.cells_of("quick-confirm") == {}
 
 
 def test_what_the_readme_found_is_what_the_record_says():
     """Its sentences, one after the other; the cover has them with numbers, each guarded by its own condition."""
-    core = records.scales()
+    core = records.by_profile()
     grid = robustness.cells_of("quick-confirm")
     few = core["quick-confirm"]
     soft = ("label_smoothing", "mixup", "cutmix")
@@ -116,7 +116,7 @@ def test_what_the_readme_found_is_what_the_record_says():
     longer = [passes[at] for at, one in sizes.items() if not one.falls(*soft)]
     assert len(longer) == 2
     assert min(longer) > 700
-    for table in scales.cells("hundred").values():
+    for table in across_settings.cells("hundred").values():
         there = {"label_smoothing", "maxsup"} & set(table["method"])
         assert all(effects(table, q).falls(*there) for q in ("gap", "log logit scale"))
     # After one temperature.
@@ -125,13 +125,14 @@ def test_what_the_readme_found_is_what_the_record_says():
     sides = [effects(table, "NLL at T")["label_smoothing"].interval.side() for table in grid.values()]
     assert sorted(sides) == [0] * 3 + [1] * 12
     sides = [
-        effects(table, "NLL at T")["label_smoothing"].interval.side() for table in scales.cells("hundred").values()
+        effects(table, "NLL at T")["label_smoothing"].interval.side()
+        for table in across_settings.cells("hundred").values()
     ]
     assert sides == [1, 1, 0]
-    assert not effects(records.scales("noise")["quick"], "NLL at T")["label_smoothing"].interval.side()
+    assert not effects(records.by_profile("noise")["quick"], "NLL at T")["label_smoothing"].interval.side()
     few_features = [
         (place, size)
-        for (_, place, size), table in scales.cells("dimension").items()
+        for (_, place, size), table in across_settings.cells("dimension").items()
         if not effects(table, "NLL at T")["label_smoothing"].interval.side()
     ]
     assert few_features == [("fashion-heldout", 5), ("quick-confirm", 2)]
@@ -142,7 +143,7 @@ def test_what_the_readme_found_is_what_the_record_says():
 
 
 def test_what_the_readme_says_of_robustness_is_what_the_record_says():
-    core = records.scales()
+    core = records.by_profile()
     grid = robustness.cells_of("quick-confirm")
     few = core["quick-confirm"]
     many = core["fashion-heldout"]
@@ -151,7 +152,7 @@ def test_what_the_readme_says_of_robustness_is_what_the_record_says():
     assert effects(few, under).rises("cutmix", "weight_decay")
     assert effects(few, under).falls("label_smoothing", "mixup")
     assert effects(many, under).rises(*soft, "weight_decay")
-    best = effects(at_best(records.scales("strength")["fashion-heldout"]), under)
+    best = effects(at_best(records.by_profile("strength")["fashion-heldout"]), under)
     assert [best[name].interval.side() for name in (*soft, "maxsup")] == [0, 0, 1, 1]
     assert [effects(many, under, "weight_decay")[name].interval.side() for name in soft] == [1, -1, 1]
     assert effects(core["cifar10-jpeg-flip"], "robust, 1/255").falls("cutmix")
@@ -162,7 +163,7 @@ def test_what_the_readme_says_of_robustness_is_what_the_record_says():
         often, images, steps = (robustness.fall_together(axis, left) for axis in axes)
         assert often > max(0.7, images, steps)
         assert robustness.per_doubling(grid, name, under)[1].high < 0
-    lasting = over_grid(records.scales("hundred_again")["quick-confirm"], "accuracy", "maxsup", "label_smoothing")
+    lasting = over_grid(records.by_profile("hundred_again")["quick-confirm"], "accuracy", "maxsup", "label_smoothing")
     assert lasting.low < 0 < lasting.high < 0.6
     cones = [effects(table, "constant class") for table in core.values()]
     assert all(one.falls(name) for one in cones for name in soft[1:] if name in one and one[name].interval.n > 1)
@@ -170,14 +171,14 @@ def test_what_the_readme_says_of_robustness_is_what_the_record_says():
 
 
 def test_what_the_readme_says_of_images_learnt_by_heart_is_what_the_record_says():
-    table = records.scales()["cifar10-papers"]
+    table = records.by_profile()["cifar10-papers"]
     soft = ("label_smoothing", "mixup", "cutmix")
     learnt = averages(table, "training accuracy")["baseline"].scaled(100)
     assert round(learnt.mean, 1) == 99.6
     assert averages(table, "gap")["baseline"].low > 0
     assert all(averages(table, "gap")[name].high < 0 for name in soft)
     assert effects(table, "ECE").rises(*soft)
-    chosen = at_best(records.scales("strength")["cifar10-papers"], "NLL at T, fit")
+    chosen = at_best(records.by_profile("strength")["cifar10-papers"], "NLL at T, fit")
     assert effects(chosen, "ECE").falls("label_smoothing", "mixup")
     near, far = (effects(table, q) for q in ("robust, 0.4/255, PGD-7", "robust, 1/255"))
     assert [near[name].interval.side() for name in soft] == [-1, 0, -1]
@@ -187,7 +188,7 @@ def test_what_the_readme_says_of_images_learnt_by_heart_is_what_the_record_says(
 
 
 def test_what_the_readme_says_of_a_gradient_penalty_is_what_the_record_says():
-    table = records.scales("flat")["quick-fp32"].query("method == 'baseline' or dose == 0.1")
+    table = records.by_profile("flat")["quick-fp32"].query("method == 'baseline' or dose == 0.1")
     assert table.groupby("method")["seed"].nunique().tolist() == [5, 5]
     left = {name: one.mean for name, one in averages(table, "robust, 4/255").items()}
     assert abs(left["gradient_penalty"] - 2 / 3) < 0.02
@@ -198,7 +199,7 @@ def test_what_the_readme_says_of_a_gradient_penalty_is_what_the_record_says():
 
 def test_what_the_readme_says_of_the_scale_is_what_the_record_says():
     """One penalty on the scale helps, not the scale: others that shrink logits as far do not."""
-    core = records.scales()
+    core = records.by_profile()
     grid = robustness.cells_of("quick-confirm").values()
     under = "robust, 4/255"
     held, apart = ([effects(one, under, to) for one in grid] for to in ("baseline", "scale_penalty"))
@@ -207,8 +208,8 @@ def test_what_the_readme_says_of_the_scale_is_what_the_record_says():
     assert sum(one.falls("label_smoothing") for one in apart) > len(grid) / 2
     assert all(one.falls("mixup") for one in apart)
     assert not any(one.rises("label_smoothing") for one in apart)
-    many = records.scales("many")
-    ten = pandas.concat([prediction.by_dose(many[name]) for name in ("quick-confirm", "quick-again")])
+    many = records.by_profile("many")
+    ten = pandas.concat([prediction.doses_as_methods(many[name]) for name in ("quick-confirm", "quick-again")])
     alike = {"scale_penalty 0.1": 1, "fixed_scale 4": 1, "logit_penalty 0.01": 0, "margin_smoothing 3": -1}
     alike["label_smoothing 0.1"] = -1
     found = effects(ten, under)
@@ -219,9 +220,9 @@ def test_what_the_readme_says_of_the_scale_is_what_the_record_says():
     assert max(spread) - min(spread) < 0.1
     for name, side in (("quick-confirm", 0), ("fashion-heldout", 1)):
         decayed = core[name][core[name]["method"] == "weight_decay"]
-        penalized = prediction.by_dose(records.scales("interventions")[name])
+        penalized = prediction.doses_as_methods(records.by_profile("interventions")[name])
         assert effects(penalized, under, decayed)["scale_penalty 0.1"].interval.side() == side
-    tried = records.scales("scale_penalty")
+    tried = records.by_profile("scale_penalty")
     for name, radius in (("convnext-confirm", 4), ("cifar10-jpeg-flip", 1)):
         both = pandas.concat([core[name], tried[name]])
         assert not effects(both, f"robust, {radius}/255")["scale_penalty"].interval.side()
@@ -249,7 +250,7 @@ def own_lag(along, method, share):
 
 def test_where_a_law_says_too_much_the_record_says_so():
     """What stands in `but` of laws.yml, law by law."""
-    tables = records.scales()
+    tables = records.by_profile()
     quick, full, conv, flip = (
         tables[name] for name in ("quick-confirm", "fashion-heldout", "convnext-confirm", "cifar10-jpeg-flip")
     )
@@ -262,7 +263,7 @@ def test_where_a_law_says_too_much_the_record_says_so():
         assert not moved(table, "constant class").side()
         assert effects(table, "constant class").falls("mixup", "cutmix")
     assert averages(conv, "gap")["label_smoothing"].low > 0
-    doses = records.scales("dose")["quick-confirm"]
+    doses = records.by_profile("dose")["quick-confirm"]
     assert shares(doses, "spread, logits", 0.1)[0.01].high < 100
     assert moved(full, "spread, logits, train").side() >= 0
     assert moved(conv, "spread, logits").side() <= 0
@@ -274,5 +275,5 @@ def test_where_a_law_says_too_much_the_record_says_so():
     assert min(one.low for one in lags) > 0
     assert own_lag(records.snapshots()["quick-confirm"], "label_smoothing", 0.5).high < 0
     assert moved(quick, "inward, attack, cross-entropy").high < 0 < moved(flip, "inward, attack, cross-entropy").low
-    later = over_grid(records.scales("hundred_again")["quick-confirm"], "accuracy", "maxsup", "label_smoothing")
+    later = over_grid(records.by_profile("hundred_again")["quick-confirm"], "accuracy", "maxsup", "label_smoothing")
     assert later.mean < 100 * laws.laws()["maxsup"].effect().interval.mean

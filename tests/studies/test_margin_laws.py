@@ -16,12 +16,12 @@ from softlab.studies.margin_laws import Judgement, Part
 
 
 def test_what_a_law_names_is_there():
-    declared = laws.laws("slope")
-    assert list(declared) == [
+    of_slope = laws.laws("slope")
+    assert list(of_slope) == [
         *("estimate", "estimate-elsewhere", "split", "slope-by-hand", "bound-or-strength", "bias-both-ways", "passes")
     ]
-    assert not set(declared) & set(laws.laws())
-    for law in declared.values():
+    assert not set(of_slope) & set(laws.laws())
+    for law in of_slope.values():
         assert law.chapter in chapters()
         assert law.quantity in QUANTITIES
         assert law.contrast
@@ -31,7 +31,7 @@ def test_what_a_law_names_is_there():
 
 
 def test_a_profile_that_is_not_built_yet_is_pending(monkeypatch):
-    monkeypatch.setattr(records, "scales", lambda study: {})
+    monkeypatch.setattr(records, "by_profile", lambda study: {})
     monkeypatch.setattr(margin_laws, "cells_of", lambda profile: {})
     monkeypatch.setattr(margin_laws.another_slope, "rows", lambda path: [])
     assert {one.verdict for one in margin_laws.judged().values()} == {"pending"}
@@ -204,7 +204,7 @@ def test_every_estimate_counts_each_row_once():
     assert sum(counts.values()) == records.listed()["networks"].sum()
     assert set(units["radius"]) == set(margin_laws.RECORDED_RADII)
     own = units.query("study == 'core' and profile == 'cifar10-papers' and radius == '1/255' and method == 'cutmix'")
-    rows = records.scales("core")["cifar10-papers"].query("method == 'cutmix'")
+    rows = records.by_profile("core")["cifar10-papers"].query("method == 'cutmix'")
     assert own["estimate"].item() == pytest.approx(100 * rows["estimate, 1/255"].mean())
     assert own["attacked"].item() == pytest.approx(100 * rows["robust, 1/255"].mean())
 

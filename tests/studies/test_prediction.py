@@ -16,7 +16,7 @@ from softlab.profile import load_profile, study_profile
 from softlab.studies import interventions, own_methods, prediction, records
 from softlab.studies.effects import Effect, Effects
 from softlab.studies.intervals import Interval
-from softlab.studies.prediction import Prediction, by_dose, declared, gain, left_out, methods, whole
+from softlab.studies.prediction import Prediction, declared, doses_as_methods, gain, left_out, methods, whole
 
 NAMES = ["log logit scale", "alignment", "effective rank"]
 
@@ -126,7 +126,8 @@ def test_a_method_at_a_dose_is_its_mean_difference_to_the_baseline_of_its_seeds(
     rows = [("baseline", None, 0, 1.0), ("baseline", None, 1, 2.0), ("focal", 2.0, 0, 2.0), ("focal", 2.0, 1, 5.0)]
     rows += [("focal", 4.0, 0, 4.0), ("focal", 4.0, 7, 9.0), ("mine", 1.0, 0, 3.0)]
     table = pandas.DataFrame(rows, columns=["method", "dose", "seed", "gap"])
-    assert list(by_dose(table)["method"])[1:] == ["baseline", "focal 2", "focal 2", "focal 4", "focal 4", "mine 1"]
+    called = list(doses_as_methods(table)["method"])
+    assert called[1:] == ["baseline", "focal 2", "focal 2", "focal 4", "focal 4", "mine 1"]
     found = methods(table)
     assert list(found.index) == ["focal 2", "focal 4"]  # mine is of no family
     assert list(found["gap"]) == [2.0, 3.0]  # seed 7 has no baseline
@@ -198,7 +199,7 @@ def test_interventions_are_compared_where_they_have_moved_their_property_as_far(
 
 def test_recorded_interventions_are_compared_with_the_recorded_core():
     found = interventions.recorded("label_smoothing", "robust, 4/255", "quick-confirm")
-    tables = records.scales("interventions")["quick-confirm"], records.scales("core")["quick-confirm"]
+    tables = records.by_profile("interventions")["quick-confirm"], records.by_profile("core")["quick-confirm"]
     soft = tables[1].loc[tables[1]["method"] == "label_smoothing"]
     assert found == interventions.at_equal(whole(tables[0]), soft, "robust, 4/255")
     assert "scale_penalty" in found

@@ -77,7 +77,7 @@ def test_recorded_rows_are_the_live_ones(settings, shelf, empty):
     assert [row["run"] for row in records.networks(settings, "core")] == list(live["id"])
     same(found, live)
     assert [table.attrs["command"] for table in (live, found)] == ["", ""], "another setting than the profile's"
-    assert records.scales()["smoke"].attrs["command"] == "softlab verify core --profile smoke"
+    assert records.by_profile()["smoke"].attrs["command"] == "softlab verify core --profile smoke"
     for one, other in zip(found["images"], live["images"], strict=True):
         assert (one["right"] == other["right"]).all()
         assert np.abs(one["confidence"] - other["confidence"]).max() < 1e-3  # half precision
@@ -190,7 +190,7 @@ def test_a_quantity_of_another_version_keeps_its_value_and_is_marked(settings, m
     row = records.recorded(settings.experiments()[0], settings.evaluation)
     assert row["onset"] == before["onset"][0]
     assert row["older"] == ("onset",)
-    table = records.scales()["smoke"]
+    table = records.by_profile()["smoke"]
     assert list(table["older"]) == [("onset",)] * 4
     said = []
     recording.record("core", settings, say=said.append)
@@ -246,7 +246,7 @@ def test_a_quantity_is_added_and_nothing_else_changes(settings, monkeypatch):
     assert (part["commit"], part["quantities"]) == ("abcdef0123", {"onset": 99})
     assert addition["to"] == before["lenses"][0]
     assert set(after["lenses"]) == set(about["additions"])
-    assert list(records.scales()["smoke"]["older"]) == [()] * 4
+    assert list(records.by_profile()["smoke"]["older"]) == [()] * 4
     recording.add("core", settings, ["onset"], say=said.append)
     assert len(said) == 4, "what is there is not measured again"
     assert pandas.read_csv(path, dtype=str).equals(after)
@@ -265,7 +265,7 @@ def test_a_row_of_another_network_is_left_and_named(settings, monkeypatch, capsy
     assert "differs from its row (NLL at T)" in capsys.readouterr().out
     found = pandas.read_csv(path, dtype=str)
     assert list(found["onset"] == "7.0") == [True, True, False, True]
-    assert list(map(len, records.scales()["smoke"]["older"])) == [0, 0, 1, 0]
+    assert list(map(len, records.by_profile()["smoke"]["older"])) == [0, 0, 1, 0]
 
 
 def test_what_is_added_must_be_known_and_have_a_record(settings):
@@ -288,7 +288,7 @@ def test_all_rows_of_the_book_say_what_they_said(monkeypatch):
     monkeypatch.setattr(records, "RECORDS", provenance.ASSETS / "records")
     count = 0
     for path in sorted(records.RECORDS.glob("*/*.csv")):
-        table = records.scales(path.parent.name)[path.stem]
+        table = records.by_profile(path.parent.name)[path.stem]
         text = pandas.read_csv(path, dtype=str, keep_default_na=False)
         known = records.about(path.parent.name)[path.stem]
         for digest in text["lenses"].unique():
@@ -316,7 +316,7 @@ def test_recorded_snapshots_are_the_live_ones(monkeypatch):
     assert records.snapshots() == {}
     settings = load_profile("smoke", **SMALL | {"epochs": 2, "snapshot_epochs": [0, 2]}, methods=["baseline"], seeds=1)
     recording.record("core", settings)
-    assert list(records.scales()) == list(records.snapshots()) == ["smoke"]
+    assert list(records.by_profile()) == list(records.snapshots()) == ["smoke"]
     found = records.snapshots()["smoke"]
     run = fit_or_load(settings.experiments()[0])
     assert list(found["epoch"]) == [0, 2]
@@ -341,7 +341,7 @@ def test_a_grid_is_part_of_the_table():
     assert list(table["alpha"])[:4] == [0, 0.0003, 0.001, 0.003]
     assert set(table["seed"]) == {1000}  # the study's own, as many as the profile has
     recording.record("dose", settings)
-    same(records.scales("dose")["smoke"][["method", "seed", "alpha"]], table[["method", "seed", "alpha"]])
+    same(records.by_profile("dose")["smoke"][["method", "seed", "alpha"]], table[["method", "seed", "alpha"]])
 
 
 def test_doses_of_several_methods_are_part_of_the_table():
@@ -360,7 +360,7 @@ def test_doses_of_several_methods_are_part_of_the_table():
     read = pandas.read_csv(recording.record("many", settings, say=lambda text: None))
     assert list(read["dose"])[1:] == [0.1, 0.2, 1.0]
     assert list(read["parameter"])[1:] == ["alpha", "alpha", "beta"]
-    assert {name for images in records.scales("many")["smoke"]["images"] for name in images} == {"right"}
+    assert {name for images in records.by_profile("many")["smoke"]["images"] for name in images} == {"right"}
     with pytest.raises(SoftlabError, match="one parameter"):
         study_profile(dataclasses.replace(settings, studies={"many": {"doses": {"acls": {}}}}), "many")
 

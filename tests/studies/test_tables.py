@@ -189,13 +189,13 @@ def test_a_zip_bomb_is_not_unpacked(shelf, monkeypatch):
     monkeypatch.setattr(softlab.files, "UNPACKED", 2**20)
     (shelf / OUTCOMES).write_bytes(nothing(2**22, 2**22))
     with pytest.raises(SoftlabError, match=r"mine\.npz: ValueError: 4 MiB unpacked, at most 1 are read"):
-        records.scales()
+        records.by_profile()
 
 
 def test_cells_that_are_empty_and_columns_that_are_not_there_are_numbers_that_nobody_has(shelf):
     path = shelf / TABLE
     path.write_bytes(without("NLL")(cell("accuracy", "", row=2)(path.read_bytes())))
-    table = records.scales()["mine"]
+    table = records.by_profile()["mine"]
     assert list(table["accuracy"].isna()) == [False, True, False, False]
     assert table["NLL"].isna().all()
     assert table["Brier"].notna().all()
@@ -212,7 +212,7 @@ def read_all():
     try:
         records.forget()
         records.recorded(Experiment(), {})  # which looks through all of them
-        found = records.listed(), records.scales(), records.snapshots()
+        found = records.listed(), records.by_profile(), records.snapshots()
     except SoftlabError as error:
         return str(error)
     for table in (*found[1].values(), *found[2].values()):

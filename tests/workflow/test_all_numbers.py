@@ -117,7 +117,7 @@ def written(monkeypatch, tmp_path):
     monkeypatch.setattr(records, "study_table", lambda settings, study: here)
     monkeypatch.setattr(records, "RECORDS", tmp_path / "records")
     (tmp_path / "records" / "core").mkdir(parents=True)
-    monkeypatch.setattr(records, "scales", lambda study, besides: {"cifar10": larger})
+    monkeypatch.setattr(records, "by_profile", lambda study, besides: {"cifar10": larger})
     monkeypatch.setattr(records, "about", lambda study: {"cifar10": {"experiment": {}}})
     numbers.main(tmp_path / "build", "smoke", ["core"])
     return tmp_path / "build"

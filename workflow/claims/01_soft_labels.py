@@ -45,7 +45,7 @@ def at(letter: str, method: str, quantity: str) -> Interval:
 
 
 def plain(quantity: str) -> Interval:
-    return averages(records.scales("core")["quick-confirm"], quantity)["baseline"].scaled(100)
+    return averages(records.by_profile("core")["quick-confirm"], quantity)["baseline"].scaled(100)
 
 
 def grey(quantity: str, largest: bool) -> Interval:
@@ -56,7 +56,8 @@ def grey(quantity: str, largest: bool) -> Interval:
 
 def only_cutmix() -> Interval:
     """CutMix's accuracy at A, if no other soft label moves it for certain there."""
-    others = [effects(records.scales("core")["quick-confirm"], RIGHT)[m].interval.side() for m in SOFT if m != "cutmix"]
+    found = effects(records.by_profile("core")["quick-confirm"], RIGHT)
+    others = [found[method].interval.side() for method in SOFT if method != "cutmix"]
     return at("A", "cutmix", RIGHT) if not any(others) else exactly(0)
 
 

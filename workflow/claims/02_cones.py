@@ -2,19 +2,19 @@
 
 from claims import SIGNED, SIZE, WORDS, Claim, above, falls, highest, is_open, rises
 from softlab.studies import margin_laws, records
+from softlab.studies.across_settings import effects_by_setting
 from softlab.studies.effects import averages, effects
 from softlab.studies.intervals import Interval
-from softlab.studies.scales import effects_by_setting
 
 KEPT = "constant class"
 
 
 def change(profile: str, quantity: str, method: str, study: str = "core") -> Interval:
-    return effects(records.scales(study)[profile], quantity)[method].shown
+    return effects(records.by_profile(study)[profile], quantity)[method].shown
 
 
 def level(profile: str, quantity: str, method: str = "baseline", study: str = "core", factor: float = 100) -> Interval:
-    return averages(records.scales(study)[profile], quantity)[method].scaled(factor)
+    return averages(records.by_profile(study)[profile], quantity)[method].scaled(factor)
 
 
 def of_losses(choose) -> Interval:
@@ -25,26 +25,26 @@ def of_losses(choose) -> Interval:
 
 def at_ratio_of(owner: str) -> Interval:
     """Label smoothing's share minus plain training's, both with the bias scaled to one of the two's ratio to logits."""
-    parts = margin_laws.bias_parts(records.scales("core")["quick-fp32"])
+    parts = margin_laws.bias_parts(records.by_profile("core")["quick-fp32"])
     return next(part.interval for part in parts if f"the ratio of {owner} " in part.what)
 
 
 def from_bare_head(quantity: str) -> Interval:
     """Plain training without a bias in the head, minus the same with one."""
-    bare = records.scales("no_bias")["quick-fp32"]
-    biased = records.scales("core")["quick-fp32"]
+    bare = records.by_profile("no_bias")["quick-fp32"]
+    biased = records.by_profile("core")["quick-fp32"]
     rows = bare.loc[bare["method"] == "baseline"]
     return effects(rows, quantity, biased.loc[biased["method"] == "baseline"])["baseline"].shown
 
 
 def from_zero() -> Interval:
-    zero = records.scales("zero_bias")["quick-confirm"]
-    core = records.scales("core")["quick-confirm"]
+    zero = records.by_profile("zero_bias")["quick-confirm"]
+    core = records.by_profile("core")["quick-confirm"]
     return effects(zero, "apex ratio", core.loc[core["method"] == "baseline"])["baseline"].shown
 
 
 def in_dimensions(count: int, method: str) -> Interval:
-    table = records.scales("dimension")["quick-confirm"]
+    table = records.by_profile("dimension")["quick-confirm"]
     return averages(table.loc[table["feature_dimension"] == count], KEPT)[method].scaled(100)
 
 

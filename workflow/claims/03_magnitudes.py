@@ -7,9 +7,9 @@ import pandas
 
 from claims import SIGNED, WORDS, Claim, above, below, exactly, factor, falls, highest, lowest, rises
 from softlab.studies import records
+from softlab.studies.across_settings import effects_by_setting
 from softlab.studies.effects import averages, by_dose, effects, shares
 from softlab.studies.intervals import Interval
-from softlab.studies.scales import effects_by_setting
 
 USUAL = 0.1
 TENTH = 0.01
@@ -17,7 +17,7 @@ PRICE = "NLL at T"
 
 
 def doses() -> pandas.DataFrame:
-    return records.scales("dose")["quick-confirm"]
+    return records.by_profile("dose")["quick-confirm"]
 
 
 def asked() -> Interval:
@@ -35,7 +35,7 @@ def found() -> Interval:
 
 def times(method: str) -> Interval:
     """By what a method multiplies the logits' length."""
-    return factor(effects(records.scales("core")["quick-confirm"], "log logit scale")[method].shown)
+    return factor(effects(records.by_profile("core")["quick-confirm"], "log logit scale")[method].shown)
 
 
 def share(quantity: str) -> Interval:
@@ -50,14 +50,14 @@ def largest_change_of_accuracy() -> Interval:
 
 def spread_beside_smoothing() -> Interval:
     """What CutMix adds to within-class variation, as a share of what label smoothing adds."""
-    core = effects(records.scales("core")["quick-confirm"], "spread, logits")
+    core = effects(records.by_profile("core")["quick-confirm"], "spread, logits")
     whole = core["label_smoothing"].shown.mean
     return core["cutmix"].shown.scaled(1 / whole)
 
 
 def paid_early() -> Interval:
     """At B and C, the smaller share of the usual dose's price that a fifth of it has."""
-    found = [shares(records.scales("dose")[name], PRICE, USUAL) for name in ("fashion-heldout", "convnext-confirm")]
+    found = [shares(records.by_profile("dose")[name], PRICE, USUAL) for name in ("fashion-heldout", "convnext-confirm")]
     return lowest(one[0.02] for one in found)
 
 
@@ -70,8 +70,8 @@ def least_shorter() -> Interval:
 
 def best_of_all_doses() -> Interval:
     """The change of NLL at T whose interval lies lowest, of all doses and strengths of label smoothing on record."""
-    found = [effect.shown for table in records.scales("dose").values() for effect in by_dose(table, PRICE).values()]
-    for table in records.scales("strength").values():
+    found = [effect.shown for table in records.by_profile("dose").values() for effect in by_dose(table, PRICE).values()]
+    for table in records.by_profile("strength").values():
         plain = table.loc[table["method"] == "baseline"]
         for _, rows in table.loc[table["method"] == "label_smoothing"].groupby("dose"):
             found.append(effects(rows, PRICE, plain)["label_smoothing"].shown)
@@ -79,7 +79,7 @@ def best_of_all_doses() -> Interval:
 
 
 def usual_with_flips() -> Interval:
-    effects_of = by_dose(records.scales("dose")["cifar10-jpeg-flip"], PRICE)
+    effects_of = by_dose(records.by_profile("dose")["cifar10-jpeg-flip"], PRICE)
     return next(effect.shown for dose, effect in effects_of.items() if math.isclose(dose, USUAL))
 
 

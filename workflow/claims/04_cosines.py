@@ -21,10 +21,10 @@ from claims import (
     rises,
 )
 from softlab.studies import margin_laws, records
+from softlab.studies.across_settings import effects_by_setting
 from softlab.studies.effects import effects, half_way
 from softlab.studies.intervals import Interval, t_interval
 from softlab.studies.laws import laws
-from softlab.studies.scales import effects_by_setting
 
 OWN = "cosine, logit"
 PAPER = "cosine, ball"
@@ -33,7 +33,7 @@ SMOOTHED = ("label_smoothing", "maxsup")  # which moves logits as label smoothin
 
 
 def core(profile: str = "quick-fp32") -> pandas.DataFrame:
-    return records.scales("core")[profile]
+    return records.by_profile("core")[profile]
 
 
 @functools.cache

@@ -6,17 +6,17 @@ import pandas
 
 from claims import SIGNED, SIZE, WORDS, Claim, above, below, falls, highest, is_open, lowest, rises
 from softlab.studies import records
+from softlab.studies.across_settings import effects_by_setting
 from softlab.studies.effects import at_best, averages, effects
 from softlab.studies.intervals import Interval
 from softlab.studies.robustness import cells_of
-from softlab.studies.scales import effects_by_setting
 
 SOFT = ("label_smoothing", "mixup", "cutmix", "maxsup")
 
 
 @functools.cache
 def core(profile: str = "quick-confirm") -> pandas.DataFrame:
-    return records.scales("core")[profile]
+    return records.by_profile("core")[profile]
 
 
 def level(quantity: str, method: str = "baseline", profile: str = "quick-confirm", factor: float = 100) -> Interval:
@@ -56,7 +56,7 @@ def and_labels_raise_it(value: Interval) -> bool:
 
 def at_best_strength() -> Interval:
     """Learnt by heart, at the best strength by NLL at T on images for fitting: the lesser of two falls of ECE."""
-    best = at_best(records.scales("strength")["cifar10-papers"], "NLL at T, fit")
+    best = at_best(records.by_profile("strength")["cifar10-papers"], "NLL at T, fit")
     found = effects(best, "ECE")
     return highest(found[method].shown for method in ("label_smoothing", "mixup"))
 

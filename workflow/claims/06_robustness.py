@@ -38,7 +38,7 @@ SOFT = ("label_smoothing", "mixup", "cutmix")
 
 @functools.cache
 def by_heart() -> pandas.DataFrame:
-    return records.scales("core")["cifar10-papers"]
+    return records.by_profile("core")["cifar10-papers"]
 
 
 @functools.cache
@@ -66,7 +66,7 @@ def off(radius: str, method: str | None = None) -> Interval:
 @functools.cache
 def flat(method: str, dose: float) -> pandas.DataFrame:
     """Plain training, and a method that was recorded as a line to read others by, at one of its strengths."""
-    table = records.scales("flat")["quick-fp32"]
+    table = records.by_profile("flat")["quick-fp32"]
     chosen = (table["method"] == method) & np.isclose(table["dose"].to_numpy(float), dose, atol=1e-6)
     return table.loc[(table["method"] == "baseline") | chosen]
 
@@ -82,19 +82,19 @@ def gained(method: str, dose: float, quantity: str = "accuracy") -> Interval:
 def noise(profile: str, strength: float, quantity: str = LADDER) -> Interval:
     """What Gaussian noise on every training image does beside plain training of the same seeds."""
     profiles = (profile, "quick-again") if profile == "quick-confirm" else (profile,)  # ten seeds in all
-    tables = [prediction.by_dose(records.scales("many")[one]) for one in profiles]
+    tables = [prediction.doses_as_methods(records.by_profile("many")[one]) for one in profiles]
     return effects(pandas.concat(tables), quantity)[f"gaussian_noise {strength:g}"].shown
 
 
 def most_of_a_label() -> Interval:
     """Of the soft labels, what the one that moves accuracy under attack most does to it, either way."""
-    beside = margin_laws.places(records.scales("core")["quick-fp32"])
+    beside = margin_laws.places(records.by_profile("core")["quick-fp32"])
     changes = [one.attacked for one in beside if one.method in ("label_smoothing", "mixup", "cutmix")]
     return max(changes, key=lambda change: abs(change.mean))
 
 
 def core(profile: str) -> pandas.DataFrame:
-    return records.scales("core")[profile]
+    return records.by_profile("core")[profile]
 
 
 @functools.cache

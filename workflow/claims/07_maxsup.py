@@ -23,9 +23,9 @@ from claims import (
 )
 from claims._maxsup import later, parts, rare, tail
 from softlab.studies import records
+from softlab.studies.across_settings import effects_by_setting
 from softlab.studies.effects import averages, effects
 from softlab.studies.intervals import Interval, t_interval
-from softlab.studies.scales import effects_by_setting
 
 LETTERS = "ABCDEF"
 CORRUPTIONS = ("blur", "contrast", "jpeg", "noise")
@@ -48,7 +48,7 @@ def nowhere() -> Interval:
 
 
 def hundred(study: str, width: int) -> pandas.DataFrame:
-    table = records.scales(study)["quick-confirm"]
+    table = records.by_profile(study)["quick-confirm"]
     return table.loc[table["width"] == width]
 
 

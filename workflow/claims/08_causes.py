@@ -22,7 +22,9 @@ SOFT = ("label_smoothing", "mixup", "cutmix")
 @functools.cache
 def ten(outcome: str) -> Effects:
     """What methods of the study `many` change, over the ten seeds of its two tables."""
-    tables = [prediction.by_dose(records.scales("many")[profile]) for profile in ("quick-confirm", "quick-again")]
+    tables = [
+        prediction.doses_as_methods(records.by_profile("many")[profile]) for profile in ("quick-confirm", "quick-again")
+    ]
     return effects(pandas.concat(tables), outcome)
 
 
@@ -44,12 +46,12 @@ def confidence(least: bool) -> Interval:
 
 @functools.cache
 def cells() -> dict[str, Interval]:
-    return margin_laws.factorial(records.scales("bound_or_strength")["quick-fp32"])
+    return margin_laws.factorial(records.by_profile("bound_or_strength")["quick-fp32"])
 
 
 def cell(alpha: float, strength: float) -> pandas.DataFrame:
     """The networks with one bound and one strength of the scale penalty."""
-    table = records.scales("bound_or_strength")["quick-fp32"]
+    table = records.by_profile("bound_or_strength")["quick-fp32"]
     bound = np.isclose(table["alpha"].to_numpy(float), alpha)
     return table.loc[bound & np.isclose(table["strength"].to_numpy(float), strength)]
 
@@ -96,7 +98,7 @@ def monotone() -> Interval:
 
 
 def by_heart(outcome: str) -> Effects:
-    return effects(records.scales("core")["cifar10-papers"], outcome)
+    return effects(records.by_profile("core")["cifar10-papers"], outcome)
 
 
 def of_soft(outcome: str, end: Callable) -> Interval:
@@ -106,20 +108,20 @@ def of_soft(outcome: str, end: Callable) -> Interval:
 
 def colour_inward() -> Interval:
     """Of soft labels at E, the least turn of the attack towards the origin, in the row space."""
-    found = effects(records.scales("core")["cifar10-jpeg-flip"], "inward, attack, cross-entropy, row space")
+    found = effects(records.by_profile("core")["cifar10-jpeg-flip"], "inward, attack, cross-entropy, row space")
     return lowest(found[method].shown for method in SOFT)
 
 
 def colour_gain() -> Interval:
     """Of soft labels at E, the most that accuracy under attack at 1/255 gains."""
-    found = effects(records.scales("core")["cifar10-jpeg-flip"], "robust, 1/255")
+    found = effects(records.by_profile("core")["cifar10-jpeg-flip"], "robust, 1/255")
     return max((found[method].shown for method in SOFT), key=lambda one: one.low)
 
 
 def beside_decay(profile: str, against: str = "weight_decay", outcome: str = ROBUST) -> Interval:
     """What the penalty on length at full strength does, beside a tuned weight decay of the same seeds."""
-    core = records.scales("core")[profile]
-    penalties = prediction.by_dose(records.scales("interventions")[profile])
+    core = records.by_profile("core")[profile]
+    penalties = prediction.doses_as_methods(records.by_profile("interventions")[profile])
     return effects(penalties, outcome, core.loc[core["method"] == against])["scale_penalty 0.1"].shown
 
 
@@ -130,7 +132,7 @@ def verdict() -> Interval:
 
 def bare(outcome: str, method: str) -> Interval:
     """What a method does in heads without a bias, whose cones are exact."""
-    return effects(records.scales("no_bias")["quick-fp32"], outcome)[method].shown
+    return effects(records.by_profile("no_bias")["quick-fp32"], outcome)[method].shown
 
 
 CLAIMS = {
@@ -150,7 +152,9 @@ CLAIMS = {
         lambda: beside_decay("fashion-heldout", "baseline", "accuracy"), above(-0.5), form=WORDS
     ),
     "verdict": Claim(verdict, above(0), form=WORDS),
-    "plain-gap": Claim(lambda: averages(records.scales("core")["quick-confirm"], "gap")["baseline"].scaled(100), rises),
+    "plain-gap": Claim(
+        lambda: averages(records.by_profile("core")["quick-confirm"], "gap")["baseline"].scaled(100), rises
+    ),
     "smoothing-loss": Claim(lambda: of("label_smoothing 0.1"), falls, form=SIZE),
     "weak-tight-length": Claim(lambda: length(0.1, 0.01), below(5.5), digits=1),
     "strong-loose-length": Claim(lambda: length(0.0001, 1.0), above(7.5), digits=1),

@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from softlab.studies.across_settings import effects_by_setting
 from softlab.studies.effects import Effects
 from softlab.studies.intervals import Interval
-from softlab.studies.scales import effects_by_setting
 
 ROOT = Path(__file__).resolve().parents[2]
 SPAN = re.compile(r'<span class="answers" data-claim="(?P<id>[a-z0-9-]+)">(?P<text>[^<]*)</span>')

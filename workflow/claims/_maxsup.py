@@ -13,26 +13,26 @@ from softlab.studies.intervals import Interval
 @functools.cache
 def later() -> Interval:
     """MaxSup less label smoothing with a hundred classes: ten later seeds at each of two widths."""
-    return over_grid(records.scales("hundred_again")["quick-confirm"], "accuracy", "maxsup", "label_smoothing")
+    return over_grid(records.by_profile("hundred_again")["quick-confirm"], "accuracy", "maxsup", "label_smoothing")
 
 
 def parts(method: str, quantity: str, against: str, study: str = "ablation") -> Interval:
     """A part of label smoothing's term alone, MaxSup, or both parts, less another of these."""
-    return effects(records.scales(study)["quick-fp32"], quantity, against)[method].shown
+    return effects(records.by_profile(study)["quick-fp32"], quantity, against)[method].shown
 
 
 @functools.cache
 def error_alone_strong() -> Interval:
     """The error part alone at a strength of 1, less cross-entropy with the same seeds: accuracy in points."""
-    strong = records.scales("ablation_strong")["quick-fp32"].query("method == 'amplification_only'")
-    plain = records.scales("ablation")["quick-fp32"].query("method == 'baseline'")
+    strong = records.by_profile("ablation_strong")["quick-fp32"].query("method == 'amplification_only'")
+    plain = records.by_profile("ablation")["quick-fp32"].query("method == 'baseline'")
     return effects(strong, "accuracy", plain)["amplification_only"].shown
 
 
 @functools.cache
 def others_strong() -> Interval:
     """At a strength of 1, the accuracy of the regularization part alone or of MaxSup, in percent: the higher one."""
-    table = records.scales("ablation_strong")["quick-fp32"]
+    table = records.by_profile("ablation_strong")["quick-fp32"]
     found = averages(table, "accuracy")
     return highest(found[method].scaled(100) for method in ("regularization_only", "maxsup"))
 

@@ -62,7 +62,7 @@ def decay_does() -> Interval:
 
 def chosen(quantity: str, method: str) -> Interval:
     """In F, at the best of three strengths by NLL at T on images of their own."""
-    return effects(at_best(records.scales("strength")["cifar10-papers"], "NLL at T, fit"), quantity)[method].shown
+    return effects(at_best(records.by_profile("strength")["cifar10-papers"], "NLL at T, fit"), quantity)[method].shown
 
 
 def chosen_gains() -> Interval:
@@ -71,7 +71,7 @@ def chosen_gains() -> Interval:
 
 
 def learnt() -> Interval:
-    return averages(records.scales("core")["cifar10-papers"], "training accuracy")["baseline"].scaled(100)
+    return averages(records.by_profile("core")["cifar10-papers"], "training accuracy")["baseline"].scaled(100)
 
 
 def less_directly() -> Interval:
@@ -127,13 +127,13 @@ def at_one_length() -> Interval:
 
 def without_bias() -> Interval:
     """Of images, how many percent keep their class along the ray where the head has no bias: the least of methods."""
-    found = averages(records.scales("no_bias")["quick-fp32"], "constant class")
+    found = averages(records.by_profile("no_bias")["quick-fp32"], "constant class")
     return min((found[method] for method in ("baseline", *OF_PARK)), key=lambda one: one.mean).scaled(100)
 
 
 def without_bias_too() -> Interval:
     """CutMix under attack where the head has no bias."""
-    return effects(records.scales("no_bias")["quick-fp32"], LADDER)["cutmix"].shown
+    return effects(records.by_profile("no_bias")["quick-fp32"], LADDER)["cutmix"].shown
 
 
 def became(verdict: str) -> Interval:
@@ -144,8 +144,8 @@ def became(verdict: str) -> Interval:
 
 def same_sides() -> Interval:
     """Of effects on other images of Fashion-MNIST, the share in percent on the same side as before, if none turns."""
-    known = records.scales("core")["quick-confirm"]
-    outside = records.scales("outside")["quick-confirm"]
+    known = records.by_profile("core")["quick-confirm"]
+    outside = records.by_profile("outside")["quick-confirm"]
     quantities = ["accuracy", "gap", "ECE", "NLL at T", "AURC", LADDER]
     quantities += ["constant class", "log logit scale", "cosine, logit", "spread, logits"]
     same = []

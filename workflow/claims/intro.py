@@ -37,7 +37,8 @@ def of(quantity: str, methods: Iterable[str] = SOFT) -> list[Interval]:
 
 def penalty() -> Interval:
     """What the weakest gradient penalty gains under attack at A; so much does Gaussian noise, too, or more."""
-    return effects(prediction.by_dose(records.scales("flat")["quick-fp32"]), LADDER)["gradient_penalty 0.1"].shown
+    table = prediction.doses_as_methods(records.by_profile("flat")["quick-fp32"])
+    return effects(table, LADDER)["gradient_penalty 0.1"].shown
 
 
 def error_falls() -> Interval:
@@ -50,7 +51,7 @@ def error_falls() -> Interval:
 
 def by_heart_gains() -> Interval:
     """Of Park et al.'s soft labels, how many gain in their regime and under their attack."""
-    found = effects(records.scales("core")["cifar10-papers"], "robust, 0.4/255, PGD-7")
+    found = effects(records.by_profile("core")["cifar10-papers"], "robust, 0.4/255, PGD-7")
     return exactly(float(sum(found[method].shown.low > 0 for method in OF_PARK)), len(OF_PARK))
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from claims import SIGNED, WORDS, Claim, exactly, falls, highest, in_settings, is_open, least_open, rises
 from claims.intro import FAR, LADDER, LETTERS, SOFT, of
 from softlab.studies import laws, records
+from softlab.studies.across_settings import tables_by_setting
 from softlab.studies.effects import at_best, effects
 from softlab.studies.intervals import Interval
-from softlab.studies.scales import tables_by_setting
 
 MOVED = ("quick-fp32", "cifar10-papers")  # where margin and slope are on record
 DEPENDABLE = {"short", "overconfidence"}  # the sentences of papers.yml that hold in every setting
@@ -29,7 +29,7 @@ def both_ways() -> Interval:
 
 def both_shrink() -> Interval:
     """What comes nearest to leaving margin or slope as large as it was, of soft labels where both are on record."""
-    tables = [records.scales()[profile] for profile in MOVED]
+    tables = [records.by_profile()[profile] for profile in MOVED]
     found = [effects(table, quantity)[m] for table in tables for quantity in ("log margin", "log slope") for m in SOFT]
     return highest(one.shown for one in found)
 
@@ -46,13 +46,13 @@ def dependable() -> Interval:
 
 def best_few(quantity: str, methods: Iterable[str] = SOFT) -> list[Interval]:
     """At A and the best of three strengths."""
-    found = effects(at_best(records.scales("many")["quick-confirm"]), quantity)
+    found = effects(at_best(records.by_profile("many")["quick-confirm"]), quantity)
     return [found[method].shown for method in methods]
 
 
 def best_many(method: str, quantity: str = LADDER) -> Interval:
     """At B and the best of three strengths."""
-    return effects(at_best(records.scales("strength")["fashion-heldout"]), quantity)[method].shown
+    return effects(at_best(records.by_profile("strength")["fashion-heldout"]), quantity)[method].shown
 
 
 CLAIMS = {

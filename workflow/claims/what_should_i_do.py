@@ -27,10 +27,10 @@ from claims import (
 from claims._maxsup import later, tail
 from softlab.profile import load_profile
 from softlab.studies import combining, prediction, records, seconds, unknown_classes
+from softlab.studies.across_settings import effects_by_setting
 from softlab.studies.effects import averages, effects
 from softlab.studies.intervals import Interval, t_interval
 from softlab.studies.robustness import cells_of
-from softlab.studies.scales import effects_by_setting
 
 HERE = "quick-fp32"  # setting A in 32 bits
 A = "quick-confirm"
@@ -59,7 +59,7 @@ def cell(mixture: str, smoothed: bool, quantity: str) -> Interval:
 @functools.cache
 def by_strength() -> pandas.DataFrame:
     """Networks of setting A with label smoothing, by its strength; methods are called as in `smoothing 0.1`."""
-    table = records.scales("dose")[HERE]
+    table = records.by_profile("dose")[HERE]
     return table.assign(method=[f"smoothing {alpha:g}" for alpha in table["alpha"]])
 
 
@@ -83,7 +83,7 @@ def strength(quantity: str) -> Interval:
 
 @functools.cache
 def core(quantity: str, method: str, profile: str = A) -> Interval:
-    return effects(records.scales("core")[profile], quantity)[method].shown
+    return effects(records.by_profile("core")[profile], quantity)[method].shown
 
 
 @functools.cache
@@ -96,7 +96,7 @@ def in_all_settings(quantity: str, method: str, side: int) -> Interval:
 @functools.cache
 def ranked_by_normalised(profile: str, method: str = "label_smoothing") -> Interval:
     """AURC of a method's networks by normalised logits, less plain training's by its confidence."""
-    table = records.scales("core")[profile]
+    table = records.by_profile("core")[profile]
     by_seed: Any = {name: rows.set_index("seed") for name, rows in table.groupby("method")}
     change = (by_seed[method]["AURC, normalised"] - by_seed["baseline"]["AURC"]).dropna()
     return t_interval(100 * change.to_numpy()).of(table, "AURC by normalised logits, less plain training’s own")
@@ -119,7 +119,7 @@ def notices(method: str, score: str, kind: str = UNKNOWN, measure: str = "AUROC"
 
 @functools.cache
 def noisy(share: float) -> pandas.DataFrame:
-    table = records.scales("noisy_labels")[HERE]
+    table = records.by_profile("noisy_labels")[HERE]
     return table.loc[np.isclose(table["label_noise"].to_numpy(float), share)]
 
 
@@ -136,13 +136,13 @@ def accuracy_with_noise(method: str, share: float) -> Interval:
 @functools.cache
 def briefly(epochs: float) -> pandas.DataFrame:
     """With 40 % of the labels drawn anew, networks that trained for fewer epochs."""
-    table = records.scales("noisy_briefly")[HERE]
+    table = records.by_profile("noisy_briefly")[HERE]
     return table.loc[table["epochs"] == epochs]
 
 
 def epochs_chosen() -> Interval:
     """The number of epochs at which plain training is most accurate on the images for fitting, 45 among them."""
-    table = records.scales("noisy_briefly")[HERE]
+    table = records.by_profile("noisy_briefly")[HERE]
     plain = pandas.concat([table.loc[table["method"] == "baseline"], noisy(0.4).query("method == 'baseline'")])
     means: Any = plain.assign(epochs=plain["epochs"].fillna(45)).groupby("epochs")["accuracy, fit"].mean()
     return exactly(float(means.idxmax()), len({*table["seed"]}))
@@ -160,7 +160,7 @@ def with_noise_briefly(method: str) -> Interval:
 
 @functools.cache
 def hardened() -> pandas.DataFrame:
-    return prediction.by_dose(records.scales("flat")[HERE])
+    return prediction.doses_as_methods(records.by_profile("flat")[HERE])
 
 
 @functools.cache
@@ -170,7 +170,7 @@ def robust(method: str, quantity: str = LADDER) -> Interval:
 
 @functools.cache
 def noise(quantity: str = LADDER) -> Interval:
-    tables = [prediction.by_dose(records.scales("many")[name]) for name in (A, "quick-again")]
+    tables = [prediction.doses_as_methods(records.by_profile("many")[name]) for name in (A, "quick-again")]
     return effects(pandas.concat(tables), quantity)["gaussian_noise 0.25"].shown
 
 
@@ -188,7 +188,7 @@ def seconds_a_network() -> Interval:
 
 def minutes_of_recipes() -> Interval:
     """Minutes of one core for all networks of study combined, if each takes as long as plain training."""
-    networks = len(records.scales("combined")[HERE])
+    networks = len(records.by_profile("combined")[HERE])
     return exactly(networks * seconds_a_network().mean / 60, networks)
 
 
@@ -261,7 +261,7 @@ def seeds_of_recipes() -> Interval:
 
 @functools.cache
 def recipes_attacked() -> combining.Cells:
-    return combining.cells(records.scales("combined_attacked")[HERE])
+    return combining.cells(records.by_profile("combined_attacked")[HERE])
 
 
 def attacked() -> Interval:

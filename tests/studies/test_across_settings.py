@@ -5,8 +5,8 @@ import pytest
 from checkout import ROOT
 
 from softlab.profile import load_profile
-from softlab.studies import records, scales
-from softlab.studies.scales import at_the_floor, generalization_gaps, tables_at_scales
+from softlab.studies import across_settings, records
+from softlab.studies.across_settings import at_the_floor, generalization_gaps, tables_by_description
 
 
 def table(lift, seeds=3):
@@ -19,21 +19,21 @@ def table(lift, seeds=3):
 
 
 def test_settings_have_letters_in_their_order_and_the_legend_names_each():
-    names = [*scales.SETTINGS.values()]
+    names = [*across_settings.SETTINGS.values()]
     assert [name[0] for name in names] == [*"ABCDEFGH"]
-    assert set(scales.SETTINGS) <= set(records.about("core"))
+    assert set(across_settings.SETTINGS) <= set(records.about("core"))
     legend = (ROOT / "book" / "how_to_read.md").read_text()
     assert all(f"| {name} |" in legend for name in names)
 
 
 def test_tables_come_by_setting_without_those_of_too_few_networks(monkeypatch):
     known = {"fashion-heldout": table(0.1), "quick-confirm": table(0.2), "quick": table(0.3)}
-    monkeypatch.setattr(records, "scales", lambda study: known)
-    assert [name[0] for name in scales.tables_by_setting()] == ["A", "B"]
-    assert scales.tables_by_setting(least=4) == {}
-    found = scales.effects_by_setting("gap", least=3)
+    monkeypatch.setattr(records, "by_profile", lambda study: known)
+    assert [name[0] for name in across_settings.tables_by_setting()] == ["A", "B"]
+    assert across_settings.tables_by_setting(least=4) == {}
+    found = across_settings.effects_by_setting("gap", least=3)
     assert [name[0] for name in found] == ["A", "B"]
-    assert found[scales.SETTINGS["quick-confirm"]]["mixup"].interval.mean == pytest.approx(0.201)
+    assert found[across_settings.SETTINGS["quick-confirm"]]["mixup"].interval.mean == pytest.approx(0.201)
 
 
 def core(shift, name):
@@ -65,10 +65,10 @@ def test_the_generalization_gap_stands_beside_confidence_gaps_where_it_is_on_rec
 
 def test_of_tables_of_one_setting_the_last_seeds_stand_for_it():
     settings = load_profile("quick")
-    tables = tables_at_scales(table(0.0), settings)
+    tables = tables_by_description(table(0.0), settings)
     assert not any(label.startswith("this build") or "fresh" in label for label in tables)
     changed = load_profile("quick", epochs=3)
-    assert any(label.startswith("this build") for label in tables_at_scales(table(0.0), changed))
+    assert any(label.startswith("this build") for label in tables_by_description(table(0.0), changed))
 
 
 def test_where_hardly_an_image_survives_an_attack_nothing_is_compared():
@@ -80,17 +80,17 @@ def test_where_hardly_an_image_survives_an_attack_nothing_is_compared():
 
 def test_pages_speak_of_the_seeds_that_nobody_had_looked_at():
     quick = load_profile("quick")
-    table = scales.headline(quick)
+    table = across_settings.headline(quick)
     assert set(table["method"]) == set(quick.methods)
     assert sorted(set(table["seed"])) == [*range(1000, 1010)]
-    assert table.attrs == records.scales()["quick-confirm"].attrs
+    assert table.attrs == records.by_profile()["quick-confirm"].attrs
     for own in (load_profile("quick", seeds=4), load_profile("quick", epochs=3), load_profile("fashion-heldout")):
-        assert scales.spoken_of(own) == own, "changed by the reader, or of no other record"
+        assert across_settings.spoken_of(own) == own, "changed by the reader, or of no other record"
 
 
 def test_the_same_setting_in_another_precision_is_no_other_scale():
     """Of the book's own: quick-fp32 is quick-confirm in 32 bits, and pages count it once."""
-    tables = scales.tables_at_scales(records.scales()["quick-confirm"], load_profile("quick-confirm"))
+    tables = across_settings.tables_by_description(records.by_profile()["quick-confirm"], load_profile("quick-confirm"))
     assert not [label for label in tables if "32 bits" in label]
-    alone = scales.tables_at_scales(records.scales()["quick-fp32"], load_profile("quick-fp32"))
+    alone = across_settings.tables_by_description(records.by_profile()["quick-fp32"], load_profile("quick-fp32"))
     assert next(iter(alone)) == "this build: Fashion-MNIST (mini), 1,000 training images, ResNet-8, 32 bits"

@@ -1,4 +1,4 @@
-"""The same effects at several scales: this build's table of a study, and all that are on record."""
+"""The same tables and effects in all settings on record, beside this build's table of a study."""
 
 import json
 import math
@@ -30,7 +30,7 @@ def tables_by_setting(study: str = "core", least: int = 2) -> dict[str, pandas.D
 
     least: how many networks of a method a table must have, or it is left out.
     """
-    recorded = records.scales(study)
+    recorded = records.by_profile(study)
     tables = {name: recorded[profile] for profile, name in SETTINGS.items() if profile in recorded}
     return {name: table for name, table in tables.items() if len(set(table["seed"])) >= least}
 
@@ -42,7 +42,7 @@ def effects_by_setting(
 
     study, least: those of `tables_by_setting`.  against: the method that others are compared with.
     """
-    found = effects_by_scale(tables_by_setting(study, least), quantity, against)
+    found = effects_by_table(tables_by_setting(study, least), quantity, against)
     return {name: one for name, one in found.items() if any(effect.interval.n for effect in one.values())}
 
 
@@ -56,16 +56,18 @@ def at_the_floor(table: pandas.DataFrame, quantity: str) -> bool:
     return quantity.startswith("robust") and table.loc[table["method"] == "baseline", quantity].mean() < 0.05
 
 
-def tables_at_scales(table: pandas.DataFrame, settings: Profile, study: str = "core") -> dict[str, pandas.DataFrame]:
+def tables_by_description(
+    table: pandas.DataFrame, settings: Profile, study: str = "core"
+) -> dict[str, pandas.DataFrame]:
     """This table of a study and all on record, by their description: those that have a baseline, this setting first.
 
     Of tables of one setting only that whose seeds start last, which nobody had looked at: the same networks again, or
-    others of the same kind, are no other scale. Nor is the same setting in another precision.
+    others of the same kind, are no other setting. Nor is the same setting in another precision.
     """
     own = settings.experiment.as_dict()
     about = records.about(study)
     found = [(f"this build: {settings.description}", own, table)]
-    for name, one in records.scales(study, besides=table).items():
+    for name, one in records.by_profile(study, besides=table).items():
         found.append((about[name]["description"], about[name].get("experiment"), one))
     usual = [setting for _, setting, _ in found if (setting or {}).get("precision") == "auto"]
     found = [
@@ -79,19 +81,19 @@ def tables_at_scales(table: pandas.DataFrame, settings: Profile, study: str = "c
 ByMethod = dict[str, dict[Any, Interval]]  # method -> setting -> interval
 
 
-def effects_by_scale(
+def effects_by_table(
     tables: Mapping[str, pandas.DataFrame], quantity: str, against: str = "baseline"
 ) -> dict[str, Effects]:
-    """What methods do to a quantity at each scale that has it, and what they are compared with: {scale: Effects}."""
+    """What methods do to a quantity in each table that has it, and what they are compared with: {label: Effects}."""
     known = comparable(tables, quantity)
     return {
-        scale: effects(table, quantity, against) for scale, table in known.items() if against in set(table["method"])
+        label: effects(table, quantity, against) for label, table in known.items() if against in set(table["method"])
     }
 
 
 def cells(*studies: str) -> dict[Any, pandas.DataFrame]:
     """Recorded tables of these studies, cut by what their grids vary: {(study, profile, value, …): table}."""
-    tables = {(study, name): table for study in studies for name, table in records.scales(study).items()}
+    tables = {(study, name): table for study in studies for name, table in records.by_profile(study).items()}
     parts: Any = {key: table.groupby(records.varied(table), dropna=False, sort=False) for key, table in tables.items()}
     return {(*key, *values): rows for key, some in parts.items() for values, rows in some}
 
@@ -135,4 +137,4 @@ def headline(settings: Profile) -> pandas.DataFrame:
     """The numbers of the core that pages speak of (`spoken_of`), as of records.study_table: one number, everywhere."""
     if (other := spoken_of(settings)) == settings:
         return records.study_table(settings)
-    return records.scales("core")[other.name].loc[lambda table: table["method"].isin(settings.methods)]
+    return records.by_profile("core")[other.name].loc[lambda table: table["method"].isin(settings.methods)]
