@@ -21,7 +21,7 @@ from claims import (
     least_open,
     rises,
 )
-from claims._maxsup import later, parts, rare, tail
+from claims._maxsup import error_alone_strong, later, others_strong, parts, rare, tail
 from softlab.studies import records
 from softlab.studies.across_settings import effects_by_setting
 from softlab.studies.effects import averages, effects
@@ -151,6 +151,9 @@ CLAIMS = {
     ),
     "part-open": Claim(lambda: parts("regularization_only", "accuracy", "label_smoothing"), is_open, form=WORDS),
     "part-most": Claim(part_most, below(1), digits=1),
+    "strong-seeds": Claim(lambda: exactly(float(error_alone_strong().n)), between(4.5, 5.5)),
+    "strong-error": Claim(error_alone_strong, falls, digits=1, form=SIZE),
+    "strong-others": Claim(others_strong, lambda value: value.mean < 100 / 9, form=WORDS),
     "noise-lose": Claim(noise_losses, lambda value: value.high < 0 and -4 < value.mean < -2, form=WORDS),
     "noise-error": Claim(
         lambda: parts("amplification_only", "accuracy", "baseline", "ablation_noise"), is_open, form=WORDS
