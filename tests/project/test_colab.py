@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
@@ -32,9 +31,27 @@ def first_cell(path):
     return next(cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
 
 
+def colab(folder):
+    return Machine(folder, [*metadata.requires("softlab-book"), *PRESENT])
+
+
+def torch_of(machine):
+    code = "import torch, torchvision; print(torch.__version__, torch.__file__, torchvision.__version__)"
+    return machine.run("-c", code).stdout
+
+
+def execute(machine, path):
+    """What the first cell of a notebook says there, whose other cells run too."""
+    shutil.copy(path, machine.work)
+    executed = machine.work / f"{path.stem}.out.ipynb"
+    done = machine.run("-m", "papermill", "--no-progress-bar", path.name, executed.name, **machine.source)
+    assert done.returncode == 0, done.stdout[-3000:]
+    return "".join(output.get("text", "") for output in first_cell(executed).outputs)
+
+
 @pytest.fixture
 def machine(tmp_path):
-    return Machine(tmp_path, [*metadata.requires("softlab-book"), *PRESENT])
+    return colab(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -83,29 +100,41 @@ def test_a_source_that_holds_another_package_is_refused(machine, tmp_path):
     assert not machine.installed()
 
 
-@pytest.mark.slow
-def test_notebooks_run_alone_in_an_empty_folder_and_install_nothing_but_softlab(machine, wheels, book, tmp_path):
-    """One notebook installs and trains; after it the others run two at a time, on the networks of the built book."""
+@pytest.fixture(scope="module")
+def settled(wheels, book, tmp_path_factory):
+    """A machine where one notebook has installed softlab and trained; from then on it has the built book's networks."""
+    folder = tmp_path_factory.mktemp("colab")
+    made = colab(folder)
+    made.source = {
+        "SOFTLAB_SOURCE": wheels["softlab_book"].as_uri(),
+        "SOFTLAB_ASSETS": wheels["softlab_book_assets"].as_uri(),
+    }
+    made.torch = torch_of(made)
+    assert "No module named 'softlab'" in made.run("-c", "import softlab").stdout
+    made.said = execute(made, NOTEBOOKS[0])
+    assert [*(folder / "store").glob("*-seed*")]
+    shutil.copytree(book.folder / "runs", folder / "store", dirs_exist_ok=True)
+    return made
 
-    def execute(path):
-        shutil.copy(path, machine.work)
-        executed = machine.work / f"{path.stem}.out.ipynb"
-        done = machine.run("-m", "papermill", "--no-progress-bar", path.name, executed.name, **source)
-        assert done.returncode == 0, done.stdout[-3000:]
-        return "".join(output.get("text", "") for output in first_cell(executed).outputs)
 
-    package = wheels["softlab_book"].as_uri()
-    source = {"SOFTLAB_SOURCE": package, "SOFTLAB_ASSETS": wheels["softlab_book_assets"].as_uri()}
-    torch = "import torch, torchvision; print(torch.__version__, torch.__file__, torchvision.__version__)"
-    before = machine.run("-c", torch).stdout
-    assert "No module named 'softlab'" in machine.run("-c", "import softlab").stdout
-    said = execute(NOTEBOOKS[0])
-    assert said.startswith(f"softlab is missing here: installing softlab-book from {package}\n")
-    assert [*(tmp_path / "store").glob("*-seed*")]
-    shutil.copytree(book.folder / "runs", tmp_path / "store", dirs_exist_ok=True)
+def names_of_softlab():
+    """What of softlab lies in a machine's site-packages."""
     version = metadata.version("softlab-book")
     information = {f"softlab_book-{version}.dist-info", f"softlab_book_assets-{version}.dist-info"}
-    assert machine.installed() == {"softlab", "softlab_assets", *information}
-    with ThreadPoolExecutor(2) as two:
-        assert set(two.map(execute, NOTEBOOKS[1:])) == {""}  # nothing is missing any more
-    assert machine.run("-c", torch).stdout == before
+    return {"softlab", "softlab_assets", *information}
+
+
+@pytest.mark.slow
+def test_a_notebook_runs_alone_in_an_empty_folder_and_installs_nothing_but_softlab(settled):
+    package = settled.source["SOFTLAB_SOURCE"]
+    assert settled.said.startswith(f"softlab is missing here: installing softlab-book from {package}\n")
+    assert settled.installed() == names_of_softlab()
+    assert torch_of(settled) == settled.torch
+
+
+@pytest.mark.slow
+@pytest.mark.sampled
+@pytest.mark.parametrize("path", NOTEBOOKS[1:], ids=lambda path: path.stem)
+def test_every_other_notebook_runs_there_and_installs_nothing(settled, path):
+    assert execute(settled, path) == ""  # nothing is missing any more
+    assert settled.installed() == names_of_softlab()
