@@ -226,7 +226,7 @@ CLAIMS = {
     "decides": Claim(worst_agreement, above(0), form=WORDS),
     "three-times": Claim(
         lambda: gained("gradient_penalty", 0.1, LADDER).scaled(1 / grey()["cutmix"].attacked.mean),
-        lambda value: 2.5 < value.mean < 3.5,
+        lambda value: 2 < value.mean < 3.2,
         form=WORDS,
     ),
     "shrink-margin": Claim(lambda: largest_of_soft("margin"), falls, form=WORDS),

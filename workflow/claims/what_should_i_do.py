@@ -248,13 +248,6 @@ def accuracy_beside() -> Interval:
     return max((added("accuracy", mixture) for mixture in MIXTURES[1:]), key=lambda one: abs(one.mean) + one.half_width)
 
 
-@functools.cache
-def share_left() -> Interval:
-    """Of the loss that smoothing adds alone, the share that it adds beside a mixture: the largest of three."""
-    alone = added("NLL at T", "none")
-    return exactly(max(added("NLL at T", mixture).mean for mixture in MIXTURES[1:]) / alone.mean, alone.n)
-
-
 def seeds_of_recipes() -> Interval:
     return exactly(len(recipes()["none", False]))
 
@@ -296,7 +289,6 @@ def within(margin: float) -> Condition:
 
 CLAIMS = {
     "with-either": Claim(lambda: added("accuracy", "either"), is_open, digits=1, form=SPREAD),
-    "with-either-share": Claim(share_left, below(0.25), form=WORDS),
     "with-each": Claim(accuracy_beside, within(1), form=WORDS),
     "recipe-seeds": Claim(seeds_of_recipes, above(9)),
     "recipe-together": Claim(lambda: together("NLL at T"), falls, digits=3, form=SPREAD),
