@@ -27,7 +27,7 @@ def recorded(profile: str) -> Cells:
     table = records.by_profile("combined").get(profile)
     if table is None:
         return {}
-    if not table["cutmix"].isna().any():
+    if not np.isnan(table["cutmix"].to_numpy(float)).any():
         core = records.by_profile("core")[profile].query("method in ['baseline', 'label_smoothing']")
         usual = table["alpha"].max()
         alone = core.assign(cutmix=np.nan, alpha=np.where(core["method"] == "baseline", 0.0, usual))
