@@ -3,8 +3,8 @@
 import math
 import re
 
-import pandas
 import pytest
+from lifted import table
 
 from softlab.figures import charts
 from softlab.profile import load_profile
@@ -12,15 +12,6 @@ from softlab.studies.across_settings import effects_by_table, tables_by_descript
 from softlab.studies.effects import effects
 from softlab.studies.intervals import Interval
 from softlab.studies.laws import laws, papers, readings
-
-
-def table(lift, seeds=3):
-    rows = [
-        {"id": f"{method}-{seed}", "method": method, "seed": seed, "gap": value + 0.001 * seed * (method != "baseline")}
-        for method, value in (("baseline", 0.1), ("mixup", 0.1 + lift), ("cutmix", 0.1))
-        for seed in range(seeds)
-    ]
-    return pandas.DataFrame(rows).assign(images=[{}] * len(rows), ECE=0.0)
 
 
 def names(html):

@@ -3,19 +3,11 @@
 import pandas
 import pytest
 from checkout import ROOT
+from lifted import table
 
 from softlab.profile import load_profile
 from softlab.studies import across_settings, records
 from softlab.studies.across_settings import at_the_floor, generalization_gaps, tables_by_description
-
-
-def table(lift, seeds=3):
-    rows = [
-        {"id": f"{method}-{seed}", "method": method, "seed": seed, "gap": value + 0.001 * seed * (method != "baseline")}
-        for method, value in (("baseline", 0.1), ("mixup", 0.1 + lift), ("cutmix", 0.1))
-        for seed in range(seeds)
-    ]
-    return pandas.DataFrame(rows).assign(images=[{}] * len(rows), ECE=0.0)
 
 
 def test_settings_have_letters_in_their_order_and_the_legend_names_each():
