@@ -48,6 +48,13 @@ def planted(dataset: Dataset) -> Iterator[None]:
             yield
 
 
+def epochs(name: str) -> float:
+    """Epochs of a run of this recipe."""
+    import airbench
+
+    return getattr(airbench, f"lib_airbench{name}").hyp["opt"]["train_epochs"]
+
+
 def train(dataset: Dataset, name: str) -> tuple[float, float]:
     """Seconds of one run of its recipe, and the accuracy that it counts: on test images augmented, as it does.
 
