@@ -2,8 +2,10 @@
 
 STEP is STUDY:PROFILE:SEEDS, in the order of their worth; without one, those of STEPS. `softlab record` writes the
 tables, row by row; beside it, workers train and measure the networks ahead of it, so that the GPU is busy while lenses
-compute on the CPU. When the minutes are over, all are ended, and FOLDER has records.tar.gz, to be unpacked in
+compute on the CPU. When the minutes are over, all are ended. FOLDER has records.tar.gz, to be unpacked in
 assets/records before the next call, which goes on where this one stopped, and log.txt with seconds for each network.
+Both grow with each row, so that a machine that is taken away early takes one row along: let FOLDER be the one that
+comes back from it.
 SOFTLAB_COMMIT says of which commit the code is, where it was copied without its .git. With PYTHONPATH=. softlab need
 not be installed, but what it needs must be (pyproject.toml).
 """
@@ -13,6 +15,7 @@ import contextlib
 import itertools
 import multiprocessing
 import tarfile
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +24,7 @@ import torch
 
 from softlab import load_profile
 from softlab.errors import SoftlabError
+from softlab.files import write_whole
 from softlab.numbers import stored
 from softlab.profile import Profile, study_profile
 from softlab.studies import recording, records
@@ -89,12 +93,12 @@ def measured(job: Job) -> str:
     )
 
 
-def write(steps: Sequence[str]) -> None:
-    """The tables of the steps, one after the other; one that fails is told, and the next is written."""
+def write(steps: Sequence[str], path: Path) -> None:
+    """The tables of the steps, one after the other, and the archive after each row; a step that fails is told."""
     torch.set_num_threads(1)
     for study, settings in map(settings_of, steps):
         try:
-            recording.record(study, settings, say=lambda text: None)
+            recording.record(study, settings, say=lambda text: archive(steps, path))
         except SoftlabError as error:
             print(f"{study} of {settings.name}: {error}", flush=True)
 
@@ -110,6 +114,16 @@ def tables_of(steps: Sequence[str]) -> set[Path]:
     return found
 
 
+def archive(steps: Sequence[str], path: Path) -> None:
+    """Write what the steps have on record so far, whole."""
+    with tempfile.TemporaryDirectory() as folder:
+        packed = Path(folder) / path.name
+        with tarfile.open(packed, "w:gz") as archived:
+            for table in sorted(tables_of(steps)):
+                archived.add(table, table.relative_to(records.RECORDS))
+        write_whole(path, lambda file: file.write(packed.read_bytes()))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -120,7 +134,8 @@ def main() -> None:
     end = time.monotonic() + 60 * options.minutes
     context = multiprocessing.get_context("spawn")
     options.folder.mkdir(parents=True, exist_ok=True)
-    writer = context.Process(target=write, args=(options.steps,), daemon=True)
+    rows = options.folder / "records.tar.gz"
+    writer = context.Process(target=write, args=(options.steps, rows), daemon=True)
     with (options.folder / "log.txt").open("a") as log, context.Pool(options.workers) as pool:
         writer.start()
         found = pool.imap_unordered(measured, lacking(options.steps))
@@ -129,9 +144,7 @@ def main() -> None:
                 print(time.strftime("%H:%M:%S"), found.next(left), file=log, flush=True)
         writer.join(max(0, end - time.monotonic()))
         writer.kill()
-    with tarfile.open(options.folder / "records.tar.gz", "w:gz") as archive:
-        for path in sorted(tables_of(options.steps)):
-            archive.add(path, path.relative_to(records.RECORDS))
+    archive(options.steps, rows)
     print((options.folder / "log.txt").read_text(), end="")
 
 

@@ -94,6 +94,19 @@ def test_with_other_cores_networks_are_shared_out_anew_and_no_notebook_runs(smal
     assert small_book.would("--cores", "3") == ["train 2 networks"] * 3
 
 
+def test_an_edited_notebook_runs_also_where_networks_are_shared_out_anew(small_book):
+    """As after a pull of new code with new networks: what is below a job that is due is made again if it is older."""
+    edit = (f"notebooks/{CHAPTERS[1]}.ipynb", "of {sum(map(len, runs.values()))} networks.", "of so many networks.")
+    small_book.edit(*edit)
+    try:
+        steps = small_book.would("--cores", "1")
+    finally:
+        small_book.edit(edit[0], edit[2], edit[1])
+    assert [step for step in steps if "networks" in step and step.startswith("train")] == ["train 6 networks"]
+    assert [step for step in steps if step.startswith("execute")] == [f"execute {CHAPTERS[1]}"]
+    assert "build the site" in steps
+
+
 @pytest.mark.slow
 def test_an_edited_page_renders_and_a_run_that_left_the_store_is_trained_again(small_book):
     small_book.edit("book/intro.md", "A small book", "An edited book")
