@@ -116,6 +116,17 @@ def test_every_profile_that_comes_with_softlab_has_networks_for_each_of_its_stud
     assert all(study_profile(profile, study).experiments() for study in profile.studies)
 
 
+@pytest.mark.parametrize(("name", "data"), [("cifar10-papers-original", "cifar10"), ("cifar100-papers", "cifar100")])
+def test_the_papers_regime_is_the_same_on_other_images(name, data):
+    profile = load_profile(name)
+    ours = load_profile("cifar10-papers")
+    assert profile.experiment == ours.experiment.replace(data=data)
+    assert profile.methods == ours.methods
+    assert profile.evaluation == ours.evaluation
+    assert not set(profile.seeds) & set(ours.seeds)
+    assert study_profile(profile, "strength").doses == study_profile(ours, "strength").doses
+
+
 def test_overrides_reach_every_experiment():
     profile = load_profile("quick", epochs=5, seeds=2, methods=["mixup"])
     assert [(one.method, one.seed, one.epochs) for one in profile.experiments()] == [("mixup", 0, 5), ("mixup", 1, 5)]
