@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 FACTORS = (0.1, 0.125, 0.16, 0.2, 0.25, 0.32, 0.4, 0.5, 0.63, 0.8, 1, 1.25, 1.6, 2, 2.5, 3.2, 4, 5, 6.3, 8, 10)
 WIDTH = 4.6  # inches, of every figure here: panels stand above one another, so that a phone shows their letters
 SIDE = 3.6  # inches, of a panel
+RATIO = "margin/slope, times plain training’s"  # what the lines are labelled with
 BETWEEN = 0.5  # inches that two labels of lines lie apart, at least
-NEAR = 0.2  # on either axis, in natural logarithms: of two points this close the right one has its name below
+NEAR = 0.2  # on either axis, in natural logarithms: of two points this close the right one has its name aside
 TEXT = {"textcoords": "offset points", "fontsize": 8}
 CROWD = 12  # methods and doses in a panel, beyond which markers become small
 NOTHING = Interval(0.0, 0.0, 0.0, 1)  # no change: every axis shows it
@@ -52,9 +53,7 @@ def slope_plane(panels: "Mapping[str, Sequence[Place]]", radius: str = "4/255") 
     halos = None
     for ax, (title, places) in zip(axes.flat, panels.items(), strict=True):
         halos = _placed(ax, places, (across, up), widest)
-        ax.set_title(
-            "\n".join([*([title] if title else []), "margin/slope, times plain training’s"]), fontsize=9, pad=19
-        )
+        ax.set_title("\n".join([*([title] if title else []), RATIO]), fontsize=9, pad=19)
     if halos is not None and changes:
         label = f"change of accuracy under attack of {radius} (points)"
         figure.colorbar(halos, ax=axes, location="bottom", shrink=0.9, aspect=30, label=label)
@@ -70,8 +69,13 @@ def small_slope_plane(places: "Sequence[Place]", ax: Axes) -> Axes:
     for place in places:
         point = place.slope.mean, place.margin.mean
         crowded = any(0 < point[0] - one.slope.mean < NEAR and abs(point[1] - one.margin.mean) < NEAR for one in places)
-        aside = {"xytext": (11, -9), "ha": "left", "va": "top"} if crowded else {"xytext": (0, 14), "ha": "center"}
-        ax.annotate(style(place.method).label, point, **aside, **TEXT)
+        above = {"xytext": (0, 14), "ha": "center"}
+        below = {"xytext": (0, -13), "ha": "center", "va": "top"}
+        aside = {"xytext": (12, 6), "ha": "left"}
+        # On the side of the line on which the marker is, so that no name is written across it.
+        where = aside if crowded else above if point[1] > point[0] else below
+        ax.annotate(style(place.method).label, point, **where, **TEXT)
+    ax.set_title(RATIO, fontsize=8, pad=17)
     return ax
 
 
