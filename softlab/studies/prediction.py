@@ -132,7 +132,8 @@ def left_out(
     """Predict an outcome from these properties, for each family from the others only.
 
     units: of `methods`.  model: `ridge`, or `trees` (boosted, of depth two). Its strength is chosen without the family
-    too, as the one that predicts the other families best, left out in turn. A method with a number missing is left out.
+    too, as the one that predicts the other families best, left out in turn. Or `itself`: the first property as it is,
+    in the outcome's unit, fitted to nothing. A method with a number missing is left out.
     hidden: `method` to hide methods instead, with all their doses; they stand in the table's column `family`.
     Raises SoftlabError with fewer than four families.
     """
@@ -153,6 +154,8 @@ def left_out(
 def _fit(units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str) -> Fitted:
     x = units[[*names]].to_numpy(float)
     y = units[outcome].to_numpy(float)
+    if model == "itself":
+        return lambda new: new[:, 0]
     if model == "trees":
         grid = {"n_estimators": [count for count in (3, 10, 30, 100) if count <= declared().trees]}
         known = GradientBoostingRegressor(max_depth=2, random_state=0)

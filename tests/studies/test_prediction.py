@@ -51,6 +51,16 @@ def test_while_a_study_is_being_recorded_only_seeds_that_all_have_count():
     assert whole(table.head(4)).equals(table.head(4))
 
 
+def test_a_number_itself_is_fitted_to_nothing(units):
+    """The gap is twice the first property: as it is it misses half of each change, doubled it misses nothing."""
+    doubled = units.assign(alignment=units["gap"])
+    assert left_out(doubled, ["alignment"], "gap", "itself").score() == 1
+    itself = left_out(units, ["log logit scale"], "gap", "itself").table
+    assert itself["predicted"].tolist() == units.loc[itself.index, "log logit scale"].tolist()
+    others = units.loc[units["family"] != itself["family"].iloc[0], "gap"]
+    assert itself["mean"].iloc[0] == pytest.approx(others.mean())
+
+
 def test_a_linear_rule_is_found_for_families_that_were_left_out(units):
     found = left_out(units, NAMES, "gap")
     assert found.score() > 0.99

@@ -8,6 +8,15 @@ import numpy as np
 import pandas
 
 from claims import SIGNED, SIZE, WORDS, Claim, above, below, exactly, falls, highest, is_open, lowest, rises
+from claims._predicting import (
+    ahead_of_shape,
+    by_gradient,
+    by_shape,
+    escaping,
+    least_by_gradient,
+    most_by_shape,
+    predicted_by,
+)
 from softlab.studies import another_slope, margin_laws, prediction, records
 from softlab.studies.effects import Effects, averages, effects
 from softlab.studies.intervals import Interval, t_interval
@@ -167,6 +176,13 @@ CLAIMS = {
     "half-slope": Claim(lambda: by_hand("baseline", 0.5), above(50)),
     "own-slope": Claim(lambda: by_hand("baseline", 1.0), below(50)),
     "twice-slope": Claim(lambda: by_hand("baseline", 2.0), below(25)),
+    "by-gradient": Claim(by_gradient, lambda value: value.low > 0.5, digits=2),
+    "by-shape": Claim(by_shape, lambda value: value.mean < 0.3, digits=2),
+    "by-accuracy": Claim(lambda: predicted_by("accuracy"), lambda value: value.mean < 0.3, digits=2),
+    "ahead": Claim(ahead_of_shape, is_open, digits=2, form=WORDS),
+    "gradient-least": Claim(least_by_gradient, above(0.5), digits=2),
+    "shape-most": Claim(most_by_shape, below(0.5), digits=2),
+    "escapes": Claim(escaping, above(3)),
     "steps": Claim(monotone, above(0), form=WORDS),
     "shorter": Claim(lambda: of_soft("log magnitude", highest), falls, form=WORDS),
     "worse-error": Claim(lambda: of_soft("ECE", lowest), rises, form=WORDS),

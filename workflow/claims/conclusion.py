@@ -18,6 +18,7 @@ from claims import (
     rises,
 )
 from claims._maxsup import later, parts, tail
+from claims._predicting import by_gradient, by_shape
 from claims.intro import FAR, LADDER, LETTERS, OF_PARK, error_falls, of
 from softlab.studies import interventions, laws, records
 from softlab.studies.effects import at_best, averages, effects
@@ -158,6 +159,8 @@ def same_sides() -> Interval:
 
 
 CLAIMS = {
+    "by-gradient": Claim(by_gradient, lambda value: value.low > 0.5, digits=2),
+    "by-shape": Claim(by_shape, lambda value: value.mean < 0.3, digits=2),
     "learnt": Claim(learnt, above(99), digits=1),
     "park-holds": Claim(park_holds, lambda value: value.mean == 3, form=WORDS),
     "error": Claim(lambda: lowest(in_f("ECE")), rises, form=WORDS),
