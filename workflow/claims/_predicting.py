@@ -1,4 +1,4 @@
-"""What predicts robustness, families hidden: one gradient, the shape, or clean accuracy. For chapter 8 and the conclusion."""
+"""What predicts robustness, families hidden: one gradient, the shape, or accuracy. For chapter 8 and the conclusion."""
 
 import functools
 
