@@ -15,10 +15,10 @@ import contextlib
 import itertools
 import multiprocessing
 import tarfile
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
@@ -116,12 +116,13 @@ def tables_of(steps: Sequence[str]) -> set[Path]:
 
 def archive(steps: Sequence[str], path: Path) -> None:
     """Write what the steps have on record so far, whole."""
-    with tempfile.TemporaryDirectory() as folder:
-        packed = Path(folder) / path.name
-        with tarfile.open(packed, "w:gz") as archived:
+
+    def write_tables(file: BinaryIO) -> None:
+        with tarfile.open(fileobj=file, mode="w:gz") as archived:
             for table in sorted(tables_of(steps)):
                 archived.add(table, table.relative_to(records.RECORDS))
-        write_whole(path, lambda file: file.write(packed.read_bytes()))
+
+    write_whole(path, write_tables)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ TITLES = {  # in the table's order
     "training_overhead": "An epoch of training",
     "time_to_accuracy": "Training to a test accuracy",
     "gpu_training": "Training, images per second",
+    "airbench_network": "An epoch of airbench’s network",
     "many_networks": "Many small networks",
     "feature_extraction": "Features of a data set",
     "attacks": "Attacks",
@@ -37,6 +38,7 @@ TITLES = {  # in the table's order
 ON_GPU = (
     "time_to_accuracy",
     "gpu_training",
+    "airbench_network",
     "many_networks",
     "feature_extraction",
     "attacks",

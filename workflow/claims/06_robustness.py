@@ -140,29 +140,38 @@ def estimates() -> pandas.DataFrame:
     return units
 
 
+def too_high(profile: str, radius: str | None = None, escaped: bool | None = None) -> np.ndarray:
+    """By how many points the estimate is above what an attack leaves, over methods, doses and studies.
+
+    radius: None for all.  escaped: only the method that escapes the estimate, or only the others.
+    """
+    units = estimates()
+    chosen = units["profile"] == profile
+    if radius:
+        chosen &= units["radius"] == radius
+    if escaped is not None:
+        chosen &= (units["method"] == ESCAPES) == escaped
+    error = units["estimate"] - units["attacked"]
+    return np.asarray(error[chosen], dtype=float)
+
+
 @functools.cache
 def missed(profile: str, radius: str | None = None) -> Interval:
-    """By how many points the estimate misses an attack, over methods, doses and studies: the mean, up to the most."""
-    units = estimates()
-    chosen = units.loc[units["profile"] == profile]
-    if radius:
-        chosen = chosen.loc[chosen["radius"] == radius]
-    error = (chosen["estimate"] - chosen["attacked"]).abs()
+    """By how many points the estimate misses an attack: the mean, up to the most."""
+    error = np.abs(too_high(profile, radius))
     return Interval(float(error.mean()), float(error.min()), float(error.max()), len(error))
 
 
 def most_missed(profile: str) -> Interval:
     """By how many points the estimate misses an attack at most, but for the method that escapes it."""
-    units = estimates()
-    chosen = units.loc[(units["profile"] == profile) & (units["method"] != ESCAPES)]
-    return exactly(float((chosen["estimate"] - chosen["attacked"]).abs().max()), len(chosen))
+    error = np.abs(too_high(profile, escaped=False))
+    return exactly(float(error.max()), len(error))
 
 
 def escapes(profile: str) -> Interval:
     """By how many points the estimate at 4/255 is too high for the method that escapes it: of its doses, the least."""
-    units = estimates()
-    chosen = units.loc[(units["profile"] == profile) & (units["method"] == ESCAPES) & (units["radius"] == "4/255")]
-    return exactly(float((chosen["estimate"] - chosen["attacked"]).min()), len(chosen))
+    error = too_high(profile, "4/255", escaped=True)
+    return exactly(float(error.min()), len(error))
 
 
 @functools.cache

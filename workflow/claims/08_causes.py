@@ -10,12 +10,13 @@ import pandas
 from claims import SIGNED, SIZE, WORDS, Claim, above, below, exactly, falls, highest, is_open, lowest, rises
 from claims._predicting import (
     ahead_of_shape,
+    by_accuracy,
     by_gradient,
     by_shape,
     escaping,
-    least_by_gradient,
-    most_by_shape,
-    predicted_by,
+    from_gradient,
+    from_shape,
+    without_a_family,
 )
 from softlab.studies import another_slope, margin_laws, prediction, records
 from softlab.studies.effects import Effects, averages, effects
@@ -178,10 +179,10 @@ CLAIMS = {
     "twice-slope": Claim(lambda: by_hand("baseline", 2.0), below(25)),
     "by-gradient": Claim(by_gradient, lambda value: value.low > 0.5, digits=2),
     "by-shape": Claim(by_shape, lambda value: value.mean < 0.3, digits=2),
-    "by-accuracy": Claim(lambda: predicted_by("accuracy"), lambda value: value.mean < 0.3, digits=2),
+    "by-accuracy": Claim(by_accuracy, lambda value: value.mean < 0.3, digits=2),
     "ahead": Claim(ahead_of_shape, is_open, digits=2, form=WORDS),
-    "gradient-least": Claim(least_by_gradient, above(0.5), digits=2),
-    "shape-most": Claim(most_by_shape, below(0.5), digits=2),
+    "gradient-least": Claim(lambda: without_a_family(from_gradient(), min), above(0.5), digits=2),
+    "shape-most": Claim(lambda: without_a_family(from_shape(), max), below(0.5), digits=2),
     "escapes": Claim(escaping, above(3)),
     "steps": Claim(monotone, above(0), form=WORDS),
     "shorter": Claim(lambda: of_soft("log magnitude", highest), falls, form=WORDS),

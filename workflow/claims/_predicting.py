@@ -1,6 +1,7 @@
 """What predicts robustness, families hidden: one gradient, the shape, or accuracy. For chapter 8 and the conclusion."""
 
 import functools
+from collections.abc import Callable
 
 import pandas
 
@@ -18,47 +19,49 @@ def new_networks() -> pandas.DataFrame:
 
 
 @functools.cache
-def predicted_by(*names: str, model: str = "ridge") -> Interval:
-    """The score of these numbers for accuracy under attack, families hidden: with the interval over families."""
-    return prediction.jackknife(prediction.left_out(new_networks(), names, ROBUST, model))
+def predicted(*names: str, model: str = "ridge") -> prediction.Prediction:
+    """Accuracy under attack by these numbers, families hidden."""
+    return prediction.left_out(new_networks(), names, ROBUST, model)
 
 
-def by_shape() -> Interval:
-    """The score of the eleven declared properties."""
-    return predicted_by(*prediction.declared().properties)
+def from_gradient() -> prediction.Prediction:
+    """By the estimate from one gradient, as it is."""
+    return predicted("estimate, 4/255", model="itself")
 
 
+def from_shape() -> prediction.Prediction:
+    """By the eleven declared properties."""
+    return predicted(*prediction.declared().properties)
+
+
+@functools.cache
 def by_gradient() -> Interval:
-    """The score of the estimate from one gradient, as it is."""
-    return predicted_by("estimate, 4/255", model="itself")
+    return prediction.jackknife(from_gradient())
 
 
-def least_by_gradient() -> Interval:
-    """The score of one gradient with one more family taken away: the least."""
-    found = [one.score() for one in _without_each("estimate, 4/255", model="itself")]
-    return exactly(min(found), len(found))
+@functools.cache
+def by_shape() -> Interval:
+    return prediction.jackknife(from_shape())
 
 
-def most_by_shape() -> Interval:
-    """The score of the eleven properties with one more family taken away: the most."""
-    found = [one.score() for one in _without_each(*prediction.declared().properties)]
-    return exactly(max(found), len(found))
-
-
-def _without_each(*names: str, model: str = "ridge") -> list[prediction.Prediction]:
-    units = new_networks()
-    kept = [units.loc[units["family"] != one] for one in units["family"].unique()]
-    return [prediction.left_out(rows, names, ROBUST, model) for rows in kept]
+def by_accuracy() -> Interval:
+    return prediction.jackknife(predicted("accuracy"))
 
 
 def ahead_of_shape() -> Interval:
     """How much better one gradient's score is than that of the eleven properties."""
-    itself = prediction.left_out(new_networks(), ["estimate, 4/255"], ROBUST, "itself")
-    return prediction.gain(itself, prediction.left_out(new_networks(), prediction.declared().properties, ROBUST))
+    return prediction.gain(from_gradient(), from_shape())
+
+
+def without_a_family(whole: prediction.Prediction, end: Callable[[list[float]], float]) -> Interval:
+    """The score with one more family taken away: the least or the most."""
+    units = whole.units
+    scores = [whole.again(units.loc[units["family"] != one]).score() for one in units["family"].unique()]
+    return exactly(end(scores), len(scores))
 
 
 def escaping() -> Interval:
     """By how many points one gradient promises too much of features of one length: of three lengths, the least."""
-    itself = prediction.left_out(new_networks(), ["estimate, 4/255"], ROBUST, "itself").table
-    rows = itself.loc[[name for name in itself.index if name.startswith("fixed_scale")]]
+    table = from_gradient().table
+    rows = table.loc[table.index.str.startswith("fixed_scale")]
     return exactly(100 * float((rows["predicted"] - rows["observed"]).min()), len(rows))
