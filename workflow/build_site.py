@@ -262,9 +262,9 @@ def rechecked(build: Path) -> str:
     rows = [[*path.stem.split("."), *told(text.splitlines())] for path, text in said.items()]
     return f"""## Recorded networks, trained again
 
-Every table of `assets/records` whose networks train in seconds, on images that come along, is tried: with one of its
-networks, on clean images, or with those, also attacked, that this build trains anyway. *Same bits*: all
-numbers are those on record. *Alike*: they are within three standard deviations of the other seeds', as on another kind
+Of each profile whose networks train in seconds, on images that come along, the largest table of `assets/records` is
+tried (with `LIVE=all`, every table): with one of its networks, on clean images, or with those, also attacked, that this
+build trains anyway. *Same bits*: all numbers are those on record. *Alike*: they are within three standard deviations of the other seeds', as on another kind
 of processor; then the numbers that moved are named.
 
 {table(["study", "profile", "networks", "their numbers"], rows)}

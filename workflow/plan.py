@@ -56,12 +56,13 @@ def notebook_records(build: Path) -> list[Path]:
     return sorted(path for path in (build / "notebooks").glob("*.json") if path.name.count(".") == 1)
 
 
-def rechecked(records: Path) -> list[tuple[str, str]]:
+def rechecked(records: Path, every: bool = False) -> list[tuple[str, str]]:
     """Study and profile of the recorded tables of which a build trains a network again: cheap ones, on embedded data.
 
+    Of each profile the table of the most networks, as what moves its numbers would move those beside it; or `every`.
     Tables of one or two networks are there for a picture, and are left out.
     """
-    found = []
+    found = {}
     for table in sorted(records.glob("*/*.csv")):
         study = table.parent.name
         name = table.stem
@@ -69,9 +70,13 @@ def rechecked(records: Path) -> list[tuple[str, str]]:
             cheap = profile.studies[study].get("seconds", profile.seconds_per_network.get("cpu", math.inf)) <= CHEAP
             settings = study_profile(profile, study)
             embedded = {settings.experiment.data, settings.evaluation.get("test_data", EMBEDDED[0])} <= {*EMBEDDED}
-            several = len(table.read_text(encoding="utf-8").splitlines()) > 3
-            found += [(study, name)] * (cheap and embedded and several)
-    return found
+            networks = len(table.read_text(encoding="utf-8").splitlines()) - 1
+            if cheap and embedded and networks > 2:
+                found[study, name] = networks
+    if every:
+        return list(found)
+    largest = {name: study for (study, name), _ in sorted(found.items(), key=lambda one: one[1])}
+    return [(study, name) for name, study in largest.items()]
 
 
 def pages(contents: Path) -> list[str]:

@@ -84,7 +84,7 @@ def test_manifests_say_of_each_network_what_the_newest_does(tmp_path):
     assert [plan.rows(tmp_path)[short_digest(one)]["id"] for one in networks] == ["new0", "old1"]
 
 
-def test_cheap_tables_on_embedded_data_are_tried_again(tmp_path):
+def test_the_largest_cheap_table_on_embedded_data_of_each_profile_is_tried_again(tmp_path):
     for study, profile, networks in (
         ("core", "quick-confirm", 3),
         ("outside", "quick-confirm", 3),  # scored on images that do not come along
@@ -94,12 +94,15 @@ def test_cheap_tables_on_embedded_data_are_tried_again(tmp_path):
         ("core", "cifar10-jpeg-flip", 3),
         ("dropout", "quick", 2),  # too few
         ("core", "a-profile-that-is-gone", 3),
-        ("dose", "quick-confirm", 3),
+        ("dose", "quick-confirm", 4),
+        ("core", "quick-fresh", 3),
     ):
         table = tmp_path / study / f"{profile}.csv"
         table.parent.mkdir(exist_ok=True)
         table.write_text("id\n" + "one\n" * networks)
-    assert plan.rechecked(tmp_path) == [("core", "quick-confirm"), ("dose", "quick-confirm")]
+    assert sorted(plan.rechecked(tmp_path)) == [("core", "quick-fresh"), ("dose", "quick-confirm")]
+    every = [("core", "quick-confirm"), ("core", "quick-fresh"), ("dose", "quick-confirm")]
+    assert sorted(plan.rechecked(tmp_path, every=True)) == every
 
 
 def test_a_digest_is_that_of_sorted_json():
