@@ -26,7 +26,7 @@ from softlab.numbers.quantities import QUANTITIES
 from softlab.numbers.stored import Numbers
 from softlab.profile import Profile, study_profile
 from softlab.studies.networks import mixed
-from softlab.studies.tables import read_about, read_outcomes, read_table, rows_of
+from softlab.studies.tables import read_about, read_outcomes, read_rows, read_table, rows_of
 from softlab.training import loop, runs, zoo
 from softlab.training.experiment import Experiment
 
@@ -125,9 +125,16 @@ def recorded(experiment: Experiment, evaluation: Mapping[str, Any]) -> dict[str,
     """The recorded row of an experiment, as in study_table; None if there is none.
 
     Where precision is left to the device, it counts as little as in a zoo: the row says on what it was trained.
+    A network may be in several tables, some of which were measured by fewer lenses: the fullest row counts.
     """
     digest = stored.evaluation_digest(runs.dataset_of(experiment), evaluation)
-    return _index().get((asked_id(experiment), digest))
+    rows = [_plain_rows(path)[name] for path, name in _places().get((asked_id(experiment), digest), ())]
+    return max(rows, key=_filled, default=None)
+
+
+def _filled(row: Mapping[str, Any]) -> int:
+    """How many quantities a row has."""
+    return sum(math.isfinite(row[name]) for name in QUANTITIES)
 
 
 def asked_id(experiment: Experiment) -> str:
@@ -207,7 +214,11 @@ def measured_row(run: runs.Run, numbers: Numbers) -> dict[str, Any]:
 
 def _read(path: Path) -> pandas.DataFrame:
     """A recorded table; see _current."""
-    return _read_once(path, *_state(path, path.with_suffix(".npz"), path.with_name("about.json"))).copy()
+    return _read_once(path, *_table_state(path)).copy()
+
+
+def _table_state(path: Path) -> tuple[str | int, ...]:
+    return _state(path, path.with_suffix(".npz"), path.with_name("about.json"))
 
 
 def _state(*parts: Path) -> tuple[str | int, ...]:
@@ -258,21 +269,31 @@ def _current(table: pandas.DataFrame, study: str, profile: str) -> pandas.DataFr
 
 def forget() -> None:
     """Let rows be looked up anew: tables on record have changed."""
-    _index.cache_clear()
+    _places.cache_clear()
 
 
 @functools.cache
-def _index() -> dict[tuple[str, str], dict[str, Any]]:
-    """Recorded rows by run id and evaluation digest, without method, seed and what their study varies.
+def _places() -> dict[tuple[str, str], list[tuple[Path, str]]]:
+    """In which tables a network is, by its run id, also as it is asked for, and evaluation digest: file and run id.
 
-    A network may be in several tables, some of which were measured by fewer lenses: the fullest row counts.
+    It looks at these three columns alone: reading 72 tables whole takes ten times as long, and a notebook needs few.
     """
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    columns = ["id", "torch", "device", "cpu", *QUANTITIES, "images", "older"]
+    found: dict[tuple[str, str], list[tuple[Path, str]]] = {}
     for path in sorted(RECORDS.glob("*/*.csv")):
-        table = _read(path)
-        for row, plain in zip(rows_of(table), rows_of(table.loc[:, columns]), strict=True):
-            for name in {row["id"], row["asked"]}:
-                found.setdefault((name, row["evaluation"]), []).append({"source": "recorded", **plain})
-    fullest = functools.partial(max, key=lambda row: sum(math.isfinite(row[name]) for name in QUANTITIES))
-    return {key: fullest(rows) for key, rows in found.items()}
+        header, rows = read_rows(path)
+        own, asked, evaluation = (header.index(name) for name in ("id", "asked", "evaluation"))
+        for row in rows:
+            for name in {row[own], row[asked]}:
+                found.setdefault((name, row[evaluation]), []).append((path, row[own]))
+    return found
+
+
+def _plain_rows(path: Path) -> dict[str, dict[str, Any]]:
+    """The rows of a table by run id, without method, seed and what its study varies."""
+    return _plain_rows_once(path, *_table_state(path))
+
+
+@functools.lru_cache(maxsize=256)
+def _plain_rows_once(path: Path, *state: str | int) -> dict[str, dict[str, Any]]:
+    columns = ["id", "torch", "device", "cpu", *QUANTITIES, "images", "older"]
+    return {row["id"]: {"source": "recorded", **row} for row in rows_of(_read(path).loc[:, columns])}
