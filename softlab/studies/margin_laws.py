@@ -435,10 +435,13 @@ def bound_parts(table: pandas.DataFrame) -> list[Part]:
 
 
 def elsewhere() -> dict[str, Setting]:
-    """Every setting of `estimate-elsewhere` of which something is on record."""
-    cells = cells_of("quick-confirm")
+    """Every setting of `estimate-elsewhere` of which something is on record.
+
+    Where the networks of a setting are older than margins, it is judged by new ones (`core_again` and its like).
+    """
+    cells = cells_of("quick-confirm", again=True)
     tables = {f"{images:,} images × {steps:,} steps": (table, "4/255") for (images, steps), table in cells.items()}
-    recorded = records.by_profile("core")
+    recorded = records.by_profile("core") | records.by_profile("core_again")
     tables |= {name: (recorded[name], radius) for name, radius in SETTINGS.items() if name in recorded}
     found = {}
     for name, (table, radius) in tables.items():

@@ -22,10 +22,14 @@ AUTOATTACK = records.RECORDS / "autoattack"  # tools/record_autoattack.py
 RADIUS_OF_AUTOATTACK = 4  # in 255ths
 
 
-def cells_of(profile: str) -> dict[tuple[int, int], pandas.DataFrame]:
-    """Recorded tables by training images and steps: studies training_images and training_images_more."""
+def cells_of(profile: str, again: bool = False) -> dict[tuple[int, int], pandas.DataFrame]:
+    """Recorded tables by training images and steps: studies training_images and training_images_more.
+
+    again: those of their networks of another seed, which have a margin on record.
+    """
+    studies = [f"training_images{part}{'_again' * again}" for part in ("", "_more")]
     found = {}
-    for (study, name, steps, images), rows in across_settings.cells("training_images", "training_images_more").items():
+    for (study, name, steps, images), rows in across_settings.cells(*studies).items():
         if name == profile:
             epochs = records.about(study)[profile]["experiment"]["epochs"]
             found[int(images), int(steps * epochs)] = rows
