@@ -85,7 +85,7 @@ def rows(measured: Measured, core: pandas.DataFrame | None = None) -> Iterator[d
     whole.attrs = {}  # which pandas would copy with every column that is read
     for point, table in points(whole, grid):
         reference = compared_with(whole, table, grid, core)
-        groups = [*table.groupby("method", sort=False)]
+        groups = [(str(method), some, [*some["older"]]) for method, some in table.groupby("method", sort=False)]
         # Not those of a lens that came later.
         recorded = [name for name in QUANTITIES if np.isfinite(table[name].to_numpy(dtype=float)).any()]
         against = {}
@@ -93,17 +93,17 @@ def rows(measured: Measured, core: pandas.DataFrame | None = None) -> Iterator[d
             against = every_effect(table.loc[table["method"] != "baseline"], recorded, reference)
         for name in recorded:
             quantity = QUANTITIES[name]
-            for method, some in groups:
+            for method, some, measured_before in groups:
                 values = some[name].to_numpy(dtype=float)
                 values = values[np.isfinite(values)]
                 if not len(values):
                     continue
-                effect = against.get(name, {}).get(str(method))
+                effect = against.get(name, {}).get(method)
                 row = {"study": measured.study, "scale": measured.scale, "setting": point}
-                row |= {"method": style(str(method)).label, "quantity": quantity.label, "name": name}
+                row |= {"method": style(method).label, "quantity": quantity.label, "name": name}
                 row |= _parts(t_interval(values).scaled(quantity.factor), "mean") | {"networks": len(values)}
                 row |= _parts(effect and effect.shown, "difference") | {"interval over": effect.over if effect else ""}
-                older = sum(name in names for names in some["older"])  # networks measured by an older version of it
+                older = sum(name in names for names in measured_before)  # networks measured by an older version of it
                 yield row | {"digits": quantity.digits, "older": older}
 
 
