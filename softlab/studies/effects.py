@@ -350,7 +350,7 @@ def combined(quantity: str, parts: Sequence[pandas.DataFrame], difference: Calla
 def _terms(quantity: str, rows: pandas.DataFrame) -> np.ndarray | None:
     """(seeds, images): what the quantity is the mean of over images; None if it is no such mean, or none are kept."""
     signed = quantity in ("gap", "ECE")
-    if not signed and QUANTITIES[quantity].images is None:
+    if not signed and not QUANTITIES[quantity].images:
         return None
     needed = ("confidence", "right") if signed else (QUANTITIES[quantity].images,)
     if rows.empty or not all(name in images for images in rows["images"] for name in needed):
