@@ -22,6 +22,7 @@ from softlab.numbers.stored import look_at, round_weights
 from softlab.profile import load_profile
 from softlab.studies import another_slope
 from softlab.studies.records import RECORDS
+from softlab.studies.tables import json_rows
 from softlab.training import runs
 from softlab.training.store import alone
 
@@ -37,7 +38,7 @@ def main(profile: str, method: str, pull: float, seeds: list[int]) -> None:
     experiment = next(one for one in settings.experiments() if one.method == method)
     path = another_slope.record_path(profile)
     for seed in seeds:
-        if (method, seed) in {(row["method"], row["seed"]) for row in another_slope.rows(path)}:
+        if (method, seed) in {(row["method"], row["seed"]) for row in json_rows(path)}:
             continue
         run = runs.fit_or_load(experiment.replace(seed=seed), use_zoo=False)
         dataset = runs.dataset_of(run.experiment)
@@ -57,7 +58,7 @@ def main(profile: str, method: str, pull: float, seeds: list[int]) -> None:
             print(f"{run.id}, τ = {tau:g}: {said}, {found.values['robust, 4/255']:.3f}", flush=True)
         with alone(RECORDS, f"slope_by_hand.{profile}", "records"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(path, [*another_slope.rows(path), *made])
+            write_json(path, [*json_rows(path), *made])
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from softlab.numbers.stored import round_weights
 from softlab.profile import load_profile
 from softlab.studies import unknown_classes
 from softlab.studies.records import RECORDS
+from softlab.studies.tables import json_rows
 from softlab.training import data, runs
 from softlab.training.store import alone
 
@@ -50,9 +51,7 @@ def main(profile: str, seeds: list[int]) -> None:
     for seed in seeds:
         for split, held in enumerate(unknown_classes.SPLITS):
             for method in unknown_classes.METHODS:
-                if (method, seed, split) in {
-                    (row["method"], row["seed"], row["split"]) for row in unknown_classes.rows(path)
-                }:
+                if (method, seed, split) in {(row["method"], row["seed"], row["split"]) for row in json_rows(path)}:
                     continue
                 start = time.monotonic()
                 name = unknown_classes.name_of(whole.name, held)
@@ -78,7 +77,7 @@ def main(profile: str, seeds: list[int]) -> None:
                 row["numbers"] = unknown_classes.measured(network, known.test_images, unknown)
                 with alone(RECORDS, f"unknown_classes.{profile}", "records"):
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    write_json(path, [*unknown_classes.rows(path), row])
+                    write_json(path, [*json_rows(path), row])
                 print(f"{run.id}, split {split}, {row['seconds']:.0f} s", flush=True)
 
 

@@ -10,11 +10,9 @@ disturbed by as much as those of the other τ have moved, which shows what movin
 """
 
 import copy
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas
 import torch
@@ -25,6 +23,7 @@ from softlab.lenses import steepness
 from softlab.lenses.attacks.ascent import all_logits
 from softlab.representation import frozen_copy
 from softlab.studies.records import RECORDS
+from softlab.studies.tables import json_rows
 from softlab.training.data import Dataset
 from softlab.training.experiment import Experiment
 from softlab.training.loop import chosen_of, safe_kernels
@@ -74,7 +73,7 @@ def images_of(experiment: Experiment, dataset: Dataset) -> Tensor:
 def recorded(profile: str) -> pandas.DataFrame:
     """The recorded networks: method, seed, tau, pull, admitted, changes on `fit`, and quantities; empty without any."""
     found = []
-    for row in rows(record_path(profile)):
+    for row in json_rows(record_path(profile)):
         change = Change(**row["change"])
         own = {name: row[name] for name in ("method", "seed", "tau", "pull")}
         moved = {f"fit, {name}": value for name, value in row["change"].items()}
@@ -84,11 +83,6 @@ def recorded(profile: str) -> pandas.DataFrame:
 
 def record_path(profile: str) -> Path:
     return RECORD / f"{profile}.json"
-
-
-def rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a record as they were written; none where there is no such file."""
-    return json.loads(path.read_bytes()) if path.exists() else []
 
 
 def retrained(

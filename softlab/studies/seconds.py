@@ -3,7 +3,6 @@
 tools/record_seconds.py writes assets/records/seconds/PROFILE.json: rounds in which each of METHODS trains in turn.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas
 
 from softlab.studies.intervals import Interval, t_interval
 from softlab.studies.records import RECORDS
+from softlab.studies.tables import json_rows
 
 METHODS = {
     "plain": ("baseline", {}),
@@ -32,8 +32,7 @@ def times_plain(table: pandas.DataFrame, name: str) -> Interval:
 
 def recorded(profile: str) -> pandas.DataFrame:
     """A row for each method and round: name, round, seconds; empty without a record."""
-    path = record_path(profile)
-    table = pandas.DataFrame(json.loads(path.read_bytes()) if path.exists() else [])
+    table = pandas.DataFrame(json_rows(record_path(profile)))
     table.attrs = {"table": f"seconds, profile {profile}", "command": f"python tools/record_seconds.py {profile}"}
     return table
 

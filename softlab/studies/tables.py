@@ -114,6 +114,11 @@ def read_outcomes(path: Path) -> dict[str, dict[str, "numpy.ndarray"]]:
     return found
 
 
+def json_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a record that is JSON, as a tool of tools/ wrote them; none where there is no such file."""
+    return json.loads(path.read_bytes()) if path.exists() else []
+
+
 def read_about(path: Path) -> dict[str, dict[str, Any]]:
     """What is said of a study's tables, by profile; nothing where there is no such file."""
     try:

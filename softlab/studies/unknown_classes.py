@@ -8,7 +8,6 @@ splits with a t interval over these, expected half-width 3 points. The other met
 described. tools/record_unknown_classes.py writes assets/records/unknown_classes/PROFILE.json.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from softlab.lenses.attacks.ascent import all_logits
 from softlab.lenses.novelty import SCORES, auroc, false_positives
 from softlab.studies.intervals import Interval, t_interval
 from softlab.studies.records import RECORDS
+from softlab.studies.tables import json_rows
 from softlab.training.data import Dataset, assemble
 
 SPLITS = ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))
@@ -93,7 +93,8 @@ def _by_split(table: pandas.DataFrame, column: str, method: str) -> Any:
 def recorded(profile: str) -> pandas.DataFrame:
     """The recorded networks: method, seed, split, accuracy, and the columns of `measured`; empty without any."""
     own = ("method", "seed", "split", "accuracy")
-    table = pandas.DataFrame([{name: row[name] for name in own} | row["numbers"] for row in rows(record_path(profile))])
+    rows = json_rows(record_path(profile))
+    table = pandas.DataFrame([{name: row[name] for name in own} | row["numbers"] for row in rows])
     command = f"python tools/record_unknown_classes.py {profile} SEED"
     table.attrs = {"table": f"unknown_classes, profile {profile}", "command": command}
     return table
@@ -101,8 +102,3 @@ def recorded(profile: str) -> pandas.DataFrame:
 
 def record_path(profile: str) -> Path:
     return RECORD / f"{profile}.json"
-
-
-def rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a record as they were written; none where there is no such file."""
-    return json.loads(path.read_bytes()) if path.exists() else []

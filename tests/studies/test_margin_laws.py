@@ -33,7 +33,7 @@ def test_what_a_law_names_is_there():
 def test_a_profile_that_is_not_built_yet_is_pending(monkeypatch):
     monkeypatch.setattr(records, "by_profile", lambda study: {})
     monkeypatch.setattr(margin_laws, "cells_of", lambda profile, again: {})
-    monkeypatch.setattr(margin_laws.another_slope, "rows", lambda path: [])
+    monkeypatch.setattr(margin_laws.another_slope, "json_rows", lambda path: [])
     assert {one.verdict for one in margin_laws.judged().values()} == {"pending"}
     assert margin_laws.elsewhere() == {}
     assert set(margin_laws.SETTINGS) <= set(packaged_profiles())
