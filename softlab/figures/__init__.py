@@ -29,6 +29,7 @@ from softlab.figures.planes import (
 )
 from softlab.figures.prediction import families, predicted
 from softlab.figures.slopes import (
+    bends,
     estimates_by_radius,
     on_the_plane,
     slope_plane,

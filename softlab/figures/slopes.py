@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -242,4 +242,29 @@ def estimates_by_radius(panels: "Mapping[str, pandas.DataFrame]") -> Figure:
         ax.set_title(title, fontsize=9)
         ax.grid(alpha=0.3)
         ax.legend(title="radius", frameon=False, fontsize=8, loc="lower right")
+    return figure
+
+
+def bends(panels: "Mapping[str, pandas.DataFrame]") -> Figure:
+    """What an attack leaves of the lead at each radius (lines), and what one gradient foretells of it (dashes).
+
+    panels: what a setting is called -> table as of softlab.studies.bending.recorded, of the methods to be drawn.
+    """
+    height = len(panels) * 2.6 + 0.5
+    figure, axes = plt.subplots(
+        len(panels), 1, figsize=(WIDTH, height), squeeze=False, sharex=True, layout="constrained"
+    )
+    for ax, (title, table) in zip(axes.flat, panels.items(), strict=True):
+        for method, rows in table.groupby("method", sort=False):
+            look = style(str(method))
+            means: Any = rows.groupby("radius")[["attacked", "straight"]].mean()
+            radii = [0.0, *means.index]
+            ax.plot(radii, [100, *(100 * means["attacked"])], color=look.color, lw=2, label=look.label)
+            ax.plot(radii, [100, *(100 * means["straight"])], color=look.color, lw=1.2, ls="--")
+        ax.axhline(0, color="black", lw=0.8)
+        ax.set(ylabel="lead that is left (%)")
+        ax.set_title(title, fontsize=10)
+        ax.grid(alpha=0.3)
+    axes[-1, 0].set_xlabel("radius of the attack (255ths)")
+    axes[0, 0].legend(frameon=False, fontsize=8.5)
     return figure

@@ -17,6 +17,7 @@ from softlab.figures import (
     against,
     arrows,
     attack_steps,
+    bends,
     curves,
     doses,
     estimate_panels,
@@ -534,3 +535,10 @@ def test_estimates_have_a_colour_a_radius_in_every_panel():
     (alone,) = (line for line in second.lines if line.get_marker() == "o")
     assert one.get_color().tolist() != four.get_color().tolist() == alone.get_color().tolist()
     plt.close(figure)
+
+
+def test_bends_start_with_the_whole_lead_and_draw_what_a_line_says_in_dashes():
+    rows = {"method": "mixup", "seed": [0, 1], "radius": 4.0, "attacked": [0.2, 0.4], "straight": [-0.2, 0.0]}
+    figure = bends({"here": pandas.DataFrame(rows)})
+    lines = {line.get_linestyle(): [float(value) for value in line.get_ydata()] for line in figure.axes[0].lines[:2]}
+    assert lines == {"-": [100, pytest.approx(30)], "--": [100, pytest.approx(-10)]}
