@@ -230,7 +230,8 @@ def estimates_by_radius(panels: "Mapping[str, pandas.DataFrame]") -> Figure:
     """
     radii = list(dict.fromkeys(radius for units in panels.values() for radius in units["radius"]))
     colors = dict(zip(radii, colormaps["viridis"](np.linspace(0, 0.85, len(radii))), strict=True))
-    height = len(panels) * (SIDE + 0.6) + 0.4
+    side = SIDE if len(panels) < 3 else 0.75 * SIDE
+    height = len(panels) * (side + 0.6) + 0.4
     figure, axes = plt.subplots(len(panels), 1, figsize=(WIDTH, height), squeeze=False, layout="constrained")
     for ax, (title, units) in zip(axes.flat, panels.items(), strict=True):
         ax.axline((0, 0), slope=1, color="black", lw=1, zorder=0)

@@ -13,6 +13,7 @@ from claims import (
     Claim,
     above,
     below,
+    between,
     exactly,
     factor,
     falls,
@@ -23,7 +24,7 @@ from claims import (
     lowest,
     rises,
 )
-from softlab.studies import another_slope, margin_laws, prediction, records, robustness
+from softlab.studies import another_slope, bending, margin_laws, prediction, records, robustness
 from softlab.studies.effects import averages, effects
 from softlab.studies.intervals import Interval, t_interval
 
@@ -162,6 +163,26 @@ def missed(profile: str, radius: str | None = None) -> Interval:
     return Interval(float(error.mean()), float(error.min()), float(error.max()), len(error))
 
 
+def too_high_at_many(method: str) -> Interval:
+    """By how many points the estimate at B and 4/255 is above what an attack leaves of a method's network."""
+    units = margin_laws.estimate_units(records.by_profile("core_again")[MANY], "4/255")
+    (row,) = units.loc[units["method"] == method, ["estimate", "attacked"]].to_numpy()
+    return exactly(float(row[0] - row[1]))
+
+
+def bend(profile: str, method: str, radius: float = 4.0) -> Interval:
+    """The share of its lead that an attack leaves less what a line along the first gradient would leave."""
+    table = bending.recorded(profile)
+    rows = table.loc[(table["method"] == method) & (table["radius"] == radius)]
+    return exactly(float((rows["attacked"] - rows["straight"]).mean()), len(rows))
+
+
+def most_bent(profile: str) -> Interval:
+    """The largest bend, to whichever side, of plain training, label smoothing and Mixup at 4/255."""
+    sizes = [abs(bend(profile, method).mean) for method in ("baseline", "label_smoothing", "mixup")]
+    return exactly(max(sizes), len(sizes))
+
+
 def most_missed(profile: str) -> Interval:
     """By how many points the estimate misses an attack at most, but for the method that escapes it."""
     error = np.abs(too_high(profile, escaped=False))
@@ -266,6 +287,14 @@ CLAIMS = {
     "missed-at-four": Claim(lambda: missed("quick-fp32", "4/255"), lambda value: value.mean < 2.5, digits=1),
     "escapes": Claim(lambda: escapes("quick-fp32"), above(5)),
     "missed-most": Claim(lambda: most_missed("quick-fp32"), below(5), digits=1),
+    "many-near": Claim(lambda: missed(MANY, "1/255"), lambda value: value.mean < 0.5, digits=1),
+    "many-far": Claim(lambda: missed(MANY, "4/255"), above(1)),
+    "many-maxsup": Claim(lambda: too_high_at_many("maxsup"), above(5), form=SIZE),
+    "many-mixup": Claim(lambda: too_high_at_many("mixup"), below(-10), form=SIZE),
+    "straight": Claim(lambda: most_bent("quick-fp32"), below(0.05), form=WORDS),
+    "straight-plain": Claim(lambda: bend(MANY, "baseline"), between(-0.03, 0.03), form=WORDS),
+    "bends-down": Claim(lambda: bend(MANY, "label_smoothing"), below(-0.1), form=WORDS),
+    "bends-up": Claim(lambda: bend(MANY, "mixup"), above(0.1), form=WORDS),
     "missed-by-heart": Claim(lambda: missed(HEART, "1/255"), lambda value: value.mean > 3, digits=1),
     "real-few": Claim(lambda: by_autoattack("quick-confirm", "cutmix"), above(5)),
     "real-many": Claim(lambda: by_autoattack("fashion-heldout", "cutmix"), above(5)),
