@@ -239,7 +239,7 @@ def estimates_by_radius(panels: "Mapping[str, pandas.DataFrame]") -> Figure:
             ax.plot(
                 rows["estimate"], rows["attacked"], "o", ms=4, alpha=0.8, color=colors[str(radius)], label=str(radius)
             )
-        ax.set(xlim=(-2, 90), ylim=(-2, 90), aspect="equal", xlabel="estimate (%)", ylabel="under attack (%)")
+        ax.set(xlim=(-2, 100), ylim=(-2, 100), aspect="equal", xlabel="estimate (%)", ylabel="under attack (%)")
         ax.set_title(title, fontsize=9)
         ax.grid(alpha=0.3)
         ax.legend(title="radius", frameon=False, fontsize=8, loc="lower right")
@@ -268,4 +268,6 @@ def bends(panels: "Mapping[str, pandas.DataFrame]") -> Figure:
         ax.grid(alpha=0.3)
     axes[-1, 0].set_xlabel("radius of the attack (255ths)")
     axes[0, 0].legend(frameon=False, fontsize=8.5)
+    kinds = [Line2D([], [], color="#7F7F7F", ls=look) for look in ("-", "--")]
+    figure.legend(kinds, ["under attack", "by the first gradient"], loc="outside upper center", ncols=2, frameon=False)
     return figure
