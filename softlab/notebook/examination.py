@@ -187,8 +187,8 @@ class Examination:
             f"its logits. How steep: an attack takes {slope / 255:.2g} off that for every 1/255 that it may move a "
             f"pixel. How far: so the border of the class is typically {255 * radius:.2g}/255 away. From this one "
             f"gradient, without an attack, one would expect {expected} of the images to stay right. Believe it where "
-            "an attack agrees: it is too high where a network bends within so small a step, and says nothing of one "
-            "that hides its gradient."
+            "an attack agrees: it is wrong, usually too high, where a network bends within so small a step, and says "
+            "nothing of one that hides its gradient."
         )
 
     def table(self) -> pandas.DataFrame:
