@@ -163,11 +163,28 @@ def missed(profile: str, radius: str | None = None) -> Interval:
     return Interval(float(error.mean()), float(error.min()), float(error.max()), len(error))
 
 
+def again_at_many() -> pandas.DataFrame:
+    return records.by_profile("core_again")[MANY]
+
+
+def estimated_at_many(method: str) -> Interval:
+    """What the estimate says of a method's network at B and 4/255, in percent."""
+    units = margin_laws.estimate_units(again_at_many(), "4/255")
+    (value,) = units.loc[units["method"] == method, "estimate"]
+    return exactly(float(value))
+
+
 def too_high_at_many(method: str) -> Interval:
-    """By how many points the estimate at B and 4/255 is above what an attack leaves of a method's network."""
-    units = margin_laws.estimate_units(records.by_profile("core_again")[MANY], "4/255")
-    (row,) = units.loc[units["method"] == method, ["estimate", "attacked"]].to_numpy()
-    return exactly(float(row[0] - row[1]))
+    """By how many points that is above what the ladder leaves."""
+    units = margin_laws.estimate_units(again_at_many(), "4/255")
+    (attacked,) = units.loc[units["method"] == method, "attacked"]
+    return exactly(estimated_at_many(method).mean - float(attacked))
+
+
+def met_at_many(method: str, attack: str) -> Interval:
+    """What an attack leaves, in percent, of a method's network there, on the images that AutoAttack met."""
+    (left,) = robustness.autoattacked(again_at_many(), MANY)[attack][method]
+    return exactly(left)
 
 
 def bend(profile: str, method: str, radius: float = 4.0) -> Interval:
@@ -291,6 +308,11 @@ CLAIMS = {
     "road-far": Claim(lambda: missed(MANY, "4/255"), above(1)),
     "road-maxsup": Claim(lambda: too_high_at_many("maxsup"), above(5), form=SIZE),
     "road-mixup": Claim(lambda: too_high_at_many("mixup"), below(-10), form=SIZE),
+    "road-met-mixup": Claim(lambda: met_at_many("mixup", "AutoAttack"), between(25, 40)),
+    "road-ladder-mixup": Claim(lambda: met_at_many("mixup", "the ladder"), above(38)),
+    "road-estimate-mixup": Claim(lambda: estimated_at_many("mixup"), below(25)),
+    "road-met-maxsup": Claim(lambda: met_at_many("maxsup", "AutoAttack"), below(50)),
+    "road-estimate-maxsup": Claim(lambda: estimated_at_many("maxsup"), above(50)),
     "straight": Claim(lambda: most_bent("quick-fp32"), below(0.05), form=WORDS),
     "straight-plain": Claim(lambda: bend(MANY, "baseline"), between(-0.03, 0.03), form=WORDS),
     "bends-down": Claim(lambda: bend(MANY, "label_smoothing"), below(-0.1), form=WORDS),
