@@ -447,11 +447,16 @@ def elsewhere() -> dict[str, Setting]:
     for name, (table, radius) in tables.items():
         units = estimate_units(table, radius)
         if len(units):
-            errors = (units["estimate"] - units["attacked"]).abs().to_numpy(float)
-            worst = int(errors.argmax())
-            largest = float(errors[worst]), str(units["method"].iloc[worst])
-            found[name] = Setting(float(errors.mean()), len(units), largest)
+            found[name] = over_methods(units)
     return found
+
+
+def over_methods(units: pandas.DataFrame) -> Setting:
+    """How the estimate does in a setting.  units: as of estimate_units, one or more."""
+    errors = np.abs(units["estimate"].to_numpy(float) - units["attacked"].to_numpy(float))
+    worst = int(errors.argmax())
+    largest = float(errors[worst]), str(units["method"].iloc[worst])
+    return Setting(float(errors.mean()), len(units), largest)
 
 
 _PARTS: dict[str, Callable[[pandas.DataFrame], list[Part]]] = {
