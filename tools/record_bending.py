@@ -5,7 +5,6 @@ assets/records/bending/PROFILE.json: for each network what an attack leaves of t
 """
 
 import argparse
-import copy
 import sys
 import time
 
@@ -15,11 +14,13 @@ from softlab import provenance
 from softlab.batches import as_pixels
 from softlab.errors import SoftlabError
 from softlab.files import write_json
-from softlab.numbers.stored import round_weights
+from softlab.numbers.stored import look_at
 from softlab.profile import load_profile, study_profile
 from softlab.studies import bending
+from softlab.studies.records import RECORDS
 from softlab.studies.tables import json_rows
 from softlab.training import runs
+from softlab.training.store import alone
 
 
 def main(profile: str, study: str, seeds: int) -> None:
@@ -37,15 +38,14 @@ def main(profile: str, study: str, seeds: int) -> None:
         if experiment.as_dict() in [row["experiment"] for row in json_rows(path)]:
             continue
         run = runs.fit_or_load(experiment)
-        network = copy.deepcopy(run.model)
-        round_weights(network)
-        dataset = runs.dataset_of(experiment)
-        images = as_pixels(dataset.test_images[:count])
-        attacked, straight = bending.lead_left(network, images, dataset.test_labels[:count])
+        look = look_at(run, settings.evaluation)
+        images, labels = (part[:count] for part in look.samples.test)
+        attacked, straight = bending.lead_left(look.model, as_pixels(images), labels)
         row = {"method": experiment.method, "seed": experiment.seed, "radii": list(bending.RADII)}
         row |= {"attacked": attacked, "straight": straight, "images": len(images), "id": run.id, "commit": commit}
         row |= {"experiment": experiment.as_dict(), "date": time.strftime("%Y-%m-%d"), "torch": torch.__version__}
-        write_json(path, [*json_rows(path), row])
+        with alone(RECORDS, f"bending.{profile}", "records"):
+            write_json(path, [*json_rows(path), row])
         print(experiment.method, experiment.seed, [round(value, 2) for value in attacked], flush=True)
 
 

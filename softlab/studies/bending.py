@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from softlab.lenses import steepness
 from softlab.lenses.attacks import gradient
-from softlab.lenses.attacks.ascent import all_logits
+from softlab.lenses.attacks.ascent import all_logits, largest_other
 from softlab.studies.records import RECORDS
 from softlab.studies.tables import json_rows
 
@@ -25,9 +25,7 @@ RECORD = RECORDS / "bending"
 
 def lead(logits: Tensor, labels: Tensor) -> Tensor:
     """How far the logit of the label is ahead of the largest other one: (N, K), (N,) -> (N,); negative where wrong."""
-    own = logits.gather(1, labels[:, None])
-    others = logits.scatter(1, labels[:, None], float("-inf"))
-    return (own - others.amax(1, keepdim=True)).squeeze(1)
+    return logits.gather(1, labels[:, None])[:, 0] - largest_other(logits, labels)
 
 
 def lead_left(
@@ -65,9 +63,7 @@ def recorded(profile: str) -> pandas.DataFrame:
     for row in json_rows(record_path(profile)):
         for radius, attacked, straight in zip(row["radii"], row["attacked"], row["straight"], strict=True):
             found.append([row["method"], row["seed"], radius, attacked, straight])
-    table = pandas.DataFrame(found, columns=columns)
-    table.attrs = {"table": f"bending, profile {profile}", "command": f"python tools/record_bending.py {profile}"}
-    return table
+    return pandas.DataFrame(found, columns=columns)
 
 
 def record_path(profile: str) -> Path:

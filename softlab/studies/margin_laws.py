@@ -439,19 +439,21 @@ def elsewhere() -> dict[str, Setting]:
 
     Where the networks of a setting are older than margins, it is judged by new ones (`core_again` and its like).
     """
-    cells = cells_of("quick-confirm", again=True)
-    tables = {f"{images:,} images × {steps:,} steps": (table, "4/255") for (images, steps), table in cells.items()}
+    found = {f"{images:,} images × {steps:,} steps": one for (images, steps), one in in_cells().items()}
     recorded = records.by_profile("core") | records.by_profile("core_again")
-    tables |= {name: (recorded[name], radius) for name, radius in SETTINGS.items() if name in recorded}
-    found = {}
-    for name, (table, radius) in tables.items():
-        units = estimate_units(table, radius)
-        if len(units):
-            found[name] = over_methods(units)
+    for name, radius in SETTINGS.items():
+        if name in recorded and len(units := estimate_units(recorded[name], radius)):
+            found[name] = _over_methods(units)
     return found
 
 
-def over_methods(units: pandas.DataFrame) -> Setting:
+def in_cells() -> dict[tuple[int, int], Setting]:
+    """The estimate at 4/255 by training images and steps, of the networks that were trained again for it."""
+    cells = cells_of("quick-confirm", again=True)
+    return {place: _over_methods(estimate_units(table, "4/255")) for place, table in cells.items()}
+
+
+def _over_methods(units: pandas.DataFrame) -> Setting:
     """How the estimate does in a setting.  units: as of estimate_units, one or more."""
     errors = np.abs(units["estimate"].to_numpy(float) - units["attacked"].to_numpy(float))
     worst = int(errors.argmax())

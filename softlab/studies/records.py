@@ -276,7 +276,7 @@ def forget() -> None:
 def _places() -> dict[tuple[str, str], list[tuple[Path, str]]]:
     """In which tables a network is, by its run id, also as it is asked for, and evaluation digest: file and run id.
 
-    It looks at these three columns alone: reading 72 tables whole takes ten times as long, and a notebook needs few.
+    It looks at these three columns alone: reading every table whole takes much longer, and a notebook needs few.
     """
     found: dict[tuple[str, str], list[tuple[Path, str]]] = {}
     for path in sorted(RECORDS.glob("*/*.csv")):

@@ -24,9 +24,14 @@ def cross_entropy(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
     return functional.cross_entropy(logits, labels, reduction="sum")
 
 
+def largest_other(logits: Tensor, labels: Tensor) -> Tensor:
+    """The largest logit of another class than the label's: (N, K), (N,) -> (N,)."""
+    return logits.scatter(1, labels[:, None], -math.inf).amax(1)
+
+
 def margin(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
     """The target's logit minus the label's, summed over the samples; target -1: the largest other logit."""
-    other = logits.scatter(1, labels[:, None], -math.inf).amax(1)
+    other = largest_other(logits, labels)
     aimed = logits.gather(1, targets.clamp(min=0)[:, None])[:, 0]
     return (torch.where(targets < 0, other, aimed) - logits.gather(1, labels[:, None])[:, 0]).sum()
 
