@@ -12,7 +12,8 @@ CREATE = uv venv --quiet --seed --allow-existing --python $(PYTHON)
 INSTALL = uv pip install --quiet --python $(BIN)/python $(PIP_ARGS)
 else
 CREATE = $(PYTHON) -m venv
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
+# Modules are compiled as they are first imported, as with uv: most never are, and all take half a minute.
+INSTALL = $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_ARGS)
 endif
 # Where jobs run (a folder of workflow/profiles: local, slurm, yours), and sweeps whose pages the book is to have.
 ON ?= local

@@ -16,12 +16,13 @@ from softlab.training import loop
 class Pictures(Dataset):
     """PIL images, augmented (mirrored, and shifted over a black border, as usual), scaled and normalised one by one."""
 
-    def __init__(self, images, labels, mean, std, augmented: bool):
+    def __init__(self, images, labels, mean, std, augmentation: str):
         self.images = [to_pil_image(image) for image in images]
         self.labels = labels.tolist()
-        augment = [v2.RandomCrop(images.shape[-1], padding=4), v2.RandomHorizontalFlip()] if augmented else []
+        shift = [v2.RandomCrop(images.shape[-1], padding=4)] if augmentation == "flip_shift" else []
+        flip = [v2.RandomHorizontalFlip()] if augmentation in ("flip", "flip_shift") else []
         tensor = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
-        self.transform = v2.Compose([*augment, *tensor, v2.Normalize(mean.tolist(), std.tolist())])
+        self.transform = v2.Compose([*shift, *flip, *tensor, v2.Normalize(mean.tolist(), std.tolist())])
 
     def __len__(self):
         return len(self.images)
@@ -30,19 +31,24 @@ class Pictures(Dataset):
         return self.transform(self.images[index]), self.labels[index]
 
 
-def epochs(experiment, dataset, device: str | torch.device, workers: int) -> Iterator[nn.Module]:
+def epochs(
+    experiment, dataset, device: str | torch.device, workers: int, network: nn.Module | None = None
+) -> Iterator[nn.Module]:
     """Train as `softlab.training.loop.epochs` does, with its network, optimizer and schedule.
 
+    network: another one, that takes normalised images.
     Yields the network once an epoch, and before the first; it expects images that are normalised already.
     """
     experiment = loop.resolve(experiment, device)
     device = torch.device(device)
     images, labels = loop.training_set(experiment, dataset, torch.device("cpu"))
-    model = loop.build_model(experiment, dataset).to(device, memory_format=torch.channels_last)
-    model.mean.zero_()
-    model.std.fill_(1)  # the transform normalises
+    model = loop.build_model(experiment, dataset) if network is None else network
+    model = model.to(device, memory_format=torch.channels_last)
+    if network is None:
+        model.mean.zero_()
+        model.std.fill_(1)  # the transform normalises
     optimizer = loop.make_optimizer(model, experiment, {})
-    pictures = Pictures(images, labels, dataset.mean, dataset.std, experiment.augmentation == "flip_shift")
+    pictures = Pictures(images, labels, dataset.mean, dataset.std, experiment.augmentation)
     per_epoch = math.ceil(len(pictures) / experiment.batch_size)
     size = math.ceil(len(pictures) / per_epoch)  # as nearly equal as softlab's
     loading = {"num_workers": workers, "persistent_workers": workers > 0, "pin_memory": device.type == "cuda"}

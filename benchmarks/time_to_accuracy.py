@@ -12,6 +12,7 @@ The airbench half has not been run yet: see airbench_data.py.
 
 import argparse
 import importlib.util
+import math
 import statistics
 import time
 
@@ -37,16 +38,25 @@ def accuracy(model: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor)
     return torch.cat(right).float().mean().item()
 
 
-def reach(run, images: torch.Tensor, labels: torch.Tensor, target: float) -> tuple[float, float, int]:
+def normalised(images: torch.Tensor, dataset) -> torch.Tensor:
+    """Images (N, channels, height, width) of a data set as a network expects them that does not normalise itself."""
+    mean, std = (one.to(images.device).reshape(1, -1, 1, 1) for one in (dataset.mean, dataset.std))
+    return (as_pixels(images) - mean) / std
+
+
+def reach(
+    run, images: torch.Tensor, labels: torch.Tensor, target: float, seconds: float = math.inf
+) -> tuple[float, float, int]:
     """Train until the target is reached or the run ends: seconds of training, best accuracy, epochs.
 
-    run: yields a network (or a state that has one) before the first epoch and after each.
+    run: yields a network (or a state that has one) before the first epoch and after each.  seconds: of training, after
+    which no further epoch begins.
     """
     next(run)
     spent = 0.0
     best = 0.0
     count = 0
-    while best < target:
+    while best < target and spent < seconds:
         started = time.perf_counter()
         state = next(run, None)
         if state is None:
@@ -62,8 +72,7 @@ def contestants(experiment, dataset, device: torch.device, workers: list[int], t
     """What to call with a seed, by name; each returns seconds, accuracy and epochs."""
     images = as_pixels(dataset.test_images.to(device))
     labels = dataset.test_labels.to(device)
-    mean, std = (one.to(device).reshape(1, -1, 1, 1) for one in (dataset.mean, dataset.std))
-    normalised = (images - mean) / std
+    shown = normalised(dataset.test_images.to(device), dataset)
 
     def ours(seed):
         return reach(loop.epochs(experiment.replace(seed=seed), dataset, device), images, labels, target)
@@ -72,7 +81,7 @@ def contestants(experiment, dataset, device: torch.device, workers: list[int], t
         def run(seed):
             torch.manual_seed(seed)
             epochs = plain_loop.epochs(experiment.replace(seed=seed), dataset, device, count)
-            return reach(epochs, normalised, labels, target)
+            return reach(epochs, shown, labels, target)
 
         return run
 

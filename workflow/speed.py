@@ -18,6 +18,7 @@ HEADINGS = ["what", "measured", "beside", "CPU", "GPU"]
 TITLES = {  # in the table's order
     "training_overhead": "An epoch of training",
     "time_to_accuracy": "Training to a test accuracy",
+    "networks_to_accuracy": "Training to a test accuracy in colour",
     "gpu_training": "Training, images per second",
     "airbench_network": "An epoch of airbench’s network",
     "many_networks": "Many small networks",

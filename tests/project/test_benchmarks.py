@@ -10,11 +10,13 @@ import common
 import feature_extraction
 import flops
 import many_networks
+import networks_to_accuracy
 import plain_loop
 import pytest
 import speed
 import time_to_accuracy
 import torch
+from PIL import Image
 
 from softlab import Experiment
 from softlab.training import data, loop
@@ -153,6 +155,34 @@ def test_training_to_an_accuracy_leaves_a_record(tmp_path, monkeypatch, capsys):
     assert list(found["rows"]) == ["softlab, baseline", "DataLoader loop, no workers"]
     assert found["notes"]["epochs needed"] == {name: [1] for name in found["rows"]}
     assert "1% test accuracy" in capsys.readouterr().out
+
+
+def test_networks_in_colour_leave_a_record_with_those_that_were_too_slow(tmp_path, monkeypatch):
+    folder = tmp_path / "pictures"
+    for part in ("train", "test"):
+        for name, level in (("dark", 40), ("light", 200)):
+            (folder / part / name).mkdir(parents=True)
+            for number in range(6):
+                Image.new("RGB", (32, 32), (level + number,) * 3).save(folder / part / name / f"{number}.png")
+    monkeypatch.setattr(common, "RESULTS", tmp_path)
+    monkeypatch.setattr(networks_to_accuracy, "PROFILES", {"airbench": "cifar10-papers", "ResNet-8": "cifar10-papers"})
+    monkeypatch.setattr(networks_to_accuracy.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(networks_to_accuracy, "reach", lambda *_: (8.0, next(accuracies), 4))
+    small = ["--data", f"folder:{folder}", "--target", "0.5"]
+    accuracies = iter([0.5, 0.4])
+    networks_to_accuracy.main(small)
+    found = json.loads((tmp_path / "networks_to_accuracy.cpu.json").read_text())
+    assert list(found["rows"]) == ["softlab, airbench"]
+    assert found["notes"]["best accuracies where the target was missed"] == {"softlab, ResNet-8": 0.4}
+    assert found["notes"]["seconds an epoch"] == {"softlab, airbench": 2.0, "softlab, ResNet-8": 2.0}
+
+
+def test_a_network_may_be_given_up_before_its_target(monkeypatch):
+    clock = iter(range(100))
+    monkeypatch.setattr(time_to_accuracy, "accuracy", lambda *_: 0.1)
+    monkeypatch.setattr(time_to_accuracy.time, "perf_counter", lambda: next(clock))
+    networks = (network for network in [torch.nn.Identity()] * 10)
+    assert time_to_accuracy.reach(networks, None, None, target=0.7, seconds=3) == (3.0, 0.1, 3)
 
 
 def test_extract_and_torchvision_find_the_same_features():
