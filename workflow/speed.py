@@ -122,6 +122,9 @@ def filled(page: str, folder: Path = RESULTS) -> str:
     on_gpu = {one["name"] for one in found if one["kind"] == "gpu"}
     missing = [TITLES[name] for name in ON_GPU if name not in on_gpu]
     gaps += [f"- Not measured on a GPU yet: {'; '.join(missing)}."] if missing else []
+    measured = {one["name"] for one in found}
+    never = [title for name, title in TITLES.items() if name not in {*measured, *ON_GPU}]
+    gaps += [f"- Not measured yet: {'; '.join(never)}."] if never else []
     gaps += ["- What else stands here is measured on the CPU only."]
     ratios = [[*row[:3], *(cell.replace(" ", TOGETHER) for cell in row[3:])] for row in pairs(found)]
     places = {
