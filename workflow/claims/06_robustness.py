@@ -310,6 +310,8 @@ CLAIMS = {
     "missed-at-four": Claim(lambda: missed("quick-fp32", "4/255"), lambda value: value.mean < 2.5, digits=1),
     "escapes": Claim(lambda: escapes("quick-fp32"), above(5)),
     "missed-most": Claim(lambda: most_missed("quick-fp32"), below(5), digits=1),
+    "missed-flips": Claim(lambda: missed(COLOUR, "1/255"), below(3), digits=1),
+    "missed-flips-far": Claim(lambda: missed(COLOUR, "2/255"), below(3), digits=1),
     "road-near": Claim(lambda: missed(MANY, "1/255"), lambda value: value.mean < 0.5, digits=1),
     "road-maxsup": Claim(lambda: too_high_at_many("maxsup"), above(5), form=SIZE),
     "road-mixup": Claim(lambda: too_high_at_many("mixup"), below(-10), form=SIZE),
