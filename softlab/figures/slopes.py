@@ -230,19 +230,22 @@ def estimates_by_radius(panels: "Mapping[str, pandas.DataFrame]") -> Figure:
     """
     radii = list(dict.fromkeys(radius for units in panels.values() for radius in units["radius"]))
     colors = dict(zip(radii, colormaps["viridis"](np.linspace(0, 0.85, len(radii))), strict=True))
-    side = SIDE if len(panels) < 3 else 0.75 * SIDE
-    height = len(panels) * (side + 0.6) + 0.4
-    figure, axes = plt.subplots(len(panels), 1, figsize=(WIDTH, height), squeeze=False, layout="constrained")
-    for ax, (title, units) in zip(axes.flat, panels.items(), strict=True):
+    rows = math.ceil(len(panels) / 2)
+    size = (WIDTH, rows * WIDTH / 2 + 0.6)
+    figure, axes = plt.subplots(rows, 2, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained")
+    for ax in axes.flat[len(panels) :]:
+        ax.remove()
+    for ax, (title, units) in zip(axes.flat, panels.items(), strict=False):
         ax.axline((0, 0), slope=1, color="black", lw=1, zorder=0)
-        for radius, rows in units.groupby("radius", sort=False):
-            ax.plot(
-                rows["estimate"], rows["attacked"], "o", ms=4, alpha=0.8, color=colors[str(radius)], label=str(radius)
-            )
-        ax.set(xlim=(-2, 100), ylim=(-2, 100), aspect="equal", xlabel="estimate (%)", ylabel="under attack (%)")
+        for radius, some in units.groupby("radius", sort=False):
+            ax.plot(some["estimate"], some["attacked"], "o", ms=3.5, alpha=0.8, color=colors[str(radius)])
+        ax.set(xlim=(-2, 100), ylim=(-2, 100), aspect="equal")
         ax.set_title(title, fontsize=9)
         ax.grid(alpha=0.3)
-        ax.legend(title="radius", frameon=False, fontsize=8, loc="lower right")
+    figure.supxlabel("estimate (%)", fontsize=10)
+    figure.supylabel("under attack (%)", fontsize=10)
+    marks = [Line2D([], [], color=color, marker="o", ls="none") for color in colors.values()]
+    figure.legend(marks, [*colors], title="radius", loc="outside upper center", ncols=len(colors), frameon=False)
     return figure
 
 
