@@ -19,7 +19,7 @@ import pandas
 
 from softlab.errors import SoftlabError
 from softlab.profile import load_profile, study_profile
-from softlab.studies import another_slope, laws, records
+from softlab.studies import another_slope, laws, records, robustness
 from softlab.studies.intervals import OPEN, Interval, holm, t_interval, t_quantile
 from softlab.studies.robustness import cells_of
 
@@ -137,11 +137,22 @@ def told(name: str) -> list[str]:
     judgement = judged().get(name)
     lines = [f"{name} ({law.chapter}): {law.law}", f"  {law.contrast}"]
     if judgement is None:
-        places = elsewhere() if name == "estimate-elsewhere" else {}
-        lines += [f"  {place}: {one.error:.1f} points, {one.verdict}" for place, one in places.items()]
-        return [*lines, *([] if places else [f"  {law.kind}: nothing is on record"])]
+        found = {"estimate-elsewhere": _elsewhere_told, "passes": _passes_told}[name]()
+        return [*lines, *(found or [f"  {law.kind}: nothing is on record"])]
     lines += [f"  {part.what}: {part.interval.text(2, sign=True)}" for part in judgement.parts]
     return [*lines, f"  {judgement.verdict}" + (f" (p = {judgement.p:.2g})" if judgement.parts else "")]
+
+
+def _elsewhere_told() -> list[str]:
+    return [f"  {place}: {one.error:.1f} points, {one.verdict}" for place, one in elsewhere().items()]
+
+
+def _passes_told() -> list[str]:
+    lines = [
+        f"  {quantity}: {images:+z.3f} with twice the images, {steps:+z.3f} with twice the steps"
+        for quantity, (images, steps) in per_doubling().items()
+    ]
+    return [*lines, *(["  one network in each cell, where five were declared"] if lines else [])]
 
 
 def estimate_units(table: pandas.DataFrame, radius: str) -> pandas.DataFrame:
@@ -451,6 +462,21 @@ def in_cells() -> dict[tuple[int, int], Setting]:
     """The estimate at 4/255 by training images and steps, of the networks that were trained again for it."""
     cells = cells_of("quick-confirm", again=True)
     return {place: _over_methods(estimate_units(table, "4/255")) for place, table in cells.items()}
+
+
+def per_doubling() -> dict[str, tuple[float, float]]:
+    """What twice the images and twice the steps change of log margin, log slope and log length of plain training.
+
+    Of the networks of in_cells; empty where they are not on record.
+    """
+    cells = cells_of("quick-confirm", again=True)
+    if not cells:
+        return {}
+    found = {}
+    for quantity in ("log margin", "log slope", "log length"):
+        images, steps, _ = robustness.per_doubling(cells, "baseline", quantity)
+        found[quantity] = images.mean, steps.mean
+    return found
 
 
 def _over_methods(units: pandas.DataFrame) -> Setting:

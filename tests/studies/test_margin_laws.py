@@ -36,7 +36,25 @@ def test_a_profile_that_is_not_built_yet_is_pending(monkeypatch):
     monkeypatch.setattr(margin_laws.another_slope, "json_rows", lambda path: [])
     assert {one.verdict for one in margin_laws.judged().values()} == {"pending"}
     assert margin_laws.elsewhere() == {}
+    assert [margin_laws.told(name)[-1] for name in ("estimate-elsewhere", "passes")] == [
+        "  settings: nothing is on record",
+        "  description: nothing is on record",
+    ]
     assert set(margin_laws.SETTINGS) <= set(packaged_profiles())
+
+
+def test_what_a_doubling_does_is_read_off_a_plane_over_the_cells(monkeypatch):
+    planes = {"log margin": (0.5, -0.25), "log slope": (0.0, 2.0), "log length": (-1.0, 0.0)}
+    cells = {}
+    for images in (250, 1000):
+        for steps in (8, 64):
+            values = {name: [3 + up * np.log2(images) + along * np.log2(steps)] for name, (up, along) in planes.items()}
+            cells[images, steps] = pandas.DataFrame({"method": ["baseline"], "seed": [4000], **values})
+            cells[images, steps].attrs = records.of_table("training_images_again", "quick-confirm", ["recorded"])
+    monkeypatch.setattr(margin_laws, "cells_of", lambda profile, again: cells)
+    found = margin_laws.per_doubling()
+    assert {name: pytest.approx(both) for name, both in planes.items()} == found
+    assert "  log slope: +0.000 with twice the images, +2.000 with twice the steps" in margin_laws.told("passes")
 
 
 def test_a_law_holds_if_all_of_its_parts_do():

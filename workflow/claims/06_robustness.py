@@ -1,6 +1,7 @@
 """Claims of chapter 6: margin and slope, whether a gain is real, what costs it, and the papers' own regime."""
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -236,6 +237,11 @@ def doubling(method: str, axis: int) -> Interval:
     return robustness.per_doubling(robustness.cells_of("quick-confirm"), method, LADDER)[axis]
 
 
+def percent_by_doubling(quantity: str, axis: int) -> Interval:
+    """By how many percent twice the images (0) or twice the steps (1) change margin or slope of plain training."""
+    return exactly(100 * math.expm1(margin_laws.per_doubling()[quantity][axis]), 15)
+
+
 def passes_order_best() -> Interval:
     """How much better passes order the cells than the better of images and steps: of four methods, the least."""
     cells = robustness.cells_of("quick-confirm")
@@ -336,6 +342,10 @@ CLAIMS = {
     "twice-images": Claim(lambda: doubling("baseline", 0), rises, digits=1),
     "twice-steps": Claim(lambda: doubling("baseline", 1), falls, digits=1, form=SIZE),
     "passes": Claim(passes_order_best, above(0), form=WORDS),
+    "twice-steps-margin": Claim(lambda: percent_by_doubling("log margin", 1), above(5)),
+    "twice-steps-slope": Claim(lambda: percent_by_doubling("log slope", 1), above(15)),
+    "twice-images-margin": Claim(lambda: percent_by_doubling("log margin", 0), above(2)),
+    "twice-images-slope": Claim(lambda: percent_by_doubling("log slope", 0), between(-5, 5), form=WORDS),
     "steps-smoothing": Claim(lambda: doubling("label_smoothing", 1), falls, digits=1, form=SIZE),
     "many-smoothing": Claim(lambda: at_scale(MANY, "label_smoothing"), rises),
     "many-mixup": Claim(lambda: at_scale(MANY, "mixup"), rises),
