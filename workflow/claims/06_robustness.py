@@ -194,6 +194,13 @@ def met_at_many(method: str, attack: str) -> Interval:
     return exactly(left)
 
 
+def lost_to_autoattack(table: pandas.DataFrame, method: str) -> Interval:
+    """Points at B that AutoAttack takes off what the ladder leaves of a method's networks, on the same images."""
+    left = robustness.autoattacked(table, MANY)
+    taken = [one - other for one, other in zip(left["the ladder"][method], left["AutoAttack"][method], strict=True)]
+    return exactly(float(np.mean(taken)), len(taken))
+
+
 def bend(profile: str, method: str, radius: float = 4.0) -> Interval:
     """The share of its lead that an attack leaves less what a line along the first gradient would leave."""
     table = bending.recorded(profile)
@@ -233,7 +240,7 @@ def weak_attack(profile: str, method: str) -> Interval:
 
 @functools.cache
 def doubling(method: str, axis: int) -> Interval:
-    """Points of accuracy under attack that twice the images (0) or twice the steps (1) bring, over fifteen cells."""
+    """Points under attack that twice the images (0), twice the steps (1) or both (2) bring, over fifteen cells."""
     return robustness.per_doubling(robustness.cells_of("quick-confirm"), method, LADDER)[axis]
 
 
@@ -346,6 +353,14 @@ CLAIMS = {
     "twice-steps-slope": Claim(lambda: percent_by_doubling("log slope", 1), above(15)),
     "twice-images-margin": Claim(lambda: percent_by_doubling("log margin", 0), above(2)),
     "twice-images-slope": Claim(lambda: percent_by_doubling("log slope", 0), between(-5, 5), form=WORDS),
+    "both-smoothing": Claim(lambda: doubling("label_smoothing", 2), rises, digits=1, form=SIGNED),
+    "both-others": Claim(
+        lambda: highest(doubling(method, 2) for method in ("baseline", "mixup", "cutmix")),
+        lambda value: value.mean < 0,
+        form=WORDS,
+    ),
+    "lost-mixup": Claim(lambda: lost_to_autoattack(again_at_many(), "mixup"), above(7)),
+    "lost-plain": Claim(lambda: lost_to_autoattack(core(MANY), "baseline"), below(6), digits=1),
     "steps-smoothing": Claim(lambda: doubling("label_smoothing", 1), falls, digits=1, form=SIZE),
     "many-smoothing": Claim(lambda: at_scale(MANY, "label_smoothing"), rises),
     "many-mixup": Claim(lambda: at_scale(MANY, "mixup"), rises),
