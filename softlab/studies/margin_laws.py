@@ -54,6 +54,12 @@ class Part:
         return abs(above) if self.side == 0 else above * self.side
 
     @property
+    def declared(self) -> str:
+        """Where all of the interval was to be, in words: "above 0"."""
+        where = {1: "above", -1: "below", 0: "beside"}[self.side]
+        return f"{where} {self.than:g}"
+
+    @property
     def p_value(self) -> float:
         """Two-sided; 1 where the mean is on the other side."""
         if self.side and (self.interval.mean - self.than) * self.side <= 0:
@@ -139,7 +145,9 @@ def told(name: str) -> list[str]:
     if judgement is None:
         found = {"estimate-elsewhere": _elsewhere_told, "passes": _passes_told}[name]()
         return [*lines, *(found or [f"  {law.kind}: nothing is on record"])]
-    lines += [f"  {part.what}: {part.interval.text(2, sign=True)}" for part in judgement.parts]
+    lines += [
+        f"  {part.what}: {part.interval.text(2, sign=True)}, declared to be {part.declared}" for part in judgement.parts
+    ]
     return [*lines, f"  {judgement.verdict}" + (f" (p = {judgement.p:.2g})" if judgement.parts else "")]
 
 

@@ -63,6 +63,7 @@ def test_a_law_holds_if_all_of_its_parts_do():
     unsure = Part("c", Interval(1.0, -1.0, 3.0, 5), +1)
     below = Part("d", Interval(3.0, 2.0, 4.0, 5), -1, 5.0)
     either = Part("e", Interval(-3.0, -4.0, -2.0, 5), 0)
+    assert [part.declared for part in (up, below, either)] == ["above 0", "below 5", "beside 0"]
     assert [part.outcome for part in (up, down, unsure, below, either)] == [1, -1, 0, 1, 1]
     assert up.p_value == pytest.approx(Interval(3.0, 2.0, 4.0, 5).p_value())
     assert below.p_value == pytest.approx(Interval(3.0, 2.0, 4.0, 5).p_value(5.0))
