@@ -264,8 +264,9 @@ def rechecked(build: Path) -> str:
 
 Of each profile whose networks train in seconds, on images that come along, the largest table of `assets/records` is
 tried (with `LIVE=all`, every table): with one of its networks, on clean images, or with those, also attacked, that this
-build trains anyway. *Same bits*: all numbers are those on record. *Alike*: they are within three
-standard deviations of the other seeds', as on another kind of processor; then the numbers that moved are named.
+build trains anyway. *Same bits*: all numbers are those on record. *Alike*: another kind of processor has rounded
+otherwise, and they are as far apart as networks of two seeds may be, six standard deviations at most; then the numbers
+that moved are named.
 
 {table(["study", "profile", "networks", "their numbers"], rows)}
 """

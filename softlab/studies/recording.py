@@ -270,8 +270,8 @@ def verify(
 
     count: how many, from the middle of as many parts of the table.  store: train none, but compare all that this store,
     or the zoo, has.  clean: compare no number that takes an attack or a corruption.
-    Alike: within three standard deviations of the other seeds at the same point of the grid, as where another processor
-    rounds otherwise; where fewer than two are on record, whatever is not the same differs.
+    Alike: as far apart as networks of two seeds may be (`_farthest`), as where another processor rounds otherwise;
+    where no point of the table has two seeds, whatever is not the same differs.
     """
     profile = study_profile(settings, study)
     device = loop.choose_device()
@@ -287,8 +287,8 @@ def verify(
     with tempfile.TemporaryDirectory() as fresh:
         for experiment, row in chosen:
             run = runs.fit_or_load(experiment, store=store or fresh, device=device, use_zoo=bool(store))
-            others = table.loc[(table["place"] == _place(profile, experiment)) & (table["id"] != row["id"])]
-            yield row["id"], *_compared(stored.of(run, evaluation).values, row, others)
+            farthest = _farthest(table.loc[table["id"] != row["id"]], _place(profile, experiment))
+            yield row["id"], *_compared(stored.of(run, evaluation).values, row, farthest)
 
 
 def _spread(items: list, count: int) -> list:
@@ -302,12 +302,25 @@ def _place(profile: Profile, experiment: Experiment) -> str:
     return repr({**records.conditions(profile, experiment), "seed": None})
 
 
-def _compared(values: Mapping[str, float], row: Row, others: pandas.DataFrame) -> tuple[str, list[str]]:
-    """`same bits`, `alike` or `differs`, and which quantities do. others: rows of other seeds at the same place."""
+def _farthest(table: pandas.DataFrame, place: str) -> pandas.Series:
+    """How far apart a quantity of two networks of a place may be, by its name: six standard deviations over seeds.
+
+    Those of the other networks there, or of all places together, whichever is more. Two trainings that round otherwise
+    differ as two seeds do, by the square root of two times what one varies, and there are a hundred quantities and
+    more: with three standard deviations of four seeds many a network would differ by chance.
+    """
+    by_place = table.groupby("place")[[name for name in QUANTITIES if name in table]]
+    together = np.sqrt((by_place.var() * (by_place.count() - 1)).sum() / (by_place.count() - 1).clip(lower=0).sum())
+    own = by_place.std().reindex([place]).iloc[0]
+    return 6 * own.combine(together, np.fmax)
+
+
+def _compared(values: Mapping[str, float], row: Row, farthest: pandas.Series) -> tuple[str, list[str]]:
+    """`same bits`, `alike` or `differs`, and which quantities do."""
     # NaN: its lens is newer than the row.
     comparable = [name for name in values if not np.isnan(row[name]) and name not in row["older"]]
     distances = {name: abs(values[name] - row[name]) for name in comparable if values[name] != row[name]}
-    far = [name for name, distance in distances.items() if not distance <= 3 * others[name].std()]
+    far = [name for name, distance in distances.items() if not distance <= farthest[name]]
     if far:
         return "differs", far
     return "alike" if distances else "same bits", list(distances)

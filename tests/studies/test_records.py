@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import math
 import shutil
 
 import numpy as np
@@ -429,6 +430,20 @@ def test_verify_tells_the_same_bits_from_others(shelf, monkeypatch):
     assert next(recording.verify("core", settings, count=4))[1] == "same bits"
     with pytest.raises(SoftlabError, match="no record of study core"):
         next(recording.verify("core", load_profile("smoke", **SMALL | {"epochs": 2})))
+
+
+def test_numbers_may_be_as_far_apart_as_those_of_two_seeds():
+    table = pandas.DataFrame({"place": ["a", "a", "b", "b", "b"], "accuracy": [1.0, 3.0, 10.0, 10.0, 10.0]})
+    together = 6 * math.sqrt((1 * 2 + 2 * 0) / (1 + 2))  # variances 2 and 0, weighted by their degrees of freedom
+    for place, expected in (("a", 6 * math.sqrt(2)), ("b", together), ("of one seed", together)):
+        assert recording._farthest(table, place)["accuracy"] == pytest.approx(expected)
+    assert math.isnan(recording._farthest(table[:1], "a")["accuracy"])
+    one = {"accuracy": 1.0, "older": ()}
+    apart = recording._farthest(table, "a")
+    assert recording._compared({"accuracy": 1.0}, one, apart) == ("same bits", [])
+    assert recording._compared({"accuracy": 9.0}, one, apart) == ("alike", ["accuracy"])
+    assert recording._compared({"accuracy": 9.5}, one, apart) == ("differs", ["accuracy"])
+    assert recording._compared({"accuracy": 1.5}, one, recording._farthest(table[:1], "a"))[0] == "differs"
 
 
 def test_the_commands_record_and_verify(tmp_path, capsys, monkeypatch, shelf):
