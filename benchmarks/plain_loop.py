@@ -42,11 +42,11 @@ def epochs(
     experiment = loop.resolve(experiment, device)
     device = torch.device(device)
     images, labels = loop.training_set(experiment, dataset, torch.device("cpu"))
-    model = loop.build_model(experiment, dataset) if network is None else network
-    model = model.to(device, memory_format=torch.channels_last)
     if network is None:
-        model.mean.zero_()
-        model.std.fill_(1)  # the transform normalises
+        network = loop.build_model(experiment, dataset)
+        network.mean.zero_()
+        network.std.fill_(1)  # the transform normalises
+    model = network.to(device, memory_format=torch.channels_last)
     optimizer = loop.make_optimizer(model, experiment, {})
     pictures = Pictures(images, labels, dataset.mean, dataset.std, experiment.augmentation)
     per_epoch = math.ceil(len(pictures) / experiment.batch_size)

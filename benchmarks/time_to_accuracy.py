@@ -72,7 +72,7 @@ def contestants(experiment, dataset, device: torch.device, workers: list[int], t
     """What to call with a seed, by name; each returns seconds, accuracy and epochs."""
     images = as_pixels(dataset.test_images.to(device))
     labels = dataset.test_labels.to(device)
-    shown = normalised(dataset.test_images.to(device), dataset)
+    shown = normalised(images, dataset)
 
     def ours(seed):
         return reach(loop.epochs(experiment.replace(seed=seed), dataset, device), images, labels, target)

@@ -160,7 +160,8 @@ def _passes_told() -> list[str]:
         f"  {quantity}: {images:+z.3f} with twice the images, {steps:+z.3f} with twice the steps"
         for quantity, (images, steps) in per_doubling().items()
     ]
-    return [*lines, *(["  one network in each cell, where five were declared"] if lines else [])]
+    seeds = {seed for table in cells_of("quick-confirm", again=True).values() for seed in table["seed"]}
+    return [*lines, *([f"  networks in each cell: {len(seeds)}"] if lines else [])]
 
 
 def estimate_units(table: pandas.DataFrame, radius: str) -> pandas.DataFrame:

@@ -25,14 +25,17 @@ def named() -> set[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("command", sorted({command for command, _ in named()}))
+NAMED = named()
+
+
+@pytest.mark.parametrize("command", sorted({command for command, _ in NAMED}))
 def test_pages_name_only_options_that_a_command_has(command):
     asked = [sys.executable, "-m", "softlab", command, "--help"]  # another process: `sweep` becomes the workflow's
     said = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     known = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", said))
-    assert {option for of, option in named() if of == command} <= known
+    assert {option for of, option in NAMED if of == command} <= known
 
 
 def test_the_search_finds_what_it_should():
-    assert ("verify", "--rows") in named()
-    assert len({command for command, _ in named()}) > 5
+    assert ("verify", "--rows") in NAMED
+    assert len({command for command, _ in NAMED}) > 5
