@@ -22,7 +22,8 @@ SWEEPS ?=
 LIVE ?=
 SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(ON) \
 	--config profile=$(PROFILE) build=$(BUILD) sweeps="$(SWEEPS)" live="$(LIVE)"
-PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder # in the order of tests/conftest.py
+# In the order of tests/conftest.py; a worker that dies ends the run, as what is left of its file would wait for ever.
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 NOTEBOOKS = notebooks/01_soft_labels.ipynb notebooks/03_magnitudes.ipynb # short ones; test-all executes all of them
 BENCHMARKS = $(shell grep -l '^def main' benchmarks/*.py)
 # Studies of chapters.yaml that the zoo has one seed of; one that has no room is left out.

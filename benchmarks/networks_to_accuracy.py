@@ -16,7 +16,6 @@ from collections.abc import Callable
 from unittest import mock
 
 import plain_loop
-import torch
 from common import report
 from time_to_accuracy import normalised, reach
 from torch import nn
@@ -84,11 +83,11 @@ def main(arguments: list[str] | None = None) -> None:
         print("networks_to_accuracy: skipped, it takes an hour; --data cifar10-jpeg asks for it")
         return
     dataset = data.load(options.data)
-    torch.set_num_threads(os.cpu_count() or 1)
     found = {}
-    for name, run in contestants(dataset, options.epochs, options.target, 60 * options.minutes).items():
-        found[name] = run()
-        print(f"{name}: {found[name][0]:.0f} s, {found[name][1]:.4f} after {found[name][2]} epochs", flush=True)
+    with loop.cpu_threads(os.cpu_count() or 1):
+        for name, run in contestants(dataset, options.epochs, options.target, 60 * options.minutes).items():
+            found[name] = run()
+            print(f"{name}: {found[name][0]:.0f} s, {found[name][1]:.4f} after {found[name][2]} epochs", flush=True)
     reached = {name: [one[0]] for name, one in found.items() if one[1] >= options.target}
     if OURS not in reached:
         print(f"networks_to_accuracy: no record, {OURS} did not reach {options.target}: {found[OURS][1]:.4f}")

@@ -298,19 +298,18 @@ def cpu_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-NARROW = 8  # channels: what a processor with AVX2 computes at once
-
-
 @contextmanager
 def safe_kernels(model: nn.Module) -> Iterator[None]:
-    """Without oneDNN inside the block where it would write beyond its memory.
+    """Without oneDNN inside the block where it would write beyond its memory; to be entered with the threads set.
 
-    In the weights' gradient of a convolution to fewer than NARROW channels, oneDNN 3.13 (torch 2.15) does so on
-    processors that have AVX2 and no AVX-512, and the process ends, at once or later. Elsewhere nothing changes.
+    oneDNN 3.13 (torch 2.15) does so in the weights' gradient of a convolution to fewer channels than the processor
+    computes at once: 8 with AVX2; 16 with AVX-512, there with three threads or more. The numbers are then wrong, or
+    the process ends, at once or later. Elsewhere nothing changes.
     """
     wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-    narrow = any(isinstance(one, nn.Conv2d) and one.out_channels < NARROW for one in model.modules())
-    if wide or not narrow:
+    at_once = 16 if wide else 8
+    narrow = any(isinstance(one, nn.Conv2d) and one.out_channels < at_once for one in model.modules())
+    if not narrow or (wide and torch.get_num_threads() < 3):
         yield
         return
     before = torch.backends.mkldnn.enabled

@@ -394,25 +394,32 @@ def test_a_gpu_without_room_is_one_line_with_the_batch_size_to_try(tiny, mini, m
 NARROW_LOOP = """
 from softlab import Experiment
 from softlab.training import loop, runs
-experiment = Experiment(train_size=120, width=4, stem_stride=2, epochs=6, batch_size=30, learning_rate=0.05)
-*_, state = loop.epochs(experiment, runs.dataset_of(experiment))
+tiny = Experiment(train_size=120, width=4, stem_stride=2, epochs=6, batch_size=30, threads={threads})
+*_, state = loop.epochs(tiny, runs.dataset_of(tiny))
 print(state.epoch)
 """
 
 
-def test_a_narrow_network_trains_on_every_processor():
-    """Where there is AVX2 and no AVX-512, torch 2.15 would end the process: see loop.safe_kernels."""
+@pytest.mark.parametrize("threads", [1, 2, 3, 4])
+def test_a_narrow_network_trains_on_every_processor_with_any_number_of_threads(threads):
+    """Otherwise torch 2.15 would end the process, or others' numbers would be wrong: see loop.safe_kernels."""
     environment = {name: value for name, value in os.environ.items() if name != "ONEDNN_MAX_CPU_ISA"}
-    done = subprocess.run([sys.executable, "-c", NARROW_LOOP], env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-c", NARROW_LOOP.format(threads=threads)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout.strip()) == (0, "6"), done.stderr
+
+
+def _kernels_in_training(network, threads):
+    with loop.cpu_threads(threads), loop.safe_kernels(network):
+        return torch.backends.mkldnn.enabled
 
 
 def test_kernels_are_as_before_after_training(tiny):
     assert torch.backends.mkldnn.enabled
-    *_, state = loop.epochs(tiny, runs.dataset_of(tiny))
+    *_, state = loop.epochs(tiny.replace(threads=3), runs.dataset_of(tiny))
     assert torch.backends.mkldnn.enabled
-    with loop.safe_kernels(state.model):
-        wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-        assert torch.backends.mkldnn.enabled == wide
-    with loop.safe_kernels(models.build("resnet8", 10, 1, width=8)):
-        assert torch.backends.mkldnn.enabled, "which is wide enough"
+    wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    eight = models.build("resnet8", 10, 1, width=8)
+    assert [_kernels_in_training(state.model, threads) for threads in (1, 2, 3)] == [wide, wide, False]
+    assert [_kernels_in_training(eight, threads) for threads in (1, 2, 3)] == [True, True, not wide]
+    assert _kernels_in_training(models.build("resnet8", 10, 1, width=16), 3), "which is wide enough"
