@@ -158,7 +158,7 @@ def _elsewhere_told() -> list[str]:
 def _passes_told() -> list[str]:
     lines = [
         f"  {quantity}: {images:+z.3f} with twice the images, {steps:+z.3f} with twice the steps"
-        for quantity, (images, steps) in per_doubling().items()
+        for quantity, (images, steps) in plain_per_doubling().items()
     ]
     seeds = {seed for table in cells_of("quick-confirm", again=True).values() for seed in table["seed"]}
     return [*lines, *([f"  networks in each cell: {len(seeds)}"] if lines else [])]
@@ -473,7 +473,7 @@ def in_cells() -> dict[tuple[int, int], Setting]:
     return {place: _over_methods(estimate_units(table, "4/255")) for place, table in cells.items()}
 
 
-def per_doubling() -> dict[str, tuple[float, float]]:
+def plain_per_doubling() -> dict[str, tuple[float, float]]:
     """What twice the images and twice the steps change of log margin, log slope and log length of plain training.
 
     Of the networks of in_cells; empty where they are not on record.

@@ -52,7 +52,7 @@ def test_what_a_doubling_does_is_read_off_a_plane_over_the_cells(monkeypatch):
             cells[images, steps] = pandas.DataFrame({"method": ["baseline"], "seed": [4000], **values})
             cells[images, steps].attrs = records.of_table("training_images_again", "quick-confirm", ["recorded"])
     monkeypatch.setattr(margin_laws, "cells_of", lambda profile, again: cells)
-    found = margin_laws.per_doubling()
+    found = margin_laws.plain_per_doubling()
     assert {name: pytest.approx(both) for name, both in planes.items()} == found
     assert "  log slope: +0.000 with twice the images, +2.000 with twice the steps" in margin_laws.told("passes")
 

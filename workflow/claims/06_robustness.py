@@ -246,7 +246,7 @@ def doubling(method: str, axis: int) -> Interval:
 
 def percent_by_doubling(quantity: str, axis: int) -> Interval:
     """By how many percent twice the images (0) or twice the steps (1) change margin or slope of plain training."""
-    return exactly(100 * math.expm1(margin_laws.per_doubling()[quantity][axis]), 15)
+    return exactly(100 * math.expm1(margin_laws.plain_per_doubling()[quantity][axis]), 15)
 
 
 def passes_order_best() -> Interval:
