@@ -302,14 +302,17 @@ def cpu_threads(count: int) -> Iterator[None]:
 def safe_kernels(model: nn.Module) -> Iterator[None]:
     """Without oneDNN inside the block where it would write beyond its memory; to be entered with the threads set.
 
-    oneDNN 3.13 (torch 2.15) does so in the weights' gradient of a convolution to fewer channels than the processor
-    computes at once: 8 with AVX2; 16 with AVX-512, there with three threads or more. The numbers are then wrong, or
-    the process ends, at once or later. Elsewhere nothing changes.
+    oneDNN 3.13 (torch 2.15) does so, with channels last, in the weights' gradient of a 1 × 1 convolution that skips
+    pixels and comes from fewer channels than the processor computes at once: 8 with AVX2; 16 with AVX-512, there with
+    three threads or more. The numbers are then wrong, or the process ends, at once or later. Elsewhere nothing changes.
     """
     wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
     at_once = 16 if wide else 8
-    narrow = any(isinstance(one, nn.Conv2d) and one.out_channels < at_once for one in model.modules())
-    if not narrow or (wide and torch.get_num_threads() < 3):
+    harmed = any(
+        isinstance(one, nn.Conv2d) and one.kernel_size == (1, 1) and max(one.stride) > 1 and one.in_channels < at_once
+        for one in model.modules()
+    )
+    if not harmed or (wide and torch.get_num_threads() < 3):
         yield
         return
     before = torch.backends.mkldnn.enabled

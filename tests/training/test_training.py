@@ -419,6 +419,7 @@ def test_a_narrow_network_trains_on_every_processor_with_any_number_of_threads(t
     ],
 )
 def test_kernels_that_write_beyond_their_memory_are_left_out(monkeypatch, processor, width, expected):
+    """A ResNet's shortcuts are 1 × 1 convolutions that skip pixels, the first from as many channels as it is wide."""
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: processor)
     network = models.build("resnet8", 10, 1, width=width)
     used = []
