@@ -1,6 +1,6 @@
 """The one knob of the book: how a method changes targets, images or loss. Everything else stays the same.
 
-A method is a class with up to five functions, each neutral if left out (see `Regularizer`). Register your own with
+A method is a class with up to six functions, each neutral if left out (see `Regularizer`). Register your own with
 
     @regularizers.register("mine")
     @dataclass(frozen=True)

@@ -304,7 +304,8 @@ def safe_kernels(model: nn.Module) -> Iterator[None]:
 
     oneDNN 3.13 (torch 2.15) does so, with channels last, in the weights' gradient of a 1 × 1 convolution that skips
     pixels and comes from fewer channels than the processor computes at once: 8 with AVX2; 16 with AVX-512, there with
-    three threads or more. The numbers are then wrong, or the process ends, at once or later. Elsewhere nothing changes.
+    three threads or more. The numbers are then wrong, or the process ends, at once or later. A processor without
+    AVX-512 is taken for one with AVX2, and every torch for that one. Other networks keep oneDNN.
     """
     wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
     at_once = 16 if wide else 8

@@ -431,5 +431,14 @@ def test_kernels_that_write_beyond_their_memory_are_left_out(monkeypatch, proces
 
 def test_kernels_are_as_before_after_training(tiny):
     assert torch.backends.mkldnn.enabled
-    list(loop.epochs(tiny.replace(threads=3), runs.dataset_of(tiny)))
+    used = {torch.backends.mkldnn.enabled for _ in loop.epochs(tiny.replace(threads=3), runs.dataset_of(tiny))}
+    assert used == {False}
     assert torch.backends.mkldnn.enabled
+
+
+@pytest.mark.parametrize("processor", ["AVX2", "AVX512"])
+def test_narrow_convolutions_of_other_kinds_keep_their_kernels(monkeypatch, processor):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: processor)
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.Conv2d(4, 4, 3, stride=2))
+    with loop.cpu_threads(3), loop.safe_kernels(network):
+        assert torch.backends.mkldnn.enabled
