@@ -15,7 +15,8 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch: tests compare bits
 PROCESSOR = Path("/proc/cpuinfo")
 if PROCESSOR.exists() and "avx512f" not in PROCESSOR.read_text().split():
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX")
-# Now, as it cannot be imported while `no_gpu` stands in for functions of torch.
+# Now, as torchvision cannot be imported while `no_gpu` stands in for functions of torch.
+import torch  # noqa: E402
 import torchvision  # noqa: E402, F401
 
 # A shell's job in the background ignores Ctrl-C, and so would the processes that tests interrupt.
@@ -53,6 +54,13 @@ def own_folders(tmp_path, monkeypatch):
     monkeypatch.delenv("SOFTLAB_PROFILE", raising=False)
     monkeypatch.delenv("SOFTLAB_DATA", raising=False)
     monkeypatch.delenv("SOFTLAB_ZOO", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def own_threads():
+    """Whatever number of threads a test leaves behind, the next one begins with one: tests compare bits."""
+    yield
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)
