@@ -255,6 +255,7 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
         "ablation_noise",
         "long_tail",
         "core_again",
+        "stronger_attack",
         "training_images",
         "training_images_more",
         "training_images_again",
