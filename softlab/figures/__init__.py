@@ -11,6 +11,7 @@ from softlab.figures.effects import (
     estimates,
     estimates_by_setting,
     intervals,
+    networks_in_panels,
     panels_by_setting,
     repairs,
     rows_by_setting,

@@ -209,6 +209,26 @@ def estimate_panels(panels: Mapping[str, Mapping[str, tuple[str, Interval]]], la
     return figure
 
 
+def networks_in_panels(panels: Mapping[str, Mapping[str, Sequence[float]]], label: str) -> Figure:
+    """A marker for each network, a row for each method, one axis for all. panels: title -> method -> values."""
+    methods = list(dict.fromkeys(method for values in panels.values() for method in values))
+    size = (8.6, 0.27 * len(methods) + 0.9)
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
+    for ax, (title, values) in zip(axes.flat, panels.items(), strict=True):
+        for row, method in enumerate(methods):
+            points = values.get(method, ())
+            look = style(method)
+            ax.plot(points, [row] * len(points), look.marker, color=look.color, mfc="none")
+        ax.set_title("\n".join(label_lines(title, 18)), fontsize=10)
+        ax.grid(axis="x", alpha=0.3)
+    axes[0, 0].set_yticks(range(len(methods)), [style(method).label for method in methods])
+    axes[0, 0].set_ylim(len(methods) - 0.5, -0.5)
+    figure.supxlabel(label, fontsize=10)
+    return figure
+
+
 def _row_label(label: str, found: "Mapping[str, Effect]") -> str:
     """In lines that fit beside the axes, the last of which says how many networks there are of a method."""
     seeds = _seeds(found)

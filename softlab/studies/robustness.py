@@ -65,6 +65,38 @@ def autoattacked(
     return found
 
 
+# Where AutoAttack was run: place, its profile, its radius, and the studies whose networks it met.
+MEETINGS = (
+    ("A", "quick-confirm", 4, ("core",)),
+    ("as A, images and steps vary", "quick-confirm", 4, ("training_images", "training_images_more")),
+    ("B", "fashion-heldout", 4, ("core", "core_again", "interventions")),
+    ("F, 0.4/255: beyond PGD-7", "cifar10-papers", 0.4, ("core", "stronger_attack")),
+    ("F, 1/255", "cifar10-papers", 1, ("stronger_attack",)),
+)
+
+
+def taken_beyond() -> dict[str, dict[str, list[float]]]:
+    """Points that AutoAttack takes off what the ladder leaves, on the same images: {place: {method: of each network}}.
+
+    Of the networks that it has met to the end, each once; at F and .4/255 PGD-7 stands for the ladder. A place where it
+    has met none is left out.
+    """
+    found: dict[str, dict[str, list[float]]] = {}
+    for place, profile, radius, studies in MEETINGS:
+        seen: set[str] = set()
+        for study in studies:
+            table = records.by_profile(study).get(profile)
+            if table is None:
+                continue
+            fresh = table.loc[~table["id"].isin(list(seen))]
+            left = autoattacked(fresh, profile, radius)
+            seen |= set(table["id"])
+            for method, ladder in left["the ladder"].items():
+                points = np.subtract(ladder, left["AutoAttack"][method]).tolist()
+                found.setdefault(place, {}).setdefault(method, []).extend(points)
+    return found
+
+
 def left_by_weak_attack(table: pandas.DataFrame) -> dict[str, Interval]:
     """Share (%) of images that seven steps of PGD on cross-entropy leave at 4/255, and a better attack does not."""
     at = RADII.index(RADIUS_OF_AUTOATTACK)

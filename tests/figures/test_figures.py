@@ -27,6 +27,7 @@ from softlab.figures import (
     force_field,
     minus_gradient,
     needles,
+    networks_in_panels,
     over_generalization,
     over_passes,
     panels_by_setting,
@@ -374,6 +375,16 @@ def test_estimates_stand_in_rows_and_a_single_network_is_open():
     figure = estimate_panels({"left": rows, "right": rows}, "points", columns=2)
     assert [ax.get_title() for ax in figure.axes] == ["left", "right"]
     plt.close("all")
+
+
+def test_each_network_has_its_marker_in_the_row_of_its_method():
+    figure = networks_in_panels({"one": {"mixup": [1.0, 3.0]}, "other": {"cutmix": [2.0], "mixup": [0.0]}}, "points")
+    one, other = figure.axes
+    assert [label.get_text() for label in one.get_yticklabels()] == ["Mixup", "CutMix"]
+    drawn = [line.get_xydata().tolist() for ax in (one, other) for line in ax.get_lines()]
+    assert drawn == [[[1, 0], [3, 0]], [], [[0, 0]], [[2, 1]]]
+    assert one.get_xlim() == other.get_xlim()
+    plt.close(figure)
 
 
 def test_settings_stand_side_by_side_with_one_legend():

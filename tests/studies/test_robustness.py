@@ -93,6 +93,21 @@ def test_autoattack_is_read_of_networks_that_it_has_met_to_the_end(monkeypatch, 
     assert robustness.autoattacked(table, "a") == {"the ladder": {"mixup": [50.0]}, "AutoAttack": {"mixup": [25.0]}}
 
 
+def test_what_autoattack_takes_beyond_the_ladder_counts_each_network_once(monkeypatch, tmp_path):
+    survives = {"survives 4/255": np.array([True, True, True, False])}
+    core = pandas.DataFrame({"id": ["a", "b"], "method": ["mixup", "mixup"], "images": [survives, survives]})
+    more = pandas.DataFrame({"id": ["a", "c"], "method": ["mixup", "cutmix"], "images": [survives, survives]})
+    tables = {"core": {"quick": core}, "again": {"quick": more}, "empty": {}}
+    monkeypatch.setattr(robustness.records, "by_profile", tables.get)
+    monkeypatch.setattr(robustness, "AUTOATTACK", tmp_path)
+    meetings = (("here", "quick", 4, ("core", "again", "empty")), ("nowhere", "quick", 4, ("empty",)))
+    monkeypatch.setattr(robustness, "MEETINGS", meetings)
+    none = np.zeros(4, bool)
+    np.savez(tmp_path / "quick.npz", a=none, b=np.array([True, True, False, False]), c=none)
+    (tmp_path / "quick.json").write_text('{"a": {}, "b": {}, "c": {}}')
+    assert robustness.taken_beyond() == {"here": {"mixup": [75.0, 25.0], "cutmix": [75.0]}}
+
+
 def test_what_the_weak_attack_alone_leaves_is_counted_at_its_radius():
     survived = np.ones((3, len(robustness.RADII), 4), bool)
     survived[2, robustness.RADII.index(4), :1] = False  # the third rung takes one of four

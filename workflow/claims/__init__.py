@@ -17,9 +17,11 @@ import importlib.util
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from softlab.studies.across_settings import effects_by_setting
 from softlab.studies.effects import Effects
@@ -124,6 +126,11 @@ def factor(log: Interval) -> Interval:
 def exactly(value: float, n: int = 1) -> Interval:
     """A value without an uncertainty of its own: a formula's, a count, or the extreme of n others."""
     return Interval(value, value, value, n)
+
+
+def extent(values: Sequence[float] | np.ndarray) -> Interval:
+    """Mean, least and most of some values, which is no confidence interval."""
+    return Interval(float(np.mean(values)), float(min(values)), float(max(values)), len(values))
 
 
 def in_settings(letters: str, quantity: str, method: str, against: str = "baseline") -> list[Interval]:
