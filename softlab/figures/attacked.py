@@ -42,6 +42,29 @@ def over_passes(panels: Mapping[str, Mapping[tuple[int, int], Interval]], batch:
     return figure
 
 
+def over_radii(panels: Curves, radii: Sequence[float], label: str, columns: int = 3) -> Figure:
+    """A line for each method against the radius of an attack, a panel for each setting, with the same axes.
+
+    panels: setting -> method -> a number at each radius.  radii: in 255ths.
+    """
+    lines = -(-len(panels) // columns)
+    look = {"sharex": True, "sharey": True, "squeeze": False, "layout": "constrained"}
+    figure, axes = plt.subplots(lines, columns, figsize=(8.6, 2.0 * lines + 0.8), **look)
+    for ax in axes.flat[len(panels) :]:
+        ax.remove()
+    for ax, (title, found) in zip(axes.flat, panels.items(), strict=False):
+        for method, values in found.items():
+            ax.plot(radii, values, style(method).marker, ls="-", lw=1.2, ms=5, color=style(method).color)
+        ax.set_title(title, fontsize=10)
+        ax.set_xscale("log", base=2)
+        ax.set_xticks(radii, [f"{radius:g}/255" for radius in radii], fontsize=9)
+        ax.grid(alpha=0.3)
+    figure.supylabel(label, fontsize=10)
+    methods = list(dict.fromkeys(method for found in panels.values() for method in found))
+    figure.legend(handles=markers(methods), loc="outside upper center", ncols=len(methods), frameon=False)
+    return figure
+
+
 def attack_steps(walks: Sequence[int], rising: Curves, beside: Curves) -> Figure:
     """Accuracy under attack against its steps, a line a method and loss; beside it two attacks, a dot a network.
 

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from softlab.lenses.attacks import UntrustedAttack, pgd
 from softlab.lenses.attacks.ascent import all_logits
+from softlab.studies.intervals import Interval, t_interval
 from softlab.studies.records import RECORDS
 from softlab.studies.tables import json_rows
 
@@ -85,3 +86,21 @@ def recorded(profile: str) -> pandas.DataFrame:
 
 def record_path(profile: str) -> Path:
     return RECORD / f"{profile}.json"
+
+
+def kindness(table: pandas.DataFrame, factor: float = 1) -> dict[str, Interval]:
+    """Points that seven steps at a factor leave beyond the best of all attacks: {method: over the seeds of a table}.
+
+    table: of `recorded`, at one radius.
+    """
+    extra = 100 * (table[f"times {factor:g}"] - table["best"])
+    return {str(method): t_interval(points.to_numpy()) for method, points in extra.groupby(table["method"], sort=False)}
+
+
+def changed(table: pandas.DataFrame, name: str, than: str, method: str, against: str | None = None) -> Interval:
+    """Points by which one column of a method's networks differs from another, over the seeds of a table.
+
+    name, than: columns of `recorded`.  against: `than` is that of this method's network of the same seed.
+    """
+    by_seed = {one: rows.set_index("seed") for one, rows in table.groupby("method")}
+    return t_interval((100 * (by_seed[method][name] - by_seed[against or method][than])).dropna().to_numpy())

@@ -97,9 +97,12 @@ def taken_beyond() -> dict[str, dict[str, list[float]]]:
     return found
 
 
-def left_by_weak_attack(table: pandas.DataFrame) -> dict[str, Interval]:
-    """Share (%) of images that seven steps of PGD on cross-entropy leave at 4/255, and a better attack does not."""
-    at = RADII.index(RADIUS_OF_AUTOATTACK)
+def left_by_weak_attack(table: pandas.DataFrame, radius: float = RADIUS_OF_AUTOATTACK) -> dict[str, Interval]:
+    """Share (%) of images that seven steps of PGD on cross-entropy leave at a radius, and a better attack does not.
+
+    radius: in 255ths, of RADII.  {} for a table without the outcomes of each rung.
+    """
+    at = RADII.index(radius)
     survived = outcomes(table, "survived")  # (rungs, radii, images)
     share: Any = each(lambda one: 100 * float((one[1] & ~one[2])[at].mean()), survived)
     return {m: one.of(table, "images that the weak attack alone leaves (%)") for m, one in means(share).items()}

@@ -30,6 +30,7 @@ from softlab.figures import (
     networks_in_panels,
     over_generalization,
     over_passes,
+    over_radii,
     panels_by_setting,
     plane_points,
     projections,
@@ -384,6 +385,17 @@ def test_each_network_has_its_marker_in_the_row_of_its_method():
     drawn = [line.get_xydata().tolist() for ax in (one, other) for line in ax.get_lines()]
     assert drawn == [[[1, 0], [3, 0]], [], [[0, 0]], [[2, 1]]]
     assert one.get_xlim() == other.get_xlim()
+    plt.close(figure)
+
+
+def test_lines_over_radii_share_their_axes_and_a_legend():
+    panels = {"here": {"mixup": [1.0, 2.0], "cutmix": [0.0, 5.0]}, "there": {"mixup": [3.0, 4.0]}}
+    figure = over_radii(panels, (1, 2), "points", columns=3)
+    here, there = figure.axes
+    assert [line.get_xydata().tolist() for line in here.get_lines()] == [[[1, 1], [2, 2]], [[1, 0], [2, 5]]]
+    assert here.get_ylim() == there.get_ylim()
+    assert [label.get_text() for label in here.get_xticklabels()] == ["1/255", "2/255"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Mixup", "CutMix"]
     plt.close(figure)
 
 

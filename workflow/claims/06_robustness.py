@@ -26,8 +26,8 @@ from claims import (
     lowest,
     rises,
 )
-from softlab.studies import another_slope, bending, margin_laws, prediction, records, robustness
-from softlab.studies.effects import averages, effects
+from softlab.studies import another_slope, bending, louder, margin_laws, prediction, records, robustness
+from softlab.studies.effects import averages, effects, outcomes
 from softlab.studies.intervals import Interval, t_interval
 
 ATTACK = "robust, 0.4/255, PGD-7"  # the paper's
@@ -245,8 +245,52 @@ def by_autoattack(profile: str, method: str) -> Interval:
     return extent(gains)
 
 
-def weak_attack(profile: str, method: str) -> Interval:
-    return robustness.left_by_weak_attack(core(profile))[method]
+def weak_attack(profile: str, method: str, radius: float = 4) -> Interval:
+    """Share (%) of images that seven steps up the cross-entropy leave, and a better attack does not."""
+    return robustness.left_by_weak_attack(core(profile), radius)[method]
+
+
+def weak_on_soft(profile: str, radius: float) -> list[Interval]:
+    """That share with each of the four soft labels, in ascending order."""
+    found = [weak_attack(profile, method, radius) for method in (*SOFT, "maxsup")]
+    return sorted(found, key=lambda one: one.mean)
+
+
+def by_rung(method: str, rung: int) -> Interval:
+    """What a method changes at F and 2/255, in points, by one attack: 1, seven steps; 2, the whole ladder."""
+    at = robustness.RADII.index(2)
+    survived = outcomes(by_heart(), "survived")
+    share = {m: {seed: one[rung, at].mean() for seed, one in seeds.items()} for m, seeds in survived.items()}
+    return t_interval(np.array([100 * (share[method][seed] - share["baseline"][seed]) for seed in share[method]]))
+
+
+@functools.cache
+def loud() -> pandas.DataFrame:
+    return louder.recorded("quick-fp32")
+
+
+def runner_up(method: str) -> Interval:
+    """The runner-up's share of the probability that is wrong, in percent."""
+    return t_interval(100 * loud().loc[loud()["method"] == method, "runner-up"].to_numpy())
+
+
+def made_loud(method: str) -> Interval:
+    """Points by which what seven steps leave changes when the logits are multiplied by FACTOR."""
+    return louder.changed(loud(), f"times {louder.FACTOR}", "times 1", method)
+
+
+def declared_of_louder() -> Interval:
+    """How many of the four statements of softlab.studies.louder hold, each for all four soft labels."""
+    soft = (*SOFT, "maxsup")
+    left = louder.kindness(loud(), louder.FACTOR)
+    plain = louder.kindness(loud())["baseline"].mean
+    statements = (
+        all(louder.changed(loud(), "runner-up", "runner-up", method, "baseline").high < 0 for method in soft),
+        all(made_loud(method).high < 0 for method in soft),
+        abs(made_loud("baseline").mean) < 1,
+        all(abs(left[method].mean - plain) < 1 for method in soft),
+    )
+    return exactly(float(sum(statements)), len(statements))
 
 
 @functools.cache
@@ -355,8 +399,26 @@ CLAIMS = {
     "real-few": Claim(lambda: by_autoattack("quick-confirm", "cutmix"), above(5)),
     "real-many": Claim(lambda: by_autoattack("fashion-heldout", "cutmix"), above(5)),
     "real-many-smoothing": Claim(lambda: by_autoattack("fashion-heldout", "label_smoothing"), above(5)),
-    "weak-smoothing": Claim(lambda: weak_attack("quick-confirm", "label_smoothing"), above(2), digits=1),
-    "weak-plain": Claim(lambda: weak_attack("quick-confirm", "baseline"), below(3), digits=1),
+    "weak-plain": Claim(lambda: weak_attack("quick-confirm", "baseline"), below(1.5), digits=1),
+    "weak-plain-heart": Claim(lambda: weak_attack(HEART, "baseline", 1), below(2.5), digits=1),
+    "weak-soft-least": Claim(lambda: weak_on_soft("quick-confirm", 4)[0], above(1.5), digits=1),
+    "weak-soft-most": Claim(lambda: weak_on_soft("quick-confirm", 4)[-1], above(3), digits=1),
+    "weak-heart-least": Claim(lambda: weak_on_soft(HEART, 1)[0], above(2), digits=1),
+    "weak-heart-most": Claim(lambda: weak_on_soft(HEART, 1)[-1], above(3), digits=1),
+    "weak-verdict": Claim(lambda: by_rung("label_smoothing", 1), rises, digits=1, form=SIGNED),
+    "weak-turned": Claim(lambda: by_rung("label_smoothing", 2), is_open, digits=1, form=SIGNED),
+    "weak-decay": Claim(lambda: by_rung("weight_decay", 1), rises, digits=1),
+    "ladder-decay": Claim(lambda: by_rung("weight_decay", 2), rises, digits=1),
+    "second-plain": Claim(lambda: runner_up("baseline"), above(60)),
+    "second-smoothing": Claim(lambda: runner_up("label_smoothing"), below(40)),
+    "second-cutmix": Claim(lambda: runner_up("cutmix"), below(55)),
+    "second-mixup": Claim(lambda: runner_up("mixup"), below(60)),
+    "loud-smoothing": Claim(lambda: made_loud("label_smoothing"), falls, digits=1, form=SIZE),
+    "loud-maxsup": Claim(lambda: made_loud("maxsup"), falls, digits=1, form=SIZE),
+    "loud-mixup": Claim(lambda: made_loud("mixup"), falls, digits=1, form=SIZE),
+    "loud-cutmix": Claim(lambda: made_loud("cutmix"), falls, digits=1, form=SIZE),
+    "loud-plain": Claim(lambda: made_loud("baseline"), above(0), digits=1),
+    "loud-declared": Claim(declared_of_louder, above(3.5), form=WORDS),
     "twice-images": Claim(lambda: doubling("baseline", 0), rises, digits=1),
     "twice-steps": Claim(lambda: doubling("baseline", 1), falls, digits=1, form=SIZE),
     "passes": Claim(passes_order_best, above(0), form=WORDS),
