@@ -40,7 +40,7 @@ DECAYED = {"ECE": falls, NEAR: rises, FAR: rises, "cosine, ball": rises, "accura
 
 
 def missed_by_seven_steps(method: str, factor: float = 1) -> Interval:
-    """In A, images (%) that a better attack fools, and seven steps do not when the logits are multiplied by a factor."""
+    """In A, images (%) that a better attack fools and seven steps do not, if the logits are multiplied by a factor."""
     return louder.kindness(louder.recorded("quick-fp32"), factor)[method]
 
 
