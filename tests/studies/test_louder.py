@@ -31,7 +31,8 @@ def test_cross_entropy_is_led_astray_by_a_crowd_until_the_logits_are_loud():
     found = louder.measured(Crowd(), images, labels, radius)
     assert found["right"] == found["times 1"] == 1
     assert found["times 8"] == found["margin"] == found["best"] == 0
-    assert found["runner-up"] == pytest.approx(1 / (1 + 8 * 2.718281828**-0.8))
+    assert found["runner-up, times 1"] == pytest.approx(1 / (1 + 8 * 2.718281828**-0.8))
+    assert found["runner-up, times 4"] == pytest.approx(1 / (1 + 8 * 2.718281828**-3.2))
 
 
 def test_loud_logits_answer_as_before():

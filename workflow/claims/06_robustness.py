@@ -269,26 +269,28 @@ def loud() -> pandas.DataFrame:
     return louder.recorded("quick-fp32")
 
 
-def runner_up(method: str) -> Interval:
-    """The runner-up's share of the probability that is wrong, in percent."""
-    return t_interval(100 * loud().loc[loud()["method"] == method, "runner-up"].to_numpy())
+def runner_up(method: str, factor: float = 1) -> Interval:
+    """The runner-up's share of the probability that is wrong, in percent, with the logits times a factor."""
+    return t_interval(100 * loud().loc[loud()["method"] == method, f"runner-up, times {factor:g}"].to_numpy())
 
 
-def made_loud(method: str) -> Interval:
-    """Points by which what seven steps leave changes when the logits are multiplied by FACTOR."""
-    return louder.changed(loud(), f"times {louder.FACTOR}", "times 1", method)
+def made_loud(method: str, factor: float = louder.FACTOR) -> Interval:
+    """Points by which what seven steps leave changes when the logits are multiplied by a factor."""
+    return louder.changed(loud(), f"times {factor:g}", "times 1", method)
 
 
 def declared_of_louder() -> Interval:
-    """How many of the four statements of softlab.studies.louder hold, each for all four soft labels."""
+    """How many of the five statements of softlab.studies.louder hold, those on soft labels for all four."""
     soft = (*SOFT, "maxsup")
+    share = "runner-up, times 1"
     left = louder.kindness(loud(), louder.FACTOR)
     plain = louder.kindness(loud())["baseline"].mean
     statements = (
-        all(louder.changed(loud(), "runner-up", "runner-up", method, "baseline").high < 0 for method in soft),
+        all(louder.changed(loud(), share, share, method, "baseline").high < 0 for method in soft),
         all(made_loud(method).high < 0 for method in soft),
         abs(made_loud("baseline").mean) < 1,
         all(abs(left[method].mean - plain) < 1 for method in soft),
+        made_loud("baseline", 0.25).low > 0,
     )
     return exactly(float(sum(statements)), len(statements))
 
@@ -418,7 +420,13 @@ CLAIMS = {
     "loud-mixup": Claim(lambda: made_loud("mixup"), falls, digits=1, form=SIZE),
     "loud-cutmix": Claim(lambda: made_loud("cutmix"), falls, digits=1, form=SIZE),
     "loud-plain": Claim(lambda: made_loud("baseline"), above(0), digits=1),
-    "loud-declared": Claim(declared_of_louder, above(3.5), form=WORDS),
+    "second-decay": Claim(lambda: runner_up("weight_decay"), below(50)),
+    "second-loud": Claim(lambda: runner_up("label_smoothing", louder.FACTOR), above(60)),
+    "kind-decay": Claim(lambda: louder.kindness(loud())["weight_decay"], below(3), digits=1),
+    "kind-cutmix": Claim(lambda: louder.kindness(loud())["cutmix"], above(0), digits=1),
+    "kind-mixup": Claim(lambda: louder.kindness(loud())["mixup"], above(2), digits=1),
+    "quiet-plain": Claim(lambda: made_loud("baseline", 0.25), rises, digits=1),
+    "loud-declared": Claim(declared_of_louder, above(4.5), form=WORDS),
     "twice-images": Claim(lambda: doubling("baseline", 0), rises, digits=1),
     "twice-steps": Claim(lambda: doubling("baseline", 1), falls, digits=1, form=SIZE),
     "passes": Claim(passes_order_best, above(0), form=WORDS),
