@@ -4,7 +4,7 @@ Every function takes matplotlib axes, or makes them, and returns them.
 """
 
 # ruff: noqa: F401 (what the package offers)
-from softlab.figures.attacked import Way, attack_steps, over_passes, over_radii, ways_under_attack
+from softlab.figures.attacked import Way, attack_steps, led_astray, over_passes, over_radii, ways_under_attack
 from softlab.figures.effects import (
     arrows,
     estimate_panels,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -63,6 +64,24 @@ def over_radii(panels: Curves, radii: Sequence[float], label: str, columns: int 
     methods = list(dict.fromkeys(method for found in panels.values() for method in found))
     figure.legend(handles=markers(methods), loc="outside upper center", ncols=len(methods), frameon=False)
     return figure
+
+
+def led_astray(lines: Mapping[str, Sequence[tuple[float, float]]], own: int) -> Axes:
+    """What a weak attack alone leaves, against the runner-up's share of the wrong probability: a line for each method.
+
+    lines: method -> (share, left), both in %, from quiet logits to loud ones.  own: the place of the pair that is the
+    network's own, with a large marker.
+    """
+    _, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+    for method, pairs in lines.items():
+        look = style(method)
+        ax.plot(*zip(*pairs, strict=True), look.marker, ls="-", lw=1.2, ms=5, mfc="white", color=look.color)
+        ax.plot(*pairs[own], look.marker, ms=9, color=look.color)
+    ax.set(xlabel="runner-up's share of the wrong probability (%)", ylabel="left by seven steps only (%)")
+    ax.set_ylim(bottom=0)
+    ax.legend(handles=markers([*lines]), frameon=False)
+    ax.grid(alpha=0.3)
+    return ax
 
 
 def attack_steps(walks: Sequence[int], rising: Curves, beside: Curves) -> Figure:

@@ -25,6 +25,7 @@ from softlab.figures import (
     estimates_by_radius,
     estimates_by_setting,
     force_field,
+    led_astray,
     minus_gradient,
     needles,
     networks_in_panels,
@@ -386,6 +387,14 @@ def test_each_network_has_its_marker_in_the_row_of_its_method():
     assert drawn == [[[1, 0], [3, 0]], [], [[0, 0]], [[2, 1]]]
     assert one.get_xlim() == other.get_xlim()
     plt.close(figure)
+
+
+def test_the_networks_own_place_has_a_large_marker():
+    ax = led_astray({"mixup": [(20.0, 9.0), (50.0, 3.0)], "cutmix": [(10.0, 5.0), (40.0, 1.0)]}, own=1)
+    drawn = [line.get_xydata().tolist() for line in ax.get_lines()]
+    assert drawn == [[[20, 9], [50, 3]], [[50, 3]], [[10, 5], [40, 1]], [[40, 1]]]
+    assert ax.get_ylim()[0] == 0
+    plt.close(ax.figure)
 
 
 def test_lines_over_radii_share_their_axes_and_a_legend():

@@ -1,5 +1,7 @@
 """Louder logits: the runner-up's share by hand, and an attack that goes astray until it is loud."""
 
+import json
+
 import pytest
 import torch
 from torch import nn
@@ -39,6 +41,22 @@ def test_loud_logits_answer_as_before():
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     images = torch.rand(20, 1, 2, 2)
     assert torch.equal(louder.Louder(model, 4)(images).argmax(1), model(images).argmax(1))
+
+
+def test_kindness_is_counted_seed_by_seed(monkeypatch, tmp_path):
+    rows = []
+    for seed, more in ((1, 0.0), (2, 0.02)):
+        numbers = {f"times {one:g}": 0.4 + more for one in louder.FACTORS}
+        numbers |= {f"runner-up, times {one:g}": 0.1 * one for one in louder.FACTORS}
+        rows.append(
+            {"method": "mixup", "seed": seed, "radius": 4.0, "right": 0.8, "margin": 0.4, "best": 0.38, **numbers}
+        )
+    (tmp_path / "quick.json").write_text(json.dumps(rows))
+    monkeypatch.setattr(louder, "RECORD", tmp_path)
+    table = louder.recorded("quick")
+    assert louder.kindness(table, 4)["mixup"].mean == pytest.approx(3)
+    assert louder.changed(table, "times 4", "right", "mixup").mean == pytest.approx(-39)
+    assert louder.along(table, (1, 2))["mixup"] == [pytest.approx((10, 3)), pytest.approx((20, 3))]
 
 
 def test_without_a_record_there_is_nothing(monkeypatch, tmp_path):
