@@ -279,6 +279,12 @@ def made_loud(method: str, factor: float = louder.FACTOR) -> Interval:
     return louder.changed(loud(), f"times {factor:g}", "times 1", method)
 
 
+def loud_by_heart(method: str) -> Interval:
+    """At F and .4/255, in points: by how much seven steps leave less when the logits are multiplied by FACTOR."""
+    table = louder.recorded(HEART).query("radius == 0.4")
+    return exactly(-louder.changed(table, f"times {louder.FACTOR}", "times 1", method).mean)
+
+
 def declared_of_louder() -> Interval:
     """How many of the five statements of softlab.studies.louder hold, those on soft labels for all four."""
     soft = (*SOFT, "maxsup")
@@ -515,6 +521,8 @@ CLAIMS = {
     "taken-plain": Claim(lambda: taken(NEAR, "baseline"), below(1.5), digits=1),
     "taken-cutmix": Claim(lambda: taken(NEAR, "cutmix"), below(2.5), digits=1),
     "taken-smoothing": Claim(lambda: taken(NEAR, "label_smoothing"), above(2.5), digits=1),
+    "heart-loud-smoothing": Claim(lambda: loud_by_heart("label_smoothing"), above(1.5), digits=1),
+    "heart-loud-plain": Claim(lambda: loud_by_heart("baseline"), between(-0.5, 0.3), form=WORDS),
     "by-heart-decay": Claim(lambda: change(ATTACK, "weight_decay"), rises, form=SIZE),
     "by-heart-far-decay": Claim(lambda: change(FAR, "weight_decay"), rises, form=SIZE),
     "by-heart-estimated-smoothing": Claim(lambda: change("estimate, 1/255", "label_smoothing"), rises, form=SIZE),
