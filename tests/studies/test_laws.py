@@ -117,7 +117,8 @@ def test_what_the_readme_found_is_what_the_record_says():
     assert len(longer) == 2
     assert min(longer) > 700
     for table in across_settings.cells("hundred").values():
-        there = {"label_smoothing", "maxsup"} & set(table["method"])
+        seeds = table["method"].value_counts()  # a single network has no interval
+        there = [method for method in ("label_smoothing", "maxsup") if seeds.get(method, 0) > 1]
         assert all(effects(table, q).falls(*there) for q in ("gap", "log logit scale"))
     # After one temperature.
     assert few.loc[few["method"] == "label_smoothing", "gap"].mean() < 0
