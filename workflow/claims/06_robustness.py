@@ -207,6 +207,14 @@ def taken(place: str, method: str) -> Interval:
     return exactly(float(np.mean(points)), len(points))
 
 
+def taken_again() -> Interval:
+    """In new pairs at F: how much more AutoAttack takes off label smoothing than off plain training, in points."""
+    found = beyond()[NEAR]
+    pairs = zip(found["label_smoothing"][1:], found["baseline"][1:], strict=True)
+    more = [smoothed - plain for smoothed, plain in pairs]
+    return exactly(min(more), len(more))
+
+
 def every_taken() -> Interval:
     """Of all networks that AutoAttack has met, with the least and the most."""
     return extent([point for methods in beyond().values() for points in methods.values() for point in points])
@@ -519,6 +527,7 @@ CLAIMS = {
     "by-heart-far-cutmix": Claim(lambda: change(FAR, "cutmix"), falls, digits=1, form=SIGNED),
     "by-heart-far-maxsup": Claim(lambda: change(FAR, "maxsup"), falls, digits=1, form=SIGNED),
     "taken-plain": Claim(lambda: taken(NEAR, "baseline"), below(1.5), digits=1),
+    "taken-again": Claim(taken_again, lambda value: value.mean > 0 and value.n == 1, form=WORDS),
     "taken-cutmix": Claim(lambda: taken(NEAR, "cutmix"), below(2.5), digits=1),
     "taken-smoothing": Claim(lambda: taken(NEAR, "label_smoothing"), above(2.5), digits=1),
     "heart-loud-smoothing": Claim(lambda: loud_by_heart("label_smoothing"), above(1.5), digits=1),
