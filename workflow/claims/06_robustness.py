@@ -208,7 +208,7 @@ def taken(place: str, method: str) -> Interval:
 
 
 def taken_again() -> Interval:
-    """In new pairs at F: how much more AutoAttack takes off label smoothing than off plain training, at least; points."""
+    """In new pairs at F: points that AutoAttack takes more off label smoothing than off plain training, the least."""
     found = beyond()[NEAR]
     pairs = zip(found["label_smoothing"][1:], found["baseline"][1:], strict=True)
     more = [smoothed - plain for smoothed, plain in pairs]
