@@ -28,14 +28,17 @@ import pandas
 import torch
 from torch import Tensor, nn
 
-from softlab.lenses.attacks import UntrustedAttack, pgd
+from softlab.lenses.attacks import UntrustedAttack
 from softlab.lenses.attacks.ascent import all_logits
+from softlab.lenses.attacks.gradient import Starts
+from softlab.lenses.attacks.ladder import usual_ladder
 from softlab.studies.intervals import Interval, t_interval
 from softlab.studies.records import RECORDS
 from softlab.studies.tables import json_rows
 
 FACTORS = (0.25, 1, 2, 4, 8)
 FACTOR = 4  # at which the first four statements are judged
+LADDER = usual_ladder(20)  # attacks as everywhere in the book
 RECORD = RECORDS / "louder"
 
 
@@ -64,7 +67,7 @@ def left_by_seven_steps(model: nn.Module, images: Tensor, labels: Tensor, radius
     """
     with warnings.catch_warnings():  # times 8, the gradients of some sure answers are zero in 32 bits
         warnings.simplefilter("ignore", UntrustedAttack)
-        return ~pgd(Louder(model, factor), images, labels, radius, step=radius / 2, steps=7).success
+        return ~LADDER["PGD-7"](Louder(model, factor), images, labels, radius, Starts()).success
 
 
 def measured(model: nn.Module, images: Tensor, labels: Tensor, radius: float) -> dict[str, float]:
@@ -76,7 +79,7 @@ def measured(model: nn.Module, images: Tensor, labels: Tensor, radius: float) ->
     logits = all_logits(model, images)
     right = logits.argmax(1) == labels
     left = {_times(factor): left_by_seven_steps(model, images, labels, radius, factor) for factor in FACTORS}
-    left["margin"] = ~pgd(model, images, labels, radius, steps=10, restarts=3, loss="margin").success
+    left["margin"] = ~LADDER["PGD, margin"](model, images, labels, radius, Starts()).success
     left["best"] = torch.stack([*left.values()]).all(0)
     shares = {_runner_up(factor): runner_up_share(factor * logits[right]) for factor in FACTORS}
     found = {"right": right, **left, **shares}
