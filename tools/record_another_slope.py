@@ -8,32 +8,23 @@ call goes on. Whether a dose is admitted is decided on `fit` images, before its 
 
 import argparse
 import dataclasses
-import sys
-import time
 
 import torch
 
-from softlab import provenance
-from softlab.errors import SoftlabError
-from softlab.files import write_json
+from _rows import add, committed, origin
 from softlab.numbers.look import applied, together
 from softlab.numbers.quantities import LENSES, Look
 from softlab.numbers.stored import look_at, round_weights
 from softlab.profile import load_profile
 from softlab.studies import another_slope
-from softlab.studies.records import RECORDS
 from softlab.studies.tables import json_rows
 from softlab.training import runs
-from softlab.training.store import alone
 
 LENSES_ASKED = ("outcomes", "calibrated", "ranked", "magnitudes", "attacked", "steep", "one_step")
 
 
 def main(profile: str, method: str, pull: float, seeds: list[int]) -> None:
-    try:
-        commit = provenance.clean_commit()
-    except SoftlabError as error:
-        sys.exit(str(error))
+    commit = committed()
     settings = load_profile(profile)
     experiment = next(one for one in settings.experiments() if one.method == method)
     path = another_slope.record_path(profile)
@@ -42,23 +33,21 @@ def main(profile: str, method: str, pull: float, seeds: list[int]) -> None:
             continue
         run = runs.fit_or_load(experiment.replace(seed=seed), use_zoo=False)
         dataset = runs.dataset_of(run.experiment)
-        origin = look_at(run, settings.evaluation)
-        doses = another_slope.all_doses(origin.model, another_slope.images_of(run.experiment, dataset), pull, seed)
+        before = look_at(run, settings.evaluation)
+        doses = another_slope.all_doses(before.model, another_slope.images_of(run.experiment, dataset), pull, seed)
         made = []
         for tau in another_slope.TAUS:
             network = doses[tau]
             round_weights(network)
-            change = another_slope.change(origin.model, network, dataset.fit_images, dataset.fit_labels)
-            look = Look(network, origin.samples)
+            change = another_slope.change(before.model, network, dataset.fit_images, dataset.fit_labels)
+            look = Look(network, before.samples)
             found = together([applied(LENSES[name], look) for name in LENSES_ASKED])
-            row = {"origin": run.id, "method": method, "seed": seed, "tau": tau, "pull": pull, "commit": commit}
-            row |= {"date": time.strftime("%Y-%m-%d"), "torch": torch.__version__, "cpu": run.provenance.get("cpu")}
+            row = {"origin": run.id, "method": method, "seed": seed, "tau": tau, "pull": pull}
+            row |= {"cpu": run.provenance.get("cpu"), **origin(commit)}
             made.append(row | {"change": dataclasses.asdict(change), "numbers": dict(found.values)})
             said = "admitted" if change.admitted else "not admitted"
             print(f"{run.id}, τ = {tau:g}: {said}, {found.values['robust, 4/255']:.3f}", flush=True)
-        with alone(RECORDS, f"slope_by_hand.{profile}", "records"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(path, [*json_rows(path), *made])
+        add(path, *made)
 
 
 if __name__ == "__main__":

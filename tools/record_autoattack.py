@@ -10,7 +10,6 @@ Written batch by batch: a kill loses the batch in work, and the next call goes o
 import argparse
 import json
 import math
-import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -18,12 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from softlab import provenance
-from softlab.batches import as_pixels
-from softlab.errors import SoftlabError
+from _rows import attacked, committed, origin
 from softlab.files import write_json, write_whole
 from softlab.lenses import attacks
-from softlab.numbers.stored import evaluation_digest, look_at
+from softlab.numbers.stored import evaluation_digest
 from softlab.profile import load_profile, study_profile
 from softlab.studies.records import RECORDS
 from softlab.studies.robustness import RADIUS_OF_AUTOATTACK, autoattack_file
@@ -34,36 +31,30 @@ BATCH = 50
 
 
 def main(given: argparse.Namespace, only: dict[str, object]) -> None:
-    try:
-        commit = provenance.clean_commit()
-    except SoftlabError as error:
-        sys.exit(str(error))
+    commit = committed()
     settings = study_profile(load_profile(given.profile, seeds=given.seeds), given.study)
     path = autoattack_file(given.profile, given.radius)
     about = path.with_suffix(".json")
-    path.parent.mkdir(parents=True, exist_ok=True)
     for experiment in sorted(settings.experiments(), key=lambda one: one.seed):
         if experiment.method not in given.methods or not only.items() <= experiment.as_dict().items():
             continue
         run = runs.fit_or_load(experiment, use_zoo=False)
-        attacked = min(given.images or math.inf, settings.evaluation["attack_size"])
-        if run.id in _json(about) and len(_arrays(path).get(run.id, ())) == attacked:
+        count = min(given.images or math.inf, settings.evaluation["attack_size"])
+        if run.id in _json(about) and len(_arrays(path).get(run.id, ())) == count:
             continue
-        look = look_at(run, settings.evaluation)
-        images, labels = (part[:attacked] for part in look.samples.test)
+        network, images, labels = attacked(run, settings.evaluation, given.images)
         while (done := len(_arrays(path).get(run.id, ()))) < len(labels):
-            batch = slice(done, min(done + given.batch, attacked))
-            result = attacks.autoattack(look.model, as_pixels(images[batch]), labels[batch], given.radius / 255)
+            batch = slice(done, done + given.batch)
+            result = attacks.autoattack(network, images[batch], labels[batch], given.radius / 255)
             with alone(RECORDS, f"autoattack.{path.stem}", "records"):
                 found = _arrays(path)
                 found[run.id] = np.concatenate([found.get(run.id, np.zeros(0, bool)), ~result.success.cpu().numpy()])
                 write_whole(path, lambda file, whole=found: np.savez_compressed(file, **whole))  # pyright: ignore
             print(time.strftime("%H:%M:%S"), run.id, len(found[run.id]), f"{found[run.id].mean():.3f}", flush=True)
         digest = evaluation_digest(runs.dataset_of(experiment), settings.evaluation)
-        origin = {"evaluation": digest, "torch": torch.__version__, "commit": commit}
-        origin |= {"pyautoattack": version("pyautoattack"), "date": time.strftime("%Y-%m-%d")}
+        said = {"evaluation": digest, "pyautoattack": version("pyautoattack"), **origin(commit)}
         with alone(RECORDS, f"autoattack.{path.stem}", "records"):
-            write_json(about, _json(about) | {run.id: origin})
+            write_json(about, _json(about) | {run.id: said})
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

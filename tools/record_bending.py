@@ -5,48 +5,33 @@ assets/records/bending/PROFILE.json: for each network what an attack leaves of t
 """
 
 import argparse
-import sys
-import time
 
 import torch
 
-from softlab import provenance
-from softlab.batches import as_pixels
-from softlab.errors import SoftlabError
-from softlab.files import write_json
-from softlab.numbers.stored import look_at
+from _rows import add, attacked, committed, origin
 from softlab.profile import load_profile, study_profile
 from softlab.studies import bending
-from softlab.studies.records import RECORDS
 from softlab.studies.tables import json_rows
 from softlab.training import runs
-from softlab.training.store import alone
 
 
 def main(profile: str, study: str, seeds: int) -> None:
-    try:
-        commit = provenance.clean_commit()
-    except SoftlabError as error:
-        sys.exit(str(error))
+    commit = committed()
     settings = study_profile(load_profile(profile), study)
     path = bending.record_path(profile)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    count = settings.evaluation["attack_size"]
     for experiment in settings.experiments():
         if experiment.seed not in settings.seeds[:seeds]:
             continue
         if experiment.as_dict() in [row["experiment"] for row in json_rows(path)]:
             continue
         run = runs.fit_or_load(experiment)
-        look = look_at(run, settings.evaluation)
-        images, labels = (part[:count] for part in look.samples.test)
-        attacked, straight = bending.lead_left(look.model, as_pixels(images), labels)
+        network, images, labels = attacked(run, settings.evaluation)
+        left, straight = bending.lead_left(network, images, labels)
         row = {"method": experiment.method, "seed": experiment.seed, "radii": list(bending.RADII)}
-        row |= {"attacked": attacked, "straight": straight, "images": len(images), "id": run.id, "commit": commit}
-        row |= {"experiment": experiment.as_dict(), "date": time.strftime("%Y-%m-%d"), "torch": torch.__version__}
-        with alone(RECORDS, f"bending.{profile}", "records"):
-            write_json(path, [*json_rows(path), row])
-        print(experiment.method, experiment.seed, [round(value, 2) for value in attacked], flush=True)
+        row |= {"attacked": left, "straight": straight, "images": len(images), "id": run.id}
+        row |= {"experiment": experiment.as_dict()}
+        add(path, row | origin(commit))
+        print(experiment.method, experiment.seed, [round(value, 2) for value in left], flush=True)
 
 
 if __name__ == "__main__":

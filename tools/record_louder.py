@@ -6,48 +6,32 @@ run goes on.
 """
 
 import argparse
-import sys
-import time
 
 import torch
 
-from softlab import provenance
-from softlab.batches import as_pixels
-from softlab.errors import SoftlabError
-from softlab.files import write_json
-from softlab.numbers.stored import look_at
+from _rows import add, attacked, committed, origin
 from softlab.profile import load_profile, study_profile
 from softlab.studies import louder
-from softlab.studies.records import RECORDS
 from softlab.studies.tables import json_rows
 from softlab.training import runs
-from softlab.training.store import alone
 
 
 def main(profile: str, study: str, radii: list[float], methods: list[str]) -> None:
-    try:
-        commit = provenance.clean_commit()
-    except SoftlabError as error:
-        sys.exit(str(error))
+    commit = committed()
     settings = study_profile(load_profile(profile), study)
     path = louder.record_path(profile)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    count = settings.evaluation["attack_size"]
     for experiment in settings.experiments():
         known = [row["radius"] for row in json_rows(path) if row["experiment"] == experiment.as_dict()]
         lacking = [radius for radius in radii if radius not in known]
         if not lacking or (methods and experiment.method not in methods):
             continue
         run = runs.fit_or_load(experiment)
-        look = look_at(run, settings.evaluation)
-        images, labels = (part[:count] for part in look.samples.test)
+        network, images, labels = attacked(run, settings.evaluation)
         for radius in lacking:
-            found = louder.measured(look.model, as_pixels(images), labels, radius / 255)
+            found = louder.measured(network, images, labels, radius / 255)
             row = {"method": experiment.method, "seed": experiment.seed, "radius": radius, **found}
-            row |= {"images": len(images), "id": run.id, "commit": commit, "experiment": experiment.as_dict()}
-            row |= {"date": time.strftime("%Y-%m-%d"), "torch": torch.__version__}
-            with alone(RECORDS, f"louder.{profile}", "records"):
-                write_json(path, [*json_rows(path), row])
+            row |= {"images": len(images), "id": run.id, "experiment": experiment.as_dict()}
+            add(path, row | origin(commit))
             print(experiment.method, experiment.seed, radius, {k: round(v, 3) for k, v in found.items()}, flush=True)
 
 

@@ -6,14 +6,12 @@ the processor an epoch; softlab.studies.seconds reads it.
 """
 
 import argparse
-import sys
 import time
 
 import torch
 from torch.backends import cpu
 
-from softlab import provenance
-from softlab.errors import SoftlabError
+from _rows import committed, origin
 from softlab.files import write_json
 from softlab.profile import load_profile
 from softlab.studies import seconds
@@ -24,10 +22,7 @@ ROUNDS = 5
 
 
 def main(profile: str) -> None:
-    try:
-        commit = provenance.clean_commit()
-    except SoftlabError as error:
-        sys.exit(str(error))
+    commit = committed()
     settings = load_profile(profile)
     dataset = runs.dataset_of(settings.experiment)
     path = seconds.record_path(profile)
@@ -40,11 +35,10 @@ def main(profile: str) -> None:
             start = time.process_time()
             for _ in loop.epochs(experiment, dataset):
                 pass
-            row = {"name": name, "round": turn, "seconds": (time.process_time() - start) / EPOCHS, "commit": commit}
-            row |= {"date": time.strftime("%Y-%m-%d"), "torch": torch.__version__, "cpu": cpu.get_cpu_capability()}
+            row = {"name": name, "round": turn, "seconds": (time.process_time() - start) / EPOCHS}
+            row |= {"cpu": cpu.get_cpu_capability(), **origin(commit)}
             rows += [row] if turn >= 0 else []
         print(f"round {turn + 1} of {ROUNDS}", flush=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, rows)
 
 

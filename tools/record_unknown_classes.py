@@ -7,7 +7,6 @@ network in work, and the next call goes on.
 
 import argparse
 import copy
-import sys
 import time
 
 import torch
@@ -15,18 +14,14 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from softlab import provenance
+from _rows import add, committed, origin
 from softlab.batches import as_pixels
-from softlab.errors import SoftlabError
-from softlab.files import write_json
 from softlab.lenses.attacks.ascent import all_logits
 from softlab.numbers.stored import round_weights
 from softlab.profile import load_profile
 from softlab.studies import unknown_classes
-from softlab.studies.records import RECORDS
 from softlab.studies.tables import json_rows
 from softlab.training import data, runs
-from softlab.training.store import alone
 
 
 def digits(size: int) -> Tensor:
@@ -37,10 +32,7 @@ def digits(size: int) -> Tensor:
 
 
 def main(profile: str, seeds: list[int]) -> None:
-    try:
-        commit = provenance.clean_commit()
-    except SoftlabError as error:
-        sys.exit(str(error))
+    commit = committed()
     settings = load_profile(profile)
     whole = data.load(settings.experiment.data)
     path = unknown_classes.record_path(profile)
@@ -71,13 +63,11 @@ def main(profile: str, seeds: list[int]) -> None:
                     unknown_classes.DIGITS: foreign,
                 }
                 right = all_logits(network, as_pixels(known.test_images)).argmax(1) == known.test_labels
-                row = {"method": method, "seed": seed, "split": split, "id": run.id, "commit": commit}
-                row |= {"date": time.strftime("%Y-%m-%d"), "torch": torch.__version__, "cpu": run.provenance.get("cpu")}
+                row = {"method": method, "seed": seed, "split": split, "id": run.id}
+                row |= {"cpu": run.provenance.get("cpu"), **origin(commit)}
                 row |= {"seconds": round(time.monotonic() - start, 1), "accuracy": float(right.double().mean())}
                 row["numbers"] = unknown_classes.measured(network, known.test_images, unknown)
-                with alone(RECORDS, f"unknown_classes.{profile}", "records"):
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    write_json(path, [*json_rows(path), row])
+                add(path, row)
                 print(f"{run.id}, split {split}, {row['seconds']:.0f} s", flush=True)
 
 
