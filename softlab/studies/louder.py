@@ -90,7 +90,10 @@ def recorded(profile: str) -> pandas.DataFrame:
     """A row for each network and radius: method, seed, radius (255ths), what `measured` says; empty if none is."""
     numbers = [of(factor) for of in (_times, _runner_up) for factor in FACTORS]
     kept = ["method", "seed", "radius", "right", "margin", "best", *numbers]
-    return pandas.DataFrame([[row[name] for name in kept] for row in json_rows(record_path(profile))], columns=kept)
+    rows = json_rows(record_path(profile))
+    table = pandas.DataFrame([[row[name] for name in kept] for row in rows], columns=kept)
+    table.attrs = {"table": f"louder, profile {profile}", "command": f"python tools/record_louder.py {profile}"}
+    return table
 
 
 def _times(factor: float) -> str:
@@ -111,7 +114,11 @@ def kindness(table: pandas.DataFrame, factor: float = 1) -> dict[str, Interval]:
     table: of `recorded`, at one radius.
     """
     extra = 100 * (table[_times(factor)] - table["best"])
-    return {str(method): t_interval(points.to_numpy()) for method, points in extra.groupby(table["method"], sort=False)}
+    what = f"points left by seven steps, {_times(factor)}, beyond the best attack"
+    return {
+        str(method): t_interval(points.to_numpy()).of(table, what)
+        for method, points in extra.groupby(table["method"], sort=False)
+    }
 
 
 def along(table: pandas.DataFrame, factors: Sequence[float] = FACTORS[:-1]) -> dict[str, list[tuple[float, float]]]:
@@ -133,4 +140,5 @@ def changed(table: pandas.DataFrame, name: str, than: str, method: str, against:
     name, than: columns of `recorded`.  against: `than` is that of this method's network of the same seed.
     """
     by_seed = {one: rows.set_index("seed") for one, rows in table.groupby("method")}
-    return t_interval((100 * (by_seed[method][name] - by_seed[against or method][than])).dropna().to_numpy())
+    points = 100 * (by_seed[method][name] - by_seed[against or method][than])
+    return t_interval(points.dropna().to_numpy()).of(table, f"points of “{name}” less “{than}”")

@@ -279,7 +279,9 @@ def loud() -> pandas.DataFrame:
 
 def runner_up(method: str, factor: float = 1) -> Interval:
     """The runner-up's share of the probability that is wrong, in percent, with the logits times a factor."""
-    return t_interval(100 * loud().loc[loud()["method"] == method, f"runner-up, times {factor:g}"].to_numpy())
+    column = f"runner-up, times {factor:g}"
+    shares = 100 * loud().loc[loud()["method"] == method, column]
+    return t_interval(shares.to_numpy()).of(loud(), f"{column}, in percent")
 
 
 def made_loud(method: str, factor: float = louder.FACTOR) -> Interval:
