@@ -254,6 +254,7 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
         "ablation_strong",
         "ablation_noise",
         "long_tail",
+        "long_tail_weaker",
         "core_again",
         "stronger_attack",
         "training_images",
