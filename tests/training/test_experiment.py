@@ -255,6 +255,7 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
         "ablation_noise",
         "long_tail",
         "long_tail_weaker",
+        "long_tail_parts",
         "core_again",
         "stronger_attack",
         "training_images",
