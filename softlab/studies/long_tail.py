@@ -2,6 +2,11 @@
 
 table = recorded("quick-fp32")
 change(table, "tail", "maxsup", "label_smoothing")  # in points, over seeds: each has another tail (sampling.long_tail)
+
+With weaker smoothing (study `long_tail_weaker`), and each part of label smoothing's term alone (`long_tail_parts`):
+
+found = by_strength("quick-fp32")
+difference(found["maxsup", 0.1], found["label_smoothing", 0.03], "tail")
 """
 
 import numpy as np
@@ -17,6 +22,7 @@ from softlab.training.sampling import rank_in_tail
 
 PARTS = ("head", "middle", "tail")
 ALL = "all classes"
+USUAL = 0.1  # the strength where a study has one only
 
 
 def part_of(labels: Tensor, classes: int, seed: int) -> np.ndarray:
@@ -26,11 +32,11 @@ def part_of(labels: Tensor, classes: int, seed: int) -> np.ndarray:
     return np.select([ranks < third, ranks >= classes - third], [PARTS[0], PARTS[2]], PARTS[1])
 
 
-def recorded(profile: str) -> pandas.DataFrame:
-    """The study's record at this profile, with the accuracy of each part as a column of its name."""
-    settings = study_profile(load_profile(profile), "long_tail")
+def recorded(profile: str, study: str = "long_tail") -> pandas.DataFrame:
+    """A study's record at this profile, with the accuracy of each part as a column of its name."""
+    settings = study_profile(load_profile(profile), study)
     dataset = runs.dataset_of(settings.experiment)
-    table = records.by_profile("long_tail")[profile]
+    table = records.by_profile(study)[profile]
     return with_parts(table, dataset.test_labels[: settings.evaluation["test_size"]], len(dataset.classes))
 
 
@@ -48,6 +54,28 @@ def with_parts(table: pandas.DataFrame, labels: Tensor, classes: int) -> pandas.
 
 def change(table: pandas.DataFrame, part: str, method: str, against: str = "baseline") -> Interval:
     """What a method changes in the accuracy of a part, or of all classes: in points, paired by seed, over seeds."""
-    by = table.pivot(index="seed", columns="method", values=part)
-    interval = t_interval((by[method] - by[against]).dropna().to_numpy()).scaled(100)
-    return interval.of(table, f"change of {QUANTITIES['accuracy'].changed}, {part}")
+    return difference(table.loc[table["method"] == method], table.loc[table["method"] == against], part)
+
+
+def difference(networks: pandas.DataFrame, others: pandas.DataFrame, part: str = ALL) -> Interval:
+    """What networks have more than others of the same seeds: accuracy of a part, or of all classes, in points."""
+    apart = networks.set_index("seed")[part] - others.set_index("seed")[part]
+    interval = t_interval(apart.dropna().to_numpy()).scaled(100)
+    return interval.of(networks, f"change of {QUANTITIES['accuracy'].changed}, {part}")
+
+
+def by_strength(profile: str) -> dict[tuple[str, float], pandas.DataFrame]:
+    """All networks on record at this profile, by method and strength; hard labels have strength 0."""
+    found = {}
+    for study in ("long_tail", "long_tail_weaker", "long_tail_parts"):
+        table = recorded(profile, study)
+        strengths = table["alpha"] if "alpha" in table else table["method"].map(lambda one: USUAL * (one != "baseline"))
+        for (method, alpha), rows in table.groupby(["method", strengths]):
+            found[str(method), float(alpha)] = rows
+    return found
+
+
+def best(networks: dict[tuple[str, float], pandas.DataFrame], method: str) -> float:
+    """The strength of a method with the highest accuracy on images for fitting, the mean over seeds."""
+    fitted = {alpha: rows["accuracy, fit"].mean() for (one, alpha), rows in networks.items() if one == method}
+    return max(fitted, key=lambda alpha: fitted[alpha])

@@ -21,8 +21,20 @@ from claims import (
     least_open,
     rises,
 )
-from claims._maxsup import error_alone_strong, later, others_strong, parts, rare, tail
-from softlab.studies import records
+from claims._maxsup import (
+    TAIL,
+    by_strength,
+    colour,
+    error_alone_strong,
+    later,
+    others_strong,
+    parts,
+    rare,
+    tail,
+    tail_part,
+    weaker,
+)
+from softlab.studies import long_tail, records
 from softlab.studies.across_settings import effects_by_setting
 from softlab.studies.effects import averages, effects
 from softlab.studies.intervals import Interval, t_interval
@@ -127,10 +139,34 @@ def learnt() -> Interval:
     return averages(rare(), "training accuracy")["label_smoothing"].scaled(100)
 
 
+def still_wrong(table: pandas.DataFrame) -> Interval:
+    """Training images that networks with label smoothing get wrong in the end, in percent."""
+    right = averages(table, "training accuracy")["label_smoothing"].scaled(100)
+    return exactly(100 - right.mean, right.n)
+
+
+def still_wrong_in_grey() -> Interval:
+    """That with a hundred grey classes, at the width that has more of them wrong."""
+    return highest(still_wrong(hundred("hundred_again", width)) for width in WIDTHS)
+
+
+def tail_sure(method: str) -> Interval:
+    """With a long tail, what a part of label smoothing's term does to the confidence of wrong answers, in points."""
+    found = by_strength()
+    return long_tail.difference(found[method, long_tail.USUAL], found["baseline", 0.0], "confidence when wrong")
+
+
 def taken_back() -> Interval:
     """Of what label smoothing costs with a long tail, the share that MaxSup does not cost."""
     cost = tail("label_smoothing", "baseline").mean
     return exactly(1 - tail("maxsup", "baseline").mean / cost)
+
+
+def tail_at_best(method: str, against: str) -> Interval:
+    """With a long tail, accuracy in points, each loss at the strength that is best on images for fitting."""
+    found = by_strength()
+    strength = {one: long_tail.best(found, one) for one in (method, against)}
+    return long_tail.difference(found[method, strength[method]], found[against, strength[against]])
 
 
 def after_two(value: Interval) -> bool:
@@ -190,5 +226,35 @@ CLAIMS = {
     "tail-plain": Claim(lambda: tail("maxsup", "baseline"), falls, digits=1, form=SIZE),
     "tail-back": Claim(taken_back, between(0.33, 0.67), form=WORDS),
     "tail-seeds": Claim(lambda: exactly(float(tail().n)), between(9.5, 10.5)),
+    "tail-part": Claim(lambda: tail_part("regularization_only", "label_smoothing"), is_open, digits=1, form=SIGNED),
+    "tail-part-most": Claim(
+        lambda: exactly(tail_part("regularization_only", "label_smoothing").high, TAIL), below(0.5), digits=1
+    ),
+    "tail-beyond": Claim(lambda: tail_part("maxsup", "regularization_only"), is_open, digits=1, form=SIGNED),
+    "tail-steps-open": Claim(
+        lambda: least_open(
+            [tail_part("regularization_only", "label_smoothing"), tail_part("maxsup", "regularization_only")]
+        ),
+        is_open,
+        form=WORDS,
+    ),
+    "tail-error-sure": Claim(lambda: tail_sure("amplification_only"), rises, digits=1),
+    "tail-part-sure": Claim(lambda: tail_sure("regularization_only"), between(-11, -9), form=WORDS),
+    "tail-weak-at": Claim(lambda: exactly(long_tail.best(by_strength(), "label_smoothing")), below(0.1), digits=2),
+    "tail-max-at": Claim(lambda: exactly(long_tail.best(by_strength(), "maxsup")), below(0.1), digits=2),
+    "tail-weaker": Claim(weaker, is_open, digits=1, form=SIGNED),
+    "tail-best": Claim(lambda: tail_at_best("maxsup", "label_smoothing"), is_open, digits=1, form=SIGNED),
+    "tail-best-open": Claim(lambda: tail_at_best("maxsup", "label_smoothing"), is_open, form=WORDS),
+    "tail-best-plain": Claim(lambda: tail_at_best("label_smoothing", "baseline"), falls, digits=1, form=SIZE),
+    "tail-max-plain": Claim(lambda: tail_at_best("maxsup", "baseline"), is_open, digits=1, form=SIGNED),
+    "grey-wrong": Claim(still_wrong_in_grey, below(25), form=WORDS),
+    "colour-wrong": Claim(lambda: still_wrong(colour()), between(48, 57), form=WORDS),
+    "colour-lead": Claim(
+        lambda: effects(colour(), "accuracy", "label_smoothing")["maxsup"].shown, above(-2), digits=1, form=SIGNED
+    ),
+    "colour-plain": Claim(lambda: effects(colour(), "accuracy")["maxsup"].shown, above(-2), digits=1, form=SIGNED),
+    "colour-seeds": Claim(
+        lambda: exactly(float(effects(colour(), "accuracy")["maxsup"].shown.n)), above(1), form=WORDS
+    ),
     "corrupted-apart": Claim(corrupted_apart, lambda value: 0 < value.mean < 4),
 }

@@ -9,6 +9,8 @@ from softlab.studies import long_tail, records
 from softlab.studies.effects import averages, effects, over_grid
 from softlab.studies.intervals import Interval
 
+TAIL = 10  # networks of each method and strength with a long tail
+
 
 @functools.cache
 def later() -> Interval:
@@ -38,9 +40,35 @@ def others_strong() -> Interval:
 
 
 @functools.cache
+def colour() -> pandas.DataFrame:
+    """The record of a hundred classes in colour."""
+    return records.by_profile("hundred")["cifar10-papers"]
+
+
+@functools.cache
 def rare() -> pandas.DataFrame:
     """The record of the long tail, with the accuracy of frequent and of rare classes."""
     return long_tail.recorded("quick-fp32")
+
+
+@functools.cache
+def by_strength() -> dict[tuple[str, float], pandas.DataFrame]:
+    """Networks with a long tail by method and strength, if ten of each that is compared are on record."""
+    found = long_tail.by_strength("quick-fp32")
+    return {one: rows for one, rows in found.items() if len(rows) == TAIL}
+
+
+def tail_part(method: str, against: str) -> Interval:
+    """With a long tail, a part of label smoothing's term alone, or MaxSup, less another: accuracy in points."""
+    found = by_strength()
+    return long_tail.difference(found[method, long_tail.USUAL], found[against, long_tail.USUAL])
+
+
+def weaker() -> Interval:
+    """With a long tail, MaxSup at its usual strength less label smoothing at its best one: accuracy in points."""
+    found = by_strength()
+    others = found["label_smoothing", long_tail.best(found, "label_smoothing")]
+    return long_tail.difference(found["maxsup", long_tail.USUAL], others)
 
 
 def tail(method: str = "maxsup", against: str = "label_smoothing", part: str = long_tail.ALL) -> Interval:

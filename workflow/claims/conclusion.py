@@ -17,7 +17,7 @@ from claims import (
     lowest,
     rises,
 )
-from claims._maxsup import later, parts, tail
+from claims._maxsup import later, parts, tail, tail_part, weaker
 from claims._predicting import by_gradient, by_shape
 from claims.intro import FAR, LADDER, LETTERS, OF_PARK, error_falls, of
 from softlab.studies import interventions, laws, louder, records
@@ -210,6 +210,13 @@ CLAIMS = {
     "part": Claim(alone, is_open, digits=1, form=SIGNED),
     "part-most": Claim(lambda: exactly(alone().high, alone().n), below(1), digits=1),
     "tail": Claim(tail, lambda value: 0 < value.low < 0.6, form=WORDS),
+    "tail-weaker": Claim(weaker, is_open, form=WORDS),
+    "tail-part": Claim(
+        lambda: tail_part("regularization_only", "label_smoothing"),
+        lambda value: value.side() == 0 and value.high < 0.7,
+        digits=1,
+        form=SIGNED,
+    ),
     "tail-plain": Claim(lambda: highest(tail(method, "baseline") for method in TAILED), falls, form=WORDS),
     "kind-smoothing": Claim(lambda: missed_by_seven_steps("label_smoothing"), above(2), digits=1),
     "kind-plain": Claim(lambda: missed_by_seven_steps("baseline"), below(2), digits=1),

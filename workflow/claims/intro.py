@@ -18,7 +18,7 @@ from claims import (
     mean_size,
     rises,
 )
-from claims._maxsup import tail
+from claims._maxsup import tail, weaker
 from softlab.studies import prediction, records
 from softlab.studies.effects import effects
 from softlab.studies.intervals import Interval
@@ -73,6 +73,7 @@ CLAIMS = {
         lambda: least_open(in_settings(LETTERS, "accuracy", "maxsup", "label_smoothing")), is_open, form=WORDS
     ),
     "tail": Claim(tail, lambda value: 0 < value.low < 0.6, form=WORDS),
+    "tail-weaker": Claim(weaker, is_open, form=WORDS),
     "tail-plain": Claim(
         lambda: highest(tail(method, "baseline") for method in ("label_smoothing", "maxsup")), falls, form=WORDS
     ),

@@ -24,7 +24,7 @@ from claims import (
     lowest,
     rises,
 )
-from claims._maxsup import later, tail
+from claims._maxsup import later, tail, weaker
 from softlab.profile import load_profile
 from softlab.studies import combining, prediction, records, seconds, unknown_classes
 from softlab.studies.across_settings import effects_by_setting
@@ -351,6 +351,7 @@ CLAIMS = {
     "time-attacked": Claim(lambda: time_of("adversarial training"), above(3), digits=1),
     "time-noise": Claim(lambda: time_of("noise"), lambda one: one.mean < 1.3, form=WORDS),
     "maxsup": Claim(later, is_open, digits=1, form=SPREAD),
+    "maxsup-weaker": Claim(weaker, is_open, form=WORDS),
     "maxsup-tail": Claim(tail, lambda one: 0 < one.low < 0.6, form=WORDS),
     "decay": Claim(lambda: core("accuracy", "weight_decay"), rises, digits=1, form=SPREAD),
     "decay-loss": Claim(lambda: core("NLL at T", "weight_decay"), falls, digits=3, form=SPREAD),
