@@ -266,6 +266,7 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
         "dimension",
         "hundred",
         "hundred_again",
+        "hundred_one_device",
         "hundred_recipe",
         "hundred_strength",
         "recipe",
