@@ -17,7 +17,7 @@ from softlab.figures.effects import (
     rows_by_setting,
     shifts_by_setting,
 )
-from softlab.figures.grids import against, curves, doses, gap_law, over_generalization, specification
+from softlab.figures.grids import against, curves, doses, gap_law, over_generalization, specification, taken_and_paid
 from softlab.figures.networks import decision_plane, dots, reliabilities, reliability
 from softlab.figures.planes import (
     PLANE,
