@@ -27,6 +27,8 @@ from claims._maxsup import (
     colour,
     error_alone_strong,
     later,
+    moved,
+    on_gpu_and_cpu,
     others_strong,
     parts,
     rare,
@@ -139,6 +141,11 @@ def learnt() -> Interval:
     return averages(rare(), "training accuracy")["label_smoothing"].scaled(100)
 
 
+def colour_lead(table: pandas.DataFrame | None = None) -> Interval:
+    """MaxSup less label smoothing with a hundred colour classes, in points. table: None: both on a processor."""
+    return effects(colour() if table is None else table, "accuracy", "label_smoothing")["maxsup"].shown
+
+
 def still_wrong(table: pandas.DataFrame) -> Interval:
     """Training images that networks with label smoothing get wrong in the end, in percent."""
     right = averages(table, "training accuracy")["label_smoothing"].scaled(100)
@@ -249,12 +256,11 @@ CLAIMS = {
     "tail-max-plain": Claim(lambda: tail_at_best("maxsup", "baseline"), is_open, digits=1, form=SIGNED),
     "grey-wrong": Claim(still_wrong_in_grey, below(25), form=WORDS),
     "colour-wrong": Claim(lambda: still_wrong(colour()), between(48, 57), form=WORDS),
-    "colour-lead": Claim(
-        lambda: effects(colour(), "accuracy", "label_smoothing")["maxsup"].shown, above(-2), digits=1, form=SIGNED
-    ),
-    "colour-plain": Claim(lambda: effects(colour(), "accuracy")["maxsup"].shown, above(-2), digits=1, form=SIGNED),
-    "colour-seeds": Claim(
-        lambda: exactly(float(effects(colour(), "accuracy")["maxsup"].shown.n)), above(1), form=WORDS
-    ),
+    "colour-lead": Claim(colour_lead, is_open, digits=1, form=SIGNED),
+    "colour-open": Claim(colour_lead, lambda value: value.side() == 0 and value.half_width > 1, form=WORDS),
+    "colour-seeds": Claim(lambda: exactly(float(colour_lead().n)), above(1)),
+    "colour-devices": Claim(lambda: colour_lead(on_gpu_and_cpu()), rises, digits=1, form=SIGNED),
+    "colour-devices-clear": Claim(lambda: colour_lead(on_gpu_and_cpu()), rises, form=WORDS),
+    "colour-moved": Claim(moved, lambda value: value.mean > 0, digits=1),
     "corrupted-apart": Claim(corrupted_apart, lambda value: 0 < value.mean < 4),
 }

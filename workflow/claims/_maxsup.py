@@ -7,7 +7,7 @@ import pandas
 from claims import highest
 from softlab.studies import long_tail, records
 from softlab.studies.effects import averages, effects, over_grid
-from softlab.studies.intervals import Interval
+from softlab.studies.intervals import Interval, t_interval
 
 TAIL = 10  # networks of each method and strength with a long tail
 
@@ -40,9 +40,26 @@ def others_strong() -> Interval:
 
 
 @functools.cache
-def colour() -> pandas.DataFrame:
-    """The record of a hundred classes in colour."""
+def on_gpu_and_cpu() -> pandas.DataFrame:
+    """The record of a hundred classes in colour: label smoothing on a GPU, MaxSup on a processor."""
     return records.by_profile("hundred")["cifar10-papers"]
+
+
+@functools.cache
+def colour() -> pandas.DataFrame:
+    """A hundred classes in colour on a processor: MaxSup, and label smoothing that was trained again beside it."""
+    again = records.by_profile("hundred_one_device")["cifar10-papers"]
+    both = pandas.concat([on_gpu_and_cpu().query("device == 'cpu'"), again])
+    both.attrs = again.attrs
+    return both
+
+
+def moved() -> Interval:
+    """Label smoothing's accuracy on a processor less that of the same seeds on a GPU, in points."""
+    again = records.by_profile("hundred_one_device")["cifar10-papers"]
+    first = on_gpu_and_cpu().query("method == 'label_smoothing'")
+    apart = again.set_index("seed")["accuracy"] - first.set_index("seed")["accuracy"]
+    return t_interval(apart.dropna().to_numpy()).scaled(100).of(again, "change of accuracy (points) by the device")
 
 
 @functools.cache
