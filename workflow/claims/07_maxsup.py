@@ -261,6 +261,7 @@ CLAIMS = {
     "colour-seeds": Claim(lambda: exactly(float(colour_lead().n)), above(1)),
     "colour-devices": Claim(lambda: colour_lead(on_gpu_and_cpu()), rises, digits=1, form=SIGNED),
     "colour-devices-clear": Claim(lambda: colour_lead(on_gpu_and_cpu()), rises, form=WORDS),
-    "colour-moved": Claim(moved, lambda value: value.mean > 0, digits=1),
+    "colour-risen": Claim(lambda: moved(up=True), above(0), digits=1),
+    "colour-fallen": Claim(lambda: moved(up=False), above(0), digits=1),
     "corrupted-apart": Claim(corrupted_apart, lambda value: 0 < value.mean < 4),
 }
