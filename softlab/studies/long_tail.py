@@ -70,8 +70,9 @@ def by_strength(profile: str) -> dict[tuple[str, float], pandas.DataFrame]:
     for study in ("long_tail", "long_tail_weaker", "long_tail_parts"):
         table = recorded(profile, study)
         strengths = table["alpha"] if "alpha" in table else table["method"].map(lambda one: USUAL * (one != "baseline"))
-        for (method, alpha), rows in table.groupby(["method", strengths]):
-            found[str(method), float(alpha)] = rows
+        for method in table["method"].unique():
+            for alpha in strengths[table["method"] == method].unique():
+                found[str(method), float(alpha)] = table[(table["method"] == method) & (strengths == alpha)]
     return found
 
 

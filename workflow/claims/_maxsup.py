@@ -58,8 +58,8 @@ def moved(up: bool) -> Interval:
     """How far a network with label smoothing is on a processor from the same seed on a GPU: the most, up or down."""
     again = records.by_profile("hundred_one_device")["cifar10-papers"]
     first = on_gpu_and_cpu().query("method == 'label_smoothing'")
-    apart = 100 * (again.set_index("seed")["accuracy"] - first.set_index("seed")["accuracy"]).dropna()
-    return exactly(apart.max() if up else -apart.min(), len(apart))
+    apart = 100 * (again.set_index("seed")["accuracy"] - first.set_index("seed")["accuracy"]).dropna().to_numpy()
+    return exactly(float(apart.max() if up else -apart.min()), len(apart))
 
 
 @functools.cache
