@@ -69,10 +69,10 @@ def by_strength(profile: str) -> dict[tuple[str, float], pandas.DataFrame]:
     found = {}
     for study in ("long_tail", "long_tail_weaker", "long_tail_parts"):
         table = recorded(profile, study)
-        strengths = table["alpha"] if "alpha" in table else table["method"].map(lambda one: USUAL * (one != "baseline"))
-        for method in table["method"].unique():
-            for alpha in strengths[table["method"] == method].unique():
-                found[str(method), float(alpha)] = table[(table["method"] == method) & (strengths == alpha)]
+        for method, alpha in sorted({(row["method"], row.get("alpha", USUAL)) for row in table.to_dict("records")}):
+            of_strength = table["alpha"] == alpha if "alpha" in table else True
+            strength = 0.0 if method == "baseline" else float(alpha)
+            found[method, strength] = table[(table["method"] == method) & of_strength]
     return found
 
 
