@@ -58,10 +58,14 @@ def change(table: pandas.DataFrame, part: str, method: str, against: str = "base
 
 
 def difference(networks: pandas.DataFrame, others: pandas.DataFrame, part: str = ALL) -> Interval:
-    """What networks have more than others of the same seeds: accuracy of a part, or of all classes, in points."""
+    """What networks have more than others of the same seeds: accuracy of a part, or of all classes, in points.
+
+    part: also a quantity of the record that is a share, for instance `confidence when wrong`.
+    """
     apart = networks.set_index("seed")[part] - others.set_index("seed")[part]
     interval = t_interval(apart.dropna().to_numpy()).scaled(100)
-    return interval.of(networks, f"change of {QUANTITIES['accuracy'].changed}, {part}")
+    named = QUANTITIES[part].changed if part in QUANTITIES else f"{QUANTITIES['accuracy'].changed}, {part}"
+    return interval.of(networks, f"change of {named}")
 
 
 def by_strength(profile: str) -> dict[tuple[str, float], pandas.DataFrame]:
