@@ -269,6 +269,7 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
         "hundred_one_device",
         "hundred_recipe",
         "hundred_strength",
+        "hundred_weaker",
         "recipe",
         "recipe_strength",
         "strength",
