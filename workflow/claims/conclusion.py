@@ -17,7 +17,7 @@ from claims import (
     lowest,
     rises,
 )
-from claims._maxsup import later, parts, tail, tail_part, weaker
+from claims._maxsup import in_colour, later, parts, tail, tail_part, weaker
 from claims._predicting import by_gradient, by_shape
 from claims.intro import FAR, LADDER, LETTERS, OF_PARK, error_falls, of
 from softlab.studies import interventions, laws, louder, records
@@ -207,6 +207,8 @@ CLAIMS = {
     "spread-apart": Claim(spread_apart, lambda value: value.mean == 1, form=WORDS),
     "lasting": Claim(later, is_open, digits=1, form=SIGNED),
     "lasting-most": Claim(lambda: exactly(later().high, later().n), between(0, 0.6), digits=1),
+    "lasting-colour": Claim(in_colour, is_open, digits=1, form=SIGNED),
+    "lasting-colour-most": Claim(lambda: exactly(in_colour().high, in_colour().n), between(0, 1), digits=1),
     "part": Claim(alone, is_open, digits=1, form=SIGNED),
     "part-most": Claim(lambda: exactly(alone().high, alone().n), below(1), digits=1),
     "tail": Claim(tail, lambda value: 0 < value.low < 0.6, form=WORDS),

@@ -24,7 +24,7 @@ from claims import (
     lowest,
     rises,
 )
-from claims._maxsup import later, tail, weaker
+from claims._maxsup import in_colour, later, tail, weaker
 from softlab.profile import load_profile
 from softlab.studies import combining, prediction, records, seconds, unknown_classes
 from softlab.studies.across_settings import effects_by_setting
@@ -35,6 +35,7 @@ from softlab.studies.robustness import cells_of
 HERE = "quick-fp32"  # setting A in 32 bits
 A = "quick-confirm"
 MANY = "fashion-heldout"  # setting B
+BY_HEART = "cifar10-papers"  # setting F
 LADDER = "robust, 4/255"
 NOISY = ("baseline", "label_smoothing", "maxsup", "mixup", "early_stopping")
 UNKNOWN = unknown_classes.HELD_OUT
@@ -196,9 +197,9 @@ def minutes_of_recipes() -> Interval:
 @functools.cache
 def decay_by_heart() -> Interval:
     """Of a tuned decay's gains at F in accuracy, in loss and under the paper's attack, the least certain."""
-    accuracy = core("accuracy", "weight_decay", "cifar10-papers")
-    attacked = core("robust, 0.4/255, PGD-7", "weight_decay", "cifar10-papers")
-    saved = core("NLL at T", "weight_decay", "cifar10-papers").scaled(-1)
+    accuracy = core("accuracy", "weight_decay", BY_HEART)
+    attacked = core("robust, 0.4/255, PGD-7", "weight_decay", BY_HEART)
+    saved = core("NLL at T", "weight_decay", BY_HEART).scaled(-1)
     return min((accuracy, attacked, saved), key=lambda one: one.low / one.half_width)
 
 
@@ -307,12 +308,12 @@ CLAIMS = {
         lambda: in_all_settings("NLL at T", "label_smoothing", 1), rises, digits=3, form=WORDS
     ),
     "at-temperature-cutmix": Claim(lambda: core("NLL at T", "cutmix"), falls, digits=3, form=WORDS),
-    "at-temperature-colour": Claim(lambda: core("NLL at T", "cutmix", "cifar10-papers"), rises, digits=3, form=WORDS),
+    "at-temperature-colour": Claim(lambda: core("NLL at T", "cutmix", BY_HEART), rises, digits=3, form=WORDS),
     "order": Claim(lambda: core("AURC", "label_smoothing"), rises, digits=2, form=SPREAD),
     "order-everywhere": Claim(lambda: in_all_settings("AURC", "label_smoothing", 1), rises, digits=2, form=WORDS),
     "order-mended": Claim(lambda: ranked_by_normalised(MANY), lambda one: abs(one.mean) < 0.15, form=WORDS),
     "order-left": Claim(lambda: ranked_by_normalised(A), rises, form=WORDS),
-    "order-left-colour": Claim(lambda: ranked_by_normalised("cifar10-papers"), rises, form=WORDS),
+    "order-left-colour": Claim(lambda: ranked_by_normalised(BY_HEART), rises, form=WORDS),
     "order-long": Claim(longest, falls, form=WORDS),
     "strange": Claim(lambda: noticed("label_smoothing", "maximal logit"), is_open, digits=1, form=SPREAD),
     "strange-by-softmax": Claim(lambda: noticed("label_smoothing", "maximal softmax"), is_open, digits=1, form=SPREAD),
@@ -351,6 +352,7 @@ CLAIMS = {
     "time-attacked": Claim(lambda: time_of("adversarial training"), above(3), digits=1),
     "time-noise": Claim(lambda: time_of("noise"), lambda one: one.mean < 1.3, form=WORDS),
     "maxsup": Claim(later, is_open, digits=1, form=SPREAD),
+    "maxsup-colour": Claim(in_colour, is_open, digits=1, form=SPREAD),
     "maxsup-weaker": Claim(weaker, is_open, form=WORDS),
     "maxsup-tail": Claim(tail, lambda one: 0 < one.low < 0.6, form=WORDS),
     "decay": Claim(lambda: core("accuracy", "weight_decay"), rises, digits=1, form=SPREAD),
@@ -364,6 +366,9 @@ CLAIMS = {
         digits=1,
         form=SPREAD,
     ),
+    "with-either-colour": Claim(lambda: added("accuracy", "either", BY_HEART), is_open, digits=1, form=SPREAD),
+    "colour-seeds": Claim(lambda: exactly(len(recipes(BY_HEART)["either", True])), between(2.5, 3.5)),
+    "colour-loss": Claim(lambda: added("NLL at T", "either", BY_HEART), is_open, digits=3, form=SPREAD),
     "many-seeds": Claim(lambda: exactly(len(recipes(MANY)["either", True])), between(2.5, 3.5)),
     "many-loss": Claim(lambda: added("NLL at T", "either", MANY), within(0.1), digits=3, form=SPREAD),
     "seconds-network": Claim(seconds_a_network, between(5, 60)),
