@@ -36,6 +36,7 @@ LADDER = "robust, 4/255"
 HEART = "cifar10-papers"
 MANY = "fashion-heldout"
 NEAR = "F, 0.4/255: beyond PGD-7"  # a place of robustness.MEETINGS
+FARTHER = "F, 1/255"
 ESCAPES = "fixed_scale"  # of which one gradient promises too much
 COLOUR = "cifar10-jpeg-flip"
 SOFT = ("label_smoothing", "mixup", "cutmix")
@@ -213,6 +214,13 @@ def taken_again() -> Interval:
     points = {m: np.subtract(left["the ladder"][m], left["AutoAttack"][m]) for m in ("label_smoothing", "baseline")}
     more = points["label_smoothing"] - points["baseline"]
     return exactly(float(more.min()), len(more))
+
+
+def far_behind() -> Interval:
+    """In those pairs, points that AutoAttack at 1/255 leaves less with label smoothing than with plain training."""
+    left = robustness.autoattacked(records.by_profile("stronger_attack")[HEART], HEART, 1)["AutoAttack"]
+    behind = np.subtract(left["baseline"], left["label_smoothing"])
+    return exactly(float(behind.mean() if (behind > 0).all() else np.nan), len(behind))
 
 
 def every_taken() -> Interval:
@@ -530,6 +538,9 @@ CLAIMS = {
     "by-heart-far-maxsup": Claim(lambda: change(FAR, "maxsup"), falls, digits=1, form=SIGNED),
     "taken-plain": Claim(lambda: taken(NEAR, "baseline"), below(1.5), digits=1),
     "taken-again": Claim(taken_again, lambda value: value.mean > 0 and value.n == 2, form=WORDS),
+    "taken-far-plain": Claim(lambda: taken(FARTHER, "baseline"), between(2, 6), digits=1),
+    "taken-far-smoothing": Claim(lambda: taken(FARTHER, "label_smoothing"), between(2, 8), digits=1),
+    "far-behind": Claim(far_behind, above(4), digits=1),
     "taken-cutmix": Claim(lambda: taken(NEAR, "cutmix"), below(2.5), digits=1),
     "taken-smoothing": Claim(lambda: taken(NEAR, "label_smoothing"), above(2.5), digits=1),
     "heart-loud-smoothing": Claim(lambda: loud_by_heart("label_smoothing"), above(1.5), digits=1),
