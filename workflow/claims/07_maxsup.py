@@ -163,6 +163,19 @@ def colour_grown() -> Interval:
     return effects(records.by_profile("hundred_recipe")["cifar10-papers"], "accuracy", smoothing)["maxsup"].shown
 
 
+@functools.cache
+def drift() -> dict[str, Interval]:
+    """MaxSup less label smoothing where more than a tenth of the training images stay wrong: accuracy in points."""
+    grey = effects(hundred("hundred_again", 4), "accuracy", "label_smoothing")["maxsup"].shown
+    return {"long tail": tail(), "E": beside("E", "accuracy"), "grey": grey, "colour": in_colour()}
+
+
+def only_the_tail() -> Interval:
+    """Of these, how many leave zero out, if it is the long tail alone."""
+    apart = [place for place, one in drift().items() if one.side() > 0]
+    return exactly(1.0 if apart == ["long tail"] else np.nan)
+
+
 def least_pairs() -> Interval:
     """From how many pairs these three come, at least."""
     return exactly(float(min(one.n for one in (colour_tuned(), colour_tuned(usual=True), colour_grown()))))
@@ -287,6 +300,9 @@ CLAIMS = {
     "colour-tuned": Claim(colour_tuned, is_open, digits=1, form=SIGNED),
     "colour-grown": Claim(colour_grown, is_open, digits=1, form=SIGNED),
     "colour-five": Claim(least_pairs, between(4.5, 5.5), form=WORDS),
+    "drift-least": Claim(lambda: exactly(min(one.mean for one in drift().values())), above(0.05), digits=1),
+    "drift-most": Claim(lambda: exactly(max(one.mean for one in drift().values())), above(0.05), digits=1),
+    "drift-open": Claim(only_the_tail, between(0.5, 1.5), form=WORDS),
     "colour-devices": Claim(on_two_devices, rises, digits=1, form=SIGNED),
     "colour-devices-clear": Claim(on_two_devices, rises, form=WORDS),
     "colour-cpu": Claim(on_cpu, is_open, form=WORDS),
