@@ -540,7 +540,7 @@ CLAIMS = {
     "taken-again": Claim(taken_again, lambda value: value.mean > 0 and value.n == 2, form=WORDS),
     "taken-far-plain": Claim(lambda: taken(FARTHER, "baseline"), between(2, 6), digits=1),
     "taken-far-smoothing": Claim(lambda: taken(FARTHER, "label_smoothing"), between(2, 8), digits=1),
-    "taken-far-cutmix": Claim(lambda: taken(FARTHER, "cutmix"), lambda one: 2 < one.mean < 8 and one.n == 1, digits=1),
+    "taken-far-cutmix": Claim(lambda: taken(FARTHER, "cutmix"), between(2, 8), digits=1),
     "far-behind": Claim(far_behind, above(4), digits=1),
     "taken-cutmix": Claim(lambda: taken(NEAR, "cutmix"), below(2.5), digits=1),
     "taken-smoothing": Claim(lambda: taken(NEAR, "label_smoothing"), above(2.5), digits=1),
