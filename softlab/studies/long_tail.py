@@ -9,6 +9,8 @@ found = by_strength("quick-fp32")
 difference(found["maxsup", 0.1], found["label_smoothing", 0.03], "tail")
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas
 from torch import Tensor
@@ -70,9 +72,13 @@ def difference(networks: pandas.DataFrame, others: pandas.DataFrame, part: str =
 
 def by_strength(profile: str) -> dict[tuple[str, float], pandas.DataFrame]:
     """All networks on record at this profile, by method and strength; hard labels have strength 0."""
+    return split_by_strength(recorded(profile, study) for study in ("long_tail", "long_tail_weaker", "long_tail_parts"))
+
+
+def split_by_strength(tables: Iterable[pandas.DataFrame]) -> dict[tuple[str, float], pandas.DataFrame]:
+    """The rows of tables by method and strength, which is the usual one where a table does not name it."""
     found = {}
-    for study in ("long_tail", "long_tail_weaker", "long_tail_parts"):
-        table = recorded(profile, study)
+    for table in tables:
         for method, alpha in sorted({(row["method"], row.get("alpha", USUAL)) for row in table.to_dict("records")}):
             of_strength = table["alpha"] == alpha if "alpha" in table else True
             strength = 0.0 if method == "baseline" else float(alpha)

@@ -208,9 +208,14 @@ def taken(place: str, method: str) -> Interval:
     return exactly(float(np.mean(points)), len(points))
 
 
+def left_in_new_pairs(radius: float) -> dict[str, dict[str, list[float]]]:
+    """At F, what the ladder (or PGD-7) and AutoAttack leave of the networks that were trained for AutoAttack."""
+    return robustness.autoattacked(records.by_profile("stronger_attack")[HEART], HEART, radius)
+
+
 def taken_again() -> Interval:
     """In new pairs at F: points that AutoAttack takes more off label smoothing than off plain training, the least."""
-    left = robustness.autoattacked(records.by_profile("stronger_attack")[HEART], HEART, 0.4)
+    left = left_in_new_pairs(0.4)
     points = {m: np.subtract(left["the ladder"][m], left["AutoAttack"][m]) for m in ("label_smoothing", "baseline")}
     more = points["label_smoothing"] - points["baseline"]
     return exactly(float(more.min()), len(more))
@@ -218,7 +223,7 @@ def taken_again() -> Interval:
 
 def far_behind() -> Interval:
     """In those pairs, points that AutoAttack at 1/255 leaves less with label smoothing than with plain training."""
-    left = robustness.autoattacked(records.by_profile("stronger_attack")[HEART], HEART, 1)["AutoAttack"]
+    left = left_in_new_pairs(1)["AutoAttack"]
     behind = np.subtract(left["baseline"], left["label_smoothing"])
     return exactly(float(behind.mean() if (behind > 0).all() else np.nan), len(behind))
 

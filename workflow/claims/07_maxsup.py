@@ -23,10 +23,10 @@ from claims import (
 )
 from claims._maxsup import (
     TAIL,
+    at_best,
     by_strength,
     colour,
-    colour_at,
-    colour_best,
+    colour_by_strength,
     error_alone_strong,
     in_colour,
     later,
@@ -39,6 +39,7 @@ from claims._maxsup import (
     rare,
     tail,
     tail_part,
+    usual_beside_best,
     weaker,
 )
 from softlab.studies import long_tail, records
@@ -143,13 +144,8 @@ def noise_losses() -> Interval:
 
 def most_of_hundred() -> Interval:
     """Where the interval of MaxSup's lead with a hundred classes ends, in grey or in colour: the higher one."""
-    return max((exactly(one.high, one.n) for one in (later(), in_colour())), key=lambda one: one.mean)
-
-
-def colour_tuned(usual: bool = False) -> Interval:
-    """MaxSup at its best strength, or at the usual one, less label smoothing at its best: accuracy in points."""
-    maxsup = colour_at("maxsup", long_tail.USUAL) if usual else colour_best("maxsup")
-    return long_tail.difference(maxsup, colour_best("label_smoothing"), "accuracy")
+    one = highest((later(), in_colour()))
+    return exactly(one.high, one.n)
 
 
 def colour_grown() -> Interval:
@@ -160,7 +156,7 @@ def colour_grown() -> Interval:
 
 @functools.cache
 def drift() -> dict[str, Interval]:
-    """MaxSup less label smoothing where more than a tenth of the training images stay wrong: accuracy in points."""
+    """MaxSup less label smoothing where a tenth or more of the training images stay wrong: accuracy in points."""
     grey = effects(hundred("hundred_again", 4), "accuracy", "label_smoothing")["maxsup"].shown
     return {"long tail": tail(), "E": beside("E", "accuracy"), "grey": grey, "colour": in_colour()}
 
@@ -172,8 +168,10 @@ def only_the_tail() -> Interval:
 
 
 def least_pairs() -> Interval:
-    """From how many pairs these three come, at least."""
-    return exactly(float(min(one.n for one in (colour_tuned(), colour_tuned(usual=True), colour_grown()))))
+    """From how many pairs what is said of other strengths in colour comes, at least."""
+    found = colour_by_strength()
+    other = (usual_beside_best(found, "accuracy"), at_best(found, "maxsup", "accuracy"), colour_grown())
+    return exactly(float(min(one.n for one in other)))
 
 
 def still_wrong(table: pandas.DataFrame) -> Interval:
@@ -197,13 +195,6 @@ def taken_back() -> Interval:
     """Of what label smoothing costs with a long tail, the share that MaxSup does not cost."""
     cost = tail("label_smoothing", "baseline").mean
     return exactly(1 - tail("maxsup", "baseline").mean / cost)
-
-
-def tail_at_best(method: str, against: str) -> Interval:
-    """With a long tail, accuracy in points, each loss at the strength that is best on images for fitting."""
-    found = by_strength()
-    strength = {one: long_tail.best(found, one) for one in (method, against)}
-    return long_tail.difference(found[method, strength[method]], found[against, strength[against]])
 
 
 def after_two(value: Interval) -> bool:
@@ -280,10 +271,14 @@ CLAIMS = {
     "tail-weak-at": Claim(lambda: exactly(long_tail.best(by_strength(), "label_smoothing")), below(0.1), digits=2),
     "tail-max-at": Claim(lambda: exactly(long_tail.best(by_strength(), "maxsup")), below(0.1), digits=2),
     "tail-weaker": Claim(weaker, is_open, digits=1, form=SIGNED),
-    "tail-best": Claim(lambda: tail_at_best("maxsup", "label_smoothing"), is_open, digits=1, form=SIGNED),
-    "tail-best-open": Claim(lambda: tail_at_best("maxsup", "label_smoothing"), is_open, form=WORDS),
-    "tail-best-plain": Claim(lambda: tail_at_best("label_smoothing", "baseline"), falls, digits=1, form=SIZE),
-    "tail-max-plain": Claim(lambda: tail_at_best("maxsup", "baseline"), is_open, digits=1, form=SIGNED),
+    "tail-best": Claim(lambda: at_best(by_strength(), "maxsup"), is_open, digits=1, form=SIGNED),
+    "tail-best-open": Claim(lambda: at_best(by_strength(), "maxsup"), is_open, form=WORDS),
+    "tail-best-plain": Claim(
+        lambda: at_best(by_strength(), "label_smoothing", against="baseline"), falls, digits=1, form=SIZE
+    ),
+    "tail-max-plain": Claim(
+        lambda: at_best(by_strength(), "maxsup", against="baseline"), is_open, digits=1, form=SIGNED
+    ),
     "grey-wrong": Claim(still_wrong_in_grey, below(25), form=WORDS),
     "colour-wrong": Claim(lambda: still_wrong(colour()), between(48, 57), form=WORDS),
     "colour-learnt": Claim(lambda: in_colour("training accuracy"), rises, digits=1, form=SIZE),
@@ -291,8 +286,8 @@ CLAIMS = {
     "colour-lead": Claim(in_colour, is_open, digits=1, form=SIGNED),
     "colour-least": Claim(lambda: exactly(in_colour().low, in_colour().n), below(0), digits=1),
     "colour-most": Claim(lambda: exactly(in_colour().high, in_colour().n), above(0), digits=1, form=SIGNED),
-    "colour-usual": Claim(lambda: colour_tuned(usual=True), is_open, digits=1, form=SIGNED),
-    "colour-tuned": Claim(colour_tuned, is_open, digits=1, form=SIGNED),
+    "colour-usual": Claim(lambda: usual_beside_best(colour_by_strength(), "accuracy"), is_open, digits=1, form=SIGNED),
+    "colour-tuned": Claim(lambda: at_best(colour_by_strength(), "maxsup", "accuracy"), is_open, digits=1, form=SIGNED),
     "colour-grown": Claim(colour_grown, is_open, digits=1, form=SIGNED),
     "colour-five": Claim(least_pairs, between(4.5, 5.5), form=WORDS),
     "drift-least": Claim(lambda: exactly(min(one.mean for one in drift().values())), above(0.05), digits=1),

@@ -9,6 +9,7 @@ from softlab.studies import long_tail, records
 from softlab.studies.effects import averages, effects, over_grid
 from softlab.studies.intervals import Interval
 
+Strengths = dict[tuple[str, float], pandas.DataFrame]  # networks by method and strength
 TAIL = 10  # networks of each method and strength with a long tail
 
 
@@ -51,20 +52,12 @@ def in_colour(quantity: str = "accuracy") -> Interval:
     return effects(colour(), quantity, "label_smoothing")["maxsup"].shown
 
 
-def colour_at(method: str, alpha: float) -> pandas.DataFrame:
-    """Those networks of a method with this strength; the weaker ones are of half of the seeds."""
-    if alpha == long_tail.USUAL:
-        return colour().query("method == @method")
-    return records.by_profile("hundred_weaker")["cifar10-papers"].query("method == @method and alpha == @alpha")
-
-
-def colour_best(method: str) -> pandas.DataFrame:
-    """Those at the strength that is best on images for fitting, by the seeds that all strengths have."""
-    found = {}
-    for alpha in (0.01, 0.03, long_tail.USUAL):
-        networks = colour_at(method, alpha)
-        found[method, alpha] = networks[networks["seed"].isin(colour_at(method, 0.01)["seed"])]
-    return found[method, long_tail.best(found, method)]
+@functools.cache
+def colour_by_strength() -> Strengths:
+    """Those networks, and weaker ones, by method and strength, with the seeds that all strengths have."""
+    weaker_ones = records.by_profile("hundred_weaker")["cifar10-papers"]
+    found = long_tail.split_by_strength([colour(), weaker_ones])
+    return {one: rows.loc[rows["seed"].isin(weaker_ones["seed"])] for one, rows in found.items()}
 
 
 @functools.cache
@@ -100,7 +93,7 @@ def rare() -> pandas.DataFrame:
 
 
 @functools.cache
-def by_strength() -> dict[tuple[str, float], pandas.DataFrame]:
+def by_strength() -> Strengths:
     """Networks with a long tail by method and strength, if ten of each that is compared are on record."""
     found = long_tail.by_strength("quick-fp32")
     return {one: rows for one, rows in found.items() if len(rows) == TAIL}
@@ -112,11 +105,21 @@ def tail_part(method: str, against: str) -> Interval:
     return long_tail.difference(found[method, long_tail.USUAL], found[against, long_tail.USUAL])
 
 
+def at_best(networks: Strengths, method: str, part: str = long_tail.ALL, against: str = "label_smoothing") -> Interval:
+    """Accuracy in points, each loss at the strength that is best on images for fitting."""
+    found, others = (networks[one, long_tail.best(networks, one)] for one in (method, against))
+    return long_tail.difference(found, others, part)
+
+
+def usual_beside_best(networks: Strengths, part: str = long_tail.ALL) -> Interval:
+    """MaxSup at its usual strength less label smoothing at its best one: accuracy in points."""
+    others = networks["label_smoothing", long_tail.best(networks, "label_smoothing")]
+    return long_tail.difference(networks["maxsup", long_tail.USUAL], others, part)
+
+
 def weaker() -> Interval:
-    """With a long tail, MaxSup at its usual strength less label smoothing at its best one: accuracy in points."""
-    found = by_strength()
-    others = found["label_smoothing", long_tail.best(found, "label_smoothing")]
-    return long_tail.difference(found["maxsup", long_tail.USUAL], others)
+    """That with a long tail."""
+    return usual_beside_best(by_strength())
 
 
 def tail(method: str = "maxsup", against: str = "label_smoothing", part: str = long_tail.ALL) -> Interval:
