@@ -10,6 +10,6 @@ A method is a class with up to six functions, each neutral if left out (see `Reg
 """
 
 # ruff: noqa: F401
-from softlab.regularizers import calibrating, gradients, mixing, noise, penalties, schedule, soft_labels  # registers
+from softlab.regularizers import calibrating, directions, gradients, mixing, noise, penalties, schedule, soft_labels
 from softlab.regularizers.base import REGISTRY, Regularizer, check_batch, check_loss, cross_entropy, get, register
 from softlab.regularizers.soft_labels import label_smoothing_terms, maxsup_loss, top_logit_excess

@@ -1,8 +1,9 @@
-"""Methods that mix beside the images as they are, or inside the network."""
+"""Methods that mix beside the images as they are, inside the network, or only the images, or only the labels."""
 
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from softlab.regularizers.base import Regularizer, check_positive, check_share, cross_entropy, get, parameter, register
 
@@ -63,3 +64,75 @@ class FeatureMixup(Regularizer):
     def hidden(self, features, targets, generator):
         mixed, targets = get("mixup", beta=self.beta).transform(features[:, :, None, None], targets, generator)
         return mixed[:, :, 0, 0], targets
+
+
+def shares_of(mixture: str, beta: float, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Mixed images (N, C, H, W), and which share each image (column) has in each of them (row), (N, N).
+
+    mixture: "mixup" or "cutmix", with the draws that it would make: shares @ targets are its targets.
+    """
+    alone = torch.eye(len(images), device=images.device)
+    return get(mixture, beta=beta).transform(images, alone, generator)
+
+
+class _OneHalf(Regularizer):
+    """Mixup or CutMix, of which the images or the labels alone are taken."""
+
+    mixture = ""
+    beta: float
+
+
+class _MixedImages(_OneHalf):
+    """Its images, each with the one label of the image that has the larger share in it."""
+
+    def transform(self, images, targets, generator):
+        mixed, shares = shares_of(self.mixture, self.beta, images, generator)
+        return mixed, targets[shares.argmax(1)]
+
+
+class _MixedLabels(_OneHalf):
+    """Its labels, each with the image that has the larger share in it, as it is."""
+
+    def transform(self, images, targets, generator):
+        _, shares = shares_of(self.mixture, self.beta, images, generator)
+        return images[shares.argmax(1)], shares @ targets
+
+
+@register("cutmix_images")
+@dataclass(frozen=True)
+class CutMixImages(_MixedImages):
+    """CutMix's images with hard labels, that of the image with the larger share; λ ~ Beta(beta, beta)."""
+
+    version = 1
+    mixture = "cutmix"
+    beta: float = parameter(1.0, check_positive)
+
+
+@register("cutmix_labels")
+@dataclass(frozen=True)
+class CutMixLabels(_MixedLabels):
+    """CutMix's labels on whole images, that with the larger share; λ ~ Beta(beta, beta)."""
+
+    version = 1
+    mixture = "cutmix"
+    beta: float = parameter(1.0, check_positive)
+
+
+@register("mixup_images")
+@dataclass(frozen=True)
+class MixupImages(_MixedImages):
+    """Mixup's images with hard labels, that of the image with the larger share; λ ~ Beta(beta, beta)."""
+
+    version = 1
+    mixture = "mixup"
+    beta: float = parameter(1.0, check_positive)
+
+
+@register("mixup_labels")
+@dataclass(frozen=True)
+class MixupLabels(_MixedLabels):
+    """Mixup's labels on whole images, that with the larger share; λ ~ Beta(beta, beta)."""
+
+    version = 1
+    mixture = "mixup"
+    beta: float = parameter(1.0, check_positive)
