@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+# In this order for ever: a purpose's place seeds its stream.
 PURPOSES = ("subset", "weights", "order", "augmentation", "method", "dropout", "label_noise", "attack")
+PURPOSES += ("classes", "teacher")
 
 
 def stream(seed: int, purpose: str, epoch: int = 0, step: int = 0) -> torch.Generator:

@@ -18,7 +18,7 @@ import dataclasses
 import functools
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from softlab.batches import stream
 from softlab.errors import SoftlabError, check_known, check_name
 from softlab.files import write_whole
 from softlab.provenance import cache_folder
@@ -44,6 +45,8 @@ class Dataset:
 
     `train`: to train on. `fit`: a class-balanced part of the test set for fitting after training. `test`: the rest,
     which is scored. `mean` and `std`: (C,), of the training images in [0, 1]. `digest`: sha256 over all arrays.
+    `train_targets`: what people, or another network, take each training image for, distributions (N, K) as CIFAR-10H
+    has them; a network is trained on these instead of the labels. None: there are only labels.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Dataset:
     std: Tensor
     digest: str
     source: str
+    train_targets: Tensor | None = None
 
     def first_classes(self, count: int | None) -> "Dataset":
         """The same data set with its first `count` classes only (None: all); normalised as before."""
@@ -65,11 +69,28 @@ class Dataset:
             return self
         if count > len(self.classes):
             raise SoftlabError(f"{self.name} has {len(self.classes)} classes, not {count}")
-        kept = {part: getattr(self, f"{part}_labels") < count for part in ("train", "fit", "test")}
-        parts = {name: rows[kept[name.partition("_")[0]]] for name, rows in _parts(self).items()}
-        classes = self.classes[:count]
+        return self.only(range(count))
+
+    def only(self, kept: Sequence[int]) -> "Dataset":
+        """The same data set with these classes only, numbered anew in this order; normalised as before."""
+        if self.train_targets is not None:
+            raise SoftlabError(f"{self.name} has distributions over all its classes: none can be left out")
+        place = torch.full((len(self.classes),), -1)
+        place[list(kept)] = torch.arange(len(kept))
+        parts = {}
+        for part in ("train", "fit", "test"):
+            labels = place[getattr(self, f"{part}_labels")]
+            parts |= {f"{part}_images": getattr(self, f"{part}_images")[labels >= 0]}
+            parts |= {f"{part}_labels": labels[labels >= 0]}
+        classes = tuple(self.classes[number] for number in kept)
         digest = _digest(parts, classes, self.mean, self.std)
         return dataclasses.replace(self, **parts, classes=classes, digest=digest)
+
+    def halves(self, seed: int) -> tuple[list[int], list[int]]:
+        """Its classes in two halves, drawn by a seed, each in ascending order; one is left out of an odd number."""
+        order = torch.randperm(len(self.classes), generator=stream(seed, "classes")).tolist()
+        size = len(order) // 2
+        return sorted(order[:size]), sorted(order[size : 2 * size])
 
 
 REGISTRY: dict[str, Callable[[Path], Dataset]] = {}
@@ -150,7 +171,12 @@ def held_out(dataset: Dataset, name: str, count: int) -> Dataset:
 
 
 def assemble(name: str, parts: dict[str, Tensor], classes: tuple[str, ...], source: str) -> Dataset:
-    """A data set of {train_images, train_labels, fit_images, …}, as in Dataset; mean, std and digest are computed."""
+    """A data set of {train_images, train_labels, fit_images, …}, as in Dataset; mean, std and digest are computed.
+
+    Raises SoftlabError where there are train_targets, and these are no distributions over the classes.
+    """
+    if "train_targets" in parts:
+        _check_targets(name, parts["train_targets"], len(parts["train_labels"]), len(classes))
     channels = parts["train_images"].transpose(0, 1)
     count = torch.stack([one.reshape(-1).bincount(minlength=256) for one in channels]).double()  # no float copy
     values = torch.arange(256, dtype=torch.float64) / 255
@@ -161,6 +187,19 @@ def assemble(name: str, parts: dict[str, Tensor], classes: tuple[str, ...], sour
     std = std.float()
     digest = _digest(parts, classes, mean, std)
     return Dataset(name, **parts, classes=classes, mean=mean, std=std, digest=digest, source=source)
+
+
+def _check_targets(name: str, targets: Tensor, images: int, classes: int) -> None:
+    """Raise SoftlabError unless there is a distribution over the classes for each training image."""
+    if targets.shape != (images, classes) or targets.dtype != torch.float32:
+        given = f"{tuple(targets.shape)} of {targets.dtype}"
+        raise SoftlabError(f"{name}: train_targets must be ({images}, {classes}) of float32, not {given}")
+    wrong = ~(((targets >= 0) & targets.isfinite()).all(1) & ((targets.sum(1) - 1).abs() < 1e-3))
+    if wrong.any():
+        row = int(wrong.int().argmax())
+        raise SoftlabError(
+            f"{name}: row {row} of train_targets is no distribution: its sum is {float(targets[row].sum()):g}"
+        )
 
 
 @register("fashion-mini")

@@ -50,6 +50,10 @@ class Experiment:
     # Share of the training labels that are drawn anew from all classes, the true one included.
     label_noise: float = _number(0.0, 0.0, 1.0)
     class_count: int | None = _number(None, 2, 10**6)  # the first so many classes; None: all
+    half: int = _number(0, 0, 2)  # of its classes, in an order that the seed draws: the first or second half; 0: all
+    # Whose predictions stand in for the labels: fields in which the teacher's experiment differs from this one, plain
+    # training without a teacher of its own, and the entries of TEACHING. Empty: nobody's.
+    teacher: Mapping[str, object] = field(default_factory=dict)
     model: str = field(default="resnet8", metadata={"choices": MODELS})
     width: int | None = _number(None, 1, 4096)  # channels of the first stage; None: the architecture's own
     stem_stride: int = _number(1, 1, 2)  # 2 halves the resolution at once: four times as fast
@@ -97,7 +101,7 @@ class Experiment:
         """All fields as plain values for JSON."""
         values = {spec.name: getattr(self, spec.name) for spec in dataclasses.fields(self)}
         plain = {"method_parameters": dict(self.method_parameters), "snapshot_epochs": list(self.snapshot_epochs)}
-        return values | plain
+        return values | plain | {"teacher": dict(self.teacher)}
 
 
 FIELDS = tuple(spec.name for spec in dataclasses.fields(Experiment))
@@ -111,7 +115,7 @@ def run_id(experiment: Experiment, data_digest: str, versions: Mapping[str, int 
     changed default needs a new version.
     """
     plain = {spec.name: spec.default for spec in dataclasses.fields(Experiment)}
-    plain |= {"method_parameters": {}, "snapshot_epochs": []}
+    plain |= {"method_parameters": {}, "snapshot_epochs": [], "teacher": {}}
     changed = {name: value for name, value in experiment.as_dict().items() if value != plain[name]}
     if "data" in changed:
         changed["data"] = changed["data"].partition(":")[0]  # where a folder lies does not matter: its digest counts
@@ -129,6 +133,8 @@ def _checked(spec: dataclasses.Field, value: Any):
     """The value of a field in its own type, or a SoftlabError that says what is allowed."""
     if spec.name == "method_parameters":
         return _checked_parameters(value)
+    if spec.name == "teacher":
+        return _checked_teacher(value)
     if spec.name == "snapshot_epochs":
         return _checked_epochs(value)
     if "range" in spec.metadata:
@@ -149,6 +155,35 @@ def _checked_parameters(value: Any) -> Mapping[str, object]:
     if not all(isinstance(key, str) and isinstance(entry, plain) for key, entry in entries):
         raise SoftlabError(f"method_parameters must map names to numbers or text, not {value!r}")
     return MappingProxyType(dict(sorted(value.items())))
+
+
+# How a teacher's predictions become labels: each image's own, the mean of its class, or those of another image of its
+# class; at a temperature, or as soft as label smoothing of alpha is (in the mean entropy).
+TEACHING = ("labels", "temperature", "alpha")
+LABELS = ("each", "class_mean", "shuffled")
+
+
+def _checked_teacher(value: Any) -> Mapping[str, object]:
+    """Fields of the teacher's experiment and how it is asked, read-only; see TEACHING."""
+    if not isinstance(value, Mapping):
+        raise SoftlabError(f"teacher must map fields of its experiment to values, not {value!r}")
+    if not value:
+        return MappingProxyType({})
+    fields = {str(name): entry for name, entry in value.items() if name not in TEACHING}
+    for name in fields:
+        check_known("entry of teacher", name, [name for name in (*FIELDS, *TEACHING) if name != "teacher"])
+    Experiment(**fields)  # each in its range
+    check_known("labels of teacher", value.get("labels", "each"), LABELS)
+    if ("temperature" in value) == ("alpha" in value):
+        raise SoftlabError(
+            "teacher takes a temperature, or the alpha of a label smoothing that is as soft: one of them"
+        )
+    soft = {"temperature": (1e-3, 1e3), "alpha": (1e-6, 0.999)}
+    numbers = {
+        name: checked_number(f"{name} of teacher", float, value[name], soft[name]) for name in soft if name in value
+    }
+    plain = {name: dict(entry) if isinstance(entry, Mapping) else entry for name, entry in value.items()}
+    return MappingProxyType(dict(sorted({**plain, **numbers}.items())))
 
 
 def _checked_epochs(value: Any) -> tuple[int, ...]:

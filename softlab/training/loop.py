@@ -38,6 +38,10 @@ HISTORY = (
 )
 
 
+class Diverged(SoftlabError):
+    """A loss, or another number of the training, stopped being finite: the setting does not train."""
+
+
 @dataclass
 class TrainingState:
     """A network in training after `epoch` epochs; `history` has one number of each kind in HISTORY per epoch."""
@@ -108,14 +112,20 @@ def build_network(experiment: Experiment, num_classes: int, in_channels: int, **
 
 
 def epochs(
-    experiment: Experiment, dataset: Dataset, device: str | torch.device = "cpu", resume: TrainingState | None = None
+    experiment: Experiment,
+    dataset: Dataset,
+    device: str | torch.device = "cpu",
+    resume: TrainingState | None = None,
+    soft: Tensor | None = None,
 ) -> Iterator[TrainingState]:
     """Train, yielding the state before the first epoch (or the one resumed from) and after each.
 
+    soft: what training images are to be taken for, (N, K), each row a distribution, in the order of `training_set`;
+    None: one-hot labels, or the data set's own distributions, where it has some.
     The state is the same object each time: copy what must last. On the CPU, a run that is resumed from a state
     ends with the same bits as one that was not interrupted.
-    Raises SoftlabError if the method returns targets or a loss of the wrong kind, the loss stops being finite, or a
-    batch does not fit into the GPU's memory.
+    Raises SoftlabError if the method returns targets or a loss of the wrong kind, or a batch does not fit into the
+    GPU's memory; Diverged if the loss stops being finite.
     """
     experiment = resolve(experiment, device)
     device = torch.device(device)
@@ -131,7 +141,7 @@ def epochs(
         raise SoftlabError(f"method {experiment.method!r} asks the network itself: it takes compiled=false")
     if experiment.compiled and device.type == "cuda":
         network = torch.compile(network)
-    one_hot = functional.one_hot(labels, len(dataset.classes)).float()
+    wanted = (targets_of(experiment, dataset, labels) if soft is None else soft).to(device)
     per_pass = math.ceil(len(images) / experiment.batch_size)
     per_epoch = experiment.steps_per_epoch or per_pass
     total_steps = per_epoch * experiment.epochs
@@ -161,8 +171,8 @@ def epochs(
                     moves = stream(experiment.seed, "augmentation", epoch, step)
                     batch = flip_shift(batch, moves, REACH[experiment.augmentation])
                 draws = stream(experiment.seed, "method", epoch, step)
-                batch, targets = method.transform(batch, one_hot[chosen], draws)
-                regularizers.check_batch(experiment.method, position, batch, targets, one_hot[chosen])
+                batch, targets = method.transform(batch, wanted[chosen], draws)
+                regularizers.check_batch(experiment.method, position, batch, targets, wanted[chosen])
                 batch, extra = method.with_model(model, batch, targets, draws)
                 with torch.autocast(device.type, torch.bfloat16, enabled=half):
                     keep = dropout_mask(len(batch), model, experiment, epoch, step, device)
@@ -186,7 +196,7 @@ def epochs(
                 if not math.isfinite(value):
                     step = epoch * per_epoch + int(finite_steps)
                     slower = f"a learning_rate below {experiment.learning_rate}, precision=fp32, or a weaker method"
-                    raise SoftlabError(
+                    raise Diverged(
                         f"training diverged: {name} of method {experiment.method!r} (seed {experiment.seed}) became "
                         f"{value} in epoch {epoch + 1}, step {step}: "
                         + (f"try {slower}" if step else "its very first loss is not finite, so look there")
@@ -226,6 +236,15 @@ def training_set(experiment: Experiment, dataset: Dataset, device: torch.device 
         noise = stream(experiment.seed, "label_noise")
         labels = resampled(labels, experiment.label_noise, len(dataset.classes), noise)
     return images.to(device), labels.to(device)
+
+
+def targets_of(experiment: Experiment, dataset: Dataset, labels: Tensor) -> Tensor:
+    """What images of `training_set` are taken for, (N, K): their labels (N,) one-hot, or the data set's own rows."""
+    if dataset.train_targets is None:
+        return functional.one_hot(labels, len(dataset.classes)).float()
+    if experiment.label_noise > 0:
+        raise SoftlabError(f"label_noise draws labels anew, and {dataset.name} has distributions instead")
+    return dataset.train_targets[chosen_of(experiment, dataset.train_labels)]
 
 
 def schedule(progress: float, experiment: Experiment) -> float:

@@ -15,15 +15,16 @@ from typing import Any
 
 import safetensors.torch
 import torch
+from torch import Tensor
 from torch.backends import cpu
 from torch.nn.functional import cross_entropy
 
 from softlab import provenance, regularizers
 from softlab.errors import SoftlabError
-from softlab.files import check_tensors, write_json, write_tensors
+from softlab.files import check_tensors, file_digest, write_json, write_tensors
 from softlab.provenance import store_folder
 from softlab.representation import extract
-from softlab.training import code_version, loop, models, zoo
+from softlab.training import code_version, loop, models, teachers, zoo
 from softlab.training.data import Dataset, load
 from softlab.training.experiment import Experiment, run_id
 from softlab.training.store import (
@@ -36,6 +37,7 @@ from softlab.training.store import (
     run_folders,
     set_aside,
 )
+from softlab.training.teachers import teacher_of
 
 CHECKPOINT_SECONDS = 10.0  # a kill loses about as much of a run's training
 
@@ -115,7 +117,8 @@ def fit_or_load(
 
 def dataset_of(experiment: Experiment) -> Dataset:
     """The data set that an experiment trains on, with the classes it asks for."""
-    return load(experiment.data).first_classes(experiment.class_count)
+    dataset = load(experiment.data).first_classes(experiment.class_count)
+    return dataset.only(dataset.halves(experiment.seed)[experiment.half - 1]) if experiment.half else dataset
 
 
 def identify(experiment: Experiment, dataset: Dataset) -> str:
@@ -132,12 +135,18 @@ def name_of(experiment: Experiment, data_digest: str) -> str:
 
 
 def versions(experiment: Experiment) -> dict[str, int | str]:
-    """Of all code that a network depends on: what trains, the network's architecture, the method (a user's: sha256)."""
-    return {
+    """Of all code that a network depends on: what trains, the network's architecture, the method (a user's: sha256).
+
+    The teacher's, too, if it has one.
+    """
+    own = {
         "training": loop.TRAINING,
         "model": models.ARCHITECTURES[experiment.model].version,
         "method": code_version.version_of(_method_of(experiment)),
     }
+    if not experiment.teacher:
+        return own
+    return own | {f"teacher's {name}": version for name, version in versions(teacher_of(experiment)).items()}
 
 
 def _method_of(experiment: Experiment) -> type[regularizers.Regularizer]:
@@ -182,7 +191,11 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
     if chooses and not _candidates(experiment):
         raise SoftlabError(f"{experiment.method} chooses among snapshots: snapshot_epochs must have one after training")
     resumed = _resumed(partial, experiment, dataset)
-    for state in loop.epochs(experiment, dataset, device, resumed):
+    record: dict[str, Any] = {}
+    soft = None
+    if experiment.teacher:
+        soft, record["teacher"] = _taught(experiment, dataset, store, device)
+    for state in loop.epochs(experiment, dataset, device, resumed, soft):
         if state.epoch == 0:  # what cannot be saved is better known now than after training
             check_tensors(state.model.state_dict(), f"the network {experiment.model}")
         if state.epoch in experiment.snapshot_epochs:
@@ -193,7 +206,6 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
             parts = {"weights": state.model.state_dict(), "averages": state.averages}
             keep_checkpoint(partial, state.epoch, state.history, **parts)
             last_kept = time.monotonic()
-    record: dict[str, Any] = {}
     if chooses:
         record["kept_epoch"] = _best_snapshot(partial, experiment, dataset, state.model)
         state.model.load_state_dict(safetensors.torch.load_file(partial / _snapshot_name(record["kept_epoch"])))
@@ -207,6 +219,17 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     write_json(partial / "provenance.json", record | provenance.environment(kind))
     finish(partial, store / name)
+
+
+def _taught(experiment: Experiment, dataset: Dataset, store: Path, device: torch.device) -> tuple[Tensor, dict]:
+    """Its teacher's labels for the training images, (N, K), and who gave them; the teacher is trained if need be."""
+    teacher = fit_or_load(teacher_of(experiment), store=store, device=device, use_zoo=False)
+    images, labels = loop.training_set(experiment, dataset, "cpu")
+    with loop.cpu_threads(experiment.threads):
+        logits = extract(teacher.model, images, labels).logits
+    soft, temperature = teachers.labels_of(experiment, logits, labels)
+    weights = file_digest(teacher.folder / "weights.safetensors")
+    return soft, {"id": teacher.id, "weights": weights, "temperature": temperature}
 
 
 def _best_snapshot(partial: Path, experiment: Experiment, dataset: Dataset, model: models.Network) -> int:
