@@ -1,5 +1,7 @@
 """What a whole study trains: `Profile`, read from `profiles/*.yaml`, and how `chapters.yaml` changes it.
 
+Studies that were declared before their first network, cell by cell, are files of their own: studies/declared.
+
 This module imports no torch.
 """
 
@@ -24,8 +26,10 @@ ENTRIES += ("evaluation", "seconds_per_network", "resources", "studies")
 WIDER = ("methods", "seeds", "evaluation")  # what overrides may change beside fields of the experiment
 SPANNED = ("method", "method_parameters", "seed")  # fields of the experiment that differ from network to network
 SECONDS = {"cpu": (0, 10**6), "gpu": (0, 10**6)}  # that one network may take, on one CPU core and on one GPU
-HOW = ("recorded", "along", "images", "seconds")  # entries of a study that say nothing of what it trains
-STUDY_ENTRIES = ("seeds", "first_seed", "methods", "doses", "grid", "shorten", "evaluation")  # others are fields
+HOW = ("recorded", "along", "images", "seconds", "asked")  # entries of a study that say nothing of what it trains
+STUDY_ENTRIES = ("seeds", "first_seed", "methods", "doses", "grid", "cells", "shorten", "evaluation")  # others: fields
+DECLARED = PACKAGE / "studies" / "declared"
+DECLARED_NAME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})-([a-z][a-z0-9-]*)")  # when, and which study
 RESOURCES = {"gpus": (0, 64), "memory_gb": (1, 10**5), "minutes": (1, 10**6)}  # that a cluster may be asked for
 USUAL_RESOURCES = {"gpus": 0, "memory_gb": 4, "minutes": 60}
 
@@ -48,6 +52,8 @@ class Profile:
     studies: Mapping[str, Mapping[str, Any]]  # that it trains, with what each changes: chapters.yaml's, or its own
     grid: Mapping[str, tuple] = field(default_factory=dict)  # of a study: field or parameter -> values
     doses: Mapping[str, tuple[str, tuple]] = field(default_factory=dict)  # of a study: method -> parameter, values
+    # Of a declared study, in place of methods and doses: name -> method, its parameters, fields of the experiment.
+    cells: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def standing(self) -> str:
@@ -55,32 +61,41 @@ class Profile:
         return "confirmatory" if min(self.seeds) >= 1000 else "exploratory"
 
     def experiments(self) -> list[Experiment]:
-        """One experiment for each method, point of the grid and seed, all seeds of a method and point together.
+        """One experiment for each method (or cell), point of the grid and seed, all seeds of a point together.
 
         What the grid varies is a field of the experiment, or a parameter of those methods that have it.
         """
-        found = []
-        for method, parameters in self._dosed():
+        return [point.replace(seed=seed) for _, point in self._points() for seed in self.seeds]
+
+    def cell_of(self, experiment: Experiment) -> str:
+        """The name of a declared study's cell that an experiment is of."""
+        return next(name for name, point in self._points() if point.replace(seed=experiment.seed) == experiment)
+
+    def _points(self) -> Iterator[tuple[str, Experiment]]:
+        """What differs in its seed only: the name of the cell, if the study has cells, and an experiment."""
+        for cell, method, parameters, fields in self._rows():
             points: list[dict[str, Any]] = []
             for values in itertools.product(*self.grid.values()):
                 point = dict(zip(self.grid, values, strict=True))
-                point = {name: point[name] for name in point if name in FIELDS or name in parameters}
+                point = {key: point[key] for key in point if key not in fields and (key in FIELDS or key in parameters)}
                 points += [point] if point not in points else []
             for point in points:
-                own = {**parameters, **{name: point.pop(name) for name in [*point] if name not in FIELDS}}
-                one = self.experiment.replace(method=method, method_parameters=own, **point)
-                found += [one.replace(seed=seed) for seed in self.seeds]
-        return found
+                own = {**parameters, **{key: point.pop(key) for key in [*point] if key not in FIELDS}}
+                yield cell, self.experiment.replace(method=method, method_parameters=own, **fields, **point)
 
     def is_packaged(self) -> bool:
         """Is it, but for its seeds, the profile of its name that comes with softlab?"""
         return self.name in packaged_profiles() and self == load_profile(self.name, seeds=self.seeds)
 
-    def _dosed(self) -> Iterator[tuple[str, Mapping[str, object]]]:
-        """Every method with its parameters, once for each of its doses."""
-        for method, parameters in self.methods.items():
+    def _rows(self) -> Iterator[tuple[str, str, Mapping[str, object], Mapping[str, Any]]]:
+        """(cell, method, parameters, fields): every cell, or every method once for each of its doses."""
+        for cell, entries in self.cells.items():
+            fields = {name: value for name, value in entries.items() if name in FIELDS and name != "method"}
+            parameters = {name: value for name, value in entries.items() if name not in FIELDS}
+            yield cell, entries["method"], parameters, fields
+        for method, parameters in self.methods.items() if not self.cells else ():
             name, values = self.doses.get(method, ("", (None,)))
-            yield from ((method, {**parameters, name: value} if name else parameters) for value in values)
+            yield from (("", method, {**parameters, name: value} if name else parameters, {}) for value in values)
 
 
 def with_parameters(name: str | Path, seeds: object = None, overrides: object = None) -> Profile:
@@ -113,7 +128,12 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
         seeds=_seeds(wider.get("seeds", content.get("seeds", 1)), content.get("first_seed", 0)),
         evaluation=_evaluation(content["evaluation"], wider.get("evaluation", {})),
         resources=MappingProxyType(resources),
-        studies=_studies(content.get("studies") or _chapters_file()["studies"]),
+        studies=MappingProxyType(
+            {
+                **_studies(content.get("studies") or _chapters_file()["studies"]),
+                **_declared_at(path, wider.get("seeds")),
+            }
+        ),
         seconds_per_network=MappingProxyType(seconds),
     )
 
@@ -176,14 +196,16 @@ def chapters(profile: Profile | None = None) -> dict[str, list[str]]:
 
 
 def study_profile(profile: Profile, study: str = "core") -> Profile:
-    """The profile as the named study changes it (`core` changes nothing): see softlab/chapters.yaml."""
-    check_known("study", study, _chapters_file()["studies"])
+    """The profile as the named study changes it (`core` changes nothing): see softlab/chapters.yaml and DECLARED."""
+    check_known("study", study, [*_chapters_file()["studies"], *declared()])
     if study not in profile.studies:
         raise SoftlabError(f"profile {profile.name} leaves out the study {study} (it has {', '.join(profile.studies)})")
     entries = dict(profile.studies[study])
     fields = {name: value for name, value in entries.items() if name not in (*HOW, *STUDY_ENTRIES)}
     doses = _doses(entries.get("doses", {}))
-    methods = _study_methods(profile, entries.get("methods"), doses)
+    cells = entries.get("cells", {})
+    chosen = {cell["method"]: {} for cell in cells.values()} if cells else entries.get("methods")
+    methods = _study_methods(profile, chosen, doses)
     return dataclasses.replace(
         profile,
         seeds=_study_seeds(profile.seeds, entries),
@@ -191,12 +213,15 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
         experiment=_study_experiment(profile.experiment, entries.get("shorten", 1), fields),
         grid=_study_grid(entries.get("grid", {}), methods),
         doses=doses,
+        cells=cells,
         evaluation=_evaluation(profile.evaluation, entries.get("evaluation", {})),
     )
 
 
 def _study_seeds(seeds: tuple[int, ...], entries: Mapping[str, Any]) -> tuple[int, ...]:
     """Of a profile's seeds as many as the study says; others in their place, where it says from which one on."""
+    if isinstance(entries.get("seeds"), list):
+        return _seeds(entries["seeds"], 0)
     count = checked_number("seeds", int, entries.get("seeds", len(seeds)), (1, 10_000))
     fewer = seeds[:count]
     return _seeds(len(fewer), entries["first_seed"]) if "first_seed" in entries else fewer
@@ -256,6 +281,43 @@ def _doses(given: object) -> Mapping[str, tuple[str, tuple]]:
 @functools.cache
 def _chapters_file() -> dict:
     return read_yaml(PACKAGE / "chapters.yaml")
+
+
+@functools.cache
+def declared() -> Mapping[str, Mapping[str, Any]]:
+    """What stands in the files of DECLARED, by study, with the `date` of the file's name; in order of time."""
+    found = {}
+    for path in sorted(DECLARED.glob("*.yaml")):
+        named = DECLARED_NAME.fullmatch(path.stem)
+        if named is None:
+            raise SoftlabError(
+                f"{path.name}: a declaration's file is named by its day and its study: 2026-01-31-name.yaml"
+            )
+        found[named[2].replace("-", "_")] = MappingProxyType({**read_yaml(path), "date": named[1]})
+    return MappingProxyType(found)
+
+
+def _declared_at(path: Path, seeds: object) -> dict[str, Mapping[str, Any]]:
+    """The declared studies that name a profile among their settings, with what this setting changes in them.
+
+    seeds: how many the profile was asked for (None: all that were declared): no more of them are trained.
+    """
+    found = {}
+    for study, content in declared().items():
+        if path.stem in content["settings"]:
+            setting = dict(content["settings"][path.stem])
+            own = setting.pop("cells", {})
+            left_out = setting.pop("without", ())
+            setting.pop("letter")
+            setting.pop("robust", None)
+            cells = {
+                name: {**cell, **own.get(name, {})} for name, cell in content["cells"].items() if name not in left_out
+            }
+            own_seeds = _seeds(setting["seeds"], setting.get("first_seed", 0))
+            fewer = own_seeds if seeds is None else own_seeds[: len(_seeds(seeds, 0))]
+            entries = {**content["trains"], **setting, "seeds": list(fewer), "cells": cells, "recorded": True}
+            found[study] = MappingProxyType(entries)
+    return found
 
 
 def _studies(given: object) -> Mapping[str, Mapping[str, Any]]:

@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import os
 import platform
+import re
 import subprocess
 from importlib import metadata
 from pathlib import Path
@@ -79,9 +80,17 @@ def environment(device: str) -> dict[str, str]:
 
 @functools.cache
 def commit() -> str:
-    """The checkout's commit, `+` if files differ from it, results aside; `unknown` outside a checkout."""
-    if os.environ.get("SOFTLAB_COMMIT"):  # copied without its .git
-        return os.environ["SOFTLAB_COMMIT"]
+    """The checkout's commit, `+` if files differ from it, results aside; `unknown` outside a checkout.
+
+    SOFTLAB_COMMIT says it for code that was copied without its .git, in full: a hash that was typed, or cut, may name
+    no commit at all. Raises SoftlabError where that is no full hash.
+    """
+    if said := os.environ.get("SOFTLAB_COMMIT"):
+        if not re.fullmatch(r"[0-9a-f]{40}", said):
+            raise SoftlabError(
+                f"SOFTLAB_COMMIT takes the full hash of a commit (git rev-parse HEAD), not {said[:60]!r}"
+            )
+        return said[:10]
     if not (PACKAGE.parent / ".git").exists():
         return "unknown"
     options = {"cwd": PACKAGE.parent, "capture_output": True, "text": True, "timeout": 20}

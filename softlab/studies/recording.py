@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 import pandas
+import torch
+from torch.backends.cpu import get_cpu_capability
 
 from softlab import provenance
 from softlab.errors import SoftlabError, check_known
@@ -27,6 +29,7 @@ from softlab.numbers.quantities import LENSES, QUANTITIES
 from softlab.numbers.stored import Numbers
 from softlab.profile import Profile, study_profile
 from softlab.studies import records
+from softlab.studies.asked import ASKED
 from softlab.studies.tables import read_table, rows_of, write_table
 from softlab.training import loop, runs
 from softlab.training.experiment import Experiment
@@ -94,6 +97,29 @@ class Recording:
     def describing(self) -> AbstractContextManager:
         """For one process at a time: about.json, which all profiles of a study share."""
         return alone(records.RECORDS, self.study, "describes")
+
+    @property
+    def asked(self) -> list[str]:
+        """What is measured of its networks beside what lenses see: names of ASKED."""
+        return list(self.profile.studies[self.study].get("asked", ()))
+
+    @property
+    def quantities(self) -> list[str]:
+        """The columns of numbers that the table has."""
+        return [*QUANTITIES, *(name for asked in self.asked for name in ASKED[asked].quantities)]
+
+    def failed(self, name: str, experiment: Experiment, failure: loop.Diverged) -> Row:
+        """The row of a network that does not train: its conditions, what failed, and no number."""
+        device = loop.choose_device()
+        here = provenance.environment(torch.cuda.get_device_name(device) if device.type == "cuda" else device.type)
+        found = records.conditions(self.profile, experiment) | {"id": name, "cpu": get_cpu_capability()}
+        found |= {part: here[part] for part in ("torch", "device")}
+        found |= {"failed": str(failure), "date": datetime.now(UTC).date().isoformat(), "images": {}, "older": ()}
+        return found | dict.fromkeys(self.quantities, np.nan)
+
+    def write(self, rows: Mapping[str, Row]) -> None:
+        """Write the table with these rows, by run id; what the study no longer has is left out."""
+        _write(self, [rows[name] for name in self.experiments if name in rows], self.outcomes)
 
     def progress(self, name: str, text: str) -> None:
         """Say a line on the network of this run id."""
@@ -163,16 +189,24 @@ def _add_rows(recording: Recording) -> None:
             rows[name] = row
             snapshots[name] = snapshots.get(row["id"], [])
             continue
-        run = recording.train(experiment)
-        origin = {"asked": asked, "evaluation": evaluation, "lenses": digest}
-        origin |= {"date": run.provenance["trained"][:10], "commit": recording.commit}
+        origin = {"asked": asked, "evaluation": evaluation, "lenses": digest, "commit": recording.commit}
+        try:
+            run = recording.train(experiment)
+        except loop.Diverged as failure:
+            rows[name] = recording.failed(name, experiment, failure) | origin
+            recording.write(rows)
+            recording.progress(name, f"{name}: {failure}")
+            continue
+        origin |= {"date": run.provenance["trained"][:10]}
         if recording.has_snapshots and experiment.snapshot_epochs:
             # First: a kill in between would leave a row without them, which nobody would miss.
             snapshots[name] = _snapshot_rows(recording, experiment, run, origin)
             _write_snapshots(recording, snapshots)
         numbers = stored.of(run, recording.profile.evaluation)
         rows[name] = records.conditions(recording.profile, experiment) | records.measured_row(run, numbers) | origin
-        _write(recording.path, [rows[one] for one in recording.experiments if one in rows], recording.outcomes)
+        for name_asked in recording.asked:
+            rows[name] |= ASKED[name_asked].measure(run)
+        recording.write(rows)
         recording.progress(name, run.id)
 
 
@@ -226,7 +260,7 @@ def _add_columns(recording: Recording, wanted: Collection[str]) -> list[str]:
         row |= _values(numbers, lacking) | {"lenses": digest}
         row["images"] |= {outcome: numbers.images[outcome] for outcome in outcomes if outcome in numbers.images}
         # Rows of a study that another profile's code has dropped stay: this adds columns, and takes nothing away.
-        _write(recording.path, list(rows.values()), recording.outcomes if outcomes else None)
+        _write(recording, list(rows.values()), recording.outcomes if outcomes else None)
         recording.progress(name, name)
     return different
 
@@ -356,11 +390,11 @@ def _write_about(recording: Recording, known: Mapping[str, Mapping[str, Any]]) -
     write_json(recording.path.with_name("about.json"), profiles)
 
 
-def _write(path: Path, rows: list[Row], outcomes: Collection[str] | None) -> None:
+def _write(recording: Recording, rows: list[Row], outcomes: Collection[str] | None) -> None:
     """Outcomes first: a row without them, after a kill in between, would not be missed. None: those on file stay."""
     if outcomes is not None:
-        _write_outcomes(path.with_suffix(".npz"), rows, outcomes)
-    write_table(path, rows, QUANTITIES)
+        _write_outcomes(recording.path.with_suffix(".npz"), rows, outcomes)
+    write_table(recording.path, rows, recording.quantities)
 
 
 def _write_outcomes(path: Path, rows: list[Row], outcomes: Collection[str]) -> None:

@@ -12,7 +12,7 @@ measured changes these.
 import functools
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from softlab.numbers import stored, versions
 from softlab.numbers.quantities import QUANTITIES
 from softlab.numbers.stored import Numbers
 from softlab.profile import Profile, study_profile
+from softlab.studies.asked import ASKED_QUANTITIES
 from softlab.studies.networks import mixed
 from softlab.studies.tables import read_about, read_outcomes, read_rows, read_table, rows_of
 from softlab.training import loop, runs, zoo
@@ -170,7 +171,7 @@ def listed() -> pandas.DataFrame:
     """What is on record: a row for each study and profile, with its networks, seeds, last date and commits."""
     rows = []
     for path in sorted(RECORDS.glob("*/*.csv")):
-        table = read_table(path, QUANTITIES)
+        table = read_table(path, QUANTITIES, asked=ASKED_QUANTITIES)
         seeds = table["seed"].unique()
         commits = ", ".join(sorted(table["commit"].unique()))
         row = {"study": path.parent.name, "profile": path.stem, "networks": len(table), "seeds": len(seeds)}
@@ -196,9 +197,11 @@ def varied(table: pandas.DataFrame) -> list[str]:
 
 
 def conditions(profile: Profile, experiment: Experiment) -> dict[str, Any]:
-    """Method, seed, and what the study's grid and doses set; None for a parameter that the method does not have."""
+    """Method, seed, cell, and what the study's grid and doses set; None for a parameter that a method does not have."""
     fields = {**experiment.as_dict(), **experiment.method_parameters}
     found = {name: fields.get(name) for name in ("method", "seed", *profile.grid)}
+    if profile.cells:
+        found["cell"] = profile.cell_of(experiment)
     if profile.doses:
         parameter, _ = profile.doses.get(experiment.method, (None, ()))
         found |= {"parameter": parameter, "dose": fields.get(parameter) if parameter else None}
@@ -209,7 +212,18 @@ def measured_row(run: runs.Run, numbers: Numbers) -> dict[str, Any]:
     """A network's columns that are not its conditions: where it is from, every quantity, outcomes by image."""
     origin = {"id": run.id} | {name: run.provenance.get(name) for name in ("torch", "device", "cpu")}
     values = {name: numbers.values.get(name, np.nan) for name in QUANTITIES}
-    return origin | values | {"images": numbers.images, "older": ()}
+    return origin | values | {"jump": jump(run.history["loss"]), "images": numbers.images, "older": ()}
+
+
+def jump(losses: Sequence[float]) -> float:
+    """How far the training loss rose above its lowest so far, at most, in the second half of training; in nats.
+
+    losses: the mean of each epoch. A network that had learnt its images and shoots up late has a large one: what is
+    compared with it is then compared with a network that learns anew. With fewer than two epochs nothing can rise.
+    """
+    half = len(losses) // 2
+    rises = [loss - min(losses[:epoch]) for epoch, loss in enumerate(losses) if epoch >= max(half, 1)]
+    return max([0.0, *rises])
 
 
 def _read(path: Path) -> pandas.DataFrame:
@@ -235,7 +249,7 @@ def _read_once(path: Path, *state: str | int) -> pandas.DataFrame:
 def as_written(path: Path) -> pandas.DataFrame:
     """A recorded table with its outcomes by image, whatever the versions of its quantities are."""
     images = read_outcomes(path.with_suffix(".npz"))
-    table = read_table(path, QUANTITIES)
+    table = read_table(path, QUANTITIES, asked=ASKED_QUANTITIES)
     return table.assign(images=[images.get(name, {}) for name in table["id"]])
 
 

@@ -29,19 +29,23 @@ PLAIN = r"[A-Za-z0-9].*"
 OWN = {"method": r"[a-z][a-z0-9_]{0,63}", "seed": r"[0-9]{1,10}", "id": RUN, "torch": PLAIN, "device": PLAIN}
 OWN |= {"cpu": f"({PLAIN})?", "asked": RUN, "evaluation": r"[a-z0-9]{1,12}", "lenses": r"[0-9a-f]{12}"}
 OWN |= {"date": r"([0-9]{4}-[0-9]{2}-[0-9]{2})?", "commit": r"[0-9a-f]{7,40}"}
+# Columns that tables written later have, too. failed: why training ended without a network; jump: records.jump.
+LATER = ("failed", "jump")
 # Columns of which that is known; all others are of numbers.
 FORMS = {name: PLAIN for name, value in Experiment().as_dict().items() if isinstance(value, str)}
-FORMS |= {"parameter": r"([a-z][a-z0-9_]*)?", "epoch": r"[0-9]{1,6}", **OWN}
+FORMS |= {"parameter": r"([a-z][a-z0-9_]*)?", "epoch": r"[0-9]{1,6}", "cell": PLAIN, "failed": f"({PLAIN})?", **OWN}
 
 
 def write_table(path: Path, rows: list[dict[str, Any]], quantities: Iterable[str], form: str | None = None) -> None:
-    """Rows with a number for each quantity; what stands under `images` and `older` is left out.
+    """Rows with a number for each quantity, or none where training failed; `images` and `older` are left out.
 
     form: of numbers, and quantities that no row has are left out, as of snapshots (None: all digits, all quantities).
     """
     import pandas
 
     table = pandas.DataFrame(rows).drop(columns=["images", "older"], errors="ignore")
+    if "failed" in table and table["failed"].isna().all():
+        table = table.drop(columns="failed")
     known = [name for name in quantities if form is None or pandas.notna(table[name].to_numpy()).any()]
     order = [name for name in table if name not in quantities] + known
     text = table[order].to_csv(index=False, lineterminator="\n", float_format=form)
@@ -68,10 +72,11 @@ def read_rows(path: Path, *further: str) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
-def read_table(path: Path, quantities: Iterable[str], *further: str) -> "pandas.DataFrame":
+def read_table(path: Path, quantities: Iterable[str], *further: str, asked: Container[str] = ()) -> "pandas.DataFrame":
     """A recorded table; an empty cell of a number is NaN, as all are of a quantity that it does not have.
 
-    Columns: method, seed, what its study varies, id and the others of OWN, quantities.
+    Columns: method, seed, what its study varies, id and the others of OWN, those of LATER that it has, quantities, and
+    those that only some tables have (asked).
     Raises SoftlabError as read_rows, and where a column is foreign, a cell is not of its column's kind, or a network,
     at one epoch, has two rows.
     """
@@ -81,7 +86,8 @@ def read_table(path: Path, quantities: Iterable[str], *further: str) -> "pandas.
     quantities = dict.fromkeys(quantities, math.nan)
     varied = header[header.index("seed") + 1 : header.index("id")]
     for name in header:
-        if name not in OWN and name not in quantities and not (name in varied and name.isidentifier()):
+        known = name in OWN or name in LATER or name in quantities or name in asked
+        if not known and not (name in varied and name.isidentifier()):
             raise SoftlabError(f"{path}: column {name[:80]!r} is no quantity, and nothing that a study varies")
     columns: dict[str, list] = {name: [] for name in header}
     for number, row in enumerate(rows, 1):
