@@ -53,8 +53,8 @@ def section(compared: Sequence[Network]) -> str:
 Of each profile whose networks train in seconds, on images that come along, the largest table of `assets/records` is
 tried (with `LIVE=all`, every table): with one of its networks, on clean images, or with those, also attacked, that this
 build trains anyway. *Alike*: another kind of processor has rounded otherwise, and each number is as near to the
-recorded one as those of two seeds may be, within six standard deviations over seeds. Where seeds do not differ, an
-image counts as one, or float32's last digits.
+recorded one as those of two seeds may be, within six standard deviations over seeds. Where seeds hardly differ, these
+count as one image, or as the last digits of float32.
 
 {table(headings, [_row(rows) for rows in by_table.values()])}
 

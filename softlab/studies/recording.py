@@ -307,6 +307,7 @@ class Comparison:
 
     @property
     def far(self) -> list[Move]:
+        """Of those, which are further away than networks of two seeds may be."""
         return [move for move in self.moves if move.is_far]
 
     @property
@@ -322,11 +323,11 @@ class Comparison:
         unit = "standard deviations over seeds"
         if self.far:
             said.append(f"{len(self.far)} of {self.compared} numbers beyond {FARTHEST} {unit}")
-            said.append("; ".join(f"{m.quantity} {m.measured:.6g}, on record {m.recorded:.6g}" for m in self.far))
+            said.append("; ".join(f"{m.quantity} ({m.measured:.6g}, on record {m.recorded:.6g})" for m in self.far))
         elif self.moves:
             farthest = self.moves[0].distance
             said.append(f"{len(self.moves)} of {self.compared} numbers moved, by {farthest:.1f} {unit} at most")
-            said.append("; ".join(f"{move.quantity} {move.distance:.1f}" for move in self.moves))
+            said.append("; ".join(f"{move.quantity} ({move.distance:.1f})" for move in self.moves))
         return ": ".join(said)
 
 

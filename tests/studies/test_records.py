@@ -490,10 +490,10 @@ def test_what_moved_is_said_farthest_first():
     recorded = {"NLL": 0.3, "apex residual": 1e-15, "accuracy": 0.8}
     spread = 0.1 / math.sqrt(2)
     moved = beside(recorded, table, NLL=0.3 + spread / 2, accuracy=0.8 - 2 * spread)
-    said = "2 of 3 numbers moved, by 2.0 standard deviations over seeds at most: accuracy 2.0; NLL 0.5"
+    said = "2 of 3 numbers moved, by 2.0 standard deviations over seeds at most: accuracy (2.0); NLL (0.5)"
     assert str(moved) == f"a-1: alike: {said}"
     wrong = beside(recorded, table, **{"apex residual": 1e-3, "NLL": 0.31})
-    said = "1 of 3 numbers beyond 6 standard deviations over seeds: apex residual 0.001, on record 1e-15"
+    said = "1 of 3 numbers beyond 6 standard deviations over seeds: apex residual (0.001, on record 1e-15)"
     assert str(wrong) == f"a-1: differs: {said}"
 
 

@@ -42,7 +42,7 @@ def test_which_numbers_moved_is_behind_a_fold(build):
     page = retrained.section(retrained.networks(build(core=[ALIKE, SAME])))
     before, folded = page.split("<details>")
     assert "ECE at T" not in before
-    assert "- core, quick, a-1: ECE at T, fit 1.5; contour, 0.5 0.5" in folded.split("</details>")[0]
+    assert "- core, quick, a-1: ECE at T, fit (1.5); contour, 0.5 (0.5)" in folded.split("</details>")[0]
     assert "<details>" not in retrained.section([retrained.Network("core", "quick", "d-4", "same bits")])
     assert retrained.section([]) == ""
 
@@ -50,7 +50,7 @@ def test_which_numbers_moved_is_behind_a_fold(build):
 def test_a_number_that_is_not_what_the_record_says_is_named_before_the_fold(build):
     page = retrained.section(retrained.networks(build(core=[DIFFERS, ALIKE])))
     assert "Networks: 1 alike, 1 not what the record says." in page
-    assert "- core, quick, c-3: apex residual 0.001, on record 1e-15\n" in page.split("<details>")[0]
+    assert "- core, quick, c-3: apex residual (0.001, on record 1e-15)\n" in page.split("<details>")[0]
     assert "c-3" not in page.split("<details>")[1]
 
 
