@@ -259,11 +259,11 @@ def _verify(options) -> None:
     from softlab.studies import recording
 
     differ = 0
-    for name, word, quantities in recording.verify(
+    for comparison in recording.verify(
         options.study, load_profile(options.profile), options.rows, options.store, options.clean
     ):
-        print(f"{name}: {word}{': ' * bool(quantities)}{', '.join(quantities)}", flush=True)
-        differ += word == "differs"
+        print(comparison, flush=True)
+        differ += comparison.word == "differs"
     if differ:
         raise SoftlabError(f"{differ} networks are not what the record says")
 

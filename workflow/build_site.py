@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import address
@@ -23,6 +22,7 @@ import nbformat
 import number_page
 import plan
 import playground
+import retrained
 import speed
 import sweep_report
 import yaml
@@ -250,34 +250,8 @@ versions of the trained networks are part of each run's record (`softlab runs sh
 
 {table(["notebook", *columns], rows)}
 
-{rechecked(build)}
+{retrained.section(retrained.networks(build))}
 """
-
-
-def rechecked(build: Path) -> str:
-    """What `softlab verify` said of the networks that this build trained again."""
-    said = {path: path.read_text().strip() for path in sorted((build / "checked").glob("*.txt"))}
-    if not said:
-        return ""
-    rows = [[*path.stem.split("."), *told(text.splitlines())] for path, text in said.items()]
-    return f"""## Recorded networks, trained again
-
-Of each profile whose networks train in seconds, on images that come along, the largest table of `assets/records` is
-tried (with `LIVE=all`, every table): with one of its networks, on clean images, or with those, also attacked, that this
-build trains anyway. *Same bits*: all numbers are those on record. *Alike*: another kind of processor has rounded
-otherwise, and they are as far apart as networks of two seeds may be, six standard deviations at most; then the numbers
-that moved are named.
-
-{table(["study", "profile", "networks", "their numbers"], rows)}
-"""
-
-
-def told(lines: list[str]) -> tuple[str, str]:
-    """Networks and what is said of them, by lines `network: word` or `network: word: quantities`; several counted."""
-    networks, words = zip(*(line.split(": ", 1) for line in lines), strict=True)
-    if len(lines) == 1:
-        return networks[0], words[0]
-    return str(len(lines)), "; ".join(f"{count}: {word}" for word, count in Counter(words).most_common())
 
 
 if __name__ == "__main__":

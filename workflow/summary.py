@@ -1,6 +1,7 @@
 """The last step of `make book`: put the site of this profile at _build/html and say what took how long.
 
-python summary.py BUILD. Fails if a page of the table of contents is missing.
+python summary.py BUILD. Fails if a page of the table of contents is missing. Networks that are not what the record says
+are told in a line; the page *This build* names their numbers.
 """
 
 import json
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import plan
+import retrained
 
 from softlab.provenance import store_folder
 
@@ -44,6 +46,8 @@ def main(build: Path, shown: Path | None = None) -> None:
     rows += [(path.stem, json.loads(path.read_text())["seconds"]) for path in plan.notebook_records(build)]
     width = max(len(name) for name, _ in rows)
     print("", *(f"{name:<{width}}  {value:7.1f} s" for name, value in rows), "", sep="\n")
+    if alarm := retrained.alarm(retrained.networks(build)):
+        print(f"{alarm}: {(shown / 'book' / 'this_build.html').resolve()}")
     print((shown / "index.html").resolve())
 
 

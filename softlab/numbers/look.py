@@ -15,6 +15,8 @@ from softlab.lenses import calibration, corruptions
 from softlab.representation import Representation, extract, head_of
 
 CORRUPTED = 500  # test images that meet corruptions
+STEEP = 500  # test images that meet one backward pass, where none is attacked
+ROUNDING = 1e-6  # what is left of float32's last digits in a number of the order of one
 KEPT = 2**21  # pixels: of no more, corrupted images stay in memory for the next network
 
 
@@ -24,6 +26,8 @@ class Quantity:
 
     chapter: the notebook that explains it.  factor, digits: in which units.  better: +1 more, -1 less, 0 neither.
     images: the outcome of which it is the mean over images, among those that its lens gives (empty: no such mean).
+    share_of: the images of which it counts some, or adds up what only some have, by a name of `Samples.sizes` (empty:
+    neither).
     version: raised by whoever changes what the number is, so that recorded ones are told apart (None: its lens').
     """
 
@@ -34,7 +38,16 @@ class Quantity:
     digits: int = 2
     better: int = 0
     images: str = ""
+    share_of: str = ""
     version: int | None = None
+
+    def resolution(self, sizes: Mapping[str, int]) -> float:
+        """The least standard deviation over seeds that is believed, in the units of its lens.
+
+        sizes: of the samples (`Samples.sizes`).  What counts images moves by one at least: where a few networks have no
+        such image, the next may have one. Anything else, also what is zero by definition, moves by rounding.
+        """
+        return 1 / sizes[self.share_of] if self.share_of else ROUNDING
 
     @property
     def changed(self) -> str:
@@ -57,6 +70,18 @@ class Samples:
     attacked: int = 500
     steps: int = 20
     kept: dict[tuple[str, int], Tensor] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many images a share may be of, by their name in `Quantity.share_of`."""
+        test = len(self.test[1])
+        return {
+            "reference": len(self.reference[1]),
+            "fit": len(self.fit[1]),
+            "test": test,
+            "attacked": min(self.attacked or STEEP, test),
+            "corrupted": min(CORRUPTED, test),
+        }
 
     def corrupted(self) -> Iterator[tuple[str, Tensor]]:
         """Kind, and the first test images in it, at severities 1, 3 and 5, one at a time; small ones are kept."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from softlab.batches import as_pixels
 from softlab.lenses import attacks, calibration, corruptions, geometry, selective, steepness
-from softlab.numbers.look import CORRUPTED, LENSES, QUANTITIES, Found, Look, Quantity, Samples, lens  # noqa: F401
+from softlab.numbers.look import CORRUPTED, LENSES, QUANTITIES, STEEP, Found, Look, Quantity, Samples, lens  # noqa: F401
 from softlab.regularizers import label_smoothing_terms
 from softlab.representation import device_of, extract
 
@@ -34,7 +34,6 @@ LEVELS = (0.5, 0.9, 0.99)  # of confidence, at which contours are looked for
 KINDS = tuple(corruptions.SEVERITIES)
 P_NORMS = (1, 2, 3, 4, 6, 8)  # of logits, that a confidence may be divided by
 REACHES = (0.4, *RADII)  # at which accuracy under attack is estimated from one gradient, in 255ths
-STEEP = 500  # test images that meet one backward pass, where none is attacked
 HEADLINE = 4 / 255  # at which the slope is taken: within the box it depends on the radius, a little
 NOISE = 8 / 255  # of each pixel, for the response to noise
 RATIOS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)  # of ‖b_c‖ to ‖W_c f‖ that biases are scaled to
@@ -44,8 +43,12 @@ STEPS = ("gradient", "gradient at T", "attack, cross-entropy", "attack, margin")
 @lens(
     1,
     {
-        "accuracy": Quantity("accuracy (%)", SOFT_LABELS, factor=100, digits=1, better=1, images="right"),
-        "training accuracy": Quantity("accuracy on training images (%)", SOFT_LABELS, factor=100, digits=1),
+        "accuracy": Quantity(
+            "accuracy (%)", SOFT_LABELS, factor=100, share_of="test", digits=1, better=1, images="right"
+        ),
+        "training accuracy": Quantity(
+            "accuracy on training images (%)", SOFT_LABELS, factor=100, share_of="reference", digits=1
+        ),
     },
 )
 def outcomes(look: Look) -> Found:
@@ -62,8 +65,10 @@ def outcomes(look: Look) -> Found:
     1,
     {
         "apex ratio": Quantity("distance of the apex / ‖Qf‖", CONES, digits=3),
-        "constant class": Quantity("images that keep their class at t = 0.1 and 10 (%)", CONES, factor=100, digits=1),
-        "settled share": Quantity("class settled below t = 1 (%)", CONES, factor=100, digits=1),
+        "constant class": Quantity(
+            "images that keep their class at t = 0.1 and 10 (%)", CONES, factor=100, share_of="test", digits=1
+        ),
+        "settled share": Quantity("class settled below t = 1 (%)", CONES, factor=100, share_of="test", digits=1),
         "onset": Quantity("median onset t₀", CONES, digits=3),
         "bounded classes": Quantity("classes with a bounded region", CONES, digits=1),
         **{f"contour, {level}": Quantity(f"median t where confidence is {level}", CONES, digits=3) for level in LEVELS},
@@ -88,7 +93,12 @@ def exactness(look: Look) -> Found:
 
 
 @lens(
-    1, {"constant along ray": Quantity("class the same from t = 0.1 to 10, any head (%)", CONES, factor=100, digits=1)}
+    1,
+    {
+        "constant along ray": Quantity(
+            "class the same from t = 0.1 to 10, any head (%)", CONES, factor=100, share_of="test", digits=1
+        )
+    },
 )
 def rays(look: Look) -> Found:
     """As `constant class`, step by step along the ray, so that the head may have several layers."""
@@ -174,8 +184,10 @@ def variation(look: Look) -> Found:
 @lens(
     1,
     {
-        f"amplification{where}": Quantity(f"error amplification in label smoothing’s term{of} (%)", MAXSUP, factor=100)
-        for where, of in (("", ""), (", train", ", training images"))
+        f"amplification{where}": Quantity(
+            f"error amplification in label smoothing’s term{of} (%)", MAXSUP, factor=100, share_of=part
+        )
+        for where, of, part in (("", "", "test"), (", train", ", training images", "reference"))
     },
 )
 def amplification(look: Look) -> Found:
@@ -227,8 +239,12 @@ def shape(look: Look) -> Found:
     1,
     {
         "ECE": Quantity("ECE (%)", CALIBRATION, factor=100, digits=1, better=-1),
-        "overconfident part": Quantity("overconfident part of ECE (%)", CALIBRATION, factor=100, digits=1, better=-1),
-        "underconfident part": Quantity("underconfident part of ECE (%)", CALIBRATION, factor=100, digits=1, better=-1),
+        "overconfident part": Quantity(
+            "overconfident part of ECE (%)", CALIBRATION, factor=100, share_of="test", digits=1, better=-1
+        ),
+        "underconfident part": Quantity(
+            "underconfident part of ECE (%)", CALIBRATION, factor=100, share_of="test", digits=1, better=-1
+        ),
         "gap": Quantity("confidence − accuracy (points)", CALIBRATION, factor=100, digits=1),
         "floor": Quantity("ECE of a calibrated network (%)", CALIBRATION, factor=100, digits=1),
         "NLL": Quantity("NLL", CALIBRATION, digits=3, better=-1, images="loss"),
@@ -290,7 +306,7 @@ def calibrated(look: Look) -> Found:
         ),
         "NLL, fit": Quantity("NLL on the images for fitting", CALIBRATION, digits=3, better=-1),
         "accuracy, fit": Quantity(
-            "accuracy on the images for fitting (%)", CALIBRATION, factor=100, digits=1, better=1
+            "accuracy on the images for fitting (%)", CALIBRATION, factor=100, share_of="fit", digits=1, better=1
         ),
         "ECE at T, fit": Quantity(
             "ECE at the best temperature, images for fitting (%)", CALIBRATION, factor=100, digits=1, better=-1
@@ -358,7 +374,13 @@ def sure_when_corrupted(look: Look) -> Found:
 
 def _robust(radius: float, attack: str) -> Quantity:
     return Quantity(
-        f"accuracy, {attack} (%)", ROBUSTNESS, factor=100, digits=1, better=1, images=f"survives {radius}/255"
+        f"accuracy, {attack} (%)",
+        ROBUSTNESS,
+        factor=100,
+        share_of="attacked",
+        digits=1,
+        better=1,
+        images=f"survives {radius}/255",
     )
 
 
@@ -367,8 +389,12 @@ def _robust(radius: float, attack: str) -> Quantity:
     {
         "robust, 0.4/255, PGD-7": _robust(0.4, "PGD-7 of 0.4/255"),
         **{f"robust, {radius}/255": _robust(radius, f"attack of {radius}/255") for radius in RADII},
-        "gradient zero": Quantity("images without gradient in float32 (%)", ROBUSTNESS, factor=100, digits=1),
-        "gradient misdirected": Quantity("images with a misdirected gradient (%)", ROBUSTNESS, factor=100, digits=1),
+        "gradient zero": Quantity(
+            "images without gradient in float32 (%)", ROBUSTNESS, factor=100, share_of="test", digits=1
+        ),
+        "gradient misdirected": Quantity(
+            "images with a misdirected gradient (%)", ROBUSTNESS, factor=100, share_of="test", digits=1
+        ),
     },
     clean=False,
 )
@@ -436,6 +462,7 @@ def inward(look: Look) -> Found:
                 f"accuracy under attack of {radius}/255, estimated (%)",
                 ROBUSTNESS,
                 factor=100,
+                share_of="attacked",
                 digits=1,
                 better=1,
                 images=f"estimate {radius}/255",
@@ -489,6 +516,7 @@ def _log(values: Tensor) -> Tensor:
                 f"images that keep their class at t = 0.1 and 10, bias scaled to {ratio} of the logits (%)",
                 CONES,
                 factor=100,
+                share_of="test",
                 digits=1,
             )
             for ratio in RATIOS
@@ -516,7 +544,9 @@ def bias_scaled(look: Look) -> Found:
 @lens(
     1,
     {
-        f"FGSM, {radius}/255": Quantity(f"accuracy, one step of {radius}/255 (%)", ROBUSTNESS, factor=100, digits=1)
+        f"FGSM, {radius}/255": Quantity(
+            f"accuracy, one step of {radius}/255 (%)", ROBUSTNESS, factor=100, share_of="attacked", digits=1
+        )
         for radius in RADII
     },
     clean=False,
@@ -533,9 +563,13 @@ def one_step(look: Look) -> Found:
 @lens(
     1,
     {
-        "corrupted": Quantity("accuracy, corrupted (%)", ROBUSTNESS, factor=100, digits=1, better=1),
+        "corrupted": Quantity(
+            "accuracy, corrupted (%)", ROBUSTNESS, factor=100, share_of="corrupted", digits=1, better=1
+        ),
         **{
-            f"corrupted, {kind}": Quantity(f"accuracy, {kind} (%)", ROBUSTNESS, factor=100, digits=1, better=1)
+            f"corrupted, {kind}": Quantity(
+                f"accuracy, {kind} (%)", ROBUSTNESS, factor=100, share_of="corrupted", digits=1, better=1
+            )
             for kind in KINDS
         },
     },

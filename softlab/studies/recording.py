@@ -8,8 +8,9 @@ What is written is read by softlab.studies.records.
 """
 
 import functools
+import math
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,6 +37,7 @@ from softlab.training.experiment import Experiment
 from softlab.training.store import alone
 
 SAY = functools.partial(print, flush=True)  # a row at once, also in a log
+FARTHEST = 6  # standard deviations over seeds, between a network that is trained again and its row
 COMPARED = ("accuracy", "NLL at T")  # and `right`: what a network trained again must have to the bit for `add`
 # Outcomes by image that are recorded: those that a quantity is the mean of, what calibration is made of, and rungs.
 OUTCOMES = {"right", "confidence", "survived"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
@@ -297,15 +299,80 @@ def _recorded_snapshots(recording: Recording) -> dict[str, list[Row]]:
     return {str(name): rows_of(rows) for name, rows in table.groupby("id", sort=False)}
 
 
+@dataclass(frozen=True)
+class Move:
+    """A quantity whose measured value is not the recorded one to the bit, both in the units of its lens.
+
+    spread: its standard deviation over seeds, in the same units (NaN: not known).
+    """
+
+    quantity: str
+    recorded: float
+    measured: float
+    spread: float
+
+    @property
+    def distance(self) -> float:
+        """In standard deviations over seeds; infinite where these are not known, or there is nothing to measure."""
+        distance = abs(self.measured - self.recorded) / self.spread
+        return math.inf if math.isnan(distance) else distance
+
+    @property
+    def is_far(self) -> bool:
+        """Further than networks of two seeds may be.
+
+        Two trainings that round otherwise differ as two seeds do, by the square root of two times what one varies, and
+        there are a hundred quantities and more: with three standard deviations of four seeds many a network would
+        differ by chance.
+        """
+        return self.distance > FARTHEST
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A network that is trained again, beside its row.
+
+    id: of its run.  compared: how many quantities.  moves: of those that moved at all, the farthest first.
+    """
+
+    id: str
+    compared: int
+    moves: Sequence[Move]
+
+    @property
+    def far(self) -> list[Move]:
+        """Of those, which are further away than networks of two seeds may be."""
+        return [move for move in self.moves if move.is_far]
+
+    @property
+    def word(self) -> str:
+        """`same bits`; `alike`, as where another processor rounds otherwise; or `differs`."""
+        if not self.moves:
+            return "same bits"
+        return "differs" if self.far else "alike"
+
+    def __str__(self) -> str:
+        """`id: same bits`, or `id: word: how many numbers: quantity; quantity; …`."""
+        said = [self.id, self.word]
+        unit = "standard deviations over seeds"
+        if self.far:
+            said.append(f"{len(self.far)} of {self.compared} numbers beyond {FARTHEST} {unit}")
+            said.append("; ".join(f"{m.quantity} ({m.measured:.6g}, on record {m.recorded:.6g})" for m in self.far))
+        elif self.moves:
+            farthest = self.moves[0].distance
+            said.append(f"{len(self.moves)} of {self.compared} numbers moved, by {farthest:.1f} {unit} at most")
+            said.append("; ".join(f"{move.quantity} ({move.distance:.1f})" for move in self.moves))
+        return ": ".join(said)
+
+
 def verify(
     study: str, settings: Profile, count: int = 3, store: str | Path | None = None, clean: bool = False
-) -> Iterator[tuple[str, str, list[str]]]:
-    """Train some recorded rows again: for each its run id, `same bits`, `alike` or `differs`, and what differs.
+) -> Iterator[Comparison]:
+    """Train some recorded rows again, and compare each with its row.
 
     count: how many, from the middle of as many parts of the table.  store: train none, but compare all that this store,
     or the zoo, has.  clean: compare no number that takes an attack or a corruption.
-    Alike: as far apart as networks of two seeds may be (`_farthest`), as where another processor rounds otherwise;
-    where no point of the table has two seeds, whatever is not the same differs.
+    Where no point of the table has two seeds, whatever is not the same differs.
     """
     profile = study_profile(settings, study)
     device = loop.choose_device()
@@ -321,8 +388,9 @@ def verify(
     with tempfile.TemporaryDirectory() as fresh:
         for experiment, row in chosen:
             run = runs.fit_or_load(experiment, store=store or fresh, device=device, use_zoo=bool(store))
-            farthest = _farthest(table.loc[table["id"] != row["id"]], _place(profile, experiment))
-            yield row["id"], *_compared(stored.of(run, evaluation).values, row, farthest)
+            sizes = stored.samples_of(experiment, evaluation).sizes
+            spreads = _seed_spreads(table.loc[table["id"] != row["id"]], _place(profile, experiment), sizes)
+            yield _compared(stored.of(run, evaluation).values, row, spreads)
 
 
 def _spread(items: list, count: int) -> list:
@@ -336,28 +404,27 @@ def _place(profile: Profile, experiment: Experiment) -> str:
     return repr({**records.conditions(profile, experiment), "seed": None})
 
 
-def _farthest(table: pandas.DataFrame, place: str) -> pandas.Series:
-    """How far apart a quantity of two networks of a place may be, by its name: six standard deviations over seeds.
+def _seed_spreads(table: pandas.DataFrame, place: str, sizes: Mapping[str, int]) -> dict[str, float]:
+    """The standard deviation over seeds of each quantity at a place, by its name; NaN where no place has two seeds.
 
-    Those of the other networks there, or of all places together, whichever is more. Two trainings that round otherwise
-    differ as two seeds do, by the square root of two times what one varies, and there are a hundred quantities and
-    more: with three standard deviations of four seeds many a network would differ by chance.
+    Of the networks there, or of all places together, whichever is more. Not less than the quantity's resolution: what
+    is the same in all rows, or zero but for rounding, says nothing of how far it may move.
+    sizes: of the samples that the networks are measured on (`Samples.sizes`).
     """
     by_place = table.groupby("place")[[name for name in QUANTITIES if name in table]]
     together = np.sqrt((by_place.var() * (by_place.count() - 1)).sum() / (by_place.count() - 1).clip(lower=0).sum())
     own = by_place.std().reindex([place]).iloc[0]
-    return 6 * own.combine(together, np.fmax)
+    resolution = pandas.Series({name: QUANTITIES[str(name)].resolution(sizes) for name in own.index})
+    return own.combine(together, np.fmax).combine(resolution, np.maximum).to_dict()
 
 
-def _compared(values: Mapping[str, float], row: Row, farthest: pandas.Series) -> tuple[str, list[str]]:
-    """`same bits`, `alike` or `differs`, and which quantities do."""
+def _compared(values: Mapping[str, float], row: Row, spreads: Mapping[str, float]) -> Comparison:
+    """What is measured of a network beside its row. spreads: those of `_seed_spreads`."""
     # NaN: its lens is newer than the row.
     comparable = [name for name in values if not np.isnan(row[name]) and name not in row["older"]]
-    distances = {name: abs(values[name] - row[name]) for name in comparable if values[name] != row[name]}
-    far = [name for name, distance in distances.items() if not distance <= farthest[name]]
-    if far:
-        return "differs", far
-    return "alike" if distances else "same bits", list(distances)
+    moved = [name for name in comparable if values[name] != row[name]]
+    moves = [Move(name, row[name], values[name], spreads[name]) for name in moved]
+    return Comparison(row["id"], len(comparable), sorted(moves, key=lambda move: -move.distance))
 
 
 def _describe(recording: Recording, measured: Mapping[str, Mapping[str, Any]]) -> None:

@@ -141,13 +141,3 @@ def test_cover_and_chapters_end_with_the_commands_that_run_them(name):
     assert "colab.research.google.com/github/owner/name" in foot(ADDRESS)
     assert "http" not in foot(None)
     assert "does not know where its repository lies" in foot(None)
-
-
-def test_what_was_checked_again_is_said_for_one_network_and_counted_for_several(tmp_path):
-    assert build_site.rechecked(tmp_path) == ""
-    (tmp_path / "checked").mkdir()
-    (tmp_path / "checked" / "dose.quick.txt").write_text("a-1: alike: ECE, NLL\n")
-    (tmp_path / "checked" / "core.quick.txt").write_text("a-1: same bits\nb-2: differs: NLL\nc-3: same bits\n")
-    page = build_site.rechecked(tmp_path)
-    assert "| core | quick | 3 | 2: same bits; 1: differs: NLL |" in page
-    assert "| dose | quick | a-1 | alike: ECE, NLL |" in page

@@ -409,41 +409,103 @@ def test_verify_tells_the_same_bits_from_others(shelf, monkeypatch):
         monkeypatch.setattr(module, "LENSES", lenses)
     settings = load_profile("smoke", **SMALL, methods=["baseline"], seeds=4)
     path = recording.record("core", settings)
-    assert [word for _, word, _ in recording.verify("core", settings)] == ["same bits"] * 3
+    assert [network.word for network in recording.verify("core", settings)] == ["same bits"] * 3
     text = pandas.read_csv(path, dtype=str)
     text.loc[0, "accuracy"] = str(float(text["accuracy"][1]) + 1e-9)
     text.loc[3, "NLL"] = "1000"
     text.to_csv(path, index=False)
     records.forget()
     found = list(recording.verify("core", settings, count=4))
-    assert [word for _, word, _ in found] == ["alike", "same bits", "same bits", "differs"]
-    assert found[3][2] == ["NLL"]
-    assert [name for name, _, _ in recording.verify("core", settings, count=1)] == [text["id"][2]]
+    assert [network.word for network in found] == ["alike", "same bits", "same bits", "differs"]
+    assert far(found[3]) == ["NLL"]
+    assert [network.id for network in recording.verify("core", settings, count=1)] == [text["id"][2]]
     wrong = text.copy()
     wrong.loc[0, ["accuracy", "robust, 4/255"]] = ["7", "7"]
     wrong.to_csv(path, index=False)
     records.forget()
-    assert next(recording.verify("core", settings, count=4))[2] == ["accuracy", "robust, 4/255"]
-    assert next(recording.verify("core", settings, count=4, clean=True))[2] == ["accuracy"]
+    assert sorted(far(next(recording.verify("core", settings, count=4)))) == ["accuracy", "robust, 4/255"]
+    assert far(next(recording.verify("core", settings, count=4, clean=True))) == ["accuracy"]
     text.drop(columns="accuracy").to_csv(path, index=False)  # as of a lens that is newer than the record
     records.forget()
-    assert next(recording.verify("core", settings, count=4))[1] == "same bits"
+    assert next(recording.verify("core", settings, count=4)).word == "same bits"
     with pytest.raises(SoftlabError, match="no record of study core"):
         next(recording.verify("core", load_profile("smoke", **SMALL | {"epochs": 2})))
 
 
+SIZES = {"reference": 2000, "fit": 1000, "test": 3000, "attacked": 500, "corrupted": 500}
+
+
+def far(network):
+    return [move.quantity for move in network.far]
+
+
+def beside(recorded, table, place="a", **measured):
+    """A network that is measured so beside its row, in a table of others."""
+    row = {"id": "a-1", "older": (), **recorded}
+    return recording._compared(recorded | measured, row, recording._seed_spreads(table, place, SIZES))
+
+
 def test_numbers_may_be_as_far_apart_as_those_of_two_seeds():
     table = pandas.DataFrame({"place": ["a", "a", "b", "b", "b"], "accuracy": [1.0, 3.0, 10.0, 10.0, 10.0]})
-    together = 6 * math.sqrt((1 * 2 + 2 * 0) / (1 + 2))  # variances 2 and 0, weighted by their degrees of freedom
-    for place, expected in (("a", 6 * math.sqrt(2)), ("b", together), ("of one seed", together)):
-        assert recording._farthest(table, place)["accuracy"] == pytest.approx(expected)
-    assert math.isnan(recording._farthest(table[:1], "a")["accuracy"])
-    one = {"accuracy": 1.0, "older": ()}
-    apart = recording._farthest(table, "a")
-    assert recording._compared({"accuracy": 1.0}, one, apart) == ("same bits", [])
-    assert recording._compared({"accuracy": 9.0}, one, apart) == ("alike", ["accuracy"])
-    assert recording._compared({"accuracy": 9.5}, one, apart) == ("differs", ["accuracy"])
-    assert recording._compared({"accuracy": 1.5}, one, recording._farthest(table[:1], "a"))[0] == "differs"
+    together = math.sqrt((1 * 2 + 2 * 0) / (1 + 2))  # variances 2 and 0, weighted by their degrees of freedom
+    for place, expected in (("a", math.sqrt(2)), ("b", together), ("of one seed", together)):
+        assert recording._seed_spreads(table, place, SIZES)["accuracy"] == pytest.approx(expected)
+    assert math.isnan(recording._seed_spreads(table[:1], "a", SIZES)["accuracy"])
+    one = {"accuracy": 1.0}
+    assert str(beside(one, table)) == "a-1: same bits"
+    assert beside(one, table, accuracy=9.0).word == "alike"
+    assert far(beside(one, table, accuracy=9.5)) == ["accuracy"]
+    assert beside(one, table[:1], accuracy=1.5).word == "differs"
+    assert beside(one, table, accuracy=math.nan).word == "differs"
+    assert beside({"accuracy": math.inf}, table, accuracy=1.0).word == "differs"
+    assert beside({"accuracy": math.nan}, table, accuracy=1.0).compared == 0, "its lens is newer than the row"
+
+
+@pytest.mark.parametrize(
+    ("quantity", "others", "alike", "different"),
+    [
+        ("apex residual", [9e-16, 1.2e-15, 8e-16], 6e-15, 1e-3),  # zero by definition
+        ("apex residual", [9e-16, 1.2e-15, 8e-16], 6e-15, 1e-5),
+        ("log seen share", [-4e-9, 0.0, -8e-9], -4e-8, -1e-4),  # the head sees all that there is
+        ("apex ratio", [0.0, 0.0, 0.0], 1e-7, 1e-3),  # no bias
+        ("accuracy", [1.0, 1.0, 1.0], 1 - 1 / 3000, 0.95),
+        ("training accuracy", [1.0, 1.0, 1.0], 1 - 2 / 2000, 0.99),
+        ("robust, 8/255", [0.0, 0.0, 0.0], 1 / 500, 0.05),
+        ("amplification, train", [0.0, 0.0, 0.0], 1e-6, 0.01),
+        ("bounded classes", [0.0, 0.0, 0.0], 0.0, 1.0),
+        ("NLL", [0.31, 0.33, 0.32], 0.36, 0.38),  # neither small nor a share: as far as two seeds may be
+    ],
+)
+def test_what_no_seed_moves_may_move_by_rounding_or_an_image_and_no_further(quantity, others, alike, different):
+    """Where all seeds have the same number, or differ in their last digits, their spread allows nothing."""
+    table = pandas.DataFrame({"place": "a", quantity: others})
+    assert beside({quantity: others[0]}, table, **{quantity: alike}).word != "differs"
+    assert far(beside({quantity: others[0]}, table, **{quantity: different})) == [quantity]
+    planted = beside({quantity: different}, table, **{quantity: others[0]})
+    assert far(planted) == [quantity], "a wrong number in the table is found, too"
+
+
+def test_what_moved_is_said_farthest_first():
+    table = pandas.DataFrame({"place": "a", "NLL": [0.3, 0.4], "apex residual": [1e-15, 2e-15], "accuracy": [0.8, 0.9]})
+    recorded = {"NLL": 0.3, "apex residual": 1e-15, "accuracy": 0.8}
+    spread = 0.1 / math.sqrt(2)
+    moved = beside(recorded, table, NLL=0.3 + spread / 2, accuracy=0.8 - 2 * spread)
+    said = "2 of 3 numbers moved, by 2.0 standard deviations over seeds at most: accuracy (2.0); NLL (0.5)"
+    assert str(moved) == f"a-1: alike: {said}"
+    wrong = beside(recorded, table, **{"apex residual": 1e-3, "NLL": 0.31})
+    said = "1 of 3 numbers beyond 6 standard deviations over seeds: apex residual (0.001, on record 1e-15)"
+    assert str(wrong) == f"a-1: differs: {said}"
+
+
+def test_shares_are_of_images_that_there_are(settings):
+    (experiment, *_) = settings.experiments()
+    sizes = stored.samples_of(experiment, settings.evaluation).sizes
+    assert sizes["reference"] == 60
+    assert (sizes["test"], sizes["attacked"], sizes["corrupted"]) == (100, 10, 100)
+    assert stored.samples_of(experiment, settings.evaluation | {"attack_size": 0}).sizes["attacked"] == 100
+    assert {quantity.share_of for quantity in QUANTITIES.values()} <= {*sizes, ""}
+    assert {quantity.factor for quantity in QUANTITIES.values() if quantity.share_of} == {100}
+    assert QUANTITIES["accuracy"].resolution(sizes) == 1 / 100
 
 
 def test_the_commands_record_and_verify(tmp_path, capsys, monkeypatch, shelf):
