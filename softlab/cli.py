@@ -83,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_examine(commands)
 
-    claims = commands.add_parser("claims", help="the book's laws, what the papers say, and what is on record")
+    claims = commands.add_parser(
+        "claims", help="the book's laws, what the papers say, declared studies, and what is on record"
+    )
     claims.add_argument("names", nargs="*", metavar="NAME", help="to show in full (all, in one line each)")
     claims.set_defaults(run=_claims)
 
@@ -386,20 +388,26 @@ def _examined(options, groups: dict[str, list[Path]]) -> dict:
 
 def _claims(options) -> None:
     from softlab.files import read_yaml
+    from softlab.profile import declared
 
     studies = PACKAGE / "studies"
     ours = read_yaml(studies / "laws.yml")
     theirs = read_yaml(studies / "papers.yml")
+    asked = declared()
     for name in options.names:
-        check_known("law or claim", name, [*ours, *theirs])
+        check_known("law, claim or declared study", name, [*ours, *theirs, *asked])
     if not options.names:  # at once: what the records say takes torch
         for name, entry in {**ours, **theirs}.items():
             print(f"{name:24} {entry.get('paper', 'ours'):8} {entry.get('says') or entry['law']}")
+        for name, entry in asked.items():
+            print(f"{name:24} declared {entry['question']}")
         return
-    from softlab.studies import laws, margin_laws, records
+    from softlab.studies import judge, laws, margin_laws, records
 
     for name in options.names:
-        if name in laws.laws("slope"):
+        if name in asked:
+            print("\n".join(judge.told(judge.declarations()[name])))
+        elif name in laws.laws("slope"):
             print("\n".join(margin_laws.told(name)))
         elif name in ours:
             law = laws.laws()[name]

@@ -6,7 +6,7 @@ compute on the CPU. When the minutes are over, all are ended. FOLDER has records
 assets/records before the next call, which goes on where this one stopped, and log.txt with seconds for each network.
 Both grow with each row, so that a machine that is taken away early takes one row along: let FOLDER be the one that
 comes back from it.
-SOFTLAB_COMMIT says of which commit the code is, where it was copied without its .git. With PYTHONPATH=. softlab need
+SOFTLAB_COMMIT says of which commit the code is, in full, where it was copied without its .git. With PYTHONPATH=. softlab need
 not be installed, but what it needs must be (pyproject.toml).
 """
 
@@ -31,19 +31,20 @@ from softlab.studies import recording, records
 from softlab.training import runs
 from softlab.training.experiment import Experiment
 
+# The papers' architecture first, as many pairs as fit; then their regime with length and cosine set by hand, and
+# features probed in colour. AutoAttack runs alone, after these (tools/record_autoattack.py).
 STEPS = (
-    "core:cifar10-papers:3",
-    "core:cifar10-papers:5",
-    "strength:cifar10-papers:3",
-    "hundred:cifar10-papers:5",
-    "hundred_recipe:cifar10-papers:5",
     "core:resnet18-confirm:1",
+    "core:resnet18-confirm:2",
     "core:resnet18-confirm:3",
+    "park_by_hand:cifar10-papers:1",
+    "park_by_hand:cifar10-papers:3",
+    "park_by_hand:cifar10-papers:5",
+    "transfer:cifar10-jpeg-flip:2",
+    "transfer:cifar10-jpeg-flip:5",
     "core:resnet18-confirm:5",
     "training_images:resnet18-confirm:1",
     "dimension:resnet18-confirm:1",
-    "training_images:resnet18-confirm:3",
-    "dimension:resnet18-confirm:3",
 )
 
 

@@ -26,11 +26,16 @@ STYLES = {
     "cutmix": Style("CutMix", "#009E73", "D"),
     "maxsup": Style("MaxSup", "#CC79A7", "v"),
 }
-# The book's other methods: a marker for each, in the colours that are left. The place decides.
+# The book's other methods, in the colours and markers that are left. The place decides: as the numbers of the two have
+# no common divisor, their product is how many methods can be told apart (76).
 OTHERS = ("weight_decay", "dropout", "feature_penalty", "logit_penalty", "scale_penalty", "cosine_penalty", "steady")
 OTHERS += ("fixed_scale", "unseen_penalty", "confidence_penalty", "regularization_only", "amplification_only", "focal")
 OTHERS += ("early_stopping", "label_smoothing_others", "online_label_smoothing", "zipf_label_smoothing")
 OTHERS += ("gradient_penalty", "adversarial_training")
+OTHERS += ("cutmix_images", "cutmix_labels", "mixup_images", "mixup_labels")
+OTHERS += ("toward_center", "toward_row", "toward_mean", "toward_centred_mean", "toward_random")
+OTHERS += ("label_relaxation", "margin_smoothing", "acls", "logit_norm", "dual_focal", "uniform_noise")
+OTHERS += ("gaussian_noise", "sign_noise", "regmixup", "mixup_or_cutmix", "feature_mixup")
 COLORS = ("#D55E00", "#56B4E9", "#7F7F7F", "#8C564B")
 MARKERS = (*"PX*ph<>8+x123dH", "$O$", "$Z$", "$G$", "$A$")
 

@@ -154,6 +154,20 @@ def cosines(look: Look) -> Found:
 @lens(
     1,
     {
+        "cosine, ball, fit": Quantity("cosine to the centre: ball, images for fitting", COSINES, digits=3),
+        "log length, fit": Quantity("log length of the logits, images for fitting", MAGNITUDES),
+    },
+)
+def on_fit(look: Look) -> Found:
+    """What a study that sets both by hand chooses its settings by, and is admitted by: no test image is looked at."""
+    means = geometry.rescaled_cosines(look.reference, look.fitted, *look.layer)
+    length = steepness.length(look.fitted.logits)
+    return {"cosine, ball, fit": means["ball"], "log length, fit": float(_log(length).mean())}
+
+
+@lens(
+    1,
+    {
         **{
             f"{what}, {version}{where}": Quantity(f"{label}, {version}{images}", COSINES, digits=3)
             for where, images in (("", ""), (", train", ", training images"))

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from softlab.errors import SoftlabError
 from softlab.lenses import calibration, ensembles, selective
 from softlab.numbers.look import Quantity
 from softlab.numbers.stored import REFRESHED, round_weights
@@ -44,7 +45,12 @@ QUANTITIES = {
 
 
 def measured(run: Run) -> dict[str, float]:
-    """Every entry of QUANTITIES, for the group that begins with this network; its other members are trained."""
+    """Every entry of QUANTITIES, for the group that begins with this network; its other members are trained.
+
+    Raises SoftlabError for a network of half the classes: the seed draws which, so a group would know others.
+    """
+    if run.experiment.half:
+        raise SoftlabError("averages are of networks that know the same classes: half=0")
     dataset = dataset_of(run.experiment)
     members = [_looked_at(network, dataset) for network in _members(run)]
     plain = members

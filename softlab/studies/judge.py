@@ -336,6 +336,17 @@ def readings(declaration: Declaration, verdicts: Sequence[Verdict]) -> dict[tupl
     return found
 
 
+def told(declaration: Declaration) -> list[str]:
+    """Lines for the terminal: the question, a verdict for each contrast and setting, what became of each reading."""
+    verdicts = judged(declaration)
+    lines = [f"{declaration.study} (declared {declaration.date}, tier {declaration.tier}): {declaration.question}"]
+    for one in verdicts:
+        number = one.interval.text(3, sign=True) if one.interval.n else ""
+        lines.append("  " + "  ".join(part for part in (one.setting, one.contrast, one.word, number, one.note) if part))
+    lines += [f"  {place}  {sentence}: {word}" for (sentence, place), word in readings(declaration, verdicts).items()]
+    return lines
+
+
 DRAWS = 20  # planted tables of each kind
 OFTEN = 0.8  # a planted effect has to be found in so many of them
 SELDOM = 0.3  # one that is not there, in no more

@@ -29,8 +29,8 @@ from softlab.numbers import stored, versions
 from softlab.numbers.quantities import LENSES, QUANTITIES
 from softlab.numbers.stored import Numbers
 from softlab.profile import Profile, study_profile
-from softlab.studies import records
-from softlab.studies.asked import ASKED
+from softlab.studies import judge, records
+from softlab.studies.asked import ASKED, ASKED_QUANTITIES
 from softlab.studies.tables import read_table, rows_of, write_table
 from softlab.training import loop, runs
 from softlab.training.experiment import Experiment
@@ -41,6 +41,7 @@ FARTHEST = 6  # standard deviations over seeds, between a network that is traine
 COMPARED = ("accuracy", "NLL at T")  # and `right`: what a network trained again must have to the bit for `add`
 # Outcomes by image that are recorded: those that a quantity is the mean of, what calibration is made of, and rungs.
 OUTCOMES = {"right", "confidence", "survived"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
+KNOWN = {**QUANTITIES, **ASKED_QUANTITIES}
 Row = dict[str, Any]
 
 
@@ -135,10 +136,15 @@ def record(study: str, settings: Profile, store: str | Path | None = None, say: 
     device, a row that another device recorded in another precision stays. Rows that were measured on other images are
     measured again; for quantities that came later see add. Rows of networks that the study no longer has are dropped.
     Another process that records the same table is waited for.
+    A training that fails leaves a row without numbers, which says so. Before the first row of a declared study its
+    contrasts are tried on planted ones (judge.tried).
     Raises SoftlabError where the code is not committed: a row says which code it is of.
     """
     commit = provenance.clean_commit()
     recording = Recording(study, study_profile(settings, study), commit, store, say)
+    declaration = judge.declarations().get(study)
+    if declaration and not recording.path.exists():
+        judge.tried(declaration)
     with recording.writing():
         _remove_torn(recording.path)
         _add_rows(recording)
@@ -387,10 +393,32 @@ def verify(
     evaluation = {**profile.evaluation} | ({"attack_size": 0} if clean else {})
     with tempfile.TemporaryDirectory() as fresh:
         for experiment, row in chosen:
-            run = runs.fit_or_load(experiment, store=store or fresh, device=device, use_zoo=bool(store))
+            try:
+                run = runs.fit_or_load(experiment, store=store or fresh, device=device, use_zoo=bool(store))
+            except loop.Diverged:
+                yield _trains_or_not(row, trains=False)
+                continue
+            if _failed(row):
+                yield _trains_or_not(row, trains=True)
+                continue
             sizes = stored.samples_of(experiment, evaluation).sizes
             spreads = _seed_spreads(table.loc[table["id"] != row["id"]], _place(profile, experiment), sizes)
-            yield _compared(stored.of(run, evaluation).values, row, spreads)
+            values = dict(stored.of(run, evaluation).values)
+            for asked in profile.studies[study].get("asked", ()) if not clean else ():
+                values |= ASKED[asked].measure(run)
+            yield _compared(values, row, spreads)
+
+
+def _failed(row: Row) -> bool:
+    """Is a row one of a training that failed? It has no number at all then."""
+    return all(math.isnan(row[name]) for name in QUANTITIES)
+
+
+def _trains_or_not(row: Row, trains: bool) -> Comparison:
+    """A network whose training failed beside its row: it differs where just one of the two has no numbers."""
+    same = trains != _failed(row)
+    moves = [] if same else [Move("accuracy", row["accuracy"], math.nan, math.nan)]
+    return Comparison(row["id"], len(QUANTITIES), moves)
 
 
 def _spread(items: list, count: int) -> list:
@@ -411,10 +439,10 @@ def _seed_spreads(table: pandas.DataFrame, place: str, sizes: Mapping[str, int])
     is the same in all rows, or zero but for rounding, says nothing of how far it may move.
     sizes: of the samples that the networks are measured on (`Samples.sizes`).
     """
-    by_place = table.groupby("place")[[name for name in QUANTITIES if name in table]]
+    by_place = table.groupby("place")[[name for name in KNOWN if name in table]]
     together = np.sqrt((by_place.var() * (by_place.count() - 1)).sum() / (by_place.count() - 1).clip(lower=0).sum())
     own = by_place.std().reindex([place]).iloc[0]
-    resolution = pandas.Series({name: QUANTITIES[str(name)].resolution(sizes) for name in own.index})
+    resolution = pandas.Series({name: KNOWN[str(name)].resolution(sizes) for name in own.index})
     return own.combine(together, np.fmax).combine(resolution, np.maximum).to_dict()
 
 

@@ -310,4 +310,6 @@ def _plain_rows(path: Path) -> dict[str, dict[str, Any]]:
 @functools.lru_cache(maxsize=256)
 def _plain_rows_once(path: Path, *state: str | int) -> dict[str, dict[str, Any]]:
     columns = ["id", "torch", "device", "cpu", *QUANTITIES, "images", "older"]
-    return {row["id"]: {"source": "recorded", **row} for row in rows_of(_read(path).loc[:, columns])}
+    table = _read(path)
+    columns += [name for name in ASKED_QUANTITIES if name in table]
+    return {row["id"]: {"source": "recorded", **row} for row in rows_of(table.loc[:, columns])}

@@ -10,6 +10,7 @@ import pytest
 import torch
 from matplotlib.quiver import Quiver
 
+from softlab import regularizers
 from softlab.figures import (
     OTHERS,
     STYLES,
@@ -47,7 +48,7 @@ from softlab.figures import (
     taken_and_paid,
     ways_under_attack,
 )
-from softlab.figures.style import class_colors
+from softlab.figures.style import COLORS, MARKERS, class_colors
 from softlab.studies.effects import Effect, Effects, seed_means, seed_means_at
 from softlab.studies.intervals import OPEN, Interval
 from softlab.studies.margin_laws import Place
@@ -87,9 +88,20 @@ def test_the_colors_of_any_two_methods_are_told_apart(kind):
         assert np.linalg.norm(first - second) > APART, f"{one} and {other}"
 
 
-def test_no_two_methods_share_a_marker():
-    markers = [style(method).marker for method in (*STYLES, *OTHERS)]
-    assert len(set(markers)) == len(markers)
+def test_no_two_methods_look_the_same():
+    looks = [(style(method).color, style(method).marker) for method in (*STYLES, *OTHERS)]
+    assert len(set(looks)) == len(looks)
+
+
+def test_there_is_room_for_many_more_methods():
+    assert math.gcd(len(COLORS), len(MARKERS)) == 1
+    assert len(OTHERS) + 20 < len(COLORS) * len(MARKERS)
+
+
+def test_every_method_of_the_book_has_its_place_in_the_palette():
+    """Else it takes the look that the letters of its name come to, which another one may have."""
+    own = {name for name, method in regularizers.REGISTRY.items() if method.__module__.startswith("softlab.")}
+    assert own <= {*STYLES, *OTHERS}
 
 
 def test_no_label_has_a_comma():

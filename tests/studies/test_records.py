@@ -10,11 +10,12 @@ import numpy as np
 import pandas
 import pytest
 
-from softlab import SoftlabError, cli, fit_or_load, load_profile, provenance, study_table
+import merge_records
+from softlab import SoftlabError, cli, dataset_of, extract, fit_or_load, load_profile, profile, provenance, study_table
 from softlab.numbers import stored, versions
 from softlab.numbers.quantities import LENSES, QUANTITIES
 from softlab.profile import study_profile
-from softlab.studies import recording, records, tables
+from softlab.studies import averages, judge, recording, records, tables
 from softlab.training import loop
 
 SMALL = {"epochs": 1, "train_size": 60, "evaluation": {"test_size": 100, "attack_size": 10, "attack_steps": 1}}
@@ -527,3 +528,170 @@ def test_the_commands_record_and_verify(tmp_path, capsys, monkeypatch, shelf):
         cli.main(["record", "cores", "--profile", "smoke"])
     assert end.value.code == 2
     assert "did you mean 'core'" in capsys.readouterr().err
+
+
+def test_a_training_that_fails_leaves_a_row_that_says_so_and_is_not_tried_again(settings, shelf, monkeypatch, capsys):
+    real = recording.runs.fit_or_load
+
+    def fails(experiment, **options):
+        if experiment.method == "mixup" and experiment.seed == 1:
+            raise loop.Diverged("training diverged: loss of method 'mixup' became nan")
+        return real(experiment, **options)
+
+    monkeypatch.setattr(recording.runs, "fit_or_load", fails)
+    path = recording.record("core", settings)
+    header, rows = tables.read_rows(path)
+    table = tables.read_table(path, QUANTITIES)
+    assert table["failed"].fillna("").tolist() == ["", "", "", "training diverged: loss of method 'mixup' became nan"]
+    assert table["accuracy"].isna().tolist() == [False, False, False, True]
+    assert table["jump"].notna().tolist() == [True, True, True, False]
+    assert {table[name].isna().sum() for name in ("id", "asked", "evaluation", "commit", "date", "device")} == {0}
+    before = path.read_bytes()
+    monkeypatch.setattr(recording.runs, "fit_or_load", refuse)
+    recording.record("core", settings)
+    assert path.read_bytes() == before
+    monkeypatch.setattr(recording.runs, "fit_or_load", fails)
+    words = [one.word for one in recording.verify("core", settings, 4)]
+    assert words == ["same bits"] * 4, "it fails again, as it should"
+    monkeypatch.setattr(recording.runs, "fit_or_load", real)
+    (*_, last) = recording.verify("core", settings, 4)
+    assert last.word == "differs", "now it trains"
+    assert len(rows) == 4
+    assert header.index("failed") > header.index("cpu")
+
+
+def test_how_far_a_loss_rose_late_by_hand():
+    assert records.jump([2.0, 0.5, 0.1, 0.1, 0.6, 0.05]) == pytest.approx(0.5)
+    assert records.jump([2.0, 3.0, 1.0, 0.9]) == 0, "an early rise is no late one"
+    assert records.jump([1.0, 2.0]) == 1
+    assert records.jump([1.0]) == records.jump([]) == 0
+
+
+SMALLEST = {"epochs": 3, "train_size": 60, "width": 4, "stem_stride": 2}
+HALVES = """
+tier: 2
+question: a question
+expected: nothing
+trains: {evaluation: {test_size: 200, attack_size: 0}, images: [right], asked: [transfer]}
+disturbed: 0.2
+settings: {mine: {letter: M, seeds: [5, 15], snapshot_epochs: [0, 1, 2, 3]}}
+cells:
+  plain: {method: baseline, half: 1}
+  smoothed: {method: label_smoothing, half: 1}
+contrasts:
+  probe:
+    quantity: transfer, linear
+    of: {smoothed: 1, plain: -1}
+    says: {above: better, below: worse}
+    half_width: {M: 5}
+"""
+
+
+@pytest.fixture
+def declared_of_mine(tmp_path, monkeypatch):
+    """A declared study of a profile of this test's own, the smallest that asks for everything."""
+    monkeypatch.setattr(profile, "DECLARED", tmp_path / "declared")
+    (tmp_path / "declared").mkdir()
+    (tmp_path / "declared" / "2026-01-31-mine.yaml").write_text(HALVES)
+    fields = ", ".join(f"{name}: {value}" for name, value in SMALLEST.items())
+    (tmp_path / "mine.yaml").write_text(f"experiment: {{{fields}}}\nseeds: 1\nfirst_seed: 1000\n")
+    profile.declared.cache_clear()
+    judge.declarations.cache_clear()
+    monkeypatch.setattr(judge, "load_profile", lambda name: load_profile(tmp_path / "mine.yaml"))
+    yield load_profile(tmp_path / "mine.yaml")
+    monkeypatch.undo()
+    profile.declared.cache_clear()
+    judge.declarations.cache_clear()
+
+
+def test_a_declared_study_is_recorded_judged_and_verified_with_what_it_asks_for(declared_of_mine, shelf):
+    (before,) = judge.judged(judge.declarations()["mine"])
+    assert before.note == "0 of 4 networks are on record"
+    path = recording.record("mine", declared_of_mine)
+    table = records.by_profile("mine")["mine"]
+    assert table["cell"].tolist() == ["plain", "plain", "smoothed", "smoothed"]
+    assert table["seed"].tolist() == [5, 15, 5, 15]
+    assert table["transfer, neighbours"].between(0.2, 1).all()
+    assert table["transfer, stopped, linear"].notna().tolist() == [True, True, False, False]
+    assert table["transfer, stopped after"].dropna().isin([1, 2, 3]).all()
+    plain = table.query("cell == 'plain'").set_index("seed")
+    smoothed = table.query("cell == 'smoothed'").set_index("seed")
+    mean = 100 * (smoothed["transfer, linear"] - plain["transfer, linear"]).mean()
+    (said,) = judge.judged(judge.declarations()["mine"])
+    assert said.interval.mean == pytest.approx(mean)
+    assert said.word in ("better", "worse", "open")
+    assert not set(records.by_profile("mine")["mine"]) & {"failed"}
+    assert all(one.word == "same bits" for one in recording.verify("mine", declared_of_mine, 4))
+    altered = path.read_text().replace(f"{plain['transfer, linear'][5]}", "0.99", 1)
+    path.write_text(altered)
+    records.forget()
+    assert "transfer, linear" in str([*recording.verify("mine", declared_of_mine, 4)])
+
+
+def test_a_group_is_measured_with_its_members(tiny):
+    leader = fit_or_load(tiny.replace(epochs=3, snapshot_epochs=[1, 2, 3], seed=40))
+    values = averages.measured(leader)
+    assert values.keys() == averages.QUANTITIES.keys()
+    data = dataset_of(tiny)
+    members = [fit_or_load(tiny.replace(epochs=3, seed=seed)).model for seed in range(41, 45)]
+    for network in members:
+        stored.round_weights(network)
+    first = fit_or_load(leader.experiment).model
+    stored.round_weights(first)
+    probs = [extract(network, data.test_images, data.test_labels).logits.softmax(1) for network in (first, *members)]
+    right = sum(probs).argmax(1) == data.test_labels
+    assert values["group, accuracy"] == pytest.approx(float(right.float().mean()))
+    alone = [float((one.argmax(1) == data.test_labels).float().mean()) for one in probs]
+    assert values["alone, accuracy"] == pytest.approx(sum(alone) / 5)
+    assert values["group, NLL at T"] <= values["alone, NLL at T"] + 1e-3, "Jensen, but for the temperature"
+    with pytest.raises(SoftlabError, match="half=0"):
+        averages.measured(fit_or_load(tiny.replace(half=1)))
+
+
+def test_without_a_plan_for_it_a_study_is_not_recorded(declared_of_mine, shelf, monkeypatch):
+    """Contrasts are tried on planted rows before the first real one."""
+
+    def impossible(declaration):
+        raise SoftlabError("probe, M: a planted effect of 5 is not found")
+
+    monkeypatch.setattr(judge, "tried", impossible)
+    with pytest.raises(SoftlabError, match="a planted effect"):
+        recording.record("mine", declared_of_mine)
+    assert not list(shelf.rglob("*.csv"))
+
+
+def test_rows_of_another_checkout_are_taken_by_run_id(settings, shelf, tmp_path):
+    """A recorder of its own commit writes there; here some rows are known, and some are new."""
+    recording.record("core", load_profile("smoke", **SMALL, methods=["baseline"], seeds=2))
+    own = {path.name: path.read_bytes() for path in (shelf / "core").glob("*.*")}
+    recording.record("core", settings)
+    whole = {path.name: path.read_bytes() for path in (shelf / "core").glob("*.*")}
+    there = tmp_path / "there" / "core"
+    there.mkdir(parents=True)
+    for name, content in whole.items():
+        (there / name).write_bytes(content)
+    for name, content in own.items():
+        (shelf / "core" / name).write_bytes(content)
+    merge_records.main(tmp_path / "there", [])
+    assert (shelf / "core" / "smoke.csv").read_bytes() == whole["smoke.csv"]
+    assert json.loads((shelf / "core" / "about.json").read_bytes()) == json.loads(whole["about.json"])
+    outcomes = tables.read_outcomes(shelf / "core" / "smoke.npz")
+    assert outcomes.keys() == tables.read_outcomes(there / "smoke.npz").keys()
+    merged = (shelf / "core" / "smoke.csv").read_bytes()
+    merge_records.main(tmp_path / "there", ["core"])
+    assert (shelf / "core" / "smoke.csv").read_bytes() == merged, "a second time changes nothing"
+    assert len(records.by_profile()["smoke"]) == 4, "it is read like any other"
+
+
+def test_a_row_that_is_another_there_stops_the_merge_before_anything_is_written(settings, shelf, tmp_path):
+    recording.record("core", settings)
+    there = tmp_path / "there" / "core"
+    shutil.copytree(shelf / "core", there)
+    lines = (there / "smoke.csv").read_text().splitlines()
+    (there / "smoke.csv").write_text("\n".join(line.replace("0123456789", "9876543210") for line in lines) + "\n")
+    before = {path.name: path.read_bytes() for path in (shelf / "core").glob("*.*")}
+    with pytest.raises(SystemExit, match=r"is another there \(commit\)"):
+        merge_records.main(tmp_path / "there", [])
+    assert {path.name: path.read_bytes() for path in (shelf / "core").glob("*.*")} == before
+    with pytest.raises(SystemExit, match="is not a folder"):
+        merge_records.main(tmp_path / "nowhere", [])

@@ -364,3 +364,16 @@ def test_the_lines_of_the_readme_say_how_a_network_does(tmp_path):
     assert 0.05 < error < 0.15
     assert 0.7 < kept < 0.95
     assert 0.2 < left < 0.6
+
+
+@pytest.mark.parametrize("said", ["c0ffee0123", "main", "6e1edc46e1", "C0FFEE" + "0" * 34, "c0ffee" + "0" * 35])
+def test_a_commit_that_is_said_is_said_in_full(said, monkeypatch):
+    """A hash that was cut short and typed again named a commit that never was."""
+    monkeypatch.setenv("SOFTLAB_COMMIT", said)
+    provenance.commit.cache_clear()
+    with pytest.raises(SoftlabError, match="SOFTLAB_COMMIT takes the full hash"):
+        provenance.commit()
+    monkeypatch.setenv("SOFTLAB_COMMIT", "c0ffee" + "0" * 34)
+    assert provenance.commit() == "c0ffee0000"
+    monkeypatch.undo()
+    provenance.commit.cache_clear()
