@@ -6,8 +6,8 @@ compute on the CPU. When the minutes are over, all are ended. FOLDER has records
 assets/records before the next call, which goes on where this one stopped, and log.txt with seconds for each network.
 Both grow with each row, so that a machine that is taken away early takes one row along: let FOLDER be the one that
 comes back from it.
-SOFTLAB_COMMIT says of which commit the code is, in full, where it was copied without its .git. With PYTHONPATH=. softlab need
-not be installed, but what it needs must be (pyproject.toml).
+SOFTLAB_COMMIT says of which commit the code is, in full, where it was copied without its .git. With PYTHONPATH=.
+softlab need not be installed, but what it needs must be (pyproject.toml).
 """
 
 import argparse

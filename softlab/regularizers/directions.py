@@ -70,8 +70,11 @@ class Toward(ActsOnRows):
     def begin_epoch(self, model: Any) -> None:
         head = model.head
         if head.counts.sum() > 0:
-            parts = (head.weight, head.bias, head.sums, head.lengths, head.counts)
-            directions, origin = self.aims(*(None if part is None else part.detach().cpu() for part in parts))
+            weight, sums, lengths, counts = (
+                part.detach().cpu() for part in (head.weight, head.sums, head.lengths, head.counts)
+            )
+            bias = None if head.bias is None else head.bias.detach().cpu()
+            directions, origin = self.aims(weight, bias, sums, lengths, counts)
             head.directions.copy_(directions)
             head.origin.copy_(origin)
         for sums in (head.sums, head.lengths, head.counts):

@@ -57,12 +57,12 @@ def measured(run: Run) -> dict[str, float]:
     if run.experiment.method != "baseline":
         plain = [_looked_at(network, dataset) for network in _members(run, method="baseline", method_parameters={})]
     worst = worst_classes([fitted for fitted, _ in plain], WORST)
-    alone = [_scores(*member, worst) for member in members]
-    group = [_together([member[part] for member in members]) for part in (0, 1)]
+    alone = [_scores(member, worst) for member in members]
+    group = (_together([fitted for fitted, _ in members]), _together([tested for _, tested in members]))
     weights = _looked_at(_averaged_weights(run), dataset)
     found = {f"alone, {name}": statistics.mean(scores[name] for scores in alone) for name in MEASURES}
-    found |= {f"group, {name}": value for name, value in _scores(*group, worst).items()}
-    return found | {f"weights, {name}": value for name, value in _scores(*weights, worst).items()}
+    found |= {f"group, {name}": value for name, value in _scores(group, worst).items()}
+    return found | {f"weights, {name}": value for name, value in _scores(weights, worst).items()}
 
 
 def _members(run: Run, **changes: object) -> list[nn.Module]:
@@ -109,8 +109,9 @@ def worst_classes(fitted: Sequence[Representation], count: int) -> Tensor:
     return by_class.argsort(stable=True)[:count]
 
 
-def _scores(fitted: Representation, tested: Representation, worst: Tensor) -> dict[str, float]:
-    """Each of MEASURES, the temperature fitted on the first."""
+def _scores(seen: tuple[Representation, Representation], worst: Tensor) -> dict[str, float]:
+    """Each of MEASURES. seen: as of _looked_at; the temperature is fitted on the first."""
+    fitted, tested = seen
     temperature = calibration.fit_temperature(fitted.logits, fitted.labels)
     probs = tested.logits.softmax(1)
     among = torch.isin(tested.labels, worst)

@@ -202,9 +202,9 @@ def _places(declaration: Declaration, table: pandas.DataFrame, letter: str) -> I
     if not columns:
         yield letter, table
         return
-    for point, rows in table.groupby(columns, sort=False):
-        values = ", ".join(f"{name} {value}" for name, value in zip(columns, point, strict=True))
-        yield f"{letter}, {values}", rows
+    for _, rows in table.groupby(columns, sort=False):
+        point = ", ".join(f"{name} {rows[name].iloc[0]}" for name in columns)
+        yield f"{letter}, {point}", rows
 
 
 def verdict(contrast: Contrast, rows: pandas.DataFrame, place: str, disturbed: float) -> Verdict:
@@ -303,7 +303,8 @@ def _by_seed(rows: pandas.DataFrame, quantity: str) -> pandas.DataFrame:
     for other in rest:
         numbers = numbers - rows[other] * KNOWN[other].factor
     keyed = numbers.groupby([rows["seed"], rows["cell"]])
-    return keyed.mean().where(keyed.count() == keyed.size()).unstack("cell")
+    means: Any = keyed.mean()
+    return means.where(keyed.count() == keyed.size()).unstack("cell")
 
 
 def not_admitted(conditions: Sequence[Mapping[str, Any]], rows: pandas.DataFrame) -> list[str]:
@@ -312,7 +313,7 @@ def not_admitted(conditions: Sequence[Mapping[str, Any]], rows: pandas.DataFrame
     for condition in conditions:
         table = _by_seed(rows, condition["quantity"])
         for cell in condition["cells"]:
-            mean = float((table[cell] - table[condition["less"]]).mean())
+            mean = float((table[cell] - table[condition["less"]]).to_numpy().mean())
             if not abs(mean - condition["is"]) <= condition["within"]:
                 aim = f"{condition['is']:+g} ± {condition['within']:g}"
                 said.append(f"{cell}: {condition['quantity']} less {condition['less']} is {mean:+.3f}, not {aim}")
@@ -372,7 +373,7 @@ def _try(contrast: Contrast, letter: str, asked: Profile, disturbed: float, gene
     needed = (contrast.over, contrast.best.get("over"))
     varied = {name: options for name, options in asked.grid.items() if name in needed}
     many = planted(contrast, range(400), varied, 1.0, 0.0, generator)
-    unit = float(values(contrast, many).std())
+    unit = float(values(contrast, many).to_numpy().std())
     noise = width * math.sqrt(len(seeds)) / t_quantile(len(seeds) - 1) / unit
     where = f"{contrast.name}, {letter}"
 

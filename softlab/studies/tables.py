@@ -44,8 +44,8 @@ def write_table(path: Path, rows: list[dict[str, Any]], quantities: Iterable[str
     import pandas
 
     table = pandas.DataFrame(rows).drop(columns=["images", "older"], errors="ignore")
-    if "failed" in table and table["failed"].isna().all():
-        table = table.drop(columns="failed")
+    if not any(row.get("failed") for row in rows):
+        table = table.drop(columns="failed", errors="ignore")
     known = [name for name in quantities if form is None or pandas.notna(table[name].to_numpy()).any()]
     order = [name for name in table if name not in quantities] + known
     text = table[order].to_csv(index=False, lineterminator="\n", float_format=form)

@@ -44,7 +44,7 @@ def measured(run: Run) -> dict[str, float]:
     """Every entry of QUANTITIES; NaN where a control is not of this network."""
     whole = data.load(run.experiment.data).first_classes(run.experiment.class_count)
     halves = whole.halves(run.experiment.seed)
-    unseen = halves if run.experiment.half == 0 else [halves[2 - run.experiment.half]]
+    unseen = [*halves] if run.experiment.half == 0 else [halves[2 - run.experiment.half]]
     values = dict.fromkeys(QUANTITIES, float("nan"))
     values |= _probed(run.model, whole, unseen, run.experiment.seed)
     if run.experiment.method == "baseline" and run.experiment.half:

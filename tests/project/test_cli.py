@@ -147,11 +147,12 @@ def test_help_loads_no_torch():
 
 
 def test_claims_lists_laws_and_papers_at_once_and_says_what_is_on_record(capsys):
+    from softlab.profile import declared
     from softlab.studies.laws import laws, papers
 
     assert softlab("claims") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == [*laws(), *laws("slope"), *papers()]
+    assert [line.split()[0] for line in lines] == [*laws(), *laws("slope"), *papers(), *declared()]
     assert lines[0].endswith(laws()["cones"].law)
     assert softlab("claims", "cones", "rates", "short") == 0
     shown = capsys.readouterr().out
@@ -167,7 +168,14 @@ def test_claims_lists_laws_and_papers_at_once_and_says_what_is_on_record(capsys)
     )
     assert re.search(r"skill on differences to plain training: \+0\.9\d ± 0\.\d\d, .* above 0\.8\n  open \(p = ", shown)
     assert softlab("claims", "cone") == 2
-    assert "unknown law or claim 'cone'; did you mean 'cones'" in capsys.readouterr().err
+    assert "unknown law, claim or declared study 'cone'; did you mean 'cones'" in capsys.readouterr().err
+
+
+def test_claims_says_of_a_declared_study_what_it_asks_and_how_far_it_is(capsys):
+    assert softlab("claims", "hundred_growing") == 0
+    asked, verdict = capsys.readouterr().out.splitlines()
+    assert asked.startswith("hundred_growing (declared 2026-11-28, tier 2): With a hundred grey classes, is MaxSup")
+    assert verdict == "  A  MaxSup growing less label smoothing  pending  0 of 120 networks are on record"
 
 
 def test_laws_and_papers_are_listed_without_torch():

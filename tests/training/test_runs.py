@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 
 import softlab
-from softlab import SoftlabError, begin, files, fit_or_load, load_profile, study
+from softlab import SoftlabError, begin, files, fit_or_load, load_profile, provenance, study
 from softlab.files import write_json, write_whole
 from softlab.studies import networks, records
 from softlab.training import loop, runs
