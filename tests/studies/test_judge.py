@@ -10,10 +10,12 @@ import pytest
 import yaml
 from scipy import stats
 
-from softlab import SoftlabError, load_profile, profile, regularizers
+from softlab import SoftlabError, fit_or_load, load_profile, profile, regularizers
 from softlab.profile import study_profile
 from softlab.studies import judge, records
+from softlab.studies.asked import ASKED
 from softlab.studies.intervals import t_interval
+from softlab.training.experiment import TEACHING
 from softlab.training.loop import network_shape
 from softlab.training.runs import dataset_of
 
@@ -248,3 +250,28 @@ def test_a_cells_classes_are_those_that_its_probe_is_not_shown():
     assert whole == 0
     small = halves[0].replace(data="fashion-mini")
     assert network_shape(dataset_of(small))["num_classes"] == 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("study", judge.declarations())
+def test_every_cell_trains_and_what_is_asked_of_it_is_measured(study):
+    """As declared, but for the size: a few embedded images, one epoch, a narrow network."""
+    small = {"data": "fashion-mini", "train_size": 100, "width": 4, "stem_stride": 2, "model": "resnet8", "threads": 1}
+    small |= {"epochs": 3, "steps_per_epoch": 2, "batch_size": 50, "learning_rate": 0.05, "augmentation": "none"}
+    for name in judge.declarations()[study].settings:
+        asked = study_profile(load_profile(name), study)
+        first = {asked.cell_of(one): one for one in reversed(asked.experiments())}
+        for cell, one in first.items():
+            kept = {"snapshot_epochs": [0, 1, 2, 3] if one.snapshot_epochs else [], "teacher": narrow(one.teacher)}
+            run = fit_or_load(one.replace(**small, **kept))
+            for measure in asked.studies[study].get("asked", ()):
+                measured = ASKED[measure].measure(run)
+                assert measured.keys() == ASKED[measure].quantities.keys()
+                assert any(math.isfinite(value) for value in measured.values()), cell
+
+
+def narrow(teacher):
+    """The same teacher in a width that trains in no time, at a temperature, as it has learnt too little to be soft."""
+    how = {"labels": teacher.get("labels", "each"), "temperature": 2.0}
+    fields = {name: value for name, value in teacher.items() if name not in TEACHING}
+    return {**fields, **how, "width": 8} if teacher else {}
