@@ -310,18 +310,8 @@ def loud_by_heart(method: str) -> Interval:
 
 def declared_of_louder() -> Interval:
     """How many of the five statements of softlab.studies.louder hold, those on soft labels for all four."""
-    soft = (*SOFT, "maxsup")
-    share = "runner-up, times 1"
-    left = louder.kindness(loud(), louder.FACTOR)
-    plain = louder.kindness(loud())["baseline"].mean
-    statements = (
-        all(louder.changed(loud(), share, share, method, "baseline").high < 0 for method in soft),
-        all(made_loud(method).high < 0 for method in soft),
-        abs(made_loud("baseline").mean) < 1,
-        all(abs(left[method].mean - plain) < 1 for method in soft),
-        made_loud("baseline", 0.25).low > 0,
-    )
-    return exactly(float(sum(statements)), len(statements))
+    found = louder.statements(loud())
+    return exactly(float(sum(found.values())), len(found))
 
 
 @functools.cache

@@ -29,6 +29,20 @@ def from_gradient() -> prediction.Prediction:
     return predicted("estimate, 4/255", model="itself")
 
 
+def from_step() -> prediction.Prediction:
+    """By one step of an attack, FGSM, as it is."""
+    return predicted("FGSM, 4/255", model="itself")
+
+
+def by_step() -> Interval:
+    return prediction.jackknife(from_step())
+
+
+def by_step_fitted() -> Interval:
+    """The same with a line that is fitted to the other families."""
+    return prediction.jackknife(predicted("FGSM, 4/255"))
+
+
 def from_shape() -> prediction.Prediction:
     """By the eleven declared properties."""
     return predicted(*prediction.declared().properties)
