@@ -71,8 +71,6 @@ def inside(value: Interval, low: float, high: float) -> str:
     return FAILED if value.high < low or value.low > high else OPEN
 
 
-
-
 def _words(verdict: str) -> str:
     return {"the opposite of what was declared": FAILED, "fails": FAILED}.get(verdict, verdict)
 

@@ -122,7 +122,7 @@ def kindness(table: pandas.DataFrame, factor: float = 1) -> dict[str, Interval]:
 
 
 def statements(table: pandas.DataFrame) -> dict[str, bool]:
-    """The five statements that were declared (see above), in few words, and whether each holds. table: of `recorded`."""
+    """The five declared statements (see above), in few words, and whether each holds. table: of `recorded`."""
     soft = ("label_smoothing", "mixup", "cutmix", "maxsup")
     share = _runner_up(1)
     left = kindness(table, FACTOR)

@@ -1,7 +1,6 @@
 """What predicts robustness, families hidden: one gradient, the shape, or accuracy. For chapter 8 and the conclusion."""
 
 import functools
-from collections.abc import Callable
 
 import pandas
 
@@ -10,12 +9,13 @@ from softlab.studies import prediction, records
 from softlab.studies.intervals import Interval
 
 ROBUST = "robust, 4/255"
+HERE = "quick-fp32"
 
 
 @functools.cache
 def new_networks() -> pandas.DataFrame:
     """The study `many` once more, on the networks whose margin and slope are on record."""
-    return prediction.methods(prediction.whole(records.by_profile("many")["quick-fp32"]))
+    return prediction.methods(prediction.whole(records.by_profile("many")[HERE]))
 
 
 @functools.cache
@@ -67,11 +67,21 @@ def ahead_of_shape() -> Interval:
     return prediction.gain(from_gradient(), from_shape())
 
 
-def without_a_family(whole: prediction.Prediction, end: Callable[[list[float]], float]) -> Interval:
-    """The score with one more family taken away: the least or the most."""
-    units = whole.units
-    scores = [whole.again(units.loc[units["family"] != one]).score() for one in units["family"].unique()]
-    return exactly(end(scores), len(scores))
+@functools.cache
+def in_three_records() -> tuple[pandas.DataFrame, ...]:
+    tables = records.by_profile("many")
+    return tuple(prediction.methods(prediction.whole(tables[one])) for one in ("quick-confirm", "quick-again", HERE))
+
+
+def alone_in_each(name: str) -> list[Interval]:
+    """The score of one number alone in each of three records."""
+    found = [prediction.left_out(units, [name], ROBUST) for units in in_three_records()]
+    return [exactly(one.score(), len(one.table)) for one in found]
+
+
+def ranks_in_each(name: str) -> list[Interval]:
+    """How well it orders methods and doses by robustness in each of three records: Spearman's rank correlation."""
+    return [exactly(float(units[name].corr(units[ROBUST], "spearman")), len(units)) for units in in_three_records()]
 
 
 def escaping() -> Interval:

@@ -194,7 +194,9 @@ CLAIMS = {
     "error": Claim(lambda: lowest(in_f("ECE")), rises, form=WORDS),
     "error-most": Claim(lambda: max(in_f("ECE"), key=lambda one: one.mean), rises, form=SIZE),
     "near": Claim(
-        lambda: highest(in_f(NEAR, ("label_smoothing", "cutmix"))), lambda value: -5 < value.low and falls(value), form=WORDS
+        lambda: highest(in_f(NEAR, ("label_smoothing", "cutmix"))),
+        lambda value: -5 < value.low and falls(value),
+        form=WORDS,
     ),
     "near-mixup": Claim(lambda: in_f(NEAR, ("mixup",))[0], is_open, form=WORDS),
     "turned": Claim(turned, lambda value: value.mean == 1, form=WORDS),
@@ -246,7 +248,7 @@ CLAIMS = {
         digits=1,
         form=SIGNED,
     ),
-    "tail-part-nll": Claim(tail_likelihood, lambda value: -0.02 < value.mean and falls(value), digits=3, form=WORDS),
+    "tail-part-nll": Claim(tail_likelihood, lambda value: value.mean > -0.02 and falls(value), digits=3, form=WORDS),
     "tail-plain": Claim(tail_tuned_best, lambda value: value.low <= 0, form=WORDS),
     "kind-smoothing": Claim(lambda: missed_by_seven_steps("label_smoothing"), above(2), digits=1),
     "kind-plain": Claim(lambda: missed_by_seven_steps("baseline"), below(2), digits=1),

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from claims import SIGNED, WORDS, Claim, exactly, falls, highest, in_settings, is_open, least_open, rises
+from claims import SIGNED, WORDS, Claim, exactly, falls, highest, is_open, least_open, rises
 from claims.intro import LADDER, LETTERS, SOFT, both_ways, of
 from softlab.studies import laws, records
 from softlab.studies.across_settings import tables_by_setting
