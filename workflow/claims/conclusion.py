@@ -195,7 +195,7 @@ CLAIMS = {
     "error-most": Claim(lambda: max(in_f("ECE"), key=lambda one: one.mean), rises, form=SIZE),
     "near": Claim(
         lambda: highest(in_f(NEAR, ("label_smoothing", "cutmix"))),
-        lambda value: -5 < value.low and falls(value),
+        lambda value: value.low > -5 and falls(value),
         form=WORDS,
     ),
     "near-mixup": Claim(lambda: in_f(NEAR, ("mixup",))[0], is_open, form=WORDS),
