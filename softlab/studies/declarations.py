@@ -15,6 +15,7 @@ import numpy as np
 import pandas
 
 from softlab.studies import laws, long_tail, louder, margin_laws, records, robustness
+from softlab.studies.across_settings import SETTINGS
 from softlab.studies.effects import averages, effects, over_grid
 from softlab.studies.intervals import Interval, t_interval
 
@@ -91,7 +92,9 @@ def _slope() -> Iterator[Declaration]:
 
 def _settings() -> Iterator[Declaration]:
     for place, one in margin_laws.elsewhere().items():
-        says = f"{place}: the estimate is off by less than {margin_laws.LARGEST_ELSEWHERE:g} points"
+        says = (
+            f"{SETTINGS.get(place, place)}: the estimate is off by less than {margin_laws.LARGEST_ELSEWHERE:g} points"
+        )
         yield Declaration("one gradient in other settings", says, "laws.yml", _words(one.verdict))
 
 
@@ -125,7 +128,7 @@ def _scale_penalty() -> Iterator[Declaration]:
         change = effects(pandas.concat([records.by_profile("core")[profile], rows]), quantity)[PENALTY].interval
         learnt = rows["accuracy"].min() > LEAST_LEARNT
         verdict = above_zero(change) if learnt else FAILED
-        yield Declaration(about, f"it gains under attack, too, at {profile}", "chapters.yaml", verdict)
+        yield Declaration(about, f"it gains under attack at {SETTINGS[profile]}", "chapters.yaml", verdict)
 
 
 def more_at_twelve_passes(cells: Mapping[tuple[int, int], pandas.DataFrame]) -> Interval:
