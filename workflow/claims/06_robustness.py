@@ -104,12 +104,6 @@ def change(quantity: str, method: str) -> Interval:
     return effects(by_heart(), quantity)[method].shown
 
 
-def surest_gain_by_heart() -> Interval:
-    """At F and under either attack, the change with a soft label that begins highest."""
-    found = [change(attack, method) for attack in (ATTACK, FAR) for method in (*SOFT, "maxsup")]
-    return max(found, key=lambda one: one.low)
-
-
 def plain(quantity: str) -> Interval:
     return averages(by_heart(), quantity)["baseline"].scaled(100)
 
@@ -554,7 +548,6 @@ CLAIMS = {
     "step-high": Claim(step_too_high, lambda value: value.mean > 4),
     "missed-at-eight": Claim(missed_at_eight, lambda value: value.mean > 4),
     "loud-far-plain": Claim(lambda: loud_by_heart("baseline", 1), lambda value: value.mean < -3, form=SIZE),
-    "by-heart-none": Claim(surest_gain_by_heart, lambda value: value.low <= 0, form=WORDS),
     "twice-steps-margin": Claim(lambda: percent_by_doubling("log margin", 1), above(5)),
     "twice-steps-slope": Claim(lambda: percent_by_doubling("log slope", 1), above(15)),
     "twice-images-margin": Claim(lambda: percent_by_doubling("log margin", 0), above(2)),
