@@ -56,11 +56,11 @@ def predicted(prediction: "Prediction", observed: "Effects", ax: Axes | None = N
 
 
 def _without_outliers(values: list[float]) -> tuple[float, float]:
-    """The least and the most, but for an end that is further from the next than a quarter of what all others span."""
+    """The least and the most, but for an end that is further from the next than a third of what all others span."""
     ranked = sorted(values)
     for _ in range(2):
         ranked = [-one for one in reversed(ranked)]
-        if len(ranked) > 3 and ranked[1] - ranked[0] > 0.25 * (ranked[-1] - ranked[1]):
+        if len(ranked) > 3 and ranked[1] - ranked[0] > (ranked[-1] - ranked[1]) / 3:
             ranked = ranked[1:]
     return ranked[0], ranked[-1]
 

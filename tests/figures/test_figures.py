@@ -101,8 +101,8 @@ def test_a_letter_on_a_line_has_a_white_disc_under_it_and_other_markers_have_non
 
 
 def test_a_value_far_from_all_others_does_not_set_the_scale():
-    assert _without_outliers([-49.0, -10.0, -5.0, 0.0, 2.0]) == (-10.0, 2.0)
-    assert _without_outliers([-10.0, -5.0, 0.0, 2.0, 30.0]) == (-10.0, 2.0)
+    assert _without_outliers([-49.0, -12.0, -10.0, -5.0, 0.0, 2.0]) == (-12.0, 2.0)
+    assert _without_outliers([-12.0, -10.0, -5.0, 0.0, 2.0, 30.0]) == (-12.0, 2.0)
     assert _without_outliers([-3.0, -2.0, 0.0, 1.0]) == (-3.0, 1.0)
 
 
