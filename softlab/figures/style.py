@@ -45,9 +45,10 @@ def style(method: str) -> Style:
 
 
 def lift_letter(ax: Axes, x: float, y: float, look: Style, size: float) -> None:
-    """A white disc under a marker that is a letter, which would be lost on a line or a halo. size: of the marker."""
+    """A marker that is a letter, on a white disc, as it would be lost on a line or a halo. size: of the marker."""
     if look.marker.startswith("$"):
         ax.plot(x, y, "o", color="white", ms=1.7 * size, zorder=2.5)
+        ax.plot(x, y, color=look.color, marker=look.marker, ms=1.2 * size, zorder=2.6)
 
 
 def class_colors(count: int) -> Colormap:

@@ -93,11 +93,13 @@ def test_no_two_methods_share_a_marker():
     assert len(set(markers)) == len(markers)
 
 
-def test_a_letter_on_a_line_has_a_white_disc_under_it_and_other_markers_have_none():
+def test_a_letter_stands_on_a_white_disc_and_other_markers_do_not():
     _, ax = plt.subplots()
     for look in (style("gradient_penalty"), style("weight_decay")):
         lift_letter(ax, 1.0, 2.0, look, 6)
-    assert [(line.get_color(), line.get_marker()) for line in ax.lines] == [("white", "o")]
+    letter = style("gradient_penalty")
+    seen = [(line.get_color(), line.get_marker()) for line in ax.lines]
+    assert seen == [("white", "o"), (letter.color, letter.marker)]
 
 
 def test_a_value_far_from_all_others_does_not_set_the_scale():
