@@ -40,7 +40,6 @@ FAR = "robust, 1/255"
 LADDER = "robust, 4/255"
 HEART = "cifar10-papers"
 MANY = "fashion-heldout"
-NEAR = "F, 0.4/255: beyond PGD-7"  # a place of robustness.MEETINGS
 FARTHER = "F, 1/255"
 ESCAPES = "fixed_scale"  # of which one gradient promises too much
 COLOUR = "cifar10-jpeg-flip"
@@ -256,6 +255,11 @@ def taken(place: str, method: str) -> Interval:
     return exactly(float(np.mean(points)), len(points))
 
 
+def most_taken_far() -> Interval:
+    """Of label smoothing and CutMix at F and 1/255, the more."""
+    return max((taken(FARTHER, method) for method in ("label_smoothing", "cutmix")), key=lambda one: one.mean)
+
+
 def left_in_new_pairs(radius: float) -> dict[str, dict[str, list[float]]]:
     """At F, what the ladder (or PGD-7) and AutoAttack leave of the networks that were trained for AutoAttack."""
     return robustness.autoattacked(records.by_profile("stronger_attack")[HEART], HEART, radius)
@@ -374,9 +378,9 @@ def made_loud(method: str, factor: float = louder.FACTOR) -> Interval:
     return louder.changed(loud(), f"times {factor:g}", "times 1", method)
 
 
-def loud_by_heart(method: str, radius: float = 0.4) -> Interval:
-    """At F, in points: by how much seven steps leave less when the logits are multiplied by FACTOR."""
-    table = louder.recorded(HEART).query("radius == @radius")
+def loud_by_heart(method: str) -> Interval:
+    """At F and 1/255, in points: by how much seven steps leave less when the logits are multiplied by FACTOR."""
+    table = louder.recorded(HEART).query("radius == 1")
     return exactly(-louder.changed(table, f"times {louder.FACTOR}", "times 1", method).mean)
 
 
@@ -539,15 +543,13 @@ CLAIMS = {
     "early-mobile-accuracy": Claim(
         lambda: in_settings("D", "accuracy", "early_stopping")[0], lambda value: value.mean < -3, form=WORDS
     ),
-    "penalty-map": Claim(lambda: on_the_map("scale_penalty", lambda one: one.mean > 0), above(14.5), form=WORDS),
-    "penalty-map-clear": Claim(lambda: on_the_map("scale_penalty", rises), above(7.5)),
     "many-after-few": Claim(lambda: over_the_map("label_smoothing")[60000, 360], below(5), digits=1, form=SIGNED),
     "many-after-open": Claim(lambda: over_the_map("label_smoothing")[60000, 360], is_open, form=WORDS),
     "many-after-more": Claim(lambda: over_the_map("label_smoothing")[60000, 1440], rises, digits=1, form=SIGNED),
     "many-after-most": Claim(lambda: over_the_map("label_smoothing")[60000, 5760], above(5), digits=1, form=SIGNED),
     "step-high": Claim(step_too_high, lambda value: value.mean > 4),
     "missed-at-eight": Claim(missed_at_eight, lambda value: value.mean > 4),
-    "loud-far-plain": Claim(lambda: loud_by_heart("baseline", 1), lambda value: value.mean < -3, form=SIZE),
+    "loud-far-plain": Claim(lambda: loud_by_heart("baseline"), lambda value: value.mean < -3, form=SIZE),
     "twice-steps-margin": Claim(lambda: percent_by_doubling("log margin", 1), above(5)),
     "twice-steps-slope": Claim(lambda: percent_by_doubling("log slope", 1), above(15)),
     "twice-images-margin": Claim(lambda: percent_by_doubling("log margin", 0), above(2)),
@@ -558,8 +560,6 @@ CLAIMS = {
         lambda value: value.mean < 0,
         form=WORDS,
     ),
-    "lost-mixup": Claim(lambda: taken("B", "mixup"), above(7)),
-    "lost-plain": Claim(lambda: taken("B", "baseline"), below(6), digits=1),
     "met": Claim(lambda: exactly(float(len(networks_met()))), above(20)),
     "met-none": Claim(recommended_met, below(0.5), form=WORDS),
     "met-least": Claim(every_taken, lambda value: value.low >= 0, form=WORDS),
@@ -635,18 +635,14 @@ CLAIMS = {
     "by-heart-far-maxsup": Claim(lambda: change(FAR, "maxsup"), falls, digits=1, form=SIGNED),
     "taken-again": Claim(taken_again, lambda value: value.mean > 0 and value.n == 2, form=WORDS),
     "taken-far-plain": Claim(lambda: taken(FARTHER, "baseline"), between(2, 6), digits=1),
-    "taken-far-smoothing": Claim(lambda: taken(FARTHER, "label_smoothing"), between(2, 8), digits=1),
-    "taken-far-cutmix": Claim(lambda: taken(FARTHER, "cutmix"), between(2, 8), digits=1),
+    "taken-far-smoothing": Claim(most_taken_far, between(2, 8), digits=1),
     "far-behind": Claim(far_behind, above(4), digits=1),
     "taken-more": Claim(taken_more, above(-20), digits=1),
     "taken-more-half": Claim(lambda: exactly(taken_more().half_width, 2), above(3)),
     "taken-more-cutmix": Claim(lambda: taken_more("cutmix"), above(-20), digits=1),
-    "heart-loud-smoothing": Claim(lambda: loud_by_heart("label_smoothing"), above(1.5), digits=1),
-    "heart-loud-plain": Claim(lambda: loud_by_heart("baseline"), between(-0.5, 0.3), form=WORDS),
     "by-heart-decay": Claim(lambda: change(ATTACK, "weight_decay"), rises, form=SIZE),
     "by-heart-far-decay": Claim(lambda: change(FAR, "weight_decay"), rises, form=SIZE),
     "by-heart-estimated-smoothing": Claim(lambda: change("estimate, 1/255", "label_smoothing"), rises, form=SIZE),
-    "by-heart-estimate": Claim(lambda: off("0.4/255"), below(1), digits=1),
     "by-heart-estimate-plain": Claim(lambda: off("1/255", "baseline"), above(0)),
     "by-heart-estimate-smoothing": Claim(lambda: off("1/255", "label_smoothing"), above(6)),
 }
