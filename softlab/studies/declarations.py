@@ -126,7 +126,7 @@ def _scale_penalty() -> Iterator[Declaration]:
     }.items():
         rows = records.by_profile(PENALTY)[profile]
         change = effects(pandas.concat([records.by_profile("core")[profile], rows]), quantity)[PENALTY].interval
-        learnt = rows["accuracy"].min() > LEAST_LEARNT
+        learnt = bool((rows["accuracy"].to_numpy(float) > LEAST_LEARNT).all())
         verdict = above_zero(change) if learnt else FAILED
         yield Declaration(about, f"it gains under attack at {SETTINGS[profile]}", "chapters.yaml", verdict)
 

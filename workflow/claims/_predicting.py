@@ -3,6 +3,7 @@
 import functools
 
 import pandas
+from scipy.stats import spearmanr
 
 from claims import exactly
 from softlab.studies import prediction, records
@@ -81,7 +82,8 @@ def alone_in_each(name: str) -> list[Interval]:
 
 def ranks_in_each(name: str) -> list[Interval]:
     """How well it orders methods and doses by robustness in each of three records: Spearman's rank correlation."""
-    return [exactly(float(units[name].corr(units[ROBUST], "spearman")), len(units)) for units in in_three_records()]
+    columns = [units[[name, ROBUST]].to_numpy(float) for units in in_three_records()]
+    return [exactly(float(spearmanr(one)[0]), len(one)) for one in columns]
 
 
 def escaping() -> Interval:
