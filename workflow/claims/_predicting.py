@@ -3,7 +3,6 @@
 import functools
 
 import pandas
-from scipy.stats import spearmanr
 
 from claims import exactly
 from softlab.studies import prediction, records
@@ -82,8 +81,8 @@ def alone_in_each(name: str) -> list[Interval]:
 
 def ranks_in_each(name: str) -> list[Interval]:
     """How well it orders methods and doses by robustness in each of three records: Spearman's rank correlation."""
-    columns = [units[[name, ROBUST]].to_numpy(float) for units in in_three_records()]
-    return [exactly(float(spearmanr(one)[0]), len(one)) for one in columns]
+    pairs = [(pandas.Series(units[name]), pandas.Series(units[ROBUST])) for units in in_three_records()]
+    return [exactly(float(one.corr(other, method="spearman")), len(one)) for one, other in pairs]
 
 
 def escaping() -> Interval:
