@@ -377,6 +377,12 @@ function makeExplorables(laboratory) {
         return word(at + (left ? -15 : 15), down + 18, text, { class: "halo", "text-anchor": left ? "end" : "start" });
       };
       box.append(mark(baseline, x(0), y(0)));
+      const looks = new Map([baseline, ...networks.filter(({ scene }) => scene === one.scene)]
+        .map((look) => [look.label, look]));
+      [...looks.values()].forEach((look, place) => {
+        const down = TOP + 16 + 16 * place;
+        box.append(mark(look, LEFT + 14, down), word(LEFT + 24, down + 4, look.label, { class: "halo" }));
+      });
       networks.forEach((other, place) => {
         if (other.scene !== one.scene || other === one) return;
         const shape = mark(other, ...[0, 1].map((axis) => [x, y][axis](seedOf(other, seed.value)[1][axis])));

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from softlab.figures.style import Style, label_lines, markers, style
+from softlab.figures.style import Style, label_lines, lift_letter, markers, style
 from softlab.studies.intervals import Interval, Intervals
 
 if TYPE_CHECKING:
@@ -156,10 +156,10 @@ def _name_rows(ax: Axes, names: Sequence[str]) -> None:
     ax.grid(axis="x", alpha=0.3)
 
 
-def panels_by_setting(quantities: "Mapping[str, Mapping[str, Mapping[str, Effect]]]") -> Figure:
+def panels_by_setting(quantities: "Mapping[str, Mapping[str, Mapping[str, Effect]]]", absent: str = "") -> Figure:
     """`estimates_by_setting` side by side, a panel for each quantity, with a row for each setting that any of them has.
 
-    quantities: title -> {setting: effects on it}.
+    quantities: title -> {setting: effects on it}.  absent: what a row without a marker says.
     """
     rows: dict[str, Mapping[str, Effect]] = {}
     for name, found in (one for settings in quantities.values() for one in settings.items()):
@@ -168,6 +168,8 @@ def panels_by_setting(quantities: "Mapping[str, Mapping[str, Mapping[str, Effect
     figure, axes = plt.subplots(1, len(quantities), figsize=size, sharey=True, squeeze=False, layout="constrained")
     for ax, (title, settings) in zip(axes[0], quantities.items(), strict=True):
         estimates_by_setting({name: settings.get(name, {}) for name in rows}, ax)
+        for place in [row for row, name in enumerate(rows) if not settings.get(name)]:
+            ax.text(0.5, place, absent, transform=ax.get_yaxis_transform(), ha="center", va="center", fontsize=8)
         ax.set_title(title, fontsize=10)
         ax.set_xlabel(ax.get_xlabel().partition("\n")[2] or " ")
         legend = ax.get_legend()
@@ -259,6 +261,7 @@ def _estimate(
         ax.plot([shown.mean] * shown.n, [y] * shown.n, fillstyle="none", **marker)
         return
     across = None if upright is None else upright.half_width
+    lift_letter(ax, shown.mean, y, look, size)
     ax.errorbar(shown.mean, y, xerr=shown.half_width, yerr=across, capsize=0.6 * size, fillstyle=fill, **marker)
     low, high = limits
     for edge, arrow, beyond in ((low, 4, shown.low < low), (high, 5, shown.high > high)):  # matplotlib's carets

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from softlab.figures.effects import _estimate, _limits
-from softlab.figures.style import markers, style
+from softlab.figures.style import lift_letter, markers, style
 from softlab.studies.intervals import Interval
 
 if TYPE_CHECKING:
@@ -133,6 +133,8 @@ def on_the_plane(networks: Sequence[Mapping], text: str, seed: float, power: flo
             ax.plot([slope, slope - shift], [margin, margin - shift], color=look.color, lw=1)
             ax.plot(slope - shift, margin - shift, color=look.color, marker=look.marker, ms=11, ls="none")
     ax.set_title(f"{text}: × {math.exp(margin - slope):.2f}, {attacked:+.1f} points under attack", fontsize=9, pad=19)
+    named = markers(dict.fromkeys(["baseline", *(one["method"] for one in scene)]))
+    ax.legend(handles=named, loc="upper left", fontsize=7.5, framealpha=0.8)
     return figure
 
 
@@ -146,6 +148,7 @@ def _crossed(ax: Axes, place: "Place", size: float) -> None:
         line = {"ls": "none", "color": look.color, "lw": 0.9, "capsize": 2, "zorder": 2}
         ax.errorbar(*at, xerr=place.slope.half_width, yerr=place.margin.half_width, **line)
         _arrows(ax, place, look.color)
+    lift_letter(ax, *at, look, size)
     ax.plot(*at, color=look.color, marker=look.marker, ms=size, ls="none", fillstyle=fill, zorder=3)
 
 

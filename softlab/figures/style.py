@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, ListedColormap, to_hex, to_rgb
 from matplotlib.lines import Line2D
 
@@ -20,7 +21,7 @@ class Style:
 
 # Okabe and Ito's colours, which people with colour-blindness tell apart.
 STYLES = {
-    "baseline": Style("baseline", "#000000", "o"),
+    "baseline": Style("plain training", "#000000", "o"),
     "label_smoothing": Style("label smoothing", "#0072B2", "s"),
     "mixup": Style("Mixup", "#E69F00", "^"),
     "cutmix": Style("CutMix", "#009E73", "D"),
@@ -37,7 +38,7 @@ OTHERS += ("toward_center", "toward_row", "toward_mean", "toward_centred_mean", 
 OTHERS += ("label_relaxation", "margin_smoothing", "acls", "logit_norm", "dual_focal", "uniform_noise")
 OTHERS += ("gaussian_noise", "sign_noise", "regmixup", "mixup_or_cutmix", "feature_mixup")
 COLORS = ("#D55E00", "#56B4E9", "#7F7F7F", "#8C564B")
-MARKERS = (*"PX*ph<>8+x123dH", "$O$", "$Z$", "$G$", "$A$")
+MARKERS = (*"PX*ph<>8", "$U$", "$C$", "$R$", "$E$", "$F$", *"dH", "$O$", "$Z$", "$G$", "$A$")
 
 
 def style(method: str) -> Style:
@@ -46,6 +47,13 @@ def style(method: str) -> Style:
     color = COLORS[place % len(COLORS)]
     marker = MARKERS[place % len(MARKERS)]
     return STYLES.get(method, Style(method.replace("_", " "), color, marker))
+
+
+def lift_letter(ax: Axes, x: float, y: float, look: Style, size: float) -> None:
+    """A marker that is a letter, on a white disc, as it would be lost on a line or a halo. size: of the marker."""
+    if look.marker.startswith("$"):
+        ax.plot(x, y, "o", color="white", ms=1.7 * size, zorder=2.5)
+        ax.plot(x, y, color=look.color, marker=look.marker, ms=1.2 * size, zorder=2.6)
 
 
 def class_colors(count: int) -> Colormap:

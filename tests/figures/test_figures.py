@@ -48,7 +48,8 @@ from softlab.figures import (
     taken_and_paid,
     ways_under_attack,
 )
-from softlab.figures.style import COLORS, MARKERS, class_colors
+from softlab.figures.prediction import _without_outliers
+from softlab.figures.style import COLORS, MARKERS, class_colors, lift_letter
 from softlab.studies.effects import Effect, Effects, seed_means, seed_means_at
 from softlab.studies.intervals import OPEN, Interval
 from softlab.studies.margin_laws import Place
@@ -102,6 +103,21 @@ def test_every_method_of_the_book_has_its_place_in_the_palette():
     """Else it takes the look that the letters of its name come to, which another one may have."""
     own = {name for name, method in regularizers.REGISTRY.items() if method.__module__.startswith("softlab.")}
     assert own <= {*STYLES, *OTHERS}
+
+
+def test_a_letter_stands_on_a_white_disc_and_other_markers_do_not():
+    _, ax = plt.subplots()
+    for look in (style("gradient_penalty"), style("weight_decay")):
+        lift_letter(ax, 1.0, 2.0, look, 6)
+    letter = style("gradient_penalty")
+    seen = [(line.get_color(), line.get_marker()) for line in ax.lines]
+    assert seen == [("white", "o"), (letter.color, letter.marker)]
+
+
+def test_a_value_far_from_all_others_does_not_set_the_scale():
+    assert _without_outliers([-49.0, -12.0, -10.0, -5.0, 0.0, 2.0]) == (-12.0, 2.0)
+    assert _without_outliers([-12.0, -10.0, -5.0, 0.0, 2.0, 30.0]) == (-12.0, 2.0)
+    assert _without_outliers([-3.0, -2.0, 0.0, 1.0]) == (-3.0, 1.0)
 
 
 def test_no_label_has_a_comma():
@@ -190,7 +206,7 @@ def test_values_of_a_grid_stand_side_by_side_and_none_last():
     table = pandas.DataFrame(rows, columns=["method", "seed", "feature_dimension", "onset"])
     ax = against(seed_means_at(table, "feature_dimension", "onset"), "onset", "as it is")
     assert [label.get_text() for label in ax.get_xticklabels()] == ["2", "5", "as it is"]
-    assert [line.get_label() for line in ax.containers] == ["baseline", "Mixup"]
+    assert [line.get_label() for line in ax.containers] == ["plain training", "Mixup"]
     assert ax.containers[0].lines[0].get_ydata().tolist() == [3, 6, 10]  # means over seeds 0, 1, 2
 
 
@@ -212,7 +228,7 @@ def test_arrows_go_from_the_one_to_the_other_and_leave_out_who_has_no_end():
     starts = {"baseline": Interval(1, 0.9, 1.1, 3), "mixup": Interval(2, 1.9, 2.1, 3), "cutmix": Interval(5, 4, 6, 3)}
     stops = {"baseline": Interval(3, 2.9, 3.1, 3), "mixup": Interval(4, -math.inf, math.inf, 1)}
     ax = arrows(starts, stops, "x", ("first", "last"))
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["baseline", "Mixup"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["plain training", "Mixup"]
     seen = drawn(ax)
     assert seen[style("mixup").color, style("mixup").marker] == [(2, 1), (4, 1)]
     assert {"first", "last"} <= {text.get_text() for text in ax.texts}
@@ -270,7 +286,7 @@ def test_a_needle_is_as_far_from_the_border_as_it_is_said_to_be():
     assert (across, up) == pytest.approx((0, 0.95))  # at its class, which is up
     ((across, up),) = drawn(ax)[style("baseline").color, style("baseline").marker]
     assert np.degrees(np.arctan2(up, across)) == pytest.approx(30 + 10)
-    assert ax.get_legend_handles_labels()[1] == ["baseline, 10°", "Mixup, 60°"]
+    assert ax.get_legend_handles_labels()[1] == ["plain training, 10°", "Mixup, 60°"]
     plt.close(ax.figure)
 
 
@@ -324,7 +340,7 @@ def test_repairs_are_in_the_units_of_their_quantities():
     panels = {"ECE (%)": (found["ECE"], found["ECE at T"]), "NLL": (found["NLL"], found["NLL at T"])}
     figure = repairs(panels, ["baseline", "weight_decay", "mixup"])
     left, right = figure.axes
-    assert [label.get_text() for label in left.get_yticklabels()] == ["baseline", "Mixup"]
+    assert [label.get_text() for label in left.get_yticklabels()] == ["plain training", "Mixup"]
     assert (left.get_xlabel(), right.get_xlabel()) == ("ECE (%)", "NLL")
     marked = {round(float(line.get_xdata()[0]), 9) for line in left.lines if line.get_marker() == "o"}
     assert marked == {10.0, 2.0}
@@ -353,7 +369,7 @@ def test_over_passes_has_a_panel_a_method_and_a_line_a_size():
     panels = {"baseline": {(250, 360): many, (1000, 360): one}, "mixup": {(1000, 360): many}}
     figure = over_passes(panels, 100, "left (%)")
     left, right = figure.axes
-    assert [ax.get_title() for ax in figure.axes] == ["baseline", "Mixup"]
+    assert [ax.get_title() for ax in figure.axes] == ["plain training", "Mixup"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["250", "1,000"]
     marked = [bars.lines[0] for bars in left.containers]
     assert [line.get_xdata()[0] for line in marked] == [144, 36]
@@ -370,7 +386,7 @@ def test_a_way_under_attack_names_the_classes_that_it_meets():
         (-1, 3, -1, 3),
     )
     figure = ways_under_attack({"baseline": way}, ("shirt", "coat", "bag"), truth=0)
-    assert figure.axes[0].get_title() == "baseline\nshirt → bag"
+    assert figure.axes[0].get_title() == "plain training\nshirt → bag"
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["shirt", "bag"]
 
 
@@ -517,7 +533,8 @@ def test_methods_lie_in_the_plane_of_slope_and_margin_with_plain_training_at_the
     assert list(halos.get_array()) == [-4.0, 9.6, -4.2]
     red, _, blue, _ = halos.to_rgba(-9)
     assert red > blue, "red where accuracy under attack is lost"
-    assert [text.get_text() for text in figure.legends[0].get_texts()][:3] == ["baseline", "label smoothing", "CutMix"]
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names[:3] == ["plain training", "label smoothing", "CutMix"]
     plt.close(figure)
 
 

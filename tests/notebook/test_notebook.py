@@ -21,8 +21,8 @@ def test_each_goes_through_the_same_entries_of_all():
 
 def test_a_table_has_a_row_per_method_in_the_order_of_its_columns():
     shown = table({"n": {"baseline": 2, "label_smoothing": 1}, "more": {"label_smoothing": 7}})
-    assert list(shown.index) == ["baseline", "label smoothing"]
-    assert shown.loc["baseline", "more"] == ""
+    assert list(shown.index) == ["plain training", "label smoothing"]
+    assert shown.loc["plain training", "more"] == ""
 
 
 def test_a_sentence_has_a_dash_for_a_method_that_was_left_out(monkeypatch):

@@ -89,9 +89,9 @@ def test_differences_are_paired_by_seed():
 def test_the_table_has_a_row_for_each_quantity_and_arrows_where_zero_is_excluded():
     table = made().table()
     cells = {quantity: dict(row) for (_, quantity), row in table.iterrows()}
-    assert list(table.columns) == ["baseline", "Mixup", "CutMix"]
+    assert list(table.columns) == ["plain training", "Mixup", "CutMix"]
     assert set(cells["networks (seeds)"].values()) == {"3"}
-    assert cells["accuracy (%)"]["baseline"] == "71.0 ± 2.5"
+    assert cells["accuracy (%)"]["plain training"] == "71.0 ± 2.5"
     assert cells["accuracy (%)"]["Mixup"].endswith("↑")
     assert cells["accuracy (%)"]["CutMix"].startswith("70.3 ±")
     assert not cells["accuracy (%)"]["CutMix"].endswith(("↑", "↓"))
@@ -103,7 +103,7 @@ def test_the_table_has_a_row_for_each_quantity_and_arrows_where_zero_is_excluded
 def test_a_cell_of_fewer_seeds_says_so_and_what_is_not_finite_is_left_out():
     values = VALUES | {"ECE": {"baseline": {0: 0.1, 1: 0.2}, "mixup": {0: float("nan"), 1: float("inf")}}}
     cells = dict(made(values).table().loc[("05_calibration", "ECE (%)")])
-    assert cells["baseline"].endswith("(n = 2)")
+    assert cells["plain training"].endswith("(n = 2)")
     assert cells["Mixup"] == ""
     assert not any("ECE" in text for text in made(values).findings())
 

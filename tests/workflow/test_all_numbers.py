@@ -43,7 +43,7 @@ def of(table, study="core", core=None):
 
 def test_means_intervals_and_differences_in_percent():
     rows = of(networks({"baseline": [0.5, 0.7], "label_smoothing": [0.6, 0.9]}))
-    base = rows["", "baseline"]
+    base = rows["", "plain training"]
     other = rows["", "label smoothing"]
     # a standard deviation of 0.1 · √2, divided by √2 seeds: T · 10 points
     assert (base["mean"], base["mean ±"], base["networks"]) == (pytest.approx(60), pytest.approx(10 * T, rel=1e-4), 2)
@@ -57,18 +57,18 @@ def test_means_intervals_and_differences_in_percent():
 def test_numbers_of_an_older_version_are_marked():
     table = networks({"baseline": [0.5, 0.7]})
     table["older"] = [("accuracy",), ()]
-    row = of(table)["", "baseline"]
+    row = of(table)["", "plain training"]
     assert row["older"] == 1
     made = page.as_html(pandas.DataFrame([row]).fillna({"setting": ""}))
     assert f"60.0 ± {10 * T:.1f} †" in made
-    assert of(networks({"baseline": [0.5, 0.7]}))["", "baseline"]["older"] == 0
+    assert of(networks({"baseline": [0.5, 0.7]}))["", "plain training"]["older"] == 0
 
 
 def test_one_network_has_no_interval_and_a_seed_without_a_value_does_not_count():
     rows = of(networks({"baseline": [0.5, 0.7, math.nan], "mixup": [math.nan, 0.75, 0.8]}))
     assert rows["", "Mixup"]["networks"] == 2
     assert (rows["", "Mixup"]["difference"], rows["", "Mixup"]["difference ±"]) == (pytest.approx(5), None)
-    single = of(networks({"baseline": [0.5]}))["", "baseline"]
+    single = of(networks({"baseline": [0.5]}))["", "plain training"]
     assert (single["mean"], single["mean ±"], single["networks"]) == (50, None, 1)
 
 
@@ -85,7 +85,7 @@ def test_each_point_of_a_grid_of_parameters_is_compared_with_the_one_baseline():
     table = networks(accuracy, alpha=[math.nan, math.nan, 0, 0, 0.1, 0.1])
     table["seed"] = [0, 1, 0, 1, 0, 1]
     rows = of(table, "dose")
-    assert list(rows) == [("", "baseline"), ("alpha = 0", "label smoothing"), ("alpha = 0.1", "label smoothing")]
+    assert list(rows) == [("", "plain training"), ("alpha = 0", "label smoothing"), ("alpha = 0.1", "label smoothing")]
     assert [row["difference"] for row in rows.values()] == [None, pytest.approx(10), pytest.approx(20)]
 
 
@@ -128,7 +128,7 @@ def test_the_files_hold_the_rows_and_the_networks(monkeypatch, tmp_path):
     with (folder / "all.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["scale"], row["method"]) for row in rows] == [
-        (scale, method) for scale in ("this build", "cifar10") for method in ("baseline", "label smoothing")
+        (scale, method) for scale in ("this build", "cifar10") for method in ("plain training", "label smoothing")
     ]
     assert (rows[0]["mean"], rows[0]["difference"], rows[1]["difference"]) == ("60", "", "15")
     with (folder / "networks" / "core.this_build.csv").open() as file:

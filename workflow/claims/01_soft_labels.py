@@ -12,8 +12,8 @@ from claims import (
     highest,
     in_settings,
     lowest,
-    mean_size,
     rises,
+    typical_size,
 )
 from softlab.studies import records
 from softlab.studies.effects import averages, effects
@@ -77,7 +77,7 @@ def smoothing_at_most() -> Interval:
 CLAIMS = {
     "least": Claim(least, falls, form=SIZE),
     "most": Claim(most, falls, form=SIZE),
-    "typical": Claim(lambda: mean_size(everywhere(RIGHT)), lambda value: 0.5 < value.mean < 1.5, form=WORDS),
+    "typical": Claim(lambda: typical_size(everywhere(RIGHT)), lambda value: value.mean < 0.5, form=WORDS),
     "plain-right": Claim(lambda: plain(RIGHT), above(70)),
     "plain-sure": Claim(lambda: plain(SURE), above(85)),
     "a-least": Claim(lambda: grey(SURE, True), falls, form=SIZE),

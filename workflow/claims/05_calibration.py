@@ -4,7 +4,7 @@ import functools
 
 import pandas
 
-from claims import SIGNED, SIZE, WORDS, Claim, above, below, falls, highest, is_open, lowest, rises
+from claims import SIGNED, SIZE, WORDS, Claim, above, below, falls, highest, is_open, least_open, lowest, rises
 from softlab.studies import records
 from softlab.studies.across_settings import effects_by_setting
 from softlab.studies.effects import at_best, averages, effects
@@ -62,9 +62,22 @@ def at_best_strength() -> Interval:
 
 
 def longest() -> Interval:
-    """Label smoothing's NLL at T after the longest training on few images: the more decided of two."""
-    found = [effects(cells_of("quick-confirm")[images, 5760], "NLL at T")["label_smoothing"] for images in (250, 1000)]
-    return max((one.shown for one in found), key=lambda one: abs(one.mean) / one.half_width)
+    """Label smoothing's NLL at T after the longest training, on few images and on many: the most decided of three."""
+    cells = cells_of("quick-confirm")
+    found = [effects(cells[images, 5760], "NLL at T") for images in (250, 1000, 60000)]
+    return least_open(one["label_smoothing"].shown for one in found)
+
+
+def hundred() -> Interval:
+    """Label smoothing's NLL at T with a hundred grey classes, in the wide network."""
+    table = records.by_profile("hundred")["quick-confirm"]
+    return effects(table.loc[table["width"] == 8], "NLL at T")["label_smoothing"].shown
+
+
+def noisy_briefly() -> Interval:
+    """That with 40 % of the labels drawn anew and ten epochs."""
+    table = records.by_profile("noisy_briefly")["quick-fp32"]
+    return effects(table.loc[table["epochs"] == 10], "NLL at T")["label_smoothing"].shown
 
 
 FEW = ("quick-confirm", "convnext-confirm", "mobilenet-confirm")
@@ -79,6 +92,12 @@ CLAIMS = {
     "decay-temperature": Claim(lambda: level("temperature", "weight_decay", factor=1), below(1.2), digits=2),
     "plain-temperature": Claim(lambda: level("temperature", factor=1), above(1.5), digits=2),
     "worse-order": Claim(lambda: nearest_to_none("AURC", ["label_smoothing"], 4, 1), rises, form=WORDS),
+    "long-order": Claim(
+        lambda: effects(cells_of("quick-confirm")[1000, 1440], "AURC")["label_smoothing"].shown,
+        falls,
+        digits=1,
+        form=SIGNED,
+    ),
     "longer-order": Claim(
         lambda: effects(cells_of("quick-confirm")[1000, 5760], "AURC")["label_smoothing"].shown,
         falls,
@@ -97,6 +116,8 @@ CLAIMS = {
     "heart-decay": Claim(lambda: change("ECE", "weight_decay", "cifar10-papers"), falls, form=SIZE),
     "heart-best": Claim(at_best_strength, falls, form=WORDS),
     "longest": Claim(longest, is_open, form=WORDS),
+    "undecided-hundred": Claim(hundred, is_open, form=WORDS),
+    "better-noisy": Claim(noisy_briefly, lambda value: falls(value) and value.high > -0.01, form=WORDS),
     "cutmix-few": Claim(lambda: among("NLL at T", [("cutmix", name) for name in FEW], -1), falls, form=WORDS),
     "cutmix-colour": Claim(lambda: among("NLL at T", [("cutmix", name) for name in COLOUR], 1), rises, form=WORDS),
     "decay-instead": Claim(decay_instead, and_labels_raise_it, form=WORDS),

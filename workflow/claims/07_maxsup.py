@@ -20,6 +20,7 @@ from claims import (
     is_open,
     least_open,
     rises,
+    rounded_up,
 )
 from claims._maxsup import (
     TAIL,
@@ -28,6 +29,7 @@ from claims._maxsup import (
     colour,
     colour_by_strength,
     error_alone_strong,
+    grown_over_widths,
     in_colour,
     later,
     moved,
@@ -89,12 +91,25 @@ def equal(largest: bool) -> Interval:
     return (max if largest else min)(equal_strength(), key=lambda one: one.mean)
 
 
-def grown(width: int) -> Interval:
-    """MaxSup with its growing strength less label smoothing at .1."""
-    table = hundred("hundred", width)
-    against = table.loc[table["method"] == "label_smoothing"]
-    recipe = hundred("hundred_recipe", width)
-    return effects(recipe.loc[recipe["method"] == "maxsup"], "accuracy", against)["maxsup"].shown
+def strong_wide() -> Interval:
+    """Label smoothing at .2 less plain training in the wide network."""
+    table = hundred("hundred_strength", 8)
+    strong = table.loc[np.isclose(table["alpha"].to_numpy(float), 0.2)]
+    plain = hundred("hundred", 8).query("method == 'baseline'")
+    return effects(strong, "accuracy", plain)["label_smoothing"].shown
+
+
+def tail_equal(alpha: float) -> Interval:
+    """With a long tail, MaxSup less label smoothing at one strength: accuracy in points."""
+    found = by_strength()
+    return long_tail.difference(found["maxsup", alpha], found["label_smoothing", alpha])
+
+
+def tail_likelihood() -> Interval:
+    """With a long tail, NLL at T of the regularization part alone less label smoothing's."""
+    found = by_strength()
+    alone = found["regularization_only", long_tail.USUAL]
+    return long_tail.difference(alone, found["label_smoothing", long_tail.USUAL], "NLL at T").scaled(0.01)
 
 
 def amplified() -> Interval:
@@ -133,7 +148,7 @@ def corrupted_apart() -> Interval:
 def part_most() -> Interval:
     """The most that accuracy can gain by removing the error part, if all ten networks of each are on record."""
     found = parts("regularization_only", "accuracy", "label_smoothing")
-    return exactly(found.high if found.n == 10 else np.nan, found.n)
+    return rounded_up(found.high, 1, found.n) if found.n == 10 else exactly(np.nan)
 
 
 def noise_losses() -> Interval:
@@ -145,7 +160,7 @@ def noise_losses() -> Interval:
 def most_of_hundred() -> Interval:
     """Where the interval of MaxSup's lead with a hundred classes ends, in grey or in colour: the higher one."""
     one = highest((later(), in_colour()))
-    return exactly(one.high, one.n)
+    return rounded_up(one.high, 1, one.n)
 
 
 def colour_grown() -> Interval:
@@ -228,9 +243,17 @@ CLAIMS = {
     "loose": Claim(lambda: core("spread, logits"), rises, digits=2, form=SIZE),
     "tight-same": Claim(lambda: beside("A", "spread, logits"), lambda v: abs(v.mean) < 0.01, form=WORDS),
     "raw-same": Claim(lambda: beside("A", "spread, raw"), is_open, form=WORDS),
-    "grown-narrow": Claim(lambda: grown(4), above(-2), digits=1, form=SIGNED),
-    "grown-wide": Claim(lambda: grown(8), above(-2), digits=1, form=SIGNED),
-    "grown-open": Claim(lambda: least_open(grown(width) for width in WIDTHS), is_open, form=WORDS),
+    "grown-hard": Claim(lambda: grown_over_widths("baseline"), rises, digits=1, form=SIGNED),
+    "grown-both": Claim(lambda: grown_over_widths("label_smoothing", 0.1), rises, digits=1, form=SIGNED),
+    "grown-least": Claim(
+        lambda: exactly(grown_over_widths("label_smoothing", 0.1).low), above(0), digits=1, form=SIGNED
+    ),
+    "grown-most": Claim(
+        lambda: exactly(grown_over_widths("label_smoothing", 0.1).high), above(1), digits=1, form=SIGNED
+    ),
+    "grown-open": Claim(lambda: grown_over_widths("label_smoothing", 0.2), is_open, digits=1, form=WORDS),
+    "zipf": Claim(lambda: grown_over_widths("baseline", method="zipf_label_smoothing"), rises, digits=1, form=SIGNED),
+    "strong-wide": Claim(strong_wide, rises, digits=1, form=SIGNED),
     "equal-least": Claim(lambda: equal(largest=False), lambda value: value.mean > 0, digits=1),
     "equal-most": Claim(lambda: equal(largest=True), lambda value: value.mean > 0, digits=1),
     "later": Claim(later, is_open, digits=1, form=SIGNED),
@@ -256,8 +279,11 @@ CLAIMS = {
     "tail-seeds": Claim(lambda: exactly(float(tail().n)), between(9.5, 10.5)),
     "tail-part": Claim(lambda: tail_part("regularization_only", "label_smoothing"), is_open, digits=1, form=SIGNED),
     "tail-part-most": Claim(
-        lambda: exactly(tail_part("regularization_only", "label_smoothing").high, TAIL), below(0.5), digits=1
+        lambda: rounded_up(tail_part("regularization_only", "label_smoothing").high, 1, TAIL), below(0.6), digits=1
     ),
+    "tail-part-nll": Claim(tail_likelihood, falls, digits=3, form=SIGNED),
+    "tail-equal": Claim(lambda: tail_equal(0.03), rises, digits=1, form=SIGNED),
+    "tail-equal-just": Claim(lambda: tail_equal(0.03), lambda value: 0 < value.low < 0.2, form=WORDS),
     "tail-beyond": Claim(lambda: tail_part("maxsup", "regularization_only"), is_open, digits=1, form=SIGNED),
     "tail-steps-open": Claim(
         lambda: least_open(

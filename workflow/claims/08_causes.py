@@ -7,18 +7,45 @@ from collections.abc import Callable
 import numpy as np
 import pandas
 
-from claims import SIGNED, SIZE, WORDS, Claim, above, below, exactly, falls, highest, is_open, lowest, rises
+from claims import (
+    SIGNED,
+    SIZE,
+    WORDS,
+    Claim,
+    above,
+    below,
+    between,
+    exactly,
+    falls,
+    highest,
+    is_open,
+    least_open,
+    lowest,
+    rises,
+    rounded_down,
+)
 from claims._predicting import (
     ahead_of_shape,
+    alone_in_each,
     by_accuracy,
     by_gradient,
     by_shape,
+    by_step,
+    by_step_fitted,
     escaping,
-    from_gradient,
-    from_shape,
-    without_a_family,
+    ranks_in_each,
 )
-from softlab.studies import another_slope, margin_laws, prediction, records
+from claims._turning import (
+    BALL,
+    at_equal_cosine,
+    ball_at_most,
+    each,
+    mean_of,
+    strongest,
+    ten_seeds,
+    weakly,
+)
+from softlab.studies import another_slope, margin_laws, prediction, records, robustness
 from softlab.studies.effects import Effects, averages, effects
 from softlab.studies.intervals import Interval, t_interval
 
@@ -29,17 +56,8 @@ ALIKE = ("scale_penalty 0.1", "fixed_scale 4", "logit_penalty 0.01", "margin_smo
 SOFT = ("label_smoothing", "mixup", "cutmix")
 
 
-@functools.cache
-def ten(outcome: str) -> Effects:
-    """What methods of the study `many` change, over the ten seeds of its two tables."""
-    tables = [
-        prediction.doses_as_methods(records.by_profile("many")[profile]) for profile in ("quick-confirm", "quick-again")
-    ]
-    return effects(pandas.concat(tables), outcome)
-
-
 def of(method: str, outcome: str = ROBUST) -> Interval:
-    return ten(outcome)[method].shown
+    return ten_seeds(method, outcome)
 
 
 def spread_of_lengths() -> Interval:
@@ -86,16 +104,33 @@ def by_hand(method: str, tau: float) -> Interval:
     return t_interval(100 * chosen[ROBUST].to_numpy(float))
 
 
+@functools.cache
 def one_curve() -> Interval:
-    """How many points label-smoothed networks lie off the plain ones' curve, at their margin over slope, at most."""
+    """How many points label-smoothed networks lie above the plain ones' curve, at their margin over slope.
+
+    Of each seed: the mean over five slopes, against the plain network of that seed.
+    """
     rows = another_slope.recorded("quick-fp32")
-    means = rows.pivot_table(["log first-order radius", ROBUST], ["method", "tau"]).sort_values(
-        "log first-order radius"
-    )
-    plain = means.xs("baseline")[["log first-order radius", ROBUST]].to_numpy(float)
-    radius, survived = means.xs("label_smoothing")[["log first-order radius", ROBUST]].to_numpy(float).T
-    apart = 100 * np.abs(survived - np.interp(radius, *plain.T))
-    return exactly(float(apart.max()), len(apart))
+    ahead = "log first-order radius"
+    apart = []
+    for _, of_seed in rows.sort_values(ahead).groupby("seed"):
+        by_method = {method: some[[ahead, ROBUST]].to_numpy(float).T for method, some in of_seed.groupby("method")}
+        radius, survived = by_method["label_smoothing"]
+        apart.append(100 * float((survived - np.interp(radius, *by_method["baseline"])).mean()))
+    return t_interval(apart)
+
+
+@functools.cache
+def over_the_map() -> list[Interval]:
+    """What the penalty on length brings under attack in each combination of images and steps."""
+    cells_of = robustness.cells_of("quick-confirm")
+    return [effects(table, ROBUST)["scale_penalty"].shown for table in cells_of.values()]
+
+
+def more_turned() -> Interval:
+    """How far the penalty on length turns logits, beside the penalty that is for it: the ratio of the changes."""
+    length = of("scale_penalty 0.1", "cosine, logit").mean
+    return exactly(length / of("cosine_penalty 1", "cosine, logit").mean)
 
 
 def monotone() -> Interval:
@@ -168,7 +203,27 @@ CLAIMS = {
     "smoothing-loss": Claim(lambda: of("label_smoothing 0.1"), falls, form=SIZE),
     "weak-tight-length": Claim(lambda: length(0.1, 0.01), below(5.5), digits=1),
     "strong-loose-length": Claim(lambda: length(0.0001, 1.0), above(7.5), digits=1),
-    "one-curve": Claim(one_curve, below(2.5)),
+    "one-curve": Claim(one_curve, is_open, digits=1),
+    "one-curve-least": Claim(lambda: exactly(one_curve().low, one_curve().n), below(0), digits=1),
+    "one-curve-most": Claim(lambda: exactly(one_curve().high, one_curve().n), above(3), digits=1, form=SIGNED),
+    "turn-least": Claim(lambda: mean_of(ROBUST, least=True), rises, digits=1),
+    "turn-most": Claim(lambda: mean_of(ROBUST, least=False), rises, digits=1),
+    "turn-weak": Claim(lambda: least_open(weakly()), is_open, form=WORDS),
+    "turn-cosine": Claim(lambda: lowest(each("cosine, logit")), between(0.08, 0.13), form=WORDS),
+    "turn-sure": Claim(lambda: mean_of("mean confidence", least=True), between(-1.3, 0), form=WORDS),
+    "turn-equal": Claim(lambda: at_equal_cosine("label_smoothing"), is_open, digits=1, form=SIGNED),
+    "turn-equal-less": Claim(lambda: at_equal_cosine("label_smoothing", less=True), rises, digits=1),
+    "turn-ball": Claim(ball_at_most, below(0.02), digits=2, form=WORDS),
+    "turn-ball-most": Claim(lambda: strongest(BALL), above(0.05), digits=2, form=SIGNED),
+    "turn-strongest": Claim(lambda: strongest(ROBUST), above(10)),
+    "turn-length": Claim(more_turned, between(0.8, 1.2), form=WORDS),
+    "ball-alone": Claim(lambda: max(alone_in_each(BALL), key=lambda one: one.mean), below(0.1), digits=2, form=WORDS),
+    "ball-ranks": Claim(lambda: lowest(ranks_in_each(BALL)), between(0.5, 0.6), digits=1),
+    "centred-least": Claim(lambda: lowest(alone_in_each("cosine, centred mean")), between(0.25, 0.35), digits=1),
+    "by-step": Claim(by_step, lambda value: value.mean > 0.8, digits=2),
+    "by-step-fitted": Claim(by_step_fitted, lambda value: value.mean > 0.9, digits=2),
+    "penalty-map": Claim(lambda: exactly(min(one.mean for one in over_the_map()), 15), above(0), form=WORDS),
+    "penalty-map-clear": Claim(lambda: exactly(float(sum(map(rises, over_the_map()))), 15), above(7.5)),
     "weak-loose": Claim(lambda: left(0.0001, 0.01), below(50)),
     "weak-tight": Claim(lambda: left(0.1, 0.01), below(50)),
     "strong-loose": Claim(lambda: left(0.0001, 1.0), below(50)),
@@ -181,9 +236,7 @@ CLAIMS = {
     "by-shape": Claim(by_shape, lambda value: value.mean < 0.3, digits=2),
     "by-accuracy": Claim(by_accuracy, lambda value: value.mean < 0.3, digits=2),
     "ahead": Claim(ahead_of_shape, is_open, digits=2, form=WORDS),
-    "gradient-least": Claim(lambda: without_a_family(from_gradient(), min), above(0.5), digits=2),
-    "shape-most": Claim(lambda: without_a_family(from_shape(), max), below(0.5), digits=2),
-    "escapes": Claim(escaping, above(3)),
+    "escapes": Claim(lambda: rounded_down(escaping().mean, 0, escaping().n), above(3)),
     "steps": Claim(monotone, above(0), form=WORDS),
     "shorter": Claim(lambda: of_soft("log magnitude", highest), falls, form=WORDS),
     "worse-error": Claim(lambda: of_soft("ECE", lowest), rises, form=WORDS),

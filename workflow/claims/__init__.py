@@ -110,10 +110,10 @@ def least_open(intervals: Iterable[Interval]) -> Interval:
     return min(intervals, key=lambda one: min(-one.low, one.high))
 
 
-def mean_size(intervals: Iterable[Interval]) -> Interval:
-    """The mean size of these changes, whatever their signs."""
+def typical_size(intervals: Iterable[Interval]) -> Interval:
+    """The median size of these changes, whatever their signs."""
     sizes = [abs(one.mean) for one in intervals]
-    return exactly(sum(sizes) / len(sizes), len(sizes))
+    return exactly(float(np.median(sizes)), len(sizes))
 
 
 def factor(log: Interval) -> Interval:
@@ -126,6 +126,16 @@ def factor(log: Interval) -> Interval:
 def exactly(value: float, n: int = 1) -> Interval:
     """A value without an uncertainty of its own: a formula's, a count, or the extreme of n others."""
     return Interval(value, value, value, n)
+
+
+def rounded_up(value: float, digits: int, n: int = 1) -> Interval:
+    """What a sentence may call an upper bound of it: rounded to so many digits, and never inwards."""
+    return exactly(math.ceil(value * 10**digits - 1e-9) / 10**digits, n)
+
+
+def rounded_down(value: float, digits: int, n: int = 1) -> Interval:
+    """The same of a lower bound."""
+    return exactly(math.floor(value * 10**digits + 1e-9) / 10**digits, n)
 
 
 def extent(values: Sequence[float] | np.ndarray) -> Interval:

@@ -2,6 +2,7 @@
 
 import functools
 
+import numpy as np
 import pandas
 
 from claims import exactly, highest
@@ -17,6 +18,22 @@ TAIL = 10  # networks of each method and strength with a long tail
 def later() -> Interval:
     """MaxSup less label smoothing with a hundred classes: ten later seeds at each of two widths."""
     return over_grid(records.by_profile("hundred_again")["quick-confirm"], "accuracy", "maxsup", "label_smoothing")
+
+
+@functools.cache
+def grown_over_widths(against: str, alpha: float = 0.0, method: str = "maxsup") -> Interval:
+    """With a hundred grey classes, a method of hundred_recipe less another one, mean of both widths for each seed.
+
+    maxsup: with its growing strength.  alpha: of the other one, where it is no plain training.
+    """
+    recipe = records.by_profile("hundred_recipe")["quick-confirm"].query("method == @method")
+    studies = [records.by_profile(study)["quick-confirm"] for study in ("hundred", "hundred_strength")]
+    others = pandas.concat([studies[0].assign(alpha=0.1), studies[1]]).query("method == @against")
+    if against != "baseline":
+        others = others.loc[np.isclose(others["alpha"].to_numpy(float), alpha)]
+    both = pandas.concat([recipe.assign(method="recipe"), others])
+    both.attrs = recipe.attrs
+    return over_grid(both, "accuracy", "recipe", against)
 
 
 def parts(method: str, quantity: str, against: str, study: str = "ablation") -> Interval:

@@ -1,7 +1,6 @@
 """What predicts robustness, families hidden: one gradient, the shape, or accuracy. For chapter 8 and the conclusion."""
 
 import functools
-from collections.abc import Callable
 
 import pandas
 
@@ -10,12 +9,13 @@ from softlab.studies import prediction, records
 from softlab.studies.intervals import Interval
 
 ROBUST = "robust, 4/255"
+HERE = "quick-fp32"
 
 
 @functools.cache
 def new_networks() -> pandas.DataFrame:
     """The study `many` once more, on the networks whose margin and slope are on record."""
-    return prediction.methods(prediction.whole(records.by_profile("many")["quick-fp32"]))
+    return prediction.methods(prediction.whole(records.by_profile("many")[HERE]))
 
 
 @functools.cache
@@ -27,6 +27,20 @@ def predicted(*names: str, model: str = "ridge") -> prediction.Prediction:
 def from_gradient() -> prediction.Prediction:
     """By the estimate from one gradient, as it is."""
     return predicted("estimate, 4/255", model="itself")
+
+
+def from_step() -> prediction.Prediction:
+    """By one step of an attack, FGSM, as it is."""
+    return predicted("FGSM, 4/255", model="itself")
+
+
+def by_step() -> Interval:
+    return prediction.jackknife(from_step())
+
+
+def by_step_fitted() -> Interval:
+    """The same with a line that is fitted to the other families."""
+    return prediction.jackknife(predicted("FGSM, 4/255"))
 
 
 def from_shape() -> prediction.Prediction:
@@ -53,11 +67,22 @@ def ahead_of_shape() -> Interval:
     return prediction.gain(from_gradient(), from_shape())
 
 
-def without_a_family(whole: prediction.Prediction, end: Callable[[list[float]], float]) -> Interval:
-    """The score with one more family taken away: the least or the most."""
-    units = whole.units
-    scores = [whole.again(units.loc[units["family"] != one]).score() for one in units["family"].unique()]
-    return exactly(end(scores), len(scores))
+@functools.cache
+def in_three_records() -> tuple[pandas.DataFrame, ...]:
+    tables = records.by_profile("many")
+    return tuple(prediction.methods(prediction.whole(tables[one])) for one in ("quick-confirm", "quick-again", HERE))
+
+
+def alone_in_each(name: str) -> list[Interval]:
+    """The score of one number alone in each of three records."""
+    found = [prediction.left_out(units, [name], ROBUST) for units in in_three_records()]
+    return [exactly(one.score(), len(one.table)) for one in found]
+
+
+def ranks_in_each(name: str) -> list[Interval]:
+    """How well it orders methods and doses by robustness in each of three records: Spearman's rank correlation."""
+    pairs = [(pandas.Series(units[name]), pandas.Series(units[ROBUST])) for units in in_three_records()]
+    return [exactly(float(one.corr(other, method="spearman")), len(one)) for one, other in pairs]
 
 
 def escaping() -> Interval:

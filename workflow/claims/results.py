@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from claims import SIGNED, WORDS, Claim, exactly, falls, highest, in_settings, is_open, least_open, rises
-from claims.intro import FAR, LADDER, LETTERS, SOFT, of
+from claims import SIGNED, WORDS, Claim, exactly, falls, highest, is_open, least_open, rises
+from claims.intro import LADDER, LETTERS, SOFT, both_ways, of
 from softlab.studies import laws, records
 from softlab.studies.across_settings import tables_by_setting
 from softlab.studies.effects import at_best, effects
@@ -13,18 +13,6 @@ from softlab.studies.intervals import Interval
 
 MOVED = ("quick-fp32", "cifar10-papers")  # where margin and slope are on record
 DEPENDABLE = {"short", "overconfidence"}  # the sentences of papers.yml that hold in every setting
-
-
-def attacked(method: str) -> list[Interval]:
-    """Under attack in the six settings: at 4/255 on grey images, at 1/255 on colour ones."""
-    return in_settings("ABCD", LADDER, method) + in_settings("EF", FAR, method)
-
-
-def both_ways() -> Interval:
-    """How many methods, the tuned weight decay among them, gain under attack in one setting and lose in another."""
-    methods = (*SOFT, "weight_decay")
-    turned = [any(map(rises, attacked(method))) and any(map(falls, attacked(method))) for method in methods]
-    return exactly(float(sum(turned)), len(methods))
 
 
 def both_shrink() -> Interval:
@@ -57,7 +45,7 @@ def best_many(method: str, quantity: str = LADDER) -> Interval:
 
 CLAIMS = {
     "sure": Claim(lambda: highest(of("mean confidence")), falls, form=WORDS),
-    "both-ways": Claim(both_ways, lambda value: value.mean == value.n, form=WORDS),
+    "both-ways": Claim(lambda: both_ways((*SOFT, "weight_decay")), lambda value: value.mean == value.n, form=WORDS),
     "shrink": Claim(both_shrink, falls, form=WORDS),
     "dependable": Claim(dependable, lambda value: value.mean == len(DEPENDABLE), form=WORDS),
     "best-few": Claim(lambda: highest([*best_few("gap"), *best_few("log logit scale")]), falls, form=WORDS),

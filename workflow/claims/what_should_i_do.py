@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,8 @@ from claims import (
     lowest,
     rises,
 )
-from claims._maxsup import in_colour, later, tail, weaker
+from claims._maxsup import at_best, in_colour, later, tail
+from claims._maxsup import by_strength as tail_by_strength
 from softlab.profile import load_profile
 from softlab.studies import combining, prediction, records, seconds, unknown_classes
 from softlab.studies.across_settings import effects_by_setting
@@ -156,8 +158,8 @@ def by_stopping_whole() -> Interval:
     return effects(short, "accuracy", noisy(0.4).query("method == 'baseline'"))["baseline"].shown
 
 
-def with_noise_briefly(method: str) -> Interval:
-    return effects(briefly(epochs_chosen().mean), "accuracy")[method].shown
+def with_noise_briefly(method: str, quantity: str = "accuracy") -> Interval:
+    return effects(briefly(epochs_chosen().mean), quantity)[method].shown
 
 
 @functools.cache
@@ -250,6 +252,11 @@ def accuracy_beside() -> Interval:
     return max((added("accuracy", mixture) for mixture in MIXTURES[1:]), key=lambda one: abs(one.mean) + one.half_width)
 
 
+def loss_beside(end: Callable) -> Interval:
+    """Loss that smoothing adds beside Mixup, CutMix and either: the least or the most."""
+    return end((added("NLL at T", mixture) for mixture in MIXTURES[1:]), key=lambda one: one.mean)
+
+
 def seeds_of_recipes() -> Interval:
     return exactly(len(recipes()["none", False]))
 
@@ -285,12 +292,19 @@ def digits_less() -> Interval:
     return highest(found)
 
 
+def digits_passing_by_softmax() -> Interval:
+    return noticed("label_smoothing", "maximal softmax", unknown_classes.DIGITS, "FPR95")
+
+
 def within(margin: float) -> Condition:
     return lambda value: -margin < value.low and value.high < margin
 
 
 CLAIMS = {
     "with-either": Claim(lambda: added("accuracy", "either"), is_open, digits=1, form=SPREAD),
+    "with-either-loss": Claim(lambda: added("NLL at T", "either"), rises, digits=3, form=SPREAD),
+    "recipe-least": Claim(lambda: loss_beside(min), rises, digits=3, form=SIGNED),
+    "recipe-most": Claim(lambda: loss_beside(max), rises, digits=3, form=SIGNED),
     "with-each": Claim(accuracy_beside, within(1), form=WORDS),
     "recipe-seeds": Claim(seeds_of_recipes, above(9)),
     "recipe-together": Claim(lambda: together("NLL at T"), falls, digits=3, form=SPREAD),
@@ -328,6 +342,11 @@ CLAIMS = {
         lambda one: one.mean > 0,
         form=SPREAD,
     ),
+    "strange-passing-softmax": Claim(digits_passing_by_softmax, falls, form=WORDS),
+    "strange-passing-by-softmax": Claim(digits_passing_by_softmax, falls, form=SPREAD),
+    "noisy-briefly-loss": Claim(
+        lambda: with_noise_briefly("label_smoothing", "NLL at T"), lambda one: one.mean < 0, digits=3, form=SPREAD
+    ),
     "noisy": Claim(lambda: with_noise("label_smoothing", 0.4), falls, digits=1, form=SPREAD),
     "noisy-seeds": Claim(lambda: exactly(len({*noisy(0.4)["seed"]})), above(4)),
     "noisy-maxsup": Claim(lambda: with_noise("maxsup", 0.4), falls, form=WORDS),
@@ -353,7 +372,7 @@ CLAIMS = {
     "time-noise": Claim(lambda: time_of("noise"), lambda one: one.mean < 1.3, form=WORDS),
     "maxsup": Claim(later, is_open, digits=1, form=SPREAD),
     "maxsup-colour": Claim(in_colour, is_open, digits=1, form=SPREAD),
-    "maxsup-weaker": Claim(weaker, is_open, form=WORDS),
+    "maxsup-best": Claim(lambda: at_best(tail_by_strength(), "maxsup"), is_open, form=WORDS),
     "maxsup-tail": Claim(tail, lambda one: 0 < one.low < 0.6, form=WORDS),
     "decay": Claim(lambda: core("accuracy", "weight_decay"), rises, digits=1, form=SPREAD),
     "decay-loss": Claim(lambda: core("NLL at T", "weight_decay"), falls, digits=3, form=SPREAD),

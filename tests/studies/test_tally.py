@@ -1,0 +1,37 @@
+"""The tally of declarations: what counts as failed, and that none of the laws is left out."""
+
+import pytest
+
+from softlab.studies import laws, margin_laws, tally
+from softlab.studies.intervals import Interval
+from softlab.studies.tally import FAILED, HELD, OPEN, VERDICTS
+
+BELOW = Interval(-2.0, -3.0, -1.0, 5)
+AROUND = Interval(0.5, -1.0, 2.0, 5)
+ABOVE = Interval(2.0, 1.0, 3.0, 5)
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(BELOW, FAILED), (AROUND, OPEN), (ABOVE, HELD)])
+def test_a_statement_about_a_side_has_three_outcomes(value, verdict):
+    assert tally.above_zero(value) == verdict
+
+
+def test_one_clear_loss_breaks_a_never():
+    assert tally.never([ABOVE, AROUND]) == HELD
+    assert tally.never([ABOVE, AROUND, BELOW]) == FAILED
+
+
+@pytest.mark.parametrize(("bounds", "verdict"), [((0, 4), HELD), ((2, 4), OPEN), ((-4, 0), FAILED), ((4, 5), FAILED)])
+def test_a_statement_about_two_bounds_has_three_outcomes(bounds, verdict):
+    assert tally.inside(ABOVE, *bounds) == verdict
+
+
+def test_failures_come_first_and_every_law_is_counted():
+    verdicts = [VERDICTS.index(one.verdict) for one in tally.every()]
+    assert verdicts == sorted(verdicts)
+    counts = tally.counts()
+    assert sum(map(sum, (one.values() for one in counts.values()))) == len(verdicts)
+    assert sum(counts["the laws of the chapters"].values()) == len(laws.judged())
+    whole = [one for one in margin_laws.judged().values() if one.parts]
+    assert sum(counts["the laws of margin and slope"].values()) == len(whole)
+    assert sum(counts["one gradient in other settings"].values()) == len(margin_laws.elsewhere())

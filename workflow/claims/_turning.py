@@ -1,0 +1,67 @@
+"""Hard labels with a penalty that turns logits to their class: chapter 8 and conclusion. No page of this name."""
+
+import functools
+from collections.abc import Iterable
+
+import pandas
+
+from claims import exactly, lowest
+from softlab.studies import interventions, prediction, records
+from softlab.studies.effects import effects
+from softlab.studies.intervals import Interval
+
+ROBUST = "robust, 4/255"
+BALL = "cosine, ball"  # to the minimal-loss point of the class: what Park et al. mean
+STRENGTHS = (0.5, 1.0, 2.0)
+PROFILES = ("quick-confirm", "quick-again", "quick-fp32")
+WEAK = (0.05, 0.1)
+STRONGEST = "cosine_penalty_most"  # a study of one network
+
+
+@functools.cache
+def ten_seeds(method: str, outcome: str = ROBUST) -> Interval:
+    """What a method of the study `many` changes, over the ten seeds of its two tables."""
+    tables = [prediction.doses_as_methods(records.by_profile("many")[profile]) for profile in PROFILES[:2]]
+    return effects(pandas.concat(tables), outcome)[method].shown
+
+
+@functools.cache
+def each(outcome: str) -> tuple[Interval, ...]:
+    """What the penalty changes at three strengths in three records, five seeds each."""
+    tables = [prediction.doses_as_methods(records.by_profile("many")[profile]) for profile in PROFILES]
+    return tuple(effects(one, outcome)[f"cosine_penalty {dose:g}"].shown for one in tables for dose in STRENGTHS)
+
+
+def gains() -> Interval:
+    """Under attack: of these nine, the one that begins lowest."""
+    return lowest(each(ROBUST))
+
+
+def mean_of(outcome: str, least: bool) -> Interval:
+    return (min if least else max)(each(outcome), key=lambda one: one.mean)
+
+
+def ball_at_most() -> Interval:
+    """How far it moves the cosine of Park et al., up or down, at most."""
+    found = each(BALL)
+    return exactly(max(abs(one.mean) for one in found), len(found))
+
+
+def weakly() -> Iterable[Interval]:
+    """Under attack, at two weaker strengths."""
+    table = prediction.doses_as_methods(records.by_profile("interventions")["quick-confirm"])
+    return [effects(table, ROBUST)[f"cosine_penalty {dose:g}"].shown for dose in WEAK]
+
+
+def at_equal_cosine(like: str, less: bool = False) -> Interval:
+    """Under attack, where it has turned logits as far as these soft labels do; less: less what those do."""
+    there, more = interventions.recorded(like, ROBUST, "quick-confirm")["cosine_penalty"]
+    return (more if less else there).scaled(100)
+
+
+def strongest(outcome: str) -> Interval:
+    """What one network with the largest strength on record changes, beside plain training of its seed."""
+    table = records.by_profile(STRONGEST)["quick"]
+    plain = records.by_profile("core")["quick"].query("method == 'baseline'")
+    change = effects(pandas.concat([plain, table]), outcome)["cosine_penalty"].shown
+    return exactly(change.mean, change.n)
