@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from softlab.errors import SoftlabError
 from softlab.lenses import calibration, ensembles, selective
-from softlab.numbers.look import Quantity
 from softlab.numbers.stored import REFRESHED, round_weights
 from softlab.representation import Representation, device_of, extract, refresh_statistics
+from softlab.studies.asked import MEASURES
 from softlab.training.data import Dataset
 from softlab.training.loop import training_set
 from softlab.training.runs import Run, dataset_of, fit_or_load
@@ -24,28 +24,10 @@ from softlab.training.runs import Run, dataset_of, fit_or_load
 GROUP = 5
 LAST_PART = 2 / 3  # of training, after which snapshots count
 WORST = 3  # classes
-CALIBRATION = "05_calibration"
-KINDS = ("alone", "group", "weights")
-MEASURES = {
-    "NLL at T": Quantity("NLL at the best temperature", CALIBRATION, digits=3, better=-1),
-    "gap": Quantity("confidence − accuracy (points)", CALIBRATION, factor=100, digits=1),
-    "AURC": Quantity("AURC (%)", CALIBRATION, factor=100, better=-1),
-    "accuracy": Quantity("accuracy (%)", CALIBRATION, factor=100, digits=1, better=1),
-    "worst classes": Quantity(
-        "accuracy of plain training’s three worst classes (%)", CALIBRATION, factor=100, digits=1, better=1
-    ),
-}
-QUANTITIES = {
-    f"{kind}, {name}": Quantity(
-        f"{quantity.label}, {kind}", CALIBRATION, factor=quantity.factor, digits=quantity.digits, better=quantity.better
-    )
-    for kind in KINDS
-    for name, quantity in MEASURES.items()
-}
 
 
 def measured(run: Run) -> dict[str, float]:
-    """Every entry of QUANTITIES, for the group that begins with this network; its other members are trained.
+    """Every entry of asked.AVERAGES, for the group that begins with this network; its other members are trained.
 
     Raises SoftlabError for a network of half the classes: the seed draws which, so a group would know others.
     """

@@ -29,7 +29,7 @@ from softlab.numbers import stored, versions
 from softlab.numbers.quantities import LENSES, QUANTITIES
 from softlab.numbers.stored import Numbers
 from softlab.profile import Profile, study_profile
-from softlab.studies import judge, records
+from softlab.studies import averages, judge, records, transfer
 from softlab.studies.asked import ASKED, ASKED_QUANTITIES
 from softlab.studies.tables import read_table, rows_of, write_table
 from softlab.training import loop, runs
@@ -42,6 +42,7 @@ COMPARED = ("accuracy", "NLL at T")  # and `right`: what a network trained again
 # Outcomes by image that are recorded: those that a quantity is the mean of, what calibration is made of, and rungs.
 OUTCOMES = {"right", "confidence", "survived"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
 KNOWN = {**QUANTITIES, **ASKED_QUANTITIES}
+MEASURED = {"transfer": transfer.measured, "averages": averages.measured}  # on request: softlab.studies.asked
 Row = dict[str, Any]
 
 
@@ -103,13 +104,13 @@ class Recording:
 
     @property
     def asked(self) -> list[str]:
-        """What is measured of its networks beside what lenses see: names of ASKED."""
+        """What is measured of its networks beside what lenses see: names of MEASURED."""
         return list(self.profile.studies[self.study].get("asked", ()))
 
     @property
     def quantities(self) -> list[str]:
         """The columns of numbers that the table has."""
-        return [*QUANTITIES, *(name for asked in self.asked for name in ASKED[asked].quantities)]
+        return [*QUANTITIES, *(name for asked in self.asked for name in ASKED[asked])]
 
     def failed(self, name: str, experiment: Experiment, failure: loop.Diverged) -> Row:
         """The row of a network that does not train: its conditions, what failed, and no number."""
@@ -213,7 +214,7 @@ def _add_rows(recording: Recording) -> None:
         numbers = stored.of(run, recording.profile.evaluation)
         rows[name] = records.conditions(recording.profile, experiment) | records.measured_row(run, numbers) | origin
         for name_asked in recording.asked:
-            rows[name] |= ASKED[name_asked].measure(run)
+            rows[name] |= MEASURED[name_asked](run)
         recording.write(rows)
         recording.progress(name, run.id)
 
@@ -405,7 +406,7 @@ def verify(
             spreads = _seed_spreads(table.loc[table["id"] != row["id"]], _place(profile, experiment), sizes)
             values = dict(stored.of(run, evaluation).values)
             for asked in profile.studies[study].get("asked", ()) if not clean else ():
-                values |= ASKED[asked].measure(run)
+                values |= MEASURED[asked](run)
             yield _compared(values, row, spreads)
 
 

@@ -14,51 +14,35 @@ import torch
 from torch import Tensor, nn
 
 from softlab.lenses import transfer
-from softlab.numbers.look import Quantity
 from softlab.numbers.stored import REFRESHED, round_weights
 from softlab.representation import device_of, extract, refresh_statistics
+from softlab.studies.asked import PROBES, TRANSFER
 from softlab.training import data
 from softlab.training.loop import training_set
 from softlab.training.runs import Run, dataset_of, fit_or_load
 
-KINDS = ("linear", "linear, 50 a class", "neighbours")
-CONTROLS = ("", "untrained, ", "stopped, ")
-COSINES = "04_cosines"
 SMOOTHED = {"method": "label_smoothing", "method_parameters": {"alpha": 0.1}}  # as accurate as it, a control is stopped
-
-QUANTITIES = {
-    f"transfer, {control}{kind}": Quantity(
-        f"accuracy on classes never shown, {control}{kind} (%)", COSINES, factor=100, digits=1, better=1
-    )
-    for control in CONTROLS
-    for kind in KINDS
-}
-QUANTITIES |= {
-    "transfer, log strength": Quantity("log strength of the linear probe", COSINES),
-    "transfer, at the edge": Quantity("probes whose strength is an end of those tried (%)", COSINES, factor=100),
-    "transfer, stopped after": Quantity("epochs after which plain training is stopped", COSINES, digits=0),
-}
 
 
 def measured(run: Run) -> dict[str, float]:
-    """Every entry of QUANTITIES; NaN where a control is not of this network."""
+    """Every entry of asked.TRANSFER; NaN where a control is not of this network."""
     whole = data.load(run.experiment.data).first_classes(run.experiment.class_count)
     halves = whole.halves(run.experiment.seed)
     unseen = [*halves] if run.experiment.half == 0 else [halves[2 - run.experiment.half]]
-    values = dict.fromkeys(QUANTITIES, float("nan"))
+    values = dict.fromkeys(TRANSFER, float("nan"))
     values |= _probed(run.model, whole, unseen, run.experiment.seed)
     if run.experiment.method == "baseline" and run.experiment.half:
         epoch = _as_accurate(run, fit_or_load(run.experiment.replace(**SMOOTHED, snapshot_epochs=()), use_zoo=False))
         values["transfer, stopped after"] = epoch
         for control, snapshot in (("untrained, ", 0), ("stopped, ", epoch)):
             found = _probed(_snapshot(run, snapshot), whole, unseen, run.experiment.seed)
-            values |= {f"transfer, {control}{kind}": found[f"transfer, {kind}"] for kind in KINDS}
+            values |= {f"transfer, {control}{kind}": found[f"transfer, {kind}"] for kind in PROBES}
     return values
 
 
 def _probed(model: nn.Module, whole: data.Dataset, unseen: list[list[int]], seed: int) -> dict[str, float]:
     """Accuracy of each kind, the mean over these halves of the classes."""
-    accuracies: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    accuracies: dict[str, list[float]] = {kind: [] for kind in PROBES}
     probes = []
     for half in unseen:
         own = whole.only(half)

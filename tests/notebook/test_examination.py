@@ -583,7 +583,7 @@ def test_a_network_that_is_always_right_and_one_that_says_always_the_same():
     nn.init.zeros_(constant[3].weight)
     found = examine(constant, images, labels, **FEW)
     assert "no better than chance" in found.findings()[0]
-    assert set(found.problems) == {"cones", "cosines", "variation"}
+    assert set(found.problems) == {"cones", "cosines", "on_fit", "variation"}
     assert any(text.startswith("Not computed (cones)") for text in found.findings())
     assert "Not computed (cosines)" in found._repr_html_()
 

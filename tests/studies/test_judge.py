@@ -15,6 +15,7 @@ from softlab.profile import study_profile
 from softlab.studies import judge, records
 from softlab.studies.asked import ASKED
 from softlab.studies.intervals import t_interval
+from softlab.studies.recording import MEASURED
 from softlab.training.experiment import TEACHING
 from softlab.training.loop import network_shape
 from softlab.training.runs import dataset_of
@@ -265,8 +266,8 @@ def test_every_cell_trains_and_what_is_asked_of_it_is_measured(study):
             kept = {"snapshot_epochs": [0, 1, 2, 3] if one.snapshot_epochs else [], "teacher": narrow(one.teacher)}
             run = fit_or_load(one.replace(**small, **kept))
             for measure in asked.studies[study].get("asked", ()):
-                measured = ASKED[measure].measure(run)
-                assert measured.keys() == ASKED[measure].quantities.keys()
+                measured = MEASURED[measure](run)
+                assert measured.keys() == ASKED[measure].keys()
                 assert any(math.isfinite(value) for value in measured.values()), cell
 
 

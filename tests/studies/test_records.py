@@ -16,6 +16,7 @@ from softlab.numbers import stored, versions
 from softlab.numbers.quantities import LENSES, QUANTITIES
 from softlab.profile import study_profile
 from softlab.studies import averages, judge, recording, records, tables
+from softlab.studies.asked import AVERAGES
 from softlab.training import loop
 
 SMALL = {"epochs": 1, "train_size": 60, "evaluation": {"test_size": 100, "attack_size": 10, "attack_steps": 1}}
@@ -631,7 +632,7 @@ def test_a_declared_study_is_recorded_judged_and_verified_with_what_it_asks_for(
 def test_a_group_is_measured_with_its_members(tiny):
     leader = fit_or_load(tiny.replace(epochs=3, snapshot_epochs=[1, 2, 3], seed=40))
     values = averages.measured(leader)
-    assert values.keys() == averages.QUANTITIES.keys()
+    assert values.keys() == AVERAGES.keys()
     data = dataset_of(tiny)
     members = [fit_or_load(tiny.replace(epochs=3, seed=seed)).model for seed in range(41, 45)]
     for network in members:

@@ -80,6 +80,8 @@ def test_every_field_changes_the_run_id():
         "momentum": 0.5,
         "warmup": 0.5,
         "class_count": 3,
+        "half": 1,
+        "teacher": {"alpha": 0.1},
         "feature_dimension": 2,
         "head": "two_layers",
         "head_bias": "zero",

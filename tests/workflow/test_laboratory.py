@@ -273,6 +273,6 @@ def test_weights_that_do_not_fit_are_one_clear_line(folder, tmp_path, spoil, lin
     done = node(
         "-e", f"try {{ {said} }} catch (error) {{ console.log(error.message) }}", folder, tmp_path / "file.json"
     )
-    assert done.stdout.startswith("The weights of baseline do not fit this page’s network: ")
+    assert done.stdout.startswith("The weights of plain training do not fit this page’s network: ")
     assert line in done.stdout
     assert done.stdout.count("\n") == 1
