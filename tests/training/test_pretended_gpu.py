@@ -4,6 +4,7 @@ import contextlib
 import copy
 import dataclasses
 import json
+import math
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from softlab.lenses import calibration, selective
 from softlab.numbers import stored
 from softlab.numbers.look import Look, applied, together
 from softlab.numbers.quantities import LENSES
+from softlab.studies import recording
 from softlab.training import data, loop
 
 ROOT = Path(__file__).parents[2]
@@ -73,6 +75,18 @@ def test_a_network_that_is_trained_there_is_stored_and_measured(tiny, gpu):
     assert next(run.model.parameters()).is_cuda
     assert run.provenance["device"] == "pretended"
     assert not stored.of(run, EVALUATION).problems
+
+
+def test_what_a_declared_study_asks_for_is_measured_there(tiny, gpu):
+    """A student of a teacher, features on classes never shown, groups and averaged weights."""
+    student = fit_or_load(tiny.replace(teacher={"width": 8, "temperature": 2}))
+    assert student.provenance["device"] == "pretended"
+    half = fit_or_load(tiny.replace(half=1, epochs=3, snapshot_epochs=[0, 1, 2, 3]))
+    found = recording.MEASURED["transfer"](half)
+    assert all(math.isfinite(value) for value in found.values())
+    whole = fit_or_load(tiny.replace(epochs=3, snapshot_epochs=[1, 2, 3], method="toward_center"))
+    found = recording.MEASURED["averages"](whole)
+    assert all(math.isfinite(value) for value in found.values())
 
 
 OF_SAMPLES = [
