@@ -28,6 +28,7 @@ ROBUST = "robust, 4/255"
 BY_HEART = "cifar10-papers"
 OF_PARK = ("label_smoothing", "mixup", "cutmix")
 PENALTY = "scale_penalty"
+ONE_LAW = "one gradient in other settings"
 LEAST_LEARNT = 0.25  # accuracy on ten classes below which a network has not learnt
 
 
@@ -123,7 +124,7 @@ def _settings() -> Iterator[Statement]:
         says = (
             f"{SETTINGS.get(place, place)}: the estimate is off by less than {margin_laws.LARGEST_ELSEWHERE:g} points"
         )
-        yield Statement("one gradient in other settings", says, "laws.yml", _words(one.verdict))
+        yield Statement(ONE_LAW, says, "laws.yml", _words(one.verdict))
 
 
 def _weak_attacks() -> Iterator[Statement]:

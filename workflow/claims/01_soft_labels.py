@@ -15,6 +15,7 @@ from claims import (
     rises,
     typical_size,
 )
+from claims.intro import cutmix_accuracy
 from softlab.studies import records
 from softlab.studies.effects import averages, effects
 from softlab.studies.intervals import Interval
@@ -77,6 +78,8 @@ def smoothing_at_most() -> Interval:
 CLAIMS = {
     "least": Claim(least, falls, form=SIZE),
     "most": Claim(most, falls, form=SIZE),
+    "accuracy-least": Claim(lambda: cutmix_accuracy(largest=False), falls, form=SIGNED),
+    "accuracy-most": Claim(lambda: cutmix_accuracy(largest=True), rises, form=SIGNED),
     "typical": Claim(lambda: typical_size(everywhere(RIGHT)), lambda value: value.mean < 0.5, form=WORDS),
     "plain-right": Claim(lambda: plain(RIGHT), above(70)),
     "plain-sure": Claim(lambda: plain(SURE), above(85)),

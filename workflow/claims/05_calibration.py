@@ -4,7 +4,8 @@ import functools
 
 import pandas
 
-from claims import SIGNED, SIZE, WORDS, Claim, above, below, falls, highest, is_open, least_open, lowest, rises
+from claims import SIGNED, SIZE, WORDS, Claim, above, below, between, falls, highest, is_open, least_open, lowest, rises
+from claims.intro import cooled_is_better
 from softlab.studies import records
 from softlab.studies.across_settings import effects_by_setting
 from softlab.studies.effects import at_best, averages, effects
@@ -86,6 +87,11 @@ CLAIMS = {
     "start": Claim(lambda: level("gap"), above(8)),
     "error": Claim(lambda: level("ECE"), above(8)),
     "cooled": Claim(lambda: level("ECE at T"), below(4)),
+    "usually": Claim(cooled_is_better, between(0.6, 1), form=WORDS),
+    "cutmix-likelier": Claim(lambda: among("NLL at T", [("cutmix", name) for name in FEW], -1), falls, form=WORDS),
+    "decay-likelier": Claim(
+        lambda: among("NLL at T", [("weight_decay", name) for name in FEW[:2]], -1), falls, form=WORDS
+    ),
     "behind": Claim(lambda: change("NLL at T", "label_smoothing"), rises, digits=2),
     "ahead": Claim(lambda: change("NLL at T", "cutmix"), falls, digits=2, form=SIGNED),
     "decay-ahead": Claim(lambda: change("NLL at T", "weight_decay"), falls, digits=2, form=SIGNED),

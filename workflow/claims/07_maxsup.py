@@ -163,6 +163,11 @@ def most_of_hundred() -> Interval:
     return rounded_up(one.high, 1, one.n)
 
 
+def first_narrow() -> Interval:
+    """MaxSup less label smoothing with a hundred grey classes in the narrow network: the contrast of laws.yml."""
+    return effects(hundred("hundred", 4), "accuracy", "label_smoothing")["maxsup"].shown
+
+
 def colour_grown() -> Interval:
     """MaxSup with its growing strength less label smoothing at .1, in colour: accuracy in points."""
     smoothing = on_gpu_and_cpu().query("method == 'label_smoothing'")
@@ -237,6 +242,8 @@ CLAIMS = {
     "noise-error": Claim(
         lambda: parts("amplification_only", "accuracy", "baseline", "ablation_noise"), is_open, form=WORDS
     ),
+    "four-tests": Claim(lambda: least_open([first_narrow(), later(), in_colour(), on_cpu()]), is_open, form=WORDS),
+    "tail-short-plain": Claim(lambda: at_best(by_strength(), "label_smoothing", against="baseline"), falls, form=WORDS),
     "nowhere": Claim(nowhere, is_open, form=WORDS),
     "ruled-out": Claim(most_of_hundred, below(1), digits=1),
     "tight": Claim(lambda: core("spread, logits, train"), falls, digits=2, form=SIZE),

@@ -24,6 +24,7 @@ from claims import (
     rises,
     rounded_down,
 )
+from claims._length import share
 from claims._predicting import (
     ahead_of_shape,
     alone_in_each,
@@ -170,6 +171,11 @@ def beside_decay(profile: str, against: str = "weight_decay", outcome: str = ROB
     return effects(penalties, outcome, core.loc[core["method"] == against])["scale_penalty 0.1"].shown
 
 
+def slope_law() -> Interval:
+    """0 if the declared law of a slope set by hand is open, 1 if it came out as declared, else -1."""
+    return exactly({"open": 0.0, "as declared": 1.0}.get(margin_laws.judged()["slope-by-hand"].verdict, -1.0))
+
+
 def verdict() -> Interval:
     """1 if the declared contrasts of bound and strength say "interaction", the word of the page, else 0."""
     return exactly(float(margin_laws.decided_by(cells()) == "interaction"))
@@ -181,6 +187,9 @@ def bare(outcome: str, method: str) -> Interval:
 
 
 CLAIMS = {
+    "length-smoothing": Claim(lambda: share("label_smoothing"), between(0.85, 1.15), form=WORDS),
+    "length-mixup": Claim(lambda: share("mixup"), between(0.4, 0.6), form=WORDS),
+    "slope-law": Claim(slope_law, lambda value: value.mean == 0, form=WORDS),
     "alike": Claim(spread_of_lengths, below(0.1), form=WORDS),
     "least-confidence": Claim(lambda: confidence(True), falls, form=SIZE),
     "most-confidence": Claim(lambda: confidence(False), falls, form=SIZE),
