@@ -168,6 +168,20 @@ def first_narrow() -> Interval:
     return effects(hundred("hundred", 4), "accuracy", "label_smoothing")["maxsup"].shown
 
 
+def likelier() -> Interval:
+    """MaxSup less label smoothing in NLL at T, at E, with a hundred colour classes, with a long tail: the highest."""
+    found = by_strength()
+    usual = long_tail.USUAL
+    tailed = long_tail.difference(found["maxsup", usual], found["label_smoothing", usual], "NLL at T")
+    return highest(
+        [
+            in_settings("E", "NLL at T", "maxsup", "label_smoothing")[0],
+            in_colour("NLL at T"),
+            tailed.scaled(0.01),
+        ]
+    )
+
+
 def and_no_lead_shows(value: Interval) -> bool:
     """Is this below a point, and is each of the four declared tests at equal strength open?"""
     return value.mean < 1 and all(map(is_open, (first_narrow(), later(), in_colour(), on_cpu())))
@@ -247,6 +261,7 @@ CLAIMS = {
     "noise-error": Claim(
         lambda: parts("amplification_only", "accuracy", "baseline", "ablation_noise"), is_open, form=WORDS
     ),
+    "likelier": Claim(likelier, lambda value: falls(value) and value.mean > -0.03, form=WORDS),
     "nowhere": Claim(nowhere, is_open, form=WORDS),
     "ruled-out": Claim(most_of_hundred, and_no_lead_shows, digits=1),
     "tight": Claim(lambda: core("spread, logits, train"), falls, digits=2, form=SIZE),
