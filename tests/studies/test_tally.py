@@ -21,6 +21,26 @@ def test_one_clear_loss_breaks_a_never():
     assert tally.never([ABOVE, AROUND, BELOW]) == FAILED
 
 
+def test_of_a_statement_about_all_one_opposite_fails_it():
+    assert tally.of_all([ABOVE, ABOVE]) == HELD
+    assert tally.of_all([ABOVE, AROUND]) == OPEN
+    assert tally.of_all([ABOVE, AROUND, BELOW]) == FAILED
+
+
+def test_claims_of_the_first_paper_count_and_a_training_that_diverged_has_failed():
+    verdicts = {one.says: one.verdict for one in tally.every()}
+    park = [one.verdict for one in tally.every() if one.about == "claims of Park et al. at F"]
+    assert sorted(park) == [HELD, FAILED, FAILED, FAILED]
+    assert verdicts["logits get shorter with all three soft labels"] == HELD
+    assert verdicts["it gains under attack at F · CIFAR-10, learnt by heart (training diverged)"] == FAILED
+
+
+def test_fewer_seeds_than_declared_are_not_counted():
+    short = tally.unfinished()
+    assert {(one.seeds, one.declared) for one in short} == {(10, 20), (3, 5), (5, 10)}
+    assert not {*short} & {*tally.every()}
+
+
 @pytest.mark.parametrize(("bounds", "verdict"), [((0, 4), HELD), ((2, 4), OPEN), ((-4, 0), FAILED), ((4, 5), FAILED)])
 def test_a_statement_about_two_bounds_has_three_outcomes(bounds, verdict):
     assert tally.inside(ABOVE, *bounds) == verdict
@@ -32,6 +52,6 @@ def test_failures_come_first_and_every_law_is_counted():
     counts = tally.counts()
     assert sum(map(sum, (one.values() for one in counts.values()))) == len(verdicts)
     assert sum(counts["the laws of the chapters"].values()) == len(laws.judged())
-    whole = [one for one in margin_laws.judged().values() if one.parts]
+    whole = [one for one in margin_laws.judged().values() if one.parts and all(part.side for part in one.parts)]
     assert sum(counts["the laws of margin and slope"].values()) == len(whole)
     assert sum(counts["one gradient in other settings"].values()) == len(margin_laws.elsewhere())

@@ -18,12 +18,13 @@ from claims import (
     rises,
     rounded_up,
 )
+from claims._length import share
 from claims._maxsup import at_best as tail_at_best
-from claims._maxsup import by_strength, grown_over_widths, in_colour, later, parts, tail, tail_part
+from claims._maxsup import by_strength, equal_strong, grown_over_widths, in_colour, later, parts, tail, tail_part
 from claims._predicting import by_gradient, by_step
 from claims._turning import ball_at_most, gains, ten_seeds
-from claims.intro import FAR, LADDER, LETTERS, OF_PARK, error_falls, of
-from softlab.studies import long_tail, louder, records, robustness, tally
+from claims.intro import FAR, LADDER, LETTERS, OF_PARK, decay_loses, error_falls, of
+from softlab.studies import long_tail, louder, prediction, records, robustness, tally
 from softlab.studies.effects import at_best, averages, effects
 from softlab.studies.intervals import Interval
 
@@ -38,7 +39,6 @@ PARK = {
     NEAR: rises,
     "cosine, ball": rises,
 }
-TAILED = ("label_smoothing", "maxsup")
 LONG = ((250, 5760), (1000, 5760))  # images and steps
 DECAYED = {"ECE": falls, NEAR: rises, FAR: rises, "cosine, ball": rises, "accuracy": rises}
 
@@ -68,9 +68,23 @@ def tail_likelihood() -> Interval:
     ).scaled(0.01)
 
 
-def tail_tuned_best() -> Interval:
-    """With a long tail, of both losses at their best less hard labels, the one that ends highest."""
-    return highest(tail_at_best(by_strength(), method, against="baseline") for method in TAILED)
+def noise_cost() -> Interval:
+    """Gaussian noise at E: accuracy in points."""
+    table = prediction.doses_as_methods(records.by_profile("many")["cifar10-jpeg-flip"])
+    return effects(table, "accuracy")["gaussian_noise 0.12"].shown
+
+
+def loosened() -> Interval:
+    """In how many settings label smoothing loosens a class by logits, if it tightens one in none."""
+    found = in_settings(LETTERS, "spread, logits", "label_smoothing")
+    return exactly(float("nan") if any(map(falls, found)) else float(sum(map(rises, found))), len(found))
+
+
+def short_many() -> Interval:
+    """Under attack at B, of seven ways to shorten logits with hard labels the one that begins lowest."""
+    table = prediction.doses_as_methods(records.by_profile("interventions")["fashion-heldout"])
+    found = effects(table, LADDER, records.by_profile("core")["fashion-heldout"].query("method == 'baseline'"))
+    return lowest(found[name].shown for name in found if name != "baseline")
 
 
 def in_f(quantity: str, methods: tuple[str, ...] = OF_PARK) -> list[Interval]:
@@ -189,13 +203,33 @@ def same_sides() -> Interval:
 CLAIMS = {
     "by-gradient": Claim(by_gradient, lambda value: value.low > 0.5, digits=2),
     "by-step": Claim(by_step, lambda value: value.mean > 0.8, digits=2),
+    "by-margin": Claim(
+        lambda: max(in_f("inward, attack, margin"), key=lambda one: one.low), lambda value: value.low <= 0, form=WORDS
+    ),
+    "far": Claim(lambda: highest(in_f(FAR)), falls, form=WORDS),
+    "noise-cost": Claim(noise_cost, falls, form=SIZE),
+    "decay-loses": Claim(decay_loses, falls, form=WORDS),
+    "accurate-open": Claim(
+        lambda: rounded_up(in_settings("D", "accuracy", "label_smoothing")[0].high, 1), above(0.5), digits=1
+    ),
+    "rays-decay": Claim(lambda: in_settings("F", "constant class", "weight_decay")[0], below(-40), form=SIZE),
+    "loosened": Claim(loosened, lambda value: value.mean == 5, form=WORDS),
+    "lasting-strong": Claim(equal_strong, rises, digits=1, form=SIGNED),
+    "length-smoothing": Claim(lambda: share("label_smoothing"), between(0.85, 1.15), form=WORDS),
+    "length-mixup": Claim(lambda: share("mixup"), between(0.4, 0.6), form=WORDS),
+    "short-many": Claim(short_many, rises, form=WORDS),
+    "declared-law": Claim(
+        lambda: exactly(float(sum(one.about == tally.ONE_LAW for one in tally.every()))),
+        lambda value: value.mean == 18,
+        form=WORDS,
+    ),
     "learnt": Claim(learnt, above(99), digits=1),
     "park-holds": Claim(park_holds, lambda value: value.mean == 3, form=WORDS),
     "error": Claim(lambda: lowest(in_f("ECE")), rises, form=WORDS),
     "error-most": Claim(lambda: max(in_f("ECE"), key=lambda one: one.mean), rises, form=SIZE),
     "near": Claim(
         lambda: highest(in_f(NEAR, ("label_smoothing", "cutmix"))),
-        lambda value: value.low > -5 and falls(value),
+        lambda value: -2.5 < value.mean < -1.5 and falls(value),
         form=WORDS,
     ),
     "near-mixup": Claim(lambda: in_f(NEAR, ("mixup",))[0], is_open, form=WORDS),
@@ -249,7 +283,7 @@ CLAIMS = {
         form=SIGNED,
     ),
     "tail-part-nll": Claim(tail_likelihood, lambda value: value.mean > -0.02 and falls(value), digits=3, form=WORDS),
-    "tail-plain": Claim(tail_tuned_best, lambda value: value.low <= 0, form=WORDS),
+    "tail-plain": Claim(lambda: tail_at_best(by_strength(), "label_smoothing", against="baseline"), falls, form=WORDS),
     "kind-smoothing": Claim(lambda: missed_by_seven_steps("label_smoothing"), above(2), digits=1),
     "kind-plain": Claim(lambda: missed_by_seven_steps("baseline"), below(2), digits=1),
     "kind-loud": Claim(made_loud, rises, digits=1),

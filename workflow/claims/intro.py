@@ -5,9 +5,13 @@ from collections.abc import Iterable
 import numpy as np
 
 from claims import (
+    SIGNED,
     SIZE,
     WORDS,
     Claim,
+    above,
+    below,
+    between,
     exactly,
     falls,
     highest,
@@ -18,10 +22,12 @@ from claims import (
     rises,
     typical_size,
 )
+from claims._length import share
 from claims._maxsup import at_best, by_strength, tail
-from softlab.studies import prediction, records
-from softlab.studies.effects import effects
-from softlab.studies.intervals import Interval
+from softlab.studies import combining, prediction, records
+from softlab.studies.across_settings import tables_by_setting
+from softlab.studies.effects import averages, effects
+from softlab.studies.intervals import Interval, t_interval
 
 SOFT = ("label_smoothing", "mixup", "cutmix", "maxsup")
 OF_PARK = ("label_smoothing", "mixup", "cutmix")
@@ -60,6 +66,44 @@ def both_ways(methods: Iterable[str] = SOFT) -> Interval:
     return exactly(float(sum(turned)), len(turned))
 
 
+def on_mixture() -> Interval:
+    """At A, what smoothing on top of Mixup, CutMix or both adds to the calibration error: what begins lowest."""
+    recipes = combining.recorded("quick-fp32")
+    return lowest(combining.added(recipes, "ECE", mixture) for mixture in ("mixup", "cutmix", "either"))
+
+
+def decay_loses() -> Interval:
+    """Tuned weight decay under attack at D, if it loses for certain in no other setting."""
+    others = in_settings("ABC", LADDER, "weight_decay") + in_settings("EF", FAR, "weight_decay")
+    return exactly(float("nan")) if any(map(falls, others)) else in_settings("D", LADDER, "weight_decay")[0]
+
+
+def cooled_is_better() -> Interval:
+    """In what share of settings and soft labels the calibration error is larger than plain training's at temperature.
+
+    Each by its interval over seeds.
+    """
+    found = []
+    for name, table in tables_by_setting(least=4).items():
+        if name[0] in LETTERS:
+            by_seed = {method: rows.set_index("seed") for method, rows in table.groupby("method")}
+            for method in SOFT:
+                more = by_seed[method]["ECE"] - by_seed["baseline"]["ECE at T"]
+                found.append(rises(t_interval(more.dropna().to_numpy(float))))
+    return exactly(sum(found) / len(found), len(found))
+
+
+def keep_class(letters: str, largest: bool) -> Interval:
+    """Images (%) that keep their class along the ray with plain training: the most, or the fewest, of settings."""
+    tables = {name[0]: table for name, table in tables_by_setting().items()}
+    found = [averages(tables[letter], "constant class")["baseline"].scaled(100) for letter in letters]
+    return (max if largest else min)(found, key=lambda one: one.mean)
+
+
+def cutmix_accuracy(largest: bool) -> Interval:
+    return (max if largest else min)(in_settings(LETTERS, "accuracy", "cutmix"), key=lambda one: one.mean)
+
+
 def by_heart_gains() -> Interval:
     """Of Park et al.'s soft labels, how many gain in their regime and under their attack."""
     found = effects(records.by_profile("core")["cifar10-papers"], "robust, 0.4/255, PGD-7")
@@ -69,6 +113,17 @@ def by_heart_gains() -> Interval:
 CLAIMS = {
     "most": Claim(lambda: min(of("mean confidence"), key=lambda one: one.mean), falls, form=SIZE),
     "typical": Claim(lambda: typical_size(of("accuracy")), lambda value: value.mean < 0.5, form=WORDS),
+    "accuracy-least": Claim(lambda: cutmix_accuracy(largest=False), falls, form=SIGNED),
+    "accuracy-most": Claim(lambda: cutmix_accuracy(largest=True), rises, form=SIGNED),
+    "on-mixture": Claim(on_mixture, rises, form=WORDS),
+    "decay-loses": Claim(decay_loses, falls, form=WORDS),
+    "cooled": Claim(cooled_is_better, between(0.6, 1), form=WORDS),
+    "keep-grey-least": Claim(lambda: keep_class("ABCD", largest=False), above(90)),
+    "keep-grey-most": Claim(lambda: keep_class("ABCD", largest=True), above(90)),
+    "keep-colour-least": Claim(lambda: keep_class("EF", largest=False), below(85)),
+    "keep-colour-most": Claim(lambda: keep_class("EF", largest=True), below(85)),
+    "length-smoothing": Claim(lambda: share("label_smoothing"), between(0.85, 1.15), form=WORDS),
+    "length-mixup": Claim(lambda: share("mixup"), between(0.4, 0.6), form=WORDS),
     "both-ways": Claim(both_ways, lambda value: value.mean == value.n, form=WORDS),
     "worse-at-t": Claim(lambda: lowest(in_settings(LETTERS, "NLL at T", "label_smoothing")), rises, form=WORDS),
     "penalty": Claim(penalty, lambda value: value.low > 15 and round(value.mean) == 28),
@@ -87,8 +142,8 @@ CLAIMS = {
     "tail": Claim(tail, lambda value: 0 < value.low < 0.6, form=WORDS),
     "tail-best": Claim(lambda: at_best(by_strength(), "maxsup"), is_open, form=WORDS),
     "tail-plain": Claim(
-        lambda: highest(at_best(by_strength(), method, against="baseline") for method in ("label_smoothing", "maxsup")),
-        lambda value: value.low <= 0,
+        lambda: at_best(by_strength(), "label_smoothing", against="baseline"),
+        falls,
         form=WORDS,
     ),
 }

@@ -206,6 +206,17 @@ def decay_by_heart() -> Interval:
 
 
 @functools.cache
+def cutmix_beside_decay() -> Interval:
+    """CutMix less tuned decay at A, C and D, in loss (its sign turned) and under attack: the least certain gain."""
+    found = []
+    for profile in (A, "convnext-confirm", "mobilenet-confirm"):
+        table = records.by_profile("core")[profile]
+        found.append(effects(table, "NLL at T", "weight_decay")["cutmix"].shown.scaled(-1))
+        found.append(effects(table, LADDER, "weight_decay")["cutmix"].shown)
+    return min(found, key=lambda one: one.low / one.half_width)
+
+
+@functools.cache
 def longest() -> Interval:
     """Label smoothing's AURC after the longest training on 1,000 images."""
     return effects(cells_of(A)[1000, 5760], "AURC")["label_smoothing"].shown
@@ -266,9 +277,9 @@ def recipes_attacked() -> combining.Cells:
     return combining.cells(records.by_profile("combined_attacked")[HERE])
 
 
-def attacked() -> Interval:
+def attacked(quantity: str = LADDER) -> Interval:
     """What smoothing changes under attack, beside either mixture by turns."""
-    return combining.added(recipes_attacked(), LADDER, "either")
+    return combining.added(recipes_attacked(), quantity, "either")
 
 
 def seeds_attacked() -> Interval:
@@ -302,6 +313,10 @@ def within(margin: float) -> Condition:
 
 CLAIMS = {
     "with-either": Claim(lambda: added("accuracy", "either"), is_open, digits=1, form=SPREAD),
+    "decay-cutmix": Claim(cutmix_beside_decay, rises, form=WORDS),
+    "with-either-error": Claim(lambda: added("ECE", "either"), rises, digits=1, form=SPREAD),
+    "recipe-attacked-weakly": Claim(lambda: attacked("robust, 2/255"), rises, digits=1, form=SPREAD),
+    "recipe-attacked-strongly": Claim(lambda: attacked("robust, 8/255"), rises, digits=1, form=SPREAD),
     "with-either-loss": Claim(lambda: added("NLL at T", "either"), rises, digits=3, form=SPREAD),
     "recipe-least": Claim(lambda: loss_beside(min), rises, digits=3, form=SIGNED),
     "recipe-most": Claim(lambda: loss_beside(max), rises, digits=3, form=SIGNED),
