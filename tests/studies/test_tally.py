@@ -31,7 +31,7 @@ def test_of_a_statement_about_all_one_opposite_fails_it():
 def test_claims_of_the_first_paper_count_and_a_training_that_diverged_has_failed():
     verdicts = {one.says: one.verdict for one in tally.every()}
     park = [one.verdict for one in tally.every() if one.about == "claims of Park et al. at F"]
-    assert sorted(park) == [HELD, FAILED, FAILED, FAILED]
+    assert sorted(park) == sorted([HELD, FAILED, OPEN, OPEN])
     assert verdicts["logits get shorter with all three soft labels"] == HELD
     assert verdicts["it gains under attack at F · CIFAR-10, learnt by heart (training diverged)"] == FAILED
 
