@@ -24,8 +24,9 @@ A file has, beside what is trained (softlab.profile.declared):
 
 Every quantity is in the units in which the book writes it. A contrast is one number a seed; its interval is Student's.
 A network whose training failed takes its seed out of a contrast; where more than a fifth of the seeds are out, the
-verdict is that it does not train. Disturbed networks count, and what the contrast says without their seeds stands
-beside it.
+verdict is that it does not train. Seeds whose networks are of several devices, or versions of torch, are out as well,
+and more than a fifth of them leave no verdict. Disturbed networks count, and what the contrast says without their
+seeds stands beside it.
 """
 
 import functools
@@ -59,7 +60,9 @@ LOST = 0.2  # share of seeds that failed trainings may take out of a contrast
 ROBUST = "robust"  # stands for accuracy under attack at a setting's own radius
 PENDING = "pending"
 FAILED = "does not train"
+MIXED = "mixed devices"
 NOT_ADMITTED = "not admitted"
+NOT_JUDGED = {PENDING, FAILED, MIXED, NOT_ADMITTED}
 OPEN_WORD = "open"
 SAME = "no difference"
 
@@ -209,23 +212,38 @@ def _places(declaration: Declaration, table: pandas.DataFrame, letter: str) -> I
 
 def verdict(contrast: Contrast, rows: pandas.DataFrame, place: str, disturbed: float) -> Verdict:
     """What a contrast says of these rows. disturbed: a `jump` above which a network is."""
+    mine = rows.loc[rows["cell"].isin(list(contrast.of))]
     numbers = values(contrast, rows)
+    on_several = mixed_seeds(mine)
+    if len(on_several) > LOST * len(numbers):
+        note = f"{len(on_several)} of {len(numbers)} seeds have networks of several devices or versions of torch"
+        return Verdict(contrast.name, place, MIXED, note=note)
+    numbers = numbers.drop(on_several)
     left = numbers.dropna()
     lost = len(numbers) - len(left)
     if lost > LOST * len(numbers) or len(left) < 2:
         return Verdict(contrast.name, place, FAILED, note=f"{lost} of {len(numbers)} seeds have a training that failed")
-    mine = rows.loc[rows["cell"].isin(list(contrast.of))]
     shot_up = set(mine.loc[mine["jump"] > disturbed, "seed"]) if "jump" in mine else set()
     calm = left.loc[[seed for seed in left.index if seed not in shot_up]]
     interval = t_interval(left.to_numpy())
     without = t_interval(calm.to_numpy()) if len(calm) else OPEN
     notes = [f"{lost} seeds out, as training failed"] if lost else []
+    notes += [f"{len(on_several)} seeds out, as devices or versions of torch are mixed"] if on_several else []
     if shot_up:
         word = word_of(contrast, without) if without.n > 1 else OPEN_WORD
         notes.append(
             f"without {len(left) - len(calm)} seeds with a disturbed network: {without.text(2, sign=True)}, {word}"
         )
     return Verdict(contrast.name, place, word_of(contrast, interval), interval, without, "; ".join(notes))
+
+
+def mixed_seeds(rows: pandas.DataFrame) -> list[int]:
+    """Seeds whose networks were not trained on one device with one torch: these are no pairs."""
+    origins = [name for name in ("device", "torch") if name in rows]
+    if not origins:
+        return []
+    kinds = rows.groupby("seed")[origins].nunique()
+    return [int(seed) for seed in kinds.index[(kinds > 1).any(axis=1)]]
 
 
 def word_of(contrast: Contrast, interval: Interval) -> str:
@@ -329,7 +347,7 @@ def readings(declaration: Declaration, verdicts: Sequence[Verdict]) -> dict[tupl
     for sentence, words in declaration.readings.items():
         for place in dict.fromkeys(one.setting for one in verdicts):
             said = {one.contrast: one.word for one in verdicts if one.setting == place}
-            if not words.keys() <= said.keys() or {said[name] for name in words} & {PENDING, FAILED, NOT_ADMITTED}:
+            if not words.keys() <= said.keys() or {said[name] for name in words} & NOT_JUDGED:
                 continue
             agree = [said[name] == word for name, word in words.items()]
             against = any(said[name] not in (word, OPEN_WORD) for name, word in words.items())

@@ -87,6 +87,18 @@ def test_trainings_that_failed_take_their_seeds_out_and_too_many_the_verdict():
     assert judge.verdict(contrast(), table, "A", 0.2).word == "does not train"
 
 
+def test_seeds_on_two_devices_are_no_pairs():
+    table = rows(a=[0.6] * 10, b=[0.5, 0.51] * 5).assign(device="cpu", torch="2.15.0")
+    table.loc[(table["seed"] == 4) & (table["cell"] == "a"), "device"] = "a GPU"
+    said = judge.verdict(contrast(), table, "A", 0.2)
+    assert (said.word, said.interval.n) == ("up", 9)
+    assert said.note == "1 seeds out, as devices or versions of torch are mixed"
+    table.loc[(table["seed"] < 3) & (table["cell"] == "b"), "torch"] = "2.9.0"
+    assert judge.verdict(contrast(), table, "A", 0.2).word == "mixed devices"
+    table["device"] = ["a GPU" if seed % 2 else "cpu" for seed in table["seed"]]
+    assert judge.verdict(contrast(), table.assign(torch="2.15.0"), "A", 0.2).word == "up", "each pair on one"
+
+
 def test_disturbed_networks_count_and_are_told():
     table = rows(a=[0.60, 0.61, 0.62, 0.20], b=[0.5, 0.5, 0.5, 0.5])
     table.loc[(table["seed"] == 3) & (table["cell"] == "a"), "jump"] = 0.9
