@@ -243,7 +243,7 @@ def mixed_seeds(rows: pandas.DataFrame) -> list[int]:
     if not origins:
         return []
     kinds = rows.groupby("seed")[origins].nunique()
-    return [int(seed) for seed in kinds.index[(kinds > 1).any(axis=1)]]
+    return [seed for seed, counts in zip(kinds.index, kinds.to_numpy(), strict=True) if counts.max() > 1]
 
 
 def word_of(contrast: Contrast, interval: Interval) -> str:

@@ -174,7 +174,7 @@ def test_claims_lists_laws_and_papers_at_once_and_says_what_is_on_record(capsys)
 def test_claims_says_of_a_declared_study_what_it_asks_and_how_far_it_is(capsys):
     assert softlab("claims", "hundred_growing") == 0
     asked, verdict = capsys.readouterr().out.splitlines()
-    assert asked.startswith("hundred_growing (declared 2026-11-28, tier 2): With a hundred grey classes, is MaxSup")
+    assert asked.startswith("hundred_growing (declared 2026-11-28, tier 2): With a hundred grey classes, does MaxSup")
     assert verdict == "  A  MaxSup growing less label smoothing  pending  0 of 120 networks are on record"
 
 
