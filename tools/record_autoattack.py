@@ -36,7 +36,8 @@ def main(given: argparse.Namespace, only: dict[str, object]) -> None:
     path = autoattack_file(given.profile, given.radius)
     about = path.with_suffix(".json")
     for experiment in sorted(settings.experiments(), key=lambda one: one.seed):
-        if experiment.method not in given.methods or not only.items() <= experiment.as_dict().items():
+        name = settings.cell_of(experiment) if settings.cells else experiment.method
+        if name not in given.methods or not only.items() <= experiment.as_dict().items():
             continue
         run = runs.fit_or_load(experiment, use_zoo=False)
         count = min(given.images or math.inf, settings.evaluation["attack_size"])
@@ -73,7 +74,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("profile")
     parser.add_argument("seeds", type=int)
-    parser.add_argument("methods", nargs="+")
+    parser.add_argument("methods", nargs="+", help="or, of a declared study, its cells")
     parser.add_argument("--study", default="core")
     parser.add_argument("--only", nargs="*", default=[], help="of the study's networks, those whose field is this")
     parser.add_argument("--radius", type=float, default=RADIUS_OF_AUTOATTACK, help="in 255ths")
