@@ -23,11 +23,12 @@ def share(method: str) -> Interval:
     core = records.by_profile("core")["quick-confirm"]
     plain = core.loc[core["method"] == "baseline"]
     table = prediction.doses_as_methods(records.by_profile("interventions")["quick-confirm"])
-    lengths, taken = effects(table, LENGTH, plain), effects(table, SURE, plain)
+    lengths = effects(table, LENGTH, plain)
+    taken = effects(table, SURE, plain)
     doses = [name for name in lengths if name.startswith(PENALTY)]
-    points = sorted((lengths[name].shown.mean, taken[name].shown.mean) for name in doses)
-    xs, ys = np.array(points).T
-    there = effects(core, LENGTH)[method].shown.mean
-    if not xs[0] <= there <= xs[-1]:
+    points = np.array(sorted((lengths[name].shown.mean, taken[name].shown.mean) for name in doses))
+    own = effects(core, LENGTH)[method].shown.mean
+    if not points[0, 0] <= own <= points[-1, 0]:
         return exactly(float("nan"))
-    return exactly(float(np.interp(there, xs, ys)) / effects(core, SURE)[method].shown.mean, len(points))
+    by_penalty = float(np.interp(own, points[:, 0], points[:, 1]))
+    return exactly(by_penalty / effects(core, SURE)[method].shown.mean, len(points))
