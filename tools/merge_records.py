@@ -94,7 +94,7 @@ def _merge_outcomes(path: Path, own: Path, names: set[str]) -> None:
     """Outcomes by image of these networks, added to those on file."""
     theirs = read_outcomes(path.with_suffix(".npz")) if path.with_suffix(".npz").exists() else {}
     ours = read_outcomes(own.with_suffix(".npz")) if own.with_suffix(".npz").exists() else {}
-    together = {**ours, **{name: theirs[name] for name in theirs if name in names}}
+    together = ours | {name: theirs[name] for name in theirs if name in names}
     arrays = {f"{name}/{outcome}": values for name, of in together.items() for outcome, values in of.items()}
     write_whole(own.with_suffix(".npz"), lambda file: np.savez_compressed(file, **arrays))  # pyright: ignore
 

@@ -112,10 +112,18 @@ def look_at(run: Run, evaluation: Mapping[str, Any], epoch: int | None = None) -
     """What the lenses see of a network, or of a snapshot: weights rounded, and the images that it is measured on."""
     network: Network = copy.deepcopy(run.model) if epoch is None else run.snapshot(epoch)
     if epoch is not None and epoch < run.experiment.epochs:
-        seen, _ = training_set(run.experiment, dataset_of(run.experiment), device_of(network))
-        refresh_statistics(network, seen[:REFRESHED])
+        give_statistics(network, run.experiment)
     round_weights(network)
     return Look(network, samples_of(run.experiment, evaluation))
+
+
+def give_statistics(network: nn.Module, experiment: Experiment) -> None:
+    """Set batch normalisations to the statistics of an experiment's training images, in place.
+
+    For weights that have none of their own: before the end of training, or averaged.
+    """
+    seen, _ = training_set(experiment, dataset_of(experiment), device_of(network))
+    refresh_statistics(network, seen[:REFRESHED])
 
 
 def round_weights(network: nn.Module) -> None:

@@ -14,11 +14,10 @@ from torch import Tensor, nn
 
 from softlab.errors import SoftlabError
 from softlab.lenses import calibration, ensembles, selective
-from softlab.numbers.stored import REFRESHED, round_weights
-from softlab.representation import Representation, device_of, extract, refresh_statistics
+from softlab.numbers.stored import give_statistics, round_weights
+from softlab.representation import Representation, extract
 from softlab.studies.asked import MEASURES
 from softlab.training.data import Dataset
-from softlab.training.loop import training_set
 from softlab.training.runs import Run, dataset_of, fit_or_load
 
 GROUP = 5
@@ -65,8 +64,7 @@ def _averaged_weights(run: Run) -> nn.Module:
     """The mean of a network's snapshots after LAST_PART of its training, the last one included."""
     epochs = [epoch for epoch in run.experiment.snapshot_epochs if epoch > LAST_PART * run.experiment.epochs]
     network = ensembles.averaged([run.snapshot(epoch) for epoch in epochs])
-    seen, _ = training_set(run.experiment, dataset_of(run.experiment), device_of(network))
-    refresh_statistics(network, seen[:REFRESHED])
+    give_statistics(network, run.experiment)
     round_weights(network)
     return network
 

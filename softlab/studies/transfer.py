@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from softlab.lenses import transfer
-from softlab.numbers.stored import REFRESHED, round_weights
-from softlab.representation import device_of, extract, refresh_statistics
+from softlab.numbers.stored import give_statistics, round_weights
+from softlab.representation import extract
 from softlab.studies.asked import PROBES, TRANSFER
 from softlab.training import data
-from softlab.training.loop import training_set
 from softlab.training.runs import Run, dataset_of, fit_or_load
 
 SMOOTHED = {"method": "label_smoothing", "method_parameters": {"alpha": 0.1}}  # as accurate as it, a control is stopped
@@ -68,8 +67,7 @@ def _features(model: nn.Module, images: Tensor) -> Tensor:
 def _snapshot(run: Run, epoch: int) -> nn.Module:
     """The network after so many epochs, as it is measured: fresh statistics, weights rounded."""
     network = run.snapshot(epoch)
-    seen, _ = training_set(run.experiment, dataset_of(run.experiment), device_of(network))
-    refresh_statistics(network, seen[:REFRESHED])
+    give_statistics(network, run.experiment)
     round_weights(network)
     return network
 

@@ -21,7 +21,7 @@ def teacher_of(student: Experiment) -> Experiment:
     """The experiment whose network is this student's teacher."""
     fields = {name: value for name, value in student.teacher.items() if name not in TEACHING}
     plain = {"method": "baseline", "method_parameters": {}, "snapshot_epochs": (), "teacher": {}}
-    return student.replace(**{**plain, **fields})
+    return student.replace(**(plain | fields))
 
 
 def labels_of(student: Experiment, logits: Tensor, labels: Tensor) -> tuple[Tensor, float]:

@@ -41,7 +41,7 @@ def test_what_is_declared_can_be_trained(study):
 
 def contrast(**given):
     plain = {"name": "c", "quantity": "accuracy", "of": {"a": 1, "b": -1}, "says": {"above": "up", "below": "down"}}
-    return judge.Contrast(**{**plain, "half_width": {"A": 1}, **given})
+    return judge.Contrast(**(plain | {"half_width": {"A": 1}} | given))
 
 
 def rows(**cells):
