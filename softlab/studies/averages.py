@@ -54,7 +54,7 @@ def _members(run: Run, **changes: object) -> list[nn.Module]:
         experiment = run.experiment.replace(seed=seed, **changes)
         if seed != first:
             experiment = experiment.replace(snapshot_epochs=())
-        network = fit_or_load(experiment, use_zoo=False).model
+        network = fit_or_load(experiment, store=run.folder.parent, use_zoo=False).model
         round_weights(network)
         members.append(network)
     return members

@@ -87,12 +87,7 @@ class Contrast:
 
     def columns(self) -> set[str]:
         """The quantities that it reads."""
-        named = {
-            self.quantity,
-            *self.quantity_of.values(),
-            *([self.x] if self.x else []),
-            *self.best.get("by", "").split("|"),
-        }
+        named = {self.quantity, *self.quantity_of.values(), self.x, self.best.get("by", "")}
         return {part for name in named - {""} for part in DERIVED.get(name, (name,))}
 
 

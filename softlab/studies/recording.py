@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import pandas
-import torch
 from torch.backends.cpu import get_cpu_capability
 
 from softlab import provenance
@@ -114,8 +113,7 @@ class Recording:
 
     def failed(self, name: str, experiment: Experiment, failure: loop.Diverged) -> Row:
         """The row of a network that does not train: its conditions, what failed, and no number."""
-        device = loop.choose_device()
-        here = provenance.environment(torch.cuda.get_device_name(device) if device.type == "cuda" else device.type)
+        here = provenance.environment(loop.device_name(loop.choose_device()))
         found = records.conditions(self.profile, experiment) | {"id": name, "cpu": get_cpu_capability()}
         found |= {part: here[part] for part in ("torch", "device")}
         found |= {"failed": str(failure), "date": datetime.now(UTC).date().isoformat(), "images": {}, "older": ()}

@@ -31,7 +31,8 @@ def measured(run: Run) -> dict[str, float]:
     values = dict.fromkeys(TRANSFER, float("nan"))
     values |= _probed(run.model, whole, unseen, run.experiment.seed)
     if run.experiment.method == "baseline" and run.experiment.half:
-        epoch = _as_accurate(run, fit_or_load(run.experiment.replace(**SMOOTHED, snapshot_epochs=()), use_zoo=False))
+        smoothed = run.experiment.replace(**SMOOTHED, snapshot_epochs=())
+        epoch = _as_accurate(run, fit_or_load(smoothed, store=run.folder.parent, use_zoo=False))
         values["transfer, stopped after"] = epoch
         for control, snapshot in (("untrained, ", 0), ("stopped, ", epoch)):
             found = _probed(_snapshot(run, snapshot), whole, unseen, run.experiment.seed)

@@ -86,6 +86,11 @@ def choose_device(name: str | None = None) -> torch.device:
     return device
 
 
+def device_name(device: torch.device) -> str:
+    """What a device is called in provenance and errors: a GPU by its model, others by their kind."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def build_model(experiment: Experiment, dataset: Dataset) -> models.Network:
     """The experiment's network before training: the same initial weights for every method."""
     with torch.random.fork_rng(devices=[]):
@@ -349,7 +354,7 @@ def _out_of_memory_explained(batch_size: int, device: torch.device) -> Iterator[
     try:
         yield
     except torch.OutOfMemoryError:
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+        name = device_name(device)
         advice = f"try batch_size={batch_size // 2}" if batch_size > 1 else "try a narrower network"
         raise SoftlabError(f"batch_size={batch_size} does not fit into the memory of {name}: {advice}") from None
 

@@ -216,8 +216,7 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
     record |= {"data_digest": dataset.digest, "data_source": dataset.source}
     record |= {"trained": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "cpu": cpu.get_cpu_capability()}
     record |= {"seconds": round(sum(state.history["seconds"]), 3), "wall_seconds": round(time.monotonic() - started, 3)}
-    kind = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    write_json(partial / "provenance.json", record | provenance.environment(kind))
+    write_json(partial / "provenance.json", record | provenance.environment(loop.device_name(device)))
     finish(partial, store / name)
 
 
