@@ -78,8 +78,8 @@ bench: $(VENV)/bench.stamp ## speed beside peers, and on a GPU if there is one; 
 	@for file in $(BENCHMARKS); do $(BIN)/python $$file || exit 1; done
 	@$(BIN)/python benchmarks/table.py
 
-zoo: $(VENV)/book.stamp ## fill assets/zoo, the networks that come along, from the store (after a change of what trains)
-	@OMP_NUM_THREADS=1 $(BIN)/python tools/make_zoo.py quick assets/zoo 5 $(ZOO)
+zoo: $(VENV)/book.stamp ## fill softbook/zoo, the networks that come along, from the store (after a change of what trains)
+	@OMP_NUM_THREADS=1 $(BIN)/python tools/make_zoo.py quick softbook/zoo 5 $(ZOO)
 
 publish: book ## leave the book at _build/publish, for any static host
 	@$(BIN)/python tools/publish.py $(BUILD)/html $(BUILD)/publish

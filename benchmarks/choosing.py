@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from softlab.batches import as_pixels
 from softlab.lenses import attacks, calibration, steepness
 from softlab.numbers.stored import samples_of
-from softlab.profile import Profile, load_profile, study_profile
+from softlab.profile import Profile, load_profile
+from softbook.studies.catalogue import study_profile
 from softlab.representation import extract
 from softlab.training import runs
 

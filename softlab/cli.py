@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--manifest", type=Path, help="write a row for each network to this file, with its numbers")
     train.set_defaults(run=_train)
 
-    about = "write the numbers of a study for good: assets/records"
+    about = "write the numbers of a study for good: softbook/records"
     record = commands.add_parser("record", parents=[place], help=about)
     record.add_argument("study", metavar="STUDY", nargs="?", help="of chapters.yaml (core: the profile itself)")
     record.add_argument("--list", action="store_true", help="what is on record")
@@ -175,11 +175,12 @@ def _changes(given: list[str]) -> dict[str, object]:
 
 def _wanted(options) -> list:
     """What `train` is asked for: [(study, what to train, what it is measured on), …], as _listed has it."""
-    from softlab.profile import load_profile, study_profile
+    from softlab.profile import load_profile
+    from softbook.studies.catalogue import study_profile
 
     changes = _changes(options.set)
     if options.methods_file:
-        from softlab.studies import own_methods
+        from softbook.studies import own_methods
 
         own_methods.run(options.methods_file)
     settings = load_profile(options.profile, **changes)
@@ -238,14 +239,14 @@ def _train(options) -> None:
 
 def _record(options) -> None:
     from softlab.profile import load_profile
-    from softlab.studies import recording, records
+    from softbook.studies import recording, records
 
     if options.list or not options.study:
         print(records.listed().to_string(index=False))
         return
     settings = load_profile(options.profile, **({"seeds": options.seeds} if options.seeds else {}))
     if options.methods_file:
-        from softlab.studies import own_methods
+        from softbook.studies import own_methods
 
         settings = own_methods.added(settings, options.study, options.methods_file)
     if options.only:
@@ -258,7 +259,7 @@ def _record(options) -> None:
 
 def _verify(options) -> None:
     from softlab.profile import load_profile
-    from softlab.studies import recording
+    from softbook.studies import recording
 
     differ = 0
     for comparison in recording.verify(
@@ -290,11 +291,11 @@ def _report(options) -> None:
     if path.suffix.lower() not in (".html", ".htm") or path.is_dir():  # known before hours of training
         raise SoftlabError(f"--out is a file that ends in .html, not {str(path)!r}")
     if options.methods_file:
-        from softlab.studies import own_methods
+        from softbook.studies import own_methods
 
         own_methods.run(options.methods_file)
 
-    from softlab.notebook.report import report_card
+    from softlab.examine.report import report_card
 
     settings = {"parameters": parameters, "seeds": options.seeds, "overrides": overrides}
     card = report_card(options.method, options.profile, **settings, store=options.store, device=options.device)
@@ -308,7 +309,7 @@ def _examine(options) -> None:
         raise SoftlabError(f"--out is a file that ends in .html, not {str(page)!r}")
     groups = _grouped(options)
 
-    from softlab.notebook.comparison import compare
+    from softlab.examine.comparison import compare
 
     one = len(groups) == 1 and all(len(files) == 1 for files in groups.values())
     examined = _examined_predictions(options, groups) if options.logits or options.probs else _examined(options, groups)
@@ -349,8 +350,8 @@ def _grouped(options) -> dict[str, list[Path]]:
 
 def _examined_predictions(options, groups: dict[str, list[Path]]) -> dict:
     """What predictions say, by name."""
-    from softlab.notebook import predictions
-    from softlab.notebook.examination import of_predictions
+    from softlab.examine import predictions
+    from softlab.examine.examination import of_predictions
 
     probabilities = bool(options.probs)
     return {
@@ -361,8 +362,8 @@ def _examined_predictions(options, groups: dict[str, list[Path]]) -> dict:
 
 def _examined(options, groups: dict[str, list[Path]]) -> dict:
     """What the lenses say of networks, by name. Whether all files fit is known before the first is looked at."""
-    from softlab.notebook import network_files, pictures
-    from softlab.notebook.examination import examine
+    from softlab.examine import network_files, pictures
+    from softlab.examine.examination import examine
     from softlab.training import loop
 
     device = loop.choose_device(options.device)
@@ -388,7 +389,7 @@ def _examined(options, groups: dict[str, list[Path]]) -> dict:
 
 def _claims(options) -> None:
     from softlab.files import read_yaml
-    from softlab.profile import declared
+    from softbook.studies.catalogue import declared
 
     studies = PACKAGE / "studies"
     ours = read_yaml(studies / "laws.yml")
@@ -402,7 +403,7 @@ def _claims(options) -> None:
         for name, entry in asked.items():
             print(f"{name:24} declared {entry['question']}")
         return
-    from softlab.studies import judge, laws, margin_laws, records
+    from softbook.studies import judge, laws, margin_laws, records
 
     for name in options.names:
         if name in asked:

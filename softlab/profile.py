@@ -196,7 +196,7 @@ def chapters(profile: Profile | None = None) -> dict[str, list[str]]:
 
 
 def study_profile(profile: Profile, study: str = "core") -> Profile:
-    """The profile as the named study changes it (`core` changes nothing): see softlab/chapters.yaml and DECLARED."""
+    """The profile as the named study changes it (`core` changes nothing): see softbook/chapters.yaml and DECLARED."""
     check_known("study", study, [*_chapters_file()["studies"], *declared()])
     if study not in profile.studies:
         raise SoftlabError(f"profile {profile.name} leaves out the study {study} (it has {', '.join(profile.studies)})")

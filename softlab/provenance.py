@@ -96,7 +96,7 @@ def commit() -> str:
     options = {"cwd": PACKAGE.parent, "capture_output": True, "text": True, "timeout": 20}
     try:
         said = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], check=True, **options)
-        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", ":!assets/records"], **options)
+        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", ":!softbook/records"], **options)
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return said.stdout.strip() + "+" * (changed.returncode != 0)

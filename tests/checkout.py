@@ -20,10 +20,11 @@ CHAPTERS = ("01_soft_labels", "04_cosines")
 CELLS = {
     "parameters": 'profile = "quick"\nseeds = None\noverrides = {}',
     "begin": """
-from softlab import begin, study
-from softlab.notebook import results
-from softlab.studies.intervals import means
-from softlab.notebook.chapter import say, table
+from softbook import begin, study
+from softbook.page import results
+from softlab.compare.intervals import means
+from softbook.page.chapter import say
+from softlab.figures.tables import table
 settings = begin("NAME", profile, seeds, overrides)
 """,
     "train": """

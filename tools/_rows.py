@@ -14,8 +14,8 @@ from softlab.batches import as_pixels
 from softlab.errors import SoftlabError
 from softlab.files import write_json
 from softlab.numbers.stored import look_at
-from softlab.studies.records import RECORDS
-from softlab.studies.tables import json_rows
+from softbook.studies.records import RECORDS
+from softbook.studies.tables import json_rows
 from softlab.training.models import Network
 from softlab.training.runs import Run
 from softlab.training.store import alone
@@ -35,7 +35,7 @@ def origin(commit: str) -> dict[str, str]:
 
 
 def add(path: Path, *rows: Mapping[str, Any]) -> None:
-    """Add rows to assets/records/WHAT/PROFILE.json; another process that adds to it is waited for."""
+    """Add rows to softbook/records/WHAT/PROFILE.json; another process that adds to it is waited for."""
     with alone(RECORDS, f"{path.parent.name}.{path.stem}", "records"):
         write_json(path, [*json_rows(path), *rows])
 

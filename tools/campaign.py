@@ -3,7 +3,7 @@
 STEP is STUDY:PROFILE:SEEDS, in the order of their worth; without one, those of STEPS. `softlab record` writes the
 tables, row by row; beside it, workers train and measure the networks ahead of it, so that the GPU is busy while lenses
 compute on the CPU. When the minutes are over, all are ended. FOLDER has records.tar.gz, to be unpacked in
-assets/records before the next call, which goes on where this one stopped, and log.txt with seconds for each network.
+softbook/records before the next call, which goes on where this one stopped, and log.txt with seconds for each network.
 Both grow with each row, so that a machine that is taken away early takes one row along: let FOLDER be the one that
 comes back from it.
 SOFTLAB_COMMIT says of which commit the code is, in full, where it was copied without its .git. With PYTHONPATH=.
@@ -26,8 +26,9 @@ from softlab import load_profile
 from softlab.errors import SoftlabError
 from softlab.files import write_whole
 from softlab.numbers import stored
-from softlab.profile import Profile, study_profile
-from softlab.studies import recording, records
+from softlab.profile import Profile
+from softbook.studies.catalogue import study_profile
+from softbook.studies import recording, records
 from softlab.training import runs
 from softlab.training.experiment import Experiment
 

@@ -3,7 +3,7 @@
 Of He et al.'s ResNets for CIFAR-10 as akamaster/pytorch_resnet_cifar10 (BSD-2-Clause) trained them, plainly and on the
 original images, converted from its .th files to safetensors, names as they were. IMAGES is an image folder whose `test`
 part is looked at; where it went through JPEG, that is a shift, and numbers are marks, no evidence on how sure such
-networks are. Writes assets/records/published/networks.json, beside what is there: of a network only its numbers and
+networks are. Writes softbook/records/published/networks.json, beside what is there: of a network only its numbers and
 findings are kept (without its place among the networks on record, of which there may be more tomorrow).
 """
 
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from softlab import examine, provenance
 from softlab.files import write_json
-from softlab.studies.records import RECORDS
+from softbook.studies.records import RECORDS
 from softlab.training import data
 from softlab.training.sampling import balanced_subset
 

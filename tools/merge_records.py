@@ -1,6 +1,6 @@
 """Rows that another checkout has recorded, taken into this one: python tools/merge_records.py FOLDER [STUDY ...]
 
-FOLDER is the other checkout's assets/records, for instance that of a worktree in which a recorder runs for days from
+FOLDER is the other checkout's softbook/records, for instance that of a worktree in which a recorder runs for days from
 one commit: `git worktree add --detach ../recorder COMMIT`, then `softlab record STUDY --profile NAME` there. It commits
 nothing, so that its rows name the commit that it began with. Tables, outcomes by image and about.json are whole files;
 here they are put together row by row. A row that both have, by its run id, stays as it is here; where the two disagree
@@ -19,14 +19,14 @@ import numpy as np
 
 from softlab.errors import SoftlabError
 from softlab.files import write_json, write_whole
-from softlab.studies import records
-from softlab.studies.tables import read_about, read_outcomes, read_rows
+from softbook.studies import records
+from softbook.studies.tables import read_about, read_outcomes, read_rows
 from softlab.training.store import alone
 
 
 def main(folder: Path, studies: list[str]) -> None:
     if not folder.is_dir():
-        sys.exit(f"{folder} is not a folder: it takes the assets/records of another checkout")
+        sys.exit(f"{folder} is not a folder: it takes the softbook/records of another checkout")
     for path in sorted(folder.glob("*/*.csv")):
         study = path.parent.name
         if studies and study not in studies:

@@ -1,7 +1,7 @@
 """Same answers, another slope, on record: python tools/record_another_slope.py PROFILE METHOD PULL SEED ...
 
 For each seed the method's network is trained (or taken from the store), retrained to each slope that
-softlab.studies.another_slope names, and measured: assets/records/slope_by_hand/PROFILE.json, a row for each. All
+softbook.studies.another_slope names, and measured: softbook/records/slope_by_hand/PROFILE.json, a row for each. All
 slopes of a network are written together, as the sham needs the others; a kill loses the network in work, and the next
 call goes on. Whether a dose is admitted is decided on `fit` images, before its network is attacked.
 """
@@ -16,8 +16,8 @@ from softlab.numbers.look import applied, together
 from softlab.numbers.quantities import LENSES, Look
 from softlab.numbers.stored import look_at, round_weights
 from softlab.profile import load_profile
-from softlab.studies import another_slope
-from softlab.studies.tables import json_rows
+from softbook.studies import another_slope
+from softbook.studies.tables import json_rows
 from softlab.training import runs
 
 LENSES_ASKED = ("outcomes", "calibrated", "ranked", "magnitudes", "attacked", "steep", "one_step")

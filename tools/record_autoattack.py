@@ -1,7 +1,7 @@
 """AutoAttack on record: python tools/record_autoattack.py PROFILE SEEDS METHOD ... [--study NAME] [--only FIELD=VALUE]
 
 AutoAttack costs minutes a network, so its outcomes are recorded, for some networks of a study (the core) and at one
-radius, 4/255 unless --radius says another: assets/records/autoattack/PROFILE.npz (PROFILE-RADIUS.npz at another), one
+radius, 4/255 unless --radius says another: softbook/records/autoattack/PROFILE.npz (PROFILE-RADIUS.npz at another), one
 array for each network, by run id: is the image right still? It meets the images that the ladder meets, or the first of
 them (--images), also those that the ladder fools, so that the two can be compared.
 Written batch by batch: a kill loses the batch in work, and the next call goes on.
@@ -21,9 +21,10 @@ from _rows import attacked, committed, origin
 from softlab.files import write_json, write_whole
 from softlab.lenses import attacks
 from softlab.numbers.stored import evaluation_digest
-from softlab.profile import load_profile, study_profile
-from softlab.studies.records import RECORDS
-from softlab.studies.robustness import RADIUS_OF_AUTOATTACK, autoattack_file
+from softlab.profile import load_profile
+from softbook.studies.catalogue import study_profile
+from softbook.studies.records import RECORDS
+from softbook.studies.robustness import RADIUS_OF_AUTOATTACK, autoattack_file
 from softlab.training import runs
 from softlab.training.store import alone
 

@@ -1,7 +1,7 @@
 """How networks bend, on record: python tools/record_bending.py PROFILE [--study core] [--seeds 1]
 
-assets/records/bending/PROFILE.json: for each network what an attack leaves of the lead, and what a line would leave
-(softlab.studies.bending). A network that is on record is not measured again, so that a killed run goes on.
+softbook/records/bending/PROFILE.json: for each network what an attack leaves of the lead, and what a line would leave
+(softbook.studies.bending). A network that is on record is not measured again, so that a killed run goes on.
 """
 
 import argparse
@@ -9,9 +9,10 @@ import argparse
 import torch
 
 from _rows import add, attacked, committed, origin
-from softlab.profile import load_profile, study_profile
-from softlab.studies import bending
-from softlab.studies.tables import json_rows
+from softlab.profile import load_profile
+from softbook.studies.catalogue import study_profile
+from softbook.studies import bending
+from softbook.studies.tables import json_rows
 from softlab.training import runs
 
 

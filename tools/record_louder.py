@@ -1,7 +1,7 @@
 """The same attack on louder logits, on record: python tools/record_louder.py PROFILE [--study core] [--radius 4]
 
-assets/records/louder/PROFILE.json: for each network and radius what seven steps up the cross-entropy leave when the
-logits are multiplied by a factor (softlab.studies.louder). What is on record is not measured again, so that a killed
+softbook/records/louder/PROFILE.json: for each network and radius what seven steps up the cross-entropy leave when the
+logits are multiplied by a factor (softbook.studies.louder). What is on record is not measured again, so that a killed
 run goes on.
 """
 
@@ -10,9 +10,10 @@ import argparse
 import torch
 
 from _rows import add, attacked, committed, origin
-from softlab.profile import load_profile, study_profile
-from softlab.studies import louder
-from softlab.studies.tables import json_rows
+from softlab.profile import load_profile
+from softbook.studies.catalogue import study_profile
+from softbook.studies import louder
+from softbook.studies.tables import json_rows
 from softlab.training import runs
 
 

@@ -1,8 +1,8 @@
 """What methods cost in time, on record: python tools/record_seconds.py PROFILE
 
 Each method trains for a few epochs on one thread, one after the other and ROUNDS times over, so that whatever slows the
-machine down slows all of them. assets/records/seconds/PROFILE.json: a row for each method and round, with seconds of
-the processor an epoch; softlab.studies.seconds reads it.
+machine down slows all of them. softbook/records/seconds/PROFILE.json: a row for each method and round, with seconds of
+the processor an epoch; softbook.studies.seconds reads it.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from torch.backends import cpu
 from _rows import committed, origin
 from softlab.files import write_json
 from softlab.profile import load_profile
-from softlab.studies import seconds
+from softbook.studies import seconds
 from softlab.training import loop, runs
 
 EPOCHS = 2

@@ -15,7 +15,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from softlab.profile import Profile, study_profile
+from softlab.profile import Profile
+from softbook.studies.catalogue import study_profile
 from softlab.provenance import ASSETS, PACKAGE
 from softlab.training.experiment import Experiment
 
@@ -83,7 +84,7 @@ def step(module: str, name: str) -> tuple[set[Path], set[Name]]:
 
 def _recorded(module: str) -> list[Path]:
     """The recorded tables, for the module that reads them."""
-    if module != "softlab.studies.records":
+    if module != "softbook.studies.records":
         return []
     return [path for kind in RECORDED for path in ASSETS.glob(kind)]
 

@@ -14,7 +14,8 @@ import safetensors.numpy
 
 from softlab.errors import SoftlabError
 from softlab.figures.style import style
-from softlab.profile import load_profile, study_profile
+from softlab.profile import load_profile
+from softbook.studies.catalogue import study_profile
 from softlab.training import zoo
 from softlab.training.data import EMBEDDED, FASHION
 from softlab.training.experiment import Experiment

@@ -8,7 +8,8 @@ from pathlib import Path
 import yaml
 
 from softlab.files import EXPONENT, LEADING_ZERO, short_digest
-from softlab.profile import Profile, load_profile, packaged_profiles, study_profile
+from softlab.profile import Profile, load_profile, packaged_profiles
+from softbook.studies.catalogue import study_profile
 
 EMBEDDED = ("fashion-mini", "fashion-pairs")  # data that come with the package
 CHEAP = 30  # seconds of training

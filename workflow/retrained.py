@@ -14,7 +14,7 @@ MOVED = re.compile(r"(?P<moved>\d+) of (?P<compared>\d+) numbers moved, by (?P<f
 
 @dataclass(frozen=True)
 class Network:
-    """A network beside its row, as a line of `softlab verify` says it (softlab.studies.recording.Comparison).
+    """A network beside its row, as a line of `softlab verify` says it (softbook.studies.recording.Comparison).
 
     study, profile: the recorded table.  word: a key of WORDS.  told: how many numbers moved.  numbers: which.
     """
@@ -50,7 +50,7 @@ def section(compared: Sequence[Network]) -> str:
 
 {_listed("These numbers are not what the record says:", _of_word("differs", compared))}
 
-Of each profile whose networks train in seconds, on images that come along, the largest table of `assets/records` is
+Of each profile whose networks train in seconds, on images that come along, the largest table of `softbook/records` is
 tried (with `LIVE=all`, every table): with one of its networks, on clean images, or with those, also attacked, that this
 build trains anyway. *Alike*: another kind of processor has rounded otherwise, and each number is as near to the
 recorded one as those of two seeds may be, within six standard deviations over seeds. Where seeds hardly differ, these

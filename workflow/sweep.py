@@ -21,7 +21,7 @@ import nbformat
 
 from softlab.errors import SoftlabError, check_known, check_name
 from softlab.files import read_yaml, short_digest
-from softlab.notebook.parameters import assigned_names
+from softbook.page.parameters import assigned_names
 from softlab.profile import Profile, text_of, with_parameters
 
 ROOT = Path(__file__).resolve().parent.parent

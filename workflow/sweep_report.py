@@ -16,14 +16,15 @@ import plan
 from matplotlib.figure import Figure
 from sweep import COLUMNS, Sweep, load_sweep
 
-from softlab.figures import against, style
+from softbook.figures import against
+from softlab.figures import style
 from softlab.files import short_digest, write_json, write_whole
-from softlab.notebook import results
-from softlab.notebook.pages import Part, save_page, to_html
+from softbook.page import results
+from softlab.examine.pages import Part, save_page, to_html
 from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import Profile
 from softlab.provenance import store_folder
-from softlab.studies.effects import averages, effects, seed_means_at
+from softlab.compare.effects import averages, effects, seed_means_at
 
 KEPT = ("profile", "standing", "data", "data_digest", "date", "commit", "device", "machine", "torch", "python")
 

@@ -1,4 +1,4 @@
-/* Charts (softlab.figures.charts) are SVG: this shows what a mark says when it is pointed at, or reached by keyboard. */
+/* Charts (softbook.figures.charts) are SVG: this shows what a mark says when it is pointed at, or reached by keyboard. */
 document.addEventListener("DOMContentLoaded", () => {
   const charts = document.querySelectorAll("div.chart");
   if (!charts.length) return;

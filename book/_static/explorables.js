@@ -1,4 +1,4 @@
-/* Where softlab.notebook.widgets.explorable has left <figure class="explorable" data-name="NAME"> with a still picture, and its
+/* Where softbook.page.widgets.explorable has left <figure class="explorable" data-name="NAME"> with a still picture, and its
    numbers beside it as JSON, controls, a live picture and the result in words take the still picture's place.
    The cover's figure comes from Markdown, which has no place for NAME: there it is with the numbers.
    The laboratory has the code that draws: it is loaded by the pages that need it (from disk, only scripts can be). */

@@ -4,7 +4,7 @@ Every function takes matplotlib axes, or makes them, and returns them.
 """
 
 # ruff: noqa: F401 (what the package offers)
-from softlab.figures.attacked import Way, attack_steps, led_astray, over_passes, over_radii, ways_under_attack
+from softbook.figures.attacked import Way, attack_steps, led_astray, over_passes, over_radii, ways_under_attack
 from softlab.figures.effects import (
     arrows,
     estimate_panels,
@@ -17,9 +17,9 @@ from softlab.figures.effects import (
     rows_by_setting,
     shifts_by_setting,
 )
-from softlab.figures.grids import against, curves, doses, gap_law, over_generalization, specification, taken_and_paid
+from softbook.figures.grids import against, curves, doses, gap_law, over_generalization, specification, taken_and_paid
 from softlab.figures.networks import decision_plane, dots, reliabilities, reliability
-from softlab.figures.planes import (
+from softbook.figures.planes import (
     PLANE,
     force_field,
     minus_gradient,
@@ -28,8 +28,8 @@ from softlab.figures.planes import (
     projections,
     shrunk_along_ray,
 )
-from softlab.figures.prediction import families, predicted
-from softlab.figures.slopes import (
+from softbook.figures.prediction import families, predicted
+from softbook.figures.slopes import (
     bends,
     estimates_by_radius,
     on_the_plane,

@@ -12,10 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from softlab.figures.style import Style, label_lines, lift_letter, markers, style
-from softlab.studies.intervals import Interval, Intervals
+from softlab.compare.intervals import Interval, Intervals
 
 if TYPE_CHECKING:
-    from softlab.studies.effects import Effect
+    from softlab.compare.effects import Effect
 
 
 def intervals(values: Intervals, label: str, ax: Axes | None = None, zero: bool = False, fill: str = "full") -> Axes:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from softlab.figures.style import class_colors, style
-from softlab.studies.intervals import Values
+from softlab.compare.intervals import Values
 
 if TYPE_CHECKING:
     from softlab.lenses.calibration import Reliability

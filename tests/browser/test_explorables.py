@@ -9,7 +9,7 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 
-from softlab import figures
+from softbook import figures
 from softlab.lenses import geometry
 
 CHAPTERS = {

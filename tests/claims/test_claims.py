@@ -8,7 +8,7 @@ import claims
 import pytest
 from claims import ROOT, SIGNED, SIZE, SPREAD, WORDS, Claim, falls
 
-from softlab.studies.intervals import Interval
+from softlab.compare.intervals import Interval
 
 PAGES = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "book").glob("*.ipynb"), *(ROOT / "book").glob("*.md")]
 TOLD = [path for path in PAGES if claims.claims_of(path.stem)]

@@ -23,13 +23,13 @@ evaluation: {{test_size: 100, attack_size: 5, attack_steps: 1}}
 """
 COMMANDS = {"numbers": ["train"], "record": ["record", "core"], "verify": ["verify", "core", "--rows", "2"]}
 PROCESSES = multiprocessing.get_context("forkserver")  # a server that has imported torch, once for all of them
-PROCESSES.set_forkserver_preload(["softlab.studies.recording", "softlab.cli"])
+PROCESSES.set_forkserver_preload(["softbook.studies.recording", "softlab.cli"])
 
 
 def softlab(store, shelf, log, words):
     """The command, with records of its own, by code that counts as committed."""
     from softlab import cli, provenance
-    from softlab.studies import records
+    from softbook.studies import records
 
     said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(said, 1)

@@ -6,12 +6,12 @@ import re
 import pytest
 from lifted import table
 
-from softlab.figures import charts
+from softbook.figures import charts
 from softlab.profile import load_profile
-from softlab.studies.across_settings import effects_by_table, tables_by_description
-from softlab.studies.effects import effects
-from softlab.studies.intervals import Interval
-from softlab.studies.laws import laws, papers, readings
+from softbook.studies.across_settings import effects_by_table, tables_by_description
+from softlab.compare.effects import effects
+from softlab.compare.intervals import Interval
+from softbook.studies.laws import laws, papers, readings
 
 
 def names(html):

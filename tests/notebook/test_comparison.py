@@ -9,8 +9,8 @@ from commands import exit_code
 from PIL import Image
 
 from softlab import SoftlabError, examine_predictions
-from softlab.notebook.comparison import compare
-from softlab.studies.intervals import paired_interval, two_way_interval
+from softlab.examine.comparison import compare
+from softlab.compare.intervals import paired_interval, two_way_interval
 
 COUNT = 200
 

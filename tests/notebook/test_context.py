@@ -4,8 +4,9 @@ import pandas
 import pytest
 
 from softlab import SoftlabError, provenance
-from softlab.notebook import context, pages
-from softlab.notebook.context import Setting, Strip, beside
+from softlab.examine import context, pages
+from softlab.examine.context import Setting, Strip
+from softbook.beside import beside
 from softlab.numbers.quantities import QUANTITIES
 
 

@@ -16,9 +16,9 @@ from torch import nn
 
 import softlab
 from softlab import SoftlabError, cli, examine, representation
-from softlab.notebook import foreign, heads, network_files, pages
-from softlab.notebook import pictures as pictures_of
-from softlab.notebook.examination import Examination
+from softlab.examine import foreign, heads, network_files, pages
+from softlab.examine import pictures as pictures_of
+from softlab.examine.examination import Examination
 from softlab.numbers.look import applied, together
 from softlab.numbers.quantities import LENSES, QUANTITIES, Look, Samples
 from softlab.representation import Representation

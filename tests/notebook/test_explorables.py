@@ -12,9 +12,9 @@ import pytest
 import torch
 from nbclient import NotebookClient
 
-from softlab import figures
+from softbook import figures
 from softlab.lenses import calibration, geometry
-from softlab.notebook import widgets
+from softbook.page import widgets
 
 ROOT = Path(__file__).parents[2]
 CODE = ROOT / "book" / "laboratory"
@@ -28,13 +28,13 @@ CELLS = {
 }
 STAND_INS = """
 from types import SimpleNamespace
-import softlab.notebook.widgets
+import softbook.page.widgets
 from softlab import load_profile
 from softlab.training import runs
-from softlab.studies.intervals import t_interval
+from softlab.compare.intervals import t_interval
 
 displayed = []
-softlab.notebook.widgets.display = displayed.append
+softbook.page.widgets.display = displayed.append
 settings = load_profile("smoke")
 experiment, images = settings.experiment, runs.dataset_of(settings.experiment)
 test = images.test_images[:100], images.test_labels[:100]
@@ -178,7 +178,7 @@ def page(monkeypatch):
         return plt.figure(figsize=(1, 1))
 
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-    monkeypatch.setattr("softlab.notebook.widgets.display", lambda one: shown.append(one.data))
+    monkeypatch.setattr("softbook.page.widgets.display", lambda one: shown.append(one.data))
     controls = {"α": (0.5, 0.0, 1.0, 0.1), "of": ["b", "a"]}
     widgets.explorable("gap-law", {"</script>": [1.5, 2]}, draw, controls, 'A "caption" & more.')
     assert drawn == [(0.5, "b")]

@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from softlab.notebook import chapter
-from softlab.notebook.chapter import table
-from softlab.studies import laws
-from softlab.studies.effects import Effect
-from softlab.studies.intervals import Interval, Origin, each
+from softbook.page import chapter
+from softlab.figures.tables import table
+from softbook.studies import laws
+from softlab.compare.effects import Effect
+from softlab.compare.intervals import Interval, Origin, each
 
 
 def test_each_goes_through_the_same_entries_of_all():

@@ -3,7 +3,7 @@
 import pytest
 
 from softlab import SoftlabError
-from softlab.notebook.parameters import assigned_names, check_injected
+from softbook.page.parameters import assigned_names, check_injected
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from torch import nn
 
 from softlab import SoftlabError, examine, examine_predictions
 from softlab.lenses import calibration
-from softlab.notebook import arrays, predictions
-from softlab.notebook.examination import split
+from softlab.examine import arrays, predictions
+from softlab.examine.examination import split
 
 COUNT = 80
 NAMES = ["cat", "dog", "newt"]

@@ -11,11 +11,11 @@ import torch
 from commands import exit_code
 
 from softlab import SoftlabError, load_profile, regularizers
-from softlab.notebook import report
-from softlab.notebook.report import ReportCard, report_card
+from softlab.examine import report
+from softlab.examine.report import ReportCard, report_card
 from softlab.numbers import look, quantities, stored
 from softlab.numbers.quantities import QUANTITIES
-from softlab.studies import own_methods, records
+from softbook.studies import own_methods, records
 
 # Whole percents, so that accuracy + 0.02, + 0.03, + 0.04 has mean 3 and, with t = 4.303, half width 2.5.
 VALUES = {

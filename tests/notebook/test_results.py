@@ -9,7 +9,7 @@ import pandas
 import pytest
 
 from softlab import SoftlabError, load_profile
-from softlab.notebook import results
+from softbook.page import results
 from softlab.provenance import PACKAGE
 
 SCHEMA = json.loads((PACKAGE / "notebook" / "results.schema.json").read_bytes())

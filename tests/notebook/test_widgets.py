@@ -5,7 +5,7 @@ import re
 import matplotlib.pyplot as plt
 import pytest
 
-from softlab.notebook import widgets
+from softbook.page import widgets
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from checkout import ROOT, copy_of
 from softlab import Experiment, cli, load_profile, regularizers
 from softlab.numbers import stored
 from softlab.numbers.quantities import QUANTITIES
-from softlab.studies import own_methods, records
-from softlab.studies.tables import read_table
+from softbook.studies import own_methods, records
+from softbook.studies.tables import read_table
 from softlab.training import data, runs
 
 PLACE = "a path with späces and 学"

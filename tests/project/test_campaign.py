@@ -9,7 +9,7 @@ import pandas
 import pytest
 from checkout import Checkout
 
-from softlab.profile import study_profile
+from softbook.studies.catalogue import study_profile
 
 STEPS = ("core:smoke:1", "core:smoke:2")
 COMMIT = "c0ffee0123" + "0" * 30

@@ -147,8 +147,8 @@ def test_help_loads_no_torch():
 
 
 def test_claims_lists_laws_and_papers_at_once_and_says_what_is_on_record(capsys):
-    from softlab.profile import declared
-    from softlab.studies.laws import laws, papers
+    from softbook.studies.catalogue import declared
+    from softbook.studies.laws import laws, papers
 
     assert softlab("claims") == 0
     lines = capsys.readouterr().out.splitlines()

@@ -14,7 +14,8 @@ from answers import answer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from softlab import SoftlabError, begin, cli, files, load_profile
+from softlab import SoftlabError, cli, files, load_profile
+from softbook import begin
 
 ROOT = Path(__file__).parents[2]
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(

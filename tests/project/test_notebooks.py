@@ -13,7 +13,7 @@ import nbformat
 import pytest
 import yaml
 
-from softlab.profile import chapters
+from softbook.studies.catalogue import chapters
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -68,7 +68,7 @@ def test_a_committed_notebook_is_clean(path):
 def test_a_cell_needs_only_studies_of_its_chapter(path):
     for cell in nbformat.read(path, as_version=4).cells:
         needed = {tag.removeprefix("needs-") for tag in tags(cell) if tag.startswith("needs-")}
-        assert needed <= set(chapters()[path.stem]) - {"core"}, f"cell {cell.id}: see softlab/chapters.yaml"
+        assert needed <= set(chapters()[path.stem]) - {"core"}, f"cell {cell.id}: see softbook/chapters.yaml"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -217,7 +217,8 @@ def test_one_notebook_alone_from_an_empty_folder(tmp_path, monkeypatch):
 OWN_METHOD = [
     """
 from dataclasses import dataclass
-from softlab import load_profile, regularizers, study
+from softlab import load_profile, regularizers
+from softbook import study
 
 factor = {factor}
 

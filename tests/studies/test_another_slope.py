@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from softlab import Experiment
-from softlab.studies import another_slope, margin_laws
+from softbook.studies import another_slope, margin_laws
 from softlab.training.data import load
 from softlab.training.loop import training_set
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from softlab.studies import bending
+from softbook.studies import bending
 
 STEP = 0.02  # logits for each 255th
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas
 import pytest
 
-from softlab.studies import combining
+from softbook.studies import combining
 
 
 def table(accuracy, seeds=(0, 1, 2)):

@@ -7,8 +7,8 @@ import pandas
 import pytest
 
 from softlab import SoftlabError, load_profile
-from softlab.studies import records
-from softlab.studies.effects import (
+from softbook.studies import records
+from softlab.compare.effects import (
     at_best,
     averages,
     by_dose,
@@ -22,7 +22,7 @@ from softlab.studies.effects import (
     shifts,
     ways,
 )
-from softlab.studies.intervals import OPEN, t_interval, two_way_interval
+from softlab.compare.intervals import OPEN, t_interval, two_way_interval
 
 
 def table(values, images=None, quantity="log logit scale"):

@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from softlab import SoftlabError
-from softlab.studies.intervals import (
+from softlab.compare.intervals import (
     OPEN,
     Interval,
     between,

@@ -11,11 +11,11 @@ import yaml
 from scipy import stats
 
 from softlab import SoftlabError, fit_or_load, load_profile, profile, regularizers
-from softlab.profile import study_profile
-from softlab.studies import judge, records
-from softlab.studies.asked import ASKED
-from softlab.studies.intervals import t_interval
-from softlab.studies.recording import MEASURED
+from softbook.studies.catalogue import study_profile
+from softbook.studies import judge, records
+from softbook.studies.asked import ASKED
+from softlab.compare.intervals import t_interval
+from softbook.studies.recording import MEASURED
 from softlab.training.experiment import TEACHING
 from softlab.training.loop import network_shape
 from softlab.training.runs import dataset_of

@@ -5,10 +5,10 @@ import pytest
 
 from softlab import load_profile, regularizers
 from softlab.numbers.quantities import QUANTITIES
-from softlab.profile import chapters
-from softlab.studies import across_settings, interventions, laws, prediction, records, robustness
-from softlab.studies.effects import at_best, averages, effects, half_way, over_grid, shares
-from softlab.studies.intervals import t_interval
+from softbook.studies.catalogue import chapters
+from softbook.studies import across_settings, interventions, laws, prediction, records, robustness
+from softlab.compare.effects import at_best, averages, effects, half_way, over_grid, shares
+from softlab.compare.intervals import t_interval
 
 
 def test_what_a_law_names_is_there():

@@ -7,7 +7,7 @@ import pandas
 import pytest
 import torch
 
-from softlab.studies import long_tail
+from softbook.studies import long_tail
 
 LABELS = torch.tensor([0, 0, 1, 1, 2, 2])
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from softlab.studies import louder
+from softbook.studies import louder
 
 
 def test_the_runner_ups_share_by_hand():

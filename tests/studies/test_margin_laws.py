@@ -9,10 +9,11 @@ import pytest
 from softlab import load_profile, regularizers
 from softlab.errors import SoftlabError
 from softlab.numbers.quantities import QUANTITIES
-from softlab.profile import chapters, packaged_profiles
-from softlab.studies import laws, margin_laws, records
-from softlab.studies.intervals import Interval, holm
-from softlab.studies.margin_laws import Judgement, Part
+from softbook.studies.catalogue import chapters
+from softlab.profile import packaged_profiles
+from softbook.studies import laws, margin_laws, records
+from softlab.compare.intervals import Interval, holm
+from softbook.studies.margin_laws import Judgement, Part
 
 
 def test_what_a_law_names_is_there():

@@ -11,12 +11,14 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from softlab import SoftlabError, figures, regularizers
-from softlab.profile import load_profile, study_profile
-from softlab.studies import interventions, own_methods, prediction, records
-from softlab.studies.effects import Effect, Effects
-from softlab.studies.intervals import Interval
-from softlab.studies.prediction import Prediction, declared, doses_as_methods, gain, left_out, methods, whole
+from softlab import SoftlabError, regularizers
+from softbook import figures
+from softlab.profile import load_profile
+from softbook.studies.catalogue import study_profile
+from softbook.studies import interventions, own_methods, prediction, records
+from softlab.compare.effects import Effect, Effects
+from softlab.compare.intervals import Interval
+from softbook.studies.prediction import Prediction, declared, doses_as_methods, gain, left_out, methods, whole
 
 NAMES = ["log logit scale", "alignment", "effective rank"]
 

@@ -11,12 +11,13 @@ import pandas
 import pytest
 
 import merge_records
-from softlab import SoftlabError, cli, dataset_of, extract, fit_or_load, load_profile, profile, provenance, study_table
+from softlab import SoftlabError, cli, dataset_of, extract, fit_or_load, load_profile, profile, provenance
+from softbook import study_table
 from softlab.numbers import stored, versions
 from softlab.numbers.quantities import LENSES, QUANTITIES
-from softlab.profile import study_profile
-from softlab.studies import averages, judge, recording, records, tables
-from softlab.studies.asked import AVERAGES
+from softbook.studies.catalogue import study_profile
+from softbook.studies import averages, judge, recording, records, tables
+from softbook.studies.asked import AVERAGES
 from softlab.training import loop
 
 SMALL = {"epochs": 1, "train_size": 60, "evaluation": {"test_size": 100, "attack_size": 10, "attack_steps": 1}}

@@ -7,10 +7,10 @@ import pandas
 import pytest
 from test_effects import VALUES, table
 
-from softlab.studies import robustness
-from softlab.studies.effects import effects
-from softlab.studies.intervals import OPEN, two_way_interval
-from softlab.studies.robustness import effect_apart, fall_together
+from softbook.studies import robustness
+from softlab.compare.effects import effects
+from softlab.compare.intervals import OPEN, two_way_interval
+from softbook.studies.robustness import effect_apart, fall_together
 
 
 def test_effects_in_two_places_are_compared_seed_by_seed():

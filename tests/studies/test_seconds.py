@@ -4,7 +4,7 @@ import pandas
 import pytest
 
 from softlab import regularizers
-from softlab.studies import seconds
+from softbook.studies import seconds
 
 
 def test_ratios_are_taken_round_by_round():

@@ -16,7 +16,7 @@ import softlab.files
 from softlab import Experiment, SoftlabError, cli, fit_or_load, load_profile, provenance
 from softlab.numbers import stored
 from softlab.numbers.quantities import QUANTITIES
-from softlab.studies import recording, records, tables
+from softbook.studies import recording, records, tables
 
 MINE = """
 experiment: {train_size: 60, epochs: 2, width: 4, stem_stride: 2, snapshot_epochs: [0, 2]}

@@ -2,9 +2,9 @@
 
 import pytest
 
-from softlab.studies import laws, margin_laws, tally
-from softlab.studies.intervals import Interval
-from softlab.studies.tally import FAILED, HELD, OPEN, VERDICTS
+from softbook.studies import laws, margin_laws, tally
+from softlab.compare.intervals import Interval
+from softbook.studies.tally import FAILED, HELD, OPEN, VERDICTS
 
 BELOW = Interval(-2.0, -3.0, -1.0, 5)
 AROUND = Interval(0.5, -1.0, 2.0, 5)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from softlab.studies import unknown_classes
+from softbook.studies import unknown_classes
 from softlab.training.data import load
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from softlab import Experiment, SoftlabError, load_profile
 from softlab.files import read_yaml
-from softlab.profile import chapters, packaged_profiles, study_profile
+from softbook.studies.catalogue import chapters, study_profile
+from softlab.profile import packaged_profiles
 from softlab.training.experiment import FIELDS, run_id
 
 

@@ -287,7 +287,7 @@ def test_a_commit_is_marked_where_code_differs_and_not_where_results_do(tmp_path
     package = tmp_path / "softlab"
     monkeypatch.setattr(provenance, "PACKAGE", package)
     assert commit.__wrapped__() == "unknown"  # no checkout
-    for part in ("softlab", "assets/records"):
+    for part in ("softlab", "softbook/records"):
         (tmp_path / part).mkdir(parents=True)
         (tmp_path / part / "file.txt").write_text("as committed")
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]

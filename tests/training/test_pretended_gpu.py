@@ -19,7 +19,7 @@ from softlab.lenses import calibration, selective
 from softlab.numbers import stored
 from softlab.numbers.look import Look, applied, together
 from softlab.numbers.quantities import LENSES
-from softlab.studies import recording
+from softbook.studies import recording
 from softlab.training import data, loop
 
 ROOT = Path(__file__).parents[2]

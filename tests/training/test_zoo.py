@@ -7,7 +7,7 @@ import torch
 
 from softlab import Experiment, SoftlabError, load_profile
 from softlab.representation import extract
-from softlab.studies import networks
+from softbook.studies import networks
 from softlab.training import data, runs, zoo
 
 

@@ -13,7 +13,7 @@ import pandas
 import pytest
 
 from softlab.numbers.quantities import QUANTITIES
-from softlab.studies import records
+from softbook.studies import records
 from softlab.training.experiment import Experiment
 
 T = 12.7062  # of Student's t with one degree of freedom, for 95 %

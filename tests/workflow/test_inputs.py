@@ -7,7 +7,8 @@ from pathlib import Path
 import inputs
 import pytest
 
-from softlab.profile import chapters, load_profile
+from softbook.studies.catalogue import chapters
+from softlab.profile import load_profile
 
 ROOT = Path(__file__).parents[2]
 
@@ -106,15 +107,15 @@ def test_chapters_read_the_lenses_that_they_use_and_training_reads_none():
     assert "softlab/lenses/attacks/gradient.py" in reads["06_robustness"]
     assert "softlab/lenses/attacks/gradient.py" not in reads["04_cosines"]
     assert "softlab/lenses/geometry/cosines.py" in reads["04_cosines"]
-    laws = "softlab/studies/laws.yml"
+    laws = "softbook/studies/laws.yml"
     assert {name for name, files in reads.items() if laws not in files} >= {"01_soft_labels", "A2_your_network"}
     assert laws in reads["03_magnitudes"]
-    assert all("softlab/training/loop.py" in one and "softlab/notebook/chapter.py" in one for one in reads.values())
+    assert all("softlab/training/loop.py" in one and "softbook/page/chapter.py" in one for one in reads.values())
     training = inputs.code(inputs.TRAINING)
     read = ("regularizers/penalties.py", "training/store.py", "training/datasets/fashion_mini.npz")
     assert {f"softlab/{file}" for file in read} < set(training)
     everything = {file for one in (training, *reads.values()) for file in one}
-    assert not everything & {"softlab/cli.py", "softlab/chapters.yaml"}
+    assert not everything & {"softlab/cli.py", "softbook/chapters.yaml"}
     assert not {Path(file).parts[1] for file in training} & {"studies", "figures", "notebook"}
 
 

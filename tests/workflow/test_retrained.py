@@ -6,7 +6,7 @@ import pytest
 import retrained
 import summary
 
-from softlab.studies.recording import Comparison, Move
+from softbook.studies.recording import Comparison, Move
 
 ALIKE = Comparison("a-1", 73, [Move("ECE at T, fit", 0.1, 0.13, 0.02), Move("contour, 0.5", 1.0, 1.1, 0.2)])
 NEARER = Comparison("b-2", 73, [Move("NLL", 0.31, 0.32, 0.1)])

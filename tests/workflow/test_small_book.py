@@ -74,8 +74,8 @@ def test_plain_sphinx_gives_the_same_pages(small_book, tmp_path):
     [
         ("softlab/cli.py", "Train the book's networks", "Train networks", []),
         ("softlab/lenses/selective.py", "import ", "import  ", [CHAPTERS[1]]),
-        ("softlab/studies/laws.yml", "method: maxsup", "method:  maxsup", []),
-        ("softlab/chapters.yaml", "dropout: 0.5", "dropout: 0.4", []),
+        ("softbook/studies/laws.yml", "method: maxsup", "method:  maxsup", []),
+        ("softbook/chapters.yaml", "dropout: 0.5", "dropout: 0.4", []),
     ],
 )
 def test_an_edit_reaches_only_what_reads_it(small_book, file, old, new, reached):

@@ -19,7 +19,7 @@ from checkout import Checkout
 
 from softlab import SoftlabError, load_profile
 from softlab.files import write_json
-from softlab.notebook import results
+from softbook.page import results
 from softlab.provenance import PACKAGE
 
 

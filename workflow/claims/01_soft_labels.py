@@ -16,9 +16,9 @@ from claims import (
     typical_size,
 )
 from claims.intro import cutmix_accuracy
-from softlab.studies import records
-from softlab.studies.effects import averages, effects
-from softlab.studies.intervals import Interval
+from softbook.studies import records
+from softlab.compare.effects import averages, effects
+from softlab.compare.intervals import Interval
 
 SOFT = ("label_smoothing", "mixup", "cutmix", "maxsup")
 LETTERS = "ABCDEF"

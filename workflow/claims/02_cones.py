@@ -1,10 +1,10 @@
 """Claims of chapter 2: how many images keep their class along a ray, and what the bias has to do with it."""
 
 from claims import SIGNED, SIZE, WORDS, Claim, above, falls, highest, is_open, rises
-from softlab.studies import margin_laws, records
-from softlab.studies.across_settings import effects_by_setting
-from softlab.studies.effects import averages, effects
-from softlab.studies.intervals import Interval
+from softbook.studies import margin_laws, records
+from softbook.studies.across_settings import effects_by_setting
+from softlab.compare.effects import averages, effects
+from softlab.compare.intervals import Interval
 
 KEPT = "constant class"
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas
 
 from claims import SIGNED, WORDS, Claim, above, below, exactly, factor, falls, highest, lowest, rises
-from softlab.studies import records
-from softlab.studies.across_settings import effects_by_setting
-from softlab.studies.effects import averages, by_dose, effects, shares
-from softlab.studies.intervals import Interval
+from softbook.studies import records
+from softbook.studies.across_settings import effects_by_setting
+from softlab.compare.effects import averages, by_dose, effects, shares
+from softlab.compare.intervals import Interval
 
 USUAL = 0.1
 TENTH = 0.01

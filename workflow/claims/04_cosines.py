@@ -20,11 +20,11 @@ from claims import (
     lowest,
     rises,
 )
-from softlab.studies import margin_laws, records
-from softlab.studies.across_settings import effects_by_setting
-from softlab.studies.effects import effects, half_way
-from softlab.studies.intervals import Interval, t_interval
-from softlab.studies.laws import laws
+from softbook.studies import margin_laws, records
+from softbook.studies.across_settings import effects_by_setting
+from softlab.compare.effects import effects, half_way
+from softlab.compare.intervals import Interval, t_interval
+from softbook.studies.laws import laws
 
 OWN = "cosine, logit"
 PAPER = "cosine, ball"

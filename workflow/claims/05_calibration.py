@@ -6,11 +6,11 @@ import pandas
 
 from claims import SIGNED, SIZE, WORDS, Claim, above, below, falls, highest, is_open, least_open, lowest, rises
 from claims.intro import cooled_is_better
-from softlab.studies import records
-from softlab.studies.across_settings import effects_by_setting
-from softlab.studies.effects import at_best, averages, effects
-from softlab.studies.intervals import Interval
-from softlab.studies.robustness import cells_of
+from softbook.studies import records
+from softbook.studies.across_settings import effects_by_setting
+from softlab.compare.effects import at_best, averages, effects
+from softlab.compare.intervals import Interval
+from softbook.studies.robustness import cells_of
 
 SOFT = ("label_smoothing", "mixup", "cutmix", "maxsup")
 

@@ -31,9 +31,9 @@ from claims import (
     rounded_down,
     rounded_up,
 )
-from softlab.studies import another_slope, bending, louder, margin_laws, prediction, records, robustness
-from softlab.studies.effects import averages, effects, outcomes
-from softlab.studies.intervals import Interval, t_interval
+from softbook.studies import another_slope, bending, louder, margin_laws, prediction, records, robustness
+from softlab.compare.effects import averages, effects, outcomes
+from softlab.compare.intervals import Interval, t_interval
 
 ATTACK = "robust, 0.4/255, PGD-7"  # the paper's
 FAR = "robust, 1/255"
@@ -385,7 +385,7 @@ def loud_by_heart(method: str) -> Interval:
 
 
 def declared_of_louder() -> Interval:
-    """How many of the five statements of softlab.studies.louder hold, those on soft labels for all four."""
+    """How many of the five statements of softbook.studies.louder hold, those on soft labels for all four."""
     found = louder.statements(loud())
     return exactly(float(sum(found.values())), len(found))
 

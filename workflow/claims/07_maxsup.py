@@ -44,10 +44,10 @@ from claims._maxsup import (
     usual_beside_best,
     weaker,
 )
-from softlab.studies import long_tail, records
-from softlab.studies.across_settings import effects_by_setting
-from softlab.studies.effects import averages, effects
-from softlab.studies.intervals import Interval, t_interval
+from softbook.studies import long_tail, records
+from softbook.studies.across_settings import effects_by_setting
+from softlab.compare.effects import averages, effects
+from softlab.compare.intervals import Interval, t_interval
 
 LETTERS = "ABCDEF"
 CORRUPTIONS = ("blur", "contrast", "jpeg", "noise")

@@ -46,9 +46,9 @@ from claims._turning import (
     ten_seeds,
     weakly,
 )
-from softlab.studies import another_slope, margin_laws, prediction, records, robustness
-from softlab.studies.effects import Effects, averages, effects
-from softlab.studies.intervals import Interval, t_interval
+from softbook.studies import another_slope, margin_laws, prediction, records, robustness
+from softlab.compare.effects import Effects, averages, effects
+from softlab.compare.intervals import Interval, t_interval
 
 ROBUST = "robust, 4/255"
 ATTACK = "robust, 0.4/255, PGD-7"  # the paper's

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from claims import WORDS, Claim, above, below, between, exactly
-from softlab.studies.intervals import Interval, Origin
-from softlab.studies.records import published
+from softlab.compare.intervals import Interval, Origin
+from softbook.studies.records import published
 
 KINDS = ("blur", "contrast", "jpeg", "noise")
 

@@ -5,9 +5,9 @@ import functools
 import numpy as np
 
 from claims import exactly
-from softlab.studies import prediction, records
-from softlab.studies.effects import effects
-from softlab.studies.intervals import Interval
+from softbook.studies import prediction, records
+from softlab.compare.effects import effects
+from softlab.compare.intervals import Interval
 
 LENGTH = "log logit scale"
 SURE = "mean confidence"

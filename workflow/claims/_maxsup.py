@@ -6,9 +6,9 @@ import numpy as np
 import pandas
 
 from claims import exactly, highest
-from softlab.studies import long_tail, records
-from softlab.studies.effects import averages, effects, over_grid
-from softlab.studies.intervals import Interval
+from softbook.studies import long_tail, records
+from softlab.compare.effects import averages, effects, over_grid
+from softlab.compare.intervals import Interval
 
 Strengths = dict[tuple[str, float], pandas.DataFrame]  # networks by method and strength
 TAIL = 10  # networks of each method and strength with a long tail

@@ -5,8 +5,8 @@ import functools
 import pandas
 
 from claims import exactly
-from softlab.studies import prediction, records
-from softlab.studies.intervals import Interval
+from softbook.studies import prediction, records
+from softlab.compare.intervals import Interval
 
 ROBUST = "robust, 4/255"
 HERE = "quick-fp32"

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 import pandas
 
 from claims import exactly, lowest
-from softlab.studies import interventions, prediction, records
-from softlab.studies.effects import effects
-from softlab.studies.intervals import Interval
+from softbook.studies import interventions, prediction, records
+from softlab.compare.effects import effects
+from softlab.compare.intervals import Interval
 
 ROBUST = "robust, 4/255"
 BALL = "cosine, ball"  # to the minimal-loss point of the class: what Park et al. mean

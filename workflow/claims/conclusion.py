@@ -24,9 +24,9 @@ from claims._maxsup import by_strength, equal_strong, grown_over_widths, in_colo
 from claims._predicting import by_gradient, by_step
 from claims._turning import ball_at_most, gains, ten_seeds
 from claims.intro import FAR, LADDER, LETTERS, OF_PARK, decay_loses, error_falls, of
-from softlab.studies import long_tail, louder, prediction, records, robustness, tally
-from softlab.studies.effects import at_best, averages, effects
-from softlab.studies.intervals import Interval
+from softbook.studies import long_tail, louder, prediction, records, robustness, tally
+from softlab.compare.effects import at_best, averages, effects
+from softlab.compare.intervals import Interval
 
 NEAR = "robust, 0.4/255, PGD-7"  # the attack of Park et al.
 INWARD = "inward, attack, cross-entropy"

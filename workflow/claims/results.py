@@ -6,10 +6,10 @@ import numpy as np
 
 from claims import SIGNED, WORDS, Claim, exactly, falls, highest, is_open, least_open, rises
 from claims.intro import LADDER, LETTERS, SOFT, both_ways, of
-from softlab.studies import laws, records
-from softlab.studies.across_settings import tables_by_setting
-from softlab.studies.effects import at_best, effects
-from softlab.studies.intervals import Interval
+from softbook.studies import laws, records
+from softbook.studies.across_settings import tables_by_setting
+from softlab.compare.effects import at_best, effects
+from softlab.compare.intervals import Interval
 
 MOVED = ("quick-fp32", "cifar10-papers")  # where margin and slope are on record
 DEPENDABLE = {"short", "overconfidence"}  # the sentences of papers.yml that hold in every setting

@@ -28,11 +28,11 @@ from claims import (
 from claims._maxsup import at_best, in_colour, later, tail
 from claims._maxsup import by_strength as tail_by_strength
 from softlab.profile import load_profile
-from softlab.studies import combining, prediction, records, seconds, unknown_classes
-from softlab.studies.across_settings import effects_by_setting
-from softlab.studies.effects import averages, effects
-from softlab.studies.intervals import Interval, t_interval
-from softlab.studies.robustness import cells_of
+from softbook.studies import combining, prediction, records, seconds, unknown_classes
+from softbook.studies.across_settings import effects_by_setting
+from softlab.compare.effects import averages, effects
+from softlab.compare.intervals import Interval, t_interval
+from softbook.studies.robustness import cells_of
 
 HERE = "quick-fp32"  # setting A in 32 bits
 A = "quick-confirm"

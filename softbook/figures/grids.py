@@ -1,0 +1,189 @@
+"""What estimates do along an axis: doses, dimensions, definitions, epochs, a baseline's own gap."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from softlab.figures.effects import _estimate, _limits
+from softlab.figures.style import _pale, style
+from softlab.compare.intervals import Interval, Intervals
+
+if TYPE_CHECKING:
+    from softlab.compare.effects import Effects
+
+Gaps = Mapping[str, Mapping[Any, Interval]]  # method -> setting -> interval
+
+
+def doses(curves: Mapping[str, Mapping[float, Interval]], ax: Axes | None = None) -> Axes:
+    """Means with their intervals against the dose of label smoothing, on a logarithmic axis that has zero too.
+
+    curves: what a quantity is called -> {dose: interval}, at most four; they differ in fill and dash.
+    """
+    ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
+    looks = {"color": style("label_smoothing").color, "ms": 5, "capsize": 3, "linewidth": 1.2}
+    fashions = (("full", "-", "s", 1.0), ("none", "--", "o", 1.08), ("none", ":", "^", 1.16), ("full", "-.", "D", 0.92))
+    for (name, curve), (fill, dash, marker, aside) in zip(curves.items(), fashions, strict=False):
+        at = [aside * dose for dose in curve]  # so that intervals do not hide each other
+        means = [interval.mean for interval in curve.values()]
+        halves = [interval.half_width if interval.n > 1 else 0 for interval in curve.values()]
+        ax.errorbar(at, means, yerr=halves, label=name, fillstyle=fill, ls=dash, marker=marker, **looks)
+    ordered = sorted({0.0, *(dose for curve in curves.values() for dose in curve)})
+    ax.set_xscale("symlog", linthresh=ordered[1] if len(ordered) > 1 else 1.0, linscale=0.5)
+    ax.set_xticks(ordered, [f"{dose:g}".removeprefix("0") or "0" for dose in ordered], fontsize=8)
+    ax.set_xticks([], minor=True)
+    ax.set(xlabel="dose α")
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def against(points: Mapping[float | None, Intervals], label: str, none: str = "none", ax: Axes | None = None) -> Axes:
+    """An estimate with its interval for each method at each value of what varies, side by side, equally far apart.
+
+    points: value -> {method: interval}, as of effects.seed_means_at.  label: of the upright axis.  none: what the
+    value None is called.
+    """
+    ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
+    methods = list(dict.fromkeys(method for by_method in points.values() for method in by_method))
+    for index, method in enumerate(methods):
+        look = style(method)
+        found = {place: of[method] for place, of in enumerate(points.values()) if method in of}
+        x = [place + 0.09 * (index - (len(methods) - 1) / 2) for place in found]
+        half = [one.half_width if one.n > 1 else 0 for one in found.values()]
+        marker = {"color": look.color, "marker": look.marker, "ms": 5, "capsize": 2, "lw": 1, "label": look.label}
+        ax.errorbar(x, [one.mean for one in found.values()], half, **marker)
+    ax.set_xticks(range(len(points)), [none if point is None else f"{point:g}" for point in points])
+    ax.set(ylabel=label)
+    ax.grid(axis="y", alpha=0.3)
+    return ax
+
+
+def curves(
+    levels: Mapping[str, Mapping[float, float]], own: Mapping[str, tuple[float, float]], ax: Axes | None = None
+) -> Axes:
+    """A line for each method along a logarithmic axis, and a large marker at the place that is its own.
+
+    levels: method -> {x: y}.  own: method -> (x, y).
+    """
+    ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
+    for method, level in levels.items():
+        look = style(method)
+        ax.plot([*level], [*level.values()], color=look.color, linewidth=1.3, alpha=0.8)
+        ax.plot(*own[method], look.marker, color=look.color, ms=10, mec="white", label=look.label)
+    ax.set_xscale("log")
+    places = sorted({x for level in levels.values() for x in level})
+    ax.set_xticks(places, [f"{x:g}".removeprefix("0") for x in places])
+    ax.set_xticks([], minor=True)
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def taken_and_paid(lines: Mapping[str, Mapping[float, tuple[float, Interval]]], ax: Axes | None = None) -> Axes:
+    """What a method does at several strengths, and what that costs: a line for each method, above which nobody pays.
+
+    lines: method -> strength -> (x, interval along y). Strengths are written beside the markers, left of the first
+    method's and right of the others'.
+    """
+    ax = ax or plt.subplots(figsize=(5.4, 3.2), layout="constrained")[1]
+    for number, (method, points) in enumerate(lines.items()):
+        look = style(method)
+        across, costs = zip(*points.values(), strict=True)
+        means = [one.mean for one in costs]
+        half = [one.half_width for one in costs]
+        ax.errorbar(across, means, half, color=look.color, marker=look.marker, capsize=3, label=look.label)
+        place = {"ha": "left", "xytext": (5, 6)} if number else {"ha": "right", "xytext": (-5, -10)}
+        for strength, x, y in zip(points, across, means, strict=True):
+            ax.annotate(f"α = {strength:g}", (x, y), textcoords="offset points", fontsize=9, **place)
+    ax.axhline(0, color="black", linewidth=0.8)
+    ax.margins(x=0.18)
+    ax.legend(frameon=False)
+    return ax
+
+
+def over_generalization(ahead: Mapping[Any, float], gaps: Gaps, changes: Gaps) -> Figure:
+    """Confidence gaps against the generalization gap of plain training, a panel for each method, all in points.
+
+    ahead: setting -> training minus test accuracy of plain training.  gaps: method -> setting -> confidence gap.
+    changes: the same, what ECE changes by: blue, pointing down, where it certainly falls; red, up, where it rises.
+    """
+    looks = {-1: ("#2166AC", "v"), 1: ("#B2182B", "^"), 0: ("#7F7F7F", "o")}
+    named = zip(looks.values(), ("ECE falls", "ECE rises", "neither for certain"), strict=True)
+    marks = [Line2D([], [], ls="none", color=color, marker=marker, label=name) for (color, marker), name in named]
+    size = (0.8 + 1.95 * len(gaps), 3.4)
+    end = 1.05 * max(ahead.values(), default=1)
+    figure, axes = plt.subplots(1, len(gaps), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for ax, (method, found) in zip(axes[0], gaps.items(), strict=True):
+        for setting, one in found.items():
+            change = changes.get(method, {}).get(setting)
+            color, marker = looks[change.side()] if change else ("black", "o")
+            ax.errorbar(ahead[setting], one.mean, one.half_width if one.n > 1 else 0, color=color, marker=marker, ms=6)
+        ax.axhline(0, color="black", linewidth=0.8)
+        ax.axline((0, 0), slope=0.5, color="black", linewidth=1, ls=":")
+        ax.set(title=style(method).label, xlim=(0, end))
+    figure.legend(handles=marks, loc="outside upper right", ncols=3, frameon=False)
+    axes[0, 0].set_ylabel("confidence − accuracy (points)")
+    figure.supxlabel("generalization gap of plain training: training − test accuracy (points)", fontsize=10)
+    return figure
+
+
+def gap_law(points: Sequence[Mapping], gap: float, taken: float) -> Figure:
+    """What ECE changes by if `taken` comes off the baseline's gap, by the law, over what was measured.
+
+    points: comparisons, {gap, taken, rest, color, marker}.  gap, taken: of the ring. All in points of a hundred; those
+    with about the lowering `taken` stand out, the others are pale.
+    """
+    figure, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
+    reach = max(abs(one["gap"]) for one in points)
+    x = np.linspace(-reach, 2 * reach, 301)
+    ax.plot(x, abs(x - taken) - abs(x), color="black")
+    for one in points:
+        change = abs(one["gap"] - one["taken"]) - abs(one["gap"]) + one["rest"]
+        pale = abs(one["taken"] - taken) > max(1, taken / 5)
+        ax.plot(one["gap"], change, one["marker"], color=one["color"], alpha=0.25 if pale else 1)
+    ax.plot(gap, abs(gap - taken) - abs(gap), "ko", ms=13, fillstyle="none")
+    ax.axvline(taken / 2, color="black", ls=":")
+    ax.set(xlabel="the baseline’s confidence gap g (points)", ylabel="change of ECE (points)")
+    return figure
+
+
+def specification(
+    definitions: "Mapping[str, Sequence[Effects]]", moves: Mapping[str, Mapping], methods: Sequence[str], label: str
+) -> Figure:
+    """What methods do to several definitions of one thing: a panel for each method, a row for each definition.
+
+    definitions: what one is called -> effects, one for each setting, from top to bottom in its row.  moves: by
+    definition and method, how far it can be moved without changing any network, in the units of its lens: a grey bar.
+    Pale: effects that are no larger.  The last definition stands in front, on a coloured band.  label: of all x axes.
+    """
+    between = 0.11  # settings, in inches
+    row = between * max(len(found) for found in definitions.values()) + 0.14
+    size = (1.3 + 1.8 * len(methods), row * len(definitions) + 1)
+    figure, axes = plt.subplots(1, len(methods), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    every = [one[name].shown for found in definitions.values() for one in found for name in methods if name in one]
+    limits = _limits(every, times=0.4)
+    for ax, method in zip(axes[0], methods, strict=True):
+        look = style(method)
+        ax.axhspan(len(definitions) - 1.5, len(definitions) - 0.5, color="#FFF3B0", linewidth=0)
+        for place, (name, found) in enumerate(definitions.items()):
+            reach = moves[name][method] * found[0][method].described.factor
+            ax.barh(place, 2 * reach, 0.86, -reach, color="#E4E4E4", linewidth=0)
+            known = [one[method].shown for one in found if method in one and one[method].shown.n]
+            for number, one in enumerate(known):
+                y = place + (number - (len(known) - 1) / 2) * between / row
+                weak = abs(one.mean) <= reach
+                _estimate(ax, one, y, replace(look, color=_pale(look.color)) if weak else look, limits)
+        ax.axvline(0, color="black", linewidth=0.8)
+        ax.set(title=look.label, xlim=limits, ylim=(len(definitions) - 0.5, -0.5))
+        ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+        ax.tick_params(axis="y", length=0)
+        ax.grid(axis="x", alpha=0.3)
+    axes[0, 0].set_yticks(range(len(definitions)), definitions)
+    axes[0, 0].get_yticklabels()[-1].set_fontweight("bold")
+    figure.supxlabel(label, fontsize=10)
+    return figure

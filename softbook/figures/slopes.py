@@ -1,0 +1,279 @@
+"""Margin over slope: where methods lie beside plain training, what a normaliser makes of it, and the estimate."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from softlab.figures.effects import _estimate, _limits
+from softlab.figures.style import lift_letter, markers, style
+from softlab.compare.intervals import Interval
+
+if TYPE_CHECKING:
+    import pandas
+
+    from softbook.studies.margin_laws import Place
+
+# Factors of margin over slope that may have a line: ten to each factor of ten, as preferred numbers do.
+FACTORS = (0.1, 0.125, 0.16, 0.2, 0.25, 0.32, 0.4, 0.5, 0.63, 0.8, 1, 1.25, 1.6, 2, 2.5, 3.2, 4, 5, 6.3, 8, 10)
+WIDTH = 4.6  # inches, of every figure here: panels stand above one another, so that a phone shows their letters
+SIDE = 3.6  # inches, of a panel
+RATIO = "margin/slope, times plain training’s"  # what the lines are labelled with
+BETWEEN = 0.5  # inches that two labels of lines lie apart, at least
+NEAR = 0.2  # on either axis, in natural logarithms: of two points this close the right one has its name aside
+TEXT = {"textcoords": "offset points", "fontsize": 8}
+CROWD = 12  # methods and doses in a panel, beyond which markers become small
+NOTHING = Interval(0.0, 0.0, 0.0, 1)  # no change: every axis shows it
+HALOS = ListedColormap(colormaps["RdBu"](np.linspace(0.15, 0.85, 256)))  # not so dark that a marker is lost on it
+
+
+def slope_plane(panels: "Mapping[str, Sequence[Place]]", radius: str = "4/255") -> Figure:
+    """The plane of margin and slope: a panel a setting, a marker a method and dose, plain training at the origin.
+
+    panels: what a setting is called -> places, as of margin_laws.places.  Along a line margin over slope is the same;
+    the solid one is plain training's, and a temperature moves a network along its line. A halo says by how many points
+    accuracy under an attack of this radius changes: blue is gained. Intervals that go on beyond an edge end in arrows.
+    """
+    methods = list(dict.fromkeys(place.method for places in panels.values() for place in places))
+    height = len(panels) * (SIDE + 1.1) + 0.6 + 0.22 * math.ceil((1 + len(methods)) / 2)
+    figure, axes = plt.subplots(len(panels), 1, figsize=(WIDTH, height), squeeze=False, layout="constrained")
+    every = [place for places in panels.values() for place in places]
+    across, up = _square([place.slope for place in every], [place.margin for place in every])
+    changes = [abs(place.attacked.mean) for place in every if place.attacked.n]
+    widest = max([10.0, *changes])
+    halos = None
+    for ax, (title, places) in zip(axes.flat, panels.items(), strict=True):
+        halos = _placed(ax, places, (across, up), widest)
+        ax.set_title("\n".join([*([title] if title else []), RATIO]), fontsize=9, pad=19)
+    if halos is not None and changes:
+        label = f"change of accuracy under attack of {radius} (points)"
+        figure.colorbar(halos, ax=axes, location="bottom", shrink=0.9, aspect=30, label=label)
+    figure.legend(handles=markers(["baseline", *methods]), loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def small_slope_plane(places: "Sequence[Place]", ax: Axes) -> Axes:
+    """One panel of `slope_plane` for a narrow place: names stand beside their markers, halos have no scale."""
+    limits = _square([place.slope for place in places], [place.margin for place in places])
+    _placed(ax, places, limits, max([10.0, *(abs(place.attacked.mean) for place in places)]))
+    ax.annotate("plain training", (0, 0), (-10, 0), ha="right", va="center", **TEXT)
+    for place in places:
+        point = place.slope.mean, place.margin.mean
+        crowded = any(0 < point[0] - one.slope.mean < NEAR and abs(point[1] - one.margin.mean) < NEAR for one in places)
+        above = {"xytext": (0, 14), "ha": "center"}
+        below = {"xytext": (0, -13), "ha": "center", "va": "top"}
+        aside = {"xytext": (12, 6), "ha": "left"}
+        # On the side of the line on which the marker is, so that no name is written across it.
+        where = aside if crowded else above if point[1] > point[0] else below
+        ax.annotate(style(place.method).label, point, **where, **TEXT)
+    ax.set_title(RATIO, fontsize=8, pad=17)
+    return ax
+
+
+def _placed(ax: Axes, places: "Sequence[Place]", limits: tuple, widest: float) -> PathCollection:
+    """Methods on the plane, and plain training at its origin.  widest: points of accuracy of the darkest halo."""
+    ax.set(xlim=limits[0], ylim=limits[1], aspect="equal")
+    _lines_of_equal_ratio(ax)
+    known = [place for place in places if place.attacked.n]
+    halos = ax.scatter(
+        [place.slope.mean for place in known],
+        [place.margin.mean for place in known],
+        s=330 if len(places) <= CROWD else 110,
+        c=[place.attacked.mean for place in known],
+        cmap=HALOS,
+        norm=Normalize(-widest, widest),
+        edgecolors="#BDBDBD",
+        linewidths=0.6,
+        zorder=1,
+    )
+    for place in places:
+        _crossed(ax, place, 6 if len(places) <= CROWD else 4)
+    look = style("baseline")
+    ax.plot(0, 0, color=look.color, marker=look.marker, ms=8, ls="none")
+    ax.set(xlabel="change of log slope", ylabel="change of log margin")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    return halos
+
+
+def on_the_plane(networks: Sequence[Mapping], text: str, seed: float, power: float) -> Figure:
+    """One network on the plane among those of its scene, moved along its line by a temperature of 2 to the `power`.
+
+    networks: {text, scene, method, seeds: {name: (change of log slope, of log margin, of accuracy under attack)}}, as
+    the explorable of chapter 6 has them.  text: of the one that is moved.  seed: its place among `seeds`.
+    """
+    figure, ax = plt.subplots(figsize=(WIDTH, WIDTH), layout="constrained")
+    own = next(one for one in networks if one["text"] == text)
+    scene = [one for one in networks if one["scene"] == own["scene"]]
+    places = {one["text"]: list(one["seeds"].values())[min(int(seed), len(one["seeds"]) - 1)] for one in scene}
+    slope, margin, attacked = places[text]
+    shift = power * math.log(2)
+    every = [Interval(place[axis], place[axis], place[axis], 1) for place in places.values() for axis in (0, 1)]
+    moved = [Interval(value - shift, value - shift, value - shift, 1) for value in (slope, margin)]
+    limits, _ = _square([*every, *moved], [*every, *moved])
+    ax.set(xlim=limits, ylim=limits, aspect="equal", xlabel="change of log slope", ylabel="change of log margin")
+    _lines_of_equal_ratio(ax)
+    look = style("baseline")
+    ax.plot(0, 0, color=look.color, marker=look.marker, ms=8, ls="none")
+    for one in scene:
+        look = style(one["method"])
+        chosen = one is own
+        across, up, _ = places[one["text"]]
+        ax.plot(across, up, color=look.color, marker=look.marker, ms=7, ls="none", alpha=0.45)
+        if chosen:
+            ax.plot([slope, slope - shift], [margin, margin - shift], color=look.color, lw=1)
+            ax.plot(slope - shift, margin - shift, color=look.color, marker=look.marker, ms=11, ls="none")
+    ax.set_title(f"{text}: × {math.exp(margin - slope):.2f}, {attacked:+.1f} points under attack", fontsize=9, pad=19)
+    named = markers(dict.fromkeys(["baseline", *(one["method"] for one in scene)]))
+    ax.legend(handles=named, loc="upper left", fontsize=7.5, framealpha=0.8)
+    return figure
+
+
+def _crossed(ax: Axes, place: "Place", size: float) -> None:
+    """A marker with both of its intervals, and arrows at the edges that they go beyond."""
+    look = style(place.method)
+    at = place.slope.mean, place.margin.mean
+    several = place.slope.n > 1
+    fill = "full" if several else "none"
+    if several:
+        line = {"ls": "none", "color": look.color, "lw": 0.9, "capsize": 2, "zorder": 2}
+        ax.errorbar(*at, xerr=place.slope.half_width, yerr=place.margin.half_width, **line)
+        _arrows(ax, place, look.color)
+    lift_letter(ax, *at, look, size)
+    ax.plot(*at, color=look.color, marker=look.marker, ms=size, ls="none", fillstyle=fill, zorder=3)
+
+
+def _arrows(ax: Axes, place: "Place", color: str) -> None:
+    """At each edge that an interval goes beyond; of matplotlib's carets 4 and 5 point sideways, 6 and 7 up and down."""
+    left, right = ax.get_xlim()
+    below, above = ax.get_ylim()
+    slope = place.slope
+    margin = place.margin
+    sides = [(left, margin.mean, 4, slope.low < left), (right, margin.mean, 5, slope.high > right)]
+    sides += [(slope.mean, above, 6, margin.high > above), (slope.mean, below, 7, margin.low < below)]
+    for across, up, marker, beyond in sides:
+        if beyond:
+            ax.plot(across, up, color=color, marker=marker, ms=6, ls="none", clip_on=False)
+
+
+def _square(across: Sequence[Interval], up: Sequence[Interval]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Limits of two axes that span as much as each other: the middle of each is kept."""
+    limits = [_limits([*values, NOTHING], times=0.25) for values in (across, up)]
+    half = 1.05 * max(high - low for low, high in limits) / 2
+    (left, right), (below, above) = ((sum(ends) / 2 - half, sum(ends) / 2 + half) for ends in limits)
+    return (left, right), (below, above)
+
+
+def _lines_of_equal_ratio(ax: Axes) -> None:
+    """Diagonals, each with its factor where it leaves the axes: above them, or to their right."""
+    left, right = ax.get_xlim()
+    below, above = ax.get_ylim()
+    inch = (right - left) / SIDE
+    step = next((step for step in (1, 2, 3, 4, 6) if step * math.log(10) / 10 > BETWEEN * inch), 10)
+    for place, factor in enumerate(FACTORS):
+        rise = math.log(factor)
+        if (place - FACTORS.index(1)) % step or not below - right < rise < above - left:
+            continue
+        if factor == 1:
+            ax.axline((0, rise), slope=1, zorder=0, color="black", ls="-", lw=1)
+        else:
+            ax.axline((0, rise), slope=1, zorder=0, color="#BDBDBD", ls="--", lw=0.8)
+        at_top = above - rise <= right
+        spot = (above - rise, above) if at_top else (right, right + rise)
+        if min(spot[0] - left, spot[1] - below) < 0.2 * inch or (not at_top and above - spot[1] < 0.15 * inch):
+            continue  # no room for a label in a corner
+        shift = (0, 3) if at_top else (3, 0)
+        across = "center" if at_top else "left"
+        up = "bottom" if at_top else "center"
+        ax.annotate(f"× {factor:g}", spot, shift, textcoords="offset points", fontsize=8.5, ha=across, va=up)
+
+
+def splits(panels: Mapping[str, Mapping[str, tuple[Interval, Interval]]]) -> Figure:
+    """Margin and slope, raw and relative to each measure of the logits' size: a panel a method, a row a measure.
+
+    panels: method -> {what the measure is called: (change of log margin, of log slope)}, as of
+    margin_laws.by_normaliser.  Filled: the margin; open: the slope.
+    """
+    rows = max((len(found) for found in panels.values()), default=1)
+    size = (WIDTH, len(panels) * (0.42 * rows + 0.35) + 0.9)
+    figure, axes = plt.subplots(len(panels), 1, figsize=size, sharex=True, squeeze=False, layout="constrained")
+    limits = _limits([*(one for found in panels.values() for pair in found.values() for one in pair), NOTHING])
+    for ax, (method, found) in zip(axes[:, 0], panels.items(), strict=True):
+        look = style(method)
+        for place, (margin, slope) in enumerate(found.values()):
+            _estimate(ax, margin, place - 0.17, look, limits, size=6)
+            _estimate(ax, slope, place + 0.17, look, limits, size=6, fill="none")
+        ax.axhspan(-0.5, 0.5, color="#F3F3F3", linewidth=0, zorder=0)
+        ax.axvline(0, color="black", linewidth=0.8)
+        ax.set(xlim=limits, ylim=(max(1, len(found)) - 0.5, -0.5))
+        ax.set_title(look.label, fontsize=10)
+        ax.set_yticks(range(len(found)), [name if name == "raw" else f"over {name}" for name in found], fontsize=9)
+        ax.tick_params(axis="y", length=0)
+        ax.grid(axis="x", alpha=0.3)
+        ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes[-1, 0].set_xlabel("change of the logarithm")
+    kinds = [Line2D([], [], fillstyle=fill, color="#7F7F7F", marker="o", ls="none") for fill in ("full", "none")]
+    figure.legend(kinds, ["margin", "slope"], loc="outside upper center", ncols=2, frameon=False)
+    return figure
+
+
+def estimates_by_radius(panels: "Mapping[str, pandas.DataFrame]") -> Figure:
+    """What one gradient estimates against what attacks leave, in percent, at several radii: a colour a radius.
+
+    panels: what a setting is called -> units as of margin_laws.every_estimate, a point each.
+    """
+    radii = list(dict.fromkeys(radius for units in panels.values() for radius in units["radius"]))
+    colors = dict(zip(radii, colormaps["viridis"](np.linspace(0, 0.85, len(radii))), strict=True))
+    rows = math.ceil(len(panels) / 2)
+    size = (WIDTH, rows * WIDTH / 2 + 0.6)
+    figure, axes = plt.subplots(rows, 2, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained")
+    for ax in axes.flat[len(panels) :]:
+        ax.remove()
+    for ax, (title, units) in zip(axes.flat, panels.items(), strict=False):
+        ax.axline((0, 0), slope=1, color="black", lw=1, zorder=0)
+        for radius, some in units.groupby("radius", sort=False):
+            ax.plot(some["estimate"], some["attacked"], "o", ms=3.5, alpha=0.8, color=colors[str(radius)])
+        ax.set(xlim=(-2, 100), ylim=(-2, 100), aspect="equal")
+        ax.set_title(title, fontsize=9)
+        ax.grid(alpha=0.3)
+    figure.supxlabel("estimate (%)", fontsize=10)
+    figure.supylabel("under attack (%)", fontsize=10)
+    marks = [Line2D([], [], color=color, marker="o", ls="none") for color in colors.values()]
+    figure.legend(marks, [*colors], title="radius", loc="outside upper center", ncols=len(colors), frameon=False)
+    return figure
+
+
+def bends(panels: "Mapping[str, pandas.DataFrame]") -> Figure:
+    """What an attack leaves of the lead at each radius (lines), and what one gradient foretells of it (dashes).
+
+    panels: what a setting is called -> table as of softbook.studies.bending.recorded, of the methods to be drawn.
+    """
+    height = len(panels) * 2.6 + 0.5
+    figure, axes = plt.subplots(
+        len(panels), 1, figsize=(WIDTH, height), squeeze=False, sharex=True, layout="constrained"
+    )
+    for ax, (title, table) in zip(axes.flat, panels.items(), strict=True):
+        for method, rows in table.groupby("method", sort=False):
+            look = style(str(method))
+            means: Any = rows.groupby("radius")[["attacked", "straight"]].mean()
+            radii = [0.0, *means.index]
+            ax.plot(radii, [100, *(100 * means["attacked"])], color=look.color, lw=2, label=look.label)
+            ax.plot(radii, [100, *(100 * means["straight"])], color=look.color, lw=1.2, ls="--")
+        ax.axhline(0, color="black", lw=0.8)
+        ax.set(ylabel="lead that is left (%)")
+        ax.set_title(title, fontsize=10)
+        ax.grid(alpha=0.3)
+    axes[-1, 0].set_xlabel("radius of the attack (255ths)")
+    axes[0, 0].legend(frameon=False, fontsize=8.5)
+    kinds = [Line2D([], [], color="#7F7F7F", ls=look) for look in ("-", "--")]
+    figure.legend(kinds, ["under attack", "by the first gradient"], loc="outside upper center", ncols=2, frameon=False)
+    return figure

@@ -1,0 +1,185 @@
+"""What every notebook needs and no lens: its settings, numbers for the prose, tables and sentences."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import string
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from softlab.errors import SoftlabError
+from softbook.page.parameters import check_injected
+from softlab.profile import Profile, with_parameters
+from softbook.studies.catalogue import chapters
+from softlab.regularizers import REGISTRY
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+DEFAULT_PROFILE = "quick"
+
+
+def begin(
+    chapter: str, profile: str = DEFAULT_PROFILE, seeds: int | None = None, overrides: Mapping | None = None
+) -> Profile:
+    """Freeze a notebook's parameters into a validated profile, say in a line what it is, and train what is missing.
+
+    Trained is what the chapter's studies need and what is neither in the store nor on record; reading a table
+    (records.study_table) trains nothing.
+
+    chapter: the notebook's name without suffix.  profile: a name or the path of a .yaml file; where it is left at
+    the default, the environment variable SOFTLAB_PROFILE replaces it.  seeds: how many (None: as the profile says).
+    overrides: fields of the experiment, {"epochs": 90}.
+    Raises SoftlabError with the nearest valid name for whatever is unknown.
+    """
+    from IPython import get_ipython
+
+    if (shell := get_ipython()) is not None:
+        _prepare_kernel(shell)
+        check_injected(shell.user_ns.get("In", []))
+    if profile == DEFAULT_PROFILE:
+        profile = os.environ.get("SOFTLAB_PROFILE") or DEFAULT_PROFILE
+    settings = with_parameters(profile, seeds, overrides)
+
+    from softbook.studies import records
+
+    studies = chapters(settings).get(chapter, [])
+    untrained = sum(records.untrained(settings, study) for study in studies)
+    said = [settings.description, _size(settings) if studies else "none of the book’s networks is needed"]
+    said += [_duration(settings, untrained)] if untrained else []
+    print(f"Unless said otherwise: {' · '.join(said)}", flush=True)
+    for study in studies:
+        records.train(settings, study)
+    return settings
+
+
+def _size(settings: Profile) -> str:
+    """Of how many networks the chapter's numbers are, and what stands behind ±."""
+    from softbook.studies.across_settings import spoken_of
+
+    spoken = spoken_of(settings)
+    exploratory = ", exploratory" if spoken.standing == "exploratory" else ""
+    return f"{len(spoken.seeds)} networks a method{exploratory} · ± is a 95 % interval"
+
+
+def _duration(settings: Profile, count: int) -> str:
+    """That so many networks are trained, and how long it takes, if the profile says it."""
+    from softlab.training.loop import choose_device
+
+    seconds = settings.seconds_per_network.get("gpu" if choose_device().type == "cuda" else "cpu")
+    takes = f", in about {count * seconds / 60:.1f} min on one CPU core or GPU" if seconds else ""
+    return f"{count} networks are trained first{takes}"
+
+
+def trained(settings: Profile, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of these studies that the profile has."""
+    return tuple(name for name in names if name in settings.studies)
+
+
+def test_part(settings: Profile) -> tuple[Tensor, Tensor]:
+    """The test images (N, C, H, W) and labels (N,) that a profile scores: of its classes, as many as it says."""
+    from softlab.training.runs import dataset_of
+
+    dataset = dataset_of(settings.experiment)
+    size = settings.evaluation["test_size"]
+    return dataset.test_images[:size], dataset.test_labels[:size]
+
+
+def tell(text: str, *, holds: bool, otherwise: str, **values: object) -> None:
+    """Show a sentence that a person wrote, if what it says holds; else another that says less. Numbers answer.
+
+    text: with {names} of values, which are formatted as they are: an effects.Effect as `-2.7 ± 0.5`.
+    holds: what must be true for the text to be said, from intervals; also what it says of the setting.
+    otherwise: neutral, true in any case; it may use the same values. A method without a value was left out: a dash.
+    """
+    given = {**dict.fromkeys(REGISTRY, _Open()), **values}
+    say(_Answering().vformat(text if holds else otherwise, (), given))
+
+
+def answering(value: object, form: str = "") -> str:
+    """A value as it is written in a sentence; a number with a note shows it on hover and focus (book/_static)."""
+    text = value if isinstance(value, str) and not form else format(value, form)
+    if not (note := getattr(text, "note", "")):
+        return text
+    note = html.escape(note).replace("\n", "&#10;")
+    return f'<span class="answers" tabindex="0" data-note="{note}">{text}</span>'
+
+
+class _Answering(string.Formatter):
+    def format_field(self, value: object, format_spec: str) -> str:
+        return answering(value, format_spec)
+
+
+class _Open:
+    def __format__(self, _) -> str:
+        return "–"
+
+
+def show_law(name: str, judged: Mapping | None = None) -> None:
+    """Show a law, as declared beforehand, and what became of it, once that is on record. judged: laws.judged()."""
+    from softbook.studies.laws import became, laws
+    from softbook.studies.laws import judged as judge
+
+    if text := became(name, judge() if judged is None else judged, answering):
+        say(f"Declared beforehand: *{laws()[name].law}* {text}")
+
+
+def table(columns: Mapping[Any, Mapping[str, object]], corner: str | list[str] = "method"):
+    """A table with one row per method, called as in the book. columns: heading -> {method: what stands there}."""
+    import pandas
+
+    from softlab.figures import style
+
+    frame = pandas.DataFrame({name: pandas.Series(dict(one), dtype=object) for name, one in columns.items()})
+    order = [method for column in columns.values() for method in column]
+    frame = frame.reindex(dict.fromkeys(order)).rename(index=lambda method: style(method).label)
+    return frame.fillna("").rename_axis(columns=corner)
+
+
+def table_of_words(rows: Iterable[Mapping[str, str]]) -> None:
+    """Show a table whose cells are sentences, which break into lines where those of numbers do not.
+
+    rows: heading -> text, or HTML as of `answering`.  The first row has every heading, in their order.
+    """
+    from IPython.display import display
+
+    listed = list(rows)
+    headings = list(listed[0]) if listed else []
+    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in headings)
+    lines = ["".join(f"<td>{row.get(name, '')}</td>" for name in headings) for row in listed]
+    body = _with_minus("".join(f"<tr>{line}</tr>" for line in lines))
+    texts = [" | ".join(row.get(name, "") for name in headings).replace("<br>", "; ") for row in listed]
+    plain = re.sub("</?span.*?>", "", "\n".join(texts))
+    marked = f'<table class="table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    display({"text/html": marked, "text/plain": plain}, raw=True)
+
+
+def say(text: str) -> None:
+    """Show Markdown, its first letter large, with minus signs: sentences that were put together from results."""
+    from IPython.display import display
+
+    text = text[:1].upper() + text[1:]
+    display({"text/markdown": _with_minus(text), "text/plain": re.sub("</?span.*?>", "", text)}, raw=True)
+
+
+def _with_minus(text: str) -> str:
+    """With a minus sign for the hyphen before a number."""
+    return re.sub(r"(?<![\w.$^{-])-(?=\d)", "\N{MINUS SIGN}", text)
+
+
+def _prepare_kernel(shell: Any) -> None:
+    """Sharp figures with readable type, and a SoftlabError as its one line, without the way it took to get here."""
+
+    def one_line(shell, kind, error, traceback, tb_offset=None):
+        shell.showtraceback((SoftlabError, error, None))
+
+    shell.set_custom_exc((SoftlabError,), one_line)
+
+    import matplotlib
+
+    matplotlib.rc("figure", dpi=160)
+    matplotlib.rc("font", size=10)
+    matplotlib.rc("axes.spines", top=False, right=False)

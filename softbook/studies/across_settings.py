@@ -1,0 +1,140 @@
+"""The same tables and effects in all settings on record, beside this build's table of a study."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas
+
+from softlab.profile import Profile, load_profile, packaged_profiles
+from softbook.studies import records
+from softlab.compare.effects import Effects, averages, effects
+from softlab.compare.intervals import Interval
+
+# What the book calls the settings that it compares, by their profiles; book/how_to_read.md has the same legend.
+SETTINGS = {
+    "quick-confirm": "A · Fashion-MNIST, 1,000 images",
+    "fashion-heldout": "B · Fashion-MNIST, 55,000 images",
+    "convnext-confirm": "C · as A, a ConvNeXt",
+    "mobilenet-confirm": "D · as A, a MobileNetV2",
+    "cifar10-jpeg-flip": "E · CIFAR-10, flips and shifts",
+    "cifar10-papers": "F · CIFAR-10, learnt by heart",
+    "cifar10-jpeg-small": "G · CIFAR-10, no augmentation",
+    "cifar10-jpeg-resnet18": "H · CIFAR-10, a ResNet-18",
+}
+
+
+def tables_by_setting(study: str = "core", least: int = 2) -> dict[str, pandas.DataFrame]:
+    """The tables on record of a study in the book's settings, by the name of each, in the order of their letters.
+
+    least: how many networks of a method a table must have, or it is left out.
+    """
+    recorded = records.by_profile(study)
+    tables = {name: recorded[profile] for profile, name in SETTINGS.items() if profile in recorded}
+    return {name: table for name, table in tables.items() if len(set(table["seed"])) >= least}
+
+
+def effects_by_setting(
+    quantity: str, study: str = "core", least: int = 4, against: str = "baseline"
+) -> dict[str, Effects]:
+    """What methods do to a quantity in each setting that has it and a baseline: {the setting's name: Effects}.
+
+    study, least: those of `tables_by_setting`.  against: the method that others are compared with.
+    """
+    found = effects_by_table(tables_by_setting(study, least), quantity, against)
+    return {name: one for name, one in found.items() if any(effect.interval.n for effect in one.values())}
+
+
+def comparable(tables: Mapping[str, pandas.DataFrame], quantity: str) -> dict[str, pandas.DataFrame]:
+    """Without those where an attack leaves hardly one image in twenty standing: to nothing, methods do nothing."""
+    return {label: one for label, one in tables.items() if not at_the_floor(one, quantity)}
+
+
+def at_the_floor(table: pandas.DataFrame, quantity: str) -> bool:
+    """Is this accuracy under attack below five percent, for the baseline of this table?"""
+    return quantity.startswith("robust") and table.loc[table["method"] == "baseline", quantity].mean() < 0.05
+
+
+def tables_by_description(
+    table: pandas.DataFrame, settings: Profile, study: str = "core"
+) -> dict[str, pandas.DataFrame]:
+    """This table of a study and all on record, by their description: those that have a baseline, this setting first.
+
+    Of tables of one setting only that whose seeds start last, which nobody had looked at: the same networks again, or
+    others of the same kind, are no other setting. Nor is the same setting in another precision.
+    """
+    own = settings.experiment.as_dict()
+    about = records.about(study)
+    found = [(f"this build: {settings.description}", own, table)]
+    for name, one in records.by_profile(study, besides=table).items():
+        found.append((about[name]["description"], about[name].get("experiment"), one))
+    usual = [setting for _, setting, _ in found if (setting or {}).get("precision") == "auto"]
+    found = [
+        one for one in found if one[1] == own or one[1] in usual or {**(one[1] or {}), "precision": "auto"} not in usual
+    ]
+    found.sort(key=lambda one: (one[1] != own, one[2]["seed"].min()))
+    last = {json.dumps(setting, sort_keys=True): (label, one) for label, setting, one in found}
+    return {label: one for label, one in last.values() if "baseline" in set(one["method"])}
+
+
+ByMethod = dict[str, dict[Any, Interval]]  # method -> setting -> interval
+
+
+def effects_by_table(
+    tables: Mapping[str, pandas.DataFrame], quantity: str, against: str = "baseline"
+) -> dict[str, Effects]:
+    """What methods do to a quantity in each table that has it, and what they are compared with: {label: Effects}."""
+    known = comparable(tables, quantity)
+    return {
+        label: effects(table, quantity, against) for label, table in known.items() if against in set(table["method"])
+    }
+
+
+def cells(*studies: str) -> dict[Any, pandas.DataFrame]:
+    """Recorded tables of these studies, cut by what their grids vary: {(study, profile, value, …): table}."""
+    tables = {(study, name): table for study in studies for name, table in records.by_profile(study).items()}
+    parts: Any = {key: table.groupby(records.varied(table), dropna=False, sort=False) for key, table in tables.items()}
+    return {(*key, *values): rows for key, some in parts.items() for values, rows in some}
+
+
+def generalization_gaps(
+    tables: Mapping[Any, pandas.DataFrame], methods: Sequence[str]
+) -> tuple[dict[Any, float], ByMethod, ByMethod]:
+    """The generalization gap of plain training in each setting, confidence gaps there, and changes of ECE, in points.
+
+    tables: setting -> table.  Left out are those without a baseline or its accuracy on training images, of which the
+    generalization gap takes that on test images, and those whose baselines another setting before has.
+    """
+    ahead = {}
+    seen = set()
+    gaps, changes = ({m: {} for m in methods} for _ in range(2))
+    for setting, table in tables.items():
+        plain: Any = table[table["method"] == "baseline"]
+        more = 100 * float((plain["training accuracy"] - plain["accuracy"]).mean())
+        if math.isfinite(more) and seen.isdisjoint(plain["gap"]):
+            ahead[setting], seen = more, {*seen, *plain["gap"]}
+            mean = averages(table, "gap")
+            change = effects(table, "ECE")
+            for m in methods:
+                gaps[m] |= {setting: mean[m].scaled(100)} if m in mean else {}
+                changes[m] |= {setting: change[m].interval.scaled(100)} if m in change else {}
+    return ahead, gaps, changes
+
+
+def spoken_of(settings: Profile) -> Profile:
+    """The profile whose core a page speaks of: one that comes with softlab and has the same setting on record, with
+    seeds that nobody had looked at; the profile itself where there is none, or where something of it was changed."""
+    if settings.is_packaged() and settings.seeds == load_profile(settings.name).seeds:
+        for other in map(load_profile, sorted({*packaged_profiles()} & {*records.about("core")})):
+            same = other.experiment == settings.experiment and other.evaluation == settings.evaluation
+            if same and other.standing == "confirmatory" and settings.methods.items() <= other.methods.items():
+                return other
+    return settings
+
+
+def headline(settings: Profile) -> pandas.DataFrame:
+    """The numbers of the core that pages speak of (`spoken_of`), as of records.study_table: one number, everywhere."""
+    if (other := spoken_of(settings)) == settings:
+        return records.study_table(settings)
+    return records.by_profile("core")[other.name].loc[lambda table: table["method"].isin(settings.methods)]

@@ -1,0 +1,46 @@
+"""What is measured on request, beside the lenses: a study's entry `asked` names it, and only its rows have it.
+
+It takes other networks, or other images, than a lens looks at, and minutes: no build measures it. These are the
+quantities; softbook.studies.transfer and softbook.studies.averages measure them, for softbook.studies.recording.
+"""
+
+from softlab.numbers.look import Quantity
+
+COSINES = "04_cosines"
+CALIBRATION = "05_calibration"
+
+PROBES = ("linear", "linear, 50 a class", "neighbours")
+CONTROLS = ("", "untrained, ", "stopped, ")
+TRANSFER = {
+    f"transfer, {control}{probe}": Quantity(
+        f"accuracy on classes never shown, {control}{probe} (%)", COSINES, factor=100, digits=1, better=1
+    )
+    for control in CONTROLS
+    for probe in PROBES
+}
+TRANSFER |= {
+    "transfer, log strength": Quantity("log strength of the linear probe", COSINES),
+    "transfer, at the edge": Quantity("probes whose strength is an end of those tried (%)", COSINES, factor=100),
+    "transfer, stopped after": Quantity("epochs after which plain training is stopped", COSINES, digits=0),
+}
+
+TOGETHER = ("alone", "group", "weights")
+MEASURES = {
+    "NLL at T": Quantity("NLL at the best temperature", CALIBRATION, digits=3, better=-1),
+    "gap": Quantity("confidence − accuracy (points)", CALIBRATION, factor=100, digits=1),
+    "AURC": Quantity("AURC (%)", CALIBRATION, factor=100, better=-1),
+    "accuracy": Quantity("accuracy (%)", CALIBRATION, factor=100, digits=1, better=1),
+    "worst classes": Quantity(
+        "accuracy of plain training’s three worst classes (%)", CALIBRATION, factor=100, digits=1, better=1
+    ),
+}
+AVERAGES = {
+    f"{kind}, {name}": Quantity(
+        f"{quantity.label}, {kind}", CALIBRATION, factor=quantity.factor, digits=quantity.digits, better=quantity.better
+    )
+    for kind in TOGETHER
+    for name, quantity in MEASURES.items()
+}
+
+ASKED = {"transfer": TRANSFER, "averages": AVERAGES}
+ASKED_QUANTITIES = {**TRANSFER, **AVERAGES}

@@ -1,0 +1,70 @@
+"""Does a network bend within the reach of an attack? What is left of the lead along the way, and what a line says.
+
+The estimate of softlab.lenses.steepness follows one gradient as far as an attack goes. Where it is wrong, the lead of
+the right class falls by more than that line says (the network bends down) or by less (it bends up).
+
+Described, not declared: thought of when the estimate had failed on all of Fashion-MNIST (laws.yml, estimate-elsewhere).
+tools/record_bending.py writes softbook/records/bending/PROFILE.json.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas
+from torch import Tensor, nn
+
+from softlab.lenses import steepness
+from softlab.lenses.attacks import gradient
+from softlab.lenses.attacks.ascent import all_logits, largest_other
+from softbook.studies.records import RECORDS
+from softbook.studies.tables import json_rows
+
+RADII = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)  # in 255ths
+RECORD = RECORDS / "bending"
+
+
+def lead(logits: Tensor, labels: Tensor) -> Tensor:
+    """How far the logit of the label is ahead of the largest other one: (N, K), (N,) -> (N,); negative where wrong."""
+    return logits.gather(1, labels[:, None])[:, 0] - largest_other(logits, labels)
+
+
+def lead_left(
+    model: nn.Module, images: Tensor, labels: Tensor, radii: Sequence[float] = RADII
+) -> tuple[list[float], list[float]]:
+    """What an attack leaves of the lead at each radius, and what a line along the first gradient would leave.
+
+    images: (N, C, H, W), float in [0, 1].  labels: (N,) int64.  radii: in 255ths.
+    The attack walks twenty steps down the lead from the image itself, all of them, past the border too. Both lists are
+    medians, over the images that are right, of the share of an image's own lead: 1 at the radius 0, 0 at the border.
+    """
+    logits = all_logits(model, images)
+    right = logits.argmax(1) == labels
+    images = images[right]
+    labels = labels[right]
+    before = lead(logits[right], labels)
+    downhill = steepness.margin_gradient(model, images)
+    attacked = []
+    straight = []
+    for radius in radii:
+        epsilon = radius / 255
+        walked = gradient.pgd(
+            model, images, labels, epsilon, loss="margin", random_start=False, early_stop=False
+        ).images
+        attacked.append(float((lead(all_logits(model, walked), labels) / before).median()))
+        along = before - epsilon * steepness.slope(downhill, images, epsilon)
+        straight.append(float((along / before).median()))
+    return attacked, straight
+
+
+def recorded(profile: str) -> pandas.DataFrame:
+    """A row for each network and radius: method, seed, radius (255ths), attacked, straight; empty without a record."""
+    columns = ["method", "seed", "radius", "attacked", "straight"]
+    found = []
+    for row in json_rows(record_path(profile)):
+        for radius, attacked, straight in zip(row["radii"], row["attacked"], row["straight"], strict=True):
+            found.append([row["method"], row["seed"], radius, attacked, straight])
+    return pandas.DataFrame(found, columns=columns)
+
+
+def record_path(profile: str) -> Path:
+    return RECORD / f"{profile}.json"

@@ -1,0 +1,45 @@
+"""Is a property of the shape the reason? Hard labels, and a penalty that moves the property as far as soft labels do.
+
+Declared before the first network was trained: softbook/studies/prediction.yml, `interventions`.
+"""
+
+import numpy as np
+import pandas
+
+from softlab.numbers.quantities import QUANTITIES
+from softbook.studies import records
+from softlab.compare.intervals import Interval, paired_interval, t_interval
+from softbook.studies.prediction import declared, whole
+
+
+def recorded(like: str, outcome: str, profile: str) -> dict[str, tuple[Interval, Interval]]:
+    """`at_equal` of the recorded interventions and of the recorded core's networks with the soft labels `like`."""
+    core = records.by_profile("core")[profile]
+    return at_equal(whole(records.by_profile("interventions")[profile]), core.loc[core["method"] == like], outcome)
+
+
+def at_equal(runs: pandas.DataFrame, soft: pandas.DataFrame, outcome: str) -> dict[str, tuple[Interval, Interval]]:
+    """What interventions on one property do to an outcome, where it has moved as far as soft labels move it.
+
+    runs: the study `interventions`.  soft: networks with the same soft labels, a row for each seed.  Outcomes are
+    interpolated along the mean change of the property: {method: (change of the outcome there, what that is more than
+    with the soft labels)}, over the seeds that both have. A method whose doses all move the property less, or all
+    farther, is left out: nothing is extrapolated.
+    """
+    plain, like = (table.set_index("seed") for table in (runs.loc[runs["method"] == "baseline"], soft))
+    seeds = plain.index.intersection(like.index)
+    found = {}
+    for method, moved in declared().moves.items():
+        names = [moved, outcome]
+        doses = [rows.set_index("seed") for _, rows in runs.loc[runs["method"] == method].groupby("dose")]
+        changes = [rows.loc[seeds, names] - plain.loc[seeds, names] for rows in doses]
+        changes.sort(key=lambda one: one[moved].mean())
+        goal = like.loc[seeds, names] - plain.loc[seeds, names]
+        means = [one[moved].mean() for one in changes]
+        if means and means[0] <= (wanted := goal[moved].mean()) <= means[-1]:
+            there = [float(np.interp(wanted, means, [one[outcome][seed] for one in changes])) for seed in seeds]
+            what = f"change of {QUANTITIES[outcome].changed} at equal {QUANTITIES[moved].label}"
+            there_only = t_interval(there)
+            more = paired_interval(there, list(goal[outcome]))
+            found[method] = there_only.of(runs, what), more.of(runs, f"{what}, less the soft labels'")
+    return found

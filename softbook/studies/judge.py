@@ -1,0 +1,435 @@
+"""What was declared before the first row, and what the rows say of it: studies/declared/DAY-STUDY.yaml.
+
+declarations()["images_or_labels"]          # a Declaration: question, cells, contrasts, what each may say
+judged(declaration)                         # [Verdict], a contrast at a setting each; "pending" before it is recorded
+tried(declaration)                          # does each contrast find what is planted, and nothing where nothing is?
+
+A file has, beside what is trained (softlab.profile.declared):
+  question, expected     in words; what was seen in pilots, and is no part of what is judged
+  settings               profile -> letter, seeds, first_seed, and what the setting changes; `without`: cells left out;
+                         `robust`: what the quantity "robust" is there, accuracy under attack at the setting's radius
+  apart                  columns of the grid whose values are judged one by one; over the others rows are averaged
+  disturbed              a `jump` (records.jump) above which a network counts as disturbed
+  admitted               list of {cells, quantity, less: cell, is, within}: of means over seeds; else nothing is judged
+  contrasts              name -> quantity (or `x` for a line), `of`: cell -> coefficient, and:
+    over                 a column of the grid: judged is the slope per doubling of it
+    best                 {over: column, by: quantity}: each cell at the value that is best on images for fitting
+    line                 judged is the slope, through plain training, of changes of `quantity` over changes of `x`
+    says                 {above, below}: the word where all of the 95 % interval is on that side of zero
+    margin               by the setting's letter: "no difference" is said where the interval contains zero, and its
+                         90 % counterpart lies within
+    half_width           of the interval that is expected, by the setting's letter; `tried` takes it
+    at                   letters of the settings where it is judged (all)
+  readings               a sentence -> {contrast: word that it takes}
+
+Every quantity is in the units in which the book writes it. A contrast is one number a seed; its interval is Student's.
+A network whose training failed takes its seed out of a contrast; where more than a fifth of the seeds are out, the
+verdict is that it does not train. Seeds whose networks are of several devices, or versions of torch, are out as well,
+and more than a fifth of them leave no verdict. Disturbed networks count, and what the contrast says without their
+seeds stands beside it.
+"""
+
+import functools
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas
+from scipy import special
+
+from softlab.errors import SoftlabError, check_known
+from softlab.numbers.look import Quantity
+from softlab.numbers.quantities import QUANTITIES
+from softlab.profile import Profile, load_profile
+from softbook.studies.catalogue import declared, study_profile
+from softbook.studies import records
+from softbook.studies.asked import ASKED_QUANTITIES
+from softlab.compare.intervals import OPEN, Interval, t_interval, t_quantile
+
+KNOWN: Mapping[str, Quantity] = {**QUANTITIES, **ASKED_QUANTITIES}
+# Differences of two logarithms, and of two numbers of one network, that contrasts are about.
+DERIVED = {
+    "log margin over slope": ("log margin", "log slope"),
+    "NLL at T, group less alone": ("group, NLL at T", "alone, NLL at T"),
+    "NLL at T, weights less alone": ("weights, NLL at T", "alone, NLL at T"),
+    "AURC, group less alone": ("group, AURC", "alone, AURC"),
+}
+LOST = 0.2  # share of seeds that failed trainings may take out of a contrast
+ROBUST = "robust"  # stands for accuracy under attack at a setting's own radius
+PENDING = "pending"
+FAILED = "does not train"
+MIXED = "mixed devices"
+NOT_ADMITTED = "not admitted"
+NOT_JUDGED = {PENDING, FAILED, MIXED, NOT_ADMITTED}
+OPEN_WORD = "open"
+SAME = "no difference"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrast:
+    """One number a seed, and what may be said of it; see the head of this module."""
+
+    name: str
+    quantity: str
+    of: Mapping[str, float]
+    says: Mapping[str, str]
+    half_width: Mapping[str, float]
+    x: str = ""
+    over: str = ""
+    line: bool = False
+    best: Mapping[str, str] = field(default_factory=dict)
+    margin: Mapping[str, float] = field(default_factory=dict)
+    limit: float | None = None  # the margin of the setting that is judged
+    quantity_of: Mapping[str, str] = field(default_factory=dict)  # of cells that have another
+    at: Sequence[str] = ()
+
+    def columns(self) -> set[str]:
+        """The quantities that it reads."""
+        named = {self.quantity, *self.quantity_of.values(), self.x, self.best.get("by", "")}
+        return {part for name in named - {""} for part in DERIVED.get(name, (name,))}
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A question, what is trained to answer it, and the contrasts that judge; see the head of this module."""
+
+    study: str
+    date: str
+    tier: int
+    question: str
+    expected: str
+    settings: Mapping[str, Mapping[str, Any]]
+    contrasts: Mapping[str, Contrast]
+    apart: Sequence[str]
+    disturbed: float
+    admitted: Sequence[Mapping[str, Any]]
+    readings: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one contrast says at one setting. without: the interval without the seeds of disturbed networks.
+
+    note: how many seeds failed or are disturbed, or what is not admitted; empty where there is nothing to say.
+    """
+
+    contrast: str
+    setting: str
+    word: str
+    interval: Interval = OPEN
+    without: Interval = OPEN
+    note: str = ""
+
+
+@functools.cache
+def declarations() -> dict[str, Declaration]:
+    """All that stand in studies/declared, in order of time. Raises SoftlabError where one is not well formed."""
+    return {study: _read(study, content) for study, content in declared().items()}
+
+
+def _read(study: str, content: Mapping[str, Any]) -> Declaration:
+    cells = content["cells"]
+    contrasts = {name: Contrast(name=name, **entry) for name, entry in content["contrasts"].items()}
+    letters = [setting["letter"] for setting in content["settings"].values()]
+    for contrast in contrasts.values():
+        for cell in contrast.of:
+            check_known(f"cell of {study}", cell, cells)
+        for quantity in contrast.columns():
+            check_known(f"quantity of {study}", quantity, [*KNOWN, ROBUST])
+        for letter in (*contrast.at, *contrast.half_width, *contrast.margin):
+            check_known(f"setting of {study}", letter, letters)
+    for sentence, words in content.get("readings", {}).items():
+        for name, word in words.items():
+            check_known(f"contrast of {study}", name, contrasts)
+            allowed = [*contrasts[name].says.values(), *([SAME] if contrasts[name].margin else [])]
+            check_known(f"word in {study}, {sentence!r},", word, allowed)
+    return Declaration(
+        study=study,
+        date=content["date"],
+        tier=content["tier"],
+        question=content["question"],
+        expected=content["expected"],
+        settings=content["settings"],
+        contrasts=contrasts,
+        apart=content.get("apart", ()),
+        disturbed=content["disturbed"],
+        admitted=content.get("admitted", ()),
+        readings=content.get("readings", {}),
+    )
+
+
+def judged(declaration: Declaration) -> list[Verdict]:
+    """Every contrast at every setting, by what is on record."""
+    tables = records.by_profile(declaration.study)
+    verdicts = []
+    for profile, setting in declaration.settings.items():
+        asked = study_profile(load_profile(profile), declaration.study)
+        table = tables.get(profile)
+        there = 0 if table is None else len(table)
+        contrasts = contrasts_at(declaration, setting)
+        if table is None or there < len(asked.experiments()):
+            note = f"{there} of {len(asked.experiments())} networks are on record"
+            verdicts += [Verdict(one.name, setting["letter"], PENDING, note=note) for one in contrasts]
+            continue
+        for place, rows in _places(declaration, table, setting["letter"]):
+            refused = not_admitted(declaration.admitted, rows)
+            for contrast in contrasts:
+                said = Verdict(contrast.name, place, NOT_ADMITTED, note="; ".join(refused))
+                verdicts.append(said if refused else verdict(contrast, rows, place, declaration.disturbed))
+    return verdicts
+
+
+def contrasts_at(declaration: Declaration, setting: Mapping[str, Any]) -> list[Contrast]:
+    """Those that are judged at a setting, with the quantities that they read there."""
+    chosen = [one for one in declaration.contrasts.values() if not one.at or setting["letter"] in one.at]
+    return [
+        replace(
+            one,
+            quantity=setting["robust"] if one.quantity == ROBUST else one.quantity,
+            limit=one.margin.get(setting["letter"]),
+        )
+        for one in chosen
+    ]
+
+
+def _places(declaration: Declaration, table: pandas.DataFrame, letter: str) -> Iterator[tuple[str, pandas.DataFrame]]:
+    """The rows that are judged together, and what they are called: a setting, at one point of the columns `apart`."""
+    columns = [name for name in declaration.apart if name in table]
+    if not columns:
+        yield letter, table
+        return
+    for _, rows in table.groupby(columns, sort=False):
+        point = ", ".join(f"{name} {rows[name].iloc[0]}" for name in columns)
+        yield f"{letter}, {point}", rows
+
+
+def verdict(contrast: Contrast, rows: pandas.DataFrame, place: str, disturbed: float) -> Verdict:
+    """What a contrast says of these rows. disturbed: a `jump` above which a network is."""
+    mine = rows.loc[rows["cell"].isin(list(contrast.of))]
+    numbers = values(contrast, rows)
+    on_several = mixed_seeds(mine)
+    if len(on_several) > LOST * len(numbers):
+        note = f"{len(on_several)} of {len(numbers)} seeds have networks of several devices or versions of torch"
+        return Verdict(contrast.name, place, MIXED, note=note)
+    numbers = numbers.drop(on_several)
+    left = numbers.dropna()
+    lost = len(numbers) - len(left)
+    if lost > LOST * len(numbers) or len(left) < 2:
+        return Verdict(contrast.name, place, FAILED, note=f"{lost} of {len(numbers)} seeds have a training that failed")
+    shot_up = set(mine.loc[mine["jump"] > disturbed, "seed"]) if "jump" in mine else set()
+    calm = left.loc[[seed for seed in left.index if seed not in shot_up]]
+    interval = t_interval(left.to_numpy())
+    without = t_interval(calm.to_numpy()) if len(calm) else OPEN
+    notes = [f"{lost} seeds out, as training failed"] if lost else []
+    notes += [f"{len(on_several)} seeds out, as devices or versions of torch are mixed"] if on_several else []
+    if shot_up:
+        word = word_of(contrast, without) if without.n > 1 else OPEN_WORD
+        notes.append(
+            f"without {len(left) - len(calm)} seeds with a disturbed network: {without.text(2, sign=True)}, {word}"
+        )
+    return Verdict(contrast.name, place, word_of(contrast, interval), interval, without, "; ".join(notes))
+
+
+def mixed_seeds(rows: pandas.DataFrame) -> list[int]:
+    """Seeds whose networks were not trained on one device with one torch: these are no pairs."""
+    origins = [name for name in ("device", "torch") if name in rows]
+    if not origins:
+        return []
+    kinds = rows.groupby("seed")[origins].nunique()
+    return [seed for seed, counts in zip(kinds.index, kinds.to_numpy(), strict=True) if counts.max() > 1]
+
+
+def word_of(contrast: Contrast, interval: Interval) -> str:
+    """The word that a contrast's interval allows."""
+    side = interval.side()
+    if side:
+        return contrast.says["above" if side > 0 else "below"]
+    return SAME if contrast.limit is not None and equivalent(interval, contrast.limit) else OPEN_WORD
+
+
+def equivalent(interval: Interval, margin: float) -> bool:
+    """Do two one-sided t tests at 5 % both say that the mean is nearer to zero than the margin?"""
+    if interval.n < 2:
+        return False
+    degrees = interval.n - 1
+    half = interval.half_width * float(special.stdtrit(degrees, 0.95)) / t_quantile(degrees)
+    return -margin < interval.mean - half and interval.mean + half < margin
+
+
+def values(contrast: Contrast, rows: pandas.DataFrame) -> pandas.Series:
+    """A contrast's number for each seed, in the units that the book writes; NaN where one of its networks failed."""
+    if contrast.best:
+        rows = _at_the_best(contrast, rows)
+    if contrast.line:
+        return _slopes(contrast, rows)
+    if contrast.over:
+        return _trends(contrast, rows)
+    return _sums(contrast, rows)
+
+
+def _sums(contrast: Contrast, rows: pandas.DataFrame) -> pandas.Series:
+    """Σ coefficient · quantity over the cells."""
+    own = {cell: contrast.quantity_of.get(cell, contrast.quantity) for cell in contrast.of}
+    tables = {quantity: _by_seed(rows, quantity) for quantity in dict.fromkeys(own.values())}
+    parts = [coefficient * tables[own[cell]][cell] for cell, coefficient in contrast.of.items()]
+    return pandas.concat(parts, axis=1).sum(axis=1, skipna=False)
+
+
+def _trends(contrast: Contrast, rows: pandas.DataFrame) -> pandas.Series:
+    """The slope of the sum per doubling of a column of the grid, by least squares."""
+    points = {math.log2(float(value)): _sums(contrast, some) for value, some in rows.groupby(contrast.over)}  # pyright: ignore
+    table = pandas.DataFrame(points)
+    steps = np.asarray(table.columns, float)
+    steps = steps - steps.mean()
+    return (table * steps).sum(axis=1, skipna=False) / (steps**2).sum()
+
+
+def _slopes(contrast: Contrast, rows: pandas.DataFrame) -> pandas.Series:
+    """Σ Δx Δy / Σ Δx² over the cells, both less the cell whose coefficient is below zero."""
+    (origin,) = [cell for cell, coefficient in contrast.of.items() if coefficient < 0]
+    others = [cell for cell in contrast.of if cell != origin]
+    changes = {}
+    for axis, quantity in (("x", contrast.x), ("y", contrast.quantity)):
+        table = _by_seed(rows, quantity)
+        changes[axis] = table[others].sub(table[origin], axis=0)
+    products = (changes["x"] * changes["y"]).sum(axis=1, skipna=False)
+    return products / (changes["x"] ** 2).sum(axis=1, skipna=False)
+
+
+def _at_the_best(contrast: Contrast, rows: pandas.DataFrame) -> pandas.DataFrame:
+    """Of each cell the rows at the value of a column that is best on images for fitting, by the mean over seeds."""
+    by = contrast.best["by"]
+    over = contrast.best["over"]
+    chosen = []
+    for _, some in rows.loc[rows["cell"].isin(list(contrast.of))].groupby("cell", sort=False):
+        means = some.groupby(over)[by].mean() * KNOWN[by].better
+        chosen.append(some.loc[some[over] == means.idxmax()])
+    return pandas.concat(chosen)
+
+
+def _by_seed(rows: pandas.DataFrame, quantity: str) -> pandas.DataFrame:
+    """A quantity, a row for each seed and a column for each cell; NaN where a training failed."""
+    first, *rest = DERIVED.get(quantity, (quantity,))
+    numbers = rows[first] * KNOWN[first].factor
+    for other in rest:
+        numbers = numbers - rows[other] * KNOWN[other].factor
+    keyed = numbers.groupby([rows["seed"], rows["cell"]])
+    means: Any = keyed.mean()
+    return means.where(keyed.count() == keyed.size()).unstack("cell")
+
+
+def not_admitted(conditions: Sequence[Mapping[str, Any]], rows: pandas.DataFrame) -> list[str]:
+    """What was to be set by hand and is not where it was to be, in words; empty where all is."""
+    said = []
+    for condition in conditions:
+        table = _by_seed(rows, condition["quantity"])
+        for cell in condition["cells"]:
+            mean = float((table[cell] - table[condition["less"]]).to_numpy().mean())
+            if not abs(mean - condition["is"]) <= condition["within"]:
+                aim = f"{condition['is']:+g} ± {condition['within']:g}"
+                said.append(f"{cell}: {condition['quantity']} less {condition['less']} is {mean:+.3f}, not {aim}")
+    return said
+
+
+def readings(declaration: Declaration, verdicts: Sequence[Verdict]) -> dict[tuple[str, str], str]:
+    """{(sentence, setting): `holds`, `fails` or `open`}: does each contrast say the word that the sentence takes?
+
+    It fails where one says another word that is no `open`; settings with a contrast that is not judged are left out.
+    """
+    found = {}
+    for sentence, words in declaration.readings.items():
+        for place in dict.fromkeys(one.setting for one in verdicts):
+            said = {one.contrast: one.word for one in verdicts if one.setting == place}
+            if not words.keys() <= said.keys() or {said[name] for name in words} & NOT_JUDGED:
+                continue
+            agree = [said[name] == word for name, word in words.items()]
+            against = any(said[name] not in (word, OPEN_WORD) for name, word in words.items())
+            found[sentence, place] = "holds" if all(agree) else "fails" if against else "open"
+    return found
+
+
+def told(declaration: Declaration) -> list[str]:
+    """Lines for the terminal: the question, a verdict for each contrast and setting, what became of each reading."""
+    verdicts = judged(declaration)
+    lines = [f"{declaration.study} (declared {declaration.date}, tier {declaration.tier}): {declaration.question}"]
+    for one in verdicts:
+        number = one.interval.text(3, sign=True) if one.interval.n else ""
+        lines.append("  " + "  ".join(part for part in (one.setting, one.contrast, one.word, number, one.note) if part))
+    lines += [f"  {place}  {sentence}: {word}" for (sentence, place), word in readings(declaration, verdicts).items()]
+    return lines
+
+
+DRAWS = 20  # planted tables of each kind
+OFTEN = 0.8  # a planted effect has to be found in so many of them
+SELDOM = 0.3  # one that is not there, in no more
+LARGE = 2.5  # the effect that is planted, in expected half-widths
+
+
+def tried(declaration: Declaration, seed: int = 0) -> None:
+    """Run each contrast on planted rows: an effect to either side, none, and a training that failed.
+
+    Raises SoftlabError where a planted effect is not found, one is found where none is, "no difference" could hardly be
+    said, or a failed training is passed over.
+    """
+    generator = np.random.default_rng(seed)
+    for profile, setting in declaration.settings.items():
+        asked = study_profile(load_profile(profile), declaration.study)
+        for contrast in contrasts_at(declaration, setting):
+            _try(contrast, setting["letter"], asked, declaration.disturbed, generator)
+
+
+def _try(contrast: Contrast, letter: str, asked: Profile, disturbed: float, generator: np.random.Generator) -> None:
+    seeds = asked.seeds
+    width = contrast.half_width[letter]
+    needed = (contrast.over, contrast.best.get("over"))
+    varied = {name: options for name, options in asked.grid.items() if name in needed}
+    many = planted(contrast, range(400), varied, 1.0, 0.0, generator)
+    unit = float(values(contrast, many).to_numpy().std())
+    noise = width * math.sqrt(len(seeds)) / t_quantile(len(seeds) - 1) / unit
+    where = f"{contrast.name}, {letter}"
+
+    def words(effect: float) -> list[str]:
+        tables = [planted(contrast, seeds, varied, noise, effect, generator) for _ in range(DRAWS)]
+        return [verdict(contrast, table, letter, disturbed).word for table in tables]
+
+    for side, effect in (("above", LARGE * width), ("below", -LARGE * width)):
+        if words(effect).count(contrast.says[side]) < OFTEN * DRAWS:
+            raise SoftlabError(f"{where}: a planted effect of {effect:g} is not found")
+    none = words(0.0)
+    if sum(word in contrast.says.values() for word in none) > SELDOM * DRAWS:
+        raise SoftlabError(f"{where}: it finds an effect where none is planted")
+    if contrast.limit is not None and none.count(SAME) < OFTEN * DRAWS:
+        raise SoftlabError(f"{where}: with a margin of {contrast.limit:g} it could hardly say {SAME!r}")
+    broken = planted(contrast, seeds, varied, noise, LARGE * width, generator)
+    failing = (broken["cell"] == next(iter(contrast.of))) & broken["seed"].isin(list(seeds)[: len(seeds) // 2])
+    broken.loc[failing, [*contrast.columns()]] = math.nan
+    if verdict(contrast, broken, letter, disturbed).word != FAILED:
+        raise SoftlabError(f"{where}: half of the trainings fail, and it does not say so")
+
+
+def planted(
+    contrast: Contrast, seeds: Sequence[int], grid: Mapping[str, Sequence], noise: float, effect: float, generator
+) -> pandas.DataFrame:
+    """Rows such that the contrast is `effect` on average, every quantity of every cell with this noise (a deviation).
+
+    seeds: of the rows.  grid: column -> values.  generator: numpy's.
+    """
+    first = next(iter(contrast.of))
+    names = ["seed", "cell", *grid]
+    table = pandas.DataFrame([*itertools.product(seeds, contrast.of, *grid.values())], columns=names).assign(jump=0.0)
+    for name in sorted(contrast.columns()):
+        table[name] = noise * generator.standard_normal(len(table)) / KNOWN[name].factor
+    for place, cell in enumerate(contrast.of):
+        mine = table["cell"] == cell
+        quantity = contrast.quantity_of.get(cell, contrast.quantity)
+        lifted = DERIVED.get(quantity, (quantity,))[0]
+        if contrast.line:
+            table.loc[mine, contrast.x] = place / KNOWN[contrast.x].factor
+            table.loc[mine, lifted] += effect * place / KNOWN[lifted].factor
+        elif cell == first:
+            along = np.log2(table.loc[mine, contrast.over].astype(float)) if contrast.over else 1.0
+            table.loc[mine, lifted] += effect * along / contrast.of[cell] / KNOWN[lifted].factor
+    return table

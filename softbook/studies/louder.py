@@ -1,0 +1,163 @@
+"""Why seven steps up the cross-entropy are kind to soft labels: the same attack on the same network, made louder.
+
+Walking up cross-entropy pushes each wrong class k by its probability p_k. After hard labels the runner-up holds most
+of the probability that is wrong, so the push goes to the nearest border. Soft labels level the wrong logits, and the
+push is spread over all classes. Logits times a factor change no answer and no border, but they give the push back to
+the runner-up.
+
+Noticed on one network of each method (profile quick, its first seed): times 4, seven steps at 4/255 leave 4.4 points
+less with label smoothing and with MaxSup, 1.6 with CutMix, 1.8 with Mixup, and .6 more with plain training. Declared
+before the first row, of new networks at A (quick-fp32, five seeds, 4/255), with 95 % t intervals over seeds, for each
+of the four soft labels:
+1. The runner-up's share of the wrong probability is lower than with plain training.
+2. Seven steps leave fewer images once the logits are multiplied by FACTOR.
+3. With plain training that changes what they leave by less than a point on average.
+4. What they leave then, beyond the best of all attacks here, is within a point of what they leave of plain networks.
+Declared when those rows were there, before any network had been attacked with quieter logits:
+5. With plain training, logits times 1/4 leave more images, as they spread the push in the same way.
+A step takes the sign of the gradient, so a factor changes nothing but the mix of wrong classes (and what 32 bits lose).
+At F (cifar10-papers, study stronger_attack, .4/255 and 1/255): described. tools/record_louder.py writes
+softbook/records/louder/PROFILE.json.
+"""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas
+import torch
+from torch import Tensor, nn
+
+from softlab.lenses.attacks import UntrustedAttack
+from softlab.lenses.attacks.ascent import all_logits
+from softlab.lenses.attacks.gradient import Starts
+from softlab.lenses.attacks.ladder import usual_ladder
+from softlab.compare.intervals import Interval, t_interval
+from softbook.studies.records import RECORDS
+from softbook.studies.tables import json_rows
+
+FACTORS = (0.25, 1, 2, 4, 8)
+FACTOR = 4  # at which the first four statements are judged
+LADDER = usual_ladder(20)  # attacks as everywhere in the book
+RECORD = RECORDS / "louder"
+
+
+class Louder(nn.Module):
+    """A network whose logits are multiplied by a factor > 0: the same answers, other probabilities."""
+
+    def __init__(self, model: nn.Module, factor: float) -> None:
+        super().__init__()
+        self.model = model
+        self.factor = factor
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.factor * self.model(images)
+
+
+def runner_up_share(logits: Tensor) -> Tensor:
+    """The second class's share of the probability of all but the first: (N, K) -> (N,), from 1/(K - 1) to 1."""
+    ranked = logits.double().sort(dim=1, descending=True).values[:, 1:]
+    return ranked.softmax(1)[:, 0]
+
+
+def left_by_seven_steps(model: nn.Module, images: Tensor, labels: Tensor, radius: float, factor: float = 1) -> Tensor:
+    """Which images Park et al.'s attack leaves right, (N,) bool, when it sees the logits times a factor.
+
+    images: (N, C, H, W), float in [0, 1].  labels: (N,) int64.  radius: in pixels of [0, 1].
+    """
+    with warnings.catch_warnings():  # times 8, the gradients of some sure answers are zero in 32 bits
+        warnings.simplefilter("ignore", UntrustedAttack)
+        return ~LADDER["PGD-7"](Louder(model, factor), images, labels, radius, Starts()).success
+
+
+def measured(model: nn.Module, images: Tensor, labels: Tensor, radius: float) -> dict[str, float]:
+    """Shares of images: right; left by seven steps at each factor (`times 4`), by the margin, and by all of these.
+
+    And the runner-up's share of the wrong probability at each factor (`runner-up, times 4`), the mean over images that
+    are right. Arguments: see left_by_seven_steps.
+    """
+    logits = all_logits(model, images)
+    right = logits.argmax(1) == labels
+    left = {_times(factor): left_by_seven_steps(model, images, labels, radius, factor) for factor in FACTORS}
+    left["margin"] = ~LADDER["PGD, margin"](model, images, labels, radius, Starts()).success
+    left["best"] = torch.stack([*left.values()]).all(0)
+    shares = {_runner_up(factor): runner_up_share(factor * logits[right]) for factor in FACTORS}
+    found = {"right": right, **left, **shares}
+    return {name: float(one.double().mean()) for name, one in found.items()}
+
+
+def recorded(profile: str) -> pandas.DataFrame:
+    """A row for each network and radius: method, seed, radius (255ths), what `measured` says; empty if none is."""
+    numbers = [of(factor) for of in (_times, _runner_up) for factor in FACTORS]
+    kept = ["method", "seed", "radius", "right", "margin", "best", *numbers]
+    rows = json_rows(record_path(profile))
+    table = pandas.DataFrame([[row[name] for name in kept] for row in rows], columns=kept)
+    table.attrs = {"table": f"louder, profile {profile}", "command": f"python tools/record_louder.py {profile}"}
+    return table
+
+
+def _times(factor: float) -> str:
+    return f"times {factor:g}"
+
+
+def _runner_up(factor: float) -> str:
+    return f"runner-up, times {factor:g}"
+
+
+def record_path(profile: str) -> Path:
+    return RECORD / f"{profile}.json"
+
+
+def kindness(table: pandas.DataFrame, factor: float = 1) -> dict[str, Interval]:
+    """Points that seven steps at a factor leave beyond the best of all attacks: {method: over the seeds of a table}.
+
+    table: of `recorded`, at one radius.
+    """
+    extra = 100 * (table[_times(factor)] - table["best"])
+    what = f"points left by seven steps, {_times(factor)}, beyond the best attack"
+    return {
+        str(method): t_interval(points.to_numpy()).of(table, what)
+        for method, points in extra.groupby(table["method"], sort=False)
+    }
+
+
+def statements(table: pandas.DataFrame) -> dict[str, bool]:
+    """The five declared statements (see above), in few words, and whether each holds. table: of `recorded`."""
+    soft = ("label_smoothing", "mixup", "cutmix", "maxsup")
+    share = _runner_up(1)
+    left = kindness(table, FACTOR)
+    plain = kindness(table)["baseline"].mean
+
+    def moved(method: str, factor: float = FACTOR) -> Interval:
+        return changed(table, _times(factor), _times(1), method)
+
+    return {
+        "a lower share of the runner-up": all(changed(table, share, share, m, "baseline").high < 0 for m in soft),
+        "louder soft labels: fewer images left": all(moved(method).high < 0 for method in soft),
+        "louder plain networks: no change": abs(moved("baseline").mean) < 1,
+        "louder soft labels: as plain ones": all(abs(left[method].mean - plain) < 1 for method in soft),
+        "quieter plain networks: more images left": moved("baseline", 0.25).low > 0,
+    }
+
+
+def along(table: pandas.DataFrame, factors: Sequence[float] = FACTORS[:-1]) -> dict[str, list[tuple[float, float]]]:
+    """From quiet to loud: the runner-up's share and what seven steps leave beyond the best, both in %, means of seeds.
+
+    {method: a pair for each factor}.  At 8 the surest gradients are lost in 32 bits, so that it is left out.
+    """
+    found = {}
+    for method, rows in table.groupby("method", sort=False):
+        shares = [100 * rows[_runner_up(one)].mean() for one in factors]
+        left = [100 * (rows[_times(one)] - rows["best"]).mean() for one in factors]
+        found[str(method)] = list(zip(shares, left, strict=True))
+    return found
+
+
+def changed(table: pandas.DataFrame, name: str, than: str, method: str, against: str | None = None) -> Interval:
+    """Points by which one column of a method's networks differs from another, over the seeds of a table.
+
+    name, than: columns of `recorded`.  against: `than` is that of this method's network of the same seed.
+    """
+    by_seed = {one: rows.set_index("seed") for one, rows in table.groupby("method")}
+    points = 100 * (by_seed[method][name] - by_seed[against or method][than])
+    return t_interval(points.dropna().to_numpy()).of(table, f"points of “{name}” less “{than}”")

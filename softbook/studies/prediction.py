@@ -1,0 +1,240 @@
+"""Does the shape of the space of features predict what a method does? For families of methods that were left out.
+
+units = methods(study_table(settings, "many"))       # a row for each method and dose
+found = left_out(units, declared().properties, "gap")
+found.score()                                        # 1: every left-out method predicted; 0: no better than the mean
+
+Families, properties and outcomes were declared before any network was trained: softbook/studies/prediction.yml.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas
+from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
+
+from softlab.errors import SoftlabError
+from softlab.files import read_yaml
+from softlab.numbers.quantities import QUANTITIES
+from softlab.compare.intervals import Interval, t_quantile
+
+Fitted = Callable[[np.ndarray], np.ndarray]  # outcomes (N,) from properties (N, P)
+LEAST = 4  # families, without which leaving one out and choosing a strength among the others says nothing
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What was declared beforehand. family: of each method.  moves: the property that an intervention acts on.
+
+    compared: the soft labels that interventions are compared with.
+    """
+
+    study: str
+    family: dict[str, str]
+    properties: list[str]
+    nulls: list[str]
+    primary: list[str]
+    secondary: list[str]
+    strengths: list[float]
+    trees: int
+    moves: dict[str, str]
+    compared: list[str]
+
+
+@functools.cache
+def declared() -> Declared:
+    """All of prediction.yml."""
+    content = read_yaml(Path(__file__).with_name("prediction.yml"))
+    families = content.pop("families")
+    acted = content.pop("interventions")
+    family = {method: family for family, methods in families.items() for method in methods}
+    moved = {name: acted[name] for name in ("moves", "compared")}
+    return Declared(family=family, **moved, **content.pop("outcomes"), **content)
+
+
+def methods(table: pandas.DataFrame) -> pandas.DataFrame:
+    """A row for each method and dose: family, seeds, and each quantity's mean difference to the baseline of its seed.
+
+    table: of records.study_table, with a column `dose` if methods have several.  Methods of no family, and seeds
+    without a baseline, are left out.  Its index is method and dose: `focal 2`.
+    """
+    quantities = [name for name in table if name in QUANTITIES]
+    plain = table.loc[table["method"] == "baseline"].set_index("seed")[quantities]
+    rows = {}
+    for name, some in doses_as_methods(table).groupby("method", sort=False):
+        method, _, dose = str(name).partition(" ")
+        paired = some.set_index("seed")[quantities]
+        paired = paired.loc[[seed for seed in paired.index if seed in plain.index]]
+        if method in declared().family and len(paired):
+            row = {"method": method, "dose": float(dose or "nan"), "family": declared().family[method]}
+            rows[name] = row | {"seeds": len(paired)} | (paired - plain.loc[paired.index]).mean().to_dict()
+    found = pandas.DataFrame.from_dict(rows, orient="index")
+    found.attrs = table.attrs
+    return found
+
+
+def doses_as_methods(table: pandas.DataFrame) -> pandas.DataFrame:
+    """The same table with each dose as a method of its own, called as in `methods`: `focal 2`. The baseline stays."""
+    if "dose" not in table:
+        return table
+    pairs = zip(table["method"], table["dose"], strict=True)
+    return table.assign(method=[method if np.isnan(dose) else f"{method} {dose:g}" for method, dose in pairs])
+
+
+def whole(table: pandas.DataFrame) -> pandas.DataFrame:
+    """The rows of those seeds that every method has at every dose: while a study is being recorded, some have more."""
+    seeds = doses_as_methods(table).groupby("method")["seed"].agg(set)
+    return table.loc[table["seed"].isin([*set.intersection(*seeds)])]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was predicted for each method of a family from the other families.
+
+    table: a row for each method and dose; `family`, `observed`, `predicted`, and the `mean` of the other families.
+    units: all that went in.
+    """
+
+    outcome: str
+    names: tuple[str, ...]
+    table: pandas.DataFrame
+    model: str = "ridge"
+    units: pandas.DataFrame = field(default_factory=pandas.DataFrame, repr=False)
+    hidden: str = "family"
+
+    def score(self) -> float:
+        """1 - Σ(observed - predicted)² / Σ(observed - mean of the others)², over all families."""
+        return _score(self.table)
+
+    def again(self, units: pandas.DataFrame) -> "Prediction":
+        """The same from some of the units."""
+        return left_out(units, self.names, self.outcome, self.model, self.hidden)
+
+    def scores(self) -> dict[str, float]:
+        """The score of each family."""
+        return {str(family): _score(rows) for family, rows in self.table.groupby("family", sort=False)}
+
+
+def _score(table: pandas.DataFrame) -> float:
+    observed, predicted, mean = (table[name].to_numpy(float) for name in ("observed", "predicted", "mean"))
+    plain = float(np.square(observed - mean).sum())
+    return 1 - float(np.square(observed - predicted).sum()) / plain if plain else np.nan
+
+
+def left_out(
+    units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str = "ridge", hidden: str = "family"
+) -> Prediction:
+    """Predict an outcome from these properties, for each family from the others only.
+
+    units: of `methods`.  model: `ridge`, or `trees` (boosted, of depth two). Its strength is chosen without the family
+    too, as the one that predicts the other families best, left out in turn. Or `itself`: the first property as it is,
+    in the outcome's unit, fitted to nothing. A method with a number missing is left out.
+    hidden: `method` to hide methods instead, with all their doses; they stand in the table's column `family`.
+    Raises SoftlabError with fewer than four families.
+    """
+    complete = units.loc[np.isfinite(units[[*names, outcome]].to_numpy(float)).all(axis=1)]
+    if (count := len(set(complete["family"]))) < LEAST:
+        raise SoftlabError(f"predicting left-out families takes at least {LEAST}, not {count}")
+    parts: list[pandas.DataFrame] = []
+    for family, rows in complete.groupby(hidden, sort=False):
+        others = complete.loc[complete[hidden] != family]
+        predicted = _fit(others, names, outcome, model)(rows[[*names]].to_numpy(float))
+        part = {"family": family, "observed": rows[outcome], "predicted": predicted, "mean": others[outcome].mean()}
+        parts.append(pandas.DataFrame(part, index=rows.index))
+    table = pandas.concat(parts)
+    table.attrs = units.attrs
+    return Prediction(outcome, tuple(names), table, model, complete, hidden)
+
+
+def _fit(units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str) -> Fitted:
+    x = units[[*names]].to_numpy(float)
+    y = units[outcome].to_numpy(float)
+    if model == "itself":
+        return lambda new: new[:, 0]
+    if model == "trees":
+        grid = {"n_estimators": [count for count in (3, 10, 30, 100) if count <= declared().trees]}
+        known = GradientBoostingRegressor(max_depth=2, random_state=0)
+        search = GridSearchCV(known, grid, cv=LeaveOneGroupOut(), scoring="neg_mean_squared_error")
+        return search.fit(x, y, groups=units["family"]).predict
+    missed = np.zeros(len(declared().strengths))
+    for family in units["family"].unique():
+        other = (units["family"] != family).to_numpy()
+        missed += [np.square(fit(x[~other]) - y[~other]).mean() for fit in _ridges(x[other], y[other])]
+    return _ridges(x, y)[int(missed.argmin())]
+
+
+def _ridges(x: np.ndarray, y: np.ndarray) -> list[Fitted]:
+    """Ridge regression on standardised columns, at every declared strength: one decomposition serves all of them."""
+    center = x.mean(0)
+    size = np.where(x.std(0) > 0, x.std(0), 1)
+    left, values, right = np.linalg.svd((x - center) / size, full_matrices=False)
+    along = left.T @ (y - y.mean())
+    mean = y.mean()
+
+    def fitted(strength: float) -> Fitted:
+        weights = right.T @ (values / (values**2 + strength) * along) / size
+        return lambda new: mean + (new - center) @ weights
+
+    return [fitted(strength) for strength in declared().strengths]
+
+
+def gain(prediction: Prediction, null: Prediction) -> Interval:
+    """How much better one score is than the other, with the jackknife's 95 % interval over families.
+
+    Of the same methods: those that only one of them has are left out.
+    """
+    same = prediction.units.loc[prediction.table.index.intersection(null.table.index)]
+    same = same.assign(**null.units.loc[same.index, [*null.names]])
+    return _jackknife(lambda units: prediction.again(units).score() - null.again(units).score(), prediction, same)
+
+
+def jackknife(prediction: Prediction) -> Interval:
+    """The score with the jackknife's 95 % interval over families: each is deleted, also from what rules are fitted to.
+
+    Trees, which would be fitted six times as often, and scores of as few families as there must be have none.
+    """
+    if prediction.model == "trees" or len(set(prediction.units["family"])) <= LEAST:
+        return Interval(prediction.score(), -math.inf, math.inf, 1)
+    return _jackknife(lambda units: prediction.again(units).score(), prediction, prediction.units)
+
+
+def _jackknife(score: Callable[[pandas.DataFrame], float], prediction: Prediction, units: pandas.DataFrame) -> Interval:
+    rest = np.array([score(units.loc[units["family"] != one]) for one in units["family"].unique()])
+    whole = score(units)
+    count = len(rest)
+    error = np.sqrt((count - 1) / count * np.square(rest - rest.mean()).sum())
+    half = float(t_quantile(count - 1) * error)
+    what = f"score of the prediction of changes of {QUANTITIES[prediction.outcome].changed}, or a difference of two"
+    return Interval(whole, whole - half, whole + half, count).of(prediction.table, what, counts="families")
+
+
+def invariant() -> list[str]:
+    """The properties that do not depend on how features are scaled; the declaration names them first."""
+    return declared().properties[: declared().properties.index("seen share")]
+
+
+def compared(units: pandas.DataFrame, outcome: str) -> dict[str, Prediction]:
+    """Ways to predict an outcome: the shape (ridge, trees, its invariant part), the nulls, and the best property.
+
+    The best is the one with the highest score, chosen after the fact.
+    """
+    declaration = declared()
+    single = nulls(units, outcome)
+    best = max(declaration.properties, key=lambda name: single[name].score())
+    return {
+        "shape": left_out(units, declaration.properties, outcome),
+        "shape, trees": left_out(units, declaration.properties, outcome, "trees"),
+        "shape, invariant": left_out(units, invariant(), outcome),
+        **{name: single[name] for name in declaration.nulls},
+        "best property": single[best],
+    }
+
+
+def nulls(units: pandas.DataFrame, outcome: str) -> dict[str, Prediction]:
+    """Predictions from one number alone: clean accuracy, mean confidence, and each property. {number: Prediction}"""
+    return {name: left_out(units, [name], outcome) for name in (*declared().nulls, *declared().properties)}

@@ -1,0 +1,507 @@
+"""The numbers of a study for good: rows written as they come, quantities added later, rows that are checked.
+
+record("core", settings)         # softlab record: a row for each network that has none
+add("core", settings, ["AURC"])  # softlab record --only: train rows again, and write these quantities beside the others
+verify("core", settings)         # softlab verify: train some rows again, and compare
+
+What is written is read by softbook.studies.records.
+"""
+
+import functools
+import math
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+from torch.backends.cpu import get_cpu_capability
+
+from softlab import provenance
+from softlab.errors import SoftlabError, check_known
+from softlab.files import write_json, write_whole
+from softlab.numbers import stored, versions
+from softlab.numbers.quantities import LENSES, QUANTITIES
+from softlab.numbers.stored import Numbers
+from softlab.profile import Profile
+from softbook.studies.catalogue import study_profile
+from softbook.studies import averages, judge, records, transfer
+from softbook.studies.asked import ASKED, ASKED_QUANTITIES
+from softbook.studies.tables import read_table, rows_of, write_table
+from softlab.training import loop, runs
+from softlab.training.experiment import Experiment
+from softlab.training.store import alone
+
+SAY = functools.partial(print, flush=True)  # a row at once, also in a log
+FARTHEST = 6  # standard deviations over seeds, between a network that is trained again and its row
+COMPARED = ("accuracy", "NLL at T")  # and `right`: what a network trained again must have to the bit for `add`
+# Outcomes by image that are recorded: those that a quantity is the mean of, what calibration is made of, and rungs.
+OUTCOMES = {"right", "confidence", "survived"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
+KNOWN = {**QUANTITIES, **ASKED_QUANTITIES}
+MEASURED = {"transfer": transfer.measured, "averages": averages.measured}  # on request: softbook.studies.asked
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A table that is written: of which study and profile, with what is trained for it, and by whose code.
+
+    profile: as the study changes it.  store: of the networks (None: the usual one).
+    say: takes a line for each row that is written.
+    """
+
+    study: str
+    profile: Profile
+    commit: str
+    store: str | Path | None
+    say: Callable
+
+    @property
+    def path(self) -> Path:
+        return records.RECORDS / self.study / f"{self.profile.name}.csv"
+
+    @property
+    def snapshots(self) -> Path:
+        """Where numbers of snapshots lie, if the study has any."""
+        return self.path.parent / "along" / self.path.name
+
+    @property
+    def has_snapshots(self) -> bool:
+        return bool(self.profile.studies[self.study].get("along"))
+
+    @property
+    def outcomes(self) -> set[str]:
+        """Outcomes by image that the study keeps."""
+        return {*self.profile.studies[self.study].get("images", OUTCOMES)}
+
+    @functools.cached_property
+    def experiments(self) -> dict[str, Experiment]:
+        """The networks of the study by run id, as trained on this device."""
+        device = loop.choose_device()
+        found = {}
+        for experiment in self.profile.experiments():
+            resolved = loop.resolve(experiment, device)
+            found[runs.identify(resolved, runs.dataset_of(resolved))] = experiment
+        return found
+
+    def train(self, experiment: Experiment) -> runs.Run:
+        return runs.fit_or_load(experiment, store=self.store, device=loop.choose_device(), use_zoo=False)
+
+    def evaluation_digest(self, experiment: Experiment) -> str:
+        return stored.evaluation_digest(runs.dataset_of(experiment), self.profile.evaluation)
+
+    def writing(self) -> AbstractContextManager:
+        """For one process at a time: the table itself."""
+        return alone(records.RECORDS, f"{self.study}.{self.profile.name}", "records")
+
+    def describing(self) -> AbstractContextManager:
+        """For one process at a time: about.json, which all profiles of a study share."""
+        return alone(records.RECORDS, self.study, "describes")
+
+    @property
+    def asked(self) -> list[str]:
+        """What is measured of its networks beside what lenses see: names of MEASURED."""
+        return list(self.profile.studies[self.study].get("asked", ()))
+
+    @property
+    def quantities(self) -> list[str]:
+        """The columns of numbers that the table has."""
+        return [*QUANTITIES, *(name for asked in self.asked for name in ASKED[asked])]
+
+    def failed(self, name: str, experiment: Experiment, failure: loop.Diverged) -> Row:
+        """The row of a network that does not train: its conditions, what failed, and no number."""
+        here = provenance.environment(loop.device_name(loop.choose_device()))
+        found = records.conditions(self.profile, experiment) | {"id": name, "cpu": get_cpu_capability()}
+        found |= {part: here[part] for part in ("torch", "device")}
+        found |= {"failed": str(failure), "date": datetime.now(UTC).date().isoformat(), "images": {}, "older": ()}
+        return found | dict.fromkeys(self.quantities, np.nan)
+
+    def write(self, rows: Mapping[str, Row]) -> None:
+        """Write the table with these rows, by run id; what the study no longer has is left out."""
+        _write(self, [rows[name] for name in self.experiments if name in rows], self.outcomes)
+
+    def progress(self, name: str, text: str) -> None:
+        """Say a line on the network of this run id."""
+        self.say(f"[{[*self.experiments].index(name) + 1} of {len(self.experiments)}] {text}")
+
+
+def record(study: str, settings: Profile, store: str | Path | None = None, say: Callable = SAY) -> Path:
+    """Write a row for each network of a study at this profile that has none yet; returns the path of the table.
+
+    Networks that the store lacks are trained. A kill loses the row in work. Where a profile leaves precision to the
+    device, a row that another device recorded in another precision stays. Rows that were measured on other images are
+    measured again; for quantities that came later see add. Rows of networks that the study no longer has are dropped.
+    Another process that records the same table is waited for.
+    A training that fails leaves a row without numbers, which says so. Before the first row of a declared study its
+    contrasts are tried on planted ones (judge.tried).
+    Raises SoftlabError where the code is not committed: a row says which code it is of.
+    """
+    commit = provenance.clean_commit()
+    recording = Recording(study, study_profile(settings, study), commit, store, say)
+    declaration = judge.declarations().get(study)
+    if declaration and not recording.path.exists():
+        judge.tried(declaration)
+    with recording.writing():
+        _remove_torn(recording.path)
+        _add_rows(recording)
+    records.forget()
+    return recording.path
+
+
+def add(
+    study: str, settings: Profile, names: Iterable[str], store: str | Path | None = None, say: Callable = SAY
+) -> list[str]:
+    """Write quantities that are newer than recorded rows beside what these have; returns the ids that differ.
+
+    names: of quantities, or of lenses for all of theirs.  Each row that lacks one, or has an older version of it, is
+    trained again. Where COMPARED and the right predictions are the row's to the bit, the named quantities are written
+    and nothing else changes, neither date nor commit: those of the addition are in about.json. Another processor may
+    round otherwise; rows of networks that differ stay as they are.  A kill loses the row in work.
+    Raises SoftlabError where there is no such table, a name is unknown, or the code is not committed.
+    """
+    commit = provenance.clean_commit()
+    recording = Recording(study, study_profile(settings, study), commit, store, say)
+    wanted = _quantities_of(names)
+    if not recording.path.exists():
+        raise SoftlabError(f"study {study} has no record at profile {settings.name}: `softlab record` writes one")
+    with recording.writing():
+        _remove_torn(recording.path)
+        different = _add_columns(recording, wanted)
+    records.forget()
+    return different
+
+
+def _remove_torn(path: Path) -> None:
+    """Away with what a kill left in the middle of writing."""
+    for torn in path.parent.rglob(f".{path.stem}.*"):
+        torn.unlink()
+
+
+def _add_rows(recording: Recording) -> None:
+    """Write the rows that a table lacks, each as soon as it is measured."""
+    rows = _recorded_rows(recording.path) if recording.path.exists() else {}
+    in_any_precision = {row["asked"]: row for row in rows.values()}
+    snapshots = _recorded_snapshots(recording)
+    digest, entries = versions.of_today()
+    with recording.describing():
+        _describe(recording, entries)
+    for name, experiment in recording.experiments.items():
+        asked = records.asked_id(experiment)
+        row = rows.get(name) or in_any_precision.get(asked)
+        evaluation = recording.evaluation_digest(experiment)
+        if row and row["evaluation"] == evaluation:
+            rows[name] = row
+            snapshots[name] = snapshots.get(row["id"], [])
+            continue
+        origin = {"asked": asked, "evaluation": evaluation, "lenses": digest, "commit": recording.commit}
+        try:
+            run = recording.train(experiment)
+        except loop.Diverged as failure:
+            rows[name] = recording.failed(name, experiment, failure) | origin
+            recording.write(rows)
+            recording.progress(name, f"{name}: {failure}")
+            continue
+        origin |= {"date": run.provenance["trained"][:10]}
+        if recording.has_snapshots and experiment.snapshot_epochs:
+            # First: a kill in between would leave a row without them, which nobody would miss.
+            snapshots[name] = _snapshot_rows(recording, experiment, run, origin)
+            _write_snapshots(recording, snapshots)
+        numbers = stored.of(run, recording.profile.evaluation)
+        rows[name] = records.conditions(recording.profile, experiment) | records.measured_row(run, numbers) | origin
+        for name_asked in recording.asked:
+            rows[name] |= MEASURED[name_asked](run)
+        recording.write(rows)
+        recording.progress(name, run.id)
+
+
+def _snapshot_rows(recording: Recording, experiment: Experiment, run: runs.Run, origin: Row) -> list[Row]:
+    """What is measured of a network at each of its snapshots."""
+    conditions = records.conditions(recording.profile, experiment)
+    rows = []
+    for epoch in experiment.snapshot_epochs:
+        numbers = stored.of(run, recording.profile.evaluation, epoch)
+        rows.append(conditions | {"epoch": epoch} | records.measured_row(run, numbers) | origin)
+    return rows
+
+
+def _quantities_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Quantities that are named, by themselves or by their lens, each once."""
+    wanted: dict[str, None] = {}
+    for name in names:
+        check_known("quantity or lens", name, [*QUANTITIES, *LENSES])
+        wanted |= dict.fromkeys([name] if name in QUANTITIES else LENSES[name].quantities)
+    return tuple(wanted)
+
+
+def _add_columns(recording: Recording, wanted: Collection[str]) -> list[str]:
+    """Write these quantities into rows that lack them; returns the ids of networks that are not their rows'."""
+    rows = _recorded_rows(recording.path)
+    snapshots = _recorded_snapshots(recording)
+    about = records.about(recording.study).get(recording.profile.name, {})
+    lenses = {lens.name for lens in LENSES.values() if set(wanted) & set(lens.quantities)}
+    outcomes = {QUANTITIES[name].images for name in wanted} & recording.outcomes
+    different = []
+    for name, experiment in recording.experiments.items():
+        row = rows.get(name)
+        if row is None or row["evaluation"] != recording.evaluation_digest(experiment):
+            continue
+        lacking = _lacking(versions.measured(about, row["lenses"]) or {}, wanted)
+        if not lacking:
+            continue
+        run = recording.train(experiment)
+        numbers = stored.of(run, recording.profile.evaluation, lenses=lenses | {"outcomes", "calibrated"})
+        if differing := _differing(numbers, row):
+            different.append(name)
+            recording.progress(name, f"{name} differs from its row ({', '.join(differing)})")
+            continue
+        with recording.describing():
+            digest = _describe_addition(recording, row["lenses"], lacking)
+        for snapshot in snapshots.get(name, []):
+            then = stored.of(run, recording.profile.evaluation, int(snapshot["epoch"]), lenses)
+            snapshot |= _values(then, lacking) | {"lenses": digest}
+        if name in snapshots:
+            _write_snapshots(recording, snapshots)
+        row |= _values(numbers, lacking) | {"lenses": digest}
+        row["images"] |= {outcome: numbers.images[outcome] for outcome in outcomes if outcome in numbers.images}
+        # Rows of a study that another profile's code has dropped stay: this adds columns, and takes nothing away.
+        _write(recording, list(rows.values()), recording.outcomes if outcomes else None)
+        recording.progress(name, name)
+    return different
+
+
+def _lacking(measured: Mapping[str, int], wanted: Iterable[str]) -> dict[str, int]:
+    """Today's version of those quantities that a row does not have in it. measured: version of each that it has."""
+    today = versions.current()
+    return {name: today[name] for name in wanted if measured.get(name) != today[name]}
+
+
+def _differing(numbers: Numbers, row: Row) -> list[str]:
+    """What says that these are the numbers of another network than the row's."""
+    differing = [name for name in COMPARED if numbers.values[name] != row[name]]
+    if not np.array_equal(row["images"].get("right", numbers.images["right"]), numbers.images["right"]):
+        differing.append("right")
+    return differing
+
+
+def _values(numbers: Numbers, names: Iterable[str]) -> dict[str, float]:
+    """Of these quantities; NaN where their lens could not be applied."""
+    return {name: numbers.values.get(name, np.nan) for name in names}
+
+
+def _recorded_rows(path: Path) -> dict[str, Row]:
+    """A recorded table by run id."""
+    return {row["id"]: row for row in rows_of(records.as_written(path))}
+
+
+def _recorded_snapshots(recording: Recording) -> dict[str, list[Row]]:
+    """Recorded rows of snapshots by run id."""
+    if not recording.has_snapshots or not recording.snapshots.exists():
+        return {}
+    table = read_table(recording.snapshots, QUANTITIES, "epoch")
+    return {str(name): rows_of(rows) for name, rows in table.groupby("id", sort=False)}
+
+
+@dataclass(frozen=True)
+class Move:
+    """A quantity whose measured value is not the recorded one to the bit, both in the units of its lens.
+
+    spread: its standard deviation over seeds, in the same units (NaN: not known).
+    """
+
+    quantity: str
+    recorded: float
+    measured: float
+    spread: float
+
+    @property
+    def distance(self) -> float:
+        """In standard deviations over seeds; infinite where these are not known, or there is nothing to measure."""
+        distance = abs(self.measured - self.recorded) / self.spread
+        return math.inf if math.isnan(distance) else distance
+
+    @property
+    def is_far(self) -> bool:
+        """Further than networks of two seeds may be.
+
+        Two trainings that round otherwise differ as two seeds do, by the square root of two times what one varies, and
+        there are a hundred quantities and more: with three standard deviations of four seeds many a network would
+        differ by chance.
+        """
+        return self.distance > FARTHEST
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A network that is trained again, beside its row.
+
+    id: of its run.  compared: how many quantities.  moves: of those that moved at all, the farthest first.
+    """
+
+    id: str
+    compared: int
+    moves: Sequence[Move]
+
+    @property
+    def far(self) -> list[Move]:
+        """Of those, which are further away than networks of two seeds may be."""
+        return [move for move in self.moves if move.is_far]
+
+    @property
+    def word(self) -> str:
+        """`same bits`; `alike`, as where another processor rounds otherwise; or `differs`."""
+        if not self.moves:
+            return "same bits"
+        return "differs" if self.far else "alike"
+
+    def __str__(self) -> str:
+        """`id: same bits`, or `id: word: how many numbers: quantity; quantity; …`."""
+        said = [self.id, self.word]
+        unit = "standard deviations over seeds"
+        if self.far:
+            said.append(f"{len(self.far)} of {self.compared} numbers beyond {FARTHEST} {unit}")
+            said.append("; ".join(f"{m.quantity} ({m.measured:.6g}, on record {m.recorded:.6g})" for m in self.far))
+        elif self.moves:
+            farthest = self.moves[0].distance
+            said.append(f"{len(self.moves)} of {self.compared} numbers moved, by {farthest:.1f} {unit} at most")
+            said.append("; ".join(f"{move.quantity} ({move.distance:.1f})" for move in self.moves))
+        return ": ".join(said)
+
+
+def verify(
+    study: str, settings: Profile, count: int = 3, store: str | Path | None = None, clean: bool = False
+) -> Iterator[Comparison]:
+    """Train some recorded rows again, and compare each with its row.
+
+    count: how many, from the middle of as many parts of the table.  store: train none, but compare all that this store,
+    or the zoo, has.  clean: compare no number that takes an attack or a corruption.
+    Where no point of the table has two seeds, whatever is not the same differs.
+    """
+    profile = study_profile(settings, study)
+    device = loop.choose_device()
+    found = [(experiment, records.recorded(experiment, profile.evaluation)) for experiment in profile.experiments()]
+    on_record = [(experiment, row) for experiment, row in found if row is not None]
+    chosen = [pair for pair in on_record if not store or runs.present(pair[0], device, store)]
+    if not chosen:
+        raise SoftlabError(f"no record of study {study} at profile {settings.name}{' is in the store' * bool(store)}")
+    if not store:
+        chosen = _spread(on_record, count)
+    table = pandas.DataFrame([{"place": _place(profile, experiment), **row} for experiment, row in on_record])
+    evaluation = {**profile.evaluation} | ({"attack_size": 0} if clean else {})
+    with tempfile.TemporaryDirectory() as fresh:
+        for experiment, row in chosen:
+            try:
+                run = runs.fit_or_load(experiment, store=store or fresh, device=device, use_zoo=bool(store))
+            except loop.Diverged:
+                yield _trains_or_not(row, trains=False)
+                continue
+            if _failed(row):
+                yield _trains_or_not(row, trains=True)
+                continue
+            sizes = stored.samples_of(experiment, evaluation).sizes
+            spreads = _seed_spreads(table.loc[table["id"] != row["id"]], _place(profile, experiment), sizes)
+            values = dict(stored.of(run, evaluation).values)
+            for asked in profile.studies[study].get("asked", ()) if not clean else ():
+                values |= MEASURED[asked](run)
+            yield _compared(values, row, spreads)
+
+
+def _failed(row: Row) -> bool:
+    """Is a row one of a training that failed? It has no number at all then."""
+    return all(math.isnan(row[name]) for name in QUANTITIES)
+
+
+def _trains_or_not(row: Row, trains: bool) -> Comparison:
+    """A network whose training failed beside its row: it differs where just one of the two has no numbers."""
+    same = trains != _failed(row)
+    moves = [] if same else [Move("accuracy", row["accuracy"], math.nan, math.nan)]
+    return Comparison(row["id"], len(QUANTITIES), moves)
+
+
+def _spread(items: list, count: int) -> list:
+    """The middle ones of so many parts of a list; each once, where it is shorter."""
+    places = ((np.arange(count) + 0.5) * len(items) / count).astype(int)
+    return [items[place] for place in dict.fromkeys(places)]
+
+
+def _place(profile: Profile, experiment: Experiment) -> str:
+    """Method and point of the grid, which all seeds share."""
+    return repr({**records.conditions(profile, experiment), "seed": None})
+
+
+def _seed_spreads(table: pandas.DataFrame, place: str, sizes: Mapping[str, int]) -> dict[str, float]:
+    """The standard deviation over seeds of each quantity at a place, by its name; NaN where no place has two seeds.
+
+    Of the networks there, or of all places together, whichever is more. Not less than the quantity's resolution: what
+    is the same in all rows, or zero but for rounding, says nothing of how far it may move.
+    sizes: of the samples that the networks are measured on (`Samples.sizes`).
+    """
+    by_place = table.groupby("place")[[name for name in KNOWN if name in table]]
+    together = np.sqrt((by_place.var() * (by_place.count() - 1)).sum() / (by_place.count() - 1).clip(lower=0).sum())
+    own = by_place.std().reindex([place]).iloc[0]
+    resolution = pandas.Series({name: KNOWN[str(name)].resolution(sizes) for name in own.index})
+    return own.combine(together, np.fmax).combine(resolution, np.maximum).to_dict()
+
+
+def _compared(values: Mapping[str, float], row: Row, spreads: Mapping[str, float]) -> Comparison:
+    """What is measured of a network beside its row. spreads: those of `_seed_spreads`."""
+    # NaN: its lens is newer than the row.
+    comparable = [name for name in values if not np.isnan(row[name]) and name not in row["older"]]
+    moved = [name for name in comparable if values[name] != row[name]]
+    moves = [Move(name, row[name], values[name], spreads[name]) for name in moved]
+    return Comparison(row["id"], len(comparable), sorted(moves, key=lambda move: -move.distance))
+
+
+def _describe(recording: Recording, measured: Mapping[str, Mapping[str, Any]]) -> None:
+    """about.json of a study: for each profile what it is, how it was measured, and versions by digest."""
+    known = records.about(recording.study)
+    profile = recording.profile
+    entry = {"description": profile.description, "standing": profile.standing, "evaluation": dict(profile.evaluation)}
+    entry |= {"experiment": profile.experiment.as_dict()}
+    before = known.get(profile.name, {})
+    for part in ("lenses", "quantities", "additions"):
+        entry[part] = {**before.get(part, {}), **measured.get(part, {})}
+    _write_about(recording, known | {profile.name: entry})
+
+
+def _describe_addition(recording: Recording, digest: str, quantities: Mapping[str, int]) -> str:
+    """Say in about.json what is added to rows of this digest; returns the digest that they have then."""
+    known = records.about(recording.study)
+    entry = known[recording.profile.name]
+    date = datetime.now(UTC).date().isoformat()
+    named, addition = versions.added(entry, digest, quantities, recording.commit, date)
+    if named not in entry["additions"]:
+        entry["additions"][named] = addition
+        _write_about(recording, known)
+    return named
+
+
+def _write_about(recording: Recording, known: Mapping[str, Mapping[str, Any]]) -> None:
+    """about.json beside a table; what is empty is left out."""
+    profiles = {name: {part: of for part, of in entry.items() if of != {}} for name, entry in sorted(known.items())}
+    write_json(recording.path.with_name("about.json"), profiles)
+
+
+def _write(recording: Recording, rows: list[Row], outcomes: Collection[str] | None) -> None:
+    """Outcomes first: a row without them, after a kill in between, would not be missed. None: those on file stay."""
+    if outcomes is not None:
+        _write_outcomes(recording.path.with_suffix(".npz"), rows, outcomes)
+    write_table(recording.path, rows, recording.quantities)
+
+
+def _write_outcomes(path: Path, rows: list[Row], outcomes: Collection[str]) -> None:
+    """Those of the outcomes by image that are recorded, floats in half precision."""
+    arrays = {}
+    for row in rows:
+        for outcome, values in row["images"].items():
+            if outcome in outcomes:
+                arrays[f"{row['id']}/{outcome}"] = values if values.dtype == bool else values.astype(np.float16)
+    write_whole(path, lambda file: np.savez_compressed(file, **arrays))  # pyright: ignore
+
+
+def _write_snapshots(recording: Recording, rows: Mapping[str, list[Row]]) -> None:
+    ordered = [row for name in recording.experiments for row in rows.get(name, [])]
+    write_table(recording.snapshots, ordered, QUANTITIES, "%.7g")

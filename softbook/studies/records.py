@@ -1,0 +1,316 @@
+"""Tables of numbers, one row for each network: live where it is in the store, else recorded. Reading trains nothing.
+
+study_table(settings, "core")   # a DataFrame: what a chapter reads
+train(settings, "core")         # before it: networks that are neither in the store nor on record
+
+Recorded rows are softbook/records/<study>/<profile>.csv, with outcomes by image in .npz beside it, and, where a study
+says `along: true`, clean numbers at every snapshot in <study>/along/<profile>.csv; softbook.studies.recording writes
+them. They are found by run id and evaluation digest, never by names: what changes a network, its images or what is
+measured changes these.
+"""
+
+import functools
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+
+from softlab import provenance
+from softlab.errors import SoftlabError
+from softlab.numbers import stored, versions
+from softlab.numbers.quantities import QUANTITIES
+from softlab.numbers.stored import Numbers
+from softlab.profile import Profile
+from softbook.studies.catalogue import study_profile
+from softbook.studies.asked import ASKED_QUANTITIES
+from softlab.provenance import mixed
+from softbook.studies.tables import read_about, read_outcomes, read_rows, read_table, rows_of
+from softlab.training import loop, runs, zoo
+from softlab.training.experiment import Experiment
+
+RECORDS = provenance.ASSETS / "records"
+
+
+def study_table(
+    settings: Profile, study: str = "core", store: str | Path | None = None, device: str | None = None
+) -> pandas.DataFrame:
+    """The numbers of a study at this profile, one row for each network.
+
+    Columns: method, seed, what the study's grid varies, source ("live": from a network of the store, or "recorded"),
+    id, torch, device, cpu, every quantity (NaN where its lens could not be applied, or was not there when it was
+    recorded), images: {outcome: array whose last axis goes over images}, and older: the quantities that were measured
+    by an older version than today's.
+    Raises SoftlabError if a network is neither in the store nor recorded: `train` comes first.
+    """
+    profile = study_profile(settings, study)
+    place = loop.choose_device(device)
+    found = [(one, *_found(one, profile, place, store)) for one in profile.experiments()]
+    left = sum(not live and row is None for _, live, row in found)
+    if left:
+        raise SoftlabError(
+            f"{left} networks of study {study} at profile {settings.name} are neither trained nor on record: "
+            f"begin() of a notebook trains what it needs, and so does softlab train --study {study} --profile NAME"
+        )
+    rows = []
+    for experiment, _, row in found:
+        if row is None:
+            run = runs.fit_or_load(experiment, store=store, device=place)
+            row = {"source": "live"} | measured_row(run, stored.of(run, profile.evaluation))
+        rows.append(conditions(profile, experiment) | row)
+    table = pandas.DataFrame(rows)
+    table.attrs.update(of_table(study, settings.name, table["source"], settings.is_packaged()))
+    if mixture := mixed(rows):
+        print(f"study {study} mixes networks of {mixture}: a difference between methods may be one between these")
+    return table
+
+
+def train(settings: Profile, study: str = "core", store: str | Path | None = None, device: str | None = None) -> None:
+    """Train the networks of a study that are neither in the store nor on record, and measure them."""
+    from tqdm import tqdm
+
+    profile = study_profile(settings, study)
+    place = loop.choose_device(device)
+    with tqdm(_untrained(profile, place, store), unit="network", leave=False, delay=2) as bar:
+        for experiment in bar:
+            bar.set_description(f"{experiment.method}, seed {experiment.seed}", refresh=False)
+            stored.of(runs.fit_or_load(experiment, store=store, device=place), profile.evaluation)
+
+
+def _found(
+    experiment: Experiment, profile: Profile, device, store: str | Path | None
+) -> tuple[bool, dict[str, Any] | None]:
+    """Is the network in the store; if not, its recorded row, or None."""
+    live = runs.present(experiment, device, store) is not None
+    return live, None if live else recorded(experiment, profile.evaluation)
+
+
+def _untrained(profile: Profile, device, store: str | Path | None = None) -> list[Experiment]:
+    """Of a study's profile: experiments that have neither a run in the store nor a row."""
+    return [one for one in profile.experiments() if _found(one, profile, device, store) == (False, None)]
+
+
+def untrained(settings: Profile, study: str = "core") -> int:
+    """How many networks of a study are neither in the store nor on record."""
+    return len(_untrained(study_profile(settings, study), loop.choose_device()))
+
+
+def of_table(study: str, profile: str, sources: Iterable[str], packaged: bool = True) -> dict:
+    """What the numbers of a table are of, in words, and the command that makes them again: see intervals.Origin.
+
+    sources: of its rows, as in records.study_table.  packaged: whether the profile's name is all that there is to know
+    of it; else no command is named.
+    """
+    command = "verify" if set(sources) == {"recorded"} else "record"
+    command = f"softlab {command} {study} --profile {profile}" if packaged else ""
+    return {"table": f"study {study}, profile {profile}{'' if packaged else ' (changed)'}", "command": command}
+
+
+def networks(settings: Profile, study: str, store: str | Path | None = None) -> list[dict[str, Any]]:
+    """Which networks a study's numbers are of, as far as there are any: one row for each, for JSON."""
+    profile = study_profile(settings, study)
+    device = loop.choose_device()
+    rows = []
+    for one in profile.experiments():
+        folder = runs.present(one, device, store)
+        live = json.loads((folder / "provenance.json").read_bytes()) | {"id": folder.name} if folder else None
+        if origin := live or recorded(one, profile.evaluation):
+            row = {"study": study, "method": one.method, "seed": one.seed, "run": origin["id"]}
+            rows.append(row | {name: origin[name] for name in ("torch", "device")})
+    return rows
+
+
+def recorded(experiment: Experiment, evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The recorded row of an experiment, as in study_table; None if there is none.
+
+    Where precision is left to the device, it counts as little as in a zoo: the row says on what it was trained.
+    A network may be in several tables, some of which were measured by fewer lenses: the fullest row counts.
+    """
+    digest = stored.evaluation_digest(runs.dataset_of(experiment), evaluation)
+    rows = [_plain_rows(path)[name] for path, name in _places().get((asked_id(experiment), digest), ())]
+    return max(rows, key=_filled, default=None)
+
+
+def _filled(row: Mapping[str, Any]) -> int:
+    """How many quantities a row has."""
+    return sum(math.isfinite(row[name]) for name in QUANTITIES)
+
+
+def asked_id(experiment: Experiment) -> str:
+    """The run id of an experiment as it is asked for: where precision is left to the device, of any precision."""
+    asked = zoo.asked(experiment) if experiment.precision == "auto" else experiment
+    return runs.identify(asked, runs.dataset_of(experiment))
+
+
+def by_profile(study: str = "core", besides: pandas.DataFrame | None = None) -> dict[str, pandas.DataFrame]:
+    """The recorded tables of a study, as of study_table: {profile: table}.
+
+    besides: a table that is at hand; what is recorded of networks that are all in it is left out.
+    """
+    at_hand = set() if besides is None else set(besides["id"])
+    tables = _tables(study, RECORDS / study, _read)
+    return {profile: table for profile, table in tables.items() if not at_hand.issuperset(table["id"])}
+
+
+def snapshots(study: str = "core") -> dict[str, pandas.DataFrame]:
+    """Recorded numbers of a study's networks by profile, as in study_table, but a row for each snapshot (`epoch`)."""
+    return _tables(study, RECORDS / study / "along", _read_along)
+
+
+def _tables(study: str, folder: Path, read: Callable[[Path], pandas.DataFrame]) -> dict[str, pandas.DataFrame]:
+    provenance.check_assets()
+    tables = {path.stem: read(path).assign(source="recorded") for path in sorted(folder.glob("*.csv"))}
+    for profile, table in tables.items():
+        table.attrs.update(of_table(study, profile, table["source"]))
+    return tables
+
+
+def listed() -> pandas.DataFrame:
+    """What is on record: a row for each study and profile, with its networks, seeds, last date and commits."""
+    rows = []
+    for path in sorted(RECORDS.glob("*/*.csv")):
+        table = read_table(path, QUANTITIES, asked=ASKED_QUANTITIES)
+        seeds = table["seed"].unique()
+        commits = ", ".join(sorted(table["commit"].unique()))
+        row = {"study": path.parent.name, "profile": path.stem, "networks": len(table), "seeds": len(seeds)}
+        rows.append(row | {"date": max(table["date"].dropna(), default=""), "commit": commits})
+    return pandas.DataFrame(rows)
+
+
+def about(study: str) -> dict[str, Any]:
+    """What the recorded tables of a study are, by profile: description, standing, evaluation, experiment, lenses."""
+    return read_about(RECORDS / study / "about.json")
+
+
+def published() -> dict[str, dict[str, Any]]:
+    """Numbers of networks that others published, by file (tools/examine_published.py): {source, images, numbers, …}."""
+    path = RECORDS / "published" / "networks.json"
+    return json.loads(path.read_bytes()) if path.exists() else {}
+
+
+def varied(table: pandas.DataFrame) -> list[str]:
+    """What the grid of a table's study sets: the columns between seed and where a row is from."""
+    columns = list(table.columns)
+    return columns[columns.index("seed") + 1 : min(columns.index("id"), columns.index("source"))]
+
+
+def conditions(profile: Profile, experiment: Experiment) -> dict[str, Any]:
+    """Method, seed, cell, and what the study's grid and doses set; None for a parameter that a method does not have."""
+    fields = {**experiment.as_dict(), **experiment.method_parameters}
+    found = {name: fields.get(name) for name in ("method", "seed", *profile.grid)}
+    if profile.cells:
+        found["cell"] = profile.cell_of(experiment)
+    if profile.doses:
+        parameter, _ = profile.doses.get(experiment.method, (None, ()))
+        found |= {"parameter": parameter, "dose": fields.get(parameter) if parameter else None}
+    return found
+
+
+def measured_row(run: runs.Run, numbers: Numbers) -> dict[str, Any]:
+    """A network's columns that are not its conditions: where it is from, every quantity, outcomes by image."""
+    origin = {"id": run.id} | {name: run.provenance.get(name) for name in ("torch", "device", "cpu")}
+    values = {name: numbers.values.get(name, np.nan) for name in QUANTITIES}
+    return origin | values | {"jump": jump(run.history["loss"]), "images": numbers.images, "older": ()}
+
+
+def jump(losses: Sequence[float]) -> float:
+    """How far the training loss rose above its lowest so far, at most, in the second half of training; in nats.
+
+    losses: the mean of each epoch. A network that had learnt its images and shoots up late has a large one: what is
+    compared with it is then compared with a network that learns anew. With fewer than two epochs nothing can rise.
+    """
+    half = len(losses) // 2
+    rises = [loss - min(losses[:epoch]) for epoch, loss in enumerate(losses) if epoch >= max(half, 1)]
+    return max([0.0, *rises])
+
+
+def _read(path: Path) -> pandas.DataFrame:
+    """A recorded table; see _current."""
+    return _read_once(path, *_table_state(path)).copy()
+
+
+def _table_state(path: Path) -> tuple[str | int, ...]:
+    return _state(path, path.with_suffix(".npz"), path.with_name("about.json"))
+
+
+def _state(*parts: Path) -> tuple[str | int, ...]:
+    """What a table that was read stands for, as long as it does not change: today's versions, and the files' times."""
+    today, _ = versions.of_today()
+    return (today, *(part.stat().st_mtime_ns for part in parts if part.exists()))
+
+
+@functools.lru_cache(maxsize=256)  # more than there are tables: who goes through all of them twice reads each once
+def _read_once(path: Path, *state: str | int) -> pandas.DataFrame:
+    return _current(as_written(path), path.parent.name, path.stem)
+
+
+def as_written(path: Path) -> pandas.DataFrame:
+    """A recorded table with its outcomes by image, whatever the versions of its quantities are."""
+    images = read_outcomes(path.with_suffix(".npz"))
+    table = read_table(path, QUANTITIES, asked=ASKED_QUANTITIES)
+    return table.assign(images=[images.get(name, {}) for name in table["id"]])
+
+
+def _read_along(path: Path) -> pandas.DataFrame:
+    """A recorded table of snapshots: a row for each network and epoch."""
+    return _read_along_once(path, *_state(path, path.parent.with_name("about.json"))).copy()
+
+
+@functools.lru_cache(maxsize=256)
+def _read_along_once(path: Path, *state: str | int) -> pandas.DataFrame:
+    table = _current(read_table(path, QUANTITIES, "epoch"), path.parent.parent.name, path.stem)
+    return table.assign(images=[{}] * len(table))
+
+
+def _current(table: pandas.DataFrame, study: str, profile: str) -> pandas.DataFrame:
+    """A table that says in `older` which quantities of a row have an older version than today's.
+
+    Their values stand as they were recorded. What a row was not asked for is NaN.
+    """
+    known = about(study).get(profile, {})
+    today = versions.current()
+    older: dict[str, tuple[str, ...]] = {}
+    for digest, rows in table.groupby("lenses").groups.items():
+        have = versions.measured(known, str(digest))
+        if have is None:
+            raise SoftlabError(f"{RECORDS / study / 'about.json'} lacks the lenses {digest} of profile {profile}")
+        table.loc[rows, [name for name in today if name not in have]] = np.nan
+        older[str(digest)] = tuple(name for name, version in have.items() if version != today.get(name, version))
+    return table.assign(older=[older[digest] for digest in table["lenses"]])
+
+
+def forget() -> None:
+    """Let rows be looked up anew: tables on record have changed."""
+    _places.cache_clear()
+
+
+@functools.cache
+def _places() -> dict[tuple[str, str], list[tuple[Path, str]]]:
+    """In which tables a network is, by its run id, also as it is asked for, and evaluation digest: file and run id.
+
+    It looks at these three columns alone: reading every table whole takes much longer, and a notebook needs few.
+    """
+    found: dict[tuple[str, str], list[tuple[Path, str]]] = {}
+    for path in sorted(RECORDS.glob("*/*.csv")):
+        header, rows = read_rows(path)
+        own, asked, evaluation = (header.index(name) for name in ("id", "asked", "evaluation"))
+        for row in rows:
+            for name in {row[own], row[asked]}:
+                found.setdefault((name, row[evaluation]), []).append((path, row[own]))
+    return found
+
+
+def _plain_rows(path: Path) -> dict[str, dict[str, Any]]:
+    """The rows of a table by run id, without method, seed and what its study varies."""
+    return _plain_rows_once(path, *_table_state(path))
+
+
+@functools.lru_cache(maxsize=256)
+def _plain_rows_once(path: Path, *state: str | int) -> dict[str, dict[str, Any]]:
+    columns = ["id", "torch", "device", "cpu", *QUANTITIES, "images", "older"]
+    table = _read(path)
+    columns += [name for name in ASKED_QUANTITIES if name in table]
+    return {row["id"]: {"source": "recorded", **row} for row in rows_of(table.loc[:, columns])}

@@ -1,0 +1,166 @@
+"""Chapter 6's questions to the records: data or training, what decides, and AutoAttack beside.
+
+cells_of("quick-confirm")[1000, 360]     # the table of networks trained on so many images for so many steps
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+from sklearn.isotonic import IsotonicRegression
+
+from softlab.numbers.quantities import QUANTITIES, RADII
+from softbook.studies import across_settings, records
+from softlab.compare.effects import Effect, combined, outcomes, paired
+from softlab.compare.intervals import OPEN, Interval, each, means, t_interval
+
+Cells = Mapping[tuple[int, int], pandas.DataFrame]  # by training images and steps
+AUTOATTACK = records.RECORDS / "autoattack"  # tools/record_autoattack.py
+RADIUS_OF_AUTOATTACK = 4  # in 255ths
+
+
+def cells_of(profile: str, again: bool = False) -> dict[tuple[int, int], pandas.DataFrame]:
+    """Recorded tables by training images and steps: studies training_images and training_images_more.
+
+    again: those of their networks of another seed, which have a margin on record.
+    """
+    studies = [f"training_images{part}{'_again' * again}" for part in ("", "_more")]
+    found = {}
+    for (study, name, steps, images), rows in across_settings.cells(*studies).items():
+        if name == profile:
+            epochs = records.about(study)[profile]["experiment"]["epochs"]
+            found[int(images), int(steps * epochs)] = rows
+    return dict(sorted(found.items()))
+
+
+def autoattack_file(profile: str, radius: float = RADIUS_OF_AUTOATTACK) -> Path:
+    """Where outcomes of AutoAttack at this radius, in 255ths, are on record for a profile's networks."""
+    return AUTOATTACK / (f"{profile}.npz" if radius == RADIUS_OF_AUTOATTACK else f"{profile}-{radius:g}.npz")
+
+
+def autoattacked(
+    table: pandas.DataFrame, profile: str, radius: float = RADIUS_OF_AUTOATTACK
+) -> dict[str, dict[str, list[float]]]:
+    """Accuracy (%) that the ladder leaves, and that AutoAttack alone leaves, of a table's networks that it has met.
+
+    {"the ladder" or "AutoAttack": {method: one of each network}}, of networks met to the end, in a profile's file, on
+    the same images: the first of those that the ladder has met where AutoAttack has met fewer. At .4/255 PGD-7 stands
+    for the ladder.
+    """
+    path = autoattack_file(profile, radius)
+    key = f"survives {radius:g}/255"
+    found: dict[str, dict[str, list[float]]] = {"the ladder": {}, "AutoAttack": {}}
+    if not path.with_suffix(".json").exists():
+        return found
+    done = json.loads(path.with_suffix(".json").read_bytes())
+    with np.load(path, allow_pickle=False) as file:
+        for name, method, images in zip(table["id"], table["method"], table["images"], strict=True):
+            if name in done:
+                met = file[name]
+                for by_method, right in zip(found.values(), (images[key][: len(met)], met), strict=True):
+                    by_method.setdefault(method, []).append(100 * float(right.mean()))
+    return found
+
+
+# Where AutoAttack was run: place, its profile, its radius, and the studies whose networks it met.
+MEETINGS = (
+    ("A", "quick-confirm", 4, ("core",)),
+    ("as A, images and steps vary", "quick-confirm", 4, ("training_images", "training_images_more")),
+    ("B", "fashion-heldout", 4, ("core", "core_again", "interventions")),
+    ("F, 0.4/255: beyond PGD-7", "cifar10-papers", 0.4, ("core", "stronger_attack")),
+    ("F, 1/255", "cifar10-papers", 1, ("stronger_attack",)),
+)
+
+
+def taken_beyond() -> dict[str, dict[str, list[float]]]:
+    """Points that AutoAttack takes off what the ladder leaves, on the same images: {place: {method: of each network}}.
+
+    Of the networks that it has met to the end, each once; at F and .4/255 PGD-7 stands for the ladder. A place where it
+    has met none is left out.
+    """
+    found: dict[str, dict[str, list[float]]] = {}
+    for place, profile, radius, studies in MEETINGS:
+        seen: set[str] = set()
+        for study in studies:
+            table = records.by_profile(study).get(profile)
+            if table is None:
+                continue
+            fresh = table.loc[~table["id"].isin(list(seen))]
+            left = autoattacked(fresh, profile, radius)
+            seen |= set(table["id"])
+            for method, ladder in left["the ladder"].items():
+                points = np.subtract(ladder, left["AutoAttack"][method]).tolist()
+                found.setdefault(place, {}).setdefault(method, []).extend(points)
+    return found
+
+
+def left_by_weak_attack(table: pandas.DataFrame, radius: float = RADIUS_OF_AUTOATTACK) -> dict[str, Interval]:
+    """Share (%) of images that seven steps of PGD on cross-entropy leave at a radius, and a better attack does not.
+
+    radius: in 255ths, of RADII.  {} for a table without the outcomes of each rung.
+    """
+    at = RADII.index(radius)
+    survived = outcomes(table, "survived")  # (rungs, radii, images)
+    share: Any = each(lambda one: 100 * float((one[1] & ~one[2])[at].mean()), survived)
+    return {m: one.of(table, "images that the weak attack alone leaves (%)") for m, one in means(share).items()}
+
+
+def effect_apart(
+    here: pandas.DataFrame, there: pandas.DataFrame, quantity: str, method: str, against: str = "baseline"
+) -> Effect:
+    """What a method does to a quantity in one table minus what it does in another, paired by seed.
+
+    Over seeds and images where both have the same images, as one data set cut to two sizes; OPEN without a common seed.
+    """
+    pairs = []
+    for table in (here, there):
+        found = {name: pair for name, *pair in paired(table, quantity, against)}
+        pairs.append(found.get(method, [table[:0].set_index("seed")] * 2))
+    seeds = [seed for seed in pairs[0][0].index if seed in pairs[1][0].index]
+    parts = [rows.loc[seeds] for pair in pairs for rows in pair]
+    return combined(quantity, parts, lambda a, b, c, d: (a - b) - (c - d), here)
+
+
+def per_doubling(cells: Cells, method: str, quantity: str, against: str | None = None) -> tuple[Interval, ...]:
+    """What twice the training images, twice the steps, and both together change in a quantity of a method's networks.
+
+    Of each seed: the slopes of a plane over the logarithms of both, by least squares; of seeds with a value in every
+    cell.  OPEN without one.  against: of the difference to this method's networks.  In the units in which the book
+    writes the quantity.
+    """
+    rows = pandas.concat([one.assign(place=number) for number, one in enumerate(cells.values())])
+    of = {m: rows[rows["method"] == m].pivot(index="place", columns="seed", values=quantity) for m in (method, against)}
+    values = (of[method] - of[against] if against else of[method]).dropna(axis=1)
+    if values.shape[1] == 0 or len(values) < len(cells):
+        return OPEN, OPEN, OPEN
+    plane = np.column_stack([np.log2(list(cells)), np.ones(len(cells))])
+    images, steps, _ = np.linalg.lstsq(plane, values.to_numpy(), rcond=None)[0]
+    one = QUANTITIES[quantity]
+    table = next(iter(cells.values()))
+    parts = {"training images": images, "steps": steps, "images and steps": images + steps}
+    what = f"change of {one.changed} with twice the"
+    images, steps, both = (t_interval(one.factor * of).of(table, f"{what} {name}") for name, of in parts.items())
+    return images, steps, both
+
+
+def fall_together(x: Sequence[float], y: Sequence[float]) -> float:
+    """How well x orders y by itself: 1 where all points lie on one rising or one falling curve.
+
+    The share of squared error that such a curve, fitted without a point, saves in predicting it, against the mean of
+    the others; below 0 where the curve does worse than that mean.  At least three points.
+    """
+    at = np.asarray(x, dtype=float)
+    values = np.asarray(y, dtype=float)
+    others = [np.arange(len(at)) != one for one in range(len(at))]
+    curve = [_monotone(at[some], values[some])(at[~some])[0] for some in others]
+    mean = [values[some].mean() for some in others]
+    return float(1 - ((values - curve) ** 2).sum() / ((values - mean) ** 2).sum())
+
+
+def _monotone(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """The better of the best rising and the best falling curve; points at one place count together."""
+    curves = [IsotonicRegression(increasing=up, out_of_bounds="clip").fit(x, y).predict for up in (True, False)]
+    return min(curves, key=lambda curve: float(((y - curve(x)) ** 2).sum()))

@@ -1,0 +1,181 @@
+"""Recorded tables as files, read strictly: what is not as it was written is said in one line, with its place.
+
+They are text that anybody may have edited. No cell is executed or guessed at, and what a spreadsheet takes for a
+formula stands in no column. This module imports no torch.
+"""
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Container, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from softlab.errors import SoftlabError
+from softlab.files import read_arrays, write_whole
+from softlab.profile import Profile
+from softbook.studies.catalogue import study_profile
+from softlab.provenance import ASSETS
+from softlab.training.experiment import Experiment
+
+if TYPE_CHECKING:
+    import numpy
+    import pandas
+
+RUN = r"[a-z][a-z0-9_]*-seed[0-9]+-[0-9a-f]{12}"
+PLAIN = r"[A-Za-z0-9].*"
+# Columns of every table, and what stands in them.
+OWN = {"method": r"[a-z][a-z0-9_]{0,63}", "seed": r"[0-9]{1,10}", "id": RUN, "torch": PLAIN, "device": PLAIN}
+OWN |= {"cpu": f"({PLAIN})?", "asked": RUN, "evaluation": r"[a-z0-9]{1,12}", "lenses": r"[0-9a-f]{12}"}
+OWN |= {"date": r"([0-9]{4}-[0-9]{2}-[0-9]{2})?", "commit": r"[0-9a-f]{7,40}"}
+# Columns that tables written later have, too. failed: why training ended without a network; jump: records.jump.
+LATER = ("failed", "jump")
+# Columns of which that is known; all others are of numbers.
+FORMS = {name: PLAIN for name, value in Experiment().as_dict().items() if isinstance(value, str)}
+FORMS |= {"parameter": r"([a-z][a-z0-9_]*)?", "epoch": r"[0-9]{1,6}", "cell": PLAIN, "failed": f"({PLAIN})?", **OWN}
+
+
+def write_table(path: Path, rows: list[dict[str, Any]], quantities: Iterable[str], form: str | None = None) -> None:
+    """Rows with a number for each quantity, or none where training failed; `images` and `older` are left out.
+
+    form: of numbers, and quantities that no row has are left out, as of snapshots (None: all digits, all quantities).
+    """
+    import pandas
+
+    table = pandas.DataFrame(rows).drop(columns=["images", "older"], errors="ignore")
+    if not any(row.get("failed") for row in rows):
+        table = table.drop(columns="failed", errors="ignore")
+    known = [name for name in quantities if form is None or pandas.notna(table[name].to_numpy()).any()]
+    order = [name for name in table if name not in quantities] + known
+    text = table[order].to_csv(index=False, lineterminator="\n", float_format=form)
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
+def read_rows(path: Path, *further: str) -> tuple[list[str], list[list[str]]]:
+    """The names of a table's columns, and the cells of its rows.  further: columns that it must have beside OWN.
+
+    Raises SoftlabError where the file is torn, or a column is missing or there twice.
+    """
+    try:
+        text = path.read_bytes().decode()
+        header, *rows = [*csv.reader(io.StringIO(text, newline=""), strict=True)] or [[]]
+    except (OSError, ValueError, csv.Error) as error:
+        raise SoftlabError(f"cannot read {path}: {error}") from None
+    lost = [name for name in (*OWN, *further) if name not in header]
+    twice = [name for name in header if header.count(name) > 1]
+    if lost or twice:
+        raise SoftlabError(f"{path}: column {(lost or twice)[0]!r} is {'missing' if lost else 'there twice'}")
+    short = [number for number, row in enumerate(rows, 1) if len(row) != len(header)]
+    if short or not text.endswith("\n"):
+        raise SoftlabError(f"{path}: row {[*short, len(rows)][0]} is torn")
+    return header, rows
+
+
+def read_table(path: Path, quantities: Iterable[str], *further: str, asked: Container[str] = ()) -> "pandas.DataFrame":
+    """A recorded table; an empty cell of a number is NaN, as all are of a quantity that it does not have.
+
+    Columns: method, seed, what its study varies, id and the others of OWN, those of LATER that it has, quantities, and
+    those that only some tables have (asked).
+    Raises SoftlabError as read_rows, and where a column is foreign, a cell is not of its column's kind, or a network,
+    at one epoch, has two rows.
+    """
+    import pandas
+
+    header, rows = read_rows(path, *further)
+    quantities = dict.fromkeys(quantities, math.nan)
+    varied = header[header.index("seed") + 1 : header.index("id")]
+    for name in header:
+        known = name in OWN or name in LATER or name in quantities or name in asked
+        if not known and not (name in varied and name.isidentifier()):
+            raise SoftlabError(f"{path}: column {name[:80]!r} is no quantity, and nothing that a study varies")
+    columns: dict[str, list] = {name: [] for name in header}
+    for number, row in enumerate(rows, 1):
+        for (name, cells), text in zip(columns.items(), row, strict=True):
+            try:
+                cells.append(_cell(name, text, quantities))
+            except ValueError:
+                raise SoftlabError(f"{path}: row {number}, column {name!r}: {text[:80]!r} cannot stand there") from None
+    missing = {name: value for name, value in quantities.items() if name not in columns}
+    table = pandas.DataFrame(columns | missing)
+    twice = table.duplicated(["id", "epoch"] if "epoch" in columns else ["id"])
+    if twice.any():
+        raise SoftlabError(f"{path}: row {int(twice.to_numpy().argmax()) + 1} is there twice")
+    return table
+
+
+def rows_of(table: "pandas.DataFrame") -> list[dict[str, Any]]:
+    """The rows of a table, {column: what stands there}."""
+    return table.to_dict("records")  # pyright: ignore[reportCallIssue]
+
+
+def read_outcomes(path: Path) -> dict[str, dict[str, "numpy.ndarray"]]:
+    """Outcomes by image beside a table: {run id: {outcome: array, bool or float16, whose last axis is of images}}."""
+    found: dict[str, dict[str, numpy.ndarray]] = {}
+    for key, values in read_arrays(path).items():
+        name, _, outcome = key.partition("/")
+        if values.dtype not in ("bool", "float16") or not values.ndim:
+            raise SoftlabError(f"{path}: {key!r} is no outcome by image but {values.dtype} of shape {values.shape}")
+        found.setdefault(name, {})[outcome] = values
+    return found
+
+
+def json_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a record that is JSON, as a tool of tools/ wrote them; none where there is no such file."""
+    return json.loads(path.read_bytes()) if path.exists() else []
+
+
+def read_about(path: Path) -> dict[str, dict[str, Any]]:
+    """What is said of a study's tables, by profile; nothing where there is no such file."""
+    try:
+        found = json.loads(path.read_bytes()) if path.exists() else {}
+        for one in found.values():
+            one["experiment"] = Experiment().as_dict() | one["experiment"]  # with fields that there were not then
+            one["lenses"] = {digest: dict(versions) for digest, versions in one["lenses"].items()}
+            one["quantities"] = {digest: dict(of) for digest, of in one.get("quantities", {}).items()}
+            one["additions"] = {digest: _addition(of) for digest, of in one.get("additions", {}).items()}
+            one["evaluation"] = dict(one["evaluation"])
+    except (OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+        raise SoftlabError(f"cannot read {path}: {type(error).__name__}: {error}") from None
+    return found
+
+
+def _addition(entry: dict[str, Any]) -> dict[str, Any]:
+    """What was added to rows later: see softlab.numbers.versions."""
+    kinds = {"commit": str, "date": str, "quantities": dict}
+    parts = [{name: kind(part[name]) for name, kind in kinds.items()} for part in entry["parts"]]
+    return {"to": str(entry["to"]), "parts": parts}
+
+
+def _cell(name: str, text: str, quantities: Container[str]) -> str | float:
+    """What a cell says, a number as the nearest float. Raises ValueError where it is not of its column's kind."""
+    if name in FORMS:
+        if not re.fullmatch(FORMS[name], text):
+            raise ValueError(text)
+        return int(text) if name in ("seed", "epoch") else text or math.nan
+    whole = name not in quantities and re.fullmatch(r"[0-9]{1,15}", text)
+    return int(text) if whole else float(text or "nan")
+
+
+LOOKED_INTO = 2  # seeds of the core that a build trains though they are on record
+
+
+def live_seeds(profile: Profile, study: str) -> tuple[int, ...]:
+    """The seeds of a study that a build of this profile trains: all of them, unless its setting is on record.
+
+    On record, with all its methods and seeds: none where the study says `recorded: true`, else the first two, whose
+    networks chapters look into and the build compares with their rows.
+    It is only about what is trained beforehand: rows are found by run id, and what has none is trained by its reader.
+    """
+    own = study_profile(profile, study)
+    folder = ASSETS / "records" / study
+    if not (recorded := profile.studies[study].get("recorded")) and not profile.is_packaged():
+        return own.seeds
+    for name, about in read_about(folder / "about.json").items():
+        if about["experiment"] == own.experiment.as_dict() and about["evaluation"] == own.evaluation:
+            header, rows = read_rows(folder / f"{name}.csv")
+            there = {(row[header.index("method")], row[header.index("seed")]) for row in rows}
+            if there >= {(method, str(seed)) for method in own.methods for seed in own.seeds}:
+                return () if recorded else own.seeds[:LOOKED_INTO]
+    return own.seeds

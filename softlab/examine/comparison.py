@@ -1,0 +1,157 @@
+"""Several networks on the same images: what each is, and how they differ, with intervals over images.
+
+seen = compare({"mine": [examine(mine, images, labels)], "theirs": [examine(theirs, images, labels)]})
+seen.save("both.html")   # differences are to the first
+
+Networks of one method, which differ by their seeds only, stand under one name.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas
+import torch
+
+from softlab.errors import SoftlabError
+from softlab.lenses import calibration
+from softlab.examine import pages
+from softlab.figures.tables import table
+from softbook.beside import beside
+from softlab.examine.examination import Examination
+from softlab.numbers.quantities import QUANTITIES
+from softlab.compare.intervals import Interval, t_interval, two_way_interval
+
+# What is said of the many: right, likely, calibrated, then how sure, how steep, how far, and under attack.
+MAIN = ("accuracy", "NLL at T", "ECE", "mean confidence", "log margin", "log slope", "log first-order radius")
+MAIN += ("robust, 1/255", "robust, 4/255")
+SIDES = {1: "Better", -1: "Worse", 0: "Changed", None: "Open, it may be chance"}
+STRIPS = 3  # methods that have their strips on the page
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Networks by method, name -> what was said of each; all were scored on the same images, differences are to the
+    first method."""
+
+    methods: Mapping[str, Sequence[Examination]]
+
+    @property
+    def first(self) -> str:
+        return next(iter(self.methods))
+
+    def values(self, quantity: str, method: str) -> list[float]:
+        """A quantity of each network of a method, in the units of its lens; NaN where it is not there."""
+        return [one.numbers.get(quantity, np.nan) for one in self.methods[method]]
+
+    def difference(self, quantity: str, method: str) -> Interval | None:
+        """A method minus the first, in the units of the quantity's lens; None where it is no mean over images.
+
+        Over seeds and images where both have the same number of networks, at least two, which are paired in their
+        order; else over images: what holds for just these networks.
+        """
+        parts = [[_terms(one, quantity) for one in self.methods[name]] for name in (method, self.first)]
+        if any(terms is None for part in parts for terms in part):
+            return None
+        own, other = (np.stack(part) for part in parts)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        if len(own) == len(other) > 1:
+            return two_way_interval(own - other)
+        return t_interval(own.mean(0) - other.mean(0))
+
+    def findings(self) -> list[str]:
+        """A few sentences on each method beside the first, none of which says more than its interval."""
+        networks = ", ".join(f"{name} ({len(some)})" for name, some in self.methods.items())
+        count = len(self.methods[self.first][0].tested.labels)
+        texts = [f"Networks of each method, scored on the same {count} images: {networks}."]
+        for method in list(self.methods)[1:]:
+            sides: dict[str, list[str]] = {name: [] for name in SIDES.values()}
+            for name in MAIN:
+                if moved := self.difference(name, method):
+                    quantity = QUANTITIES[name]
+                    side = moved.side()
+                    shown = moved.scaled(quantity.factor).text(quantity.digits, sign=True)
+                    sides[SIDES[side * quantity.better if side else None]].append(f"{quantity.changed} {shown}")
+            said = [f"{side}: {'; '.join(some)}." for side, some in sides.items() if some]
+            texts.append(f"{method}, minus {self.first}. {' '.join(said)}")
+        if len(self.methods) > 1:
+            texts.append(self._intervals())
+        notes = dict.fromkeys(note for some in self.methods.values() for one in some for note in one.notes)
+        failed = {
+            f"Not computed of {name} ({lens}): {why}.": None
+            for name, some in self.methods.items()
+            for one in some
+            for lens, why in one.problems.items()
+        }
+        return [*texts, *notes, *failed]
+
+    def _intervals(self) -> str:
+        """Over what the intervals are."""
+        sizes = {len(some) for some in self.methods.values()}
+        if sizes == {1}:
+            one = "another network of the same recipe could differ by more. Train several, and give a folder of each"
+            return f"Intervals (95 %) are over images: {one}."
+        both = (
+            "Intervals (95 %) are over seeds and images where methods have equally many networks, paired in the order "
+        )
+        return both + "of their files' names; else over images, of just these networks."
+
+    def table(self) -> pandas.DataFrame:
+        """Every number by chapter: of each method its mean, ± over seeds where there are several, and differences."""
+        rows: dict[tuple[str, str], dict[str, str]] = {}
+        for name, quantity in QUANTITIES.items():
+            if not any(name in one.numbers for some in self.methods.values() for one in some):
+                continue
+            cells = rows[quantity.chapter, quantity.label] = {}
+            for method in self.methods:
+                values = np.array(self.values(name, method))
+                whole = np.isfinite(values).all()
+                cells[method] = t_interval(values).scaled(quantity.factor).text(quantity.digits) if whole else "–"
+                moved = None if method == self.first else self.difference(name, method)
+                if moved:
+                    arrow = {1: " ↑", -1: " ↓", 0: ""}[moved.side()]
+                    shown = moved.scaled(quantity.factor).text(quantity.digits, sign=True)
+                    cells[f"{method} − {self.first}"] = f"{shown}{arrow}"
+        return table(rows, corner=["chapter", "quantity"]).T
+
+    def save(self, path: str | Path) -> Path:
+        """Write all of it as one self-contained HTML page, to a file that ends in .html."""
+        parts: list[pages.Part] = [*self.findings()]
+        for method, some in list(self.methods.items())[:STRIPS]:
+            means = {name: float(np.mean(self.values(name, method))) for name in some[0].numbers}
+            if strips := beside(means, some[0].tested.logits.shape[1], some[0].channels):
+                parts += [f"{method}, among the networks on record:", strips]
+        parts += ["All numbers; an arrow where the interval of a difference excludes zero:", self.table()]
+        parts.append(pages.made())
+        return pages.save_page(path, f"{' and '.join(self.methods)}: what differs", parts)
+
+    def _repr_html_(self) -> str:
+        return pages.to_html([*self.findings(), self.table()])
+
+
+def compare(examined: Mapping[str, Sequence[Examination]]) -> Comparison:
+    """Networks that were examined on the same images, by method.
+
+    Raises SoftlabError for fewer than two, for a method without any, and where images or their order differ.
+    """
+    networks = [(name, one) for name, some in examined.items() for one in some]
+    empty = [name for name, some in examined.items() if not some]
+    if empty or len(networks) < 2:
+        raise SoftlabError(
+            f"a comparison takes two networks at least, not {len(networks)}{f': {empty[0]} has none' if empty else ''}"
+        )
+    labels = networks[0][1].tested.labels
+    for name, one in networks:
+        if not torch.equal(one.tested.labels, labels):
+            raise SoftlabError(f"{name} was scored on other images than {networks[0][0]}: give the same, in one order")
+    return Comparison(dict(examined))
+
+
+def _terms(one: Examination, quantity: str) -> np.ndarray | None:
+    """(N,): what a network's quantity is the mean of over images; None if it is no such mean."""
+    if quantity == "ECE":  # with the side that each of its bins is on held fixed
+        probs = one.tested.logits.softmax(1)
+        signs = calibration.bin_signs(probs, one.tested.labels)
+        return calibration.ece_terms(probs, one.tested.labels, signs).numpy()
+    found = one.images.get(QUANTITIES[quantity].images)
+    return None if found is None or quantity not in one.numbers else np.asarray(found, dtype=float)

@@ -1,0 +1,226 @@
+"""Images that are read when they are looked at: from a folder, a table of paths, or an array. So memory is bounded.
+
+given = from_folder("photos", classes=10)   # Images: .pictures, .labels, .notes
+given.pictures[:500]                        # decoded now: (500, 3, H, W) uint8
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+
+from softlab.errors import SoftlabError
+from softlab.examine import arrays
+from softlab.training import folders
+
+PATHS = ("path", "paths", "file", "filename", "image", "images")  # what people call a column of paths
+IMAGES = ("images", "image", "x", "pixels", "data")  # and an array of images
+NUMBER = re.compile(r"0|[1-9][0-9]*")
+HELD = 2**27  # bytes of first images that stay decoded, as several lenses ask for them
+
+
+class Pictures:
+    """Images (N, C, H, W) uint8, of which those are in memory that somebody looks at.
+
+    It answers as a tensor does to `len`, `shape`, `dtype`, an index, a slice, a tensor of rows, and `split`.
+    """
+
+    dtype = torch.uint8
+
+    def __init__(self, read: Callable[[int], np.ndarray], rows: Tensor, size: tuple[int, int, int]):
+        """read: the image of a row, (C, H, W) uint8.  rows: (N,) int64.  size: (C, H, W)."""
+        self.read = read
+        self.order = rows
+        self.size = size
+        self.first = torch.zeros(0, *size, dtype=torch.uint8)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    @property
+    def shape(self) -> torch.Size:
+        return torch.Size((len(self.order), *self.size))
+
+    def rows(self, rows: Tensor) -> "Pictures":
+        """Some of them, in this order; nothing is read."""
+        return Pictures(self.read, self.order[rows], self.size)
+
+    def __getitem__(self, which: int | slice | Tensor) -> Tensor:
+        if isinstance(which, slice) and which.start in (None, 0) and which.step is None:
+            return self._first(which.stop)
+        chosen = self.order[which]
+        return self._decoded(chosen) if chosen.ndim else self._decoded(chosen[None])[0]
+
+    def split(self, count: int) -> Iterator[Tensor]:
+        """All of them, so many at a time."""
+        return (self._decoded(rows) for rows in self.order.split(count))
+
+    def _first(self, count: int | None) -> Tensor:
+        """The first of them, kept where they are not too large."""
+        count = len(range(len(self))[:count])
+        if count > len(self.first):
+            images = self._decoded(self.order[:count])
+            if images.numel() > HELD:
+                return images
+            self.first = images
+        return self.first[:count]
+
+    def _decoded(self, rows: Tensor) -> Tensor:
+        images = np.empty((len(rows), *self.size), np.uint8)
+        for place, row in enumerate(rows.tolist()):
+            images[place] = self.read(row)
+        return torch.from_numpy(images)
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images and their labels (N,) int64, and what was decided on the way."""
+
+    pictures: Pictures | Tensor
+    labels: Tensor
+    notes: tuple[str, ...]
+
+
+def from_path(path: str | Path, classes: int, labels: str | Path | None = None, size: int | None = None) -> Images:
+    """Images of a folder, a table or an array, as colour, for a network of so many classes.
+
+    path: FOLDER/<class>/<image>; a .csv with columns `path`, from its own folder on, and `label`; an .npz with `images`
+    and `labels`; or an .npy, which needs `labels`, another file. Arrays are (N, C, H, W), (N, H, W, C) or (N, H, W).
+    labels: numbers of classes from 0 on; of folders and tables also names, see class_numbers.  size: resize to
+    size × size pixels (None: they must be of one size).  Raises SoftlabError, in one line, for whatever else it is.
+    """
+    place = Path(path).expanduser()
+    if place.is_dir() or not place.suffix:
+        if labels is not None:
+            raise SoftlabError("a folder of images names its classes: leave --labels out")
+        return _from_folder(place.resolve(), classes, size)
+    place = arrays.file_of(place)
+    if place.suffix.lower() in (".csv", ".tsv"):
+        return _from_table(place, classes, size)
+    if place.suffix.lower() == ".npz":
+        found = arrays.read_named(place, IMAGES)
+        truth = arrays.read_named(place, arrays.LABELS, only=False) if labels is None else None
+    else:
+        found = arrays.read_npy(place)
+        truth = None
+    truth = truth if labels is None else arrays.read_labels(arrays.file_of(labels))
+    if truth is None:
+        raise SoftlabError(f"{place} has no labels: give them, --labels FILE (.npy, .npz or .csv)")
+    return _from_array(np.asarray(found), truth, size, place.name)
+
+
+def _from_folder(folder: Path, classes: int, size: int | None) -> Images:
+    files = folders.class_files(folder.parent, folder.name)
+    numbers, note = class_numbers(list(files), classes, folder)
+    paths = [path for of_class in files.values() for path in of_class]
+    labels = [number for number, of_class in zip(numbers, files.values(), strict=True) for _ in of_class]
+    return _from_paths(paths, labels, size, note)
+
+
+def _from_table(path: Path, classes: int, size: int | None) -> Images:
+    table = arrays.read_table(path)
+    named = arrays.column_of(table, PATHS) if table.named else None
+    label = arrays.column_of(table, arrays.LABELS) if table.named else None
+    if named is None or label is None:
+        raise SoftlabError(f"{path} needs a first line that names a column path and a column label")
+    words = [str(word).strip() for word in table.frame[label]]
+    if all(word.isdecimal() for word in words):
+        labels = [int(word) for word in words]
+        note = f"Labels in {path.name} are numbers of classes."
+    else:
+        names = sorted(set(words))
+        if len(names) != classes:
+            advice = "give labels as the classes' numbers, 0, 1, …"
+            raise SoftlabError(f"the network has {classes} classes, and {path} names {len(names)}: {advice}")
+        labels = [names.index(word) for word in words]
+        note = f"Labels in {path.name} are classes in alphabetical order, {names[0]!r} to {names[-1]!r}."
+    paths = [path.parent / str(one) for one in table.frame[named]]
+    for row, one in enumerate(paths):
+        if one.suffix.lower() not in folders.SUFFIXES or not one.is_file():
+            raise SoftlabError(f"row {row} of {path}: {str(table.frame[named][row])!r} is no image file beside it")
+    return _from_paths(paths, labels, size, note)
+
+
+def _from_paths(paths: Sequence[Path], labels: Sequence[int], size: int | None, note: str) -> Images:
+    """Images of files: of all of them it is known before that they are images, and of one size."""
+    from tqdm import tqdm
+
+    shape = None
+    unturned = 0
+    for path in tqdm(
+        paths, desc="looking at files", unit="image", delay=2, leave=False, disable=not sys.stderr.isatty()
+    ):
+        width, height, turned = folders.heading(path)
+        shape = shape or (height, width)
+        unturned += turned
+        if size is None and (height, width) != shape:
+            given = f"{path} is {(3, height, width)} (channels, height, width)"
+            raise SoftlabError(f"{given}, but the images before it are {(3, *shape)}: --size PIXELS resizes all")
+    notes = [note]
+    if unturned:
+        turned = f"{unturned} of {len(paths)} images have EXIF data that ask a viewer to turn or mirror them"
+        notes.append(f"{turned}: they are taken unturned, as torchvision takes them.")
+    height, width = (size, size) if size else shape or (0, 0)
+    pictures = Pictures(
+        lambda row: folders.pixels(paths[row], size, True)[0], torch.arange(len(paths)), (3, height, width)
+    )
+    return Images(pictures, torch.tensor(labels), tuple(notes))
+
+
+def _from_array(array: np.ndarray, labels: np.ndarray, size: int | None, name: str) -> Images:
+    """Images of an array of bytes, which may be mapped; those of floats are taken as a tensor."""
+    if array.ndim == 3:
+        array = array[:, None]
+    if array.ndim != 4 or len(array) == 0:
+        raise SoftlabError(f"images in {name} must be (N, C, H, W), (N, H, W, C) or (N, H, W), not {array.shape}")
+    if array.shape[1] not in (1, 3) and array.shape[3] in (1, 3):
+        array = array.transpose(0, 3, 1, 2)
+    if array.shape[1] not in (1, 3):
+        raise SoftlabError(f"images in {name} must have one channel or three, not {array.shape}")
+    if labels.dtype.kind not in "iu" or labels.shape != array.shape[:1]:
+        raise SoftlabError(f"labels must be whole numbers, one for each of {len(array)} images in {name}")
+    truth = torch.from_numpy(labels.astype(np.int64))
+    if array.dtype != np.uint8:
+        if size:
+            raise SoftlabError(f"images in {name} are {array.dtype}: bytes (uint8) are resized, others are not")
+        return Images(torch.from_numpy(np.array(array)).expand(-1, 3, -1, -1), truth, ())
+
+    def read(row: int) -> np.ndarray:
+        image = torch.from_numpy(np.array(array[row]))
+        image = functional.resize(image, [size, size], antialias=True) if size else image
+        return image.expand(3, -1, -1).numpy()
+
+    height, width = (size, size) if size else array.shape[2:]
+    return Images(Pictures(read, torch.arange(len(array)), (3, height, width)), truth, ())
+
+
+def class_numbers(names: Sequence[str], classes: int, folder: Path) -> tuple[list[int], str]:
+    """The class of each folder in a network of so many classes, and what to say of it; names in alphabetical order.
+
+    Raises SoftlabError where only some of the names are numbers of classes, where two stand for one number, or where
+    they are no numbers and not as many as there are classes.
+    """
+    numbers = [name for name in names if NUMBER.fullmatch(name) and int(name) < classes]
+    padded = all(re.fullmatch("[0-9]+", name) for name in names)  # 00, 01, …: both ways of reading give the same
+    if padded and [int(name) for name in names] == list(range(classes)):
+        return list(range(classes)), "Folders are named by the numbers of their classes."
+    if len(numbers) == len(names):
+        note = "Folders are named by the numbers of their classes (torchvision's ImageFolder would sort them as text)."
+        return [int(name) for name in names], note
+    if numbers:
+        other = next(name for name in names if name not in numbers)
+        allowed = f"name all folders in {folder} by a class's number, 0 to {classes - 1} without leading zeros, or none"
+        raise SoftlabError(f"folder {numbers[0]!r} is named by a class's number, and {other!r} is not: {allowed}")
+    values = [int(name) for name in names if re.fullmatch("[0-9]+", name)]
+    if len(set(values)) < len(values):
+        raise SoftlabError(f"two folders in {folder} are named by the same number: write it without leading zeros")
+    if len(names) != classes:
+        advice = f"name each folder in {folder} by its class's number, without leading zeros"
+        raise SoftlabError(f"the network has {classes} classes, and there are {len(names)} folders: {advice}")
+    return list(range(classes)), "Folders are classes in alphabetical order, as torchvision's ImageFolder numbers them."
