@@ -61,7 +61,7 @@ test-cluster: $(VENV)/test.stamp $(VENV)/cluster.stamp ## a Slurm of one node on
 	@$(BIN)/python -m pytest tests/cluster -rs
 
 sweep: $(ENGINE) ## networks and notebooks over a grid of parameters: make sweep NAME=alpha (no NAME: list them)
-	@$(BIN)/softlab sweep $(NAME) --profile $(PROFILE) --on $(ON)
+	@$(BIN)/softbook sweep $(NAME) --profile $(PROFILE) --on $(ON)
 
 lint: $(VENV)/test.stamp ## ruff: rules and format; lint-imports: what a room may import; pyright: types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -15,11 +15,11 @@ import torch
 from common import report, side_by_side
 from torch import Tensor, nn
 
+from softbook.studies.catalogue import study_profile
 from softlab.batches import as_pixels
 from softlab.lenses import attacks, calibration, steepness
 from softlab.numbers.stored import samples_of
 from softlab.profile import Profile, load_profile
-from softbook.studies.catalogue import study_profile
 from softlab.representation import extract
 from softlab.training import runs
 

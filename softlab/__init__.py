@@ -1,11 +1,12 @@
 """softlab: what training with soft labels does to the space of features.
 
-The package carries the book's notebooks. The way of the data is
+The way of the data is
 
-    Experiment -> Run -> Numbers -> table -> Effect -> page
+    Experiment -> Run -> Numbers -> table -> Effect
 
-and each step has a package of its own: training, lenses and numbers, studies, figures, notebook. Importing softlab
-loads no torch: the names below are fetched from their modules on first use.
+and each step has a package of its own: training, lenses and numbers, comparison. Networks and predictions that were
+made elsewhere come in through the inspector. Importing softlab loads no torch: the names below are fetched from their
+modules on first use.
 """
 
 from softlab.facade import lazily
@@ -26,15 +27,10 @@ HOMES = {
     "attacks": "lenses.attacks",
     "calibration": "lenses.calibration",
     "geometry": "lenses.geometry",
-    "fit": "studies.networks",
-    "study": "studies.networks",
-    "specimens": "studies.networks",
-    "study_table": "studies.records",
-    "headline": "studies.across_settings",
-    "begin": "notebook.chapter",
-    "examine": "notebook.examination",
-    "examine_predictions": "notebook.examination",
-    "report_card": "notebook.report",
+    "fit": "fitting",
+    "examine": "inspector.examination",
+    "examine_predictions": "inspector.examination",
+    "report_card": "inspector.report",
 }
 __all__ = [*HOMES, "__version__"]
 __getattr__, __dir__ = lazily(__name__, HOMES)

@@ -1,96 +1,88 @@
-"""The command `softlab`: train networks and look after the store. Wrong input: one line, exit code 2."""
+"""The command `softlab`: train networks, look after the store, examine. Wrong input: one line, exit code 2."""
 
 import argparse
 import dataclasses
 import io
-import math
 import os
 import sys
 from pathlib import Path
 
 from softlab import __version__
-from softlab.errors import SoftlabError, check_known
+from softlab.errors import SoftlabError
 from softlab.facade import missing
-from softlab.provenance import PACKAGE
+
+MOVED = ("record", "verify", "claims", "sweep")  # commands of the book
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; ends the process with 0, 2 for wrong input or a failed run, 130 after Ctrl-C."""
     given = sys.argv[1:] if arguments is None else arguments
-    own = given[:1] if given[:1] == ["sweep"] else given  # the workflow reads the rest of it
-    options = _parser().parse_args(own, argparse.Namespace(given=given))
+    if given[:1] and given[0] in MOVED:
+        moved = f"{given[0]} is a command of the book: softbook {given[0]}, of the distribution softlab-book"
+        sys.exit(_said("softlab", moved))
+    execute("softlab", _parser().parse_args(given))
+
+
+def execute(command: str, options: argparse.Namespace) -> None:
+    """Run what was asked for; ends the process where that fails, as `main` says."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files that are not UTF-8 are printed, too
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         options.run(options)
     except SoftlabError as error:
-        print(f"softlab: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(_said(command, str(error)))
     except KeyboardInterrupt:
-        print("softlab: stopped; the same command goes on from here", file=sys.stderr)
+        _said(command, "stopped; the same command goes on from here")
         sys.exit(130)
     except ModuleNotFoundError as error:
-        print(f"softlab: {missing(error)}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(_said(command, missing(error)))
     except BrokenPipeError:  # `softlab runs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="softlab", description="Train the book's networks and look after them.")
-    parser.add_argument("--version", action="version", version=f"softlab-book {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def _said(command: str, text: str) -> int:
+    """Say what went wrong in one line; the exit code of wrong input."""
+    print(f"{command}: {text}", file=sys.stderr)
+    return 2
 
+
+def place_of_runs() -> argparse.ArgumentParser:
+    """Options that say where networks are, and of which profile."""
     place = argparse.ArgumentParser(add_help=False)
     place.add_argument("--profile", default="quick", help="a profile's name, or the path of a .yaml file (quick)")
     place.add_argument("--store", help="where runs are kept (SOFTLAB_STORE, else runs/ of the checkout)")
-    setting = argparse.ArgumentParser(add_help=False, parents=[place])  # what all that train have in common
+    return place
+
+
+def setting_of_runs() -> argparse.ArgumentParser:
+    """What all commands that train have in common."""
+    setting = argparse.ArgumentParser(add_help=False, parents=[place_of_runs()])
     setting.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change the experiment")
     setting.add_argument("--methods-file", type=Path, help="a Python file that registers methods of yours: it is run")
     setting.add_argument("--device", help="cpu, cuda, cuda:1, mps (a GPU if there is one)")
+    return setting
+
+
+def _parser() -> argparse.ArgumentParser:
+    about = "Train networks with soft labels and look after them; look at networks from elsewhere."
+    parser = argparse.ArgumentParser(prog="softlab", description=about)
+    parser.add_argument("--version", action="version", version=f"softlab {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    setting = setting_of_runs()
 
     train = commands.add_parser("train", parents=[setting], help="train networks that the store does not have yet")
-    train.add_argument("--study", nargs="+", default=["core"], help="of chapters.yaml (core: the profile itself)")
-    train.add_argument("--method", action="append", help="a method of the study (all); may be given again")
-    train.add_argument("--seed", type=int, nargs="+", action="extend", help="seeds (all of the study)")
-    train.add_argument("--networks", type=Path, help="train these instead: a list that the workflow has written")
-    train.add_argument("--manifest", type=Path, help="write a row for each network to this file, with its numbers")
+    train.add_argument("--method", action="append", help="a method of the profile (all); may be given again")
+    train.add_argument("--seed", type=int, nargs="+", action="extend", help="seeds (all of the profile)")
     train.set_defaults(run=_train)
-
-    about = "write the numbers of a study for good: softbook/records"
-    record = commands.add_parser("record", parents=[place], help=about)
-    record.add_argument("study", metavar="STUDY", nargs="?", help="of chapters.yaml (core: the profile itself)")
-    record.add_argument("--list", action="store_true", help="what is on record")
-    record.add_argument("--seeds", type=_count, help="how many (all of the profile)")
-    only = "train recorded networks again and write just these quantities (or those of a lens) beside the others"
-    record.add_argument("--only", nargs="+", metavar="QUANTITY", help=only)
-    record.add_argument("--methods-file", type=Path, help="a Python file, which is run: its methods too")
-    record.set_defaults(run=_record)
-
-    about = "train some recorded networks again, and compare their numbers; with --store, compare those that are there"
-    verify = commands.add_parser("verify", parents=[place], help=about)
-    verify.add_argument("study", metavar="STUDY", help="of chapters.yaml (core: the profile itself)")
-    verify.add_argument("--rows", type=_count, default=3, help="how many networks (3)")
-    verify.add_argument("--clean", action="store_true", help="leave attacks and corruptions out: the longest part")
-    verify.set_defaults(run=_verify)
 
     report = commands.add_parser("report", parents=[setting], help="every number for a method, beside the others")
     report.add_argument("method", metavar="METHOD", help="a method's name")
     report.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the method")
-    report.add_argument("--seeds", type=_count, help="how many (all of the profile)")
+    report.add_argument("--seeds", type=count, help="how many (all of the profile)")
     report.add_argument("--out", type=Path, help="the page to write (METHOD.report.html)")
     report.set_defaults(run=_report)
 
     _add_examine(commands)
-
-    claims = commands.add_parser(
-        "claims", help="the book's laws, what the papers say, declared studies, and what is on record"
-    )
-    claims.add_argument("names", nargs="*", metavar="NAME", help="to show in full (all, in one line each)")
-    claims.set_defaults(run=_claims)
-
-    about = "networks and notebooks over a grid of parameters, and a report"
-    commands.add_parser("sweep", add_help=False, help=about).set_defaults(run=_sweep)
 
     runs = commands.add_parser("runs", help="list, show or prune trained networks")
     runs.add_argument("action", nargs="?", choices=("list", "show", "prune"), default="list")
@@ -116,7 +108,7 @@ def _add_examine(commands) -> None:
     examine.add_argument("--images", metavar="PATH", help=about)
     examine.add_argument("--head", help="the linear layer that gives the logits (found)")
     examine.add_argument("--output", help="which of the things that the network returns are its logits (found)")
-    examine.add_argument("--size", type=_count, metavar="PIXELS", help="resize all images to PIXELS × PIXELS")
+    examine.add_argument("--size", type=count, metavar="PIXELS", help="resize all images to PIXELS × PIXELS")
     for name in ("--mean", "--std"):
         examine.add_argument(name, type=float, nargs=3, help="of each channel (timm's own, else no normalisation)")
     about = "how many images meet attacks (100); 0: neither attacks nor corruptions are tried, which is quick"
@@ -130,7 +122,7 @@ def _add_examine(commands) -> None:
     examine.set_defaults(run=_examine)
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
     """A whole number from 1, for argparse."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
@@ -139,7 +131,7 @@ def _count(text: str) -> int:
 
 def _whole(text: str) -> int:
     """A whole number from 0, for argparse."""
-    return 0 if text == "0" else _count(text)
+    return 0 if text == "0" else count(text)
 
 
 def _assignments(given: list[str], option: str, kind: str, text: tuple[str, ...] = ()) -> dict[str, object]:
@@ -166,36 +158,14 @@ def _assignments(given: list[str], option: str, kind: str, text: tuple[str, ...]
     return found
 
 
-def _changes(given: list[str]) -> dict[str, object]:
+def changes(given: list[str]) -> dict[str, object]:
     """What --set changes."""
     from softlab.training.experiment import TEXT_FIELDS
 
     return _assignments(given, "--set", "FIELD", TEXT_FIELDS)
 
 
-def _wanted(options) -> list:
-    """What `train` is asked for: [(study, what to train, what it is measured on), …], as _listed has it."""
-    from softlab.profile import load_profile
-    from softbook.studies.catalogue import study_profile
-
-    changes = _changes(options.set)
-    if options.methods_file:
-        from softbook.studies import own_methods
-
-        own_methods.run(options.methods_file)
-    settings = load_profile(options.profile, **changes)
-    if options.networks:
-        return _listed(options.networks)
-    wanted = []
-    for study in options.study:
-        profile = study_profile(settings, study)
-        methods = {name: profile.methods.get(name, {}) for name in options.method or profile.methods}
-        chosen = dataclasses.replace(profile, methods=methods, seeds=options.seed or profile.seeds)
-        wanted += [(study, experiment, profile.evaluation) for experiment in chosen.experiments()]
-    return wanted
-
-
-def _fitted(experiment, store: str | None, device, progress: str):
+def fitted(experiment, store: str | None, device, progress: str):
     """The run of an experiment, with a bar while it trains and a line when it has. progress: of all that is wanted."""
     from tqdm import tqdm
 
@@ -216,86 +186,40 @@ def _fitted(experiment, store: str | None, device, progress: str):
 
 
 def _train(options) -> None:
-    from softlab.files import write_json
+    from softlab.profile import load_profile
 
-    wanted = _wanted(options)
+    given = changes(options.set)
+    if options.methods_file:
+        from softlab import methods_file
+
+        methods_file.run(options.methods_file)
+    profile = load_profile(options.profile, **given)
 
     from softlab.numbers import stored
     from softlab.training import loop, runs
 
     device = loop.choose_device(options.device)
-    rows = []
-    for count, (study, experiment, evaluation) in enumerate(wanted, 1):
-        run = _fitted(experiment, options.store, device, f"{count} of {len(wanted)}")
-        found = stored.of(run, evaluation).values
-        values = {name: value if math.isfinite(value) else None for name, value in found.items()}
-        row = {"id": run.id, "study": study, "method": experiment.method, "seed": experiment.seed}
-        rows.append(row | {"values": values})
-    if options.manifest:
-        write_json(options.manifest, rows)
-    else:
-        print(f"{len(rows)} runs in {runs.store_folder(options.store)}")
-
-
-def _record(options) -> None:
-    from softlab.profile import load_profile
-    from softbook.studies import recording, records
-
-    if options.list or not options.study:
-        print(records.listed().to_string(index=False))
-        return
-    settings = load_profile(options.profile, **({"seeds": options.seeds} if options.seeds else {}))
-    if options.methods_file:
-        from softbook.studies import own_methods
-
-        settings = own_methods.added(settings, options.study, options.methods_file)
-    if options.only:
-        left = recording.add(options.study, settings, options.only, options.store)
-        said = f"{len(left)} networks differ from their rows, which stay as they were"
-        print(f"{said}{': ' * bool(left)}{', '.join(left)}")
-        return
-    print(f"recorded: {recording.record(options.study, settings, options.store)}")
-
-
-def _verify(options) -> None:
-    from softlab.profile import load_profile
-    from softbook.studies import recording
-
-    differ = 0
-    for comparison in recording.verify(
-        options.study, load_profile(options.profile), options.rows, options.store, options.clean
-    ):
-        print(comparison, flush=True)
-        differ += comparison.word == "differs"
-    if differ:
-        raise SoftlabError(f"{differ} networks are not what the record says")
-
-
-def _listed(path: Path) -> list:
-    """The networks of a file that workflow/plan.py has written: [(study, experiment, evaluation), …]."""
-    import json
-
-    from softlab.training.experiment import Experiment
-
-    try:
-        listed = json.loads(path.read_bytes())
-        return [(one["study"], Experiment(**one["experiment"]), one["evaluation"]) for one in listed]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise SoftlabError(f"--networks {path}: this is no list of networks ({error})") from None
+    methods = {name: profile.methods.get(name, {}) for name in options.method or profile.methods}
+    chosen = dataclasses.replace(profile, methods=methods, seeds=options.seed or profile.seeds)
+    experiments = chosen.experiments()
+    for number, experiment in enumerate(experiments, 1):
+        run = fitted(experiment, options.store, device, f"{number} of {len(experiments)}")
+        stored.of(run, profile.evaluation)
+    print(f"{len(experiments)} runs in {runs.store_folder(options.store)}")
 
 
 def _report(options) -> None:
-    overrides = _changes(options.set)
+    overrides = changes(options.set)
     parameters = _assignments(options.parameter, "--parameter", "NAME") if options.parameter else None
     path = options.out or Path(f"{options.method}.report.html")
     if path.suffix.lower() not in (".html", ".htm") or path.is_dir():  # known before hours of training
         raise SoftlabError(f"--out is a file that ends in .html, not {str(path)!r}")
     if options.methods_file:
-        from softbook.studies import own_methods
+        from softlab import methods_file
 
-        own_methods.run(options.methods_file)
+        methods_file.run(options.methods_file)
 
-    from softlab.examine.report import report_card
+    from softlab.inspector.report import report_card
 
     settings = {"parameters": parameters, "seeds": options.seeds, "overrides": overrides}
     card = report_card(options.method, options.profile, **settings, store=options.store, device=options.device)
@@ -309,7 +233,7 @@ def _examine(options) -> None:
         raise SoftlabError(f"--out is a file that ends in .html, not {str(page)!r}")
     groups = _grouped(options)
 
-    from softlab.examine.comparison import compare
+    from softlab.inspector.comparison import compare
 
     one = len(groups) == 1 and all(len(files) == 1 for files in groups.values())
     examined = _examined_predictions(options, groups) if options.logits or options.probs else _examined(options, groups)
@@ -350,8 +274,8 @@ def _grouped(options) -> dict[str, list[Path]]:
 
 def _examined_predictions(options, groups: dict[str, list[Path]]) -> dict:
     """What predictions say, by name."""
-    from softlab.examine import predictions
-    from softlab.examine.examination import of_predictions
+    from softlab.inspector import predictions
+    from softlab.inspector.examination import of_predictions
 
     probabilities = bool(options.probs)
     return {
@@ -362,8 +286,8 @@ def _examined_predictions(options, groups: dict[str, list[Path]]) -> dict:
 
 def _examined(options, groups: dict[str, list[Path]]) -> dict:
     """What the lenses say of networks, by name. Whether all files fit is known before the first is looked at."""
-    from softlab.examine import network_files, pictures
-    from softlab.examine.examination import examine
+    from softlab.inspector import network_files, pictures
+    from softlab.inspector.examination import examine
     from softlab.training import loop
 
     device = loop.choose_device(options.device)
@@ -385,53 +309,6 @@ def _examined(options, groups: dict[str, list[Path]]) -> dict:
             found.setdefault(name, []).append(seen)
             one.model.to("cpu")
     return found
-
-
-def _claims(options) -> None:
-    from softlab.files import read_yaml
-    from softbook.studies.catalogue import declared
-
-    studies = PACKAGE / "studies"
-    ours = read_yaml(studies / "laws.yml")
-    theirs = read_yaml(studies / "papers.yml")
-    asked = declared()
-    for name in options.names:
-        check_known("law, claim or declared study", name, [*ours, *theirs, *asked])
-    if not options.names:  # at once: what the records say takes torch
-        for name, entry in {**ours, **theirs}.items():
-            print(f"{name:24} {entry.get('paper', 'ours'):8} {entry.get('says') or entry['law']}")
-        for name, entry in asked.items():
-            print(f"{name:24} declared {entry['question']}")
-        return
-    from softbook.studies import judge, laws, margin_laws, records
-
-    for name in options.names:
-        if name in asked:
-            print("\n".join(judge.told(judge.declarations()[name])))
-        elif name in laws.laws("slope"):
-            print("\n".join(margin_laws.told(name)))
-        elif name in ours:
-            law = laws.laws()[name]
-            became = laws.became(name, laws.judged()) or law.contrast or law.kind
-            print(f"{name} ({law.chapter}): {law.law}\n  {became}")
-        else:
-            said = laws.papers()[name]
-            print(f"{name} ({said.paper}; {said.chapter}): {said.says}\n  {said.quantity} {said.side}")
-            for profile, method, effect in said.read(records.by_profile()):
-                print(f"  {profile:18} {method:16} {effect!s:16} {said.outcome(effect.interval)}")
-
-
-def _sweep(options) -> None:
-    """Hand everything that follows `softlab sweep` to the checkout's workflow/sweep.py."""
-    import subprocess
-
-    file = PACKAGE.parent / "workflow" / "sweep.py"
-    if not file.exists():
-        raise SoftlabError("sweeps need a checkout of the repository: the installed package has none")
-    command = [sys.executable, str(file), *options.given[1:]]
-    if os.name == "posix":
-        os.execv(sys.executable, command)  # the same process: who stops it stops all of it
-    sys.exit(subprocess.run(command).returncode)
 
 
 def _runs(options) -> None:

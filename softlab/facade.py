@@ -1,6 +1,6 @@
 """Names of a package that are fetched from its modules on first use, so that importing it loads none of them.
 
-For who uses softlab: `from softlab.notebook import begin`. Inside softlab a name is imported from its own module, where
+For who uses softlab: `from softlab import fit`. Inside softlab a name is imported from its own module, where
 whoever reads the imports can see what depends on what.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 def missing(error: ModuleNotFoundError) -> str:
     """What to install where a library that the core does without is not there."""
-    return f'{error.name} is not installed: pip install "softlab-book[notebook]"'
+    return f'{error.name} is not installed: pip install "softlab-library[examine]"'
 
 
 def lazily(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:

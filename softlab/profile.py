@@ -1,15 +1,10 @@
-"""What a whole study trains: `Profile`, read from `profiles/*.yaml`, and how `chapters.yaml` changes it.
-
-Studies that were declared before their first network, cell by cell, are files of their own: studies/declared.
+"""A setting in which methods are trained and compared: `Profile`, read from `profiles/*.yaml`.
 
 This module imports no torch.
 """
 
-import dataclasses
-import functools
-import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -17,28 +12,24 @@ from typing import Any
 
 from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
+from softlab.plugins import offered
 from softlab.provenance import PACKAGE
-from softlab.training.experiment import FIELDS, SEEDS, Experiment, check_fields, checked_number
+from softlab.training.experiment import SEEDS, Experiment, check_fields, checked_number
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # it becomes that of a folder
 ENTRIES = ("description", "experiment", "methods", "seeds", "first_seed")  # of a profile's file
-ENTRIES += ("evaluation", "seconds_per_network", "resources", "studies")
+ENTRIES += ("evaluation",)
+BESIDE = ("seconds_per_network", "resources", "studies")  # entries for others, which are handed on as they are
 WIDER = ("methods", "seeds", "evaluation")  # what overrides may change beside fields of the experiment
 SPANNED = ("method", "method_parameters", "seed")  # fields of the experiment that differ from network to network
-SECONDS = {"cpu": (0, 10**6), "gpu": (0, 10**6)}  # that one network may take, on one CPU core and on one GPU
-HOW = ("recorded", "along", "images", "seconds", "asked")  # entries of a study that say nothing of what it trains
-STUDY_ENTRIES = ("seeds", "first_seed", "methods", "doses", "grid", "cells", "shorten", "evaluation")  # others: fields
-DECLARED = PACKAGE / "studies" / "declared"
-DECLARED_NAME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})-([a-z][a-z0-9-]*)")  # when, and which study
-RESOURCES = {"gpus": (0, 64), "memory_gb": (1, 10**5), "minutes": (1, 10**6)}  # that a cluster may be asked for
-USUAL_RESOURCES = {"gpus": 0, "memory_gb": 4, "minutes": 60}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """A study's setting: the experiment all share, the methods with their parameters, the seeds, evaluation sizes.
+    """A setting: the experiment that all networks share, methods with their parameters, seeds, evaluation sizes.
 
-    Only the experiments are hashed into run ids; `seconds_per_network` is the reference time for estimates.
+    beside: entries of its file that say nothing of the networks (BESIDE).  asked: what overrides changed.
+    Only the experiments are hashed into run ids.
     """
 
     name: str
@@ -47,13 +38,8 @@ class Profile:
     methods: Mapping[str, Mapping[str, object]]
     seeds: tuple[int, ...]
     evaluation: Mapping[str, Any]
-    seconds_per_network: Mapping[str, float]
-    resources: Mapping[str, int]  # of one job on a cluster: gpus, memory_gb, minutes
-    studies: Mapping[str, Mapping[str, Any]]  # that it trains, with what each changes: chapters.yaml's, or its own
-    grid: Mapping[str, tuple] = field(default_factory=dict)  # of a study: field or parameter -> values
-    doses: Mapping[str, tuple[str, tuple]] = field(default_factory=dict)  # of a study: method -> parameter, values
-    # Of a declared study, in place of methods and doses: name -> method, its parameters, fields of the experiment.
-    cells: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    beside: Mapping[str, Any] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def standing(self) -> str:
@@ -61,41 +47,16 @@ class Profile:
         return "confirmatory" if min(self.seeds) >= 1000 else "exploratory"
 
     def experiments(self) -> list[Experiment]:
-        """One experiment for each method (or cell), point of the grid and seed, all seeds of a point together.
-
-        What the grid varies is a field of the experiment, or a parameter of those methods that have it.
-        """
-        return [point.replace(seed=seed) for _, point in self._points() for seed in self.seeds]
-
-    def cell_of(self, experiment: Experiment) -> str:
-        """The name of a declared study's cell that an experiment is of."""
-        return next(name for name, point in self._points() if point.replace(seed=experiment.seed) == experiment)
-
-    def _points(self) -> Iterator[tuple[str, Experiment]]:
-        """What differs in its seed only: the name of the cell, if the study has cells, and an experiment."""
-        for cell, method, parameters, fields in self._rows():
-            points: list[dict[str, Any]] = []
-            for values in itertools.product(*self.grid.values()):
-                point = dict(zip(self.grid, values, strict=True))
-                point = {key: point[key] for key in point if key not in fields and (key in FIELDS or key in parameters)}
-                points += [point] if point not in points else []
-            for point in points:
-                own = {**parameters, **{key: point.pop(key) for key in [*point] if key not in FIELDS}}
-                yield cell, self.experiment.replace(method=method, method_parameters=own, **fields, **point)
+        """One experiment for each method and seed, all seeds of a method together."""
+        return [
+            self.experiment.replace(method=method, method_parameters=parameters, seed=seed)
+            for method, parameters in self.methods.items()
+            for seed in self.seeds
+        ]
 
     def is_packaged(self) -> bool:
-        """Is it, but for its seeds, the profile of its name that comes with softlab?"""
+        """Does a profile of this name come with a package, of which this differs in its seeds at most?"""
         return self.name in packaged_profiles() and self == load_profile(self.name, seeds=self.seeds)
-
-    def _rows(self) -> Iterator[tuple[str, str, Mapping[str, object], Mapping[str, Any]]]:
-        """(cell, method, parameters, fields): every cell, or every method once for each of its doses."""
-        for cell, entries in self.cells.items():
-            fields = {name: value for name, value in entries.items() if name in FIELDS and name != "method"}
-            parameters = {name: value for name, value in entries.items() if name not in FIELDS}
-            yield cell, entries["method"], parameters, fields
-        for method, parameters in self.methods.items() if not self.cells else ():
-            name, values = self.doses.get(method, ("", (None,)))
-            yield from (("", method, {**parameters, name: value} if name else parameters, {}) for value in values)
 
 
 def with_parameters(name: str | Path, seeds: object = None, overrides: object = None) -> Profile:
@@ -118,23 +79,15 @@ def load_profile(name: str | Path, /, **overrides) -> Profile:
     wider = {key: overrides[key] for key in WIDER if overrides.get(key) is not None}
     fields = {key: value for key, value in overrides.items() if key not in WIDER}
     experiment = _experiment(content["experiment"], fields)
-    resources = USUAL_RESOURCES | _numbers("resources", content.get("resources") or {}, RESOURCES)
-    seconds = _numbers("seconds_per_network", content["seconds_per_network"], SECONDS, float)
     return Profile(
         name=path.stem,
         description=text_of("description", content),
         experiment=experiment,
-        methods=_methods(content.get("methods", {"baseline": {}}), wider.get("methods")),
-        seeds=_seeds(wider.get("seeds", content.get("seeds", 1)), content.get("first_seed", 0)),
-        evaluation=_evaluation(content["evaluation"], wider.get("evaluation", {})),
-        resources=MappingProxyType(resources),
-        studies=MappingProxyType(
-            {
-                **_studies(content.get("studies") or _chapters_file()["studies"]),
-                **_declared_at(path, wider.get("seeds")),
-            }
-        ),
-        seconds_per_network=MappingProxyType(seconds),
+        methods=methods_of(content.get("methods", {"baseline": {}}), wider.get("methods")),
+        seeds=seeds_of(wider.get("seeds", content.get("seeds", 1)), content.get("first_seed", 0)),
+        evaluation=evaluation_of(content["evaluation"], wider.get("evaluation", {})),
+        beside=MappingProxyType({name: content[name] for name in BESIDE if name in content}),
+        asked=MappingProxyType(overrides),
     )
 
 
@@ -144,8 +97,9 @@ def _profile_file(name: str | Path) -> Path:
         raise SoftlabError(f"a profile is given by its name or the path of a .yaml file, not {name!r}")
     path = Path(name)
     if not path.name.endswith((".yaml", ".yml")):
-        check_known("profile", str(name), packaged_profiles())
-        path = PACKAGE / "profiles" / f"{name}.yaml"
+        known = packaged_profiles()
+        check_known("profile", str(name), known)
+        path = known[str(name)]
     if not FILE_NAME.fullmatch(path.stem):
         raise SoftlabError(f"{path.name!r}: a profile's file is named with letters, digits, _ - and ., no . first")
     return path
@@ -155,8 +109,8 @@ def _profile_content(path: Path) -> dict[str, Any]:
     """What stands in a profile's file, of known entries; mappings that are left out are empty."""
     content = read_yaml(path)
     for key in content:
-        check_known(f"entry of profile {path.name}", key, ENTRIES)
-    for key in ("experiment", "evaluation", "seconds_per_network"):
+        check_known(f"entry of profile {path.name}", key, (*ENTRIES, *BESIDE))
+    for key in ("experiment", "evaluation"):
         if not isinstance(content.setdefault(key, {}), dict):
             raise SoftlabError(f"{key} of profile {path.name} must map names to values, not {content[key]!r}")
     return content
@@ -182,160 +136,14 @@ def text_of(entry: str, content: Mapping) -> str:
     return text or ""
 
 
-def packaged_profiles() -> list[str]:
-    """The names of the profiles that come with softlab."""
-    return sorted(file.stem for file in (PACKAGE / "profiles").glob("*.yaml"))
+def packaged_profiles() -> dict[str, Path]:
+    """The profiles that come with softlab, and those that another package offers it: name -> file."""
+    folders = [PACKAGE / "profiles", offered("profiles")]
+    return {file.stem: file for folder in folders if folder for file in sorted(folder.glob("*.yaml"))}
 
 
-def chapters(profile: Profile | None = None) -> dict[str, list[str]]:
-    """Which studies each chapter needs: {name of the notebook: [study, …]}; with a profile only those it trains."""
-    found = _chapters_file()["chapters"]
-    if profile is None:
-        return found
-    return {name: [study for study in needed if study in profile.studies] for name, needed in found.items()}
-
-
-def study_profile(profile: Profile, study: str = "core") -> Profile:
-    """The profile as the named study changes it (`core` changes nothing): see softbook/chapters.yaml and DECLARED."""
-    check_known("study", study, [*_chapters_file()["studies"], *declared()])
-    if study not in profile.studies:
-        raise SoftlabError(f"profile {profile.name} leaves out the study {study} (it has {', '.join(profile.studies)})")
-    entries = dict(profile.studies[study])
-    fields = {name: value for name, value in entries.items() if name not in (*HOW, *STUDY_ENTRIES)}
-    doses = _doses(entries.get("doses", {}))
-    cells = entries.get("cells", {})
-    chosen = {cell["method"]: {} for cell in cells.values()} if cells else entries.get("methods")
-    methods = _study_methods(profile, chosen, doses)
-    return dataclasses.replace(
-        profile,
-        seeds=_study_seeds(profile.seeds, entries),
-        methods=methods,
-        experiment=_study_experiment(profile.experiment, entries.get("shorten", 1), fields),
-        grid=_study_grid(entries.get("grid", {}), methods),
-        doses=doses,
-        cells=cells,
-        evaluation=_evaluation(profile.evaluation, entries.get("evaluation", {})),
-    )
-
-
-def _study_seeds(seeds: tuple[int, ...], entries: Mapping[str, Any]) -> tuple[int, ...]:
-    """Of a profile's seeds as many as the study says; others in their place, where it says from which one on."""
-    if isinstance(entries.get("seeds"), list):
-        return _seeds(entries["seeds"], 0)
-    count = checked_number("seeds", int, entries.get("seeds", len(seeds)), (1, 10_000))
-    fewer = seeds[:count]
-    return _seeds(len(fewer), entries["first_seed"]) if "first_seed" in entries else fewer
-
-
-def _study_methods(profile: Profile, chosen: object, doses: Mapping[str, tuple]) -> Mapping:
-    """The profile's methods, or those that the study chooses; methods with doses are always among them.
-
-    chosen: names, with the profile's parameters, or a method's own where the profile leaves it out; or a mapping to
-    parameters; or None.
-    """
-    if isinstance(chosen, list):
-        chosen = {name: profile.methods.get(name, {}) for name in chosen}
-    methods = _methods(profile.methods, chosen)
-    return MappingProxyType({**methods, **{name: {} for name in doses if name not in methods}})
-
-
-def _study_experiment(experiment: Experiment, shorten: object, changes: Mapping[str, Any]) -> Experiment:
-    """The profile's experiment with fields of the study's, and so many times fewer epochs."""
-    divisor = checked_number("shorten", int, shorten, (1, 10_000))
-    if divisor > 1:
-        experiment = experiment.shortened(max(1, experiment.epochs // divisor))
-    return experiment.replace(**changes)
-
-
-def _study_grid(given: object, methods: Mapping[str, Mapping]) -> Mapping[str, tuple]:
-    """What a study varies beside methods and seeds: fields of the experiment, or parameters of its methods."""
-    grid = _grid(given)
-    parameters = [name for own in methods.values() for name in own]
-    for name in grid:
-        if name in SPANNED:
-            raise SoftlabError(f"a grid varies fields and parameters, not {name!r}, which is an entry of its own")
-        check_known("field or parameter", name, [*FIELDS, *parameters])
-    return grid
-
-
-def _grid(given: object) -> Mapping[str, tuple]:
-    """{what varies: its values}, each a list that is not empty."""
-    if not isinstance(given, Mapping) or not all(isinstance(values, list) and values for values in given.values()):
-        raise SoftlabError(f"a grid maps fields to lists of values, not {given!r}")
-    return MappingProxyType({str(name): tuple(values) for name, values in given.items()})
-
-
-def _doses(given: object) -> Mapping[str, tuple[str, tuple]]:
-    """{method: (its parameter that varies, values)}, from {method: {parameter: [values]}}."""
-    if not isinstance(given, Mapping):
-        raise SoftlabError(f"doses map methods to a parameter with a list of values, not {given!r}")
-    found = {}
-    for method, parameter in given.items():
-        entries = list(_grid(parameter).items())
-        if len(entries) != 1:
-            raise SoftlabError(f"the doses of {method} must be values of one parameter, not {parameter!r}")
-        found[str(method)] = entries[0]
-    return MappingProxyType(found)
-
-
-@functools.cache
-def _chapters_file() -> dict:
-    return read_yaml(PACKAGE / "chapters.yaml")
-
-
-@functools.cache
-def declared() -> Mapping[str, Mapping[str, Any]]:
-    """What stands in the files of DECLARED, by study, with the `date` of the file's name; in order of time."""
-    found = {}
-    for path in sorted(DECLARED.glob("*.yaml")):
-        named = DECLARED_NAME.fullmatch(path.stem)
-        if named is None:
-            raise SoftlabError(
-                f"{path.name}: a declaration's file is named by its day and its study: 2026-01-31-name.yaml"
-            )
-        found[named[2].replace("-", "_")] = MappingProxyType({**read_yaml(path), "date": named[1]})
-    return MappingProxyType(found)
-
-
-def _declared_at(path: Path, seeds: object) -> dict[str, Mapping[str, Any]]:
-    """The declared studies that name a profile among their settings, with what this setting changes in them.
-
-    seeds: how many the profile was asked for (None: all that were declared): no more of them are trained.
-    """
-    found = {}
-    for study, content in declared().items():
-        if path.stem in content["settings"]:
-            setting = dict(content["settings"][path.stem])
-            own = setting.pop("cells", {})
-            left_out = setting.pop("without", ())
-            setting.pop("letter")
-            setting.pop("robust", None)
-            cells = {
-                name: {**cell, **own.get(name, {})} for name, cell in content["cells"].items() if name not in left_out
-            }
-            own_seeds = _seeds(setting["seeds"], setting.get("first_seed", 0))
-            fewer = own_seeds if seeds is None else own_seeds[: len(_seeds(seeds, 0))]
-            entries = {**content["trains"], **setting, "seeds": list(fewer), "cells": cells, "recorded": True}
-            found[study] = MappingProxyType(entries)
-    return found
-
-
-def _studies(given: object) -> Mapping[str, Mapping[str, Any]]:
-    """The studies of chapters.yaml in a list, or in a mapping to what the profile changes in them."""
-    known = _chapters_file()["studies"]
-    if not isinstance(given, (list, Mapping)):
-        raise SoftlabError(f"studies must be a list of names, or map names to changes, not {given!r}")
-    found = {}
-    for study in given:
-        check_known("study", study, known)
-        changes = given[study] if isinstance(given, Mapping) else None
-        if not isinstance(changes or {}, Mapping) or not all(isinstance(name, str) for name in changes or ()):
-            raise SoftlabError(f"study {study} must map entries to values ({{seeds: 3}}), not {changes!r}")
-        found[study] = MappingProxyType({**(known[study] or {}), **(changes or {})})
-    return MappingProxyType(found)
-
-
-def _seeds(seeds: object, first_seed: object) -> tuple[int, ...]:
+def seeds_of(seeds: object, first_seed: object) -> tuple[int, ...]:
+    """So many seeds from the first one on, or those of a list."""
     if isinstance(seeds, (list, tuple)):
         numbers = tuple(checked_number("seed", int, seed, SEEDS) for seed in seeds)
         if not numbers or len(set(numbers)) < len(numbers):
@@ -346,7 +154,7 @@ def _seeds(seeds: object, first_seed: object) -> tuple[int, ...]:
     return tuple(range(first, first + count))
 
 
-def _evaluation(*given: object) -> Mapping[str, Any]:
+def evaluation_of(*given: object) -> Mapping[str, Any]:
     """How much is evaluated: `test_size` test images (None: all), of which `attack_size` are attacked.
 
     No image is attacked, or corrupted, where that is 0.  `attack_steps`: of the strongest attack by gradients.
@@ -360,11 +168,11 @@ def _evaluation(*given: object) -> Mapping[str, Any]:
                 raise SoftlabError(f"test_data of evaluation must be a data set's name, not {entries['test_data']!r}")
             found["test_data"] = entries["test_data"]
             entries = {name: value for name, value in entries.items() if name != "test_data"}
-        found |= _numbers("evaluation", entries, sizes, optional=("test_size", "attack_size"))
+        found |= numbers_of("evaluation", entries, sizes, optional=("test_size", "attack_size"))
     return MappingProxyType(found)
 
 
-def _numbers(what: str, given: object, allowed: Mapping, kind: type = int, optional: tuple[str, ...] = ()) -> dict:
+def numbers_of(what: str, given: object, allowed: Mapping, kind: type = int, optional: tuple[str, ...] = ()) -> dict:
     """Numbers by name, of which each must be known and in its range; only the optional ones may be None."""
     if not isinstance(given, Mapping):
         raise SoftlabError(f"{what} must map names to values, not {given!r}")
@@ -376,7 +184,7 @@ def _numbers(what: str, given: object, allowed: Mapping, kind: type = int, optio
     return found
 
 
-def _methods(methods: Any, chosen: object) -> Mapping:
+def methods_of(methods: Any, chosen: object) -> Mapping:
     """The methods with their parameters: all, those chosen by name, or another mapping altogether."""
     if isinstance(chosen, (list, tuple)) and isinstance(methods, Mapping):
         for name in chosen:

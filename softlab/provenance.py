@@ -1,11 +1,11 @@
 """Where a result comes from (versions, commit, machine), and where results are kept."""
 
 import functools
-import importlib.util
 import os
 import platform
 import re
 import subprocess
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -18,28 +18,7 @@ PACKAGE = Path(__file__).parent
 
 def is_checkout() -> bool:
     """Does softlab run from its repository, rather than from where it was installed?"""
-    return (PACKAGE.parent / "_toc.yml").exists()
-
-
-def _assets() -> Path:
-    """Where records and trained networks lie: in the checkout, else in the installed softlab-book-assets.
-
-    A folder that does not exist where there are none.
-    """
-    installed = None if is_checkout() else importlib.util.find_spec("softlab_assets")
-    return Path(installed.origin).parent if installed and installed.origin else PACKAGE.parent / "assets"
-
-
-ASSETS = _assets()
-
-
-def check_assets() -> None:
-    """Raise SoftlabError, in one line, if records and trained networks are not installed."""
-    if not ASSETS.is_dir():
-        raise SoftlabError(
-            "softlab's records and trained networks are not installed: they are the distribution softlab-book-assets, "
-            "the folder `assets` of the repository"
-        )
+    return (PACKAGE.parent / "pyproject.toml").exists()
 
 
 def cache_folder() -> Path:
@@ -52,19 +31,6 @@ def store_folder(store: str | Path | None = None) -> Path:
     if store or os.environ.get("SOFTLAB_STORE"):
         return Path(store or os.environ["SOFTLAB_STORE"]).expanduser().absolute()
     return PACKAGE.parent / "runs" if is_checkout() else cache_folder() / "runs"
-
-
-def results_path(notebook: str) -> Path:
-    """Where a notebook leaves its results: SOFTLAB_RESULTS, else beside what papermill writes, else in this folder.
-
-    Papermill tells a notebook its output with --inject-output-path.
-    """
-    from IPython import get_ipython
-
-    if os.environ.get("SOFTLAB_RESULTS"):
-        return Path(os.environ["SOFTLAB_RESULTS"])
-    output = getattr(get_ipython(), "user_ns", {}).get("PAPERMILL_OUTPUT_PATH")
-    return Path(output).with_suffix(".results.json") if output else Path(f"{notebook}.results.json")
 
 
 def environment(device: str) -> dict[str, str]:
@@ -107,3 +73,9 @@ def clean_commit() -> str:
     if (found := commit()).endswith("+") or found == "unknown":
         raise SoftlabError(f"the code is at commit {found}: record from a checkout without changes (git worktree add)")
     return found
+
+
+def mixed(origins: Sequence[Mapping[str, object]]) -> str:
+    """`torch 2.6 and 2.7, device cpu and cuda` where records of networks differ in what changes bits; else nothing."""
+    found = {name: sorted({str(one.get(name)) for one in origins}) for name in ("torch", "device")}
+    return ", ".join(f"{name} {' and '.join(values)}" for name, values in found.items() if len(values) > 1)

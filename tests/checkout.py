@@ -22,7 +22,7 @@ CELLS = {
     "begin": """
 from softbook import begin, study
 from softbook.page import results
-from softlab.compare.intervals import means
+from softlab.comparison.intervals import means
 from softbook.page.chapter import say
 from softlab.figures.tables import table
 settings = begin("NAME", profile, seeds, overrides)

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from softbook.studies.records import RECORDS
+from softbook.studies.tables import json_rows
 from softlab import provenance
 from softlab.batches import as_pixels
 from softlab.errors import SoftlabError
 from softlab.files import write_json
 from softlab.numbers.stored import look_at
-from softbook.studies.records import RECORDS
-from softbook.studies.tables import json_rows
 from softlab.training.models import Network
 from softlab.training.runs import Run
 from softlab.training.store import alone

@@ -1,6 +1,6 @@
 """Records of many networks on a GPU that is lent for minutes: python tools/campaign.py FOLDER [STEP ...] [--minutes 9]
 
-STEP is STUDY:PROFILE:SEEDS, in the order of their worth; without one, those of STEPS. `softlab record` writes the
+STEP is STUDY:PROFILE:SEEDS, in the order of their worth; without one, those of STEPS. `softbook record` writes the
 tables, row by row; beside it, workers train and measure the networks ahead of it, so that the GPU is busy while lenses
 compute on the CPU. When the minutes are over, all are ended. FOLDER has records.tar.gz, to be unpacked in
 softbook/records before the next call, which goes on where this one stopped, and log.txt with seconds for each network.
@@ -22,13 +22,13 @@ from typing import BinaryIO
 
 import torch
 
+from softbook.studies import recording, records
+from softbook.studies.catalogue import studies_of, study_profile
 from softlab import load_profile
 from softlab.errors import SoftlabError
 from softlab.files import write_whole
 from softlab.numbers import stored
 from softlab.profile import Profile
-from softbook.studies.catalogue import study_profile
-from softbook.studies import recording, records
 from softlab.training import runs
 from softlab.training.experiment import Experiment
 
@@ -64,7 +64,7 @@ def lacking(steps: Sequence[str]) -> list[Job]:
     seen = []
     for study, settings in map(settings_of, steps):
         profile = study_profile(settings, study)
-        along = bool(settings.studies[study].get("along"))
+        along = bool(studies_of(settings)[study].get("along"))
         for one in profile.experiments():
             job = (one, dict(profile.evaluation))
             if job not in seen and not records.recorded(*job):

@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from softbook.studies.records import RECORDS
 from softlab import examine, provenance
 from softlab.files import write_json
-from softbook.studies.records import RECORDS
 from softlab.training import data
 from softlab.training.sampling import balanced_subset
 

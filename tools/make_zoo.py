@@ -11,8 +11,8 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from softlab.files import file_digest, write_json, write_tensors
 from softbook.studies.catalogue import chapters, study_profile
+from softlab.files import file_digest, write_json, write_tensors
 from softlab.profile import load_profile
 from softlab.training import runs, zoo
 from softlab.training.experiment import Experiment

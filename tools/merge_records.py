@@ -1,7 +1,7 @@
 """Rows that another checkout has recorded, taken into this one: python tools/merge_records.py FOLDER [STUDY ...]
 
 FOLDER is the other checkout's softbook/records, for instance that of a worktree in which a recorder runs for days from
-one commit: `git worktree add --detach ../recorder COMMIT`, then `softlab record STUDY --profile NAME` there. It commits
+one commit: `git worktree add --detach ../recorder COMMIT`, there `softbook record STUDY --profile NAME`. It commits
 nothing, so that its rows name the commit that it began with. Tables, outcomes by image and about.json are whole files;
 here they are put together row by row. A row that both have, by its run id, stays as it is here; where the two disagree
 in its commit or its numbers, nothing of that table is written.
@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from softlab.errors import SoftlabError
-from softlab.files import write_json, write_whole
 from softbook.studies import records
 from softbook.studies.tables import read_about, read_outcomes, read_rows
+from softlab.errors import SoftlabError
+from softlab.files import write_json, write_whole
 from softlab.training.store import alone
 
 

@@ -12,12 +12,12 @@ import dataclasses
 import torch
 
 from _rows import add, committed, origin
+from softbook.studies import another_slope
+from softbook.studies.tables import json_rows
 from softlab.numbers.look import applied, together
 from softlab.numbers.quantities import LENSES, Look
 from softlab.numbers.stored import look_at, round_weights
 from softlab.profile import load_profile
-from softbook.studies import another_slope
-from softbook.studies.tables import json_rows
 from softlab.training import runs
 
 LENSES_ASKED = ("outcomes", "calibrated", "ranked", "magnitudes", "attacked", "steep", "one_step")

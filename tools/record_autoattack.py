@@ -18,13 +18,13 @@ import numpy as np
 import torch
 
 from _rows import attacked, committed, origin
+from softbook.studies.catalogue import study_profile
+from softbook.studies.records import RECORDS
+from softbook.studies.robustness import RADIUS_OF_AUTOATTACK, autoattack_file
 from softlab.files import write_json, write_whole
 from softlab.lenses import attacks
 from softlab.numbers.stored import evaluation_digest
 from softlab.profile import load_profile
-from softbook.studies.catalogue import study_profile
-from softbook.studies.records import RECORDS
-from softbook.studies.robustness import RADIUS_OF_AUTOATTACK, autoattack_file
 from softlab.training import runs
 from softlab.training.store import alone
 

@@ -9,10 +9,10 @@ import argparse
 import torch
 
 from _rows import add, attacked, committed, origin
-from softlab.profile import load_profile
-from softbook.studies.catalogue import study_profile
 from softbook.studies import bending
+from softbook.studies.catalogue import study_profile
 from softbook.studies.tables import json_rows
+from softlab.profile import load_profile
 from softlab.training import runs
 
 

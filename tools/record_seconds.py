@@ -12,9 +12,9 @@ import torch
 from torch.backends import cpu
 
 from _rows import committed, origin
+from softbook.studies import seconds
 from softlab.files import write_json
 from softlab.profile import load_profile
-from softbook.studies import seconds
 from softlab.training import loop, runs
 
 EPOCHS = 2

@@ -1,7 +1,7 @@
 """Does a network notice classes it was never shown, on record: python tools/record_unknown_classes.py PROFILE SEED ...
 
-For each seed, split and method that softbook.studies.unknown_classes names, a network is trained without two classes (or
-taken from the store) and measured: softbook/records/unknown_classes/PROFILE.json, a row for each. A kill loses the
+For each seed, split and method that softbook.studies.unknown_classes names, a network is trained without two classes
+(or taken from the store) and measured: softbook/records/unknown_classes/PROFILE.json, a row for each. A kill loses the
 network in work, and the next call goes on.
 """
 
@@ -15,12 +15,12 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from _rows import add, committed, origin
+from softbook.studies import unknown_classes
+from softbook.studies.tables import json_rows
 from softlab.batches import as_pixels
 from softlab.lenses.attacks.ascent import all_logits
 from softlab.numbers.stored import round_weights
 from softlab.profile import load_profile
-from softbook.studies import unknown_classes
-from softbook.studies.tables import json_rows
 from softlab.training import data, runs
 
 

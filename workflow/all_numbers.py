@@ -2,7 +2,7 @@
 
 BUILD/numbers/all.csv has one row for each study, scale, setting, method and quantity: the page of all numbers
 (number_page.py). networks/<study>.<scale>.csv beside it have one row for each network, every number as its lens gives
-it. Differences are those of softlab.compare.effects, as in the chapters.
+it. Differences are those of softlab.comparison.effects, as in the chapters.
 """
 
 import dataclasses
@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pandas
 
+from softbook.studies import records
+from softbook.studies.catalogue import study_profile
+from softlab.comparison.effects import every_effect
+from softlab.comparison.intervals import Interval, t_interval
 from softlab.figures import style
 from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import Profile, load_profile
-from softbook.studies.catalogue import study_profile
-from softbook.studies import records
-from softlab.compare.effects import every_effect
-from softlab.compare.intervals import Interval, t_interval
 from softlab.training.experiment import FIELDS
 
 NETWORKS = "networks"

@@ -15,9 +15,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from softlab.profile import Profile
+from softbook.studies import catalogue
 from softbook.studies.catalogue import study_profile
-from softlab.provenance import ASSETS, PACKAGE
+from softbook.studies.tables import RECORDS
+from softlab.profile import Profile
+from softlab.provenance import PACKAGE
 from softlab.training.experiment import Experiment
 
 ALL = "*"
@@ -26,7 +28,7 @@ BODY = ""  # of a module: what runs when it is imported
 ASIDE = ("softlab.cli", "softlab.__main__")
 # What a lens gives counts by its version, which stands here: a changed lens of the same version changes no number.
 BY_VERSION = ("softlab.numbers.quantities", "softlab.numbers.look")
-RECORDED = ("records/**/*.csv", "records/autoattack/*.json", "records/published/*.json")  # in the assets
+RECORDED = ("**/*.csv", "autoattack/*.json", "published/*.json")  # of the records
 CUT = ("chapters.yaml",)  # read through `settings_of`
 FIELDS = ("description", "experiment", "methods", "seeds", "evaluation")  # of a profile, that notebooks see
 ROOMS = ("training.runs", "training.loop", "training.models", "training.data", "regularizers", "numbers.stored")
@@ -86,7 +88,7 @@ def _recorded(module: str) -> list[Path]:
     """The recorded tables, for the module that reads them."""
     if module != "softbook.studies.records":
         return []
-    return [path for kind in RECORDED for path in ASSETS.glob(kind)]
+    return [path for kind in RECORDED for path in RECORDS.glob(kind)]
 
 
 def _imported(tree: ast.AST) -> Iterator[Name]:
@@ -175,7 +177,7 @@ def _named(tree: ast.AST, kind: type[ast.AST], field: str) -> set:
 def settings_of(notebook: Path, profile: Profile, studies: Iterable[str]) -> str:
     """As JSON: the settings of these studies and of those that the notebook names."""
     named = named_in(notebook_tree(notebook))
-    return studies_of(profile, [study for study in profile.studies if study in {*studies, *named}])
+    return studies_of(profile, [study for study in catalogue.studies_of(profile) if study in {*studies, *named}])
 
 
 def studies_of(profile: Profile, studies: Iterable[str]) -> str:

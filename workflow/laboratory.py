@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
+from softbook.places import ZOO
+from softbook.studies.catalogue import study_profile
 from softlab.errors import SoftlabError
 from softlab.figures.style import style
 from softlab.profile import load_profile
-from softbook.studies.catalogue import study_profile
 from softlab.training import zoo
 from softlab.training.data import EMBEDDED, FASHION
 from softlab.training.experiment import Experiment
@@ -65,7 +66,7 @@ def stored(experiment: Experiment) -> dict:
 def folder_of(experiment: Experiment) -> Path:
     """Where the zoo has a network, whatever versions of the code trained it: its weights say what they are."""
     wanted = zoo.asked(experiment)
-    for path in sorted(zoo.OWN.glob("*/experiment.json")):
+    for path in sorted(ZOO.glob("*/experiment.json")):
         if zoo.asked(Experiment(**json.loads(path.read_bytes()))) == wanted:
             return path.parent
     raise SoftlabError(f"the laboratory's page needs {experiment.method}, and the zoo has no such network: make zoo")

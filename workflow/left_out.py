@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 
+from softbook.studies.catalogue import studies_of
 from softlab.profile import load_profile
 
 TAG = "needs-"
@@ -13,12 +14,15 @@ TAG = "needs-"
 
 def prepared(notebook: Path, target: Path, parameters: dict) -> Path:
     """The notebook that is to be executed: itself, or a copy at `target` without what its profile leaves out."""
-    profile = load_profile(parameters["profile"]) if "profile" in parameters else None
     content = nbformat.read(notebook, as_version=4)
-    if profile is None or not any(missing(cell, profile.studies) for cell in content.cells):
+    if "profile" not in parameters:
+        return notebook
+    profile = load_profile(parameters["profile"])
+    studies = studies_of(profile)
+    if not any(missing(cell, studies) for cell in content.cells):
         return notebook
     cells = []
-    for lacking, group in groupby(content.cells, lambda cell: missing(cell, profile.studies)):
+    for lacking, group in groupby(content.cells, lambda cell: missing(cell, studies)):
         group = list(group)
         cells += [note(lacking, profile.name, group[0].id)] if lacking else group
     content.cells = cells

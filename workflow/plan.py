@@ -7,16 +7,16 @@ from pathlib import Path
 
 import yaml
 
+from softbook.studies.catalogue import seconds_of, studies_of, study_profile
 from softlab.files import EXPONENT, LEADING_ZERO, short_digest
 from softlab.profile import Profile, load_profile, packaged_profiles
-from softbook.studies.catalogue import study_profile
 
 EMBEDDED = ("fashion-mini", "fashion-pairs")  # data that come with the package
 CHEAP = 30  # seconds of training
 
 
 def networks(profile: Profile, studies: Iterable[str], live: Mapping[str, Container[int]] | None = None) -> list[dict]:
-    """Every network of these studies, as `softlab train --networks` reads it: how it is trained, and on what measured.
+    """Every network of these studies, as `softbook train --networks` reads it: how it is trained, and on what measured.
 
     All seeds of a method stand together.  live: the seeds of each study that are wanted (None: all).
     """
@@ -67,8 +67,8 @@ def rechecked(records: Path, every: bool = False) -> list[tuple[str, str]]:
     for table in sorted(records.glob("*/*.csv")):
         study = table.parent.name
         name = table.stem
-        if name in packaged_profiles() and study in (profile := load_profile(name)).studies:
-            cheap = profile.studies[study].get("seconds", profile.seconds_per_network.get("cpu", math.inf)) <= CHEAP
+        if name in packaged_profiles() and study in studies_of(profile := load_profile(name)):
+            cheap = studies_of(profile)[study].get("seconds", seconds_of(profile).get("cpu", math.inf)) <= CHEAP
             settings = study_profile(profile, study)
             embedded = {settings.experiment.data, settings.evaluation.get("test_data", EMBEDDED[0])} <= {*EMBEDDED}
             networks = len(table.read_text(encoding="utf-8").splitlines()) - 1

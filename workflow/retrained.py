@@ -1,4 +1,4 @@
-"""Recorded networks that a build has trained again: what `softlab verify` said, for *This build* and the last line."""
+"""Recorded networks that a build has trained again: what `softbook verify` said, for *This build* and the last line."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ MOVED = re.compile(r"(?P<moved>\d+) of (?P<compared>\d+) numbers moved, by (?P<f
 
 @dataclass(frozen=True)
 class Network:
-    """A network beside its row, as a line of `softlab verify` says it (softbook.studies.recording.Comparison).
+    """A network beside its row, as a line of `softbook verify` says it (softbook.studies.recording.Comparison).
 
     study, profile: the recorded table.  word: a key of WORDS.  told: how many numbers moved.  numbers: which.
     """

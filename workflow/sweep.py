@@ -1,4 +1,4 @@
-"""Sweeps: the same networks and notebooks over lists of parameters. `softlab sweep NAME` comes here.
+"""Sweeps: the same networks and notebooks over lists of parameters. `softbook sweep NAME` comes here.
 
 A sweep is a file of workflow/sweeps/ (or anywhere), read safely; book/sweeps.md says what stands in it. This module
 turns it into points, each a set of a notebook's parameters, and hands them to the engine.
@@ -19,9 +19,9 @@ from typing import Any
 
 import nbformat
 
+from softbook.page.parameters import assigned_names
 from softlab.errors import SoftlabError, check_known, check_name
 from softlab.files import read_yaml, short_digest
-from softbook.page.parameters import assigned_names
 from softlab.profile import Profile, text_of, with_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -215,8 +215,8 @@ def listed(text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """`softlab sweep`: 0, 1 if a job failed, 2 for wrong input."""
-    parser = argparse.ArgumentParser("softlab sweep", description="Networks and notebooks over a grid of parameters.")
+    """`softbook sweep`: 0, 1 if a job failed, 2 for wrong input."""
+    parser = argparse.ArgumentParser("softbook sweep", description="Networks and notebooks over a grid of parameters.")
     parser.add_argument("name", nargs="?", help="a sweep of workflow/sweeps, or a .yaml file (none: list them)")
     parser.add_argument("--profile", default="quick", help="what the points change: a name, or a .yaml file (quick)")
     parser.add_argument("--on", default="local", metavar="WHERE", help="workflow/profiles/WHERE: local, slurm (local)")

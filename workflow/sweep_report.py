@@ -17,14 +17,14 @@ from matplotlib.figure import Figure
 from sweep import COLUMNS, Sweep, load_sweep
 
 from softbook.figures import against
+from softbook.page import results
+from softlab.comparison.effects import averages, effects, seed_means_at
 from softlab.figures import style
 from softlab.files import short_digest, write_json, write_whole
-from softbook.page import results
-from softlab.examine.pages import Part, save_page, to_html
+from softlab.inspector.pages import Part, save_page, to_html
 from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import Profile
 from softlab.provenance import store_folder
-from softlab.compare.effects import averages, effects, seed_means_at
 
 KEPT = ("profile", "standing", "data", "data_digest", "date", "commit", "device", "machine", "torch", "python")
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from softlab.comparison.intervals import Interval
 from softlab.figures.style import class_colors, markers, style
-from softlab.compare.intervals import Interval
 
 Curves = Mapping[str, Mapping[str, Sequence[float]]]  # of what -> method -> numbers
 

@@ -14,8 +14,8 @@ from softlab.figures.style import label_lines, style
 if TYPE_CHECKING:
     from IPython.display import HTML
 
-    from softlab.compare.effects import Effect
     from softbook.studies.laws import Said
+    from softlab.comparison.effects import Effect
 
 OUTCOMES = {"as it says": "#0072B2", "open": "#BBBBBB", "the opposite": "#D55E00"}
 # Which side of zero an effect is on, with the colours of its square and of the letters in it.

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from softlab.comparison.intervals import Interval, Intervals
 from softlab.figures.effects import _estimate, _limits
 from softlab.figures.style import _pale, style
-from softlab.compare.intervals import Interval, Intervals
 
 if TYPE_CHECKING:
-    from softlab.compare.effects import Effects
+    from softlab.comparison.effects import Effects
 
 Gaps = Mapping[str, Mapping[Any, Interval]]  # method -> setting -> interval
 

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 if TYPE_CHECKING:
-    from softlab.compare.effects import Effects
     from softbook.studies.prediction import Prediction
+    from softlab.comparison.effects import Effects
 
 # One look for each family, apart from those of methods.
 FAMILIES = {

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from softlab.comparison.intervals import Interval
 from softlab.figures.effects import _estimate, _limits
 from softlab.figures.style import lift_letter, markers, style
-from softlab.compare.intervals import Interval
 
 if TYPE_CHECKING:
     import pandas

@@ -1,4 +1,4 @@
-"""What a page shows: a chapter's settings and sentences, explorable figures, report cards, networks from elsewhere."""
+"""What a page shows: a chapter's settings and sentences, tables, explorable figures, and its results file."""
 
 from softlab.facade import lazily
 
@@ -12,9 +12,6 @@ HOMES = {
     "tell": "chapter",
     "test_part": "chapter",
     "trained": "chapter",
-    "examine": "examination",
-    "examine_predictions": "examination",
-    "report_card": "report",
     "explorable": "widgets",
     "explore": "widgets",
 }

@@ -9,10 +9,10 @@ import string
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from softlab.errors import SoftlabError
 from softbook.page.parameters import check_injected
+from softbook.studies.catalogue import chapters, seconds_of, studies_of
+from softlab.errors import SoftlabError
 from softlab.profile import Profile, with_parameters
-from softbook.studies.catalogue import chapters
 from softlab.regularizers import REGISTRY
 
 if TYPE_CHECKING:
@@ -69,14 +69,14 @@ def _duration(settings: Profile, count: int) -> str:
     """That so many networks are trained, and how long it takes, if the profile says it."""
     from softlab.training.loop import choose_device
 
-    seconds = settings.seconds_per_network.get("gpu" if choose_device().type == "cuda" else "cpu")
+    seconds = seconds_of(settings).get("gpu" if choose_device().type == "cuda" else "cpu")
     takes = f", in about {count * seconds / 60:.1f} min on one CPU core or GPU" if seconds else ""
     return f"{count} networks are trained first{takes}"
 
 
 def trained(settings: Profile, names: Iterable[str]) -> tuple[str, ...]:
     """Those of these studies that the profile has."""
-    return tuple(name for name in names if name in settings.studies)
+    return tuple(name for name in names if name in studies_of(settings))
 
 
 def test_part(settings: Profile) -> tuple[Tensor, Tensor]:
@@ -128,15 +128,10 @@ def show_law(name: str, judged: Mapping | None = None) -> None:
 
 
 def table(columns: Mapping[Any, Mapping[str, object]], corner: str | list[str] = "method"):
-    """A table with one row per method, called as in the book. columns: heading -> {method: what stands there}."""
-    import pandas
+    """softlab.figures.table, which is loaded on first use."""
+    from softlab.figures.tables import table as made
 
-    from softlab.figures import style
-
-    frame = pandas.DataFrame({name: pandas.Series(dict(one), dtype=object) for name, one in columns.items()})
-    order = [method for column in columns.values() for method in column]
-    frame = frame.reindex(dict.fromkeys(order)).rename(index=lambda method: style(method).label)
-    return frame.fillna("").rename_axis(columns=corner)
+    return made(columns, corner)
 
 
 def table_of_words(rows: Iterable[Mapping[str, str]]) -> None:

@@ -6,21 +6,22 @@ results.read(path)["measurements"]            # rows of quantity, method, seed a
 
 import json
 import math
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas
 
+from softbook.studies.catalogue import chapters
+from softbook.studies.records import networks
+from softlab.comparison.effects import by_method
+from softlab.comparison.intervals import Values
 from softlab.errors import SoftlabError
 from softlab.files import write_json
 from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import Profile
-from softbook.studies.catalogue import chapters
-from softlab.provenance import environment, results_path
-from softlab.compare.effects import by_method
-from softlab.compare.intervals import Values
-from softbook.studies.records import networks
+from softlab.provenance import environment
 from softlab.training.loop import choose_device
 from softlab.training.runs import dataset_of
 
@@ -30,7 +31,7 @@ SCHEMA = 4  # of the file
 def save(
     chapter: str, settings: Profile, table: pandas.DataFrame | None = None, numbers: Mapping[str, Values] | None = None
 ) -> Path:
-    """Write what a notebook found (results.schema.json) to where provenance.results_path says; returns the path.
+    """Write what a notebook found (results.schema.json) to where `results_path` says; returns the path.
 
     table: of records.study_table, one network of each method and seed: all its quantities.  numbers: others, by name,
     {method: {seed: value}}.
@@ -50,6 +51,19 @@ def save(
     path = results_path(chapter)
     write_json(path, record | {"runs": [row for study in studies for row in networks(settings, study)]})
     return path
+
+
+def results_path(notebook: str) -> Path:
+    """Where a notebook leaves its results: SOFTLAB_RESULTS, else beside what papermill writes, else in this folder.
+
+    Papermill tells a notebook its output with --inject-output-path.
+    """
+    from IPython import get_ipython
+
+    if os.environ.get("SOFTLAB_RESULTS"):
+        return Path(os.environ["SOFTLAB_RESULTS"])
+    output = getattr(get_ipython(), "user_ns", {}).get("PAPERMILL_OUTPUT_PATH")
+    return Path(output).with_suffix(".results.json") if output else Path(f"{notebook}.results.json")
 
 
 def read(path: Path) -> dict:

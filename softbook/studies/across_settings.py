@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas
 
-from softlab.profile import Profile, load_profile, packaged_profiles
 from softbook.studies import records
-from softlab.compare.effects import Effects, averages, effects
-from softlab.compare.intervals import Interval
+from softlab.comparison.effects import Effects, averages, effects
+from softlab.comparison.intervals import Interval
+from softlab.profile import Profile, load_profile, packaged_profiles
 
 # What the book calls the settings that it compares, by their profiles; book/how_to_read.md has the same legend.
 SETTINGS = {

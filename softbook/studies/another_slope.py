@@ -18,12 +18,12 @@ import pandas
 import torch
 from torch import Tensor, nn
 
+from softbook.studies.records import RECORDS
+from softbook.studies.tables import json_rows
 from softlab.batches import as_pixels
 from softlab.lenses import steepness
 from softlab.lenses.attacks.ascent import all_logits
 from softlab.representation import frozen_copy
-from softbook.studies.records import RECORDS
-from softbook.studies.tables import json_rows
 from softlab.training.data import Dataset
 from softlab.training.experiment import Experiment
 from softlab.training.loop import chosen_of, safe_kernels

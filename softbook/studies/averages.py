@@ -3,7 +3,7 @@
 A row is of a group: networks of GROUP seeds in a row, beginning with the row's own. `alone` is the mean of the members'
 own numbers, each with its own temperature; `group` is of the mean of their probabilities; `weights` of the mean of the
 first member's snapshots in the last third of training, with fresh statistics of batch normalisation. Temperatures are
-fitted on the images for fitting. Measured on request, by `softlab record`.
+fitted on the images for fitting. Measured on request, by `softbook record`.
 """
 
 import statistics
@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from softbook.studies.asked import MEASURES
 from softlab.errors import SoftlabError
 from softlab.lenses import calibration, ensembles, selective
 from softlab.numbers.stored import give_statistics, round_weights
 from softlab.representation import Representation, extract
-from softbook.studies.asked import MEASURES
 from softlab.training.data import Dataset
 from softlab.training.runs import Run, dataset_of, fit_or_load
 

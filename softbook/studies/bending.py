@@ -13,11 +13,11 @@ from pathlib import Path
 import pandas
 from torch import Tensor, nn
 
+from softbook.studies.records import RECORDS
+from softbook.studies.tables import json_rows
 from softlab.lenses import steepness
 from softlab.lenses.attacks import gradient
 from softlab.lenses.attacks.ascent import all_logits, largest_other
-from softbook.studies.records import RECORDS
-from softbook.studies.tables import json_rows
 
 RADII = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)  # in 255ths
 RECORD = RECORDS / "bending"

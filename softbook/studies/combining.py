@@ -11,8 +11,8 @@ import numpy as np
 import pandas
 
 from softbook.studies import records
-from softlab.compare.effects import combined
-from softlab.compare.intervals import Interval
+from softlab.comparison.effects import combined
+from softlab.comparison.intervals import Interval
 
 MIXTURES = {0.0: "mixup", 0.5: "either", 1.0: "cutmix"}  # how often it is CutMix's turn
 ALONE = "none"

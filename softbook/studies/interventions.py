@@ -6,10 +6,10 @@ Declared before the first network was trained: softbook/studies/prediction.yml, 
 import numpy as np
 import pandas
 
-from softlab.numbers.quantities import QUANTITIES
 from softbook.studies import records
-from softlab.compare.intervals import Interval, paired_interval, t_interval
 from softbook.studies.prediction import declared, whole
+from softlab.comparison.intervals import Interval, paired_interval, t_interval
+from softlab.numbers.quantities import QUANTITIES
 
 
 def recorded(like: str, outcome: str, profile: str) -> dict[str, tuple[Interval, Interval]]:

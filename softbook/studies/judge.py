@@ -40,14 +40,14 @@ import numpy as np
 import pandas
 from scipy import special
 
+from softbook.studies import records
+from softbook.studies.asked import ASKED_QUANTITIES
+from softbook.studies.catalogue import Study, declared, study_profile
+from softlab.comparison.intervals import OPEN, Interval, t_interval, t_quantile
 from softlab.errors import SoftlabError, check_known
 from softlab.numbers.look import Quantity
 from softlab.numbers.quantities import QUANTITIES
-from softlab.profile import Profile, load_profile
-from softbook.studies.catalogue import declared, study_profile
-from softbook.studies import records
-from softbook.studies.asked import ASKED_QUANTITIES
-from softlab.compare.intervals import OPEN, Interval, t_interval, t_quantile
+from softlab.profile import load_profile
 
 KNOWN: Mapping[str, Quantity] = {**QUANTITIES, **ASKED_QUANTITIES}
 # Differences of two logarithms, and of two numbers of one network, that contrasts are about.
@@ -381,7 +381,7 @@ def tried(declaration: Declaration, seed: int = 0) -> None:
             _try(contrast, setting["letter"], asked, declaration.disturbed, generator)
 
 
-def _try(contrast: Contrast, letter: str, asked: Profile, disturbed: float, generator: np.random.Generator) -> None:
+def _try(contrast: Contrast, letter: str, asked: Study, disturbed: float, generator: np.random.Generator) -> None:
     seeds = asked.seeds
     width = contrast.half_width[letter]
     needed = (contrast.over, contrast.best.get("over"))

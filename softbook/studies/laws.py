@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pandas
 
+from softbook.studies import prediction, records
+from softbook.studies.across_settings import comparable
+from softbook.studies.catalogue import study_profile
+from softbook.studies.robustness import cells_of, effect_apart
+from softlab.comparison.effects import Effect, effects, half_way, ways
+from softlab.comparison.intervals import Interval, Number, holm, t_interval
 from softlab.files import read_yaml
 from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import load_profile
-from softbook.studies.catalogue import study_profile
-from softbook.studies import prediction, records
-from softbook.studies.across_settings import comparable
-from softlab.compare.effects import Effect, effects, half_way, ways
-from softlab.compare.intervals import Interval, Number, holm, t_interval
-from softbook.studies.robustness import cells_of, effect_apart
 
 
 @dataclass(frozen=True)

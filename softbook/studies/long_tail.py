@@ -15,11 +15,11 @@ import numpy as np
 import pandas
 from torch import Tensor
 
+from softbook.studies import records
+from softbook.studies.catalogue import study_profile
+from softlab.comparison.intervals import Interval, t_interval
 from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import load_profile
-from softbook.studies.catalogue import study_profile
-from softbook.studies import records
-from softlab.compare.intervals import Interval, t_interval
 from softlab.training import runs
 from softlab.training.sampling import rank_in_tail
 

@@ -28,13 +28,13 @@ import pandas
 import torch
 from torch import Tensor, nn
 
+from softbook.studies.records import RECORDS
+from softbook.studies.tables import json_rows
+from softlab.comparison.intervals import Interval, t_interval
 from softlab.lenses.attacks import UntrustedAttack
 from softlab.lenses.attacks.ascent import all_logits
 from softlab.lenses.attacks.gradient import Starts
 from softlab.lenses.attacks.ladder import usual_ladder
-from softlab.compare.intervals import Interval, t_interval
-from softbook.studies.records import RECORDS
-from softbook.studies.tables import json_rows
 
 FACTORS = (0.25, 1, 2, 4, 8)
 FACTOR = 4  # at which the first four statements are judged

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import pandas
 
+from softbook.studies import another_slope, laws, records, robustness
+from softbook.studies.catalogue import study_profile
+from softbook.studies.robustness import cells_of
+from softlab.comparison.intervals import OPEN, Interval, holm, t_interval, t_quantile
 from softlab.errors import SoftlabError
 from softlab.profile import load_profile
-from softbook.studies.catalogue import study_profile
-from softbook.studies import another_slope, laws, records, robustness
-from softlab.compare.intervals import OPEN, Interval, holm, t_interval, t_quantile
-from softbook.studies.robustness import cells_of
 
 SEEDS = range(3000, 3005)  # of the split
 NORMALISERS = {

@@ -1,42 +1,11 @@
-"""Networks of a whole study, or one by its method's name: `fit("mixup")`, `study(settings)`, `specimens(settings)`."""
+"""Networks of a whole study, or one of each method: `study(settings)`, `specimens(settings)`."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
-from softlab.errors import SoftlabError
-from softlab.profile import Profile, load_profile
 from softbook.studies.catalogue import study_profile
+from softlab.profile import Profile
+from softlab.provenance import mixed
 from softlab.training import zoo
 from softlab.training.loop import choose_device
 from softlab.training.runs import Run, fit_or_load, from_zoo, present
-
-
-def fit(
-    method: str = "baseline",
-    *,
-    profile: str | Path | Profile = "quick",
-    seed: int = 0,
-    experiment: Mapping[str, Any] | None = None,
-    **parameters: object,
-) -> Run:
-    """One network, trained now or loaded: `fit("label_smoothing", alpha=0.1)`.
-
-    method: by its name; what the profile gives as its parameters holds where `parameters` do not say otherwise.
-    experiment: fields of softlab.Experiment that differ from the profile's, as {"epochs": 90}.
-    The run is that of fit_or_load, by the same id: whoever trained it before, a build or a notebook, it is loaded.
-    Raises SoftlabError for an unknown name (with the nearest valid one), or a value out of its range.
-    """
-    settings = profile if isinstance(profile, Profile) else load_profile(profile)
-    given = {**settings.methods.get(method, {}), **parameters}
-    fields = {**(experiment or {})}
-    for name in ("method", "method_parameters", "seed"):
-        if name in fields:
-            raise SoftlabError(f"fit takes {name} by itself, not in `experiment`")
-    base = settings.experiment
-    if "epochs" in fields and "snapshot_epochs" not in fields:
-        base = base.shortened(fields.pop("epochs"))
-    return fit_or_load(base.replace(method=method, method_parameters=given, seed=seed, **fields))
 
 
 def study(profile: Profile, name: str = "core") -> dict[str, list[Run]]:
@@ -53,22 +22,17 @@ def study(profile: Profile, name: str = "core") -> dict[str, list[Run]]:
     return runs
 
 
-def specimens(profile: Profile, study: str = "core") -> dict[str, Run]:
+def specimens(profile: Profile, study: str = "core", snapshots: bool = False) -> dict[str, Run]:
     """One network of each method of a study, to look into: {method: Run}, of the study's first seed.
 
     From the store or the zoo in use, else from the zoo that comes along, which has half precision, else trained now.
+    snapshots: whether they are needed, too: no zoo keeps any.
     """
     experiments = study_profile(profile, study).experiments()
     device = choose_device()
     found = {}
     for experiment in experiments:
         if experiment.seed == experiments[0].seed:
-            own = None if present(experiment, device) else from_zoo(experiment, zoo.OWN)
-            found[experiment.method] = own or fit_or_load(experiment, device=device)
+            own = None if snapshots or present(experiment, device) else from_zoo(experiment, zoo.own())
+            found[experiment.method] = own or fit_or_load(experiment, device=device, use_zoo=not snapshots)
     return found
-
-
-def mixed(origins: list[Mapping[str, object]]) -> str:
-    """`torch 2.6 and 2.7, device cpu and cuda` where records of networks differ in what changes bits; else nothing."""
-    found = {name: sorted({str(one.get(name)) for one in origins}) for name in ("torch", "device")}
-    return ", ".join(f"{name} {' and '.join(values)}" for name, values in found.items() if len(values) > 1)

@@ -18,10 +18,10 @@ import pandas
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 
+from softlab.comparison.intervals import Interval, t_quantile
 from softlab.errors import SoftlabError
 from softlab.files import read_yaml
 from softlab.numbers.quantities import QUANTITIES
-from softlab.compare.intervals import Interval, t_quantile
 
 Fitted = Callable[[np.ndarray], np.ndarray]  # outcomes (N,) from properties (N, P)
 LEAST = 4  # families, without which leaving one out and choosing a strength among the others says nothing

@@ -1,8 +1,8 @@
 """The numbers of a study for good: rows written as they come, quantities added later, rows that are checked.
 
-record("core", settings)         # softlab record: a row for each network that has none
-add("core", settings, ["AURC"])  # softlab record --only: train rows again, and write these quantities beside the others
-verify("core", settings)         # softlab verify: train some rows again, and compare
+record("core", settings)         # softbook record: a row for each network that has none
+add("core", settings, ["AURC"])  # softbook record --only: train rows again, write these quantities beside the others
+verify("core", settings)         # softbook verify: train some rows again, and compare
 
 What is written is read by softbook.studies.records.
 """
@@ -21,17 +21,18 @@ import numpy as np
 import pandas
 from torch.backends.cpu import get_cpu_capability
 
+from softbook.studies import averages, judge, records, transfer
+from softbook.studies.asked import ASKED, ASKED_QUANTITIES
+from softbook.studies.catalogue import Study, studies_of, study_profile
+from softbook.studies.tables import read_table, rows_of, write_table
 from softlab import provenance
+from softlab.comparison import tables
 from softlab.errors import SoftlabError, check_known
 from softlab.files import write_json, write_whole
 from softlab.numbers import stored, versions
 from softlab.numbers.quantities import LENSES, QUANTITIES
 from softlab.numbers.stored import Numbers
 from softlab.profile import Profile
-from softbook.studies.catalogue import study_profile
-from softbook.studies import averages, judge, records, transfer
-from softbook.studies.asked import ASKED, ASKED_QUANTITIES
-from softbook.studies.tables import read_table, rows_of, write_table
 from softlab.training import loop, runs
 from softlab.training.experiment import Experiment
 from softlab.training.store import alone
@@ -55,7 +56,7 @@ class Recording:
     """
 
     study: str
-    profile: Profile
+    profile: Study
     commit: str
     store: str | Path | None
     say: Callable
@@ -65,18 +66,23 @@ class Recording:
         return records.RECORDS / self.study / f"{self.profile.name}.csv"
 
     @property
+    def entries(self) -> Mapping[str, Any]:
+        """What chapters.yaml, or a declaration, says of the study."""
+        return studies_of(self.profile)[self.study]
+
+    @property
     def snapshots(self) -> Path:
         """Where numbers of snapshots lie, if the study has any."""
         return self.path.parent / "along" / self.path.name
 
     @property
     def has_snapshots(self) -> bool:
-        return bool(self.profile.studies[self.study].get("along"))
+        return bool(self.entries.get("along"))
 
     @property
     def outcomes(self) -> set[str]:
         """Outcomes by image that the study keeps."""
-        return {*self.profile.studies[self.study].get("images", OUTCOMES)}
+        return {*self.entries.get("images", OUTCOMES)}
 
     @functools.cached_property
     def experiments(self) -> dict[str, Experiment]:
@@ -105,7 +111,7 @@ class Recording:
     @property
     def asked(self) -> list[str]:
         """What is measured of its networks beside what lenses see: names of MEASURED."""
-        return list(self.profile.studies[self.study].get("asked", ()))
+        return list(self.entries.get("asked", ()))
 
     @property
     def quantities(self) -> list[str]:
@@ -167,7 +173,7 @@ def add(
     recording = Recording(study, study_profile(settings, study), commit, store, say)
     wanted = _quantities_of(names)
     if not recording.path.exists():
-        raise SoftlabError(f"study {study} has no record at profile {settings.name}: `softlab record` writes one")
+        raise SoftlabError(f"study {study} has no record at profile {settings.name}: `softbook record` writes one")
     with recording.writing():
         _remove_torn(recording.path)
         different = _add_columns(recording, wanted)
@@ -211,7 +217,7 @@ def _add_rows(recording: Recording) -> None:
             snapshots[name] = _snapshot_rows(recording, experiment, run, origin)
             _write_snapshots(recording, snapshots)
         numbers = stored.of(run, recording.profile.evaluation)
-        rows[name] = records.conditions(recording.profile, experiment) | records.measured_row(run, numbers) | origin
+        rows[name] = records.conditions(recording.profile, experiment) | tables.measured(run, numbers) | origin
         for name_asked in recording.asked:
             rows[name] |= MEASURED[name_asked](run)
         recording.write(rows)
@@ -224,7 +230,7 @@ def _snapshot_rows(recording: Recording, experiment: Experiment, run: runs.Run, 
     rows = []
     for epoch in experiment.snapshot_epochs:
         numbers = stored.of(run, recording.profile.evaluation, epoch)
-        rows.append(conditions | {"epoch": epoch} | records.measured_row(run, numbers) | origin)
+        rows.append(conditions | {"epoch": epoch} | tables.measured(run, numbers) | origin)
     return rows
 
 
@@ -404,7 +410,7 @@ def verify(
             sizes = stored.samples_of(experiment, evaluation).sizes
             spreads = _seed_spreads(table.loc[table["id"] != row["id"]], _place(profile, experiment), sizes)
             values = dict(stored.of(run, evaluation).values)
-            for asked in profile.studies[study].get("asked", ()) if not clean else ():
+            for asked in studies_of(profile)[study].get("asked", ()) if not clean else ():
                 values |= MEASURED[asked](run)
             yield _compared(values, row, spreads)
 
@@ -427,7 +433,7 @@ def _spread(items: list, count: int) -> list:
     return [items[place] for place in dict.fromkeys(places)]
 
 
-def _place(profile: Profile, experiment: Experiment) -> str:
+def _place(profile: Study, experiment: Experiment) -> str:
     """Method and point of the grid, which all seeds share."""
     return repr({**records.conditions(profile, experiment), "seed": None})
 

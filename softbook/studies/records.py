@@ -12,27 +12,24 @@ measured changes these.
 import functools
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas
 
-from softlab import provenance
+from softbook.studies.asked import ASKED_QUANTITIES
+from softbook.studies.catalogue import Study, study_profile
+from softbook.studies.tables import RECORDS, read_about, read_outcomes, read_rows, read_table, rows_of
+from softlab.comparison import tables
 from softlab.errors import SoftlabError
 from softlab.numbers import stored, versions
 from softlab.numbers.quantities import QUANTITIES
-from softlab.numbers.stored import Numbers
 from softlab.profile import Profile
-from softbook.studies.catalogue import study_profile
-from softbook.studies.asked import ASKED_QUANTITIES
 from softlab.provenance import mixed
-from softbook.studies.tables import read_about, read_outcomes, read_rows, read_table, rows_of
 from softlab.training import loop, runs, zoo
 from softlab.training.experiment import Experiment
-
-RECORDS = provenance.ASSETS / "records"
 
 
 def study_table(
@@ -47,20 +44,14 @@ def study_table(
     Raises SoftlabError if a network is neither in the store nor recorded: `train` comes first.
     """
     profile = study_profile(settings, study)
-    place = loop.choose_device(device)
-    found = [(one, *_found(one, profile, place, store)) for one in profile.experiments()]
-    left = sum(not live and row is None for _, live, row in found)
-    if left:
-        raise SoftlabError(
-            f"{left} networks of study {study} at profile {settings.name} are neither trained nor on record: "
-            f"begin() of a notebook trains what it needs, and so does softlab train --study {study} --profile NAME"
-        )
-    rows = []
-    for experiment, _, row in found:
-        if row is None:
-            run = runs.fit_or_load(experiment, store=store, device=place)
-            row = {"source": "live"} | measured_row(run, stored.of(run, profile.evaluation))
-        rows.append(conditions(profile, experiment) | row)
+    experiments = profile.experiments()
+    try:
+        rows = tables.rows(experiments, profile.evaluation, store, device)
+    except SoftlabError as error:
+        where = f"study {study} at profile {settings.name}: {error}"
+        how = f"begin() of a notebook trains what it needs, and so does softbook train --study {study} --profile NAME"
+        raise SoftlabError(f"{where}; {how}") from None
+    rows = [conditions(profile, one) | row for one, row in zip(experiments, rows, strict=True)]
     table = pandas.DataFrame(rows)
     table.attrs.update(of_table(study, settings.name, table["source"], settings.is_packaged()))
     if mixture := mixed(rows):
@@ -70,32 +61,14 @@ def study_table(
 
 def train(settings: Profile, study: str = "core", store: str | Path | None = None, device: str | None = None) -> None:
     """Train the networks of a study that are neither in the store nor on record, and measure them."""
-    from tqdm import tqdm
-
     profile = study_profile(settings, study)
-    place = loop.choose_device(device)
-    with tqdm(_untrained(profile, place, store), unit="network", leave=False, delay=2) as bar:
-        for experiment in bar:
-            bar.set_description(f"{experiment.method}, seed {experiment.seed}", refresh=False)
-            stored.of(runs.fit_or_load(experiment, store=store, device=place), profile.evaluation)
-
-
-def _found(
-    experiment: Experiment, profile: Profile, device, store: str | Path | None
-) -> tuple[bool, dict[str, Any] | None]:
-    """Is the network in the store; if not, its recorded row, or None."""
-    live = runs.present(experiment, device, store) is not None
-    return live, None if live else recorded(experiment, profile.evaluation)
-
-
-def _untrained(profile: Profile, device, store: str | Path | None = None) -> list[Experiment]:
-    """Of a study's profile: experiments that have neither a run in the store nor a row."""
-    return [one for one in profile.experiments() if _found(one, profile, device, store) == (False, None)]
+    tables.train(profile.experiments(), profile.evaluation, store, device)
 
 
 def untrained(settings: Profile, study: str = "core") -> int:
     """How many networks of a study are neither in the store nor on record."""
-    return len(_untrained(study_profile(settings, study), loop.choose_device()))
+    profile = study_profile(settings, study)
+    return len(tables.untrained(profile.experiments(), profile.evaluation, loop.choose_device()))
 
 
 def of_table(study: str, profile: str, sources: Iterable[str], packaged: bool = True) -> dict:
@@ -105,7 +78,7 @@ def of_table(study: str, profile: str, sources: Iterable[str], packaged: bool = 
     of it; else no command is named.
     """
     command = "verify" if set(sources) == {"recorded"} else "record"
-    command = f"softlab {command} {study} --profile {profile}" if packaged else ""
+    command = f"softbook {command} {study} --profile {profile}" if packaged else ""
     return {"table": f"study {study}, profile {profile}{'' if packaged else ' (changed)'}", "command": command}
 
 
@@ -161,7 +134,6 @@ def snapshots(study: str = "core") -> dict[str, pandas.DataFrame]:
 
 
 def _tables(study: str, folder: Path, read: Callable[[Path], pandas.DataFrame]) -> dict[str, pandas.DataFrame]:
-    provenance.check_assets()
     tables = {path.stem: read(path).assign(source="recorded") for path in sorted(folder.glob("*.csv"))}
     for profile, table in tables.items():
         table.attrs.update(of_table(study, profile, table["source"]))
@@ -197,7 +169,7 @@ def varied(table: pandas.DataFrame) -> list[str]:
     return columns[columns.index("seed") + 1 : min(columns.index("id"), columns.index("source"))]
 
 
-def conditions(profile: Profile, experiment: Experiment) -> dict[str, Any]:
+def conditions(profile: Study, experiment: Experiment) -> dict[str, Any]:
     """Method, seed, cell, and what the study's grid and doses set; None for a parameter that a method does not have."""
     fields = {**experiment.as_dict(), **experiment.method_parameters}
     found = {name: fields.get(name) for name in ("method", "seed", *profile.grid)}
@@ -207,24 +179,6 @@ def conditions(profile: Profile, experiment: Experiment) -> dict[str, Any]:
         parameter, _ = profile.doses.get(experiment.method, (None, ()))
         found |= {"parameter": parameter, "dose": fields.get(parameter) if parameter else None}
     return found
-
-
-def measured_row(run: runs.Run, numbers: Numbers) -> dict[str, Any]:
-    """A network's columns that are not its conditions: where it is from, every quantity, outcomes by image."""
-    origin = {"id": run.id} | {name: run.provenance.get(name) for name in ("torch", "device", "cpu")}
-    values = {name: numbers.values.get(name, np.nan) for name in QUANTITIES}
-    return origin | values | {"jump": jump(run.history["loss"]), "images": numbers.images, "older": ()}
-
-
-def jump(losses: Sequence[float]) -> float:
-    """How far the training loss rose above its lowest so far, at most, in the second half of training; in nats.
-
-    losses: the mean of each epoch. A network that had learnt its images and shoots up late has a large one: what is
-    compared with it is then compared with a network that learns anew. With fewer than two epochs nothing can rise.
-    """
-    half = len(losses) // 2
-    rises = [loss - min(losses[:epoch]) for epoch, loss in enumerate(losses) if epoch >= max(half, 1)]
-    return max([0.0, *rises])
 
 
 def _read(path: Path) -> pandas.DataFrame:

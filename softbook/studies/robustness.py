@@ -12,10 +12,10 @@ import numpy as np
 import pandas
 from sklearn.isotonic import IsotonicRegression
 
-from softlab.numbers.quantities import QUANTITIES, RADII
 from softbook.studies import across_settings, records
-from softlab.compare.effects import Effect, combined, outcomes, paired
-from softlab.compare.intervals import OPEN, Interval, each, means, t_interval
+from softlab.comparison.effects import Effect, combined, outcomes, paired
+from softlab.comparison.intervals import OPEN, Interval, each, means, t_interval
+from softlab.numbers.quantities import QUANTITIES, RADII
 
 Cells = Mapping[tuple[int, int], pandas.DataFrame]  # by training images and steps
 AUTOATTACK = records.RECORDS / "autoattack"  # tools/record_autoattack.py

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas
 
-from softlab.compare.intervals import Interval, t_interval
 from softbook.studies.records import RECORDS
 from softbook.studies.tables import json_rows
+from softlab.comparison.intervals import Interval, t_interval
 
 METHODS = {
     "plain": ("baseline", {}),

@@ -13,17 +13,17 @@ from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from softbook.studies.catalogue import studies_of, study_profile
 from softlab.errors import SoftlabError
 from softlab.files import read_arrays, write_whole
 from softlab.profile import Profile
-from softbook.studies.catalogue import study_profile
-from softlab.provenance import ASSETS
 from softlab.training.experiment import Experiment
 
 if TYPE_CHECKING:
     import numpy
     import pandas
 
+RECORDS = Path(__file__).parents[1] / "records"
 RUN = r"[a-z][a-z0-9_]*-seed[0-9]+-[0-9a-f]{12}"
 PLAIN = r"[A-Za-z0-9].*"
 # Columns of every table, and what stands in them.
@@ -169,8 +169,8 @@ def live_seeds(profile: Profile, study: str) -> tuple[int, ...]:
     It is only about what is trained beforehand: rows are found by run id, and what has none is trained by its reader.
     """
     own = study_profile(profile, study)
-    folder = ASSETS / "records" / study
-    if not (recorded := profile.studies[study].get("recorded")) and not profile.is_packaged():
+    folder = RECORDS / study
+    if not (recorded := studies_of(profile)[study].get("recorded")) and not profile.is_packaged():
         return own.seeds
     for name, about in read_about(folder / "about.json").items():
         if about["experiment"] == own.experiment.as_dict() and about["evaluation"] == own.evaluation:

@@ -17,8 +17,8 @@ import pandas
 
 from softbook.studies import judge, laws, long_tail, louder, margin_laws, records, robustness
 from softbook.studies.across_settings import SETTINGS
-from softlab.compare.effects import averages, effects, over_grid
-from softlab.compare.intervals import Interval, t_interval
+from softlab.comparison.effects import averages, effects, over_grid
+from softlab.comparison.intervals import Interval, t_interval
 
 FAILED = "failed"
 OPEN = "open"

@@ -3,7 +3,7 @@
 A network of the experiment's `half` is probed on the other half: features of its training images train the probe, those
 of its test images are scored (softlab.lenses.transfer). One that knows all classes is a ceiling, probed on both halves
 of its seed. Beside plain training stand two controls of the same network: before training, and stopped where it is as
-accurate as label smoothing becomes, on the images for fitting. Measured on request, by `softlab record`.
+accurate as label smoothing becomes, on the images for fitting. Measured on request, by `softbook record`.
 """
 
 import statistics
@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from softbook.studies.asked import PROBES, TRANSFER
 from softlab.lenses import transfer
 from softlab.numbers.stored import give_statistics, round_weights
 from softlab.representation import extract
-from softbook.studies.asked import PROBES, TRANSFER
 from softlab.training import data
 from softlab.training.runs import Run, dataset_of, fit_or_load
 

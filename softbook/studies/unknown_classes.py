@@ -16,12 +16,12 @@ import pandas
 import torch
 from torch import Tensor, nn
 
-from softlab.batches import as_pixels
-from softlab.lenses.attacks.ascent import all_logits
-from softlab.lenses.novelty import SCORES, auroc, false_positives
-from softlab.compare.intervals import Interval, t_interval
 from softbook.studies.records import RECORDS
 from softbook.studies.tables import json_rows
+from softlab.batches import as_pixels
+from softlab.comparison.intervals import Interval, t_interval
+from softlab.lenses.attacks.ascent import all_logits
+from softlab.lenses.novelty import SCORES, auroc, false_positives
 from softlab.training.data import Dataset, assemble
 
 SPLITS = ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from softlab.comparison.intervals import Interval, Intervals
 from softlab.figures.style import Style, label_lines, lift_letter, markers, style
-from softlab.compare.intervals import Interval, Intervals
 
 if TYPE_CHECKING:
-    from softlab.compare.effects import Effect
+    from softlab.comparison.effects import Effect
 
 
 def intervals(values: Intervals, label: str, ax: Axes | None = None, zero: bool = False, fill: str = "full") -> Axes:

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from softlab.comparison.intervals import Values
 from softlab.figures.style import class_colors, style
-from softlab.compare.intervals import Values
 
 if TYPE_CHECKING:
     from softlab.lenses.calibration import Reliability

@@ -24,7 +24,7 @@ KEPT = 2**21  # pixels: of no more, corrupted images stay in memory for the next
 class Quantity:
     """How one number is called and written.
 
-    chapter: the notebook that explains it.  factor, digits: in which units.  better: +1 more, -1 less, 0 neither.
+    group: what it is about, in a word.  factor, digits: in which units.  better: +1 more, -1 less, 0 neither.
     images: the outcome of which it is the mean over images, among those that its lens gives (empty: no such mean).
     share_of: the images of which it counts some, or adds up what only some have, by a name of `Samples.sizes` (empty:
     neither).
@@ -32,7 +32,7 @@ class Quantity:
     """
 
     label: str
-    chapter: str
+    group: str
     _: KW_ONLY
     factor: float = 1
     digits: int = 2

@@ -19,13 +19,13 @@ from softlab.regularizers import label_smoothing_terms
 from softlab.representation import device_of, extract
 
 SOFT_LABELS = "01_soft_labels"
-CONES = "02_cones"
-MAGNITUDES = "03_magnitudes"
-COSINES = "04_cosines"
-CALIBRATION = "05_calibration"
-ROBUSTNESS = "06_robustness"
-MAXSUP = "07_maxsup"
-CAUSES = "08_causes"
+CONES = "cones"
+MAGNITUDES = "magnitudes"
+COSINES = "cosines"
+CALIBRATION = "calibration"
+ROBUSTNESS = "robustness"
+MAXSUP = "MaxSup"
+CAUSES = "shape"
 RADII = (1, 2, 4, 8)  # of the ladder of attacks, in 255ths
 PAPERS = 0.4 / 255  # the radius of Park et al., with PGD-7; so close by, the ladder's last rung finds nothing more
 WALKED = 200  # attacked images whose way in the space of features is looked at

@@ -21,7 +21,6 @@ from softlab.errors import SoftlabError
 from softlab.files import read_arrays, short_digest, write_whole
 from softlab.numbers.look import Numbers, applied, together
 from softlab.numbers.quantities import LENSES, Look, Samples
-from softlab.profile import load_profile
 from softlab.provenance import store_folder
 from softlab.representation import device_of, refresh_statistics
 from softlab.training import zoo
@@ -34,19 +33,17 @@ from softlab.training.runs import Run, dataset_of
 
 def of(
     run: Run,
-    evaluation: Mapping[str, Any] | None = None,
+    evaluation: Mapping[str, Any],
     epoch: int | None = None,
     lenses: Container[str] | None = None,
 ) -> Numbers:
     """The numbers of a network: those on file, the others measured now and kept.
 
-    evaluation: of a profile, {test_size, attack_size, attack_steps, test_data} (None: that of the profile quick); with
-    attack_size 0 only clean lenses are applied, as for a snapshot.  epoch: of a snapshot (0: before training; None: as
-    trained). Before the end of training, batch normalisations get fresh statistics: else these would decide what
-    features look like.
+    evaluation: of a profile, {test_size, attack_size, attack_steps, test_data}; with attack_size 0 only clean lenses
+    are applied, as for a snapshot.  epoch: of a snapshot (0: before training; None: as trained). Before the end of
+    training, batch normalisations get fresh statistics: else these would decide what features look like.
     lenses: names of those to apply (None: all).
     """
-    evaluation = load_profile("quick").evaluation if evaluation is None else evaluation
     dataset = dataset_of(run.experiment)
     folder = _folder(run, epoch)
     digest = evaluation_digest(dataset, evaluation)
@@ -103,7 +100,7 @@ def _corrupted(*test_part: object) -> dict:
 
 def _folder(run: Run, epoch: int | None) -> Path:
     """In the run's folder; beside the store for a network of a zoo, which is not ours to write to."""
-    own = run.folder.parent not in (zoo.OWN, zoo.folder())
+    own = run.folder.parent not in (zoo.own(), zoo.folder())
     place = run.folder / "numbers" if own else store_folder() / ".numbers" / run.folder.name
     return place if epoch is None else place / f"snapshot-{epoch:05d}"
 

@@ -62,8 +62,9 @@ class Run:
         kept = self.experiment.snapshot_epochs
         if epoch not in kept:
             raise SoftlabError(f"no snapshot of epoch {epoch}; there are: {', '.join(map(str, kept))}")
-        if not (self.folder / _snapshot_name(epoch)).exists():  # a zoo has none
-            return fit_or_load(self.experiment, use_zoo=False).snapshot(epoch)
+        if not (self.folder / _snapshot_name(epoch)).exists():
+            how = "fit_or_load(experiment, use_zoo=False) trains the network here"
+            raise SoftlabError(f"{self.id} is from a zoo, which keeps no snapshots: {how}")
         return self._with_weights(_snapshot_name(epoch))
 
     def _with_weights(self, name: str) -> models.Network:

@@ -1,19 +1,21 @@
 """Trained networks that come along, for those who want to look before they train: SOFTLAB_ZOO=1, or a folder.
 
 A zoo is a store whose weights have half precision and which holds no snapshots. Nothing is taken from it unless it is
-asked for, but the few networks that a chapter looks into (networks.specimens). A network counts as the one asked for
-whatever precision and threads it was trained with, if images and versions of the code are the same: its folder has the
-run id of the experiment without these (`asked`).
+asked for. A network counts as the one asked for whatever precision and threads it was trained with, if images and
+versions of the code are the same: its folder has the run id of the experiment without these (`asked`).
 """
 
 import os
 from pathlib import Path
 
 from softlab.errors import SoftlabError
-from softlab.provenance import ASSETS, check_assets
+from softlab.plugins import offered
 from softlab.training.experiment import Experiment
 
-OWN = ASSETS / "zoo"  # networks of the quick profile
+
+def own() -> Path | None:
+    """The zoo that another distribution offers (softlab.plugins); None where there is none."""
+    return offered("zoo")
 
 
 def asked(experiment: Experiment) -> Experiment:
@@ -24,13 +26,13 @@ def asked(experiment: Experiment) -> Experiment:
 
 
 def folder() -> Path | None:
-    """The zoo in use: SOFTLAB_ZOO names it (1: softlab's own); None where it is not set, or 0."""
+    """The zoo in use: SOFTLAB_ZOO names it (1: the one that comes along); None where it is not set, or 0."""
     name = os.environ.get("SOFTLAB_ZOO", "0")
     if name in ("", "0"):
         return None
-    if name == "1":
-        check_assets()
-    place = OWN if name == "1" else Path(name).expanduser()
+    place = own() if name == "1" else Path(name).expanduser()
+    if place is None:
+        raise SoftlabError("SOFTLAB_ZOO is 1, but no zoo is installed: it comes with the distribution softlab-book")
     if not place.is_dir():
         raise SoftlabError(f"SOFTLAB_ZOO is 1, 0, or a folder of networks: {name!r} is no folder")
     return place

@@ -8,7 +8,7 @@ import claims
 import pytest
 from claims import ROOT, SIGNED, SIZE, SPREAD, WORDS, Claim, falls
 
-from softlab.compare.intervals import Interval
+from softlab.comparison.intervals import Interval
 
 PAGES = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "book").glob("*.ipynb"), *(ROOT / "book").glob("*.md")]
 TOLD = [path for path in PAGES if claims.claims_of(path.stem)]
@@ -99,5 +99,5 @@ def test_a_page_of_the_site_says_what_a_number_is_of():
     text = f'<span class="answers" data-claim="{name}">{claim.written()}</span> %'
     shown = claims.with_notes("06_robustness", text)
     assert shown.startswith('<span class="answers" tabindex="0" data-note="')
-    assert "&#10;again: softlab verify " in shown
+    assert "&#10;again: softbook verify " in shown
     assert shown.endswith(f">{claim.written()}</span> %")

@@ -16,7 +16,7 @@ from softlab.training import loop, runs
 # The command `softlab`, with a checkpoint after every epoch and a line when an epoch ends.
 TRAIN = """
 import sys
-from softlab import cli
+from softbook import cli
 from softlab.training import runs
 runs.CHECKPOINT_SECONDS = 0
 real = runs.fit_or_load

@@ -28,8 +28,9 @@ PROCESSES.set_forkserver_preload(["softbook.studies.recording", "softlab.cli"])
 
 def softlab(store, shelf, log, words):
     """The command, with records of its own, by code that counts as committed."""
-    from softlab import cli, provenance
+    from softbook import cli
     from softbook.studies import records
+    from softlab import provenance
 
     said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(said, 1)

@@ -7,11 +7,11 @@ import pytest
 from lifted import table
 
 from softbook.figures import charts
-from softlab.profile import load_profile
 from softbook.studies.across_settings import effects_by_table, tables_by_description
-from softlab.compare.effects import effects
-from softlab.compare.intervals import Interval
 from softbook.studies.laws import laws, papers, readings
+from softlab.comparison.effects import effects
+from softlab.comparison.intervals import Interval
+from softlab.profile import load_profile
 
 
 def names(html):

@@ -10,14 +10,51 @@ import pytest
 import torch
 from matplotlib.quiver import Quiver
 
-from softlab import regularizers
-from softlab.figures import OTHERS, STYLES, arrows, estimate_panels, estimates, estimates_by_setting, networks_in_panels, panels_by_setting, repairs, rows_by_setting, shifts_by_setting, style
-from softbook.figures import Way, against, attack_steps, bends, curves, doses, estimates_by_radius, force_field, led_astray, minus_gradient, needles, over_generalization, over_passes, over_radii, plane_points, projections, shrunk_along_ray, slope_plane, small_slope_plane, specification, splits, taken_and_paid, ways_under_attack
+from softbook.figures import (
+    Way,
+    against,
+    attack_steps,
+    bends,
+    curves,
+    doses,
+    estimates_by_radius,
+    force_field,
+    led_astray,
+    minus_gradient,
+    needles,
+    over_generalization,
+    over_passes,
+    over_radii,
+    plane_points,
+    projections,
+    shrunk_along_ray,
+    slope_plane,
+    small_slope_plane,
+    specification,
+    splits,
+    taken_and_paid,
+    ways_under_attack,
+)
 from softbook.figures.prediction import _without_outliers
-from softlab.figures.style import COLORS, MARKERS, class_colors, lift_letter
-from softlab.compare.effects import Effect, Effects, seed_means, seed_means_at
-from softlab.compare.intervals import OPEN, Interval
 from softbook.studies.margin_laws import Place
+from softlab import regularizers
+from softlab.comparison.effects import Effect, Effects, seed_means, seed_means_at
+from softlab.comparison.intervals import OPEN, Interval
+from softlab.figures import (
+    OTHERS,
+    STYLES,
+    arrows,
+    estimate_panels,
+    estimates,
+    estimates_by_setting,
+    networks_in_panels,
+    panels_by_setting,
+    repairs,
+    rows_by_setting,
+    shifts_by_setting,
+    style,
+)
+from softlab.figures.style import COLORS, MARKERS, class_colors, lift_letter
 
 # Linear RGB as it is seen without one kind of cone. Machado, Oliveira and Fernandes 2009, doi:10.1109/TVCG.2009.113,
 # the table of matrices at severity 1.

@@ -9,8 +9,8 @@ from commands import exit_code
 from PIL import Image
 
 from softlab import SoftlabError, examine_predictions
-from softlab.examine.comparison import compare
-from softlab.compare.intervals import paired_interval, two_way_interval
+from softlab.comparison.intervals import paired_interval, two_way_interval
+from softlab.inspector.comparison import compare
 
 COUNT = 200
 

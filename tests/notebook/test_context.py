@@ -3,10 +3,10 @@
 import pandas
 import pytest
 
-from softlab import SoftlabError, provenance
-from softlab.examine import context, pages
-from softlab.examine.context import Setting, Strip
-from softbook.beside import beside
+from softbook import beside as offers
+from softbook.beside import Setting
+from softlab.inspector import context, pages
+from softlab.inspector.context import Strip, beside
 from softlab.numbers.quantities import QUANTITIES
 
 
@@ -27,7 +27,7 @@ def on_record(monkeypatch):
         Setting("colour", 10, 3, of(accuracy=[0.7] * 10, gap=TEN)),
         Setting("hundred", 100, 3, of(accuracy=[0.6] * 10)),
     ]
-    monkeypatch.setattr(context, "_settings", lambda: found)
+    monkeypatch.setattr(offers, "_settings", lambda: found)
 
 
 @pytest.mark.parametrize(
@@ -77,14 +77,9 @@ def test_what_either_does_not_have_has_no_strip(on_record):
     assert list(found.strips) == ["accuracy"]
 
 
-def test_without_records_there_is_no_context(monkeypatch):
-    def missing():
-        raise SoftlabError("not installed")
-
-    context._settings.cache_clear()
-    monkeypatch.setattr(provenance, "check_assets", missing)
+def test_where_nobody_offers_records_there_is_no_context(monkeypatch):
+    monkeypatch.setattr(context, "offered", lambda name: None)
     assert beside({"accuracy": 0.7}, 10) is None
-    context._settings.cache_clear()
 
 
 def test_on_a_page_each_number_has_its_strip_and_a_name_for_who_does_not_see_it(on_record):
@@ -96,6 +91,6 @@ def test_on_a_page_each_number_has_its_strip_and_a_name_for_who_does_not_see_it(
 
 
 def test_every_quantity_that_is_shown_is_one():
-    assert set(context.WORDS) <= set(QUANTITIES)
-    assert set(context.SAID) <= set(context.WORDS)
+    assert set(offers.WORDS) <= set(QUANTITIES)
+    assert set(context.SAID) <= set(offers.WORDS)
     assert {one.classes for one in context._settings()} == {10, 100}

@@ -16,9 +16,9 @@ from torch import nn
 
 import softlab
 from softlab import SoftlabError, cli, examine, representation
-from softlab.examine import foreign, heads, network_files, pages
-from softlab.examine import pictures as pictures_of
-from softlab.examine.examination import Examination
+from softlab.inspector import foreign, heads, network_files, pages
+from softlab.inspector import pictures as pictures_of
+from softlab.inspector.examination import Examination
 from softlab.numbers.look import applied, together
 from softlab.numbers.quantities import LENSES, QUANTITIES, Look, Samples
 from softlab.representation import Representation

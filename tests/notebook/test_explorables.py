@@ -13,8 +13,8 @@ import torch
 from nbclient import NotebookClient
 
 from softbook import figures
-from softlab.lenses import calibration, geometry
 from softbook.page import widgets
+from softlab.lenses import calibration, geometry
 
 ROOT = Path(__file__).parents[2]
 CODE = ROOT / "book" / "laboratory"
@@ -31,7 +31,7 @@ from types import SimpleNamespace
 import softbook.page.widgets
 from softlab import load_profile
 from softlab.training import runs
-from softlab.compare.intervals import t_interval
+from softlab.comparison.intervals import t_interval
 
 displayed = []
 softbook.page.widgets.display = displayed.append

@@ -7,10 +7,10 @@ import re
 import pytest
 
 from softbook.page import chapter
-from softlab.figures.tables import table
 from softbook.studies import laws
-from softlab.compare.effects import Effect
-from softlab.compare.intervals import Interval, Origin, each
+from softlab.comparison.effects import Effect
+from softlab.comparison.intervals import Interval, Origin, each
+from softlab.figures.tables import table
 
 
 def test_each_goes_through_the_same_entries_of_all():
@@ -37,7 +37,7 @@ def test_a_sentence_has_a_dash_for_a_method_that_was_left_out(monkeypatch):
 def test_a_number_in_a_sentence_answers_and_the_same_sentence_as_plain_text_has_no_markup(monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda one, raw: shown.append(one))
-    known = Origin('a "share" < 1 (points)', "study core, profile quick", "softlab verify core --profile quick", 500)
+    known = Origin('a "share" < 1 (points)', "study core, profile quick", "softbook verify core --profile quick", 500)
     effect = Effect("accuracy", Interval(-0.05, -0.06, -0.04, 5, origin=known), "seeds and images", ())
     chapter.tell("it falls by {x:abs} ({x}), of {n:,}.", holds=True, otherwise="", x=effect, n=1000)
     text = shown[0]["text/markdown"]
@@ -48,7 +48,7 @@ def test_a_number_in_a_sentence_answers_and_the_same_sentence_as_plain_text_has_
     assert notes[0].split("\n") == [
         'a "share" < 1 (points): 95 % interval −6.0 to −4.0, 5 seeds and 500 images',
         "study core, profile quick",
-        "again: softlab verify core --profile quick",
+        "again: softbook verify core --profile quick",
     ]
     assert notes[1] == notes[0], "the size of an effect says which way it goes"
 

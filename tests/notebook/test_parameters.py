@@ -2,8 +2,8 @@
 
 import pytest
 
-from softlab import SoftlabError
 from softbook.page.parameters import assigned_names, check_injected
+from softlab import SoftlabError
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from PIL import Image
 from torch import nn
 
 from softlab import SoftlabError, cli, examine
-from softlab.examine import network_files, progress
-from softlab.examine.pictures import Pictures, from_path
+from softlab.inspector import network_files, progress
+from softlab.inspector.pictures import Pictures, from_path
 from softlab.numbers.look import Look
 from softlab.numbers.quantities import LENSES, Samples
 from softlab.training import loop

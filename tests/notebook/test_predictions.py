@@ -8,9 +8,9 @@ from commands import exit_code
 from torch import nn
 
 from softlab import SoftlabError, examine, examine_predictions
+from softlab.inspector import arrays, predictions
+from softlab.inspector.examination import split
 from softlab.lenses import calibration
-from softlab.examine import arrays, predictions
-from softlab.examine.examination import split
 
 COUNT = 80
 NAMES = ["cat", "dog", "newt"]

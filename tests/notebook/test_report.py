@@ -10,12 +10,12 @@ import pytest
 import torch
 from commands import exit_code
 
-from softlab import SoftlabError, load_profile, regularizers
-from softlab.examine import report
-from softlab.examine.report import ReportCard, report_card
+from softbook.studies import records
+from softlab import SoftlabError, load_profile, methods_file, regularizers
+from softlab.inspector import report
+from softlab.inspector.report import ReportCard, report_card
 from softlab.numbers import look, quantities, stored
 from softlab.numbers.quantities import QUANTITIES
-from softbook.studies import own_methods, records
 
 # Whole percents, so that accuracy + 0.02, + 0.03, + 0.04 has mean 3 and, with t = 4.303, half width 2.5.
 VALUES = {
@@ -349,7 +349,7 @@ def test_the_same_class_in_a_notebook_and_in_a_file_shares_its_networks(registry
     digests = []
     for name in ("one", "two"):
         (tmp_path / f"{name}.py").write_text(METHOD if name == "one" else f'"""Elsewhere."""\n{METHOD}')
-        own_methods.run(tmp_path / f"{name}.py")
+        methods_file.run(tmp_path / f"{name}.py")
         digests.append(code_version.code_digest(regularizers.base.REGISTRY["halved"]))
     assert digests[0] == digests[1]
 

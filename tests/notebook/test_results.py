@@ -8,11 +8,11 @@ import jsonschema
 import pandas
 import pytest
 
-from softlab import SoftlabError, load_profile
+from softbook.cli import FOLDER
 from softbook.page import results
-from softlab.provenance import PACKAGE
+from softlab import SoftlabError, load_profile
 
-SCHEMA = json.loads((PACKAGE / "notebook" / "results.schema.json").read_bytes())
+SCHEMA = json.loads((FOLDER / "page" / "results.schema.json").read_bytes())
 
 
 def saved(**numbers):

@@ -42,10 +42,10 @@ def files(run):
     return {path.name: path.read_bytes() for path in (run.folder / "numbers").glob("*.npz")}
 
 
-def test_every_quantity_has_a_lens_a_label_and_a_chapter(run):
+def test_every_quantity_has_a_lens_a_label_and_a_group(run):
     found = stored.of(run, EVALUATION)
     assert set(found.values) == set(QUANTITIES) == {name for lens in LENSES.values() for name in lens.quantities}
-    assert all(quantity.label and quantity.chapter[0].isalnum() for quantity in QUANTITIES.values())
+    assert all(quantity.label and quantity.group for quantity in QUANTITIES.values())
     assert not found.problems
 
 
@@ -165,7 +165,7 @@ def test_nothing_is_unpickled(measured):
 
 
 def test_a_network_of_a_zoo_has_the_same_numbers_and_its_folder_stays_as_it_is(tmp_path, monkeypatch):
-    inside = stored.zoo.OWN / sorted(path.name for path in stored.zoo.OWN.iterdir() if path.is_dir())[0]
+    inside = stored.zoo.own() / sorted(path.name for path in stored.zoo.own().iterdir() if path.is_dir())[0]
     listing = sorted(inside.iterdir())
     experiment = Experiment(**json.loads((inside / "experiment.json").read_bytes()))
     monkeypatch.setenv("SOFTLAB_ZOO", "1")

@@ -10,11 +10,12 @@ import disks
 import pytest
 from checkout import ROOT, copy_of
 
-from softlab import Experiment, cli, load_profile, regularizers
+from softbook import cli as book
+from softbook.studies import records
+from softbook.studies.tables import read_table
+from softlab import Experiment, cli, load_profile, methods_file, regularizers
 from softlab.numbers import stored
 from softlab.numbers.quantities import QUANTITIES
-from softbook.studies import own_methods, records
-from softbook.studies.tables import read_table
 from softlab.training import data, runs
 
 PLACE = "a path with späces and 学"
@@ -68,7 +69,7 @@ def test_a_file_of_methods_of_windows_gives_the_same_networks(tmp_path, tiny, ow
     for name, content in {"plain": METHOD.encode(), "windows": of_windows(METHOD)}.items():
         (tmp_path / f"{name}.py").write_bytes(content)
         regularizers.REGISTRY.pop("mine", None)
-        own_methods.run(tmp_path / f"{name}.py")
+        methods_file.run(tmp_path / f"{name}.py")
         experiment = tiny.replace(method="mine", precision="fp32")
         found.add(runs.identify(experiment, runs.dataset_of(experiment)))
     assert len(found) == 1
@@ -92,8 +93,8 @@ def test_everything_may_lie_at_a_path_with_spaces_and_letters_of_any_language(tm
     options = ["--profile", str(place / "mine.yaml"), "--store", str(place / "störe")]
     methods = ["--methods-file", str(place / "my methods.py")]
     cli.main(["train", *options, *methods, "--method", "mine"])
-    cli.main(["record", "core", *options])
-    cli.main(["verify", "core", *options[:2], "--rows", "1"])
+    book.main(["record", "core", *options])
+    book.main(["verify", "core", *options[:2], "--rows", "1"])
     cli.main(["runs", "--store", str(place / "störe")])
     said = capsys.readouterr().out
     records.forget()

@@ -14,8 +14,8 @@ from answers import answer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from softlab import SoftlabError, cli, files, load_profile
 from softbook import begin
+from softlab import SoftlabError, cli, files, load_profile
 
 ROOT = Path(__file__).parents[2]
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -5,9 +5,9 @@ import pytest
 from checkout import ROOT
 from lifted import table
 
-from softlab.profile import load_profile
 from softbook.studies import across_settings, records
 from softbook.studies.across_settings import at_the_floor, generalization_gaps, tables_by_description
+from softlab.profile import load_profile
 
 
 def test_settings_have_letters_in_their_order_and_the_legend_names_each():

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from softlab import Experiment
 from softbook.studies import another_slope, margin_laws
+from softlab import Experiment
 from softlab.training.data import load
 from softlab.training.loop import training_set
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas
 import pytest
 
-from softlab import SoftlabError, load_profile
 from softbook.studies import records
-from softlab.compare.effects import (
+from softlab import SoftlabError, load_profile
+from softlab.comparison.effects import (
     at_best,
     averages,
     by_dose,
@@ -22,7 +22,7 @@ from softlab.compare.effects import (
     shifts,
     ways,
 )
-from softlab.compare.intervals import OPEN, t_interval, two_way_interval
+from softlab.comparison.intervals import OPEN, t_interval, two_way_interval
 
 
 def table(values, images=None, quantity="log logit scale"):
@@ -62,7 +62,7 @@ def test_over_a_grid_each_seed_counts_once():
 def test_effects_and_averages_say_of_which_table_they_are():
     rows = table(VALUES)
     assert effects(rows, "log logit scale")["mixup"].interval.origin is None
-    rows.attrs = {"table": "study core, profile quick", "command": "softlab verify core --profile quick"}
+    rows.attrs = {"table": "study core, profile quick", "command": "softbook verify core --profile quick"}
     for part in (rows, rows[rows["seed"] < 2], rows.assign(other=1).loc[::-1]):
         origin = effects(part, "log logit scale")["mixup"].interval.origin
         assert (origin.what, origin.images) == ("change of log logit scale", 0)
@@ -74,9 +74,9 @@ def test_effects_and_averages_say_of_which_table_they_are():
 
 def test_a_table_names_the_command_that_makes_its_numbers_again():
     verify = records.of_table("core", "quick", ["recorded", "recorded"])
-    assert verify == {"table": "study core, profile quick", "command": "softlab verify core --profile quick"}
+    assert verify == {"table": "study core, profile quick", "command": "softbook verify core --profile quick"}
     record = records.of_table("core", "quick", ["live", "recorded"])
-    assert record["command"] == "softlab record core --profile quick"
+    assert record["command"] == "softbook record core --profile quick"
     assert records.of_table("core", "mine", ["live"], packaged=False)["command"] == ""
     assert load_profile("quick", seeds=2).is_packaged()
     assert not load_profile("quick", epochs=2).is_packaged()

@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from softlab import SoftlabError
-from softlab.compare.intervals import (
+from softlab.comparison.intervals import (
     OPEN,
     Interval,
     between,

@@ -10,12 +10,12 @@ import pytest
 import yaml
 from scipy import stats
 
-from softlab import SoftlabError, fit_or_load, load_profile, profile, regularizers
-from softbook.studies.catalogue import study_profile
-from softbook.studies import judge, records
+from softbook.studies import catalogue, judge, records
 from softbook.studies.asked import ASKED
-from softlab.compare.intervals import t_interval
+from softbook.studies.catalogue import studies_of, study_profile
 from softbook.studies.recording import MEASURED
+from softlab import SoftlabError, fit_or_load, load_profile, regularizers
+from softlab.comparison.intervals import t_interval
 from softlab.training.experiment import TEACHING
 from softlab.training.loop import network_shape
 from softlab.training.runs import dataset_of
@@ -175,19 +175,19 @@ def test_a_reading_holds_fails_or_is_open():
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     """Declarations of this test's own: write(**changes) gives the one that stands there."""
-    monkeypatch.setattr(profile, "DECLARED", tmp_path)
+    monkeypatch.setattr(catalogue, "DECLARED", tmp_path)
     file = Path(judge.__file__).parent / "declared" / "2026-11-28-hundred-growing.yaml"
     content = yaml.safe_load(file.read_text())
 
     def write(name="2026-01-31-mine.yaml", **changes):
         (tmp_path / name).write_text(yaml.safe_dump({**content, **changes}))
-        profile.declared.cache_clear()
+        catalogue.declared.cache_clear()
         judge.declarations.cache_clear()
         return judge.declarations()
 
     yield write, content
     monkeypatch.undo()
-    profile.declared.cache_clear()
+    catalogue.declared.cache_clear()
     judge.declarations.cache_clear()
 
 
@@ -277,7 +277,7 @@ def test_every_cell_trains_and_what_is_asked_of_it_is_measured(study):
         for cell, one in first.items():
             kept = {"snapshot_epochs": [0, 1, 2, 3] if one.snapshot_epochs else [], "teacher": narrow(one.teacher)}
             run = fit_or_load(one.replace(**small, **kept))
-            for measure in asked.studies[study].get("asked", ()):
+            for measure in studies_of(asked)[study].get("asked", ()):
                 measured = MEASURED[measure](run)
                 assert measured.keys() == ASKED[measure].keys()
                 assert any(math.isfinite(value) for value in measured.values()), cell

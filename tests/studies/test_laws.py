@@ -3,12 +3,12 @@
 import pandas
 import pytest
 
-from softlab import load_profile, regularizers
-from softlab.numbers.quantities import QUANTITIES
-from softbook.studies.catalogue import chapters
 from softbook.studies import across_settings, interventions, laws, prediction, records, robustness
-from softlab.compare.effects import at_best, averages, effects, half_way, over_grid, shares
-from softlab.compare.intervals import t_interval
+from softbook.studies.catalogue import chapters, studies_of
+from softlab import load_profile, regularizers
+from softlab.comparison.effects import at_best, averages, effects, half_way, over_grid, shares
+from softlab.comparison.intervals import t_interval
+from softlab.numbers.quantities import QUANTITIES
 
 
 def test_what_a_law_names_is_there():
@@ -26,7 +26,7 @@ def test_what_a_law_names_is_there():
             assert profile.standing == "confirmatory"
             assert min(profile.seeds) >= 1000
             assert law.method in ("", *regularizers.REGISTRY)
-            assert law.contrast or law.study in profile.studies
+            assert law.contrast or law.study in studies_of(profile)
     said = laws.papers().values()
     assert {(one.quantity in QUANTITIES, one.side in ("rises", "falls", "stays")) for one in said} == {(True, True)}
     declares = prediction.declared()

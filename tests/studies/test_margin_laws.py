@@ -6,14 +6,14 @@ import numpy as np
 import pandas
 import pytest
 
+from softbook.studies import laws, margin_laws, records
+from softbook.studies.catalogue import chapters
+from softbook.studies.margin_laws import Judgement, Part
 from softlab import load_profile, regularizers
+from softlab.comparison.intervals import Interval, holm
 from softlab.errors import SoftlabError
 from softlab.numbers.quantities import QUANTITIES
-from softbook.studies.catalogue import chapters
 from softlab.profile import packaged_profiles
-from softbook.studies import laws, margin_laws, records
-from softlab.compare.intervals import Interval, holm
-from softbook.studies.margin_laws import Judgement, Part
 
 
 def test_what_a_law_names_is_there():

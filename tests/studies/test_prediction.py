@@ -11,14 +11,14 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from softlab import SoftlabError, regularizers
 from softbook import figures
-from softlab.profile import load_profile
+from softbook.studies import catalogue, interventions, prediction, records
 from softbook.studies.catalogue import study_profile
-from softbook.studies import interventions, own_methods, prediction, records
-from softlab.compare.effects import Effect, Effects
-from softlab.compare.intervals import Interval
 from softbook.studies.prediction import Prediction, declared, doses_as_methods, gain, left_out, methods, whole
+from softlab import SoftlabError, regularizers
+from softlab.comparison.effects import Effect, Effects
+from softlab.comparison.intervals import Interval
+from softlab.profile import load_profile
 
 NAMES = ["log logit scale", "alignment", "effective rank"]
 
@@ -166,7 +166,7 @@ def test_a_file_of_ones_own_adds_its_method_to_the_study(tmp_path, monkeypatch):
         "from dataclasses import dataclass\nfrom softlab import regularizers\n"
         "@regularizers.register('mine')\n@dataclass(frozen=True)\nclass Mine(regularizers.Regularizer):\n    pass\n"
     )
-    study = study_profile(own_methods.added(load_profile("quick"), "many", tmp_path / "mine.py"), "many")
+    study = study_profile(catalogue.with_methods_of_file(load_profile("quick"), "many", tmp_path / "mine.py"), "many")
     assert set(study.methods) == {"baseline", "mine", *study.doses}
     assert len([one for one in study.experiments() if one.method == "mine"]) == 5
     assert len(study.doses["focal"][1]) == len([one for one in study.experiments() if one.method == "focal"]) / 5

@@ -11,13 +11,14 @@ import pandas
 import pytest
 
 import merge_records
-from softlab import SoftlabError, cli, dataset_of, extract, fit_or_load, load_profile, profile, provenance
-from softbook import study_table
+from softbook import cli, study_table
+from softbook.studies import averages, catalogue, judge, recording, records, tables
+from softbook.studies.asked import AVERAGES
+from softbook.studies.catalogue import study_profile
+from softlab import SoftlabError, dataset_of, extract, fit_or_load, load_profile, provenance
+from softlab.comparison import tables as comparison_tables
 from softlab.numbers import stored, versions
 from softlab.numbers.quantities import LENSES, QUANTITIES
-from softbook.studies.catalogue import study_profile
-from softbook.studies import averages, judge, recording, records, tables
-from softbook.studies.asked import AVERAGES
 from softlab.training import loop
 
 SMALL = {"epochs": 1, "train_size": 60, "evaluation": {"test_size": 100, "attack_size": 10, "attack_steps": 1}}
@@ -81,7 +82,7 @@ def test_recorded_rows_are_the_live_ones(settings, shelf, empty):
     assert [row["run"] for row in records.networks(settings, "core")] == list(live["id"])
     same(found, live)
     assert [table.attrs["command"] for table in (live, found)] == ["", ""], "another setting than the profile's"
-    assert records.by_profile()["smoke"].attrs["command"] == "softlab verify core --profile smoke"
+    assert records.by_profile()["smoke"].attrs["command"] == "softbook verify core --profile smoke"
     for one, other in zip(found["images"], live["images"], strict=True):
         assert (one["right"] == other["right"]).all()
         assert np.abs(one["confidence"] - other["confidence"]).max() < 1e-3  # half precision
@@ -154,7 +155,7 @@ def test_reading_trains_nothing_and_what_is_missing_is_trained_before(settings):
     for folder in (provenance.store_folder()).glob("mixup-*"):
         shutil.rmtree(folder)
     with pytest.raises(
-        SoftlabError, match="2 networks of study core at profile smoke are neither trained nor on record"
+        SoftlabError, match="study core at profile smoke: 2 of 4 networks are neither trained nor on record"
     ):
         study_table(settings)
     assert not [*provenance.store_folder().glob("mixup-*")]
@@ -289,7 +290,7 @@ def test_a_digest_says_the_same_as_when_lenses_had_versions():
 
 def test_all_rows_of_the_book_say_what_they_said(monkeypatch):
     """Every recorded number is read, and none has become another: the text of its cell is the number."""
-    monkeypatch.setattr(records, "RECORDS", provenance.ASSETS / "records")
+    monkeypatch.setattr(records, "RECORDS", tables.RECORDS)
     count = 0
     for path in sorted(records.RECORDS.glob("*/*.csv")):
         table = records.by_profile(path.parent.name)[path.stem]
@@ -352,7 +353,7 @@ def test_doses_of_several_methods_are_part_of_the_table():
     """One column for all of them, with the name of what varies beside it, as table and as record."""
     doses = {"label_smoothing": {"alpha": [0.1, 0.2]}, "mixup": {"beta": [1.0]}}
     study = {"methods": ["baseline"], "seeds": 1, "doses": doses, "evaluation": {"attack_size": 0}, "images": ["right"]}
-    settings = dataclasses.replace(load_profile("smoke", **SMALL), studies={"many": study})
+    settings = dataclasses.replace(load_profile("smoke", **SMALL), beside={"studies": {"many": study}})
     records.train(settings, "many")
     table = records.study_table(settings, "many")
     expected = [("baseline", None, None), ("label_smoothing", "alpha", 0.1), ("label_smoothing", "alpha", 0.2)]
@@ -366,12 +367,12 @@ def test_doses_of_several_methods_are_part_of_the_table():
     assert list(read["parameter"])[1:] == ["alpha", "alpha", "beta"]
     assert {name for images in records.by_profile("many")["smoke"]["images"] for name in images} == {"right"}
     with pytest.raises(SoftlabError, match="one parameter"):
-        study_profile(dataclasses.replace(settings, studies={"many": {"doses": {"acls": {}}}}), "many")
+        study_profile(dataclasses.replace(settings, beside={"studies": {"many": {"doses": {"acls": {}}}}}), "many")
 
 
 def test_what_is_on_record_is_listed_and_none_of_it_is_of_uncommitted_code(capsys, monkeypatch):
     """Of the book's own."""
-    monkeypatch.setattr(records, "RECORDS", provenance.ASSETS / "records")
+    monkeypatch.setattr(records, "RECORDS", tables.RECORDS)
     cli.main(["record", "--list"])
     said = capsys.readouterr().out.splitlines()
     assert said[0].split() == ["study", "profile", "networks", "seeds", "date", "commit"]
@@ -563,10 +564,10 @@ def test_a_training_that_fails_leaves_a_row_that_says_so_and_is_not_tried_again(
 
 
 def test_how_far_a_loss_rose_late_by_hand():
-    assert records.jump([2.0, 0.5, 0.1, 0.1, 0.6, 0.05]) == pytest.approx(0.5)
-    assert records.jump([2.0, 3.0, 1.0, 0.9]) == 0, "an early rise is no late one"
-    assert records.jump([1.0, 2.0]) == 1
-    assert records.jump([1.0]) == records.jump([]) == 0
+    assert comparison_tables.jump([2.0, 0.5, 0.1, 0.1, 0.6, 0.05]) == pytest.approx(0.5)
+    assert comparison_tables.jump([2.0, 3.0, 1.0, 0.9]) == 0, "an early rise is no late one"
+    assert comparison_tables.jump([1.0, 2.0]) == 1
+    assert comparison_tables.jump([1.0]) == comparison_tables.jump([]) == 0
 
 
 SMALLEST = {"epochs": 3, "train_size": 60, "width": 4, "stem_stride": 2}
@@ -592,17 +593,17 @@ contrasts:
 @pytest.fixture
 def declared_of_mine(tmp_path, monkeypatch):
     """A declared study of a profile of this test's own, the smallest that asks for everything."""
-    monkeypatch.setattr(profile, "DECLARED", tmp_path / "declared")
+    monkeypatch.setattr(catalogue, "DECLARED", tmp_path / "declared")
     (tmp_path / "declared").mkdir()
     (tmp_path / "declared" / "2026-01-31-mine.yaml").write_text(HALVES)
     fields = ", ".join(f"{name}: {value}" for name, value in SMALLEST.items())
     (tmp_path / "mine.yaml").write_text(f"experiment: {{{fields}}}\nseeds: 1\nfirst_seed: 1000\n")
-    profile.declared.cache_clear()
+    catalogue.declared.cache_clear()
     judge.declarations.cache_clear()
     monkeypatch.setattr(judge, "load_profile", lambda name: load_profile(tmp_path / "mine.yaml"))
     yield load_profile(tmp_path / "mine.yaml")
     monkeypatch.undo()
-    profile.declared.cache_clear()
+    catalogue.declared.cache_clear()
     judge.declarations.cache_clear()
 
 

@@ -8,9 +8,9 @@ import pytest
 from test_effects import VALUES, table
 
 from softbook.studies import robustness
-from softlab.compare.effects import effects
-from softlab.compare.intervals import OPEN, two_way_interval
 from softbook.studies.robustness import effect_apart, fall_together
+from softlab.comparison.effects import effects
+from softlab.comparison.intervals import OPEN, two_way_interval
 
 
 def test_effects_in_two_places_are_compared_seed_by_seed():

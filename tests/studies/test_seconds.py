@@ -3,8 +3,8 @@
 import pandas
 import pytest
 
-from softlab import regularizers
 from softbook.studies import seconds
+from softlab import regularizers
 
 
 def test_ratios_are_taken_round_by_round():

@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import softlab.files
-from softlab import Experiment, SoftlabError, cli, fit_or_load, load_profile, provenance
+from softbook import cli
+from softbook.studies import recording, records, tables
+from softlab import Experiment, SoftlabError, fit_or_load, load_profile, provenance
 from softlab.numbers import stored
 from softlab.numbers.quantities import QUANTITIES
-from softbook.studies import recording, records, tables
 
 MINE = """
 experiment: {train_size: 60, epochs: 2, width: 4, stem_stride: 2, snapshot_epochs: [0, 2]}
@@ -202,7 +203,7 @@ def test_cells_that_are_empty_and_columns_that_are_not_there_are_numbers_that_no
 
 
 def test_the_book_s_own_records_are_read():
-    for path in sorted(provenance.ASSETS.glob("records/*/*.csv")):
+    for path in sorted(tables.RECORDS.glob("*/*.csv")):
         assert len(tables.read_table(path, QUANTITIES)) > 0
         assert tables.read_outcomes(path.with_suffix(".npz")).keys() <= set(tables.read_table(path, QUANTITIES)["id"])
 

@@ -3,8 +3,8 @@
 import pytest
 
 from softbook.studies import laws, margin_laws, tally
-from softlab.compare.intervals import Interval
 from softbook.studies.tally import FAILED, HELD, OPEN, VERDICTS
+from softlab.comparison.intervals import Interval
 
 BELOW = Interval(-2.0, -3.0, -1.0, 5)
 AROUND = Interval(0.5, -1.0, 2.0, 5)

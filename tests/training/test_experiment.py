@@ -5,9 +5,9 @@ import re
 
 import pytest
 
+from softbook.studies.catalogue import chapters, resources_of, seconds_of, studies_of, study_profile
 from softlab import Experiment, SoftlabError, load_profile
 from softlab.files import read_yaml
-from softbook.studies.catalogue import chapters, study_profile
 from softlab.profile import packaged_profiles
 from softlab.training.experiment import FIELDS, run_id
 
@@ -116,7 +116,7 @@ def test_profiles_that_come_with_softlab_hold_the_five_methods(name):
 @pytest.mark.parametrize("name", packaged_profiles())
 def test_every_profile_that_comes_with_softlab_has_networks_for_each_of_its_studies(name):
     profile = load_profile(name)
-    assert all(study_profile(profile, study).experiments() for study in profile.studies)
+    assert all(study_profile(profile, study).experiments() for study in studies_of(profile))
 
 
 @pytest.mark.parametrize(("name", "data"), [("cifar10-papers-original", "cifar10"), ("cifar100-papers", "cifar100")])
@@ -175,7 +175,6 @@ def test_misuse_of_profiles_is_named(arguments, message):
         ("a: [", "not valid YAML"),
         ("experiment: 3", "experiment of profile mine.yaml must map"),
         ("evaluation: null", "evaluation of profile mine.yaml must map"),
-        ("seconds_per_network: 3", "seconds_per_network of profile mine.yaml must map"),
         ("methods: 3", "methods must be"),
         ("seeds: 2024-13-45", "not valid YAML"),
         ("!!python/object/apply:os.system [echo]", "not valid YAML"),
@@ -185,6 +184,20 @@ def test_profile_files_are_read_strictly_and_safely(tmp_path, text, message):
     (tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(SoftlabError, match=message):
         load_profile(tmp_path / "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "read", "message"),
+    [
+        ("seconds_per_network: 3", seconds_of, "seconds_per_network must map names to values"),
+        ("seconds_per_network: {cup: 3}", seconds_of, "did you mean 'cpu'"),
+        ("resources: {gpus: 99}", resources_of, "gpus must be"),
+    ],
+)
+def test_what_a_profile_says_for_the_engine_is_read_strictly(tmp_path, text, read, message):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(SoftlabError, match=message):
+        read(load_profile(tmp_path / "mine.yaml"))
 
 
 def test_your_own_profile_needs_only_what_differs(tmp_path):
@@ -205,7 +218,7 @@ def test_a_profile_may_change_a_study(tmp_path):
     path = tmp_path / "own.yaml"
     path.write_text("seeds: 6\nstudies: {core: {}, noise: {seeds: 5, label_noise: 0.2}, steady: }")
     own = load_profile(path)
-    assert list(own.studies) == ["core", "noise", "steady"]
+    assert list(studies_of(own)) == ["core", "noise", "steady"]
     noise = study_profile(own, "noise")
     assert (noise.seeds, noise.experiment.label_noise) == ((0, 1, 2, 3, 4), 0.2)
     assert list(noise.methods) == ["baseline", "label_smoothing", "maxsup"]  # as chapters.yaml has it
@@ -241,7 +254,7 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
     """Of quick, so that what the book found there is put to the test."""
     quick = load_profile("quick")
     fresh = load_profile("quick-fresh")
-    assert set(fresh.studies) == set(quick.studies) - {
+    assert set(studies_of(fresh)) == set(studies_of(quick)) - {
         "dose",
         "many",
         "interventions",
@@ -279,7 +292,7 @@ def test_fresh_seeds_change_nothing_but_the_seeds():
     }
     assert (fresh.methods, fresh.evaluation) == (quick.methods, quick.evaluation)
     assert not set(fresh.seeds) & set(quick.seeds)
-    for study in fresh.studies:
+    for study in studies_of(fresh):
         settings = [study_profile(one, study) for one in (quick, fresh)]
         assert settings[0].experiment == settings[1].experiment
         assert settings[0].methods == settings[1].methods

@@ -14,12 +14,12 @@ import pretended
 import pytest
 import torch
 
+from softbook.studies import recording
 from softlab import fit_or_load, regularizers
 from softlab.lenses import calibration, selective
 from softlab.numbers import stored
 from softlab.numbers.look import Look, applied, together
 from softlab.numbers.quantities import LENSES
-from softbook.studies import recording
 from softlab.training import data, loop
 
 ROOT = Path(__file__).parents[2]

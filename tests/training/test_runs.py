@@ -14,10 +14,10 @@ import safetensors.torch
 import torch
 
 import softlab
-from softlab import SoftlabError, files, fit_or_load, load_profile, provenance
 from softbook import begin, study
-from softlab.files import write_json, write_whole
 from softbook.studies import networks, records
+from softlab import SoftlabError, files, fit_or_load, load_profile, provenance
+from softlab.files import write_json, write_whole
 from softlab.training import loop, runs
 from softlab.training import store as runs_store
 

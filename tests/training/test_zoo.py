@@ -5,9 +5,9 @@ import json
 import pytest
 import torch
 
+from softbook.studies import networks
 from softlab import Experiment, SoftlabError, load_profile
 from softlab.representation import extract
-from softbook.studies import networks
 from softlab.training import data, runs, zoo
 
 
@@ -46,9 +46,9 @@ def test_what_a_chapter_looks_into_comes_along(monkeypatch, tmp_path):
     profile = load_profile("quick")
     found = networks.specimens(profile)
     assert list(found) == list(profile.methods)
-    assert {run.folder.parent for run in found.values()} == {zoo.OWN}
+    assert {run.folder.parent for run in found.values()} == {zoo.own()}
     assert not list((tmp_path / "store").glob("*-seed*"))
-    monkeypatch.setattr(networks, "present", lambda *_: zoo.OWN)
+    monkeypatch.setattr(networks, "present", lambda *_: zoo.own())
     monkeypatch.setattr(networks, "fit_or_load", lambda experiment, **_: experiment.method)
     assert networks.specimens(profile)["mixup"] == "mixup"
 
@@ -56,13 +56,13 @@ def test_what_a_chapter_looks_into_comes_along(monkeypatch, tmp_path):
 def test_every_network_of_the_zoo_is_found(monkeypatch):
     """After a new version of what trains: make zoo."""
     monkeypatch.setenv("SOFTLAB_ZOO", "1")
-    found = list(zoo.OWN.glob("*-seed*"))
+    found = list(zoo.own().glob("*-seed*"))
     assert len(found) >= 20
     for path in found:
         experiment = Experiment(**json.loads((path / "experiment.json").read_bytes()))
         assert zoo.find(name_of(experiment)) == path
         assert json.loads((path / "provenance.json").read_bytes())["versions"] == runs.versions(experiment)
-    assert sum(path.stat().st_size for path in zoo.OWN.rglob("*")) < 5.3e6
+    assert sum(path.stat().st_size for path in zoo.own().rglob("*")) < 5.3e6
 
 
 def test_half_precision_moves_logits_by_little(tiny, monkeypatch, tmp_path):

@@ -12,8 +12,8 @@ import numpy as np
 import pandas
 import pytest
 
-from softlab.numbers.quantities import QUANTITIES
 from softbook.studies import records
+from softlab.numbers.quantities import QUANTITIES
 from softlab.training.experiment import Experiment
 
 T = 12.7062  # of Student's t with one degree of freedom, for 95 %

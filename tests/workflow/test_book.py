@@ -16,7 +16,7 @@ import publish
 import pytest
 from checkout import ROOT
 
-from softlab.provenance import PACKAGE
+from softbook.cli import FOLDER
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -35,7 +35,7 @@ def test_a_page_has_its_pictures_and_numbers_and_no_error(book, path):
     unwanted = {"SoftlabError", "Traceback", "nan"} if path.stem[0].isdigit() else set()  # A1 shows errors
     assert not unwanted & set(re.sub(r"<[^>]*>", " ", text).split())
     found = json.loads((book.build / "notebooks" / f"{path.stem}.results.json").read_text())
-    jsonschema.validate(found, json.loads((PACKAGE / "notebook" / "results.schema.json").read_bytes()))
+    jsonschema.validate(found, json.loads((FOLDER / "page" / "results.schema.json").read_bytes()))
     assert found["measurements"]
 
 

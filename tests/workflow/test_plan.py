@@ -17,6 +17,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from softbook.studies.catalogue import studies_of
 from softlab import load_profile
 from softlab.files import read_parameters, short_digest
 
@@ -38,7 +39,7 @@ def test_jobs_take_networks_in_turns_so_that_each_has_its_share_of_every_method(
     assert [len(some) for some in jobs(profile, 4).values()] == [2, 2, 1, 1]
     assert len(jobs(profile, 64)) == 6  # a core for each
     quick = load_profile("quick")
-    shares = plan.training_jobs(plan.networks(quick, quick.studies), 2)
+    shares = plan.training_jobs(plan.networks(quick, studies_of(quick)), 2)
     costs = [sum(one["experiment"]["epochs"] for one in some) for some in shares.values()]
     assert max(costs) - min(costs) < 0.06 * sum(costs)
 

@@ -17,9 +17,9 @@ import sweep
 import sweep_report
 from checkout import Checkout
 
+from softbook.page import results
 from softlab import SoftlabError, load_profile
 from softlab.files import write_json
-from softbook.page import results
 from softlab.provenance import PACKAGE
 
 

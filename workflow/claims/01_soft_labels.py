@@ -17,8 +17,8 @@ from claims import (
 )
 from claims.intro import cutmix_accuracy
 from softbook.studies import records
-from softlab.compare.effects import averages, effects
-from softlab.compare.intervals import Interval
+from softlab.comparison.effects import averages, effects
+from softlab.comparison.intervals import Interval
 
 SOFT = ("label_smoothing", "mixup", "cutmix", "maxsup")
 LETTERS = "ABCDEF"

@@ -3,8 +3,8 @@
 from claims import SIGNED, SIZE, WORDS, Claim, above, falls, highest, is_open, rises
 from softbook.studies import margin_laws, records
 from softbook.studies.across_settings import effects_by_setting
-from softlab.compare.effects import averages, effects
-from softlab.compare.intervals import Interval
+from softlab.comparison.effects import averages, effects
+from softlab.comparison.intervals import Interval
 
 KEPT = "constant class"
 

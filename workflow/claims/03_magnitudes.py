@@ -8,8 +8,8 @@ import pandas
 from claims import SIGNED, WORDS, Claim, above, below, exactly, factor, falls, highest, lowest, rises
 from softbook.studies import records
 from softbook.studies.across_settings import effects_by_setting
-from softlab.compare.effects import averages, by_dose, effects, shares
-from softlab.compare.intervals import Interval
+from softlab.comparison.effects import averages, by_dose, effects, shares
+from softlab.comparison.intervals import Interval
 
 USUAL = 0.1
 TENTH = 0.01

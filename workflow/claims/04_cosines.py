@@ -22,9 +22,9 @@ from claims import (
 )
 from softbook.studies import margin_laws, records
 from softbook.studies.across_settings import effects_by_setting
-from softlab.compare.effects import effects, half_way
-from softlab.compare.intervals import Interval, t_interval
 from softbook.studies.laws import laws
+from softlab.comparison.effects import effects, half_way
+from softlab.comparison.intervals import Interval, t_interval
 
 OWN = "cosine, logit"
 PAPER = "cosine, ball"

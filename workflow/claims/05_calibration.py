@@ -8,9 +8,9 @@ from claims import SIGNED, SIZE, WORDS, Claim, above, below, falls, highest, is_
 from claims.intro import cooled_is_better
 from softbook.studies import records
 from softbook.studies.across_settings import effects_by_setting
-from softlab.compare.effects import at_best, averages, effects
-from softlab.compare.intervals import Interval
 from softbook.studies.robustness import cells_of
+from softlab.comparison.effects import at_best, averages, effects
+from softlab.comparison.intervals import Interval
 
 SOFT = ("label_smoothing", "mixup", "cutmix", "maxsup")
 

@@ -32,8 +32,8 @@ from claims import (
     rounded_up,
 )
 from softbook.studies import another_slope, bending, louder, margin_laws, prediction, records, robustness
-from softlab.compare.effects import averages, effects, outcomes
-from softlab.compare.intervals import Interval, t_interval
+from softlab.comparison.effects import averages, effects, outcomes
+from softlab.comparison.intervals import Interval, t_interval
 
 ATTACK = "robust, 0.4/255, PGD-7"  # the paper's
 FAR = "robust, 1/255"

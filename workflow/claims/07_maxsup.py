@@ -46,8 +46,8 @@ from claims._maxsup import (
 )
 from softbook.studies import long_tail, records
 from softbook.studies.across_settings import effects_by_setting
-from softlab.compare.effects import averages, effects
-from softlab.compare.intervals import Interval, t_interval
+from softlab.comparison.effects import averages, effects
+from softlab.comparison.intervals import Interval, t_interval
 
 LETTERS = "ABCDEF"
 CORRUPTIONS = ("blur", "contrast", "jpeg", "noise")

@@ -47,8 +47,8 @@ from claims._turning import (
     weakly,
 )
 from softbook.studies import another_slope, margin_laws, prediction, records, robustness
-from softlab.compare.effects import Effects, averages, effects
-from softlab.compare.intervals import Interval, t_interval
+from softlab.comparison.effects import Effects, averages, effects
+from softlab.comparison.intervals import Interval, t_interval
 
 ROBUST = "robust, 4/255"
 ATTACK = "robust, 0.4/255, PGD-7"  # the paper's

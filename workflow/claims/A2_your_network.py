@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from claims import WORDS, Claim, above, below, between, exactly
-from softlab.compare.intervals import Interval, Origin
 from softbook.studies.records import published
+from softlab.comparison.intervals import Interval, Origin
 
 KINDS = ("blur", "contrast", "jpeg", "noise")
 

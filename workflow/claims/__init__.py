@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 
 from softbook.studies.across_settings import effects_by_setting
-from softlab.compare.effects import Effects
-from softlab.compare.intervals import Interval
+from softlab.comparison.effects import Effects
+from softlab.comparison.intervals import Interval
 
 ROOT = Path(__file__).resolve().parents[2]
 SPAN = re.compile(r'<span class="answers" data-claim="(?P<id>[a-z0-9-]+)">(?P<text>[^<]*)</span>')

@@ -6,8 +6,8 @@ import numpy as np
 
 from claims import exactly
 from softbook.studies import prediction, records
-from softlab.compare.effects import effects
-from softlab.compare.intervals import Interval
+from softlab.comparison.effects import effects
+from softlab.comparison.intervals import Interval
 
 LENGTH = "log logit scale"
 SURE = "mean confidence"

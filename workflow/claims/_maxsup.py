@@ -7,8 +7,8 @@ import pandas
 
 from claims import exactly, highest
 from softbook.studies import long_tail, records
-from softlab.compare.effects import averages, effects, over_grid
-from softlab.compare.intervals import Interval
+from softlab.comparison.effects import averages, effects, over_grid
+from softlab.comparison.intervals import Interval
 
 Strengths = dict[tuple[str, float], pandas.DataFrame]  # networks by method and strength
 TAIL = 10  # networks of each method and strength with a long tail

@@ -6,7 +6,7 @@ import pandas
 
 from claims import exactly
 from softbook.studies import prediction, records
-from softlab.compare.intervals import Interval
+from softlab.comparison.intervals import Interval
 
 ROBUST = "robust, 4/255"
 HERE = "quick-fp32"

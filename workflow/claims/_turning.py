@@ -7,8 +7,8 @@ import pandas
 
 from claims import exactly, lowest
 from softbook.studies import interventions, prediction, records
-from softlab.compare.effects import effects
-from softlab.compare.intervals import Interval
+from softlab.comparison.effects import effects
+from softlab.comparison.intervals import Interval
 
 ROBUST = "robust, 4/255"
 BALL = "cosine, ball"  # to the minimal-loss point of the class: what Park et al. mean

@@ -25,8 +25,8 @@ from claims._predicting import by_gradient, by_step
 from claims._turning import ball_at_most, gains, ten_seeds
 from claims.intro import FAR, LADDER, LETTERS, OF_PARK, decay_loses, error_falls, of
 from softbook.studies import long_tail, louder, prediction, records, robustness, tally
-from softlab.compare.effects import at_best, averages, effects
-from softlab.compare.intervals import Interval
+from softlab.comparison.effects import at_best, averages, effects
+from softlab.comparison.intervals import Interval
 
 NEAR = "robust, 0.4/255, PGD-7"  # the attack of Park et al.
 INWARD = "inward, attack, cross-entropy"

@@ -26,8 +26,8 @@ from claims._length import share
 from claims._maxsup import at_best, by_strength, tail
 from softbook.studies import combining, prediction, records
 from softbook.studies.across_settings import tables_by_setting
-from softlab.compare.effects import averages, effects
-from softlab.compare.intervals import Interval, t_interval
+from softlab.comparison.effects import averages, effects
+from softlab.comparison.intervals import Interval, t_interval
 
 SOFT = ("label_smoothing", "mixup", "cutmix", "maxsup")
 OF_PARK = ("label_smoothing", "mixup", "cutmix")

@@ -8,8 +8,8 @@ from claims import SIGNED, WORDS, Claim, exactly, falls, highest, is_open, least
 from claims.intro import LADDER, LETTERS, SOFT, both_ways, of
 from softbook.studies import laws, records
 from softbook.studies.across_settings import tables_by_setting
-from softlab.compare.effects import at_best, effects
-from softlab.compare.intervals import Interval
+from softlab.comparison.effects import at_best, effects
+from softlab.comparison.intervals import Interval
 
 MOVED = ("quick-fp32", "cifar10-papers")  # where margin and slope are on record
 DEPENDABLE = {"short", "overconfidence"}  # the sentences of papers.yml that hold in every setting

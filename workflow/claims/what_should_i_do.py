@@ -27,12 +27,12 @@ from claims import (
 )
 from claims._maxsup import at_best, in_colour, later, tail
 from claims._maxsup import by_strength as tail_by_strength
-from softlab.profile import load_profile
 from softbook.studies import combining, prediction, records, seconds, unknown_classes
 from softbook.studies.across_settings import effects_by_setting
-from softlab.compare.effects import averages, effects
-from softlab.compare.intervals import Interval, t_interval
 from softbook.studies.robustness import cells_of
+from softlab.comparison.effects import averages, effects
+from softlab.comparison.intervals import Interval, t_interval
+from softlab.profile import load_profile
 
 HERE = "quick-fp32"  # setting A in 32 bits
 A = "quick-confirm"

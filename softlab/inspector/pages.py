@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from softlab import provenance
 from softlab.errors import SoftlabError
 from softlab.files import write_whole
-from softlab.examine.context import MARKED, Context
+from softlab.inspector.context import MARKED, Context
 
 Part = str | pandas.DataFrame | tuple[Figure, str] | Context
 TEMPLATE: Any = Environment(autoescape=True, loader=FileSystemLoader(Path(__file__).parent)).get_template("page.html")

@@ -16,11 +16,11 @@ import numpy as np
 import pandas
 import torch
 
+from softlab.comparison.intervals import OPEN, Interval, Intervals, Number, Values, means, t_interval, two_way_interval
 from softlab.errors import SoftlabError, check_known
 from softlab.lenses.calibration import bin_signs, ece_terms
 from softlab.numbers.quantities import QUANTITIES, Quantity
 from softlab.regularizers import REGISTRY
-from softlab.compare.intervals import OPEN, Interval, Intervals, Number, Values, means, t_interval, two_way_interval
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from softlab.batches import as_pixels
 from softlab.errors import SoftlabError
-from softlab.examine import heads
-from softlab.examine.heads import Layer, Relation, Wanted, one_line
+from softlab.inspector import heads
+from softlab.inspector.heads import Layer, Relation, Wanted, one_line
 from softlab.representation import Representation, at_once, device_of, frozen_copy, head_of, tap
 
 PROBED = 32  # images, spread over all, on which layers are compared with what the model returns

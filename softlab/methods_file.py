@@ -1,13 +1,10 @@
 """Methods from a file that a user names on the command line. The file is run: name none that you do not trust."""
 
-import dataclasses
 import importlib.util
 import sys
 from pathlib import Path
 
 from softlab.errors import SoftlabError
-from softlab.profile import Profile
-from softbook.studies.catalogue import study_profile
 
 
 def run(path: Path) -> None:
@@ -25,15 +22,3 @@ def run(path: Path) -> None:
         raise
     except Exception as error:
         raise SoftlabError(f"--methods-file {path} failed: {type(error).__name__}: {error}") from error
-
-
-def added(settings: Profile, study: str, path: Path) -> Profile:
-    """The profile, of which this study has what the user's file registers too, with default parameters."""
-    from softlab.regularizers import REGISTRY
-
-    known = dict(REGISTRY)
-    run(path)
-    own = {name: {} for name in REGISTRY if REGISTRY[name] is not known.get(name)}
-    methods = {**study_profile(settings, study).methods, **own}
-    studies = {**settings.studies, study: {**settings.studies[study], "methods": methods}}
-    return dataclasses.replace(settings, studies=studies)

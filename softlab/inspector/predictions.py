@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from softlab.errors import SoftlabError
+from softlab.inspector import arrays
 from softlab.lenses.checks import check_probabilities, refuse
-from softlab.examine import arrays
 
 LOGITS = ("logits", "logit", "scores", "outputs")  # what people call them in an .npz
 PROBABILITIES = ("probs", "probabilities", "prob", "probas", "softmax", "y_prob")

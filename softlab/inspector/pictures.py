@@ -16,7 +16,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 from softlab.errors import SoftlabError
-from softlab.examine import arrays
+from softlab.inspector import arrays
 from softlab.training import folders
 
 PATHS = ("path", "paths", "file", "filename", "image", "images")  # what people call a column of paths

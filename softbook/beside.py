@@ -1,7 +1,8 @@
-"""A network's numbers beside those of the networks on record at the nearest setting: less sure than nine of ten.
+"""What the book offers softlab (softlab.plugins): numbers on record, what papers say, and networks to stand beside.
 
+A network's numbers stand beside those of the networks on record at the nearest setting: less sure than nine of ten.
 Nearest is the setting with the number of classes, the channels and the plain networks' accuracy that come closest, in
-this order. It is another setting all the same: marks to read a number by, no comparison of methods.
+this order.
 """
 
 import functools
@@ -12,12 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas
 
-from softlab.errors import SoftlabError
-from softlab.numbers.quantities import QUANTITIES
 from softbook.studies import records
 from softbook.studies.across_settings import SETTINGS
+from softbook.studies.laws import papers
+from softbook.studies.records import recorded  # noqa: F401 (offered)
+from softlab import figures
+from softlab.inspector.context import MARKED, Context, Strip
+from softlab.inspector.report import ReportCard
+from softlab.numbers.quantities import QUANTITIES
 
-MARKED = {"baseline": "plain", "label_smoothing": "label smoothing", "cutmix": "CutMix"}
 # What it is to have less, and more, of a quantity than others; those that are shown, in this order.
 WORDS = {
     "accuracy": ("right less often", "right more often"),
@@ -35,7 +39,6 @@ WORDS = {
     "spread, logits": ("with tighter classes", "with looser classes"),
     "apex ratio": ("with a tip of the cones nearer to the origin", "with a tip of the cones further from the origin"),
 }
-SAID = ("mean confidence", "gap", "AURC", "log slope", "robust, 1/255")  # in a sentence
 FEWEST = 5  # networks that a strip is drawn of
 
 
@@ -49,64 +52,12 @@ class Setting:
     table: pandas.DataFrame
 
 
-@dataclass(frozen=True)
-class Strip:
-    """One number beside others, in the units in which it is written.
-
-    value: the network's.  others: of every network.  marks: method -> its mean.  words: where it lies.
-    """
-
-    label: str
-    value: float
-    others: tuple[float, ...]
-    marks: Mapping[str, float]
-    words: str
-    digits: int
-
-    @property
-    def text(self) -> str:
-        return f"{self.value:z.{self.digits}f}"
-
-    @property
-    def range(self) -> str:
-        """The ends of the others."""
-        return f"{min(self.others):z.{self.digits}f} to {max(self.others):z.{self.digits}f}"
-
-    def across(self, value: float) -> float:
-        """Where a value lies on the strip, in percent of its width."""
-        low = min(self.value, *self.others)
-        high = max(self.value, *self.others)
-        return 3 + 94 * (value - low) / (high - low) if high > low else 50.0
-
-
-@dataclass(frozen=True)
-class Context:
-    """The setting on record that is nearest, how many networks it has, and a strip for each number that both have."""
-
-    setting: str
-    count: int
-    strips: Mapping[str, Strip]
-
-    def sentence(self) -> str:
-        """Where the main numbers lie."""
-        places = [self.strips[name].words for name in SAID if name in self.strips]
-        return (
-            f"Beside the {self.count} networks on record at the nearest setting ({self.setting}) it is "
-            f"{'; '.join(places)}. These are marks to read its numbers by: the setting is another."
-        )
-
-
-def beside(numbers: Mapping[str, float], classes: int, channels: int | None = None) -> Context | None:
-    """A network's numbers beside those on record; None where there are none, or none that both have.
+def context(numbers: Mapping[str, float], classes: int, channels: int | None = None) -> Context | None:
+    """A network's numbers beside those of the nearest setting on record; None where none is in both.
 
     classes, channels: of the network and its images (None: not known).
     """
-    try:
-        known = _settings()
-    except SoftlabError:  # records are not installed
-        return None
-    if not known:
-        return None
+    known = _settings()
 
     def distance(one: Setting) -> tuple[float, bool, float]:
         plain = one.table.loc[one.table["method"] == "baseline", "accuracy"].mean()
@@ -159,3 +110,16 @@ def _words(name: str, value: float, others: np.ndarray) -> str:
         return f"in their middle as to {QUANTITIES[name].label.removesuffix(' (%)').removesuffix(' (points)')}"
     word, count = (less, above) if above > below else (more, below)
     return f"{word} than all {count}" if count == len(others) else f"{word} than {count} of {len(others)}"
+
+
+def claims(card: ReportCard) -> pandas.DataFrame:
+    """What the two papers say (papers.yml), read as if each sentence were about a card's method alone."""
+    rows = []
+    for said in papers().values():
+        if effect := card.effects(said.quantity, said.against).get(card.method):
+            against = figures.style(said.against).label
+            change = f"{effect:+}"
+            outcome = said.outcome(effect.interval)
+            rows.append((f"{said.paper}: {said.says}", effect.described.changed, against, change, outcome))
+    headings = ["claim", "quantity", "against", "difference", "here"]
+    return pandas.DataFrame(rows, columns=headings).set_index(headings[0])

@@ -25,19 +25,18 @@ from torch import Tensor, nn
 
 from softlab import figures, provenance
 from softlab.batches import as_pixels
+from softlab.comparison.intervals import t_interval
 from softlab.errors import SoftlabError
+from softlab.figures.tables import table
+from softlab.inspector import foreign, heads, pages, predictions
+from softlab.inspector import progress as seconds
+from softlab.inspector.context import Context, beside
+from softlab.inspector.pictures import Pictures
 from softlab.lenses import calibration, geometry, selective, steepness
 from softlab.lenses.attacks.ascent import device_of
-from softlab.examine import foreign, heads, pages, predictions
-from softlab.examine import progress as seconds
-from softlab.figures.tables import table
-from softlab.examine.context import Context
-from softbook.beside import beside
-from softlab.examine.pictures import Pictures
 from softlab.numbers.look import LookAtPredictions, applied, together
 from softlab.numbers.quantities import LENSES, QUANTITIES, RADII, REACHES, Look, Samples
 from softlab.representation import Representation
-from softlab.compare.intervals import t_interval
 from softlab.training.data import split_test
 
 PIXELS = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -195,8 +194,8 @@ class Examination:
     def table(self) -> pandas.DataFrame:
         """Every number as it is written in the book, by chapter."""
         values = {QUANTITIES[name]: value for name, value in self.numbers.items()}
-        rows = {(q.chapter, q.label): {self.name: f"{q.factor * value:.{q.digits}f}"} for q, value in values.items()}
-        return table(rows, corner=["chapter", "quantity"]).T
+        rows = {(q.group, q.label): {self.name: f"{q.factor * value:.{q.digits}f}"} for q, value in values.items()}
+        return table(rows, corner=["about", "quantity"]).T
 
     def figure(self) -> Figure:
         """A reliability diagram, and accuracy against the radius of attacks; without a network, risk and coverage."""

@@ -14,14 +14,14 @@ import numpy as np
 import pandas
 import torch
 
+from softlab.comparison.intervals import Interval, t_interval, two_way_interval
 from softlab.errors import SoftlabError
-from softlab.lenses import calibration
-from softlab.examine import pages
 from softlab.figures.tables import table
-from softbook.beside import beside
-from softlab.examine.examination import Examination
+from softlab.inspector import pages
+from softlab.inspector.context import beside
+from softlab.inspector.examination import Examination
+from softlab.lenses import calibration
 from softlab.numbers.quantities import QUANTITIES
-from softlab.compare.intervals import Interval, t_interval, two_way_interval
 
 # What is said of the many: right, likely, calibrated, then how sure, how steep, how far, and under attack.
 MAIN = ("accuracy", "NLL at T", "ECE", "mean confidence", "log margin", "log slope", "log first-order radius")
@@ -102,7 +102,7 @@ class Comparison:
         for name, quantity in QUANTITIES.items():
             if not any(name in one.numbers for some in self.methods.values() for one in some):
                 continue
-            cells = rows[quantity.chapter, quantity.label] = {}
+            cells = rows[quantity.group, quantity.label] = {}
             for method in self.methods:
                 values = np.array(self.values(name, method))
                 whole = np.isfinite(values).all()
@@ -112,7 +112,7 @@ class Comparison:
                     arrow = {1: " ↑", -1: " ↓", 0: ""}[moved.side()]
                     shown = moved.scaled(quantity.factor).text(quantity.digits, sign=True)
                     cells[f"{method} − {self.first}"] = f"{shown}{arrow}"
-        return table(rows, corner=["chapter", "quantity"]).T
+        return table(rows, corner=["about", "quantity"]).T
 
     def save(self, path: str | Path) -> Path:
         """Write all of it as one self-contained HTML page, to a file that ends in .html."""

@@ -11,7 +11,7 @@ import safetensors.torch
 from torch import Tensor, nn
 
 from softlab.errors import SoftlabError, check_known
-from softlab.examine.heads import one_line
+from softlab.inspector.heads import one_line
 
 USUAL = 1000  # classes of a network before its weights say how many
 WRAPPERS = ("_orig_mod", "module")  # what torch.compile, DataParallel and AveragedModel put into names

@@ -16,16 +16,16 @@ import pandas
 from matplotlib.figure import Figure
 
 from softlab import figures, provenance, regularizers
+from softlab.comparison import tables
+from softlab.comparison.effects import Effect, Effects, averages, by_method, effects, every_effect
+from softlab.comparison.intervals import OPEN, Interval, Values, between
 from softlab.errors import SoftlabError
-from softlab.examine import pages
 from softlab.figures.tables import table
+from softlab.inspector import pages
 from softlab.numbers import stored
 from softlab.numbers.quantities import QUANTITIES
+from softlab.plugins import offered
 from softlab.profile import Profile, load_profile
-from softbook.studies import records
-from softlab.compare.effects import Effect, Effects, averages, by_method, effects, every_effect
-from softlab.compare.intervals import OPEN, Interval, Values, between
-from softbook.studies.laws import papers
 from softlab.training import loop, runs
 
 # What findings and the figure show of the many: what a practitioner asks, then how sure, how steep, how far, and length
@@ -97,12 +97,12 @@ class ReportCard:
         for name in self.values:
             quantity = QUANTITIES[name]
             differences = self.differences(name)
-            cells = rows[quantity.chapter, quantity.label] = {}
+            cells = rows[quantity.group, quantity.label] = {}
             for method, one in averages(self.numbers, name).items():
                 arrow = {1: " ↑", -1: " ↓", 0: ""}[differences[method].side()] if method in differences else ""
                 fewer = f" (n = {one.n})" if one.n < seeds else ""
                 cells[method] = one.scaled(quantity.factor).text(quantity.digits) + arrow + fewer
-        return table(rows, corner=["chapter", "quantity"]).T
+        return table(rows, corner=["about", "quantity"]).T
 
     def sides(self, method: str) -> dict[str, int]:
         """On which side of the baseline a method is: quantity -> +1 or -1, where the whole interval says so."""
@@ -142,17 +142,10 @@ class ReportCard:
         cooled = self.values.get("ECE at T", {}).get("baseline", {})
         return between({"own": own, "cooled": cooled}, "own", "cooled")
 
-    def claims(self) -> pandas.DataFrame:
-        """What the two papers say (papers.yml), read as if each sentence were about this method alone."""
-        rows = []
-        for said in papers().values():
-            if effect := self.effects(said.quantity, said.against).get(self.method):
-                against = figures.style(said.against).label
-                change = f"{effect:+}"
-                outcome = said.outcome(effect.interval)
-                rows.append((f"{said.paper}: {said.says}", effect.described.changed, against, change, outcome))
-        headings = ["claim", "quantity", "against", "difference", "here"]
-        return pandas.DataFrame(rows, columns=headings).set_index(headings[0])
+    def claims(self) -> pandas.DataFrame | None:
+        """What papers say, read as if each sentence were about this method alone; None where nobody offers any."""
+        known = offered("records")
+        return known.claims(self) if known else None
 
     def findings(self) -> list[str]:
         """A few sentences on the method, none of which says more than its interval; then lenses that failed."""
@@ -196,6 +189,12 @@ class ReportCard:
             shown[quantity.changed] = rows
         return figures.estimate_panels(shown, "difference to the baseline", columns=4)
 
+    def _said(self) -> list[str | pandas.DataFrame]:
+        """Of a page: `claims`, and what they are; nothing where there are none."""
+        claims = self.claims()
+        about = "What the papers say, read as if each sentence were about this method alone:"
+        return [] if claims is None else [about, claims]
+
     def _beside_others(self) -> list[str | pandas.DataFrame]:
         """Of a page: `alike`, and what it counts; nothing where there is no other method."""
         counted = "On how many quantities it and another method both differ from the baseline for certain:"
@@ -203,7 +202,7 @@ class ReportCard:
         return [counted, found] if len(found) else []
 
     def _repr_html_(self) -> str:
-        return pages.to_html([*self.findings(), self.claims(), *self._beside_others(), self.table()])
+        return pages.to_html([*self.findings(), *self._said()[1:], *self._beside_others(), self.table()])
 
     def save(self, path: str | Path) -> Path:
         """Write findings, tables, figures and how they were made as one HTML page (.html); returns its path."""
@@ -214,8 +213,7 @@ class ReportCard:
         parts = [
             *self.findings(),
             (self.figure_of_differences(), "Panels, one for each quantity: every method's difference to the baseline"),
-            "What the papers say, read as if each sentence were about this method alone:",
-            self.claims(),
+            *self._said(),
             *self._beside_others(),
             "Mean ± half of the 95 % interval over seeds; an arrow where the paired difference excludes zero:",
             self.table(),
@@ -245,8 +243,8 @@ def report_card(
     profile = compared_profile(method, profile, parameters, seeds, overrides)
     own = dataclasses.replace(profile, methods={method: profile.methods[method]})
     for part in (own, profile):  # the reader's method first: if it is wrong, that is known
-        records.train(part, store=store, device=device)
-    table = records.study_table(profile, store=store, device=device)
+        tables.train(part.experiments(), part.evaluation, store, device)
+    numbers = pandas.DataFrame(tables.rows(profile.experiments(), profile.evaluation, store, device))
     place = loop.choose_device(device)
     problems = {}
     for experiment in profile.experiments():
@@ -254,7 +252,7 @@ def report_card(
             run = runs.fit_or_load(experiment, store=store, device=place)
             found = stored.of(run, profile.evaluation).problems
             problems |= {f"{run.id}, {lens}": why for lens, why in found.items()}
-    return ReportCard(method, profile, table, problems)
+    return ReportCard(method, profile, numbers, problems)
 
 
 def compared_profile(

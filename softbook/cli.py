@@ -1,0 +1,205 @@
+"""The command `softbook`: what is on record, and what the records say; the engine's work. See softlab.cli.
+
+Wrong input: one line, exit code 2.
+"""
+
+import argparse
+import dataclasses
+import math
+import os
+import sys
+from pathlib import Path
+
+from softbook import __version__
+from softlab.cli import changes, count, execute, fitted, place_of_runs, setting_of_runs
+from softlab.errors import SoftlabError, check_known
+
+FOLDER = Path(__file__).parent
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; ends the process with 0, 2 for wrong input or a failed run, 130 after Ctrl-C."""
+    given = sys.argv[1:] if arguments is None else arguments
+    own = given[:1] if given[:1] == ["sweep"] else given  # the workflow reads the rest of it
+    execute("softbook", _parser().parse_args(own, argparse.Namespace(given=given)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="softbook", description="Train the book's networks, and keep its record.")
+    parser.add_argument("--version", action="version", version=f"softbook {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    place = place_of_runs()
+
+    about = "train networks of studies that the store does not have yet"
+    train = commands.add_parser("train", parents=[setting_of_runs()], help=about)
+    train.add_argument("--study", nargs="+", default=["core"], help="of chapters.yaml (core: the profile itself)")
+    train.add_argument("--method", action="append", help="a method of the study (all); may be given again")
+    train.add_argument("--seed", type=int, nargs="+", action="extend", help="seeds (all of the study)")
+    train.add_argument("--networks", type=Path, help="train these instead: a list that the workflow has written")
+    train.add_argument("--manifest", type=Path, help="write a row for each network to this file, with its numbers")
+    train.set_defaults(run=_train)
+
+    about = "write the numbers of a study for good: softbook/records"
+    record = commands.add_parser("record", parents=[place], help=about)
+    record.add_argument("study", metavar="STUDY", nargs="?", help="of chapters.yaml (core: the profile itself)")
+    record.add_argument("--list", action="store_true", help="what is on record")
+    record.add_argument("--seeds", type=count, help="how many (all of the profile)")
+    only = "train recorded networks again and write just these quantities (or those of a lens) beside the others"
+    record.add_argument("--only", nargs="+", metavar="QUANTITY", help=only)
+    record.add_argument("--methods-file", type=Path, help="a Python file, which is run: its methods too")
+    record.set_defaults(run=_record)
+
+    about = "train some recorded networks again, and compare their numbers; with --store, compare those that are there"
+    verify = commands.add_parser("verify", parents=[place], help=about)
+    verify.add_argument("study", metavar="STUDY", help="of chapters.yaml (core: the profile itself)")
+    verify.add_argument("--rows", type=count, default=3, help="how many networks (3)")
+    verify.add_argument("--clean", action="store_true", help="leave attacks and corruptions out: the longest part")
+    verify.set_defaults(run=_verify)
+
+    claims = commands.add_parser(
+        "claims", help="the book's laws, what the papers say, declared studies, and what is on record"
+    )
+    claims.add_argument("names", nargs="*", metavar="NAME", help="to show in full (all, in one line each)")
+    claims.set_defaults(run=_claims)
+
+    about = "networks and notebooks over a grid of parameters, and a report"
+    commands.add_parser("sweep", add_help=False, help=about).set_defaults(run=_sweep)
+    return parser
+
+
+def _wanted(options) -> list:
+    """What `train` is asked for: [(study, what to train, what it is measured on), …], as _listed has it."""
+    from softbook.studies.catalogue import study_profile
+    from softlab.profile import load_profile
+
+    given = changes(options.set)
+    if options.methods_file:
+        from softlab import methods_file
+
+        methods_file.run(options.methods_file)
+    settings = load_profile(options.profile, **given)
+    if options.networks:
+        return _listed(options.networks)
+    wanted = []
+    for study in options.study:
+        profile = study_profile(settings, study)
+        methods = {name: profile.methods.get(name, {}) for name in options.method or profile.methods}
+        chosen = dataclasses.replace(profile, methods=methods, seeds=options.seed or profile.seeds)
+        wanted += [(study, experiment, profile.evaluation) for experiment in chosen.experiments()]
+    return wanted
+
+
+def _train(options) -> None:
+    from softlab.files import write_json
+
+    wanted = _wanted(options)
+
+    from softlab.numbers import stored
+    from softlab.training import loop, runs
+
+    device = loop.choose_device(options.device)
+    rows = []
+    for number, (study, experiment, evaluation) in enumerate(wanted, 1):
+        run = fitted(experiment, options.store, device, f"{number} of {len(wanted)}")
+        found = stored.of(run, evaluation).values
+        values = {name: value if math.isfinite(value) else None for name, value in found.items()}
+        row = {"id": run.id, "study": study, "method": experiment.method, "seed": experiment.seed}
+        rows.append(row | {"values": values})
+    if options.manifest:
+        write_json(options.manifest, rows)
+    else:
+        print(f"{len(rows)} runs in {runs.store_folder(options.store)}")
+
+
+def _record(options) -> None:
+    from softbook.studies import recording, records
+    from softlab.profile import load_profile
+
+    if options.list or not options.study:
+        print(records.listed().to_string(index=False))
+        return
+    settings = load_profile(options.profile, **({"seeds": options.seeds} if options.seeds else {}))
+    if options.methods_file:
+        from softbook.studies.catalogue import with_methods_of_file
+
+        settings = with_methods_of_file(settings, options.study, options.methods_file)
+    if options.only:
+        left = recording.add(options.study, settings, options.only, options.store)
+        said = f"{len(left)} networks differ from their rows, which stay as they were"
+        print(f"{said}{': ' * bool(left)}{', '.join(left)}")
+        return
+    print(f"recorded: {recording.record(options.study, settings, options.store)}")
+
+
+def _verify(options) -> None:
+    from softbook.studies import recording
+    from softlab.profile import load_profile
+
+    differ = 0
+    for comparison in recording.verify(
+        options.study, load_profile(options.profile), options.rows, options.store, options.clean
+    ):
+        print(comparison, flush=True)
+        differ += comparison.word == "differs"
+    if differ:
+        raise SoftlabError(f"{differ} networks are not what the record says")
+
+
+def _listed(path: Path) -> list:
+    """The networks of a file that workflow/plan.py has written: [(study, experiment, evaluation), …]."""
+    import json
+
+    from softlab.training.experiment import Experiment
+
+    try:
+        listed = json.loads(path.read_bytes())
+        return [(one["study"], Experiment(**one["experiment"]), one["evaluation"]) for one in listed]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise SoftlabError(f"--networks {path}: this is no list of networks ({error})") from None
+
+
+def _claims(options) -> None:
+    from softbook.studies.catalogue import declared
+    from softlab.files import read_yaml
+
+    studies = FOLDER / "studies"
+    ours = read_yaml(studies / "laws.yml")
+    theirs = read_yaml(studies / "papers.yml")
+    asked = declared()
+    for name in options.names:
+        check_known("law, claim or declared study", name, [*ours, *theirs, *asked])
+    if not options.names:  # at once: what the records say takes torch
+        for name, entry in {**ours, **theirs}.items():
+            print(f"{name:24} {entry.get('paper', 'ours'):8} {entry.get('says') or entry['law']}")
+        for name, entry in asked.items():
+            print(f"{name:24} declared {entry['question']}")
+        return
+    from softbook.studies import judge, laws, margin_laws, records
+
+    for name in options.names:
+        if name in asked:
+            print("\n".join(judge.told(judge.declarations()[name])))
+        elif name in laws.laws("slope"):
+            print("\n".join(margin_laws.told(name)))
+        elif name in ours:
+            law = laws.laws()[name]
+            became = laws.became(name, laws.judged()) or law.contrast or law.kind
+            print(f"{name} ({law.chapter}): {law.law}\n  {became}")
+        else:
+            said = laws.papers()[name]
+            print(f"{name} ({said.paper}; {said.chapter}): {said.says}\n  {said.quantity} {said.side}")
+            for profile, method, effect in said.read(records.by_profile()):
+                print(f"  {profile:18} {method:16} {effect!s:16} {said.outcome(effect.interval)}")
+
+
+def _sweep(options) -> None:
+    """Hand everything that follows `softbook sweep` to the checkout's workflow/sweep.py."""
+    import subprocess
+
+    file = FOLDER.parent / "workflow" / "sweep.py"
+    if not file.exists():
+        raise SoftlabError("sweeps need a checkout of the repository: the installed package has none")
+    command = [sys.executable, str(file), *options.given[1:]]
+    if os.name == "posix":
+        os.execv(sys.executable, command)  # the same process: who stops it stops all of it
+    sys.exit(subprocess.run(command).returncode)

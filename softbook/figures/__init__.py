@@ -1,0 +1,41 @@
+"""Figures of the book, beside those of softlab.figures: they draw what they are given and compute nothing.
+
+Every function takes matplotlib axes, or makes them, and returns them.
+"""
+
+# ruff: noqa: F401 (what the package offers)
+from softbook.figures.attacked import Way, attack_steps, led_astray, over_passes, over_radii, ways_under_attack
+from softbook.figures.grids import against, curves, doses, gap_law, over_generalization, specification, taken_and_paid
+from softbook.figures.planes import (
+    PLANE,
+    force_field,
+    minus_gradient,
+    needles,
+    plane_points,
+    projections,
+    shrunk_along_ray,
+)
+from softbook.figures.prediction import families, predicted
+from softbook.figures.slopes import (
+    bends,
+    estimates_by_radius,
+    on_the_plane,
+    slope_plane,
+    small_slope_plane,
+    splits,
+)
+from softlab.figures.effects import (
+    arrows,
+    estimate_panels,
+    estimates,
+    estimates_by_setting,
+    intervals,
+    networks_in_panels,
+    panels_by_setting,
+    repairs,
+    rows_by_setting,
+    shifts_by_setting,
+)
+from softlab.figures.networks import decision_plane, dots, reliabilities, reliability
+from softlab.figures.style import COLORS, OTHERS, STYLES, Style, markers, style
+from softlab.figures.tables import table
