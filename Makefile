@@ -3,6 +3,7 @@ PYTHON ?= python3
 PROFILE ?= quick
 BUILD ?= _build
 VENV := .venv
+comma := ,
 BIN := $(VENV)/bin
 # Options for pip or uv, for instance an index that has CPU-only builds of torch AND torchvision.
 PIP_ARGS ?=
@@ -91,14 +92,14 @@ clean: ## delete what `make book` made; never a trained run
 	rm -rf $(BUILD)
 
 # One environment; each stamp says which extras are in it.
-$(VENV)/book.stamp: EXTRAS = book,attacks
-$(VENV)/cluster.stamp: EXTRAS = book,attacks,cluster
-$(VENV)/test.stamp: EXTRAS = book,attacks,test,peers
-$(VENV)/bench.stamp: EXTRAS = book,attacks,test,peers,bench
-$(VENV)/%.stamp: pyproject.toml constraints.txt Makefile
+$(VENV)/book.stamp: EXTRAS = attacks
+$(VENV)/cluster.stamp: EXTRAS = attacks
+$(VENV)/test.stamp: EXTRAS = attacks,test,peers
+$(VENV)/bench.stamp: EXTRAS = attacks,test,peers,bench
+$(VENV)/%.stamp: pyproject.toml softbook/pyproject.toml constraints.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, not {sys.version.split()[0]}: make PYTHON=python3.12 ...")'
 	@test -x $(BIN)/python || $(CREATE) $(VENV)
-	@echo "installing softlab-book[$(EXTRAS)] into $(VENV) (the first time this downloads torch: some minutes)"
-	@$(INSTALL) -c constraints.txt -e ".[$(EXTRAS)]"
+	@echo "installing softlab and softbook into $(VENV) (the first time this downloads torch: some minutes)"
+	@$(INSTALL) -c constraints.txt -e ".[$(EXTRAS)]" -e "./softbook[build$(if $(findstring cluster,$@),$(comma)cluster)]"
 	@$(if $(findstring peers,$(EXTRAS)),$(INSTALL) --no-deps torchattacks==3.5.1) # it pins an old `requests`
 	@touch $@

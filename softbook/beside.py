@@ -9,6 +9,7 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas
@@ -16,11 +17,11 @@ import pandas
 from softbook.studies import records
 from softbook.studies.across_settings import SETTINGS
 from softbook.studies.laws import papers
-from softbook.studies.records import recorded  # noqa: F401 (offered)
 from softlab import figures
 from softlab.inspector.context import MARKED, Context, Strip
 from softlab.inspector.report import ReportCard
 from softlab.numbers.quantities import QUANTITIES
+from softlab.training.experiment import Experiment
 
 # What it is to have less, and more, of a quantity than others; those that are shown, in this order.
 WORDS = {
@@ -50,6 +51,11 @@ class Setting:
     classes: int
     channels: int
     table: pandas.DataFrame
+
+
+def recorded(experiment: Experiment, evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The recorded row of an experiment: records.recorded."""
+    return records.recorded(experiment, evaluation)
 
 
 def context(numbers: Mapping[str, float], classes: int, channels: int | None = None) -> Context | None:

@@ -14,7 +14,18 @@ import nbformat
 from filelock import FileLock
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("_config.yml", "_toc.yml", "assets", "benchmarks", "book", "notebooks", "softlab", "tools", "workflow")
+PARTS = (
+    "_config.yml",
+    "_toc.yml",
+    "benchmarks",
+    "book",
+    "notebooks",
+    "pyproject.toml",
+    "softbook",
+    "softlab",
+    "tools",
+    "workflow",
+)
 # The small book: these two notebooks, each of these cells, and six networks.
 CHAPTERS = ("01_soft_labels", "04_cosines")
 CELLS = {
@@ -140,9 +151,9 @@ def write_notebook(checkout, name, **changed):
 
 def make_small(checkout):
     """Leave two short notebooks and three methods of a checkout, one page of prose, and two of the recorded tables."""
-    for study in [path for path in (checkout.folder / "assets" / "records").iterdir() if path.name != "core"]:
+    for study in [path for path in (checkout.folder / "softbook" / "records").iterdir() if path.name != "core"]:
         shutil.rmtree(study)
-    for path in (checkout.folder / "assets" / "records" / "core").rglob("*.*"):
+    for path in (checkout.folder / "softbook" / "records" / "core").rglob("*.*"):
         if path.stem not in ("about", "quick-confirm", "quick-fp32"):
             path.unlink()
     for page in [page for page in (checkout.folder / "book").iterdir() if page.suffix in (".md", ".ipynb")]:

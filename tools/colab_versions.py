@@ -32,15 +32,15 @@ def main(folder: Path) -> None:
     for made in (work, folder / "source", *folder.glob("*.whl")):
         shutil.rmtree(made, ignore_errors=True) if made.is_dir() else made.unlink(missing_ok=True)
     work.mkdir()
-    for part in ("softlab", "assets"):
+    for part in ("softlab", "softbook"):
         shutil.copytree(ROOT / part, folder / "source" / part)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / "source")
-    for source in (folder / "source", folder / "source" / "assets"):
+    for source in (folder / "source", folder / "source" / "softbook"):
         subprocess.run(["uv", "build", "--quiet", "--wheel", "--out-dir", folder, source], check=True)
     wheels = {path.name.partition("-")[0]: path.resolve().as_uri() for path in folder.glob("*.whl")}
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SOFTLAB_", "PYTHON"))}
-    environment |= {"SOFTLAB_SOURCE": wheels["softlab_book"], "SOFTLAB_ASSETS": wheels["softlab_book_assets"]}
+    environment |= {"SOFTLAB_SOURCE": wheels["softlab_library"], "SOFTBOOK_SOURCE": wheels["softlab_book"]}
     environment |= {"SOFTLAB_ZOO": "1", "OMP_NUM_THREADS": "1"}
     environment |= {"SOFTLAB_STORE": str(work / "store"), "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
     before = subprocess.run([python, "-c", TELL], capture_output=True, text=True, check=True).stdout

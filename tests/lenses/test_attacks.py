@@ -763,7 +763,7 @@ def test_autoattack_misuse_is_named(monkeypatch):
     with pytest.raises(SoftlabError, match="one epsilon for all"):
         autoattack(model, images, labels, torch.full((12,), 0.1))
     monkeypatch.setitem(sys.modules, "pyautoattack", None)
-    with pytest.raises(SoftlabError, match=r"pip install softlab-book\[attacks\]"):
+    with pytest.raises(SoftlabError, match=r"pip install pyautoattack"):
         autoattack(model, images, labels, 0.1)
 
 

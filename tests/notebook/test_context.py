@@ -93,4 +93,4 @@ def test_on_a_page_each_number_has_its_strip_and_a_name_for_who_does_not_see_it(
 def test_every_quantity_that_is_shown_is_one():
     assert set(offers.WORDS) <= set(QUANTITIES)
     assert set(context.SAID) <= set(offers.WORDS)
-    assert {one.classes for one in context._settings()} == {10, 100}
+    assert {one.classes for one in offers._settings()} == {10, 100}

@@ -58,7 +58,7 @@ def stand_in(seed):
     some = [build_model(experiment.replace(feature_dimension=2, seed=seed + k), images) for k in range(3)]
     return SimpleNamespace(experiment=experiment, model=some[-1], snapshot=lambda epoch: some[epoch])
 
-specimens = lambda *_: {m: stand_in(3 * k) for k, m in enumerate(("baseline", "label_smoothing"))}
+specimens = lambda *_, **__: {m: stand_in(3 * k) for k, m in enumerate(("baseline", "label_smoothing"))}
 """,
     "maxsup-field": """
 three = ["baseline", "label_smoothing", "maxsup"]

@@ -97,12 +97,12 @@ def test_the_table_has_a_row_for_each_quantity_and_arrows_where_zero_is_excluded
     assert not cells["accuracy (%)"]["CutMix"].endswith(("↑", "↓"))
     assert cells["log magnitude"]["Mixup"] == "0.50 ± 0.00 ↓"
     assert cells["ECE (%)"]["CutMix"] == ""
-    assert ("05_calibration", "ECE (%)") in table.index
+    assert ("calibration", "ECE (%)") in table.index
 
 
 def test_a_cell_of_fewer_seeds_says_so_and_what_is_not_finite_is_left_out():
     values = VALUES | {"ECE": {"baseline": {0: 0.1, 1: 0.2}, "mixup": {0: float("nan"), 1: float("inf")}}}
-    cells = dict(made(values).table().loc[("05_calibration", "ECE (%)")])
+    cells = dict(made(values).table().loc[("calibration", "ECE (%)")])
     assert cells["plain training"].endswith("(n = 2)")
     assert cells["Mixup"] == ""
     assert not any("ECE" in text for text in made(values).findings())

@@ -108,7 +108,7 @@ def test_numbers_are_measured_once(run, monkeypatch):
 
 
 def test_a_new_version_of_a_lens_measures_its_own_quantities_only(measured, monkeypatch):
-    newer = Lens("cones", 99, {"onset": Quantity("onset", "02_cones")}, lambda look: {"onset": 7.0}, True)
+    newer = Lens("cones", 99, {"onset": Quantity("onset", "cones")}, lambda look: {"onset": 7.0}, True)
     others = {name: Lens(name, lens.version, lens.quantities, refuse, True) for name, lens in LENSES.items()}
     monkeypatch.setattr(stored, "LENSES", others | {"cones": newer})
     assert stored.of(measured, EVALUATION).values["onset"] == 7.0
@@ -177,7 +177,7 @@ def test_a_network_of_a_zoo_has_the_same_numbers_and_its_folder_stays_as_it_is(t
 
 
 def test_a_quantity_that_a_lens_forgets_is_an_error(run, monkeypatch):
-    forgetful = Lens("cones", 99, {"onset": Quantity("onset", "02_cones")}, lambda look: {}, True)
+    forgetful = Lens("cones", 99, {"onset": Quantity("onset", "cones")}, lambda look: {}, True)
     monkeypatch.setattr(stored, "LENSES", {"cones": forgetful})
     with pytest.raises(KeyError, match="onset"):
         stored.of(run, EVALUATION)

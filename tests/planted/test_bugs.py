@@ -20,15 +20,17 @@ PROCESSES.set_forkserver_preload(["torch", "torchvision", "pandas", "scipy.optim
 
 
 def planted(folder, bug=None):
-    """A folder with a copy of the package, with the bug in it; its assets are those of the repository."""
-    copy = folder / "softlab"
-    shutil.copytree(TESTS.parent / "softlab", copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "assets").symlink_to(TESTS.parent / "assets")
-    (folder / "_toc.yml").touch()  # by which the package knows a checkout
+    """A folder with a copy of both packages, with the bug in it; records and networks are those of the repository."""
+    aside = shutil.ignore_patterns("__pycache__", "records", "zoo")
+    for package in ("softlab", "softbook"):
+        shutil.copytree(TESTS.parent / package, folder / package, ignore=aside)
+    for part in ("records", "zoo"):
+        (folder / "softbook" / part).symlink_to(TESTS.parent / "softbook" / part)
+    (folder / "pyproject.toml").touch()  # by which the package knows a checkout
     if bug:
-        text = (copy / bug["file"]).read_text()
+        text = (folder / bug["file"]).read_text()
         assert text.count(bug["old"]) == 1, f"{bug['old']!r} is not once in {bug['file']}: plant it elsewhere"
-        (copy / bug["file"]).write_text(text.replace(bug["old"], bug["new"]))
+        (folder / bug["file"]).write_text(text.replace(bug["old"], bug["new"]))
     return folder
 
 

@@ -20,8 +20,8 @@ def call(made, minutes):
     done = subprocess.run(command, cwd=made.folder, env=made.environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     with tarfile.open(made.folder / "back" / "records.tar.gz") as archive:
-        archive.extractall(made.folder / "assets" / "records", filter="data")
-    table = made.folder / "assets" / "records" / "core" / "smoke.csv"
+        archive.extractall(made.folder / "softbook" / "records", filter="data")
+    table = made.folder / "softbook" / "records" / "core" / "smoke.csv"
     return pandas.read_csv(table) if table.exists() else pandas.DataFrame({"id": [], "accuracy": []})
 
 

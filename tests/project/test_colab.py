@@ -13,7 +13,7 @@ from machine import Machine
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-# What Colab has, beside what softlab-book needs: no index is asked.
+# What Colab has, beside what softlab needs: no index is asked.
 PRESENT = (
     "papermill",
     "ipykernel",
@@ -32,7 +32,7 @@ def first_cell(path):
 
 
 def colab(folder):
-    return Machine(folder, [*metadata.requires("softlab-book"), *PRESENT])
+    return Machine(folder, [*metadata.requires("softlab-library"), *PRESENT])
 
 
 def torch_of(machine):
@@ -56,14 +56,14 @@ def machine(tmp_path):
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory):
-    """Package and assets as others get them, {distribution: wheel}; built from copies: setuptools leaves a folder."""
+    """Both distributions as others get them, {distribution: wheel}; built from copies: setuptools leaves a folder."""
     copy = tmp_path_factory.mktemp("wheels")
-    for part in ("softlab", "assets"):
+    for part in ("softlab", "softbook"):
         shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", ".locks"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", copy]
-    for source in (copy, copy / "assets"):
+    for source in (copy, copy / "softbook"):
         subprocess.run([*build, source], check=True)
     return {path.name.partition("-")[0]: path for path in copy.glob("*.whl")}
 
@@ -74,7 +74,7 @@ def test_all_notebooks_begin_with_the_same_cell():
 
 def test_without_a_source_the_cell_says_in_one_line_what_is_missing(machine):
     said = machine.cell(re.sub(r'(?m)^source = ".*?"', 'source = ""', first_cell(NOTEBOOKS[0]).source))
-    assert "ImportError: No module named 'softlab'; install softlab-book (in a checkout: pip install" in said
+    assert "ImportError: No module named 'softbook'; install softlab-book (in a checkout: pip install" in said
     assert said.count("Traceback") == 1
     assert not machine.installed()
 
@@ -84,9 +84,7 @@ def test_another_softlab_is_named_and_nothing_is_installed_over_it(machine):
     (machine.work / "softlab" / "__init__.py").write_text("version = 'somebody else'")
     told = {"SOFTLAB_SOURCE": "file:///nowhere.whl", "PYTHONPATH": str(machine.work)}
     said = machine.cell(first_cell(NOTEBOOKS[0]).source, **told)
-    assert "cannot import name 'begin'" in said
-    assert "install softlab-book (in a checkout: pip install" in said
-    assert str(machine.work / "softlab") in said
+    assert "ImportError: No module named 'softbook'; install softlab-book (in a checkout: pip install" in said
     assert "installing" not in said
 
 
@@ -96,7 +94,7 @@ def test_a_source_that_holds_another_package_is_refused(machine, tmp_path):
     other.mkdir()
     (other / "pyproject.toml").write_text('[project]\nname = "softlab"\nversion = "1"\n')
     said = machine.cell(first_cell(NOTEBOOKS[0]).source, SOFTLAB_SOURCE=other.as_uri(), PIP_NO_BUILD_ISOLATION="0")
-    assert "ImportError: No module named 'softlab'" in said
+    assert "ImportError: No module named 'softbook'" in said
     assert not machine.installed()
 
 
@@ -106,8 +104,8 @@ def settled(wheels, book, tmp_path_factory):
     folder = tmp_path_factory.mktemp("colab")
     made = colab(folder)
     made.source = {
-        "SOFTLAB_SOURCE": wheels["softlab_book"].as_uri(),
-        "SOFTLAB_ASSETS": wheels["softlab_book_assets"].as_uri(),
+        "SOFTLAB_SOURCE": wheels["softlab_library"].as_uri(),
+        "SOFTBOOK_SOURCE": wheels["softlab_book"].as_uri(),
     }
     made.torch = torch_of(made)
     assert "No module named 'softlab'" in made.run("-c", "import softlab").stdout
@@ -120,14 +118,14 @@ def settled(wheels, book, tmp_path_factory):
 def names_of_softlab():
     """What of softlab lies in a machine's site-packages."""
     version = metadata.version("softlab-book")
-    information = {f"softlab_book-{version}.dist-info", f"softlab_book_assets-{version}.dist-info"}
-    return {"softlab", "softlab_assets", *information}
+    information = {f"softlab_library-{version}.dist-info", f"softlab_book-{version}.dist-info"}
+    return {"softlab", "softbook", *information}
 
 
 @pytest.mark.slow
 def test_a_notebook_runs_alone_in_an_empty_folder_and_installs_nothing_but_softlab(settled):
     package = settled.source["SOFTLAB_SOURCE"]
-    assert settled.said.startswith(f"softlab is missing here: installing softlab-book from {package}\n")
+    assert settled.said.startswith(f"softlab is missing here: installing it from {package}\n")
     assert settled.installed() == names_of_softlab()
     assert torch_of(settled) == settled.torch
 

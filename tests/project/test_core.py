@@ -42,7 +42,7 @@ print(json.dumps({"temperature": temperature, "centers": list(centers.shape), "a
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    core = [one for one in metadata.requires("softlab-book") if "extra ==" not in one]
+    core = [one for one in metadata.requires("softlab-library") if "extra ==" not in one]
     made = Machine(tmp_path_factory.mktemp("core"), core)
     (made.site / "softlab.pth").write_text(f"{ROOT}\n")
     return made
@@ -85,7 +85,7 @@ def test_the_command_trains(machine):
 
 def test_what_needs_more_says_so_in_one_line(machine):
     done = machine.run("-c", "from softlab import report_card")
-    assert done.stdout.strip().endswith('pip install "softlab-book[notebook]"'), done.stdout
+    assert done.stdout.strip().endswith('pip install "softlab-library[examine]"'), done.stdout
     done = machine.run("-m", "softlab", "report", "mixup", "--profile", "smoke")
     assert done.returncode == 2
-    assert re.fullmatch(r'softlab: \w+ is not installed: pip install "softlab-book\[notebook\]"\n', done.stdout)
+    assert re.fullmatch(r'softlab: \w+ is not installed: pip install "softlab-library\[examine\]"\n', done.stdout)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import softbook
 import softlab
 
 ROOT = Path(__file__).parents[2]
@@ -87,38 +88,54 @@ def test_the_version_is_the_same_everywhere():
 
 
 def test_every_folder_of_code_is_installed():
-    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "softlab").rglob("__init__.py")}
-    assert sorted(packages) == sorted(".".join(folder.parts) for folder in folders)
+    for package, settings in (("softlab", ROOT), ("softbook", ROOT / "softbook")):
+        packages = tomllib.loads((settings / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+        folders = {path.parent.relative_to(ROOT) for path in (ROOT / package).rglob("__init__.py")}
+        assert sorted(packages) == sorted(".".join(folder.parts) for folder in folders)
 
 
 def test_inside_the_package_nothing_is_taken_from_its_front_door():
     """What the root re-exports is fetched on first use: who imports what could not be seen."""
-    package = ROOT / "softlab"
+    packages = [ROOT / "softlab", ROOT / "softbook"]
     front_doors = {
         ".".join(path.parent.relative_to(ROOT).parts): {entry.stem for entry in path.parent.iterdir()}
+        for package in packages
         for path in package.rglob("__init__.py")
         if "HOMES" in path.read_text(encoding="utf-8")
     }
-    assert {"softlab", "softlab.training", "softlab.studies"} <= set(front_doors)
+    assert {"softlab", "softlab.training", "softbook", "softbook.studies"} <= set(front_doors)
     taken = {
         (path.name, f"{node.module}.{one.name}")
+        for package in packages
         for path in package.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ImportFrom) and node.module in front_doors
         for one in node.names
         if one.name not in front_doors[node.module]
     }
-    assert taken == {("cli.py", "softlab.__version__")}
+    assert taken == {("cli.py", "softlab.__version__"), ("cli.py", "softbook.__version__")}
 
 
-def test_the_assets_are_a_distribution_of_the_same_version():
-    assets = tomllib.loads((ROOT / "assets" / "pyproject.toml").read_text())
-    assert assets["project"]["version"] == PROJECT["version"]
-    patterns = assets["tool"]["setuptools"]["package-data"]["softlab_assets"]
-    listed = {path for pattern in patterns for path in (ROOT / "assets").glob(pattern) if path.is_file()}
-    there = {path for part in ("records", "zoo") for path in (ROOT / "assets" / part).rglob("[!.]*") if path.is_file()}
-    assert there == {path for path in listed if not path.name.startswith(".")}
+def test_the_book_is_a_distribution_of_the_same_version_with_all_records_and_networks():
+    book = tomllib.loads((ROOT / "softbook" / "pyproject.toml").read_text())
+    assert book["project"]["version"] == PROJECT["version"] == softbook.__version__
+    assert f"softlab-library[examine]=={PROJECT['version']}" in book["project"]["dependencies"]
+    patterns = book["tool"]["setuptools"]["package-data"]["softbook"]
+    listed = {path for pattern in patterns for path in (ROOT / "softbook").glob(pattern) if path.is_file()}
+    parts = ("profiles", "records", "zoo")
+    there = {path for part in parts for path in (ROOT / "softbook" / part).rglob("[!.]*") if path.is_file()}
+    assert there <= {path for path in listed if not path.name.startswith(".")}
+
+
+def test_the_library_has_no_word_of_the_book():
+    """Where one stands, somebody had the book in mind: a chapter, a record, a claim."""
+    words = re.compile(r"\b(chapters?\.|claims\.|softbook)")
+    named = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "softlab").rglob("*.py")
+        if words.search(path.read_text(encoding="utf-8"))
+    }
+    assert named == {"softlab/cli.py", "softlab/provenance.py"}  # where old commands went; rows do not dirty a commit
 
 
 def test_the_core_needs_nine_libraries_at_most():

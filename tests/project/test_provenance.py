@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-RECORDS = ROOT / "assets" / "records"
+RECORDS = ROOT / "softbook" / "records"
 LISTED = re.compile(r"^\| `([0-9a-f]{10}\+?)` \|", re.MULTILINE)  # the first column of the lab notebook's table
 
 

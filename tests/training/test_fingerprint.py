@@ -295,7 +295,7 @@ def test_a_commit_is_marked_where_code_differs_and_not_where_results_do(tmp_path
         subprocess.run([*git, *command], check=True)
     clean = commit.__wrapped__()
     assert len(clean) == 10
-    (tmp_path / "assets" / "records" / "file.txt").write_text("grown")
+    (tmp_path / "softbook" / "records" / "file.txt").write_text("grown")
     assert commit.__wrapped__() == clean
     (package / "file.txt").write_text("edited")
     assert commit.__wrapped__() == f"{clean}+"

@@ -26,7 +26,6 @@ from laboratory_in_torch import (
 from softlab.errors import SoftlabError
 from softlab.lenses import geometry, steepness
 from softlab.lenses.attacks import ascent
-from softlab.training import zoo
 
 MEGABYTE = 1e6
 RADIUS = 4 / 255
@@ -144,7 +143,7 @@ def test_there_are_four_images_of_each_class():
 
 
 def test_a_network_that_the_zoo_lacks_is_one_clear_line(monkeypatch, tmp_path):
-    monkeypatch.setattr(zoo, "OWN", tmp_path)
+    monkeypatch.setattr(laboratory, "ZOO", tmp_path)
     with pytest.raises(SoftlabError, match="needs baseline, and the zoo has no such network: make zoo"):
         laboratory.write(tmp_path / "page")
 

@@ -18,7 +18,7 @@ from softlab.regularizers import get
 from softlab.regularizers.base import cross_entropy
 
 SCRIPT = playground.PAGE / "playground.js"
-RECORDS = Path(__file__).parents[2] / "assets" / "records" / "core"
+RECORDS = Path(__file__).parents[2] / "softbook" / "records" / "core"
 LIMIT = 80_000  # bytes of the page and all that it loads
 SEEDS = (0, 1, 2)
 STEPS = 50

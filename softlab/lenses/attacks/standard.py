@@ -33,7 +33,7 @@ def autoattack(
     try:
         from pyautoattack import AutoAttack
     except ImportError:
-        raise SoftlabError("autoattack needs the package pyautoattack: pip install softlab-book[attacks]") from None
+        raise SoftlabError("autoattack needs the package pyautoattack: pip install pyautoattack") from None
     subject = prepare(model, images, labels, epsilon)
     classes = subject.logits.shape[1]
     if "apgd-t" in attacks and classes < 4:
