@@ -14,18 +14,8 @@ import nbformat
 from filelock import FileLock
 
 ROOT = Path(__file__).parent.parent
-PARTS = (
-    "_config.yml",
-    "_toc.yml",
-    "benchmarks",
-    "book",
-    "notebooks",
-    "pyproject.toml",
-    "softbook",
-    "softlab",
-    "tools",
-    "workflow",
-)
+PARTS = ("_config.yml", "_toc.yml", "pyproject.toml", "benchmarks", "book", "notebooks", "softbook", "softlab")
+PARTS += ("tools", "workflow")
 # The small book: these two notebooks, each of these cells, and six networks.
 CHAPTERS = ("01_soft_labels", "04_cosines")
 CELLS = {

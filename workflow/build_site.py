@@ -172,7 +172,7 @@ make book       # installs all it needs into .venv, executes every notebook, bui
 
 ```bash
 python3 -m venv .venv
-.venv/bin/pip install -c constraints.txt -e ".[book,attacks]" jupyterlab
+.venv/bin/pip install -c constraints.txt -e ".[attacks]" -e ./softbook jupyterlab
 .venv/bin/jupyter lab notebooks/{name}.ipynb
 ```
 

@@ -144,10 +144,8 @@ def test_the_core_needs_nine_libraries_at_most():
 
 def test_every_module_is_on_the_architecture_page():
     page = (ROOT / "book" / "architecture.md").read_text()
-    rooms = [
-        ROOT / "softlab",
-        *(ROOT / "softlab" / name for name in ("training", "lenses", "numbers", "studies", "notebook")),
-    ]
+    rooms = [ROOT / "softlab", ROOT / "softbook", ROOT / "softbook" / "studies", ROOT / "softbook" / "page"]
+    rooms += [ROOT / "softlab" / name for name in ("training", "lenses", "numbers", "comparison", "inspector")]
     for path in (path for room in rooms for path in room.glob("[a-z]*.py")):
         assert f"`{path.name}`" in page, f"{path.relative_to(ROOT)} is not on the architecture page"
 
