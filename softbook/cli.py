@@ -174,13 +174,13 @@ def _claims(options) -> None:
         for name, entry in asked.items():
             print(f"{name:24} declared {entry['question']}")
         return
-    from softbook.studies import judge, laws, margin_laws, records
+    from softbook.studies import judge, laws, records
 
     for name in options.names:
         if name in asked:
             print("\n".join(judge.told(judge.declarations()[name])))
         elif name in laws.laws("slope"):
-            print("\n".join(margin_laws.told(name)))
+            print("\n".join(laws.told(name)))
         elif name in ours:
             law = laws.laws()[name]
             became = laws.became(name, laws.judged()) or law.contrast or law.kind

@@ -21,7 +21,7 @@ from softlab.figures.style import lift_letter, markers, style
 if TYPE_CHECKING:
     import pandas
 
-    from softbook.studies.margin_laws import Place
+    from softbook.studies.margins import Place
 
 # Factors of margin over slope that may have a line: ten to each factor of ten, as preferred numbers do.
 FACTORS = (0.1, 0.125, 0.16, 0.2, 0.25, 0.32, 0.4, 0.5, 0.63, 0.8, 1, 1.25, 1.6, 2, 2.5, 3.2, 4, 5, 6.3, 8, 10)
@@ -39,7 +39,7 @@ HALOS = ListedColormap(colormaps["RdBu"](np.linspace(0.15, 0.85, 256)))  # not s
 def slope_plane(panels: "Mapping[str, Sequence[Place]]", radius: str = "4/255") -> Figure:
     """The plane of margin and slope: a panel a setting, a marker a method and dose, plain training at the origin.
 
-    panels: what a setting is called -> places, as of margin_laws.places.  Along a line margin over slope is the same;
+    panels: what a setting is called -> places, as of margins.places.  Along a line margin over slope is the same;
     the solid one is plain training's, and a temperature moves a network along its line. A halo says by how many points
     accuracy under an attack of this radius changes: blue is gained. Intervals that go on beyond an edge end in arrows.
     """
@@ -201,7 +201,7 @@ def splits(panels: Mapping[str, Mapping[str, tuple[Interval, Interval]]]) -> Fig
     """Margin and slope, raw and relative to each measure of the logits' size: a panel a method, a row a measure.
 
     panels: method -> {what the measure is called: (change of log margin, of log slope)}, as of
-    margin_laws.by_normaliser.  Filled: the margin; open: the slope.
+    margins.by_normaliser.  Filled: the margin; open: the slope.
     """
     rows = max((len(found) for found in panels.values()), default=1)
     size = (WIDTH, len(panels) * (0.42 * rows + 0.35) + 0.9)
@@ -229,7 +229,7 @@ def splits(panels: Mapping[str, Mapping[str, tuple[Interval, Interval]]]) -> Fig
 def estimates_by_radius(panels: "Mapping[str, pandas.DataFrame]") -> Figure:
     """What one gradient estimates against what attacks leave, in percent, at several radii: a colour a radius.
 
-    panels: what a setting is called -> units as of margin_laws.every_estimate, a point each.
+    panels: what a setting is called -> units as of margins.every_estimate, a point each.
     """
     radii = list(dict.fromkeys(radius for units in panels.values() for radius in units["radius"]))
     colors = dict(zip(radii, colormaps["viridis"](np.linspace(0, 0.85, len(radii))), strict=True))

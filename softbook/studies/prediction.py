@@ -18,7 +18,8 @@ import pandas
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 
-from softlab.comparison.intervals import Interval, t_quantile
+from softlab.comparison import intervals
+from softlab.comparison.intervals import Interval
 from softlab.errors import SoftlabError
 from softlab.files import read_yaml
 from softlab.numbers.quantities import QUANTITIES
@@ -204,13 +205,8 @@ def jackknife(prediction: Prediction) -> Interval:
 
 
 def _jackknife(score: Callable[[pandas.DataFrame], float], prediction: Prediction, units: pandas.DataFrame) -> Interval:
-    rest = np.array([score(units.loc[units["family"] != one]) for one in units["family"].unique()])
-    whole = score(units)
-    count = len(rest)
-    error = np.sqrt((count - 1) / count * np.square(rest - rest.mean()).sum())
-    half = float(t_quantile(count - 1) * error)
     what = f"score of the prediction of changes of {QUANTITIES[prediction.outcome].changed}, or a difference of two"
-    return Interval(whole, whole - half, whole + half, count).of(prediction.table, what, counts="families")
+    return intervals.jackknife(units, "family", score).of(prediction.table, what, counts="families")
 
 
 def invariant() -> list[str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas
 
-from softbook.studies import judge, laws, long_tail, louder, margin_laws, records, robustness
+from softbook.studies import judge, laws, long_tail, louder, records, robustness
 from softbook.studies.across_settings import SETTINGS
 from softlab.comparison.effects import averages, effects, over_grid
 from softlab.comparison.intervals import Interval, t_interval
@@ -102,29 +102,26 @@ def inside(value: Interval, low: float, high: float) -> str:
 
 
 def _words(verdict: str) -> str:
-    return {"the opposite of what was declared": FAILED, "fails": FAILED}.get(verdict, verdict)
+    return {laws.FAILED: FAILED, "fails": FAILED}.get(verdict, verdict)
 
 
 def _laws() -> Iterator[Statement]:
-    judged = laws.judged()
-    for name in judged:
-        law = laws.laws()[name]
-        yield Statement("the laws of the chapters", law.law, "laws.yml", _words(laws.verdict(name, judged)))
+    for name, one in laws.judged().items():
+        if one.parts:
+            yield Statement("the laws of the chapters", laws.laws()[name].law, "laws.yml", _words(one.verdict))
 
 
 def _slope() -> Iterator[Statement]:
-    for name, one in margin_laws.judged().items():
+    for name, one in laws.judged("slope").items():
         if one.parts and all(part.side for part in one.parts):
             law = laws.laws("slope")[name].law
             yield Statement("the laws of margin and slope", law, "laws.yml", _words(one.verdict))
 
 
 def _settings() -> Iterator[Statement]:
-    for place, one in margin_laws.elsewhere().items():
-        says = (
-            f"{SETTINGS.get(place, place)}: the estimate is off by less than {margin_laws.LARGEST_ELSEWHERE:g} points"
-        )
-        yield Statement(ONE_LAW, says, "laws.yml", _words(one.verdict))
+    for place, one in laws.elsewhere().items():
+        says = f"{SETTINGS.get(place, place)}: the estimate is off by less than {laws.LARGEST_ELSEWHERE:g} points"
+        yield Statement(ONE_LAW, says, "laws.yml", _words(laws.near_enough(one)))
 
 
 def _weak_attacks() -> Iterator[Statement]:

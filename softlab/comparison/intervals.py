@@ -4,11 +4,15 @@ import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special  # not stats, which takes half a second to import
 
 from softlab.errors import SoftlabError
+
+if TYPE_CHECKING:
+    import pandas
 
 Values = Mapping[str, Mapping[int, float]]  # {method: {seed: value}}
 Intervals = Mapping[str, "Interval"]  # by method
@@ -161,6 +165,20 @@ def two_way_interval(values: Sequence[Sequence[float]] | np.ndarray) -> Interval
     degrees = together**2 / spread
     half = t_quantile(degrees) * math.sqrt(together / table.size)
     return Interval(mean, mean - half, mean + half, n, degrees)
+
+
+def jackknife(units: "pandas.DataFrame", column: str, statistic: Callable[["pandas.DataFrame"], float]) -> Interval:
+    """A statistic of all units, with the jackknife's 95 % interval over what a column names: each is left out in turn.
+
+    units: of at least two names, of which several rows may be of one, as doses of a method are.
+    """
+    names = units[column].unique()
+    count = len(names)
+    without = np.array([statistic(units.loc[units[column] != name]) for name in names])
+    error = math.sqrt((count - 1) / count * ((without - without.mean()) ** 2).sum())
+    mean = statistic(units)
+    half = t_quantile(count - 1) * error
+    return Interval(mean, mean - half, mean + half, count)
 
 
 def between(values: Values, method: str, other: str) -> Interval:

@@ -36,7 +36,7 @@ from softbook.figures import (
     ways_under_attack,
 )
 from softbook.figures.prediction import _without_outliers
-from softbook.studies.margin_laws import Place
+from softbook.studies.margins import Place
 from softlab import regularizers
 from softlab.comparison.effects import Effect, Effects, seed_means, seed_means_at
 from softlab.comparison.intervals import OPEN, Interval

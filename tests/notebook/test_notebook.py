@@ -80,19 +80,18 @@ def test_a_law_is_told_with_its_contrast_once_there_is_one(monkeypatch):
     monkeypatch.setattr(laws, "judged", dict)
     chapter.show_law("gap")
     assert said == []
-    effect = Effect("gap", Interval(-0.1, -0.12, -0.08, 5), "seeds", ())
-    monkeypatch.setattr(laws, "judged", lambda: {"gap": (effect, True, 0.001)})
-    chapter.show_law("gap")
-    assert re.search(r"-10\.0 ± 2\.0 \(Fashion-MNIST, 55,000 .*; p = 0\.001", said[0])
-    assert "**as declared**." in said[0]
-    monkeypatch.setattr(laws, "judged", lambda: {"gap": (effect, True, 0.2)})
-    chapter.show_law("gap")
-    assert "**open**." in said[1]
-    opposite = Effect("gap", Interval(0.1, 0.08, 0.12, 5), "seeds", ())
-    monkeypatch.setattr(laws, "judged", lambda: {"gap": (opposite, False, 0.001)})
-    chapter.show_law("gap")
-    assert "**the opposite of what was declared**." in said[2]
-    early = Effect("gap", Interval(-0.1, -0.12, -0.08, 4), "seeds", ())
-    monkeypatch.setattr(laws, "judged", lambda: {"gap": (early, True, 0.001)})
-    chapter.show_law("gap")
-    assert "**not judged before all 5 seeds are on record (4 are)**." in said[3]
+
+    def told(interval, p, seeds=0):
+        effect = Effect("gap", interval, "seeds", ())
+        found = laws.Judgement("gap", (laws.Part("", interval, -1),), p, effect, seeds)
+        monkeypatch.setattr(laws, "judged", lambda: {"gap": found})
+        chapter.show_law("gap")
+        return said[-1]
+
+    clear = told(Interval(-0.1, -0.12, -0.08, 5), 0.001)
+    assert re.search(r"-10\.0 ± 2\.0 \(Fashion-MNIST, 55,000 .*; p = 0\.001", clear)
+    assert "**as declared**." in clear
+    assert "**open**." in told(Interval(-0.1, -0.12, -0.08, 5), 0.2)
+    assert "**the opposite of what was declared**." in told(Interval(0.1, 0.08, 0.12, 5), 0.001)
+    early = told(Interval(-0.1, -0.12, -0.08, 4), 0.001, 5)
+    assert "**not judged before all 5 seeds are on record (4 are)**." in early

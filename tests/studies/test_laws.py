@@ -42,19 +42,19 @@ def test_a_law_holds_if_all_of_its_interval_is_on_its_side(monkeypatch):
     ]
     only_core = {"quick-confirm": pandas.DataFrame(rows)}
     cones = {"cones": laws.laws()["cones"]}
-    monkeypatch.setattr(laws, "laws", lambda: cones)
+    monkeypatch.setattr(laws, "laws", lambda group="": cones)
     monkeypatch.setattr(records, "by_profile", lambda study: only_core if study == "core" else {})
-    effect, holds, p = laws.judged()["cones"]
-    assert effect.interval.mean == pytest.approx(-0.1)
-    assert holds
-    assert p == pytest.approx(effect.interval.p_value())
+    found = laws.judged()["cones"]
+    assert found.effect.interval.mean == pytest.approx(-0.1)
+    assert [part.outcome for part in found.parts] == [1]
+    assert found.p == pytest.approx(found.effect.interval.p_value())
     unseen = laws.laws()["cones"].__class__("x", "y", "02_cones", quantity="gap", side="falls", profile="nowhere")
-    monkeypatch.setattr(laws, "laws", lambda: cones | {"x": unseen})  # empirical, not on record: it counts
-    assert laws.judged()["cones"][2] == pytest.approx(2 * p)
+    monkeypatch.setattr(laws, "laws", lambda group="": cones | {"x": unseen})  # empirical, not on record: it counts
+    assert laws.judged()["cones"].p == pytest.approx(2 * found.p)
     for row in rows:
         row["constant class"] *= -1
     only_core["quick-confirm"] = pandas.DataFrame(rows)
-    assert not laws.judged()["cones"][1]
+    assert [part.outcome for part in laws.judged()["cones"].parts] == [-1]
 
 
 def test_a_law_may_be_about_one_point_of_a_grid(monkeypatch):

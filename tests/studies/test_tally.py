@@ -2,7 +2,7 @@
 
 import pytest
 
-from softbook.studies import laws, margin_laws, tally
+from softbook.studies import laws, tally
 from softbook.studies.tally import FAILED, HELD, OPEN, VERDICTS
 from softlab.comparison.intervals import Interval
 
@@ -53,6 +53,6 @@ def test_failures_come_first_and_every_law_is_counted():
     counts = tally.counts()
     assert sum(map(sum, (one.values() for one in counts.values()))) == len(verdicts)
     assert sum(counts["the laws of the chapters"].values()) == len(laws.judged())
-    whole = [one for one in margin_laws.judged().values() if one.parts and all(part.side for part in one.parts)]
+    whole = [one for one in laws.judged("slope").values() if one.parts and all(part.side for part in one.parts)]
     assert sum(counts["the laws of margin and slope"].values()) == len(whole)
-    assert sum(counts["one gradient in other settings"].values()) == len(margin_laws.elsewhere())
+    assert sum(counts["one gradient in other settings"].values()) == len(laws.elsewhere())

@@ -1,7 +1,7 @@
 """Claims of chapter 2: how many images keep their class along a ray, and what the bias has to do with it."""
 
 from claims import SIGNED, SIZE, WORDS, Claim, above, falls, highest, is_open, rises
-from softbook.studies import margin_laws, records
+from softbook.studies import laws, records
 from softbook.studies.across_settings import effects_by_setting
 from softlab.comparison.effects import averages, effects
 from softlab.comparison.intervals import Interval
@@ -25,7 +25,7 @@ def of_losses(choose) -> Interval:
 
 def at_ratio_of(owner: str) -> Interval:
     """Label smoothing's share minus plain training's, both with the bias scaled to one of the two's ratio to logits."""
-    parts = margin_laws.bias_parts(records.by_profile("core")["quick-fp32"])
+    parts = laws.bias_parts(records.by_profile("core")["quick-fp32"])
     return next(part.interval for part in parts if f"the ratio of {owner} " in part.what)
 
 

@@ -20,7 +20,7 @@ from claims import (
     lowest,
     rises,
 )
-from softbook.studies import margin_laws, records
+from softbook.studies import margins, records
 from softbook.studies.across_settings import effects_by_setting
 from softbook.studies.laws import laws
 from softlab.comparison.effects import effects, half_way
@@ -41,7 +41,7 @@ def lead(method: str, profile: str = "quick-fp32") -> Interval:
     """By what a method multiplies the margin over the length of the logits."""
     table = core(profile)
     seeds = range(min(table["seed"]), max(table["seed"]) + 1)
-    log, _ = margin_laws.by_normaliser(table, method, seeds)["length"]
+    log, _ = margins.by_normaliser(table, method, seeds)["length"]
     return factor(log)
 
 

@@ -31,7 +31,7 @@ from claims import (
     rounded_down,
     rounded_up,
 )
-from softbook.studies import another_slope, bending, louder, margin_laws, prediction, records, robustness
+from softbook.studies import another_slope, bending, louder, margins, prediction, records, robustness
 from softlab.comparison.effects import averages, effects, outcomes
 from softlab.comparison.intervals import Interval, t_interval
 
@@ -52,8 +52,8 @@ def by_heart() -> pandas.DataFrame:
 
 
 @functools.cache
-def places() -> dict[str, margin_laws.Place]:
-    return {one.method: one for one in margin_laws.places(by_heart(), ATTACK)}
+def places() -> dict[str, margins.Place]:
+    return {one.method: one for one in margins.places(by_heart(), ATTACK)}
 
 
 @functools.cache
@@ -90,12 +90,12 @@ def of_those_right(profile: str, method: str, radius: str = "1/255") -> Interval
 
 def step_too_high() -> Interval:
     """By how many points FGSM at 4/255 leaves more than the ladder, the mean over methods and doses at A."""
-    units = margin_laws.estimate_units(records.by_profile("many")["quick-fp32"], "4/255")
+    units = margins.estimate_units(records.by_profile("many")["quick-fp32"], "4/255")
     return extent((units["one_step"] - units["attacked"]).to_numpy(float))
 
 
 def missed_at_eight() -> Interval:
-    units = margin_laws.estimate_units(records.by_profile("many")["quick-fp32"], "8/255")
+    units = margins.estimate_units(records.by_profile("many")["quick-fp32"], "8/255")
     return extent(np.abs((units["estimate"] - units["attacked"]).to_numpy(float)))
 
 
@@ -109,7 +109,7 @@ def plain(quantity: str) -> Interval:
 
 def off(radius: str, method: str | None = None) -> Interval:
     """How far the estimate is above what the attack leaves, in points: of one method, or the mean size over all."""
-    units = margin_laws.estimate_units(by_heart(), radius)
+    units = margins.estimate_units(by_heart(), radius)
     error = dict(zip(units["method"], (units["estimate"] - units["attacked"]).to_numpy(float), strict=True))
     value = float(np.abs([*error.values()]).mean()) if method is None else error[method]
     what = f"estimate minus attack at {radius} (points)"
@@ -141,7 +141,7 @@ def noise(profile: str, strength: float, quantity: str = LADDER) -> Interval:
 
 def most_of_a_label() -> Interval:
     """Of the soft labels, what the one that moves accuracy under attack most does to it, either way."""
-    beside = margin_laws.places(records.by_profile("core")["quick-fp32"])
+    beside = margins.places(records.by_profile("core")["quick-fp32"])
     changes = [one.attacked for one in beside if one.method in ("label_smoothing", "mixup", "cutmix")]
     return max(changes, key=lambda change: abs(change.mean))
 
@@ -151,9 +151,9 @@ def core(profile: str) -> pandas.DataFrame:
 
 
 @functools.cache
-def grey() -> dict[str, margin_laws.Place]:
+def grey() -> dict[str, margins.Place]:
     """Places on the plane at A, the default setting, in single precision."""
-    return {one.method: one for one in margin_laws.places(core("quick-fp32"))}
+    return {one.method: one for one in margins.places(core("quick-fp32"))}
 
 
 def worst_agreement() -> Interval:
@@ -170,13 +170,13 @@ def largest_of_soft(side: str) -> Interval:
 def split(method: str, axis: int) -> Interval:
     """Of margin (0) or slope (1) relative to four measures of size, the change whose interval ends lowest."""
     table = core("quick-fp32")
-    found = margin_laws.by_normaliser(table, method)
+    found = margins.by_normaliser(table, method)
     return lowest(pair[axis] for name, pair in found.items() if name != "raw")
 
 
 def cut_slope() -> Interval:
     """CutMix's slope at A relative to three of the measures of size: the change that comes nearest to leaving zero."""
-    found = margin_laws.by_normaliser(core("quick-fp32"), "cutmix")
+    found = margins.by_normaliser(core("quick-fp32"), "cutmix")
     slopes = [found[name][1] for name in ("length", "range", "spread between images")]
     return least_open(slopes)
 
@@ -188,7 +188,7 @@ def at_scale(profile: str, method: str, quantity: str = LADDER, against: str = "
 @functools.cache
 def estimates() -> pandas.DataFrame:
     """Estimate and ladder of all that is on record: most of this page's work, and asked for three times."""
-    units, _ = margin_laws.every_estimate()
+    units, _ = margins.every_estimate()
     return units
 
 
@@ -220,21 +220,21 @@ def again_at_many() -> pandas.DataFrame:
 
 def estimated_at_many(method: str) -> Interval:
     """What the estimate says of a method's network at B and 4/255, in percent."""
-    units = margin_laws.estimate_units(again_at_many(), "4/255")
+    units = margins.estimate_units(again_at_many(), "4/255")
     (value,) = units.loc[units["method"] == method, "estimate"]
     return exactly(float(value))
 
 
 def too_high_at_many(method: str) -> Interval:
     """By how many points that is above what the ladder leaves."""
-    units = margin_laws.estimate_units(again_at_many(), "4/255")
+    units = margins.estimate_units(again_at_many(), "4/255")
     (attacked,) = units.loc[units["method"] == method, "attacked"]
     return exactly(estimated_at_many(method).mean - float(attacked))
 
 
 def missed_after(steps: int) -> Interval:
     """By how many points the estimate misses an attack of 4/255 after so many steps: of five numbers of images."""
-    errors = [one.error for (_, walked), one in margin_laws.in_cells().items() if walked == steps]
+    errors = [one.error for (_, walked), one in margins.in_cells().items() if walked == steps]
     return exactly(float(np.mean(errors)), len(errors))
 
 
@@ -398,7 +398,7 @@ def doubling(method: str, axis: int) -> Interval:
 
 def percent_by_doubling(quantity: str, axis: int) -> Interval:
     """By how many percent twice the images (0) or twice the steps (1) change margin or slope of plain training."""
-    return exactly(100 * math.expm1(margin_laws.plain_per_doubling()[quantity][axis]), 15)
+    return exactly(100 * math.expm1(margins.plain_per_doubling()[quantity][axis]), 15)
 
 
 def passes_order_best(methods: tuple[str, ...]) -> Interval:
@@ -472,9 +472,7 @@ CLAIMS = {
     "wider-smoothing": Claim(lambda: split("label_smoothing", 0), above(0), form=WORDS),
     "steeper-smoothing": Claim(lambda: split("label_smoothing", 1), above(0), form=WORDS),
     "split-cutmix": Claim(cut_slope, is_open, form=WORDS),
-    "split-third": Claim(
-        lambda: margin_laws.by_normaliser(core("quick-fp32"), "cutmix")["z₁ − z₃"][1], falls, form=WORDS
-    ),
+    "split-third": Claim(lambda: margins.by_normaliser(core("quick-fp32"), "cutmix")["z₁ − z₃"][1], falls, form=WORDS),
     "missed": Claim(lambda: missed("quick-fp32"), lambda value: value.mean < 1, digits=1),
     "missed-at-four": Claim(lambda: missed("quick-fp32", "4/255"), lambda value: value.mean < 2.5, digits=1),
     "escapes": Claim(lambda: rounded_down(escapes("quick-fp32").mean, 0), above(5)),

@@ -46,7 +46,7 @@ from claims._turning import (
     ten_seeds,
     weakly,
 )
-from softbook.studies import another_slope, margin_laws, prediction, records, robustness
+from softbook.studies import another_slope, laws, margins, prediction, records, robustness
 from softlab.comparison.effects import Effects, averages, effects
 from softlab.comparison.intervals import Interval, t_interval
 
@@ -75,7 +75,7 @@ def confidence(least: bool) -> Interval:
 
 @functools.cache
 def cells() -> dict[str, Interval]:
-    return margin_laws.factorial(records.by_profile("bound_or_strength")["quick-fp32"])
+    return margins.factorial(records.by_profile("bound_or_strength")["quick-fp32"])
 
 
 def cell(alpha: float, strength: float) -> pandas.DataFrame:
@@ -178,12 +178,12 @@ def alike_and_part_of_it(value: Interval) -> bool:
 
 def high_and_its_law_open(value: Interval) -> bool:
     """Is this above one half, and the declared law of a slope set by hand open?"""
-    return value.low > 50 and margin_laws.judged()["slope-by-hand"].verdict == "open"
+    return value.low > 50 and laws.judged("slope")["slope-by-hand"].verdict == "open"
 
 
 def verdict() -> Interval:
     """1 if the declared contrasts of bound and strength say "interaction", the word of the page, else 0."""
-    return exactly(float(margin_laws.decided_by(cells()) == "interaction"))
+    return exactly(float(margins.decided_by(cells()) == "interaction"))
 
 
 def bare(outcome: str, method: str) -> Interval:

@@ -1,28 +1,24 @@
-"""How the laws of margin over slope are judged: the group `slope` of laws.yml, declared before their first row.
+"""Margin over slope, on record: how far methods move either, and what the estimate from them is worth.
 
-judged()               # {law: Judgement}, with Holm's correction over those of kind empirical
-elsewhere()            # the estimate in other settings: {setting: Setting}
+in_cells()             # the estimate by training images and steps: {(images, steps): Setting}
 moves(table)           # how far each network lies from plain training of its seed, in slope, margin, under attack
 places(table)          # the same of each method, with intervals over seeds: [Place]
 by_normaliser(table, "cutmix")  # {normaliser: (what it does to the margin, to the slope)}, raw first
-A law may have several parts, and holds if each has all of its interval on the declared side. So the chance that it
-holds by accident is at most the largest p of its parts (an intersection of tests, Berger 1982).
+Laws about them are judged in laws.py.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas
 
-from softbook.studies import another_slope, laws, records, robustness
-from softbook.studies.catalogue import study_profile
+from softbook.studies import records, robustness
 from softbook.studies.robustness import cells_of
-from softlab.comparison.intervals import OPEN, Interval, holm, t_interval, t_quantile
+from softlab.comparison.intervals import OPEN, Interval, t_interval
 from softlab.errors import SoftlabError
-from softlab.profile import load_profile
 
 SEEDS = range(3000, 3005)  # of the split
 NORMALISERS = {
@@ -31,61 +27,7 @@ NORMALISERS = {
     "spread between images": "log spread between images",
     "z₁ − z₃": "log gap to the third",
 }
-LARGEST_ERROR = 2.5  # points, of the estimate
-LARGEST_ELSEWHERE = 3.0  # the same, in other settings
-SKILL = 0.8
-WITHIN = 2.0  # points, of the share of images that keep their class
 UNIT = ["method", "dose"]  # columns of `moves` that say which networks differ in their seed only
-SETTINGS = {"fashion-heldout": "4/255", "cifar10-jpeg-flip": "1/255", "cifar10-papers": "0.4/255"}
-
-
-@dataclass(frozen=True)
-class Part:
-    """One thing that has to hold: all of the interval above `than` (side +1) or below it (-1); 0: on one side."""
-
-    what: str
-    interval: Interval
-    side: int
-    than: float = 0.0
-
-    @property
-    def outcome(self) -> int:
-        """+1 if it holds, -1 if the opposite does, 0 if the interval contains `than`."""
-        above = int(self.interval.low > self.than) - int(self.interval.high < self.than)
-        return abs(above) if self.side == 0 else above * self.side
-
-    @property
-    def declared(self) -> str:
-        """Where all of the interval was to be, in words: "above 0"."""
-        where = {1: "above", -1: "below", 0: "beside"}[self.side]
-        return f"{where} {self.than:g}"
-
-    @property
-    def p_value(self) -> float:
-        """Two-sided; 1 where the mean is on the other side."""
-        if self.side and (self.interval.mean - self.than) * self.side <= 0:
-            return 1.0
-        return self.interval.p_value(self.than)
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What became of a law. p: corrected.  parts: empty where its record does not exist or is not complete."""
-
-    law: str
-    parts: tuple[Part, ...]
-    p: float = math.nan
-    note: str = ""
-
-    @property
-    def verdict(self) -> str:
-        """`pending`, `as declared`, `open`, or `the opposite of what was declared` (of one of its parts)."""
-        if not self.parts:
-            return "pending"
-        outcomes = [part.outcome for part in self.parts]
-        if min(outcomes) < 0:
-            return "the opposite of what was declared"
-        return "as declared" if min(outcomes) > 0 and self.p < 0.05 else "open"
 
 
 @dataclass(frozen=True)
@@ -98,10 +40,6 @@ class Setting:
     error: float
     methods: int
     worst: tuple[float, str]
-
-    @property
-    def verdict(self) -> str:
-        return "as declared" if self.error < LARGEST_ELSEWHERE else "fails"
 
 
 @dataclass(frozen=True)
@@ -118,51 +56,6 @@ class Place:
     margin: Interval
     ratio: Interval
     attacked: Interval
-
-
-def judged() -> dict[str, Judgement]:
-    """Every empirical law of the group, in the order of laws.yml; those that are pending count in the correction."""
-    empirical = {name: law for name, law in laws.laws("slope").items() if law.kind == "empirical"}
-    parts = {name: _parts(name, law) for name, law in empirical.items()}
-    p_values = holm([max((part.p_value for part in of), default=1.0) for of in parts.values()])
-    return {name: Judgement(name, tuple(parts[name]), p) for name, p in zip(empirical, p_values, strict=True)}
-
-
-def _parts(name: str, law: laws.Law) -> list[Part]:
-    """What a law asks, from its study's record; nothing where there is none, or it is not whole."""
-    if law.study == "slope_by_hand":
-        return another_slope_parts(another_slope.recorded(law.profile))
-    table = records.by_profile(law.study).get(law.profile)
-    if table is None or len(table) < len(study_profile(load_profile(law.profile), law.study).experiments()):
-        return []
-    return _PARTS[name](table)
-
-
-def told(name: str) -> list[str]:
-    """A law of the group in full, line by line: its sentence, what judges it, its parts, and what became of it."""
-    law = laws.laws("slope")[name]
-    judgement = judged().get(name)
-    lines = [f"{name} ({law.chapter}): {law.law}", f"  {law.contrast}"]
-    if judgement is None:
-        found = {"estimate-elsewhere": _elsewhere_told, "passes": _passes_told}[name]()
-        return [*lines, *(found or [f"  {law.kind}: nothing is on record"])]
-    lines += [
-        f"  {part.what}: {part.interval.text(2, sign=True)}, declared to be {part.declared}" for part in judgement.parts
-    ]
-    return [*lines, f"  {judgement.verdict}" + (f" (p = {judgement.p:.2g})" if judgement.parts else "")]
-
-
-def _elsewhere_told() -> list[str]:
-    return [f"  {place}: {one.error:.1f} points, {one.verdict}" for place, one in elsewhere().items()]
-
-
-def _passes_told() -> list[str]:
-    lines = [
-        f"  {quantity}: {images:+z.3f} with twice the images, {steps:+z.3f} with twice the steps"
-        for quantity, (images, steps) in plain_per_doubling().items()
-    ]
-    seeds = {seed for table in cells_of("quick-confirm", again=True).values() for seed in table["seed"]}
-    return [*lines, *([f"  networks in each cell: {len(seeds)}"] if lines else [])]
 
 
 def estimate_units(table: pandas.DataFrame, radius: str) -> pandas.DataFrame:
@@ -210,49 +103,11 @@ def every_estimate() -> tuple[pandas.DataFrame, dict[str, int]]:
     return pandas.concat(found, ignore_index=True), counts
 
 
-def leaving_out_methods(units: pandas.DataFrame, statistic: Callable[[pandas.DataFrame], float]) -> Interval:
-    """A statistic of all units, with the interval of the jackknife over methods: doses of a method are no new methods.
-
-    units: as of estimate_units, without plain training. At least three methods.
-    """
-    methods = units["method"].unique()
-    count = len(methods)
-    without = np.array([statistic(units.loc[units["method"] != method]) for method in methods])
-    error = math.sqrt((count - 1) / count * ((without - without.mean()) ** 2).sum())
-    mean = statistic(units)
-    half = t_quantile(count - 1) * error
-    return Interval(mean, mean - half, mean + half, count)
-
-
 def skill(units: pandas.DataFrame, plain: pandas.Series) -> float:
     """1 − Σ(ΔR − ΔÊ)² / ΣΔR²: how much of what methods do to accuracy under attack the estimate tells."""
     attacked = units["attacked"] - plain["attacked"]
     missed = attacked - (units["estimate"] - plain["estimate"])
     return 1 - float(np.square(missed).sum()) / float(np.square(attacked).sum())
-
-
-def estimate_parts(table: pandas.DataFrame) -> list[Part]:
-    """What `estimate` asks of the table of study `many`; nothing where a network lacks one of the three numbers."""
-    if table[["estimate, 4/255", "FGSM, 4/255"]].isna().to_numpy().any():
-        return []
-    every = estimate_units(table, "4/255")
-    units = every.loc[every["method"] != "baseline"]
-    plain = every.loc[every["method"] == "baseline"].iloc[0]
-
-    def error(some: pandas.DataFrame) -> float:
-        return float(np.abs(some["estimate"] - some["attacked"]).mean())
-
-    def beyond_one_step(some: pandas.DataFrame) -> float:
-        return error(some) - float(np.abs(some["one_step"] - some["attacked"]).mean())
-
-    missed = leaving_out_methods(units, error)
-    beyond = leaving_out_methods(units, beyond_one_step)
-    explained = leaving_out_methods(units, lambda some: skill(some, plain))
-    return [
-        Part("mean of |Ê − R| (points)", missed, -1, LARGEST_ERROR),
-        Part("mean of |Ê − R| less that of one step (points)", beyond, -1),
-        Part("skill on differences to plain training", explained, +1, SKILL),
-    ]
 
 
 def changes(table: pandas.DataFrame, method: str, quantity: str, seeds=SEEDS) -> np.ndarray:
@@ -344,24 +199,6 @@ def by_normaliser(table: pandas.DataFrame, method: str, seeds=SEEDS) -> dict[str
     return found
 
 
-def split_parts(table: pandas.DataFrame) -> list[Part]:
-    """What `split` asks of the core's table; nothing where one of its seeds has no margin."""
-    smoothed = by_normaliser(table, "label_smoothing")
-    cut = by_normaliser(table, "cutmix")
-    if any(not of or of["raw"][0].n < len(SEEDS) for of in (smoothed, cut)):
-        return []
-    margins = changes(table, "label_smoothing", "log margin")
-    slopes = changes(table, "label_smoothing", "log slope")
-    parts = [Part("label smoothing: Δ log g − Δ log m", t_interval(slopes - margins), +1)]
-    for name in NORMALISERS:
-        margin, _ = smoothed[name]
-        parts.append(Part(f"label smoothing: Δ log m, relative to {name}", margin, +1))
-    for name in NORMALISERS:
-        _, slope = cut[name]
-        parts.append(Part(f"CutMix: Δ log g, relative to {name}", slope, -1))
-    return parts
-
-
 def kept_by_ratio(table: pandas.DataFrame) -> dict[str, dict[float, float]]:
     """The share of images that keep their class, in percent, with the bias scaled to each recorded ratio to the length.
 
@@ -375,56 +212,12 @@ def kept_by_ratio(table: pandas.DataFrame) -> dict[str, dict[float, float]]:
     return found
 
 
-def bias_parts(table: pandas.DataFrame) -> list[Part]:
-    """What `bias-both-ways` asks of the core's table, in points; nothing where a seed has no ratio."""
-    pairs = table.pivot(index="seed", columns="method", values="log bias over length")
-    pairs = pairs[["baseline", "label_smoothing"]]
-    if pairs.isna().to_numpy().any():
-        return []
-    parts = []
-    for owner in ("baseline", "label_smoothing"):
-        differences = []
-        for seed in pairs.index:
-            ratio = float(pairs.loc[[seed], owner].iloc[0])
-            plain = _kept(table, "baseline", seed, ratio)
-            smoothed = _kept(table, "label_smoothing", seed, ratio)
-            differences.append(100 * (smoothed - plain))
-        interval = t_interval(differences)
-        name = "plain training" if owner == "baseline" else "label smoothing"
-        parts.append(Part(f"at the ratio of {name} (points)", interval, +1, -WITHIN))
-        parts.append(Part(f"at the ratio of {name} (points)", interval, -1, WITHIN))
-    return parts
-
-
-def _kept(table: pandas.DataFrame, method: str, seed, log_ratio: float) -> float:
+def kept_at(table: pandas.DataFrame, method: str, seed, log_ratio: float) -> float:
     """The share of images that keep their class, with the bias scaled to this ratio, between recorded ratios."""
     prefix = "constant class, ratio "
     row = table[(table["method"] == method) & (table["seed"] == seed)].iloc[0]
     ratios = sorted(float(name.removeprefix(prefix)) for name in table if name.startswith(prefix))
     return float(np.interp(log_ratio, np.log(ratios), [row[f"{prefix}{ratio}"] for ratio in ratios]))
-
-
-def another_slope_parts(table: pandas.DataFrame) -> list[Part]:
-    """What `slope-by-hand` asks; nothing before each of both kinds of network is on record at every slope.
-
-    table: of another_slope.recorded.  Only admitted doses are looked at; one that is admitted for fewer than two seeds
-    leaves the law open.
-    """
-    origins = ("baseline", "label_smoothing")
-    if len(table) < len(origins) * len(SEEDS) * len(another_slope.TAUS):
-        return []
-    parts = []
-    for origin in origins:
-        of = table.loc[(table["method"] == origin) & table["admitted"]]
-        robust = of.pivot(index="seed", columns="tau", values="robust, 4/255").reindex(columns=[*another_slope.TAUS])
-        gains = 100 * (robust[another_slope.LOWER] - robust[another_slope.SHAM]).dropna()
-        gain = t_interval(gains) if len(gains) > 1 else OPEN
-        parts.append(Part(f"{origin}: R at .71 of its slope less R of the sham (points)", gain, +1))
-        for tau, rows in of.groupby("tau"):
-            missed = 100 * (rows["estimate, 4/255"] - rows["robust, 4/255"]).abs()
-            error = t_interval(missed) if len(missed) > 1 else OPEN
-            parts.append(Part(f"{origin} at {tau:g} of its slope: |Ê − R| (points)", error, -1, LARGEST_ERROR))
-    return parts
 
 
 def factorial(table: pandas.DataFrame) -> dict[str, Interval]:
@@ -450,28 +243,10 @@ def decided_by(effects: Mapping[str, Interval]) -> str:
     return {0: "neither", 1: names[0] if names else "", 2: "both"}[len(names)]
 
 
-def bound_parts(table: pandas.DataFrame) -> list[Part]:
-    """What `bound-or-strength` asks of the table of its study."""
-    return [Part("main effect of the bound minus that of the strength (points)", factorial(table)["difference"], 0)]
-
-
-def elsewhere() -> dict[str, Setting]:
-    """Every setting of `estimate-elsewhere` of which something is on record.
-
-    Where the networks of a setting are older than margins, it is judged by new ones (`core_again` and its like).
-    """
-    found = {f"{images:,} images × {steps:,} steps": one for (images, steps), one in in_cells().items()}
-    recorded = records.by_profile("core") | records.by_profile("core_again")
-    for name, radius in SETTINGS.items():
-        if name in recorded and len(units := estimate_units(recorded[name], radius)):
-            found[name] = _over_methods(units)
-    return found
-
-
 def in_cells() -> dict[tuple[int, int], Setting]:
     """The estimate at 4/255 by training images and steps, of the networks that were trained again for it."""
     cells = cells_of("quick-confirm", again=True)
-    return {place: _over_methods(estimate_units(table, "4/255")) for place, table in cells.items()}
+    return {place: over_methods(estimate_units(table, "4/255")) for place, table in cells.items()}
 
 
 def plain_per_doubling() -> dict[str, tuple[float, float]]:
@@ -489,17 +264,9 @@ def plain_per_doubling() -> dict[str, tuple[float, float]]:
     return found
 
 
-def _over_methods(units: pandas.DataFrame) -> Setting:
+def over_methods(units: pandas.DataFrame) -> Setting:
     """How the estimate does in a setting.  units: as of estimate_units, one or more."""
     errors = np.abs(units["estimate"].to_numpy(float) - units["attacked"].to_numpy(float))
     worst = int(errors.argmax())
     largest = float(errors[worst]), str(units["method"].iloc[worst])
     return Setting(float(errors.mean()), len(units), largest)
-
-
-_PARTS: dict[str, Callable[[pandas.DataFrame], list[Part]]] = {
-    "estimate": estimate_parts,
-    "split": split_parts,
-    "bound-or-strength": bound_parts,
-    "bias-both-ways": bias_parts,
-}
