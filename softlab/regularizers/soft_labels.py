@@ -211,4 +211,4 @@ def _mixed(name: str, beta: float, images: Tensor, targets: Tensor, generator: t
     seed = int(torch.randint(2**62, (), generator=generator))
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        return transform(alpha=beta, num_classes=targets.shape[1])(images, targets)
+        return transform(alpha=float(beta), num_classes=targets.shape[1])(images, targets)
