@@ -206,7 +206,7 @@ def _checked_text(spec: dataclasses.Field, value: Any) -> str:
 
 def checked_number(name: str, kind: type, value: Any, allowed: tuple) -> Any:
     try:
-        number = kind(value)  # YAML reads 5e-4 as text
+        number = kind(value)
         exact = not isinstance(value, bool) and math.isfinite(number) and (kind is float or number == float(value))
     except (TypeError, ValueError, OverflowError):
         exact = False
