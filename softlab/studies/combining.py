@@ -58,11 +58,6 @@ def added(recipes: Cells, quantity: str, mixture: str) -> Interval:
     return _of(recipes, quantity, [(mixture, True), (mixture, False)], lambda both, alone: both - alone)
 
 
-def brought(recipes: Cells, quantity: str, mixture: str, smoothed: bool = False) -> Interval:
-    """What a recipe changes against plain training: a mixture, smoothed or not."""
-    return _of(recipes, quantity, [(mixture, smoothed), (ALONE, False)], lambda recipe, plain: recipe - plain)
-
-
 def interaction(recipes: Cells, quantity: str, mixture: str) -> Interval:
     """(both - mixture) - (smoothing - plain): zero where effects add."""
     keys = [(mixture, True), (mixture, False), (ALONE, True), (ALONE, False)]

@@ -59,11 +59,10 @@ class Subject:
     logits: Tensor
     targets: Tensor
 
-    def part(self, rows: Tensor, radii: Tensor | None = None) -> "Subject":
-        """Some of the samples, at other radii if given."""
-        radii = self.radii[rows] if radii is None else radii
-        parts = (values[rows] for values in (self.logits, self.targets))
-        return Subject(self.model, self.images[rows], self.labels[rows], radii, *parts)
+    def part(self, rows: Tensor) -> "Subject":
+        """Some of the samples."""
+        parts = (values[rows] for values in (self.images, self.labels, self.radii, self.logits, self.targets))
+        return Subject(self.model, *parts)
 
 
 def prepare(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | Tensor, targets: int = 0) -> Subject:
