@@ -55,6 +55,8 @@ PROFILES = {
     "an unknown entry": ("metods: {}", "did you mean 'methods'"),
     "no entry": ("null: 2", "unknown entry of profile mine.yaml None"),
     "an experiment that is a list": ("experiment: [1]", "experiment of profile mine.yaml must map"),
+    "no mapping of evaluation": ("evaluation: null", "evaluation of profile mine.yaml must map"),
+    "no mapping of seconds": ("seconds_per_network: 3", "seconds_per_network of profile mine.yaml must map"),
     "an unknown field": ("experiment: {epoch: 3}", "did you mean 'epochs'"),
     "a method as field": ("experiment: {method: mixup}", "change `methods` or `seeds`"),
     "epochs as text": ("experiment: {epochs: many}", "epochs must be a whole number from 1 to 10000, not 'many'"),
