@@ -143,9 +143,9 @@ def _whole(text: str) -> int:
 
 
 def _assignments(given: list[str], option: str, kind: str, text: tuple[str, ...] = ()) -> dict[str, object]:
-    """NAME=VALUE, as often as it was given: {name: value}.
+    """The pairs NAME=VALUE that were given: {name: value}.
 
-    text: names whose value is what was typed, unless that stands in quotes; other values may be numbers, lists, ….
+    text: names whose value is kept as typed, unless it is in quotes; other values may be numbers, lists, ….
     """
     from softlab.files import read_value
 
@@ -174,7 +174,7 @@ def _changes(given: list[str]) -> dict[str, object]:
 
 
 def _wanted(options) -> list:
-    """What `train` is asked for: [(study, what to train, what it is measured on), …], as _listed has it."""
+    """What `train` is asked for, [(study, experiment, evaluation), …], as in _listed."""
     from softlab.profile import load_profile, study_profile
 
     changes = _changes(options.set)
@@ -195,7 +195,7 @@ def _wanted(options) -> list:
 
 
 def _fitted(experiment, store: str | None, device, progress: str):
-    """The run of an experiment, with a bar while it trains and a line when it has. progress: of all that is wanted."""
+    """The run of an experiment; a bar while it trains, a line when it is done. progress: `3 of 10`, say."""
     from tqdm import tqdm
 
     from softlab.training import loop, runs
@@ -318,7 +318,7 @@ def _examine(options) -> None:
 
 
 def _grouped(options) -> dict[str, list[Path]]:
-    """What `examine` is to look at: name -> files, several where it was given a folder of them."""
+    """What `examine` looks at: name -> files, several for a folder."""
     predictions = options.logits or options.probs
     kind = "--logits" if options.logits else "--probs"
     beside = {"WEIGHTS": options.weights, "--images": options.images, "--architecture": options.architecture}
@@ -360,7 +360,7 @@ def _examined_predictions(options, groups: dict[str, list[Path]]) -> dict:
 
 
 def _examined(options, groups: dict[str, list[Path]]) -> dict:
-    """What the lenses say of networks, by name. Whether all files fit is known before the first is looked at."""
+    """What the lenses say of networks, by name. All files are checked before the first network is examined."""
     from softlab.notebook import network_files, pictures
     from softlab.notebook.examination import examine
     from softlab.training import loop

@@ -1,7 +1,7 @@
 """Names of a package that are fetched from its modules on first use, so that importing it loads none of them.
 
-For who uses softlab: `from softlab.notebook import begin`. Inside softlab a name is imported from its own module, where
-whoever reads the imports can see what depends on what.
+For users of softlab: `from softlab.notebook import begin`. Inside softlab a name is imported from its own module, so
+that the imports show what depends on what.
 """
 
 import importlib
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 
 def missing(error: ModuleNotFoundError) -> str:
-    """What to install where a library that the core does without is not there."""
+    """Says what to install for a library that the core does without."""
     return f'{error.name} is not installed: pip install "softlab-book[notebook]"'
 
 

@@ -77,8 +77,8 @@ def write_json(path: Path, content: object) -> None:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Tensors as safetensors: a format that cannot hold code.
 
-    Of tensors that share memory, as of a module used twice, each is written: a network that is built anew shares them
-    again, and takes them one after the other.
+    Tensors that share memory (a module used twice) are each written: a network that is built anew shares them again and
+    loads them one after the other.
     """
     from safetensors.torch import save
 

@@ -1,6 +1,6 @@
 """What a whole study trains: `Profile`, read from `profiles/*.yaml`, and how `chapters.yaml` changes it.
 
-Studies that were declared before their first network, cell by cell, are files of their own: studies/declared.
+Studies that were declared before their first network, cell by cell, have files of their own: studies/declared.
 
 This module imports no torch.
 """
@@ -57,7 +57,7 @@ class Profile:
 
     @property
     def standing(self) -> str:
-        """`confirmatory` with seeds from 1000 on, which nobody had looked at beforehand; else `exploratory`."""
+        """`confirmatory` if all seeds are 1000 or above, which nobody looked at beforehand; else `exploratory`."""
         return "confirmatory" if min(self.seeds) >= 1000 else "exploratory"
 
     def experiments(self) -> list[Experiment]:
@@ -72,7 +72,7 @@ class Profile:
         return next(name for name, point in self._points() if point.replace(seed=experiment.seed) == experiment)
 
     def _points(self) -> Iterator[tuple[str, Experiment]]:
-        """What differs in its seed only: the name of the cell, if the study has cells, and an experiment."""
+        """One experiment for each point, whatever its seed, with the name of its cell, if the study has cells."""
         for cell, method, parameters, fields in self._rows():
             points: list[dict[str, Any]] = []
             for values in itertools.product(*self.grid.values()):
@@ -84,7 +84,7 @@ class Profile:
                 yield cell, self.experiment.replace(method=method, method_parameters=own, **fields, **point)
 
     def is_packaged(self) -> bool:
-        """Is it, but for its seeds, the profile of its name that comes with softlab?"""
+        """Is this the packaged profile of the same name, whatever the seeds?"""
         return self.name in packaged_profiles() and self == load_profile(self.name, seeds=self.seeds)
 
     def _rows(self) -> Iterator[tuple[str, str, Mapping[str, object], Mapping[str, Any]]]:
@@ -99,7 +99,7 @@ class Profile:
 
 
 def with_parameters(name: str | Path, seeds: object = None, overrides: object = None) -> Profile:
-    """The profile that a notebook's parameters describe: `seeds` and `overrides`, of which None changes nothing."""
+    """The profile that a notebook's parameters describe; `seeds` or `overrides` of None change nothing."""
     if overrides is not None and not isinstance(overrides, Mapping):
         raise SoftlabError(f"overrides must map fields to values, not {overrides!r}")
     changes = {str(key): value for key, value in (overrides or {}).items()}
@@ -152,7 +152,7 @@ def _profile_file(name: str | Path) -> Path:
 
 
 def _profile_content(path: Path) -> dict[str, Any]:
-    """What stands in a profile's file, of known entries; mappings that are left out are empty."""
+    """The content of a profile's file, with its entries checked; mappings that are left out are empty."""
     content = read_yaml(path)
     for key in content:
         check_known(f"entry of profile {path.name}", key, ENTRIES)
@@ -163,7 +163,7 @@ def _profile_content(path: Path) -> dict[str, Any]:
 
 
 def _experiment(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> Experiment:
-    """What the networks of a profile share. With other `epochs` the snapshots are those that are still reached."""
+    """What the networks of a profile share. Changed `epochs` keep the snapshots that training still reaches."""
     check_fields({**fields, **changes})
     for key in SPANNED:
         if key in fields or key in changes:
@@ -175,7 +175,7 @@ def _experiment(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> Experi
 
 
 def text_of(entry: str, content: Mapping) -> str:
-    """A text in a YAML file, where 1.10 without quotes is a number: str() would make 1.1 of it."""
+    """A text in a YAML file; 1.10 without quotes is a number, of which str() would make 1.1, and so is refused."""
     text = content.get(entry)
     if not isinstance(text, str | None):
         raise SoftlabError(f"{entry} must be text, not {text!r}: put it in quotes")
@@ -219,7 +219,7 @@ def study_profile(profile: Profile, study: str = "core") -> Profile:
 
 
 def _study_seeds(seeds: tuple[int, ...], entries: Mapping[str, Any]) -> tuple[int, ...]:
-    """Of a profile's seeds as many as the study says; others in their place, where it says from which one on."""
+    """As many of a profile's seeds as the study says, or that many from the study's own `first_seed` on."""
     if isinstance(entries.get("seeds"), list):
         return _seeds(entries["seeds"], 0)
     count = checked_number("seeds", int, entries.get("seeds", len(seeds)), (1, 10_000))
@@ -240,7 +240,7 @@ def _study_methods(profile: Profile, chosen: object, doses: Mapping[str, tuple])
 
 
 def _study_experiment(experiment: Experiment, shorten: object, changes: Mapping[str, Any]) -> Experiment:
-    """The profile's experiment with fields of the study's, and so many times fewer epochs."""
+    """The profile's experiment with the study's fields, and its epochs divided by `shorten`."""
     divisor = checked_number("shorten", int, shorten, (1, 10_000))
     if divisor > 1:
         experiment = experiment.shortened(max(1, experiment.epochs // divisor))
@@ -285,7 +285,7 @@ def _chapters_file() -> dict:
 
 @functools.cache
 def declared() -> Mapping[str, Mapping[str, Any]]:
-    """What stands in the files of DECLARED, by study, with the `date` of the file's name; in order of time."""
+    """The content of the files of DECLARED, by study, with the `date` from the file's name; the oldest first."""
     found = {}
     for path in sorted(DECLARED.glob("*.yaml")):
         named = DECLARED_NAME.fullmatch(path.stem)
@@ -298,9 +298,9 @@ def declared() -> Mapping[str, Mapping[str, Any]]:
 
 
 def _declared_at(path: Path, seeds: object) -> dict[str, Mapping[str, Any]]:
-    """The declared studies that name a profile among their settings, with what this setting changes in them.
+    """The declared studies that name this profile among their settings, with what the setting changes in them.
 
-    seeds: how many the profile was asked for (None: all that were declared): no more of them are trained.
+    seeds: how many seeds to train at most (None: all that were declared).
     """
     found = {}
     for study, content in declared().items():
@@ -347,9 +347,9 @@ def _seeds(seeds: object, first_seed: object) -> tuple[int, ...]:
 
 
 def _evaluation(*given: object) -> Mapping[str, Any]:
-    """How much is evaluated: `test_size` test images (None: all), of which `attack_size` are attacked.
+    """How much is evaluated: `test_size` test images (None: all), `attack_size` of which are attacked.
 
-    No image is attacked, or corrupted, where that is 0.  `attack_steps`: of the strongest attack by gradients.
+    With 0 no image is attacked or corrupted.  `attack_steps`: of the strongest attack by gradients.
     `test_data`: score test images of this data set that are not in the networks' own (data.outside).
     """
     found: dict[str, object] = {"test_size": None, "attack_size": 200, "attack_steps": 20}
@@ -365,7 +365,7 @@ def _evaluation(*given: object) -> Mapping[str, Any]:
 
 
 def _numbers(what: str, given: object, allowed: Mapping, kind: type = int, optional: tuple[str, ...] = ()) -> dict:
-    """Numbers by name, of which each must be known and in its range; only the optional ones may be None."""
+    """Numbers by name: each must be known and in its range; only the optional ones may be None."""
     if not isinstance(given, Mapping):
         raise SoftlabError(f"{what} must map names to values, not {given!r}")
     found = dict(given)

@@ -24,7 +24,7 @@ def is_checkout() -> bool:
 def _assets() -> Path:
     """Where records and trained networks lie: in the checkout, else in the installed softlab-book-assets.
 
-    A folder that does not exist where there are none.
+    The folder does not exist if there are none.
     """
     installed = None if is_checkout() else importlib.util.find_spec("softlab_assets")
     return Path(installed.origin).parent if installed and installed.origin else PACKAGE.parent / "assets"
@@ -43,7 +43,7 @@ def check_assets() -> None:
 
 
 def cache_folder() -> Path:
-    """The user's folder for things that can be made again: SOFTLAB_CACHE, else the system's place for caches."""
+    """The user's folder for what can be remade: SOFTLAB_CACHE, else the system's cache folder."""
     return Path(os.environ.get("SOFTLAB_CACHE") or user_cache_path("softlab", appauthor=False))
 
 

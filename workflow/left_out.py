@@ -1,4 +1,4 @@
-"""Cells that need networks which a profile does not train (tag `needs-STUDY`) are left out, and a note says so."""
+"""Leave out cells that need networks which a profile does not train (tag `needs-STUDY`), with a note in their place."""
 
 from collections.abc import Container
 from itertools import groupby
@@ -12,7 +12,7 @@ TAG = "needs-"
 
 
 def prepared(notebook: Path, target: Path, parameters: dict) -> Path:
-    """The notebook that is to be executed: itself, or a copy at `target` without what its profile leaves out."""
+    """The notebook to execute: itself, or a copy at `target` without what its profile leaves out."""
     profile = load_profile(parameters["profile"]) if "profile" in parameters else None
     content = nbformat.read(notebook, as_version=4)
     if profile is None or not any(missing(cell, profile.studies) for cell in content.cells):
@@ -27,7 +27,7 @@ def prepared(notebook: Path, target: Path, parameters: dict) -> Path:
 
 
 def missing(cell: nbformat.NotebookNode, studies: Container[str]) -> tuple[str, ...]:
-    """The studies that a cell needs and that are not among these."""
+    """The studies that a cell needs beyond these."""
     needed = [tag.removeprefix(TAG) for tag in cell.metadata.get("tags", []) if tag.startswith(TAG)]
     return tuple(study for study in needed if study not in studies)
 

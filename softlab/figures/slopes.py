@@ -1,4 +1,4 @@
-"""Margin over slope: where methods lie beside plain training, what a normaliser makes of it, and the estimate."""
+"""Margin over slope: where methods lie relative to plain training, under each normaliser, and the estimate from it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -39,9 +39,9 @@ HALOS = ListedColormap(colormaps["RdBu"](np.linspace(0.15, 0.85, 256)))  # not s
 def slope_plane(panels: "Mapping[str, Sequence[Place]]", radius: str = "4/255") -> Figure:
     """The plane of margin and slope: a panel a setting, a marker a method and dose, plain training at the origin.
 
-    panels: what a setting is called -> places, as of margin_laws.places.  Along a line margin over slope is the same;
-    the solid one is plain training's, and a temperature moves a network along its line. A halo says by how many points
-    accuracy under an attack of this radius changes: blue is gained. Intervals that go on beyond an edge end in arrows.
+    panels: setting -> places, as from margin_laws.places.  Along a line margin over slope is the same; the solid one is
+    plain training's, and a temperature moves a network along its line. A halo shows by how many points accuracy under
+    an attack of this radius changes: blue is a gain. Intervals that leave the axes end in arrows.
     """
     methods = list(dict.fromkeys(place.method for places in panels.values() for place in places))
     height = len(panels) * (SIDE + 1.1) + 0.6 + 0.22 * math.ceil((1 + len(methods)) / 2)
@@ -106,7 +106,7 @@ def _placed(ax: Axes, places: "Sequence[Place]", limits: tuple, widest: float) -
 
 
 def on_the_plane(networks: Sequence[Mapping], text: str, seed: float, power: float) -> Figure:
-    """One network on the plane among those of its scene, moved along its line by a temperature of 2 to the `power`.
+    """One network among those of its scene, moved along its line by a temperature of 2 to the `power`.
 
     networks: {text, scene, method, seeds: {name: (change of log slope, of log margin, of accuracy under attack)}}, as
     the explorable of chapter 6 has them.  text: of the one that is moved.  seed: its place among `seeds`.
@@ -139,7 +139,7 @@ def on_the_plane(networks: Sequence[Mapping], text: str, seed: float, power: flo
 
 
 def _crossed(ax: Axes, place: "Place", size: float) -> None:
-    """A marker with both of its intervals, and arrows at the edges that they go beyond."""
+    """A marker with both of its intervals, and arrows where they leave the axes."""
     look = style(place.method)
     at = place.slope.mean, place.margin.mean
     several = place.slope.n > 1
@@ -153,7 +153,7 @@ def _crossed(ax: Axes, place: "Place", size: float) -> None:
 
 
 def _arrows(ax: Axes, place: "Place", color: str) -> None:
-    """At each edge that an interval goes beyond; of matplotlib's carets 4 and 5 point sideways, 6 and 7 up and down."""
+    """An arrow where an interval leaves the axes; matplotlib's carets 4 and 5 point sideways, 6 and 7 up and down."""
     left, right = ax.get_xlim()
     below, above = ax.get_ylim()
     slope = place.slope
@@ -166,7 +166,7 @@ def _arrows(ax: Axes, place: "Place", color: str) -> None:
 
 
 def _square(across: Sequence[Interval], up: Sequence[Interval]) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Limits of two axes that span as much as each other: the middle of each is kept."""
+    """Limits that give both axes the same span; each keeps its middle."""
     limits = [_limits([*values, NOTHING], times=0.25) for values in (across, up)]
     half = 1.05 * max(high - low for low, high in limits) / 2
     (left, right), (below, above) = ((sum(ends) / 2 - half, sum(ends) / 2 + half) for ends in limits)
@@ -200,8 +200,8 @@ def _lines_of_equal_ratio(ax: Axes) -> None:
 def splits(panels: Mapping[str, Mapping[str, tuple[Interval, Interval]]]) -> Figure:
     """Margin and slope, raw and relative to each measure of the logits' size: a panel a method, a row a measure.
 
-    panels: method -> {what the measure is called: (change of log margin, of log slope)}, as of
-    margin_laws.by_normaliser.  Filled: the margin; open: the slope.
+    panels: method -> {measure: (change of log margin, of log slope)}, as from margin_laws.by_normaliser.
+    Filled: the margin; open: the slope.
     """
     rows = max((len(found) for found in panels.values()), default=1)
     size = (WIDTH, len(panels) * (0.42 * rows + 0.35) + 0.9)
@@ -229,7 +229,7 @@ def splits(panels: Mapping[str, Mapping[str, tuple[Interval, Interval]]]) -> Fig
 def estimates_by_radius(panels: "Mapping[str, pandas.DataFrame]") -> Figure:
     """What one gradient estimates against what attacks leave, in percent, at several radii: a colour a radius.
 
-    panels: what a setting is called -> units as of margin_laws.every_estimate, a point each.
+    panels: setting -> units as from margin_laws.every_estimate, a point each.
     """
     radii = list(dict.fromkeys(radius for units in panels.values() for radius in units["radius"]))
     colors = dict(zip(radii, colormaps["viridis"](np.linspace(0, 0.85, len(radii))), strict=True))
@@ -253,9 +253,9 @@ def estimates_by_radius(panels: "Mapping[str, pandas.DataFrame]") -> Figure:
 
 
 def bends(panels: "Mapping[str, pandas.DataFrame]") -> Figure:
-    """What an attack leaves of the lead at each radius (lines), and what one gradient foretells of it (dashes).
+    """What an attack leaves of the lead at each radius (solid), and what one gradient predicts (dashed).
 
-    panels: what a setting is called -> table as of softlab.studies.bending.recorded, of the methods to be drawn.
+    panels: setting -> table as from softlab.studies.bending.recorded, of the methods to draw.
     """
     height = len(panels) * 2.6 + 0.5
     figure, axes = plt.subplots(

@@ -22,7 +22,7 @@ Cells = Mapping[tuple[str, bool], pandas.DataFrame]
 def recorded(profile: str) -> Cells:
     """The recipes on record at a profile: {} if none are.
 
-    Where study `combined` has mixtures only, the cells without one are the core's networks: plain and smoothed.
+    If study `combined` has only mixtures, the cells without one are the core's networks: plain and smoothed.
     """
     table = records.by_profile("combined").get(profile)
     if table is None:

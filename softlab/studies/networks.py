@@ -21,9 +21,9 @@ def fit(
 ) -> Run:
     """One network, trained now or loaded: `fit("label_smoothing", alpha=0.1)`.
 
-    method: by its name; what the profile gives as its parameters holds where `parameters` do not say otherwise.
+    method: its name; the profile's parameters for it hold unless `parameters` say otherwise.
     experiment: fields of softlab.Experiment that differ from the profile's, as {"epochs": 90}.
-    The run is that of fit_or_load, by the same id: whoever trained it before, a build or a notebook, it is loaded.
+    The run is that of fit_or_load, with the same id: if a build or a notebook trained it before, it is loaded.
     Raises SoftlabError for an unknown name (with the nearest valid one), or a value out of its range.
     """
     settings = profile if isinstance(profile, Profile) else load_profile(profile)
@@ -55,7 +55,7 @@ def study(profile: Profile, name: str = "core") -> dict[str, list[Run]]:
 def specimens(profile: Profile, study: str = "core") -> dict[str, Run]:
     """One network of each method of a study, to look into: {method: Run}, of the study's first seed.
 
-    From the store or the zoo in use, else from the zoo that comes along, which has half precision, else trained now.
+    From the store or the zoo in use, else from the packaged zoo (in half precision), else trained now.
     """
     experiments = study_profile(profile, study).experiments()
     device = choose_device()
@@ -68,6 +68,6 @@ def specimens(profile: Profile, study: str = "core") -> dict[str, Run]:
 
 
 def mixed(origins: list[Mapping[str, object]]) -> str:
-    """`torch 2.6 and 2.7, device cpu and cuda` where records of networks differ in what changes bits; else nothing."""
+    """`torch 2.6 and 2.7, device cpu and cuda` if records of networks differ in what changes bits; else empty."""
     found = {name: sorted({str(one.get(name)) for one in origins}) for name in ("torch", "device")}
     return ", ".join(f"{name} {' and '.join(values)}" for name, values in found.items() if len(values) > 1)

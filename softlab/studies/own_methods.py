@@ -27,7 +27,7 @@ def run(path: Path) -> None:
 
 
 def added(settings: Profile, study: str, path: Path) -> Profile:
-    """The profile, of which this study has what the user's file registers too, with default parameters."""
+    """The profile, with the methods of the user's file added to this study, with default parameters."""
     from softlab.regularizers import REGISTRY
 
     known = dict(REGISTRY)

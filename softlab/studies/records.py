@@ -5,7 +5,7 @@ train(settings, "core")         # before it: networks that are neither in the st
 
 Recorded rows are assets/records/<study>/<profile>.csv, with outcomes by image in .npz beside it, and, where a study
 says `along: true`, clean numbers at every snapshot in <study>/along/<profile>.csv; softlab.studies.recording writes
-them. They are found by run id and evaluation digest, never by names: what changes a network, its images or what is
+them. Rows are found by run id and evaluation digest, never by name: whatever changes a network, its images or what is
 measured changes these.
 """
 
@@ -88,7 +88,7 @@ def _found(
 
 
 def _untrained(profile: Profile, device, store: str | Path | None = None) -> list[Experiment]:
-    """Of a study's profile: experiments that have neither a run in the store nor a row."""
+    """The experiments of a study's profile that have neither a run in the store nor a row."""
     return [one for one in profile.experiments() if _found(one, profile, device, store) == (False, None)]
 
 
@@ -98,10 +98,10 @@ def untrained(settings: Profile, study: str = "core") -> int:
 
 
 def of_table(study: str, profile: str, sources: Iterable[str], packaged: bool = True) -> dict:
-    """What the numbers of a table are of, in words, and the command that makes them again: see intervals.Origin.
+    """What a table's numbers are about, in words, and the command that remakes them: see intervals.Origin.
 
-    sources: of its rows, as in records.study_table.  packaged: whether the profile's name is all that there is to know
-    of it; else no command is named.
+    sources: of its rows, as in records.study_table.  packaged: whether the profile's name says all about it; else no
+    command is named.
     """
     command = "verify" if set(sources) == {"recorded"} else "record"
     command = f"softlab {command} {study} --profile {profile}" if packaged else ""
@@ -109,7 +109,7 @@ def of_table(study: str, profile: str, sources: Iterable[str], packaged: bool = 
 
 
 def networks(settings: Profile, study: str, store: str | Path | None = None) -> list[dict[str, Any]]:
-    """Which networks a study's numbers are of, as far as there are any: one row for each, for JSON."""
+    """The networks behind a study's numbers, as far as there are any: one row for each, for JSON."""
     profile = study_profile(settings, study)
     device = loop.choose_device()
     rows = []
@@ -125,7 +125,7 @@ def networks(settings: Profile, study: str, store: str | Path | None = None) -> 
 def recorded(experiment: Experiment, evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
     """The recorded row of an experiment, as in study_table; None if there is none.
 
-    Where precision is left to the device, it counts as little as in a zoo: the row says on what it was trained.
+    If precision is left to the device, it does not count, as in a zoo: the row says on what it was trained.
     A network may be in several tables, some of which were measured by fewer lenses: the fullest row counts.
     """
     digest = stored.evaluation_digest(runs.dataset_of(experiment), evaluation)
@@ -139,7 +139,7 @@ def _filled(row: Mapping[str, Any]) -> int:
 
 
 def asked_id(experiment: Experiment) -> str:
-    """The run id of an experiment as it is asked for: where precision is left to the device, of any precision."""
+    """The run id of an experiment as it is asked for: of any precision, if that is left to the device."""
     asked = zoo.asked(experiment) if experiment.precision == "auto" else experiment
     return runs.identify(asked, runs.dataset_of(experiment))
 
@@ -147,7 +147,7 @@ def asked_id(experiment: Experiment) -> str:
 def by_profile(study: str = "core", besides: pandas.DataFrame | None = None) -> dict[str, pandas.DataFrame]:
     """The recorded tables of a study, as of study_table: {profile: table}.
 
-    besides: a table that is at hand; what is recorded of networks that are all in it is left out.
+    besides: a table that is at hand; recorded tables whose networks are all in it are left out.
     """
     at_hand = set() if besides is None else set(besides["id"])
     tables = _tables(study, RECORDS / study, _read)
@@ -191,7 +191,7 @@ def published() -> dict[str, dict[str, Any]]:
 
 
 def varied(table: pandas.DataFrame) -> list[str]:
-    """What the grid of a table's study sets: the columns between seed and where a row is from."""
+    """What the grid of a table's study sets: the columns between seed and source."""
     columns = list(table.columns)
     return columns[columns.index("seed") + 1 : min(columns.index("id"), columns.index("source"))]
 
@@ -209,7 +209,7 @@ def conditions(profile: Profile, experiment: Experiment) -> dict[str, Any]:
 
 
 def measured_row(run: runs.Run, numbers: Numbers) -> dict[str, Any]:
-    """A network's columns that are not its conditions: where it is from, every quantity, outcomes by image."""
+    """A network's columns besides its conditions: where it is from, every quantity, outcomes by image."""
     origin = {"id": run.id} | {name: run.provenance.get(name) for name in ("torch", "device", "cpu")}
     values = {name: numbers.values.get(name, np.nan) for name in QUANTITIES}
     return origin | values | {"jump": jump(run.history["loss"]), "images": numbers.images, "older": ()}
@@ -218,8 +218,8 @@ def measured_row(run: runs.Run, numbers: Numbers) -> dict[str, Any]:
 def jump(losses: Sequence[float]) -> float:
     """How far the training loss rose above its lowest so far, at most, in the second half of training; in nats.
 
-    losses: the mean of each epoch. A network that had learnt its images and shoots up late has a large one: what is
-    compared with it is then compared with a network that learns anew. With fewer than two epochs nothing can rise.
+    losses: the mean of each epoch. A network whose loss shoots up after it had learnt its images has a large jump:
+    whatever is compared with it is compared with a network that learns anew. Below two epochs nothing can rise.
     """
     half = len(losses) // 2
     rises = [loss - min(losses[:epoch]) for epoch, loss in enumerate(losses) if epoch >= max(half, 1)]
@@ -236,7 +236,7 @@ def _table_state(path: Path) -> tuple[str | int, ...]:
 
 
 def _state(*parts: Path) -> tuple[str | int, ...]:
-    """What a table that was read stands for, as long as it does not change: today's versions, and the files' times."""
+    """What a cached table depends on: today's versions, and the files' times."""
     today, _ = versions.of_today()
     return (today, *(part.stat().st_mtime_ns for part in parts if part.exists()))
 
@@ -265,9 +265,9 @@ def _read_along_once(path: Path, *state: str | int) -> pandas.DataFrame:
 
 
 def _current(table: pandas.DataFrame, study: str, profile: str) -> pandas.DataFrame:
-    """A table that says in `older` which quantities of a row have an older version than today's.
+    """The table with a column `older`: the quantities of a row whose version is older than today's.
 
-    Their values stand as they were recorded. What a row was not asked for is NaN.
+    Their values stay as recorded. What was not asked for in a row is NaN.
     """
     known = about(study).get(profile, {})
     today = versions.current()
@@ -282,13 +282,13 @@ def _current(table: pandas.DataFrame, study: str, profile: str) -> pandas.DataFr
 
 
 def forget() -> None:
-    """Let rows be looked up anew: tables on record have changed."""
+    """Forget cached rows, as tables on record have changed."""
     _places.cache_clear()
 
 
 @functools.cache
 def _places() -> dict[tuple[str, str], list[tuple[Path, str]]]:
-    """In which tables a network is, by its run id, also as it is asked for, and evaluation digest: file and run id.
+    """The tables that hold a network, by its run id (also as it is asked for) and evaluation digest: file and run id.
 
     It looks at these three columns alone: reading every table whole takes much longer, and a notebook needs few.
     """

@@ -1,9 +1,9 @@
-"""Trained networks that come along, for those who want to look before they train: SOFTLAB_ZOO=1, or a folder.
+"""Packaged trained networks, for readers who want to look before they train: SOFTLAB_ZOO=1, or a folder.
 
-A zoo is a store whose weights have half precision and which holds no snapshots. Nothing is taken from it unless it is
-asked for, but the few networks that a chapter looks into (networks.specimens). A network counts as the one asked for
-whatever precision and threads it was trained with, if images and versions of the code are the same: its folder has the
-run id of the experiment without these (`asked`).
+A zoo is a store whose weights have half precision and which holds no snapshots. Nothing is taken from it unless asked
+for, except the few networks that a chapter looks into (networks.specimens). A network counts as the one asked for
+whatever its precision and threads, if images and versions of the code are the same: its folder has the run id of the
+experiment without these (`asked`).
 """
 
 import os
@@ -17,7 +17,7 @@ OWN = ASSETS / "zoo"  # networks of the quick profile
 
 
 def asked(experiment: Experiment) -> Experiment:
-    """The experiment without what may differ in a zoo."""
+    """The experiment without the fields that may differ in a zoo."""
     plain = Experiment()
     aside = {name: getattr(plain, name) for name in ("precision", "threads", "compiled", "snapshot_epochs")}
     return experiment.replace(**aside)
@@ -37,6 +37,6 @@ def folder() -> Path | None:
 
 
 def find(name: str, place: Path | None = None) -> Path | None:
-    """The folder of a network in a zoo (None: the one in use), or None. name: run id of `asked` its experiment."""
+    """The folder of a network in a zoo (None: the one in use), or None. name: the run id of its `asked` experiment."""
     place = place or folder()
     return place / name if place and (place / name).is_dir() else None

@@ -1,4 +1,4 @@
-"""Attacks on images in [0, 1] through a network that owns its normalisation, and what makes their numbers untrue.
+"""Attacks on images in [0, 1] through a network that owns its normalisation, and warnings where they mislead.
 
 Every attack works on a copy of the model: in evaluation mode, float32, without autocast, its parameters without
 gradients. So the model that was given stays as it is, whatever happens. An image returned is inside the ball around

@@ -19,9 +19,9 @@ from softlab.representation import at_once
 
 @dataclass(frozen=True)
 class Starts:
-    """Where walks begin: drawn from stream(seed, "attack", radius, restart) for all images that there are, by place.
+    """Where walks begin: drawn from stream(seed, "attack", radius, restart) for all images at once, one row each.
 
-    So the start of an image does not depend on which others are attacked beside it, nor on which radii were before.
+    So an image's start depends neither on which others are attacked with it nor on the radii tried before.
     rows: (N,), on the CPU: places of the images given to an attack among all `count` of them (None: these are all).
     """
 
@@ -63,12 +63,12 @@ def pgd(
 ) -> AttackResult:
     """Projected ascent along the sign of the loss's gradient, from a random point of the ball (Madry et al. 2018).
 
-    images: (N, C, H, W), uint8 or float in [0, 1].  labels: (N,) int64.  epsilon: radius (or radii, (N,)) >= 0: a pixel
-    may move at most.  step: how far in one step, or lengths (N,) (None: 2.5 epsilon/steps).
+    images: (N, C, H, W), uint8 or float in [0, 1].  labels: (N,) int64.  epsilon: how far a pixel may move, one radius
+    or (N,), >= 0.  step: how far in one step, one length or (N,) (None: 2.5 epsilon/steps).
     loss: "ce", or "margin": the largest other logit minus the label's, which no scaling of the logits changes.
     early_stop: a sample that is wrong from the start keeps its image, one that is fooled on the way keeps the image
-    that did it, and both leave the batch. False: every sample walks all steps and only the last point counts, which
-    is for measuring displacement and weaker as an attack.
+    that did it, and both leave the batch. False: every sample walks all steps and only the last point counts, which is
+    for measuring displacement and weaker as an attack.
     restarts: walks, each for the samples not fooled yet. With the margin, the first aims at whichever class is ahead,
     the next at the class that looks nearest, then the second nearest (after Gowal et al. 2019).
     starts: which random points, Starts(seed). Radii that differ from image to image share theirs.
