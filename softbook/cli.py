@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _wanted(options) -> list:
-    """What `train` is asked for: [(study, what to train, what it is measured on), …], as _listed has it."""
+    """What `train` is asked for, [(study, experiment, evaluation), …], as in _listed."""
     from softbook.studies.catalogue import study_profile
     from softlab.profile import load_profile
 

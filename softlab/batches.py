@@ -1,4 +1,4 @@
-"""Batches: separate streams of random numbers, pixels as numbers, what was drawn on its way to a device.
+"""Batches: separate streams of random numbers, pixels as numbers, and moving what was drawn to a device.
 
 Each stream is seeded from (seed, purpose, epoch, step) and drawn on the CPU, so that devices and methods see the
 same batches, and a run that was interrupted can go on without having stored the state of a generator.
@@ -30,6 +30,6 @@ def as_pixels(images: Tensor) -> Tensor:
 
 
 def sent(drawn: Tensor, device: str | torch.device) -> Tensor:
-    """What was drawn on the CPU, on that device: to a GPU through pinned memory, so that nobody waits for it."""
+    """Move what was drawn on the CPU to a device; to a GPU through pinned memory, so that nobody waits for it."""
     gpu = torch.device(device).type == "cuda"
     return drawn.pin_memory().to(device, non_blocking=True) if gpu else drawn.to(device)

@@ -135,9 +135,9 @@ def _whole(text: str) -> int:
 
 
 def _assignments(given: list[str], option: str, kind: str, text: tuple[str, ...] = ()) -> dict[str, object]:
-    """NAME=VALUE, as often as it was given: {name: value}.
+    """The pairs NAME=VALUE that were given: {name: value}.
 
-    text: names whose value is what was typed, unless that stands in quotes; other values may be numbers, lists, ….
+    text: names whose value is kept as typed, unless it is in quotes; other values may be numbers, lists, ….
     """
     from softlab.files import read_value
 
@@ -166,7 +166,7 @@ def changes(given: list[str]) -> dict[str, object]:
 
 
 def fitted(experiment, store: str | None, device, progress: str):
-    """The run of an experiment, with a bar while it trains and a line when it has. progress: of all that is wanted."""
+    """The run of an experiment; a bar while it trains, a line when it is done. progress: `3 of 10`, say."""
     from tqdm import tqdm
 
     from softlab.training import loop, runs
@@ -243,7 +243,7 @@ def _examine(options) -> None:
 
 
 def _grouped(options) -> dict[str, list[Path]]:
-    """What `examine` is to look at: name -> files, several where it was given a folder of them."""
+    """What `examine` looks at: name -> files, several for a folder."""
     predictions = options.logits or options.probs
     kind = "--logits" if options.logits else "--probs"
     beside = {"WEIGHTS": options.weights, "--images": options.images, "--architecture": options.architecture}
@@ -285,7 +285,7 @@ def _examined_predictions(options, groups: dict[str, list[Path]]) -> dict:
 
 
 def _examined(options, groups: dict[str, list[Path]]) -> dict:
-    """What the lenses say of networks, by name. Whether all files fit is known before the first is looked at."""
+    """What the lenses say of networks, by name. All files are checked before the first network is examined."""
     from softlab.inspector import network_files, pictures
     from softlab.inspector.examination import examine
     from softlab.training import loop

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 
 def missing(error: ModuleNotFoundError) -> str:
-    """What to install where a library that the core does without is not there."""
+    """Says what to install for a library that the core does without."""
     return f'{error.name} is not installed: pip install "softlab-library[examine]"'
 
 

@@ -1,8 +1,7 @@
 """Files that are whole or not there: write to a temporary name, flush to disk, rename. And YAML, read strictly.
 
-YAML 1.1 turns some of what a person types into something else. Here true and false are the only booleans (yes, no, on
-and off are text), 1e5 is a number, and what would silently be another number is refused: 1:30 (90, in base 60) and 010
-(8, in base 8).
+Plain words mean what they mean in YAML 1.2: true and false are the only booleans (yes, no, on and off are text), 1e5 is
+a number, 010 is ten, 1:30 and dates are text.
 
 This module imports no torch.
 """
@@ -18,11 +17,13 @@ import os
 import re
 import shutil
 import stat
+import textwrap
 import uuid
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import yaml
 
@@ -31,12 +32,20 @@ from softlab.errors import SoftlabError
 if TYPE_CHECKING:
     from torch import Tensor
 
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is eight times as fast
 LARGEST = 2**20  # bytes of a YAML file
 UNPACKED = 2**30  # bytes of all arrays of an .npz
+DEEPEST = 50  # lists and mappings inside one another, in YAML
+# Numbers here, but text in YAML 1.1: whoever writes for both puts text that looks so in quotes.
 LEADING_ZERO = re.compile(r"^[-+]?0[0-9_]+$")
-EXPONENT = re.compile(r"^[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)[eE][-+]?[0-9]+$")  # 1e5, text in YAML 1.1
-# PyYAML lets errors through that are not its own: bytes that are no text, dates that are none, `!!bool x`.
-NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
+EXPONENT = re.compile(r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$")
+# Words that are no text without quotes. A whole number of more than 18 digits is text, which no number may be.
+PLAIN = {
+    "null": re.compile(r"^(?:|~|null|Null|NULL)$"),
+    "bool": re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"),
+    "int": re.compile(r"^[-+]?[0-9]{1,18}$"),
+    "float": re.compile(rf"{EXPONENT.pattern}|^[-+]?(?:[0-9]+\.[0-9]*|\.inf)$|^(?:\.[0-9]+|\.nan)$"),
+}
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -68,8 +77,8 @@ def write_json(path: Path, content: object) -> None:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Tensors as safetensors: a format that cannot hold code.
 
-    Of tensors that share memory, as of a module used twice, each is written: a network that is built anew shares them
-    again, and takes them one after the other.
+    Tensors that share memory (a module used twice) are each written: a network that is built anew shares them again and
+    loads them one after the other.
     """
     from safetensors.torch import save
 
@@ -160,10 +169,8 @@ def read_yaml(path: Path) -> dict:
         content = copy.deepcopy(_parsed(path, found.st_mtime_ns))
     except OSError as error:
         raise SoftlabError(f"cannot read {path}: {error.strerror}") from None
-    except SoftlabError:
-        raise
-    except NOT_YAML as error:
-        raise SoftlabError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    except UnicodeError as error:
+        raise SoftlabError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(content, dict):
         raise SoftlabError(f"{path} must hold a mapping of names to values")
     return content
@@ -173,116 +180,65 @@ def read_value(text: str) -> object:
     """The value that a person typed on the command line. Nothing of it is cut off, text stays as it is.
 
     What begins with a bracket, a brace or a quotation mark is YAML; anything else is one number, true, false, null or
-    text, in which a #, a colon and dates mean nothing.  Raises SoftlabError for what is none of these, or a number that
-    YAML 1.1 would take for another.
+    text, in which a #, a colon and dates mean nothing.  Raises SoftlabError for brackets that do not close.
     """
     value = text.strip()
-    if value.startswith(("[", "{", '"', "'")):
-        return _read(value)
-    loader = _CommandLine("")
-    node = yaml.ScalarNode(loader.resolve(yaml.ScalarNode, value, (True, False)), value)
-    if node.tag.rpartition(":")[2] not in ("null", "bool", "int", "float"):
-        return text
-    try:
-        return loader.construct_object(node)
-    except yaml.YAMLError as error:
-        raise SoftlabError(str(error)) from None
+    plain = any(pattern.match(value) for pattern in PLAIN.values())
+    return _read(value, repr(text)) if plain or value.startswith(("[", "{", '"', "'")) else text
 
 
 def read_parameters(text: str) -> dict:
     """The mapping in a text of YAML, as a program is given it; raises SoftlabError as `read_yaml` does."""
-    content = _read(text)
+    content = _read(text, repr(text))
     if not isinstance(content, dict):
         raise SoftlabError(f"parameters map names to values ({{seeds: 3}}), not {text!r}")
     return content
 
 
-def _read(text: str) -> object:
-    try:
-        return yaml.load(text, Loader=_CommandLine)  # a SafeLoader
-    except _Refused as error:
-        raise SoftlabError(str(error)) from None
-    except NOT_YAML:
-        raise SoftlabError(f"{text!r} is no value") from None
-
-
 @functools.lru_cache(maxsize=32)
 def _parsed(path: Path, changed: int) -> object:
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # a SafeLoader
+    return _read(path.read_text(encoding="utf-8"), str(path))
 
 
-class _Refused(yaml.YAMLError):
-    """Valid YAML that is not read."""
+def _read(text: str, name: str) -> object:
+    """The plain values in a text of YAML, whose name begins the one line of an error."""
+    try:
+        _check_events(text)
+        return yaml.load(text, Loader=_Loader)  # a SafeLoader
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:  # `!!bool x` is a KeyError
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark and "\n" in text else ""
+        problem = textwrap.shorten(str(getattr(error, "problem", error)), 200, placeholder=" …")
+        raise SoftlabError(f"{name} is not valid YAML{line}: {problem}") from None
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """yaml.SafeLoader that refuses a key given twice (the second would silently win) and what may grow without limit.
+def _check_events(text: str) -> None:
+    """Refuse references (*name), a few lines of which can stand for billions of values, and bottomless nesting."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        problem = ""
+        if isinstance(event, yaml.AliasEvent):
+            problem = f"the reference *{event.anchor} is not read: write what it stands for"
+        elif depth > DEEPEST:
+            problem = f"lists and mappings inside one another more than {DEEPEST} times"
+        if problem:
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
 
-    A few lines of references (*name) to references stand for billions of values, and a number can have as many digits
-    as fit into the file.  It also refuses numbers that are not what they look like.
-    """
 
-    def compose_node(self, parent, index):
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise _Refused(f"the reference *{event.anchor}{_line(event)}, is not read: write what it stands for")
-        return super().compose_node(parent, index)
+class _Loader(_SafeLoader):
+    """Reads plain words as YAML 1.2 does, and refuses a key given twice, where the second would silently win."""
 
-    def construct_yaml_int(self, node):
-        self.refuse_another_number(node)
-        number = super().construct_yaml_int(node)
-        if number.bit_length() > 64:
-            raise _Refused(f"a whole number of more than 64 bits{_line(node)}")
-        return number
-
-    def construct_yaml_float(self, node):
-        self.refuse_another_number(node)
-        return super().construct_yaml_float(node)
-
-    def refuse_another_number(self, node):
-        """1:30 and 010: people mean a time, a range, a number with leading zeros; or text."""
-        base = 60 if ":" in node.value else 8 if LEADING_ZERO.fullmatch(node.value) else None
-        if base:
-            mend = "write the number that you mean, or put it in quotes if it is text"
-            raise _Refused(f"{node.value}{_line(node)}: YAML 1.1 takes this for a number in base {base}; {mend}")
+    yaml_implicit_resolvers: ClassVar = {
+        None: [(f"tag:yaml.org,2002:{kind}", pattern) for kind, pattern in PLAIN.items()]
+    }
 
     def construct_mapping(self, node, deep=False):
-        keys = [key.value for key, _ in node.value if isinstance(key.value, str)]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            raise _Refused(f"{twice!r} is given twice{_line(node)}")
-        return super().construct_mapping(node, deep)
+        mapping = super().construct_mapping(node, deep)
+        if len(mapping) < len(node.value):
+            name = Counter(key.value for key, _ in node.value).most_common(1)[0][0]
+            raise yaml.MarkedYAMLError(problem=f"{name!r} is given twice", problem_mark=node.start_mark)
+        return mapping
 
 
-class _CommandLine(_StrictLoader):
-    """For what is no file: nobody comments there, and a # that begins a comment would cut off what a person typed."""
-
-    def scan_to_next_token(self):
-        start = self.pointer
-        super().scan_to_next_token()
-        if "#" in self.buffer[start : self.pointer]:
-            raise _Refused("what follows # would be cut off as a comment: put text with a # in quotes")
-
-
-def _line(where: yaml.Node | yaml.Event) -> str:
-    """In which line of a file something stands; nothing for what is typed."""
-    mark = where.start_mark
-    return f", line {mark.line + 1}" if mark else ""
-
-
-def _use_core_schema(loader: type[yaml.SafeLoader]) -> None:
-    """Tell a loader which plain words are booleans and numbers, nearly as YAML 1.2 does."""
-    tag = "tag:yaml.org,2002:"
-    loader.yaml_implicit_resolvers = {
-        first: [(kind, pattern) for kind, pattern in patterns if kind != f"{tag}bool"]
-        for first, patterns in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    loader.add_implicit_resolver(f"{tag}bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
-    loader.add_implicit_resolver(f"{tag}int", LEADING_ZERO, list("-+0"))
-    loader.add_implicit_resolver(f"{tag}float", EXPONENT, list("-+.0123456789"))
-    loader.add_constructor(f"{tag}int", loader.construct_yaml_int)
-    loader.add_constructor(f"{tag}float", loader.construct_yaml_float)
-
-
-_use_core_schema(_StrictLoader)
-_CommandLine.yaml_implicit_resolvers = _StrictLoader.yaml_implicit_resolvers
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))

@@ -19,9 +19,9 @@ def fit(
 ) -> Run:
     """One network, trained now or loaded: `fit("label_smoothing", alpha=0.1)`.
 
-    method: by its name; what the profile gives as its parameters holds where `parameters` do not say otherwise.
+    method: its name; the profile's parameters for it hold unless `parameters` say otherwise.
     experiment: fields of softlab.Experiment that differ from the profile's, as {"epochs": 90}.
-    The run is that of fit_or_load, by the same id: whoever trained it before, a build or a notebook, it is loaded.
+    The run is that of fit_or_load, with the same id: if a build or a notebook trained it before, it is loaded.
     Raises SoftlabError for an unknown name (with the nearest valid one), or a value out of its range.
     """
     settings = profile if isinstance(profile, Profile) else load_profile(profile)

@@ -43,7 +43,7 @@ class Profile:
 
     @property
     def standing(self) -> str:
-        """`confirmatory` with seeds from 1000 on, which nobody had looked at beforehand; else `exploratory`."""
+        """`confirmatory` if all seeds are 1000 or above, which nobody looked at beforehand; else `exploratory`."""
         return "confirmatory" if min(self.seeds) >= 1000 else "exploratory"
 
     def experiments(self) -> list[Experiment]:
@@ -60,7 +60,7 @@ class Profile:
 
 
 def with_parameters(name: str | Path, seeds: object = None, overrides: object = None) -> Profile:
-    """The profile that a notebook's parameters describe: `seeds` and `overrides`, of which None changes nothing."""
+    """The profile that a notebook's parameters describe; `seeds` or `overrides` of None change nothing."""
     if overrides is not None and not isinstance(overrides, Mapping):
         raise SoftlabError(f"overrides must map fields to values, not {overrides!r}")
     changes = {str(key): value for key, value in (overrides or {}).items()}
@@ -106,7 +106,7 @@ def _profile_file(name: str | Path) -> Path:
 
 
 def _profile_content(path: Path) -> dict[str, Any]:
-    """What stands in a profile's file, of known entries; mappings that are left out are empty."""
+    """The content of a profile's file, with its entries checked; mappings that are left out are empty."""
     content = read_yaml(path)
     for key in content:
         check_known(f"entry of profile {path.name}", key, (*ENTRIES, *BESIDE))
@@ -117,7 +117,7 @@ def _profile_content(path: Path) -> dict[str, Any]:
 
 
 def _experiment(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> Experiment:
-    """What the networks of a profile share. With other `epochs` the snapshots are those that are still reached."""
+    """What the networks of a profile share. Changed `epochs` keep the snapshots that training still reaches."""
     check_fields({**fields, **changes})
     for key in SPANNED:
         if key in fields or key in changes:
@@ -129,7 +129,7 @@ def _experiment(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> Experi
 
 
 def text_of(entry: str, content: Mapping) -> str:
-    """A text in a YAML file, where 1.10 without quotes is a number: str() would make 1.1 of it."""
+    """A text in a YAML file; 1.10 without quotes is a number, of which str() would make 1.1, and so is refused."""
     text = content.get(entry)
     if not isinstance(text, str | None):
         raise SoftlabError(f"{entry} must be text, not {text!r}: put it in quotes")
@@ -157,7 +157,7 @@ def seeds_of(seeds: object, first_seed: object) -> tuple[int, ...]:
 def evaluation_of(*given: object) -> Mapping[str, Any]:
     """How much is evaluated: `test_size` test images (None: all), of which `attack_size` are attacked.
 
-    No image is attacked, or corrupted, where that is 0.  `attack_steps`: of the strongest attack by gradients.
+    With 0 no image is attacked or corrupted.  `attack_steps`: of the strongest attack by gradients.
     `test_data`: score test images of this data set that are not in the networks' own (data.outside).
     """
     found: dict[str, object] = {"test_size": None, "attack_size": 200, "attack_steps": 20}
@@ -173,7 +173,7 @@ def evaluation_of(*given: object) -> Mapping[str, Any]:
 
 
 def numbers_of(what: str, given: object, allowed: Mapping, kind: type = int, optional: tuple[str, ...] = ()) -> dict:
-    """Numbers by name, of which each must be known and in its range; only the optional ones may be None."""
+    """Numbers by name: each must be known and in its range; only the optional ones may be None."""
     if not isinstance(given, Mapping):
         raise SoftlabError(f"{what} must map names to values, not {given!r}")
     found = dict(given)

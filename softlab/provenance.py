@@ -22,7 +22,7 @@ def is_checkout() -> bool:
 
 
 def cache_folder() -> Path:
-    """The user's folder for things that can be made again: SOFTLAB_CACHE, else the system's place for caches."""
+    """The user's folder for what can be remade: SOFTLAB_CACHE, else the system's cache folder."""
     return Path(os.environ.get("SOFTLAB_CACHE") or user_cache_path("softlab", appauthor=False))
 
 
@@ -76,6 +76,6 @@ def clean_commit() -> str:
 
 
 def mixed(origins: Sequence[Mapping[str, object]]) -> str:
-    """`torch 2.6 and 2.7, device cpu and cuda` where records of networks differ in what changes bits; else nothing."""
+    """`torch 2.6 and 2.7, device cpu and cuda` if records of networks differ in what changes bits; else empty."""
     found = {name: sorted({str(one.get(name)) for one in origins}) for name in ("torch", "device")}
     return ", ".join(f"{name} {' and '.join(values)}" for name, values in found.items() if len(values) > 1)

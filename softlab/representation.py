@@ -18,14 +18,14 @@ PIXELS = 2**22  # of images that a network sees at once: bounds the memory, what
 
 
 def at_once(images: Tensor, most: int) -> int:
-    """How many of the images go through a network at once: `most`, or fewer where they are large."""
+    """How many images go through a network at once: `most`, or fewer if they are large."""
     return max(1, min(most, PIXELS // images[0].numel()))
 
 
 def layout(model: nn.Module) -> torch.memory_format:
-    """How images lie in memory for a network: as the first of its parts that has a `memory_format` says.
+    """The memory layout of images for a network: that of its first part with a `memory_format`.
 
-    Where softlab built it, that is channels last, which is faster. Others may ask for the usual layout: with channels
+    For softlab's own networks that is channels last, which is faster. Others may need the usual layout: with channels
     last, `x.view(len(x), -1)` fails.
     """
     formats = (getattr(module, "memory_format", None) for module in model.modules())
@@ -40,8 +40,8 @@ def device_of(model: nn.Module) -> torch.device:
 def frozen_copy(model: nn.Module) -> nn.Module:
     """A copy to look at or to attack: in evaluation mode, float32, its parameters without gradients.
 
-    Modules may hold tensors that they compute from their parameters, as torch.nn.utils.weight_norm makes them: what is
-    no leaf cannot be copied by copy.deepcopy, so its value is.
+    Modules may hold tensors computed from their parameters, as torch.nn.utils.weight_norm does: copy.deepcopy cannot
+    copy a tensor that is not a leaf, so its value is copied.
     """
     held = (value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor))
     computed = {id(value): value.detach().clone() for value in held if not value.is_leaf}
@@ -50,7 +50,7 @@ def frozen_copy(model: nn.Module) -> nn.Module:
 
 @dataclass
 class Tap:
-    """What last went through a tapped module, `input` (its first positional argument) and `output`; and its calls."""
+    """What last went through a tapped module: `input` (its first positional argument), `output`; and its calls."""
 
     input: Any = None
     output: Any = None
@@ -61,7 +61,7 @@ class Tap:
 def tap(module: nn.Module, keep: bool = False) -> Iterator[Tap]:
     """Look at what flows through `module` in every forward pass inside the block; the hook never outlives it.
 
-    keep: look at copies, which what the network does in place afterwards does not change.
+    keep: store copies, safe from what the network changes in place afterwards.
 
     with tap(model.head) as seen:
         model(images)
@@ -105,7 +105,7 @@ class Representation:
 def head_of(model: nn.Module) -> tuple[Tensor, Tensor]:
     """Weight (K, D) and bias (K,) of a linear model.head on the CPU, detached, in float32: what geometry lenses take.
 
-    One without bias has zeros.
+    The bias is zero if there is none.
     """
     layer = model.head
     if not isinstance(layer, nn.Linear):
@@ -115,7 +115,7 @@ def head_of(model: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 def _others(returned: object, output: Tensor) -> bool:
-    """Has a model that returns logits done something to those of its head?"""
+    """Are the logits that a model returned other than its head's?"""
     if not isinstance(returned, Tensor) or returned is output or returned.shape != output.shape:
         return False
     return not torch.allclose(returned, output, equal_nan=True)
@@ -125,8 +125,8 @@ def _others(returned: object, output: Tensor) -> bool:
 def refresh_statistics(model: nn.Module, images: Tensor, batch_size: int = 250) -> nn.Module:
     """Set the running statistics of all batch normalisations to those of `images`, in place; returns the model.
 
-    A network that was not trained, or only for an epoch, has none to speak of: without this, what its features look
-    like would be decided by their initial values 0 and 1.  images: (N, C, H, W), uint8 or float in [0, 1].
+    A network trained for an epoch or less has none to speak of: without this, the initial values 0 and 1 would shape
+    its features.  images: (N, C, H, W), uint8 or float in [0, 1].
     """
     device = device_of(model)
     update_bn((as_pixels(batch.to(device)) for batch in images.split(batch_size)), model)
@@ -141,7 +141,7 @@ def extract(
 
     images: (N, C, H, W), uint8 or float in [0, 1].  labels: (N,) int64.
     head: the layer whose input is the representation and whose output the logits (None: `model.head`).
-    Raises SoftlabError if there are no images, not as many labels, or the model returns other logits than its head.
+    Raises SoftlabError if there are no images, too many or too few labels, or other logits than the head's.
     """
     if len(images) == 0 or len(images) != len(labels):
         raise SoftlabError(f"extract needs as many labels as images, at least one: {len(images)} and {len(labels)}")

@@ -10,7 +10,7 @@ COLAB = "https://colab.research.google.com/github"
 
 
 def github_address(given: str) -> str | None:
-    """https://github.com/OWNER/NAME from what git or a person gives; None for anything else."""
+    """https://github.com/OWNER/NAME from what git or a person wrote; None for anything else."""
     address = re.sub(r"^git@github\.com:", "https://github.com/", given.strip()).removesuffix("/").removesuffix(".git")
     return address if re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", address) else None
 

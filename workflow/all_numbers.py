@@ -1,4 +1,4 @@
-"""Every number of a build, and of what is on record, as tables: python all_numbers.py BUILD PROFILE STUDY…
+"""Every number of a build and on record, as tables: python all_numbers.py BUILD PROFILE STUDY…
 
 BUILD/numbers/all.csv has one row for each study, scale, setting, method and quantity: the page of all numbers
 (number_page.py). networks/<study>.<scale>.csv beside it have one row for each network, every number as its lens gives
@@ -62,7 +62,7 @@ def of_build(settings: Profile, studies: list[str]) -> Iterator[Measured]:
 
 
 def of_records(at_hand: dict[str, pandas.DataFrame]) -> Iterator[Measured]:
-    """Every table on record, without those whose networks are all at hand. at_hand: study -> table."""
+    """Every table on record, except those whose networks are all at hand. at_hand: study -> table."""
     for study in sorted(path.name for path in records.RECORDS.glob("*") if path.is_dir()):
         for profile, table in records.by_profile(study, at_hand.get(study)).items():
             yield Measured(study, profile, table, records.about(study)[profile]["experiment"])
@@ -79,7 +79,7 @@ def core_baseline(one: Measured, measured: list[Measured]) -> pandas.DataFrame |
 def rows(measured: Measured, core: pandas.DataFrame | None = None) -> Iterator[dict]:
     """One row for each method, point of the grid and quantity, in the units in which the book writes the quantity.
 
-    core: networks to compare with where the table has no baseline.
+    core: networks to compare with if the table has no baseline.
     """
     grid = records.varied(measured.table)
     whole = measured.table.copy(deep=False)
@@ -109,7 +109,7 @@ def rows(measured: Measured, core: pandas.DataFrame | None = None) -> Iterator[d
 
 
 def points(table: pandas.DataFrame, grid: list[str]) -> Iterator[tuple[str, pandas.DataFrame]]:
-    """What the grid sets, in words, and the rows of it. A parameter that the method does not have is not said."""
+    """Each point of the grid, in words, and its rows. Parameters that the method lacks are left out."""
     if not grid:
         yield "", table
         return
@@ -126,7 +126,7 @@ def compared_with(
 ) -> pandas.DataFrame | None:
     """The baseline that the grid set to the same fields of the experiment; the core's, if the table has none.
 
-    None where there is none that differs in the method only.
+    None if none differs in the method only.
     """
     baseline = whole.loc[whole["method"] == "baseline"]
     fields = [name for name in grid if name in FIELDS]
@@ -145,7 +145,7 @@ def _written(value: str | float | None) -> str:
 
 
 def _parts(interval: Interval | None, name: str) -> dict[str, float | None]:
-    """The middle of an interval and half its width; None for half the width with one network, and without interval."""
+    """The middle of an interval and half its width; None for what does not exist."""
     if interval is None:
         return {name: None, f"{name} ±": None}
     return {name: interval.mean, f"{name} ±": interval.half_width if interval.n > 1 else None}

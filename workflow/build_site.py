@@ -65,9 +65,9 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
 
 
 def assemble(build: Path, site: Path, sweeps: list[str]) -> None:
-    """Everything that the site is rendered from, in a folder: `jupyter-book build` takes it.
+    """A folder with everything that the site is rendered from, for `jupyter-book build`.
 
-    So does plain Sphinx, after `jupyter-book config sphinx` has translated _config.yml to a conf.py.
+    Plain Sphinx can build it too, once `jupyter-book config sphinx` has translated _config.yml to a conf.py.
     """
     shutil.copytree(ROOT / "book", site / "book")
     shutil.copy(ROOT / "_toc.yml", site)
@@ -98,7 +98,7 @@ def assemble(build: Path, site: Path, sweeps: list[str]) -> None:
 
 
 def add_sweeps(site: Path, build: Path, names: list[str]) -> None:
-    """Pages of the sweeps that this build was asked for."""
+    """Add pages for the sweeps that this build was asked for."""
     found = {name: build / "sweeps" / name for name in names}
     (site / "book" / "sweeps").mkdir()
     for name, folder in found.items():
@@ -119,10 +119,10 @@ EXPLORABLE = r'<figure class="explorable" data-name="cones">(?s:.*?)<script type
 
 
 def add_cover(site: Path, build: Path) -> None:
-    """The picture on the cover: what the cell tagged `cover` draws. Without it, a cover without a picture.
+    """Add the picture that the cell tagged `cover` draws; without that cell the cover has none.
 
-    What the cell prints ends the picture's alternative text: what is to be seen depends on the build. It is moved by
-    the numbers of chapter 2's explorable (`planes` in book/laboratory/explorables.js draws them).
+    What the cell prints ends the picture's alternative text, as the picture depends on the build. It moves with the
+    numbers of chapter 2's explorable (`planes` in book/laboratory/explorables.js draws them).
     """
     if not (page := site / "book" / "intro.ipynb").exists():
         return
@@ -144,7 +144,7 @@ def add_cover(site: Path, build: Path) -> None:
 
 
 def cover_figure(found: re.Match, told: str, numbers: list[str]) -> str:
-    """The cover's figure in Markdown, as COVER found it, with what is told of it and what moves it."""
+    """The cover's figure in Markdown, as COVER found it, with its text and the script that moves it."""
     options = [f"{found['options']} {told}".rstrip(), f":figclass: {'explorable ' if numbers else ''}cover"]
     moves = [f'\n<script type="application/json" data-name="planes">{one}</script>\n' for one in numbers[:1]]
     return "".join(["```{figure} _static/cover.png\n", "\n".join(options), found["rest"], *moves, "```"])
@@ -188,7 +188,7 @@ def add_foot(
     explained: bool = True,
     results: bool = False,
 ) -> None:
-    """At the end of the cover and of each chapter: how to run it, what can be taken along, and what it ran on.
+    """End the cover and each chapter with how to run it, files to download, and what it ran on.
 
     repository: its address, None if it is not known.  explained: whether this book has the page on Colab.
     results: whether the chapter has saved its numbers beside itself.
@@ -212,7 +212,7 @@ def add_foot(
 
 
 def taken_along(notebook: nbformat.NotebookNode, name: str, results: bool) -> str:
-    """A chapter's files, and the line that its first cells printed of its profile, where the page does not show it."""
+    """A chapter's files, and the line about its profile that its first cells printed, if the page does not show it."""
     files = [f"{{download}}`Executed notebook <{name}.ipynb>`"]
     if results:
         files.append(f"{{download}}`Its results <{name}.results.json>`")
@@ -228,7 +228,7 @@ def is_page(path: Path, at_least: int = 2000) -> bool:
 
 
 def configuration(repository: str | None) -> dict:
-    """_config.yml, with launch buttons if the repository's address is known and nothing of the kind if not."""
+    """_config.yml, with launch buttons only if the repository's address is known."""
     settings = yaml.safe_load((ROOT / "_config.yml").read_text())
     if repository:
         settings["repository"] = {"url": repository, "branch": "main"}

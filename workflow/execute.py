@@ -1,7 +1,7 @@
 """Execute one notebook with papermill: python execute.py NOTEBOOK OUTPUT LOG PARAMETERS [INPUT …]
 
 PARAMETERS is a mapping in YAML. INPUT: files that the notebook depends on. The output and its results file appear only
-when the notebook has run to its end. If a cell fails, the notebook as far as it came is kept beside it as
+when the notebook has run to its end. If a cell fails, the notebook as far as it got is kept beside it as
 NAME.failed.ipynb, and the cell and the error are printed. Two processes that want the same output of the same content
 execute it once; no clock is asked.
 """
@@ -50,7 +50,7 @@ def main(notebook: Path, output: Path, log: Path, parameters: str, inputs: list[
 
 
 def version(output: Path) -> tuple[int, ...] | None:
-    """What is another after the file was written again; None where there is none. Times are compared with nothing."""
+    """What changes whenever the file is rewritten; None if there is none. Times are never compared with a clock."""
     if not output.exists():
         return None
     found = output.stat()
@@ -58,7 +58,7 @@ def version(output: Path) -> tuple[int, ...] | None:
 
 
 def about(output: Path) -> dict:
-    """What was written about the last time that a notebook was executed."""
+    """The notes on a notebook's last execution."""
     record = output.with_suffix(".json")
     return json.loads(record.read_text()) if record.exists() else {}
 
@@ -114,13 +114,13 @@ def die_with_parent() -> None:
 
 
 def full_disk(path: Path) -> str:
-    """That the disk of this path is full, in words; nothing if it is not."""
+    """A sentence if this path's disk is full; else empty."""
     folder, free = free_space(path)
     return f"the disk is full ({free // 2**20} MiB free): {folder}" if free < FULL else ""
 
 
 def reason(notebook: Path, log: Path, status: int) -> str:
-    """The cell that failed and its error, in one line; where no cell could say, what is known of the process."""
+    """The cell that failed and its error, in one line; without one, what is known of the process."""
     cells = []
     with contextlib.suppress(OSError, ValueError):  # never started, or cut off in the middle of writing
         cells = nbformat.read(notebook, as_version=4).cells

@@ -1,7 +1,7 @@
 """Hand a GPU to one job at a time: python gpus.py JOBS_PER_GPU COMMAND …
 
-Waits for a free place on a GPU and runs the command with CUDA_VISIBLE_DEVICES set to it. A place is a lock that the
-system frees when its holder ends, however it ends; all engines of a user on one machine share them.
+Waits for a free place on a GPU and runs the command with CUDA_VISIBLE_DEVICES set to it. A place is a lock, which the
+system frees however its holder ends; all engines of a user on one machine share them.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A kernel `python3` that is this Python, whatever else is called so on this machine."""
+"""A kernel `python3` that is this Python, whatever else has that name on this machine."""
 
 import json
 import os
@@ -9,7 +9,7 @@ NAME = "python3"
 
 
 def pinned(folder: Path, python: str = sys.executable) -> dict[str, str]:
-    """Variables of an environment in which the kernel `python3` is this Python; its description is written to folder.
+    """Environment variables with which the kernel `python3` is this Python; writes its description to folder.
 
     Jupyter takes the first kernel of a name: those on JUPYTER_PATH, then the user's, then this environment's.
     """

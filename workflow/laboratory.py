@@ -1,7 +1,7 @@
 """The laboratory: a page with networks that run in the reader's browser. Called by build_site.py.
 
-book/laboratory has the page and its code; from the zoo and the embedded images come the files that the page loads, as
-scripts, since a page from disk may load nothing else: images.js at once, NETWORK.js as it is needed.
+book/laboratory has the page and its code. The files that it loads come from the zoo and the embedded images, as
+scripts, since a page from disk may load nothing else: images.js at once, NETWORK.js when needed.
 """
 
 import base64
@@ -41,7 +41,7 @@ def write(folder: Path) -> None:
 
 
 def networks() -> dict[str, Experiment]:
-    """What the page calls a network, and its experiment: the first seed of each study at `quick`."""
+    """The page's name of each network, and its experiment: the first seed of each study at `quick`."""
     settings = load_profile("quick")
     return {
         one.method + ending: one
@@ -52,7 +52,7 @@ def networks() -> dict[str, Experiment]:
 
 
 def stored(experiment: Experiment) -> dict:
-    """The weights of a network of the zoo, as they are: {classes, tensors: [[name, shape], …], weights: base64}."""
+    """The weights of a network of the zoo, unchanged: {classes, tensors: [[name, shape], …], weights: base64}."""
     found = safetensors.numpy.load_file(folder_of(experiment) / "weights.safetensors")
     halves = {name: values for name, values in found.items() if values.dtype == np.float16}  # without counters
     data = b"".join(values.astype("<f2").tobytes() for values in halves.values())
@@ -64,7 +64,7 @@ def stored(experiment: Experiment) -> dict:
 
 
 def folder_of(experiment: Experiment) -> Path:
-    """Where the zoo has a network, whatever versions of the code trained it: its weights say what they are."""
+    """The zoo's folder of a network, whatever versions of the code trained it."""
     wanted = zoo.asked(experiment)
     for path in sorted(ZOO.glob("*/experiment.json")):
         if zoo.asked(Experiment(**json.loads(path.read_bytes()))) == wanted:

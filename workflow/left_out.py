@@ -1,4 +1,4 @@
-"""Cells that need networks which a profile does not train (tag `needs-STUDY`) are left out, and a note says so."""
+"""Leave out cells that need networks which a profile does not train (tag `needs-STUDY`), with a note in their place."""
 
 from collections.abc import Container
 from itertools import groupby
@@ -13,7 +13,7 @@ TAG = "needs-"
 
 
 def prepared(notebook: Path, target: Path, parameters: dict) -> Path:
-    """The notebook that is to be executed: itself, or a copy at `target` without what its profile leaves out."""
+    """The notebook to execute: itself, or a copy at `target` without what its profile leaves out."""
     content = nbformat.read(notebook, as_version=4)
     if "profile" not in parameters:
         return notebook
@@ -31,7 +31,7 @@ def prepared(notebook: Path, target: Path, parameters: dict) -> Path:
 
 
 def missing(cell: nbformat.NotebookNode, studies: Container[str]) -> tuple[str, ...]:
-    """The studies that a cell needs and that are not among these."""
+    """The studies that a cell needs beyond these."""
     needed = [tag.removeprefix(TAG) for tag in cell.metadata.get("tags", []) if tag.startswith(TAG)]
     return tuple(study for study in needed if study not in studies)
 

@@ -1,7 +1,7 @@
-"""The page of all numbers, from the tables that all_numbers.py left: a table to search and sort, and files to take.
+"""The page of all numbers, from all_numbers.py's tables: a table to search and sort, and files to download.
 
-The table is DataTables, as the package itables brings it along: the page asks no host for anything and works from
-disk. Only the rows on the screen become elements of the page, so that thousands of them are no burden.
+The table is DataTables, from the package itables: the page asks no host for anything and works from disk. Only the rows
+on the screen become elements of the page, so that thousands of them are no burden.
 """
 
 import json
@@ -21,7 +21,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def add(site: Path, build: Path) -> None:
-    """Fill the places of book/numbers.md, and lay the files beside it."""
+    """Fill in book/numbers.md, and put the files beside it."""
     page = site / "book" / "numbers.md"
     folder = build / "numbers"
     if folder.exists():
@@ -68,12 +68,12 @@ def script(words: Sequence[str] = (), rows: Sequence[list] = ()) -> str:
 
 
 def in_script(content: object) -> str:
-    """Plain values for a script in a page: no < , so that nothing in them ends the script."""
+    """Plain values for a script in a page, without any <, so that nothing in them ends the script."""
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def written(row: dict, name: str) -> str:
-    """A number with half its interval, in the quantity's digits; a difference with its sign. Empty for none."""
+    """A number ± half its interval, in the quantity's digits; a difference has its sign. Empty for none."""
     value = row[name]
     half = row[f"{name} ±"]
     digits = row["digits"]

@@ -1,6 +1,6 @@
 """The playground: a page in which the reader trains a tiny network on soft labels. Called by build_site.py.
 
-book/playground is the page as it is: nothing has to be put in. Its look, and the theme's colours, are the laboratory's.
+book/playground is the finished page. Its look, and the theme's colours, are the laboratory's.
 """
 
 import shutil
@@ -10,5 +10,5 @@ PAGE = Path(__file__).resolve().parent.parent / "book" / "playground"
 
 
 def write(folder: Path) -> None:
-    """Copy the page into a folder that is not there yet; ../laboratory has to lie beside it."""
+    """Copy the page into a folder that does not exist yet; it needs ../laboratory beside it."""
     shutil.copytree(PAGE, folder)

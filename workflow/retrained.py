@@ -1,4 +1,4 @@
-"""Recorded networks that a build has trained again: what `softbook verify` said, for *This build* and the last line."""
+"""Recorded networks that a build has retrained: what `softbook verify` said, for *This build* and the last line."""
 
 import re
 from collections import Counter
@@ -63,7 +63,7 @@ count as one image, or as the last digits of float32.
 
 
 def summary(compared: Sequence[Network]) -> str:
-    """How many networks there are of each word, and how many numbers of those that are alike moved, and how far."""
+    """How many networks got each word, and of those that are alike, how many numbers moved, and how far."""
     counts = Counter(network.word for network in compared)
     said = ", ".join(f"{counts[word]} {meaning}" for word, meaning in WORDS.items() if counts[word])
     if not counts["alike"]:
@@ -84,7 +84,7 @@ def _of_word(word: str, compared: Sequence[Network]) -> list[Network]:
 
 
 def _moves(alike: Sequence[Network]) -> tuple[str, str]:
-    """How many numbers moved, of how many, and how many standard deviations over seeds the farthest."""
+    """How many numbers moved, out of how many, and the farthest, in standard deviations over seeds."""
     moves = [match for network in alike if (match := MOVED.match(network.told))]
     moved = sum(int(match["moved"]) for match in moves)
     numbers = sum(int(match["compared"]) for match in moves)
@@ -92,7 +92,7 @@ def _moves(alike: Sequence[Network]) -> tuple[str, str]:
 
 
 def _row(compared: Sequence[Network]) -> list[str]:
-    """Of one recorded table."""
+    """One recorded table."""
     counts = Counter(network.word for network in compared).most_common()
     alike = _of_word("alike", compared)
     several = len(compared) > 1

@@ -67,7 +67,7 @@ def records(folder: Path = RESULTS) -> list[dict]:
 
 
 def by_kind(entries: Iterable[tuple[tuple[str, str, str], str, str]]) -> list[list[str]]:
-    """Rows of three words and what stands there for the CPU and for a GPU. entries: words, kind, what stands there."""
+    """Rows of three words and the cells for CPU and GPU. entries: words, kind, cell."""
     found: dict[tuple[str, str, str], dict[str, str]] = {}
     for words, kind, text in entries:
         found.setdefault(words, {})[kind] = text
@@ -75,7 +75,7 @@ def by_kind(entries: Iterable[tuple[tuple[str, str, str], str, str]]) -> list[li
 
 
 def pairs(found: list[dict]) -> list[list[str]]:
-    """The time of each contestant over its reference's, with the ratio's quartiles if there was more than a round."""
+    """The time of each contestant over its reference's, with quartiles if there were several rounds."""
 
     def ratio(row: dict) -> str:
         low, high = row["ratio_quartiles"]
@@ -90,7 +90,7 @@ def pairs(found: list[dict]) -> list[list[str]]:
 
 
 def rates(found: list[dict]) -> list[list[str]]:
-    """Rates and memory that were noted beside the times."""
+    """Rates and memory noted with the times."""
     return by_kind(
         ((one["title"], quantity, contestant), one["kind"], f"{value:,}")
         for one in found
@@ -101,7 +101,7 @@ def rates(found: list[dict]) -> list[list[str]]:
 
 
 def settings(one: dict) -> list[str]:
-    """What was measured, where, how, and what was to be reached."""
+    """What was measured, where, how, and its target."""
     notes = one["notes"]
     where = f"{one['date']}, {one['hardware']}, {one['commit']}"
     aim = [notes.get("target"), {True: "met", False: "not met"}.get(notes.get("target met"))]

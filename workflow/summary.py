@@ -1,7 +1,7 @@
 """The last step of `make book`: put the site of this profile at _build/html and say what took how long.
 
-python summary.py BUILD. Fails if a page of the table of contents is missing. Networks that are not what the record says
-are told in a line; the page *This build* names their numbers.
+python summary.py BUILD. Fails if a page of the table of contents is missing. Networks that differ from the record get a
+line; the page *This build* names their numbers.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""How far the engine is; and on a cluster: which job failed, and why, as soon as Snakemake knows.
+"""How far the engine has got; and on a cluster, which job failed, and why, as soon as Snakemake knows.
 
 Snakemake's own messages list the hundred inputs of a job and not what the job said, so the profiles turn them off.
 """
@@ -30,7 +30,7 @@ class Failures(logging.Handler):
 
 
 def failure(outputs: Sequence[str], message: str, logs: Sequence[str]) -> str:
-    """What was to be made, what Slurm says of the job, what the job said, and where to read more."""
+    """What the job was to make, what Slurm and the job said, and where to read more."""
     ended = re.search(r"SLURM-job '(\w+)' failed, SLURM status is: '(\w+)'", message)
     refused = re.search(r"The error message was '(.*?)'\.\n", message, re.DOTALL)
     job = f", job {ended[1]}: {ended[2]}" if ended else ""

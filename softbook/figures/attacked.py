@@ -69,8 +69,8 @@ def over_radii(panels: Curves, radii: Sequence[float], label: str, columns: int 
 def led_astray(lines: Mapping[str, Sequence[tuple[float, float]]], own: int) -> Axes:
     """What a weak attack alone leaves, against the runner-up's share of the wrong probability: a line for each method.
 
-    lines: method -> (share, left), both in %, from quiet logits to loud ones.  own: the place of the pair that is the
-    network's own, with a large marker.
+    lines: method -> (share, left), both in %, from quiet logits to loud ones.  own: the position of the network's own
+    pair, which gets a large marker.
     """
     _, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
     for method, pairs in lines.items():
@@ -120,11 +120,11 @@ def attack_steps(walks: Sequence[int], rising: Curves, beside: Curves) -> Figure
 
 @dataclass(frozen=True)
 class Way:
-    """The way of one feature under attack, in a plane where it starts at 0 and the boundary to its goal is at 1 across.
+    """One feature's path under attack, in a plane where it starts at 0 and the boundary to its goal is at x = 1.
 
-    image: (C, H, W) in [0, 1], attacked.  reached: the class it is taken for then.  path: (steps + 1, 2).
-    inward: (2,), where the origin is, seen from the start.  classes: (H, W), of the points of the box (left,
-    right, low, high), the lowest row first.
+    image: (C, H, W) in [0, 1], attacked.  reached: the class that it ends in.  path: (steps + 1, 2).
+    inward: (2,), where the origin is, seen from the start.  classes: (H, W), of the points of the box (left, right,
+    low, high), the lowest row first.
     """
 
     image: np.ndarray
@@ -136,7 +136,7 @@ class Way:
 
 
 def ways_under_attack(walks: Mapping[str, Way], classes: Sequence[str], truth: int) -> Figure:
-    """One image on its way under attack: the attacked image, and its feature in a plane, a column for each method.
+    """One image under attack: the attacked image, and the path of its feature in a plane, a column for each method.
 
     walks: method -> Way.  Colours: the class that the plane's points get; dotted: where the feature starts and, at one,
     the boundary to the class that the attack reached.

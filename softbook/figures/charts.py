@@ -38,7 +38,7 @@ WIDER = 1.2  # pixels that a letter may be wider in a reader's font than in the 
 
 
 def drawn(chart: Mapping[str, Any], about: str) -> "HTML":
-    """A Vega-Lite specification as an inline SVG. about: what is to be seen, for who cannot see it."""
+    """A Vega-Lite specification as an inline SVG. about: a description for readers who cannot see it."""
     import vl_convert
     from IPython.display import HTML
 
@@ -48,7 +48,7 @@ def drawn(chart: Mapping[str, Any], about: str) -> "HTML":
 
 
 def _with_room(svg: str) -> str:
-    """A chart with more room on its left: labels there end at the axis, so wider letters would stick out and be cut."""
+    """A chart with more room on its left: labels end at the axis, so a wider font would be cut off."""
     longest = max(map(len, re.findall(r'<text text-anchor="end"[^>]*>([^<]*)<', svg)), default=0)
     room = round(WIDER * longest)
 
@@ -62,7 +62,7 @@ def _with_room(svg: str) -> str:
 
 
 def said(effect: "Effect", method: str, label: str) -> str:
-    """All that there is to say of an effect in one line."""
+    """An effect in one line, with everything a reader may ask about it."""
     number = effect.shown.n
     seeds = f"{number} seeds" if number > 1 else "one seed, no interval"
     said = f"{style(method).label}, {label}: {effect:+} in {effect.described.changed} ({seeds}; over {effect.over})"
@@ -102,10 +102,10 @@ def matrix(readings: "Iterable[tuple[Said, str, str, Effect]]") -> "HTML":
 
 
 def changes(settings: "Mapping[str, Mapping[str, Effect]]", title: str, methods: Iterable[str]) -> "HTML":
-    """What methods do to a quantity in each setting: a square with the number, coloured where it is certain.
+    """What methods do to a quantity in each setting: a square with the number, coloured where its sign is certain.
 
-    settings: what one is called -> effects on the same quantity.  methods: the columns.  Of a logarithm the number is
-    the factor by which the quantity itself changes.
+    settings: name -> effects on the same quantity.  methods: the columns.  For a logarithm the number is the factor by
+    which the quantity itself changes.
     """
     rows = []
     for setting, found in settings.items():
@@ -133,7 +133,7 @@ def changes(settings: "Mapping[str, Mapping[str, Effect]]", title: str, methods:
 
 
 def _change(effect: "Effect") -> dict[str, str]:
-    """The number in a square of `changes`, and which side of zero it is on for certain."""
+    """The number in a square of `changes`, and its sign, where that is certain."""
     side = effect.interval.side() if effect.interval.n > 1 else 0
     if effect.described.label.startswith("log "):
         number = f"{math.exp(effect.interval.mean):.2f}"
@@ -158,7 +158,7 @@ def _short(setting: str) -> str:
 def small_multiples(settings: "Mapping[str, Mapping[str, Effect]]") -> "HTML":
     """What methods do to a quantity, a panel for each setting: an estimate with its interval for each method.
 
-    settings: what one is called -> effects on the same quantity, at least one (across_settings.effects_by_table).
+    settings: name -> effects on the same quantity, at least one (across_settings.effects_by_table).
     """
     rows = []
     for place, (label, found) in enumerate(settings.items()):
@@ -199,9 +199,9 @@ def _estimates(down: Mapping) -> dict[str, Any]:
 
 
 def panels(found: "Mapping[str, Mapping[str, Effect]]", dashed: Mapping[str, float] | None = None) -> "HTML":
-    """What methods do to several quantities, a panel with its own axis for each: what it is called -> effects.
+    """What methods do to several quantities, {name: effects}: a panel with its own axis for each.
 
-    dashed: where in a panel a dashed line stands, for instance at the gap of a network that is as sure as right.
+    dashed: where a panel has a dashed line, for instance at the gap of a network whose confidence is its accuracy.
     """
     charts = []
     for place, (what, effects) in enumerate(found.items()):
@@ -215,7 +215,7 @@ def panels(found: "Mapping[str, Mapping[str, Effect]]", dashed: Mapping[str, flo
 
 
 def specification(definitions: "Iterable[Effect]", method: str, headline: str) -> "HTML":
-    """The effect of one method in all defensible definitions, in half widths of its interval, in that order.
+    """The effect of one method by every defensible definition, in half widths of its interval, in ascending order.
 
     Beyond 1 or -1 the interval does not contain zero, so that units do not matter.  headline: the quantity that
     judges, drawn filled.

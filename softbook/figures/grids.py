@@ -24,7 +24,7 @@ Gaps = Mapping[str, Mapping[Any, Interval]]  # method -> setting -> interval
 def doses(curves: Mapping[str, Mapping[float, Interval]], ax: Axes | None = None) -> Axes:
     """Means with their intervals against the dose of label smoothing, on a logarithmic axis that has zero too.
 
-    curves: what a quantity is called -> {dose: interval}, at most four; they differ in fill and dash.
+    curves: name -> {dose: interval}, at most four; they differ in fill and dash.
     """
     ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
     looks = {"color": style("label_smoothing").color, "ms": 5, "capsize": 3, "linewidth": 1.2}
@@ -44,10 +44,10 @@ def doses(curves: Mapping[str, Mapping[float, Interval]], ax: Axes | None = None
 
 
 def against(points: Mapping[float | None, Intervals], label: str, none: str = "none", ax: Axes | None = None) -> Axes:
-    """An estimate with its interval for each method at each value of what varies, side by side, equally far apart.
+    """An estimate with its interval for each method at each value of a setting, side by side, evenly spaced.
 
-    points: value -> {method: interval}, as of effects.seed_means_at.  label: of the upright axis.  none: what the
-    value None is called.
+    points: value -> {method: interval}, as from effects.seed_means_at.  label: of the vertical axis.  none: the name of
+    the value None.
     """
     ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
     methods = list(dict.fromkeys(method for by_method in points.values() for method in by_method))
@@ -67,7 +67,7 @@ def against(points: Mapping[float | None, Intervals], label: str, none: str = "n
 def curves(
     levels: Mapping[str, Mapping[float, float]], own: Mapping[str, tuple[float, float]], ax: Axes | None = None
 ) -> Axes:
-    """A line for each method along a logarithmic axis, and a large marker at the place that is its own.
+    """A line for each method along a logarithmic axis, with a large marker at its own value.
 
     levels: method -> {x: y}.  own: method -> (x, y).
     """
@@ -110,7 +110,7 @@ def over_generalization(ahead: Mapping[Any, float], gaps: Gaps, changes: Gaps) -
     """Confidence gaps against the generalization gap of plain training, a panel for each method, all in points.
 
     ahead: setting -> training minus test accuracy of plain training.  gaps: method -> setting -> confidence gap.
-    changes: the same, what ECE changes by: blue, pointing down, where it certainly falls; red, up, where it rises.
+    changes: the same for the change of ECE: blue, pointing down, where it certainly falls; red, up, where it rises.
     """
     looks = {-1: ("#2166AC", "v"), 1: ("#B2182B", "^"), 0: ("#7F7F7F", "o")}
     named = zip(looks.values(), ("ECE falls", "ECE rises", "neither for certain"), strict=True)
@@ -133,10 +133,10 @@ def over_generalization(ahead: Mapping[Any, float], gaps: Gaps, changes: Gaps) -
 
 
 def gap_law(points: Sequence[Mapping], gap: float, taken: float) -> Figure:
-    """What ECE changes by if `taken` comes off the baseline's gap, by the law, over what was measured.
+    """How the law says that ECE changes if a method takes `taken` off the baseline's gap, over what was measured.
 
-    points: comparisons, {gap, taken, rest, color, marker}.  gap, taken: of the ring. All in points of a hundred; those
-    with about the lowering `taken` stand out, the others are pale.
+    points: comparisons, {gap, taken, rest, color, marker}.  gap, taken: of the ring. All in percentage points; those
+    whose lowering is about `taken` stand out, the others are pale.
     """
     figure, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
     reach = max(abs(one["gap"]) for one in points)
@@ -155,10 +155,10 @@ def gap_law(points: Sequence[Mapping], gap: float, taken: float) -> Figure:
 def specification(
     definitions: "Mapping[str, Sequence[Effects]]", moves: Mapping[str, Mapping], methods: Sequence[str], label: str
 ) -> Figure:
-    """What methods do to several definitions of one thing: a panel for each method, a row for each definition.
+    """What methods do to one property by several definitions: a panel for each method, a row for each definition.
 
-    definitions: what one is called -> effects, one for each setting, from top to bottom in its row.  moves: by
-    definition and method, how far it can be moved without changing any network, in the units of its lens: a grey bar.
+    definitions: name -> effects, one for each setting, from top to bottom in its row.  moves: by definition and method,
+    how far it can move without any network changing, in the units of its lens: a grey bar.
     Pale: effects that are no larger.  The last definition stands in front, on a coloured band.  label: of all x axes.
     """
     between = 0.11  # settings, in inches

@@ -49,10 +49,10 @@ def force_field(points: Tensor, forces: Tensor, scale: float = 1.0, ax: Axes | N
 def shrunk_along_ray(
     weight: Tensor, bias: Tensor, apex: Tensor, features: Mapping[str, Tensor], by: float, ax: Axes | None = None
 ) -> Axes:
-    """Regions in a plane of two features, and one ray from the origin on which features are made `by` times shorter.
+    """Regions in a plane of two features, and a ray from the origin on which features become `by` times shorter.
 
     weight: (K, 2).  bias: (K,).  apex: (2,), a star; the origin is a cross.  features: method -> (2,), all on one ray;
-    full where they are, open where they come to; they should point upwards, where there is most room.
+    filled before, open after; they should point upwards, where there is most room.
     """
     ax = ax or plt.subplots(figsize=(4, 4), layout="constrained")[1]
     reach = 1.15 * max(float(feature.norm()) for feature in features.values())
@@ -80,8 +80,8 @@ def needles(to_border: Mapping[str, float], ax: Axes | None = None, turned: Mapp
 
     to_border: method -> angle between the logits and the border to B, in degrees; 60 is the direction of A itself. An
     arc for each, its size in the legend; on the other side of the needle, to A, is what is left of 60 degrees.
-    turned: method -> by how many degrees an attack turns that needle towards B: an arc for each instead, up to a thin
-    needle where it ends.
+    turned: method -> by how many degrees an attack turns that needle towards B; then the arcs show this, up to a thin
+    needle where the attack ends.
     """
     ax = ax or plt.subplots(figsize=(4, 4), layout="constrained")[1]
     side = torch.linspace(-1.2, 1.2, 400)
@@ -127,7 +127,7 @@ def projections(
 ) -> Figure:
     """Points of some classes, a row for each part and a column for each method, all on the same axes.
 
-    parts: what one is called -> method -> points (N, 2) and labels (N,).  classes: label -> name.
+    parts: name -> method -> points (N, 2) and labels (N,).  classes: label -> name.
     """
     size = {"figsize": (8.4, 2.9 * len(parts)), "sharex": True, "sharey": True, "squeeze": False}
     figure, axes = plt.subplots(len(parts), len(methods), layout="constrained", **size)

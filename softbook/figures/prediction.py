@@ -26,8 +26,8 @@ FAMILIES = {
 def predicted(prediction: "Prediction", observed: "Effects", ax: Axes | None = None) -> Axes:
     """Observed against predicted change, a marker for each method and dose; on the line the prediction is right.
 
-    observed: the same changes with their intervals, by method and dose.  A square frame: both axes have one scale, that
-    of what was observed but for a value far from all others; an arrow at the edge says that a marker lies beyond.
+    observed: the same changes with their intervals, by method and dose.  Both axes have the scale of the observed
+    changes, outliers aside; an arrow at the edge stands for a marker beyond it.
     """
     ax = ax or plt.subplots(figsize=(4.2, 4.2), layout="constrained")[1]
     described = next(iter(observed.values())).described
@@ -56,7 +56,7 @@ def predicted(prediction: "Prediction", observed: "Effects", ax: Axes | None = N
 
 
 def _without_outliers(values: list[float]) -> tuple[float, float]:
-    """The least and the most, but for an end that is further from the next than a third of what all others span."""
+    """Smallest and largest value, without an end farther from its neighbour than a third of the others' span."""
     ranked = sorted(values)
     for _ in range(2):
         ranked = [-one for one in reversed(ranked)]

@@ -1,4 +1,4 @@
-"""Margin over slope: where methods lie beside plain training, what a normaliser makes of it, and the estimate."""
+"""Margin over slope: where methods lie relative to plain training, under each normaliser, and the estimate from it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -106,7 +106,7 @@ def _placed(ax: Axes, places: "Sequence[Place]", limits: tuple, widest: float) -
 
 
 def on_the_plane(networks: Sequence[Mapping], text: str, seed: float, power: float) -> Figure:
-    """One network on the plane among those of its scene, moved along its line by a temperature of 2 to the `power`.
+    """One network among those of its scene, moved along its line by a temperature of 2 to the `power`.
 
     networks: {text, scene, method, seeds: {name: (change of log slope, of log margin, of accuracy under attack)}}, as
     the explorable of chapter 6 has them.  text: of the one that is moved.  seed: its place among `seeds`.
@@ -139,7 +139,7 @@ def on_the_plane(networks: Sequence[Mapping], text: str, seed: float, power: flo
 
 
 def _crossed(ax: Axes, place: "Place", size: float) -> None:
-    """A marker with both of its intervals, and arrows at the edges that they go beyond."""
+    """A marker with both of its intervals, and arrows where they leave the axes."""
     look = style(place.method)
     at = place.slope.mean, place.margin.mean
     several = place.slope.n > 1
@@ -153,7 +153,7 @@ def _crossed(ax: Axes, place: "Place", size: float) -> None:
 
 
 def _arrows(ax: Axes, place: "Place", color: str) -> None:
-    """At each edge that an interval goes beyond; of matplotlib's carets 4 and 5 point sideways, 6 and 7 up and down."""
+    """An arrow where an interval leaves the axes; matplotlib's carets 4 and 5 point sideways, 6 and 7 up and down."""
     left, right = ax.get_xlim()
     below, above = ax.get_ylim()
     slope = place.slope
@@ -166,7 +166,7 @@ def _arrows(ax: Axes, place: "Place", color: str) -> None:
 
 
 def _square(across: Sequence[Interval], up: Sequence[Interval]) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Limits of two axes that span as much as each other: the middle of each is kept."""
+    """Limits that give both axes the same span; each keeps its middle."""
     limits = [_limits([*values, NOTHING], times=0.25) for values in (across, up)]
     half = 1.05 * max(high - low for low, high in limits) / 2
     (left, right), (below, above) = ((sum(ends) / 2 - half, sum(ends) / 2 + half) for ends in limits)
@@ -253,9 +253,9 @@ def estimates_by_radius(panels: "Mapping[str, pandas.DataFrame]") -> Figure:
 
 
 def bends(panels: "Mapping[str, pandas.DataFrame]") -> Figure:
-    """What an attack leaves of the lead at each radius (lines), and what one gradient foretells of it (dashes).
+    """What an attack leaves of the lead at each radius (solid), and what one gradient predicts (dashed).
 
-    panels: what a setting is called -> table as of softbook.studies.bending.recorded, of the methods to be drawn.
+    panels: setting -> table as from softbook.studies.bending.recorded, of the methods to draw.
     """
     height = len(panels) * 2.6 + 0.5
     figure, axes = plt.subplots(

@@ -1,4 +1,4 @@
-"""What every notebook needs and no lens: its settings, numbers for the prose, tables and sentences."""
+"""What every notebook needs besides lenses: its settings, numbers for the prose, tables and sentences."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ DEFAULT_PROFILE = "quick"
 def begin(
     chapter: str, profile: str = DEFAULT_PROFILE, seeds: int | None = None, overrides: Mapping | None = None
 ) -> Profile:
-    """Freeze a notebook's parameters into a validated profile, say in a line what it is, and train what is missing.
+    """Freeze a notebook's parameters into a validated profile, print a line about it, and train what is missing.
 
-    Trained is what the chapter's studies need and what is neither in the store nor on record; reading a table
+    It trains what the chapter's studies need and what is neither in the store nor on record; reading a table
     (records.study_table) trains nothing.
 
     chapter: the notebook's name without suffix.  profile: a name or the path of a .yaml file; where it is left at
@@ -57,7 +57,7 @@ def begin(
 
 
 def _size(settings: Profile) -> str:
-    """Of how many networks the chapter's numbers are, and what stands behind ±."""
+    """How many networks the chapter's numbers come from, and what ± means."""
     from softbook.studies.across_settings import spoken_of
 
     spoken = spoken_of(settings)
@@ -66,7 +66,7 @@ def _size(settings: Profile) -> str:
 
 
 def _duration(settings: Profile, count: int) -> str:
-    """That so many networks are trained, and how long it takes, if the profile says it."""
+    """How many networks will be trained, and how long that takes, if the profile says so."""
     from softlab.training.loop import choose_device
 
     seconds = seconds_of(settings).get("gpu" if choose_device().type == "cuda" else "cpu")
@@ -75,12 +75,12 @@ def _duration(settings: Profile, count: int) -> str:
 
 
 def trained(settings: Profile, names: Iterable[str]) -> tuple[str, ...]:
-    """Those of these studies that the profile has."""
+    """Those of these studies that the profile trains."""
     return tuple(name for name in names if name in studies_of(settings))
 
 
 def test_part(settings: Profile) -> tuple[Tensor, Tensor]:
-    """The test images (N, C, H, W) and labels (N,) that a profile scores: of its classes, as many as it says."""
+    """The test images (N, C, H, W) and labels (N,) that a profile scores."""
     from softlab.training.runs import dataset_of
 
     dataset = dataset_of(settings.experiment)
@@ -89,11 +89,11 @@ def test_part(settings: Profile) -> tuple[Tensor, Tensor]:
 
 
 def tell(text: str, *, holds: bool, otherwise: str, **values: object) -> None:
-    """Show a sentence that a person wrote, if what it says holds; else another that says less. Numbers answer.
+    """Show a sentence that a person wrote, if what it says holds; else one that says less. Numbers explain themselves.
 
     text: with {names} of values, which are formatted as they are: an effects.Effect as `-2.7 ± 0.5`.
     holds: what must be true for the text to be said, from intervals; also what it says of the setting.
-    otherwise: neutral, true in any case; it may use the same values. A method without a value was left out: a dash.
+    otherwise: neutral, true in any case; it may use the same values. A method that was left out shows as a dash.
     """
     given = {**dict.fromkeys(REGISTRY, _Open()), **values}
     say(_Answering().vformat(text if holds else otherwise, (), given))
@@ -119,7 +119,7 @@ class _Open:
 
 
 def show_law(name: str, judged: Mapping | None = None) -> None:
-    """Show a law, as declared beforehand, and what became of it, once that is on record. judged: laws.judged()."""
+    """Show a law as it was declared, and its outcome, once that is on record. judged: laws.judged()."""
     from softbook.studies.laws import became, laws
     from softbook.studies.laws import judged as judge
 
@@ -135,7 +135,7 @@ def table(columns: Mapping[Any, Mapping[str, object]], corner: str | list[str] =
 
 
 def table_of_words(rows: Iterable[Mapping[str, str]]) -> None:
-    """Show a table whose cells are sentences, which break into lines where those of numbers do not.
+    """Show a table whose cells are sentences, and so break into lines; cells of numbers do not.
 
     rows: heading -> text, or HTML as of `answering`.  The first row has every heading, in their order.
     """
@@ -153,7 +153,7 @@ def table_of_words(rows: Iterable[Mapping[str, str]]) -> None:
 
 
 def say(text: str) -> None:
-    """Show Markdown, its first letter large, with minus signs: sentences that were put together from results."""
+    """Show sentences that were put together from results: Markdown, with a capital first letter and minus signs."""
     from IPython.display import display
 
     text = text[:1].upper() + text[1:]
@@ -166,7 +166,7 @@ def _with_minus(text: str) -> str:
 
 
 def _prepare_kernel(shell: Any) -> None:
-    """Sharp figures with readable type, and a SoftlabError as its one line, without the way it took to get here."""
+    """Sharp figures with readable type, and a SoftlabError as its one line, without a traceback."""
 
     def one_line(shell, kind, error, traceback, tb_offset=None):
         shell.showtraceback((SoftlabError, error, None))

@@ -10,9 +10,9 @@ INJECTED = "# Parameters\n"  # how the cell begins that papermill puts behind th
 
 
 def check_injected(cells: Iterable[object]) -> None:
-    """Papermill lets a misspelt parameter pass: it assigns a name that nothing reads. Here it is an error.
+    """Make a misspelt parameter an error: papermill lets it pass and assigns a name that nothing reads.
 
-    cells: what a kernel has executed so far, `In` of IPython; what is no text in it is passed over.
+    cells: what a kernel has executed so far, IPython's `In`; entries that are not text are skipped.
     Raises SoftlabError, with the nearest name that the cell before defines.
     """
     sources = [cell for cell in cells if isinstance(cell, str)]
@@ -28,7 +28,7 @@ def check_injected(cells: Iterable[object]) -> None:
 def assigned_names(source: str) -> list[str]:
     """The names that a cell assigns in its own lines, in order: x = 1, x: int = 1, and x, y = 1, 2.
 
-    Lines for IPython (%pip, !ls) are passed over.
+    Lines for IPython (%pip, !ls) are skipped.
     """
     names = []
     for line in ast.parse(re.sub(r"(?m)^(\s*)[%!]\w.*", r"\1pass", source)).body:

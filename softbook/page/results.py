@@ -1,4 +1,4 @@
-"""What a notebook leaves beside itself: its numbers, and the networks that they are of, as JSON.
+"""What a notebook leaves beside itself: its numbers, and the networks that they come from, as JSON.
 
 results.save("02_cones", settings, numbers)   # the last cell of a chapter
 results.read(path)["measurements"]            # rows of quantity, method, seed and value
@@ -67,7 +67,7 @@ def results_path(notebook: str) -> Path:
 
 
 def read(path: Path) -> dict:
-    """A results file.  Raises SoftlabError for what is no such file, or one of another schema."""
+    """Read a results file.  Raises SoftlabError for a file that is not one, or has another schema."""
     try:
         record = json.loads(path.read_bytes())
     except (OSError, ValueError):

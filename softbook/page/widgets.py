@@ -1,9 +1,9 @@
 """Figures to explore: one call gives a slider that works in a static page, and a live one in JupyterLab and Colab.
 
-In a built page, and in everything that is executed without a person (papermill, nbval), the frames are computed once
-and shown under a plain range input: no library, no request to any host, and the keyboard works. In a live kernel
-the frame is drawn when it is asked for. (No `Output` widget: it can hang an execution without a front end.)
-Explorables have several controls: in a page book/_static/explorables.js draws them, in a live kernel the same form.
+In a built page, and wherever no person is at the kernel (papermill, nbval), the frames are computed once and shown
+under a plain range input: no library, no request to any host, and the keyboard works. In a live kernel a frame is drawn
+when it is chosen. (No `Output` widget: it can hang an execution without a front end.) Explorables have several
+controls: in a page book/_static/explorables.js draws them, in a live kernel the same form.
 """
 
 import base64
@@ -31,7 +31,7 @@ def explore(draw: Callable[[object], Figure], frames: Mapping[str, object], labe
     """Show `draw(value)` for the value that a slider chooses.
 
     draw: value -> a matplotlib figure.  frames: label of each frame -> its value, in order.  label: what the slider
-    changes.  caption: says what is to be seen; with the frame's label it is the image's alternative text.
+    changes.  caption: describes the figure; with the frame's label it is the image's alternative text.
     start: index of the frame shown first.
     """
     given = (draw, frames, label, caption, start)
@@ -41,9 +41,9 @@ def explore(draw: Callable[[object], Figure], frames: Mapping[str, object], labe
 def explorable(name: str, data: object, draw: Callable[..., Figure], controls: Mapping[str, Sequence], caption: str):
     """Show a picture that follows several controls: in a page drawn by explorables.js, in a live kernel by `draw`.
 
-    name: which of explorables.js.  data: what it draws, for JSON.  draw: a value of each control -> a matplotlib
-    figure; the first one is the page's still picture, for whoever has no JavaScript.  controls: label -> a list of
-    values, or a tuple (start, least, most, step).  caption: says what is to be seen.
+    name: one of explorables.js.  data: what it draws, for JSON.  draw: a value of each control -> a matplotlib figure;
+    the first one is the page's still picture, for readers without JavaScript.  controls: label -> a list of values, or
+    a tuple (start, least, most, step).  caption: describes the figure.
     """
     if is_live():
         display(_form(draw, [_control(*one) for one in controls.items()], caption))
@@ -58,12 +58,12 @@ def explorable(name: str, data: object, draw: Callable[..., Figure], controls: M
 
 
 def is_live() -> bool:
-    """Is there a person with a kernel? True in Colab and in a notebook that Jupyter's server has opened."""
+    """Is a person at the kernel? True in Colab and in a notebook that Jupyter's server has opened."""
     return "google.colab" in sys.modules or "JPY_SESSION_NAME" in os.environ
 
 
 def static(draw: Callable[[object], Figure], frames: Mapping[str, object], label: str, caption: str, start: int) -> str:
-    """The HTML of a figure whose frames lie under a range input; without JavaScript the first frame is seen."""
+    """The HTML of a figure with a range input over its frames; without JavaScript the first frame shows."""
     images = []
     name = f"frames-{uuid.uuid5(uuid.NAMESPACE_OID, caption).hex[:8]}"
     for index, (title, value) in enumerate(frames.items()):
@@ -96,7 +96,7 @@ def _control(label, values):
 
 
 def _form(draw, controls, caption):
-    """What `draw` makes of the controls' values, over the controls: drawn anew when one of them is moved."""
+    """What `draw` makes of the controls' values, above the controls: redrawn when one of them moves."""
 
     def drawn(_=None):
         image.value = _png(draw(*(one.value for one in controls)))

@@ -40,29 +40,29 @@ def effects_by_setting(
 ) -> dict[str, Effects]:
     """What methods do to a quantity in each setting that has it and a baseline: {the setting's name: Effects}.
 
-    study, least: those of `tables_by_setting`.  against: the method that others are compared with.
+    study, least: as in `tables_by_setting`.  against: the method that others are compared with.
     """
     found = effects_by_table(tables_by_setting(study, least), quantity, against)
     return {name: one for name, one in found.items() if any(effect.interval.n for effect in one.values())}
 
 
 def comparable(tables: Mapping[str, pandas.DataFrame], quantity: str) -> dict[str, pandas.DataFrame]:
-    """Without those where an attack leaves hardly one image in twenty standing: to nothing, methods do nothing."""
+    """Only tables where an attack leaves at least one image in twenty: below that no method has much to change."""
     return {label: one for label, one in tables.items() if not at_the_floor(one, quantity)}
 
 
 def at_the_floor(table: pandas.DataFrame, quantity: str) -> bool:
-    """Is this accuracy under attack below five percent, for the baseline of this table?"""
+    """Is the baseline's accuracy under attack below five percent in this table?"""
     return quantity.startswith("robust") and table.loc[table["method"] == "baseline", quantity].mean() < 0.05
 
 
 def tables_by_description(
     table: pandas.DataFrame, settings: Profile, study: str = "core"
 ) -> dict[str, pandas.DataFrame]:
-    """This table of a study and all on record, by their description: those that have a baseline, this setting first.
+    """This table of a study and all on record that have a baseline, by their description; this setting comes first.
 
-    Of tables of one setting only that whose seeds start last, which nobody had looked at: the same networks again, or
-    others of the same kind, are no other setting. Nor is the same setting in another precision.
+    Of several tables of one setting only that with the latest seeds counts, which nobody had looked at: more networks
+    of the same kind are not another setting. Nor is the same setting in another precision.
     """
     own = settings.experiment.as_dict()
     about = records.about(study)
@@ -84,7 +84,7 @@ ByMethod = dict[str, dict[Any, Interval]]  # method -> setting -> interval
 def effects_by_table(
     tables: Mapping[str, pandas.DataFrame], quantity: str, against: str = "baseline"
 ) -> dict[str, Effects]:
-    """What methods do to a quantity in each table that has it, and what they are compared with: {label: Effects}."""
+    """What methods do to a quantity in each table that has it and a baseline: {label: Effects}."""
     known = comparable(tables, quantity)
     return {
         label: effects(table, quantity, against) for label, table in known.items() if against in set(table["method"])
@@ -101,10 +101,10 @@ def cells(*studies: str) -> dict[Any, pandas.DataFrame]:
 def generalization_gaps(
     tables: Mapping[Any, pandas.DataFrame], methods: Sequence[str]
 ) -> tuple[dict[Any, float], ByMethod, ByMethod]:
-    """The generalization gap of plain training in each setting, confidence gaps there, and changes of ECE, in points.
+    """In each setting, in points: plain training's generalization gap, confidence gaps, and changes of ECE.
 
-    tables: setting -> table.  Left out are those without a baseline or its accuracy on training images, of which the
-    generalization gap takes that on test images, and those whose baselines another setting before has.
+    tables: setting -> table.  The generalization gap is training minus test accuracy. Tables are left out that lack a
+    baseline or its training accuracy, or whose baselines an earlier setting has.
     """
     ahead = {}
     seen = set()
@@ -123,8 +123,8 @@ def generalization_gaps(
 
 
 def spoken_of(settings: Profile) -> Profile:
-    """The profile whose core a page speaks of: one that comes with softlab and has the same setting on record, with
-    seeds that nobody had looked at; the profile itself where there is none, or where something of it was changed."""
+    """The profile whose core a page speaks of: a packaged one with the same setting on record, whose seeds nobody had
+    looked at; the profile itself if there is none, or if it was changed."""
     if settings.is_packaged() and settings.seeds == load_profile(settings.name).seeds:
         for other in map(load_profile, sorted({*packaged_profiles()} & {*records.about("core")})):
             same = other.experiment == settings.experiment and other.evaluation == settings.evaluation

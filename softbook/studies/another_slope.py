@@ -1,11 +1,11 @@
-"""Same answers, another slope: a trained network is trained on until it is less or more steep and answers as before.
+"""Same answers, another slope: train a network further until it is less or more steep but answers as before.
 
-What law slope-by-hand (laws.yml) sets by hand. For STEPS steps more, the logits z are held where they were, and the
-slope g of z₁ - z₂ (softlab.lenses.steepness) is drawn to τ times what it was:
+This is what law slope-by-hand (laws.yml) sets by hand. For STEPS more steps the logits z are held where they were, and
+the slope g of z₁ - z₂ (softlab.lenses.steepness) is pulled to τ times what it was:
 
     ‖z - z_old‖² / ‖z_old - z̄_old‖²  +  pull · (log g - log τ g_old)²
 
-No label is asked for. At τ = 1 both terms are zero from the start and nothing would move; there the weights are first
+No labels are used. At τ = 1 both terms are zero from the start and nothing would move; so the weights are first
 disturbed by as much as those of the other τ have moved, which shows what moving weights does by itself.
 """
 
@@ -45,7 +45,7 @@ RECORD = RECORDS / "slope_by_hand"  # tools/record_another_slope.py
 
 @dataclass(frozen=True)
 class Change:
-    """What became of a network's answers, on images and labels: means of natural logarithms, and accuracy in [0, 1]."""
+    """How a network's answers changed, on images and labels: means of natural logarithms, and accuracy in [0, 1]."""
 
     log_margin: float
     log_length: float
@@ -54,13 +54,13 @@ class Change:
 
     @property
     def admitted(self) -> bool:
-        """Does it still answer as before, so that nothing but its slope is another?"""
+        """Does it still answer as before, so that only its slope differs?"""
         kept = max(abs(self.log_margin), abs(self.log_length)) <= LARGEST_CHANGE
         return kept and abs(self.accuracy) <= LARGEST_LOSS
 
 
 def images_of(experiment: Experiment, dataset: Dataset) -> Tensor:
-    """The images (N, C, H, W) uint8 on which answers are held: those that it is trained on, and UNLABELLED others."""
+    """The images (N, C, H, W) uint8 on which answers are held: the training images, and UNLABELLED others."""
     images = dataset.train_images
     own = chosen_of(experiment, dataset.train_labels)
     left = torch.ones(len(images), dtype=torch.bool)
@@ -149,7 +149,7 @@ def disturbed(model: nn.Module, lengths: Mapping[str, float], seed: int) -> nn.M
 
 
 def change(before: nn.Module, after: nn.Module, images: Tensor, labels: Tensor) -> Change:
-    """What became of a network's answers on these images (N, C, H, W) and labels (N,)."""
+    """How a network's answers changed on these images (N, C, H, W) and labels (N,)."""
     old = _measured(before, images, labels)
     new = _measured(after, images, labels)
     return Change(*(float(value - other) for value, other in zip(new, old, strict=True)))

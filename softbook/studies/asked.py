@@ -1,7 +1,7 @@
-"""What is measured on request, beside the lenses: a study's entry `asked` names it, and only its rows have it.
+"""What is measured on request, besides lenses: a study names it in its entry `asked`, and only its rows have it.
 
-It takes other networks, or other images, than a lens looks at, and minutes: no build measures it. These are the
-quantities; softbook.studies.transfer and softbook.studies.averages measure them, for softbook.studies.recording.
+It needs other networks or images than a lens sees, and takes minutes: no build measures it. These are the quantities;
+softbook.studies.transfer and softbook.studies.averages measure them, for softbook.studies.recording.
 """
 
 from softlab.numbers.look import Quantity

@@ -1,6 +1,6 @@
 """One network, the mean of five, and weights averaged along training: what an average mends, by method.
 
-A row is of a group: networks of GROUP seeds in a row, beginning with the row's own. `alone` is the mean of the members'
+A row is about a group, networks of GROUP consecutive seeds from the row's own on. `alone` is the mean of the members'
 own numbers, each with its own temperature; `group` is of the mean of their probabilities; `weights` of the mean of the
 first member's snapshots in the last third of training, with fresh statistics of batch normalisation. Temperatures are
 fitted on the images for fitting. Measured on request, by `softbook record`.
@@ -28,7 +28,7 @@ WORST = 3  # classes
 def measured(run: Run) -> dict[str, float]:
     """Every entry of asked.AVERAGES, for the group that begins with this network; its other members are trained.
 
-    Raises SoftlabError for a network of half the classes: the seed draws which, so a group would know others.
+    Raises SoftlabError for a network of half the classes: its seed draws them, so members would know different ones.
     """
     if run.experiment.half:
         raise SoftlabError("averages are of networks that know the same classes: half=0")
@@ -47,7 +47,7 @@ def measured(run: Run) -> dict[str, float]:
 
 
 def _members(run: Run, **changes: object) -> list[nn.Module]:
-    """The networks of a group, their weights rounded as those of all networks that are measured."""
+    """The networks of a group, their weights rounded like those of all measured networks."""
     first = run.experiment.seed
     members = []
     for seed in range(first, first + GROUP):
@@ -76,7 +76,7 @@ def _looked_at(model: nn.Module, dataset: Dataset) -> tuple[Representation, Repr
 
 
 def _together(members: Sequence[Representation]) -> Representation:
-    """Several networks as one; the features are the first one's, and nobody looks at them."""
+    """Several networks as one; the features are the first one's, and are not used."""
     logits = ensembles.together([member.logits for member in members]).float()
     return Representation(members[0].features, logits, members[0].labels)
 
@@ -90,7 +90,7 @@ def worst_classes(fitted: Sequence[Representation], count: int) -> Tensor:
 
 
 def _scores(seen: tuple[Representation, Representation], worst: Tensor) -> dict[str, float]:
-    """Each of MEASURES. seen: as of _looked_at; the temperature is fitted on the first."""
+    """Each of MEASURES. seen: as from _looked_at; the temperature is fitted on the first."""
     fitted, tested = seen
     temperature = calibration.fit_temperature(fitted.logits, fitted.labels)
     probs = tested.logits.softmax(1)

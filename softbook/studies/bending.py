@@ -1,9 +1,10 @@
-"""Does a network bend within the reach of an attack? What is left of the lead along the way, and what a line says.
+"""Does a network bend within an attack's reach? What is left of the lead along the way, and what a straight line says.
 
-The estimate of softlab.lenses.steepness follows one gradient as far as an attack goes. Where it is wrong, the lead of
-the right class falls by more than that line says (the network bends down) or by less (it bends up).
+The estimate of softlab.lenses.steepness follows one gradient as far as an attack goes. Where it is wrong, the right
+class's lead falls by more than that line says (the network bends down) or by less (it bends up).
 
-Described, not declared: thought of when the estimate had failed on all of Fashion-MNIST (laws.yml, estimate-elsewhere).
+Described, not declared: we thought of it after the estimate failed on all of Fashion-MNIST (laws.yml,
+estimate-elsewhere).
 tools/record_bending.py writes softbook/records/bending/PROFILE.json.
 """
 
@@ -34,8 +35,8 @@ def lead_left(
     """What an attack leaves of the lead at each radius, and what a line along the first gradient would leave.
 
     images: (N, C, H, W), float in [0, 1].  labels: (N,) int64.  radii: in 255ths.
-    The attack walks twenty steps down the lead from the image itself, all of them, past the border too. Both lists are
-    medians, over the images that are right, of the share of an image's own lead: 1 at the radius 0, 0 at the border.
+    The attack takes all of its twenty steps down the lead, from the image itself, even past the border. Both lists are
+    medians, over correctly classified images, of the share of an image's own lead: 1 at radius 0, 0 at the border.
     """
     logits = all_logits(model, images)
     right = logits.argmax(1) == labels

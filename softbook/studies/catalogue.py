@@ -55,7 +55,7 @@ class Study(Profile):
         return next(name for name, point in self._points() if point.replace(seed=experiment.seed) == experiment)
 
     def _points(self) -> Iterator[tuple[str, Experiment]]:
-        """What differs in its seed only: the name of the cell, if the study has cells, and an experiment."""
+        """One experiment for each point, whatever its seed, with the name of its cell, if the study has cells."""
         for cell, method, parameters, fields in self._rows():
             points: list[dict[str, Any]] = []
             for values in itertools.product(*self.grid.values()):
@@ -125,6 +125,8 @@ def study_profile(profile: Profile, study: str = "core") -> Study:
     """The profile as the named study changes it (`core` changes nothing): see softbook/chapters.yaml and DECLARED."""
     check_known("study", study, [*_chapters_file()["studies"], *declared()])
     studies = studies_of(profile)
+    seconds_of(profile)  # a profile's file is checked as a whole before anything starts
+    resources_of(profile)
     if study not in studies:
         raise SoftlabError(f"profile {profile.name} leaves out the study {study} (it has {', '.join(studies)})")
     entries = dict(studies[study])
@@ -147,7 +149,7 @@ def study_profile(profile: Profile, study: str = "core") -> Study:
 
 
 def _study_seeds(seeds: tuple[int, ...], entries: Mapping[str, Any]) -> tuple[int, ...]:
-    """Of a profile's seeds as many as the study says; others in their place, where it says from which one on."""
+    """As many of a profile's seeds as the study says, or that many from the study's own `first_seed` on."""
     if isinstance(entries.get("seeds"), list):
         return seeds_of(entries["seeds"], 0)
     count = checked_number("seeds", int, entries.get("seeds", len(seeds)), (1, 10_000))
@@ -168,7 +170,7 @@ def _study_methods(profile: Profile, chosen: object, doses: Mapping[str, tuple])
 
 
 def _study_experiment(experiment: Experiment, shorten: object, changes: Mapping[str, Any]) -> Experiment:
-    """The profile's experiment with fields of the study's, and so many times fewer epochs."""
+    """The profile's experiment with the study's fields, and its epochs divided by `shorten`."""
     divisor = checked_number("shorten", int, shorten, (1, 10_000))
     if divisor > 1:
         experiment = experiment.shortened(max(1, experiment.epochs // divisor))
@@ -213,7 +215,7 @@ def _chapters_file() -> dict:
 
 @functools.cache
 def declared() -> Mapping[str, Mapping[str, Any]]:
-    """What stands in the files of DECLARED, by study, with the `date` of the file's name; in order of time."""
+    """The content of the files of DECLARED, by study, with the `date` from the file's name; the oldest first."""
     found = {}
     for path in sorted(DECLARED.glob("*.yaml")):
         named = DECLARED_NAME.fullmatch(path.stem)
@@ -226,9 +228,9 @@ def declared() -> Mapping[str, Mapping[str, Any]]:
 
 
 def _declared_at(name: str, seeds: object) -> dict[str, Mapping[str, Any]]:
-    """The declared studies that name a profile among their settings, with what this setting changes in them.
+    """The declared studies that name this profile among their settings, with what the setting changes in them.
 
-    seeds: how many the profile was asked for (None: all that were declared): no more of them are trained.
+    seeds: how many seeds to train at most (None: all that were declared).
     """
     found = {}
     for study, content in declared().items():

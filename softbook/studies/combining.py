@@ -22,7 +22,7 @@ Cells = Mapping[tuple[str, bool], pandas.DataFrame]
 def recorded(profile: str) -> Cells:
     """The recipes on record at a profile: {} if none are.
 
-    Where study `combined` has mixtures only, the cells without one are the core's networks: plain and smoothed.
+    If study `combined` has only mixtures, the cells without one are the core's networks: plain and smoothed.
     """
     table = records.by_profile("combined").get(profile)
     if table is None:
@@ -56,11 +56,6 @@ def cells(table: pandas.DataFrame) -> dict[tuple[str, bool], pandas.DataFrame]:
 def added(recipes: Cells, quantity: str, mixture: str) -> Interval:
     """What smoothing changes beside a mixture ("none": beside plain training), in the quantity's units."""
     return _of(recipes, quantity, [(mixture, True), (mixture, False)], lambda both, alone: both - alone)
-
-
-def brought(recipes: Cells, quantity: str, mixture: str, smoothed: bool = False) -> Interval:
-    """What a recipe changes against plain training: a mixture, smoothed or not."""
-    return _of(recipes, quantity, [(mixture, smoothed), (ALONE, False)], lambda recipe, plain: recipe - plain)
 
 
 def interaction(recipes: Cells, quantity: str, mixture: str) -> Interval:

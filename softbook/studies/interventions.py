@@ -1,4 +1,4 @@
-"""Is a property of the shape the reason? Hard labels, and a penalty that moves the property as far as soft labels do.
+"""Is a property of the shape the reason? Hard labels with a penalty that moves the property as far as soft labels do.
 
 Declared before the first network was trained: softbook/studies/prediction.yml, `interventions`.
 """
@@ -13,18 +13,18 @@ from softlab.numbers.quantities import QUANTITIES
 
 
 def recorded(like: str, outcome: str, profile: str) -> dict[str, tuple[Interval, Interval]]:
-    """`at_equal` of the recorded interventions and of the recorded core's networks with the soft labels `like`."""
+    """`at_equal` for the recorded interventions and the recorded core's networks with the soft labels `like`."""
     core = records.by_profile("core")[profile]
     return at_equal(whole(records.by_profile("interventions")[profile]), core.loc[core["method"] == like], outcome)
 
 
 def at_equal(runs: pandas.DataFrame, soft: pandas.DataFrame, outcome: str) -> dict[str, tuple[Interval, Interval]]:
-    """What interventions on one property do to an outcome, where it has moved as far as soft labels move it.
+    """What interventions on one property do to an outcome once the property has moved as far as soft labels move it.
 
     runs: the study `interventions`.  soft: networks with the same soft labels, a row for each seed.  Outcomes are
-    interpolated along the mean change of the property: {method: (change of the outcome there, what that is more than
-    with the soft labels)}, over the seeds that both have. A method whose doses all move the property less, or all
-    farther, is left out: nothing is extrapolated.
+    interpolated along the mean change of the property: {method: (change of the outcome there, its excess over the soft
+    labels' change)}, over the seeds that both have. A method whose doses all move the property less, or all farther, is
+    left out: nothing is extrapolated.
     """
     plain, like = (table.set_index("seed") for table in (runs.loc[runs["method"] == "baseline"], soft))
     seeds = plain.index.intersection(like.index)

@@ -29,7 +29,7 @@ USUAL = 0.1  # the strength where a study has one only
 
 
 def part_of(labels: Tensor, classes: int, seed: int) -> np.ndarray:
-    """The part (N,) of each image's class. Head and tail have a third of the classes, rounded down; middle the rest."""
+    """The part (N,) of each image's class. Head and tail are a third of the classes, rounded down; middle the rest."""
     ranks = np.array([rank_in_tail(label, classes, seed) for label in range(classes)])[labels.numpy()]
     third = classes // 3
     return np.select([ranks < third, ranks >= classes - third], [PARTS[0], PARTS[2]], PARTS[1])
@@ -44,7 +44,7 @@ def recorded(profile: str, study: str = "long_tail") -> pandas.DataFrame:
 
 
 def with_parts(table: pandas.DataFrame, labels: Tensor, classes: int) -> pandas.DataFrame:
-    """A table, with outcomes by image, with the accuracy of each part beside. labels: (N,), of the scored images."""
+    """A table with outcomes by image, plus a column for each part's accuracy. labels: (N,), of the scored images."""
     found = {name: [] for name in PARTS}
     for seed, images in zip(table["seed"], table["images"], strict=True):
         part = part_of(labels, classes, seed)
@@ -61,7 +61,7 @@ def change(table: pandas.DataFrame, part: str, method: str, against: str = "base
 
 
 def difference(networks: pandas.DataFrame, others: pandas.DataFrame, part: str = ALL) -> Interval:
-    """What networks have more than others of the same seeds: accuracy of a part, or of all classes, in points.
+    """By how many points networks exceed others of the same seeds, in the accuracy of a part or of all classes.
 
     part: also a quantity of the record that is a share, for instance `confidence when wrong`.
     """
@@ -77,7 +77,7 @@ def by_strength(profile: str) -> dict[tuple[str, float], pandas.DataFrame]:
 
 
 def split_by_strength(tables: Iterable[pandas.DataFrame]) -> dict[tuple[str, float], pandas.DataFrame]:
-    """The rows of tables by method and strength, which is the usual one where a table does not name it."""
+    """The rows of tables by method and strength: the usual strength, if a table names none."""
     found = {}
     for table in tables:
         for method, alpha in sorted({(row["method"], row.get("alpha", USUAL)) for row in table.to_dict("records")}):
@@ -88,6 +88,6 @@ def split_by_strength(tables: Iterable[pandas.DataFrame]) -> dict[tuple[str, flo
 
 
 def best(networks: dict[tuple[str, float], pandas.DataFrame], method: str) -> float:
-    """The strength of a method with the highest accuracy on images for fitting, the mean over seeds."""
+    """The strength of a method with the highest mean accuracy, over seeds, on images for fitting."""
     fitted = {alpha: rows["accuracy, fit"].mean() for (one, alpha), rows in networks.items() if one == method}
     return max(fitted, key=lambda alpha: fitted[alpha])

@@ -61,7 +61,7 @@ def runner_up_share(logits: Tensor) -> Tensor:
 
 
 def left_by_seven_steps(model: nn.Module, images: Tensor, labels: Tensor, radius: float, factor: float = 1) -> Tensor:
-    """Which images Park et al.'s attack leaves right, (N,) bool, when it sees the logits times a factor.
+    """Which images, (N,) bool, Park et al.'s attack leaves right if it sees the logits times a factor.
 
     images: (N, C, H, W), float in [0, 1].  labels: (N,) int64.  radius: in pixels of [0, 1].
     """
@@ -73,7 +73,7 @@ def left_by_seven_steps(model: nn.Module, images: Tensor, labels: Tensor, radius
 def measured(model: nn.Module, images: Tensor, labels: Tensor, radius: float) -> dict[str, float]:
     """Shares of images: right; left by seven steps at each factor (`times 4`), by the margin, and by all of these.
 
-    And the runner-up's share of the wrong probability at each factor (`runner-up, times 4`), the mean over images that
+    And the runner-up's share of the wrong probability at each factor (`runner-up, times 4`), its mean over images that
     are right. Arguments: see left_by_seven_steps.
     """
     logits = all_logits(model, images)
@@ -87,7 +87,7 @@ def measured(model: nn.Module, images: Tensor, labels: Tensor, radius: float) ->
 
 
 def recorded(profile: str) -> pandas.DataFrame:
-    """A row for each network and radius: method, seed, radius (255ths), what `measured` says; empty if none is."""
+    """A row for each network and radius: method, seed, radius (255ths), what `measured` gives; may be empty."""
     numbers = [of(factor) for of in (_times, _runner_up) for factor in FACTORS]
     kept = ["method", "seed", "radius", "right", "margin", "best", *numbers]
     rows = json_rows(record_path(profile))
@@ -122,7 +122,7 @@ def kindness(table: pandas.DataFrame, factor: float = 1) -> dict[str, Interval]:
 
 
 def statements(table: pandas.DataFrame) -> dict[str, bool]:
-    """The five declared statements (see above), in few words, and whether each holds. table: of `recorded`."""
+    """The five declared statements (see above), in a few words, and whether each holds. table: from `recorded`."""
     soft = ("label_smoothing", "mixup", "cutmix", "maxsup")
     share = _runner_up(1)
     left = kindness(table, FACTOR)
@@ -141,9 +141,9 @@ def statements(table: pandas.DataFrame) -> dict[str, bool]:
 
 
 def along(table: pandas.DataFrame, factors: Sequence[float] = FACTORS[:-1]) -> dict[str, list[tuple[float, float]]]:
-    """From quiet to loud: the runner-up's share and what seven steps leave beyond the best, both in %, means of seeds.
+    """From quiet to loud: the runner-up's share and what seven steps leave beyond the best, in %, means over seeds.
 
-    {method: a pair for each factor}.  At 8 the surest gradients are lost in 32 bits, so that it is left out.
+    {method: a pair for each factor}.  Factor 8 is left out: there the surest gradients are lost in 32 bits.
     """
     found = {}
     for method, rows in table.groupby("method", sort=False):
@@ -154,7 +154,7 @@ def along(table: pandas.DataFrame, factors: Sequence[float] = FACTORS[:-1]) -> d
 
 
 def changed(table: pandas.DataFrame, name: str, than: str, method: str, against: str | None = None) -> Interval:
-    """Points by which one column of a method's networks differs from another, over the seeds of a table.
+    """By how many points one column of a method's networks differs from another, over the seeds of a table.
 
     name, than: columns of `recorded`.  against: `than` is that of this method's network of the same seed.
     """

@@ -32,7 +32,7 @@ LEAST = 4  # families, without which leaving one out and choosing a strength amo
 class Declared:
     """What was declared beforehand. family: of each method.  moves: the property that an intervention acts on.
 
-    compared: the soft labels that interventions are compared with.
+    compared: the soft labels to compare interventions with.
     """
 
     study: str
@@ -61,8 +61,8 @@ def declared() -> Declared:
 def methods(table: pandas.DataFrame) -> pandas.DataFrame:
     """A row for each method and dose: family, seeds, and each quantity's mean difference to the baseline of its seed.
 
-    table: of records.study_table, with a column `dose` if methods have several.  Methods of no family, and seeds
-    without a baseline, are left out.  Its index is method and dose: `focal 2`.
+    table: of records.study_table, with a column `dose` if methods have several.  Methods without a family and seeds
+    without a baseline are left out.  The index is method and dose: `focal 2`.
     """
     quantities = [name for name in table if name in QUANTITIES]
     plain = table.loc[table["method"] == "baseline"].set_index("seed")[quantities]
@@ -80,7 +80,7 @@ def methods(table: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def doses_as_methods(table: pandas.DataFrame) -> pandas.DataFrame:
-    """The same table with each dose as a method of its own, called as in `methods`: `focal 2`. The baseline stays."""
+    """The same table with each dose as a method of its own, named as in `methods`: `focal 2`. The baseline stays."""
     if "dose" not in table:
         return table
     pairs = zip(table["method"], table["dose"], strict=True)
@@ -88,7 +88,7 @@ def doses_as_methods(table: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def whole(table: pandas.DataFrame) -> pandas.DataFrame:
-    """The rows of those seeds that every method has at every dose: while a study is being recorded, some have more."""
+    """The rows of the seeds that every method has at every dose; while a study is being recorded, some have more."""
     seeds = doses_as_methods(table).groupby("method")["seed"].agg(set)
     return table.loc[table["seed"].isin([*set.intersection(*seeds)])]
 
@@ -133,9 +133,9 @@ def left_out(
     """Predict an outcome from these properties, for each family from the others only.
 
     units: of `methods`.  model: `ridge`, or `trees` (boosted, of depth two). Its strength is chosen without the family
-    too, as the one that predicts the other families best, left out in turn. Or `itself`: the first property as it is,
-    in the outcome's unit, fitted to nothing. A method with a number missing is left out.
-    hidden: `method` to hide methods instead, with all their doses; they stand in the table's column `family`.
+    too, as the one that predicts the other families best, left out in turn. Or `itself`: the first property, in the
+    outcome's unit, without any fit. Methods that lack a number are left out.
+    hidden: `method` to hide methods instead, with all their doses; the table's column `family` then names them.
     Raises SoftlabError with fewer than four families.
     """
     complete = units.loc[np.isfinite(units[[*names, outcome]].to_numpy(float)).all(axis=1)]
@@ -187,7 +187,7 @@ def _ridges(x: np.ndarray, y: np.ndarray) -> list[Fitted]:
 def gain(prediction: Prediction, null: Prediction) -> Interval:
     """How much better one score is than the other, with the jackknife's 95 % interval over families.
 
-    Of the same methods: those that only one of them has are left out.
+    Methods that only one of the two has are left out.
     """
     same = prediction.units.loc[prediction.table.index.intersection(null.table.index)]
     same = same.assign(**null.units.loc[same.index, [*null.names]])
@@ -195,9 +195,9 @@ def gain(prediction: Prediction, null: Prediction) -> Interval:
 
 
 def jackknife(prediction: Prediction) -> Interval:
-    """The score with the jackknife's 95 % interval over families: each is deleted, also from what rules are fitted to.
+    """The score with the jackknife's 95 % interval over families: each is deleted in turn, also from the fits.
 
-    Trees, which would be fitted six times as often, and scores of as few families as there must be have none.
+    Trees have no interval (they would be fitted six times as often), nor do scores of the fewest families allowed.
     """
     if prediction.model == "trees" or len(set(prediction.units["family"])) <= LEAST:
         return Interval(prediction.score(), -math.inf, math.inf, 1)

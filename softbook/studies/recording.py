@@ -1,4 +1,4 @@
-"""The numbers of a study for good: rows written as they come, quantities added later, rows that are checked.
+"""The numbers of a study, kept for good: rows written as they come, quantities added later, rows checked again.
 
 record("core", settings)         # softbook record: a row for each network that has none
 add("core", settings, ["AURC"])  # softbook record --only: train rows again, write these quantities beside the others
@@ -49,7 +49,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Recording:
-    """A table that is written: of which study and profile, with what is trained for it, and by whose code.
+    """A table being written: its study and profile, what is trained for it, and with which code.
 
     profile: as the study changes it.  store: of the networks (None: the usual one).
     say: takes a line for each row that is written.
@@ -110,7 +110,7 @@ class Recording:
 
     @property
     def asked(self) -> list[str]:
-        """What is measured of its networks beside what lenses see: names of MEASURED."""
+        """What is measured of its networks besides lenses: names of MEASURED."""
         return list(self.entries.get("asked", ()))
 
     @property
@@ -119,7 +119,7 @@ class Recording:
         return [*QUANTITIES, *(name for asked in self.asked for name in ASKED[asked])]
 
     def failed(self, name: str, experiment: Experiment, failure: loop.Diverged) -> Row:
-        """The row of a network that does not train: its conditions, what failed, and no number."""
+        """The row of a network whose training failed: its conditions, what failed, and no numbers."""
         here = provenance.environment(loop.device_name(loop.choose_device()))
         found = records.conditions(self.profile, experiment) | {"id": name, "cpu": get_cpu_capability()}
         found |= {part: here[part] for part in ("torch", "device")}
@@ -138,13 +138,13 @@ class Recording:
 def record(study: str, settings: Profile, store: str | Path | None = None, say: Callable = SAY) -> Path:
     """Write a row for each network of a study at this profile that has none yet; returns the path of the table.
 
-    Networks that the store lacks are trained. A kill loses the row in work. Where a profile leaves precision to the
+    Networks that the store lacks are trained. A kill loses the row in progress. If a profile leaves precision to the
     device, a row that another device recorded in another precision stays. Rows that were measured on other images are
-    measured again; for quantities that came later see add. Rows of networks that the study no longer has are dropped.
+    measured again; for newer quantities see add. Rows of networks that the study no longer has are dropped.
     Another process that records the same table is waited for.
-    A training that fails leaves a row without numbers, which says so. Before the first row of a declared study its
+    A training that fails leaves a row that says so and has no numbers. Before the first row of a declared study its
     contrasts are tried on planted ones (judge.tried).
-    Raises SoftlabError where the code is not committed: a row says which code it is of.
+    Raises SoftlabError if the code is not committed: a row names the commit that trained it.
     """
     commit = provenance.clean_commit()
     recording = Recording(study, study_profile(settings, study), commit, store, say)
@@ -161,12 +161,12 @@ def record(study: str, settings: Profile, store: str | Path | None = None, say: 
 def add(
     study: str, settings: Profile, names: Iterable[str], store: str | Path | None = None, say: Callable = SAY
 ) -> list[str]:
-    """Write quantities that are newer than recorded rows beside what these have; returns the ids that differ.
+    """Add quantities that are newer than the recorded rows to these; returns the ids that differ.
 
     names: of quantities, or of lenses for all of theirs.  Each row that lacks one, or has an older version of it, is
     trained again. Where COMPARED and the right predictions are the row's to the bit, the named quantities are written
     and nothing else changes, neither date nor commit: those of the addition are in about.json. Another processor may
-    round otherwise; rows of networks that differ stay as they are.  A kill loses the row in work.
+    round differently; rows of networks that differ stay as they are.  A kill loses the row in progress.
     Raises SoftlabError where there is no such table, a name is unknown, or the code is not committed.
     """
     commit = provenance.clean_commit()
@@ -182,7 +182,7 @@ def add(
 
 
 def _remove_torn(path: Path) -> None:
-    """Away with what a kill left in the middle of writing."""
+    """Remove what a kill left half-written."""
     for torn in path.parent.rglob(f".{path.stem}.*"):
         torn.unlink()
 
@@ -235,7 +235,7 @@ def _snapshot_rows(recording: Recording, experiment: Experiment, run: runs.Run, 
 
 
 def _quantities_of(names: Iterable[str]) -> tuple[str, ...]:
-    """Quantities that are named, by themselves or by their lens, each once."""
+    """Quantities named by themselves or by their lens, each once."""
     wanted: dict[str, None] = {}
     for name in names:
         check_known("quantity or lens", name, [*QUANTITIES, *LENSES])
@@ -244,7 +244,7 @@ def _quantities_of(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _add_columns(recording: Recording, wanted: Collection[str]) -> list[str]:
-    """Write these quantities into rows that lack them; returns the ids of networks that are not their rows'."""
+    """Write these quantities into rows that lack them; returns the ids of networks that differ from their rows."""
     rows = _recorded_rows(recording.path)
     snapshots = _recorded_snapshots(recording)
     about = records.about(recording.study).get(recording.profile.name, {})
@@ -280,13 +280,13 @@ def _add_columns(recording: Recording, wanted: Collection[str]) -> list[str]:
 
 
 def _lacking(measured: Mapping[str, int], wanted: Iterable[str]) -> dict[str, int]:
-    """Today's version of those quantities that a row does not have in it. measured: version of each that it has."""
+    """The quantities that a row lacks in today's version, {name: version}. measured: the versions that it has."""
     today = versions.current()
     return {name: today[name] for name in wanted if measured.get(name) != today[name]}
 
 
 def _differing(numbers: Numbers, row: Row) -> list[str]:
-    """What says that these are the numbers of another network than the row's."""
+    """The quantities that show that this network is not the row's."""
     differing = [name for name in COMPARED if numbers.values[name] != row[name]]
     if not np.array_equal(row["images"].get("right", numbers.images["right"]), numbers.images["right"]):
         differing.append("right")
@@ -325,26 +325,25 @@ class Move:
 
     @property
     def distance(self) -> float:
-        """In standard deviations over seeds; infinite where these are not known, or there is nothing to measure."""
+        """How far it moved, in standard deviations over seeds; infinite if these, or a value, are missing."""
         distance = abs(self.measured - self.recorded) / self.spread
         return math.inf if math.isnan(distance) else distance
 
     @property
     def is_far(self) -> bool:
-        """Further than networks of two seeds may be.
+        """Is this farther than two seeds' networks may lie apart?
 
-        Two trainings that round otherwise differ as two seeds do, by the square root of two times what one varies, and
-        there are a hundred quantities and more: with three standard deviations of four seeds many a network would
-        differ by chance.
+        Two trainings that round differently lie apart like two seeds, by √2 times one's spread, and there are over a
+        hundred quantities: at three standard deviations, of four seeds, many a network would differ by chance.
         """
         return self.distance > FARTHEST
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A network that is trained again, beside its row.
+    """A retrained network beside its row.
 
-    id: of its run.  compared: how many quantities.  moves: of those that moved at all, the farthest first.
+    id: of its run.  compared: how many quantities.  moves: those that moved at all, the farthest first.
     """
 
     id: str
@@ -353,12 +352,12 @@ class Comparison:
 
     @property
     def far(self) -> list[Move]:
-        """Of those, which are further away than networks of two seeds may be."""
+        """The moves that are farther than two seeds' networks may lie apart."""
         return [move for move in self.moves if move.is_far]
 
     @property
     def word(self) -> str:
-        """`same bits`; `alike`, as where another processor rounds otherwise; or `differs`."""
+        """`same bits`; `alike`, as if another processor had rounded differently; or `differs`."""
         if not self.moves:
             return "same bits"
         return "differs" if self.far else "alike"
@@ -380,11 +379,11 @@ class Comparison:
 def verify(
     study: str, settings: Profile, count: int = 3, store: str | Path | None = None, clean: bool = False
 ) -> Iterator[Comparison]:
-    """Train some recorded rows again, and compare each with its row.
+    """Train the networks of some recorded rows again, and compare each with its row.
 
-    count: how many, from the middle of as many parts of the table.  store: train none, but compare all that this store,
-    or the zoo, has.  clean: compare no number that takes an attack or a corruption.
-    Where no point of the table has two seeds, whatever is not the same differs.
+    count: how many, each from the middle of an equal part of the table.  store: train none, but compare all that this
+    store, or the zoo, has.  clean: compare no number that takes an attack or a corruption.
+    If no point of the table has two seeds, anything that is not the same counts as different.
     """
     profile = study_profile(settings, study)
     device = loop.choose_device()
@@ -416,19 +415,19 @@ def verify(
 
 
 def _failed(row: Row) -> bool:
-    """Is a row one of a training that failed? It has no number at all then."""
+    """Did this row's training fail? Then it has no number at all."""
     return all(math.isnan(row[name]) for name in QUANTITIES)
 
 
 def _trains_or_not(row: Row, trains: bool) -> Comparison:
-    """A network whose training failed beside its row: it differs where just one of the two has no numbers."""
+    """A network whose training failed, beside its row: they differ if only one of the two has no numbers."""
     same = trains != _failed(row)
     moves = [] if same else [Move("accuracy", row["accuracy"], math.nan, math.nan)]
     return Comparison(row["id"], len(QUANTITIES), moves)
 
 
 def _spread(items: list, count: int) -> list:
-    """The middle ones of so many parts of a list; each once, where it is shorter."""
+    """The middle of each of `count` equal parts of a list; the whole list, if it is shorter."""
     places = ((np.arange(count) + 0.5) * len(items) / count).astype(int)
     return [items[place] for place in dict.fromkeys(places)]
 
@@ -439,10 +438,10 @@ def _place(profile: Study, experiment: Experiment) -> str:
 
 
 def _seed_spreads(table: pandas.DataFrame, place: str, sizes: Mapping[str, int]) -> dict[str, float]:
-    """The standard deviation over seeds of each quantity at a place, by its name; NaN where no place has two seeds.
+    """The standard deviation over seeds of each quantity at a place; NaN if no place has two seeds.
 
-    Of the networks there, or of all places together, whichever is more. Not less than the quantity's resolution: what
-    is the same in all rows, or zero but for rounding, says nothing of how far it may move.
+    That of the networks there or of all places together, whichever is larger, and at least the quantity's resolution:
+    equal values in all rows, or zeros up to rounding, do not say how far it may move.
     sizes: of the samples that the networks are measured on (`Samples.sizes`).
     """
     by_place = table.groupby("place")[[name for name in KNOWN if name in table]]
@@ -453,7 +452,7 @@ def _seed_spreads(table: pandas.DataFrame, place: str, sizes: Mapping[str, int])
 
 
 def _compared(values: Mapping[str, float], row: Row, spreads: Mapping[str, float]) -> Comparison:
-    """What is measured of a network beside its row. spreads: those of `_seed_spreads`."""
+    """A network's measured numbers beside its row. spreads: from `_seed_spreads`."""
     # NaN: its lens is newer than the row.
     comparable = [name for name in values if not np.isnan(row[name]) and name not in row["older"]]
     moved = [name for name in comparable if values[name] != row[name]]
@@ -462,7 +461,7 @@ def _compared(values: Mapping[str, float], row: Row, spreads: Mapping[str, float
 
 
 def _describe(recording: Recording, measured: Mapping[str, Mapping[str, Any]]) -> None:
-    """about.json of a study: for each profile what it is, how it was measured, and versions by digest."""
+    """Write about.json of a study: what each profile is, how it was measured, and versions by digest."""
     known = records.about(recording.study)
     profile = recording.profile
     entry = {"description": profile.description, "standing": profile.standing, "evaluation": dict(profile.evaluation)}
@@ -474,7 +473,7 @@ def _describe(recording: Recording, measured: Mapping[str, Mapping[str, Any]]) -
 
 
 def _describe_addition(recording: Recording, digest: str, quantities: Mapping[str, int]) -> str:
-    """Say in about.json what is added to rows of this digest; returns the digest that they have then."""
+    """Say in about.json what is added to rows of this digest; returns their new digest."""
     known = records.about(recording.study)
     entry = known[recording.profile.name]
     date = datetime.now(UTC).date().isoformat()
@@ -486,20 +485,20 @@ def _describe_addition(recording: Recording, digest: str, quantities: Mapping[st
 
 
 def _write_about(recording: Recording, known: Mapping[str, Mapping[str, Any]]) -> None:
-    """about.json beside a table; what is empty is left out."""
+    """Write about.json beside a table, without empty entries."""
     profiles = {name: {part: of for part, of in entry.items() if of != {}} for name, entry in sorted(known.items())}
     write_json(recording.path.with_name("about.json"), profiles)
 
 
 def _write(recording: Recording, rows: list[Row], outcomes: Collection[str] | None) -> None:
-    """Outcomes first: a row without them, after a kill in between, would not be missed. None: those on file stay."""
+    """Write outcomes first: after a kill, a row without them would go unnoticed. None: those on file stay."""
     if outcomes is not None:
         _write_outcomes(recording.path.with_suffix(".npz"), rows, outcomes)
     write_table(recording.path, rows, recording.quantities)
 
 
 def _write_outcomes(path: Path, rows: list[Row], outcomes: Collection[str]) -> None:
-    """Those of the outcomes by image that are recorded, floats in half precision."""
+    """Write those outcomes by image that are recorded, floats in half precision."""
     arrays = {}
     for row in rows:
         for outcome, values in row["images"].items():

@@ -5,7 +5,7 @@ train(settings, "core")         # before it: networks that are neither in the st
 
 Recorded rows are softbook/records/<study>/<profile>.csv, with outcomes by image in .npz beside it, and, where a study
 says `along: true`, clean numbers at every snapshot in <study>/along/<profile>.csv; softbook.studies.recording writes
-them. They are found by run id and evaluation digest, never by names: what changes a network, its images or what is
+them. Rows are found by run id and evaluation digest, never by name: whatever changes a network, its images or what is
 measured changes these.
 """
 
@@ -72,10 +72,10 @@ def untrained(settings: Profile, study: str = "core") -> int:
 
 
 def of_table(study: str, profile: str, sources: Iterable[str], packaged: bool = True) -> dict:
-    """What the numbers of a table are of, in words, and the command that makes them again: see intervals.Origin.
+    """What a table's numbers are about, in words, and the command that remakes them: see intervals.Origin.
 
-    sources: of its rows, as in records.study_table.  packaged: whether the profile's name is all that there is to know
-    of it; else no command is named.
+    sources: of its rows, as in records.study_table.  packaged: whether the profile's name says all about it; else no
+    command is named.
     """
     command = "verify" if set(sources) == {"recorded"} else "record"
     command = f"softbook {command} {study} --profile {profile}" if packaged else ""
@@ -83,7 +83,7 @@ def of_table(study: str, profile: str, sources: Iterable[str], packaged: bool = 
 
 
 def networks(settings: Profile, study: str, store: str | Path | None = None) -> list[dict[str, Any]]:
-    """Which networks a study's numbers are of, as far as there are any: one row for each, for JSON."""
+    """The networks behind a study's numbers, as far as there are any: one row for each, for JSON."""
     profile = study_profile(settings, study)
     device = loop.choose_device()
     rows = []
@@ -99,7 +99,7 @@ def networks(settings: Profile, study: str, store: str | Path | None = None) -> 
 def recorded(experiment: Experiment, evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
     """The recorded row of an experiment, as in study_table; None if there is none.
 
-    Where precision is left to the device, it counts as little as in a zoo: the row says on what it was trained.
+    If precision is left to the device, it does not count, as in a zoo: the row says on what it was trained.
     A network may be in several tables, some of which were measured by fewer lenses: the fullest row counts.
     """
     digest = stored.evaluation_digest(runs.dataset_of(experiment), evaluation)
@@ -113,7 +113,7 @@ def _filled(row: Mapping[str, Any]) -> int:
 
 
 def asked_id(experiment: Experiment) -> str:
-    """The run id of an experiment as it is asked for: where precision is left to the device, of any precision."""
+    """The run id of an experiment as it is asked for: of any precision, if that is left to the device."""
     asked = zoo.asked(experiment) if experiment.precision == "auto" else experiment
     return runs.identify(asked, runs.dataset_of(experiment))
 
@@ -121,7 +121,7 @@ def asked_id(experiment: Experiment) -> str:
 def by_profile(study: str = "core", besides: pandas.DataFrame | None = None) -> dict[str, pandas.DataFrame]:
     """The recorded tables of a study, as of study_table: {profile: table}.
 
-    besides: a table that is at hand; what is recorded of networks that are all in it is left out.
+    besides: a table that is at hand; recorded tables whose networks are all in it are left out.
     """
     at_hand = set() if besides is None else set(besides["id"])
     tables = _tables(study, RECORDS / study, _read)
@@ -164,7 +164,7 @@ def published() -> dict[str, dict[str, Any]]:
 
 
 def varied(table: pandas.DataFrame) -> list[str]:
-    """What the grid of a table's study sets: the columns between seed and where a row is from."""
+    """What the grid of a table's study sets: the columns between seed and source."""
     columns = list(table.columns)
     return columns[columns.index("seed") + 1 : min(columns.index("id"), columns.index("source"))]
 
@@ -191,7 +191,7 @@ def _table_state(path: Path) -> tuple[str | int, ...]:
 
 
 def _state(*parts: Path) -> tuple[str | int, ...]:
-    """What a table that was read stands for, as long as it does not change: today's versions, and the files' times."""
+    """What a cached table depends on: today's versions, and the files' times."""
     today, _ = versions.of_today()
     return (today, *(part.stat().st_mtime_ns for part in parts if part.exists()))
 
@@ -220,9 +220,9 @@ def _read_along_once(path: Path, *state: str | int) -> pandas.DataFrame:
 
 
 def _current(table: pandas.DataFrame, study: str, profile: str) -> pandas.DataFrame:
-    """A table that says in `older` which quantities of a row have an older version than today's.
+    """The table with a column `older`: the quantities of a row whose version is older than today's.
 
-    Their values stand as they were recorded. What a row was not asked for is NaN.
+    Their values stay as recorded. What was not asked for in a row is NaN.
     """
     known = about(study).get(profile, {})
     today = versions.current()
@@ -237,13 +237,13 @@ def _current(table: pandas.DataFrame, study: str, profile: str) -> pandas.DataFr
 
 
 def forget() -> None:
-    """Let rows be looked up anew: tables on record have changed."""
+    """Forget cached rows, as tables on record have changed."""
     _places.cache_clear()
 
 
 @functools.cache
 def _places() -> dict[tuple[str, str], list[tuple[Path, str]]]:
-    """In which tables a network is, by its run id, also as it is asked for, and evaluation digest: file and run id.
+    """The tables that hold a network, by its run id (also as it is asked for) and evaluation digest: file and run id.
 
     It looks at these three columns alone: reading every table whole takes much longer, and a notebook needs few.
     """

@@ -1,4 +1,4 @@
-"""Chapter 6's questions to the records: data or training, what decides, and AutoAttack beside.
+"""Chapter 6's questions to the records: data or training, what decides, and a comparison with AutoAttack.
 
 cells_of("quick-confirm")[1000, 360]     # the table of networks trained on so many images for so many steps
 """
@@ -25,7 +25,7 @@ RADIUS_OF_AUTOATTACK = 4  # in 255ths
 def cells_of(profile: str, again: bool = False) -> dict[tuple[int, int], pandas.DataFrame]:
     """Recorded tables by training images and steps: studies training_images and training_images_more.
 
-    again: those of their networks of another seed, which have a margin on record.
+    again: their networks of other seeds, which have a margin on record.
     """
     studies = [f"training_images{part}{'_again' * again}" for part in ("", "_more")]
     found = {}
@@ -37,14 +37,14 @@ def cells_of(profile: str, again: bool = False) -> dict[tuple[int, int], pandas.
 
 
 def autoattack_file(profile: str, radius: float = RADIUS_OF_AUTOATTACK) -> Path:
-    """Where outcomes of AutoAttack at this radius, in 255ths, are on record for a profile's networks."""
+    """The file of AutoAttack's outcomes at this radius, in 255ths, on a profile's networks."""
     return AUTOATTACK / (f"{profile}.npz" if radius == RADIUS_OF_AUTOATTACK else f"{profile}-{radius:g}.npz")
 
 
 def autoattacked(
     table: pandas.DataFrame, profile: str, radius: float = RADIUS_OF_AUTOATTACK
 ) -> dict[str, dict[str, list[float]]]:
-    """Accuracy (%) that the ladder leaves, and that AutoAttack alone leaves, of a table's networks that it has met.
+    """Accuracy (%) that the ladder leaves, and that AutoAttack alone leaves, for a table's networks that it has met.
 
     {"the ladder" or "AutoAttack": {method: one of each network}}, of networks met to the end, in a profile's file, on
     the same images: the first of those that the ladder has met where AutoAttack has met fewer. At .4/255 PGD-7 stands
@@ -98,7 +98,7 @@ def taken_beyond() -> dict[str, dict[str, list[float]]]:
 
 
 def left_by_weak_attack(table: pandas.DataFrame, radius: float = RADIUS_OF_AUTOATTACK) -> dict[str, Interval]:
-    """Share (%) of images that seven steps of PGD on cross-entropy leave at a radius, and a better attack does not.
+    """Share (%) of images that survive seven steps of PGD on cross-entropy at a radius, but not a better attack.
 
     radius: in 255ths, of RADII.  {} for a table without the outcomes of each rung.
     """
@@ -113,7 +113,7 @@ def effect_apart(
 ) -> Effect:
     """What a method does to a quantity in one table minus what it does in another, paired by seed.
 
-    Over seeds and images where both have the same images, as one data set cut to two sizes; OPEN without a common seed.
+    Over seeds and images if both have the same images, as one data set cut to two sizes; OPEN without a common seed.
     """
     pairs = []
     for table in (here, there):
@@ -127,9 +127,9 @@ def effect_apart(
 def per_doubling(cells: Cells, method: str, quantity: str, against: str | None = None) -> tuple[Interval, ...]:
     """What twice the training images, twice the steps, and both together change in a quantity of a method's networks.
 
-    Of each seed: the slopes of a plane over the logarithms of both, by least squares; of seeds with a value in every
-    cell.  OPEN without one.  against: of the difference to this method's networks.  In the units in which the book
-    writes the quantity.
+    For each seed with a value in every cell: the slopes of a least-squares plane over the logarithms of both; OPEN
+    without such a seed.  against: take the difference to this method's networks.  In the units in which the book writes
+    the quantity.
     """
     rows = pandas.concat([one.assign(place=number) for number, one in enumerate(cells.values())])
     of = {m: rows[rows["method"] == m].pivot(index="place", columns="seed", values=quantity) for m in (method, against)}
@@ -149,8 +149,8 @@ def per_doubling(cells: Cells, method: str, quantity: str, against: str | None =
 def fall_together(x: Sequence[float], y: Sequence[float]) -> float:
     """How well x orders y by itself: 1 where all points lie on one rising or one falling curve.
 
-    The share of squared error that such a curve, fitted without a point, saves in predicting it, against the mean of
-    the others; below 0 where the curve does worse than that mean.  At least three points.
+    The share of squared error that such a curve, fitted without a point, saves in predicting it, compared with the
+    others' mean; below 0 if the curve does worse than that mean.  At least three points.
     """
     at = np.asarray(x, dtype=float)
     values = np.asarray(y, dtype=float)

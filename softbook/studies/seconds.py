@@ -1,4 +1,4 @@
-"""What a method costs in time: seconds of the processor an epoch, as a multiple of plain training's.
+"""What a method costs in time: processor seconds per epoch, as a multiple of plain training's.
 
 tools/record_seconds.py writes softbook/records/seconds/PROFILE.json: rounds in which each of METHODS trains in turn.
 """
@@ -24,7 +24,7 @@ RECORD = RECORDS / "seconds"
 
 
 def times_plain(table: pandas.DataFrame, name: str) -> Interval:
-    """How many times as long as plain training, over rounds; table: of `recorded`."""
+    """How many times as long as plain training it takes, over rounds; table: from `recorded`."""
     rounds = table.pivot(index="round", columns="name", values="seconds")
     ratio = t_interval(np.asarray(rounds[name] / rounds["plain"], dtype=float))
     return ratio.of(table, f"time of {name} over that of plain training", counts="rounds")

@@ -1,7 +1,7 @@
-"""Recorded tables as files, read strictly: what is not as it was written is said in one line, with its place.
+"""Recorded tables as files, read strictly: anything unlike what was written is one line with its place.
 
-They are text that anybody may have edited. No cell is executed or guessed at, and what a spreadsheet takes for a
-formula stands in no column. This module imports no torch.
+They are text that anybody may have edited. No cell is executed or guessed at, and no column holds what a spreadsheet
+would take for a formula. This module imports no torch.
 """
 
 import csv
@@ -40,7 +40,7 @@ FORMS |= {"parameter": r"([a-z][a-z0-9_]*)?", "epoch": r"[0-9]{1,6}", "cell": PL
 def write_table(path: Path, rows: list[dict[str, Any]], quantities: Iterable[str], form: str | None = None) -> None:
     """Rows with a number for each quantity, or none where training failed; `images` and `older` are left out.
 
-    form: of numbers, and quantities that no row has are left out, as of snapshots (None: all digits, all quantities).
+    form: of numbers; with it, quantities that no row has are left out, as for snapshots (None: all digits, all kept).
     """
     import pandas
 
@@ -56,7 +56,7 @@ def write_table(path: Path, rows: list[dict[str, Any]], quantities: Iterable[str
 def read_rows(path: Path, *further: str) -> tuple[list[str], list[list[str]]]:
     """The names of a table's columns, and the cells of its rows.  further: columns that it must have beside OWN.
 
-    Raises SoftlabError where the file is torn, or a column is missing or there twice.
+    Raises SoftlabError if the file is torn, or a column is missing or given twice.
     """
     try:
         text = path.read_bytes().decode()
@@ -74,12 +74,12 @@ def read_rows(path: Path, *further: str) -> tuple[list[str], list[list[str]]]:
 
 
 def read_table(path: Path, quantities: Iterable[str], *further: str, asked: Container[str] = ()) -> "pandas.DataFrame":
-    """A recorded table; an empty cell of a number is NaN, as all are of a quantity that it does not have.
+    """A recorded table; a number's empty cell is NaN, and so is every cell of a quantity that the table lacks.
 
     Columns: method, seed, what its study varies, id and the others of OWN, those of LATER that it has, quantities, and
     those that only some tables have (asked).
-    Raises SoftlabError as read_rows, and where a column is foreign, a cell is not of its column's kind, or a network,
-    at one epoch, has two rows.
+    Raises SoftlabError as read_rows does, and if a column is foreign, a cell is not of its column's kind, or a network
+    has two rows for one epoch.
     """
     import pandas
 
@@ -106,12 +106,12 @@ def read_table(path: Path, quantities: Iterable[str], *further: str, asked: Cont
 
 
 def rows_of(table: "pandas.DataFrame") -> list[dict[str, Any]]:
-    """The rows of a table, {column: what stands there}."""
+    """The rows of a table, {column: cell}."""
     return table.to_dict("records")  # pyright: ignore[reportCallIssue]
 
 
 def read_outcomes(path: Path) -> dict[str, dict[str, "numpy.ndarray"]]:
-    """Outcomes by image beside a table: {run id: {outcome: array, bool or float16, whose last axis is of images}}."""
+    """Outcomes by image beside a table: {run id: {outcome: array, bool or float16, last axis over images}}."""
     found: dict[str, dict[str, numpy.ndarray]] = {}
     for key, values in read_arrays(path).items():
         name, _, outcome = key.partition("/")
@@ -122,12 +122,12 @@ def read_outcomes(path: Path) -> dict[str, dict[str, "numpy.ndarray"]]:
 
 
 def json_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a record that is JSON, as a tool of tools/ wrote them; none where there is no such file."""
+    """The rows of a JSON record, as a tool in tools/ wrote them; none if there is no such file."""
     return json.loads(path.read_bytes()) if path.exists() else []
 
 
 def read_about(path: Path) -> dict[str, dict[str, Any]]:
-    """What is said of a study's tables, by profile; nothing where there is no such file."""
+    """What about.json says of a study's tables, by profile; empty if there is no such file."""
     try:
         found = json.loads(path.read_bytes()) if path.exists() else {}
         for one in found.values():
@@ -149,7 +149,7 @@ def _addition(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cell(name: str, text: str, quantities: Container[str]) -> str | float:
-    """What a cell says, a number as the nearest float. Raises ValueError where it is not of its column's kind."""
+    """What a cell says, a number as the nearest float. Raises ValueError if it is not of its column's kind."""
     if name in FORMS:
         if not re.fullmatch(FORMS[name], text):
             raise ValueError(text)
@@ -164,9 +164,9 @@ LOOKED_INTO = 2  # seeds of the core that a build trains though they are on reco
 def live_seeds(profile: Profile, study: str) -> tuple[int, ...]:
     """The seeds of a study that a build of this profile trains: all of them, unless its setting is on record.
 
-    On record, with all its methods and seeds: none where the study says `recorded: true`, else the first two, whose
-    networks chapters look into and the build compares with their rows.
-    It is only about what is trained beforehand: rows are found by run id, and what has none is trained by its reader.
+    If it is on record, with all its methods and seeds: none for a study with `recorded: true`, else the first two,
+    whose networks chapters look into and the build compares with their rows.
+    This is only about training beforehand: rows are found by run id, and whoever needs a missing one trains it.
     """
     own = study_profile(profile, study)
     folder = RECORDS / study

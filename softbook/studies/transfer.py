@@ -1,4 +1,4 @@
-"""What features are good for elsewhere, of networks that were trained on half of the classes of their data set.
+"""How well features transfer, for networks that were trained on half of the classes of their data set.
 
 A network of the experiment's `half` is probed on the other half: features of its training images train the probe, those
 of its test images are scored (softlab.lenses.transfer). One that knows all classes is a ceiling, probed on both halves
@@ -24,7 +24,7 @@ SMOOTHED = {"method": "label_smoothing", "method_parameters": {"alpha": 0.1}}  #
 
 
 def measured(run: Run) -> dict[str, float]:
-    """Every entry of asked.TRANSFER; NaN where a control is not of this network."""
+    """Every entry of asked.TRANSFER; NaN if this network has no such control."""
     whole = data.load(run.experiment.data).first_classes(run.experiment.class_count)
     halves = whole.halves(run.experiment.seed)
     unseen = [*halves] if run.experiment.half == 0 else [halves[2 - run.experiment.half]]
@@ -74,7 +74,7 @@ def _snapshot(run: Run, epoch: int) -> nn.Module:
 
 
 def _as_accurate(run: Run, other: Run) -> int:
-    """The epoch, not 0, whose snapshot is nearest to the other network in accuracy on the images for fitting."""
+    """The epoch (not 0) whose snapshot is nearest to the other network in accuracy on the images for fitting."""
     dataset = dataset_of(run.experiment)
     aim = extract(other.model, dataset.fit_images, dataset.fit_labels).accuracy
     accuracies: Mapping[int, Any] = {

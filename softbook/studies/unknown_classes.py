@@ -33,7 +33,7 @@ RECORD = RECORDS / "unknown_classes"
 
 
 def without(dataset: Dataset, held: tuple[int, ...]) -> Dataset:
-    """The data set without these classes in any part; the others are numbered anew, in their order."""
+    """The data set without these classes in any part; the others are renumbered in order."""
     kept = [number for number in range(len(dataset.classes)) if number not in held]
     place = torch.full((len(dataset.classes),), -1)
     place[kept] = torch.arange(len(kept))
@@ -56,7 +56,7 @@ def of_classes(dataset: Dataset, held: tuple[int, ...]) -> Tensor:
 
 
 def measured(model: nn.Module, known: Tensor, unknown: Mapping[str, Tensor]) -> dict[str, float]:
-    """{"held-out classes, maximal softmax, AUROC": …}: of every kind of unknown images, score and measure.
+    """{"held-out classes, maximal softmax, AUROC": …}: every kind of unknown images, score and measure.
 
     known: test images (N, C, H, W) of classes that the network knows.
     """
@@ -85,7 +85,7 @@ def level(table: pandas.DataFrame, column: str, method: str = "baseline") -> Int
 
 
 def _by_split(table: pandas.DataFrame, column: str, method: str) -> Any:
-    """One number a split, of the seeds that every method of the table has there."""
+    """One number per split, over the seeds that every method of the table has there."""
     whole = table.pivot(index=["split", "seed"], columns="method", values=column).dropna()
     return whole[method].groupby("split").mean()
 

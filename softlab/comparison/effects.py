@@ -1,4 +1,4 @@
-"""Effects: what a method does to a quantity, as paired difference to the baseline with its 95 % interval.
+"""Effects: what a method does to a quantity, as a paired difference to the baseline with its 95 % interval.
 
 found = effects(study_table(settings), "log logit scale")
 found["mixup"]                      # an Effect: prints as `-0.64 ± 0.07`
@@ -82,12 +82,12 @@ class Effects(dict[str, Effect]):
 
 
 def effects(table: pandas.DataFrame, quantity: str, against: str | pandas.DataFrame = "baseline") -> Effects:
-    """What each method of a table does to a quantity: paired by seed, over seeds and images where that can be.
+    """What each method of a table does to a quantity: paired by seed, over seeds and images where possible.
 
-    table: of records.study_table.  against: the method that others are compared with, or a table whose only method
-    they are compared with.  Seeds that only one of the two has are left out, and those without a finite value; with
-    none left the effect is OPEN.
-    Raises SoftlabError for an unknown quantity, with the nearest one, and where there is nothing to compare with.
+    table: from records.study_table.  against: the method that others are compared with, or a table with that method
+    only.  Seeds that only one of the two has, or without a finite value, are left out; with none left the effect is
+    OPEN.
+    Raises SoftlabError for an unknown quantity, with the nearest one, and if there is nothing to compare with.
     """
     return every_effect(table, [quantity], against)[quantity]
 
@@ -111,14 +111,14 @@ def every_effect(
 
 
 def over_grid(table: pandas.DataFrame, quantity: str, method: str, against: str) -> Interval:
-    """One method's difference to another, over seeds; of what the study's grid varies, the mean for each seed."""
+    """One method's difference to another, over seeds; each seed's value is its mean over the study's grid."""
     by = table.pivot_table(quantity, "seed", "method")
     interval = t_interval((by[method] - by[against]).dropna().to_numpy()).scaled(QUANTITIES[quantity].factor)
     return interval.of(table, f"change of {QUANTITIES[quantity].changed}, mean over the study’s grid")
 
 
 def averages(table: pandas.DataFrame, quantity: str) -> dict[str, Interval]:
-    """A quantity of every method of a table, in the units of its lens: over seeds and images where that can be."""
+    """A quantity of every method of a table, in the units of its lens: over seeds and images where possible."""
     finite = table.loc[np.isfinite(table[quantity]), ["method", quantity, "images"]]
     found = {}
     for method, rows in finite.groupby("method", sort=False):
@@ -145,8 +145,8 @@ class Shift:
 def shifts(table: pandas.DataFrame, against: str | pandas.DataFrame = "baseline") -> dict[str, Shift]:
     """{method: Shift} against the baseline; arguments: those of `effects`.
 
-    A method without confidences by image is left out, and one whose networks are the baseline's, as where stopping
-    early never was early; one with a single network has no intervals.
+    Methods are left out that have no confidences by image, or whose networks are the baseline's (early stopping that
+    never stopped early); a single network has no intervals.
     """
     found = {}
     for method, *both in paired(table, "gap", against):
@@ -161,14 +161,14 @@ def shifts(table: pandas.DataFrame, against: str | pandas.DataFrame = "baseline"
 
 
 def _mean(terms: np.ndarray) -> Interval:
-    """Of terms by seed and image, (n, N); of a single network without an interval."""
+    """The mean of terms by seed and image, (n, N); without an interval for a single network."""
     return two_way_interval(terms) if len(terms) > 1 else t_interval(terms.mean(1))
 
 
 def paired(
     table: pandas.DataFrame, quantity: str, against: str | pandas.DataFrame
 ) -> Iterator[tuple[str, pandas.DataFrame, pandas.DataFrame]]:
-    """A method, its rows and those of what it is compared with: the seeds that have a finite value in both."""
+    """Each method, its rows and those it is compared with, for the seeds with a finite value in both."""
     for method, rows, reference in _same_seeds(table, [quantity], against):
         yield method, *_finite(quantity, rows, reference)
 
@@ -176,7 +176,7 @@ def paired(
 def _same_seeds(
     table: pandas.DataFrame, quantities: Sequence[str], against: str | pandas.DataFrame
 ) -> Iterator[tuple[str, pandas.DataFrame, pandas.DataFrame]]:
-    """A method, its rows and those of what it is compared with, of the seeds that both have, by seed."""
+    """Each method, its rows and those it is compared with, by seed, for the seeds that both have."""
     columns = ["id", "method", "seed", *quantities, "images"]  # of a wide table, as pandas copies what is there
     reference = table.loc[table["method"] == against] if isinstance(against, str) else against
     table = table.loc[:, columns]
@@ -199,7 +199,7 @@ def _same_seeds(
 def _finite(
     quantity: str, rows: pandas.DataFrame, reference: pandas.DataFrame
 ) -> tuple[pandas.DataFrame, pandas.DataFrame]:
-    """Of rows of the same seeds, those where both have a finite value."""
+    """From rows of the same seeds, those where both have a finite value."""
     both = np.isfinite(rows[quantity].to_numpy(dtype=float)) & np.isfinite(reference[quantity].to_numpy(dtype=float))
     if both.all():
         return rows, reference
@@ -210,7 +210,7 @@ def _finite(
 def by_dose(table: pandas.DataFrame, quantity: str) -> dict[float, Effect]:
     """What the doses of one method do to a quantity: {alpha: Effect}, each against the same seeds' networks at 0.
 
-    table: of a study whose grid has alpha, as of records.study_table.  Raises SoftlabError where the dose 0 lacks.
+    table: of a study whose grid has alpha, as of records.study_table.  Raises SoftlabError if dose 0 is missing.
     """
     reference = table.loc[table["alpha"] == 0]
     groups = table.loc[table["alpha"] != 0].groupby("alpha")
@@ -218,7 +218,7 @@ def by_dose(table: pandas.DataFrame, quantity: str) -> dict[float, Effect]:
 
 
 def at_best(table: pandas.DataFrame, by: str = "NLL, fit") -> pandas.DataFrame:
-    """The rows of each method at its best dose: that with the lowest mean of `by`, which no test image has a part in.
+    """The rows of each method at its best dose: that with the lowest mean of `by`, in which no test image takes part.
 
     table: with a column `dose`, as of a study with doses; NaN where a method has none.
     """
@@ -231,7 +231,7 @@ def at_best(table: pandas.DataFrame, by: str = "NLL, fit") -> pandas.DataFrame:
 def shares(table: pandas.DataFrame, quantity: str, whole: float) -> dict[float, Interval]:
     """Each dose's effect in percent of the effect of the dose `whole`: {alpha: share}; 0 at 0.
 
-    Both effects vary from seed to seed, together: the interval is that of effect - share · whole effect, made linear.
+    Both effects vary from seed to seed, together: the interval is that of the linearised effect - share · whole effect.
     Arguments: those of `by_dose`.  NaN where the whole effect is zero.
     """
     groups = table.loc[np.isfinite(table[quantity])].groupby("alpha")
@@ -287,11 +287,11 @@ def seed_means_at(table: pandas.DataFrame, column: str, quantity: str) -> dict[f
 
 
 def ways(snapshots: pandas.DataFrame, quantity: str, against: str = "baseline") -> dict[str, pandas.DataFrame]:
-    """How far a method has come at each epoch on its way: {method: a row for each epoch, a column for each seed}.
+    """How far along its path a method is at each epoch: {method: a row for each epoch, a column for each seed}.
 
-    Its way: the difference to the baseline of the same seed, from 0 before training to the final one, which counts as
-    1.  snapshots: one row for each network and epoch.  A seed that lacks a value, or has no final difference, is left
-    out, and a method without any seed.
+    Its path: the difference to the baseline of the same seed, from 0 before training to the final one, which counts as
+    1.  snapshots: one row for each network and epoch.  Seeds that lack a value or a final difference are left out, and
+    so are methods without a seed.
     """
     paths = snapshots.pivot(index="epoch", columns=["method", "seed"], values=quantity).dropna(axis=1)
     found: dict[str, dict[int, pandas.Series]] = {}
@@ -304,7 +304,7 @@ def ways(snapshots: pandas.DataFrame, quantity: str, against: str = "baseline") 
 
 
 def half_way(way: pandas.DataFrame) -> dict[int, float]:
-    """The epoch at which half of the way is reached for the first time, by seed, straight between snapshots.
+    """The epoch at which half of the path is reached for the first time, by seed, linear between snapshots.
 
     way: of a method, as in `ways`.
     """
@@ -318,7 +318,7 @@ def half_way(way: pandas.DataFrame) -> dict[int, float]:
 
 
 def outcomes(table: pandas.DataFrame, outcome: str) -> dict[str, dict[int, np.ndarray]]:
-    """An outcome by image of every network, as {method: {seed: array whose last axis goes over images}}."""
+    """One outcome by image, for every network: {method: {seed: array whose last axis goes over images}}."""
     found: dict[str, dict[int, np.ndarray]] = {}
     for method, seed, images in zip(table["method"], table["seed"], table["images"], strict=True):
         if outcome in images:
@@ -327,10 +327,10 @@ def outcomes(table: pandas.DataFrame, outcome: str) -> dict[str, dict[int, np.nd
 
 
 def combined(quantity: str, parts: Sequence[pandas.DataFrame], difference: Callable, table: pandas.DataFrame) -> Effect:
-    """The effect that is a difference of a quantity in several parts of tables, whose rows are of the same seeds.
+    """The effect that combines one quantity from several parts of tables, whose rows have the same seeds.
 
-    Over seeds and images where all parts have the same images, else over seeds; OPEN without a row.
-    difference: of arrays, one of each part.  table: that it is said to be of.
+    Over seeds and images if all parts have the same images, else over seeds; OPEN without a row.
+    difference: of arrays, one for each part.  table: the one it is attributed to.
     """
     ids = tuple(name for rows in parts for name in rows["id"])
     changed = QUANTITIES[quantity].changed
@@ -348,7 +348,7 @@ def combined(quantity: str, parts: Sequence[pandas.DataFrame], difference: Calla
 
 
 def _terms(quantity: str, rows: pandas.DataFrame) -> np.ndarray | None:
-    """(seeds, images): what the quantity is the mean of over images; None if it is no such mean, or none are kept."""
+    """(seeds, images): the terms whose mean over images is the quantity; None if it is no such mean or has none."""
     signed = quantity in ("gap", "ECE")
     if not signed and not QUANTITIES[quantity].images:
         return None

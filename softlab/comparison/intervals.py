@@ -19,7 +19,7 @@ Intervals = Mapping[str, "Interval"]  # by method
 
 
 class Number(str):
-    """A number as it is written, and a note for whoever asks what it is; empty where nobody said."""
+    """A number as it is written, and a note on what it is; empty if its origin is not known."""
 
     note: str
 
@@ -34,7 +34,7 @@ class Number(str):
 
 @dataclass(frozen=True)
 class Origin:
-    """Of what an interval is: a quantity of a table; how that is made again; over how many images beside seeds.
+    """What an interval is about: a quantity of a table; how to remake that; over how many images besides seeds.
 
     counts: what there are n of.
     """
@@ -69,12 +69,12 @@ class Interval:
         return int(self.low > 0) - int(self.high < 0)
 
     def scaled(self, factor: float) -> "Interval":
-        """The interval in other units, for instance percent; below zero, factor turns it around."""
+        """The interval in other units, for instance percent; a negative factor turns it around."""
         low, high = sorted((self.low * factor, self.high * factor))
         return replace(self, mean=self.mean * factor, low=low, high=high)
 
     def of(self, table, what: str, images: int = 0, counts: str = "seeds") -> "Interval":
-        """The same, saying what it is (see Origin). table: of records.py; of another one nothing is known."""
+        """The same interval with its origin. table: from records.py; of any other nothing is known."""
         return replace(self, origin=Origin(what, **table.attrs, images=images, counts=counts) if table.attrs else None)
 
     def text(self, digits: int = 1, sign: bool = False) -> Number:
@@ -85,7 +85,7 @@ class Interval:
         return Number(mean if self.n == 1 else f"{mean} ± {self.half_width:.{digits}f}", self._note(digits))
 
     def _note(self, digits: int) -> str:
-        """Lines that say what it is, over what, and how it is made again; empty where its origin is not known."""
+        """Lines that say what it is, over what, and how to remake it; empty if its origin is not known."""
         if self.origin is None:
             return ""
         said = "no interval, one seed"
@@ -105,7 +105,7 @@ class Interval:
         return float(2 * special.stdtr(degrees, -abs(self.mean - null) / standard_error))
 
 
-OPEN = Interval(math.nan, -math.inf, math.inf, 0)  # of what no seed has a finite value of: on neither side of anything
+OPEN = Interval(math.nan, -math.inf, math.inf, 0)  # where no seed has a finite value: it excludes nothing
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -141,11 +141,11 @@ def paired_interval(values: Sequence[float], baseline: Sequence[float]) -> Inter
 
 
 def two_way_interval(values: Sequence[Sequence[float]] | np.ndarray) -> Interval:
-    """Mean and 95 % interval where seeds and images were both drawn: what holds for other networks on other images.
+    """Mean and 95 % interval if seeds and images are both drawn: it holds for other networks on other images.
 
     values: (n, N), a number for each of n >= 2 seeds and each of the same N >= 2 images; usually a paired difference.
-    Two-way random effects, degrees of freedom after Satterthwaite. Where seeds and images vary by less than chance
-    would have it, the rest's mean square takes the place of the three together, in both (else coverage falls).
+    Two-way random effects, degrees of freedom after Satterthwaite. If seeds and images vary by less than chance would
+    have it, the residual mean square takes the place of all three, in both (else coverage falls).
     Raises SoftlabError if there are fewer, or one is not finite.
     """
     table = np.asarray(values, dtype=float)
@@ -199,14 +199,14 @@ def means(values: Mapping[str, Sequence[float] | Mapping[int, float]]) -> dict[s
 
 
 def each(statistic: Callable, *values: Mapping) -> dict[str, dict[int, object]]:
-    """statistic of every entry of {method: {seed: value}}, or of the same entry of several such mappings."""
+    """Apply statistic to every entry of {method: {seed: value}}, or to the same entry of several such mappings."""
     return {m: {seed: statistic(*(one[m][seed] for one in values)) for seed in group} for m, group in values[0].items()}
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p values adjusted for being a family (Holm 1979): the chance of any false one stays below the level.
+    """p values adjusted for a family of tests (Holm 1979): the chance of any false rejection stays below the level.
 
-    NaN, where there is no test, stays NaN and does not count.
+    NaN stands for no test: it stays NaN and does not count.
     """
     adjusted = list(map(float, p_values))
     largest = 0.0

@@ -83,7 +83,7 @@ def _found(
 
 
 def measured(run: runs.Run, numbers: Numbers) -> dict[str, Any]:
-    """A network's columns that are not its conditions: where it is from, every quantity, outcomes by image."""
+    """A network's columns besides its conditions: where it is from, every quantity, outcomes by image."""
     origin = {"id": run.id} | {name: run.provenance.get(name) for name in ("torch", "device", "cpu")}
     values = {name: numbers.values.get(name, np.nan) for name in QUANTITIES}
     return origin | values | {"jump": jump(run.history["loss"]), "images": numbers.images, "older": ()}
@@ -92,8 +92,8 @@ def measured(run: runs.Run, numbers: Numbers) -> dict[str, Any]:
 def jump(losses: Sequence[float]) -> float:
     """How far the training loss rose above its lowest so far, at most, in the second half of training; in nats.
 
-    losses: the mean of each epoch. A network that had learnt its images and shoots up late has a large one: what is
-    compared with it is then compared with a network that learns anew. With fewer than two epochs nothing can rise.
+    losses: the mean of each epoch. A network whose loss shoots up after it had learnt its images has a large jump:
+    whatever is compared with it is compared with a network that learns anew. Below two epochs nothing can rise.
     """
     half = len(losses) // 2
     rises = [loss - min(losses[:epoch]) for epoch, loss in enumerate(losses) if epoch >= max(half, 1)]

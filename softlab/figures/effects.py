@@ -37,7 +37,7 @@ def intervals(values: Intervals, label: str, ax: Axes | None = None, zero: bool 
 def arrows(starts: Intervals, stops: Intervals, label: str, ends: Sequence[str] = (), ax: Axes | None = None) -> Axes:
     """From one estimate to another, a row for each method that has both; dotted: where the first row's two are.
 
-    ends: what the two are called (none: a legend elsewhere says it); the first has open markers.
+    ends: the names of the two (none: a legend elsewhere has them); the first has open markers.
     """
     known = [method for method in starts if method in stops]
     ax = ax or plt.subplots(figsize=(6.4, 0.42 * len(known) + 1.1), layout="constrained")[1]
@@ -72,7 +72,7 @@ def repairs(panels: Mapping[str, tuple[Intervals, Intervals]], methods: Sequence
 
 
 def estimates_by_setting(settings: "Mapping[str, Mapping[str, Effect]]", ax: Axes | None = None) -> Axes:
-    """What methods do to one quantity in several settings: a row for each, an effect with its interval for each method.
+    """What methods do to one quantity in several settings: a row for each setting, an interval for each method.
 
     settings: what one is called -> effects on the same quantity, at least one.  A method with one network there has an
     open marker and no interval. Where an interval is much wider than all effects lie apart, an arrow at the edge says
@@ -107,8 +107,8 @@ def shifts_by_setting(
 ) -> Axes:
     """Where plain training starts and methods end, an arrow for each method, in a row of its own for each setting.
 
-    starts: setting -> interval.  ends: setting -> {method: interval}.  label: of the axis, whose zero is where one
-    wants to be, called `aim`.  The band is what lies nearer to zero than the start.
+    starts: setting -> interval.  ends: setting -> {method: interval}.  label: of the axis; zero, called `aim`, is where
+    one wants to be.  The band covers what lies nearer to zero than the start.
     """
     ax = ax or plt.subplots(figsize=(4.3, 0.62 * len(starts) + 0.5), layout="constrained")[1]
     plain = style("baseline")
@@ -132,8 +132,8 @@ def shifts_by_setting(
 def rows_by_setting(settings: "Mapping[str, Mapping[str, Effect]]", label: str, ax: Axes | None = None) -> Axes:
     """What methods do to a quantity, in a row for each setting whose name stands in the picture.
 
-    settings: what one is called -> effects on the same quantity.  For a narrow place; `estimates_by_setting` has the
-    intervals' ends and seeds.
+    settings: name -> effects on the same quantity.  For narrow columns; `estimates_by_setting` also writes out the
+    intervals' ends and the number of seeds.
     """
     ax = ax or plt.subplots(figsize=(4.3, 0.62 * len(settings) + 0.5), layout="constrained")[1]
     for row, found in enumerate(settings.values()):
@@ -270,9 +270,9 @@ def _estimate(
 
 
 def _limits(values: Iterable[Interval], times: float = 1) -> tuple[float, float]:
-    """Of an axis that shows zero and all means, and of their intervals what is not further out than `times` as much.
+    """Limits of an axis that shows zero, all means, and their intervals up to `times` the means' range beyond them.
 
-    Or half as much again as half a typical interval, where that is more: of wide intervals most are seen whole.
+    Or up to 1.5 times the median half width, if that is more, so that most wide intervals are seen whole.
     """
     shown = [one for one in values if one.n]
     least, most = (of(0.0, *(one.mean for one in shown)) for of in (min, max))

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 @dataclass(frozen=True)
 class Style:
-    """How a method looks and is called throughout the book."""
+    """The look and the label of a method, throughout the book."""
 
     label: str
     color: str
@@ -42,7 +42,7 @@ MARKERS = (*"PX*ph<>8", "$U$", "$C$", "$R$", "$E$", "$F$", *"dH", "$O$", "$Z$", 
 
 
 def style(method: str) -> Style:
-    """The style of a method; one that the book does not know gets a spare one, always the same for its name."""
+    """The style of a method; a method unknown to the book gets a spare style, always the same for its name."""
     place = OTHERS.index(method) if method in OTHERS else sum(method.encode())
     color = COLORS[place % len(COLORS)]
     marker = MARKERS[place % len(MARKERS)]
@@ -50,7 +50,7 @@ def style(method: str) -> Style:
 
 
 def lift_letter(ax: Axes, x: float, y: float, look: Style, size: float) -> None:
-    """A marker that is a letter, on a white disc, as it would be lost on a line or a halo. size: of the marker."""
+    """Put a marker that is a letter on a white disc, as a line or a halo would hide it. size: of the marker."""
     if look.marker.startswith("$"):
         ax.plot(x, y, "o", color="white", ms=1.7 * size, zorder=2.5)
         ax.plot(x, y, color=look.color, marker=look.marker, ms=1.2 * size, zorder=2.6)
@@ -63,13 +63,13 @@ def class_colors(count: int) -> Colormap:
 
 
 def markers(methods: Iterable[str]) -> list[Line2D]:
-    """Of a legend: a marker for each method."""
+    """Markers for a legend, one for each method."""
     looks = [style(method) for method in methods]
     return [Line2D([], [], ls="none", color=look.color, marker=look.marker, label=look.label) for look in looks]
 
 
 def label_lines(label: str, width: int = 17) -> list[str]:
-    """What a row or a panel is called, in lines that fit beside a row or above a small panel."""
+    """A label, in lines that fit beside a row or above a small panel."""
     return textwrap.wrap(label.replace(" training images", " images"), width)
 
 

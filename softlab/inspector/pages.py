@@ -26,13 +26,13 @@ TEMPLATE: Any = Environment(autoescape=True, loader=FileSystemLoader(Path(__file
 
 
 def made() -> str:
-    """When a page was made, and with what."""
+    """When a page was made, and with which versions."""
     with_what = ", ".join(f"{key} {value}" for key, value in provenance.environment("").items() if value)
     return f"Made on {time.strftime('%Y-%m-%d')} with {with_what}."
 
 
 def to_html(parts: Sequence[Part]) -> str:
-    """Texts as paragraphs, tables with all their rows, strips, figures (closed then) with what they show in words."""
+    """Texts as paragraphs, tables with all their rows, strips, figures with their descriptions; closes the figures."""
     return str(TEMPLATE.module.shown(_plain(parts)))
 
 

@@ -1,4 +1,4 @@
-"""How long an examination takes: said before, shown while it runs. The unit is an image forward through the network."""
+"""How long an examination takes: an estimate beforehand, a bar while it runs. The unit is one image's forward pass."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ CORRUPTIONS = 12  # four kinds, three severities
 
 
 def passes(look: Look, lenses: Sequence[Lens]) -> dict[str, int]:
-    """How many passes each lens takes, at most, in this order: attacks spare images that have fallen."""
+    """How many passes each lens takes, at most, in this order; fewer where attacks drop images that have fallen."""
     samples = look.samples
     tested = len(samples.test[1])
     met = min(samples.attacked, tested)
@@ -36,7 +36,7 @@ def passes(look: Look, lenses: Sequence[Lens]) -> dict[str, int]:
 
 @torch.no_grad()
 def seconds_for(model: nn.Module, images: Tensor) -> float:
-    """How long an image takes forward, timed on these, (N, C, H, W) in [0, 1]; some went through before."""
+    """Seconds for one image's forward pass, timed on these, (N, C, H, W) in [0, 1], after a warm-up."""
     begun = time.perf_counter()
     model(images).sum().item()  # which waits for a GPU
     return (time.perf_counter() - begun) / len(images)
@@ -50,7 +50,7 @@ def estimate(seconds: float) -> str:
 
 
 class Bar:
-    """A bar over passes; `after(lens)` moves it to where it would be if that lens had taken all that it may."""
+    """A bar over passes; `after(lens)` moves it to the end of that lens's share, even if the lens took fewer."""
 
     def __init__(self, planned: dict[str, int], model: nn.Module, hidden: bool):
         from tqdm import tqdm
@@ -80,7 +80,7 @@ class Bar:
 
 @contextmanager
 def shown(planned: dict[str, int], model: nn.Module, wanted: bool) -> Iterator[Bar]:
-    """A bar while lenses look at a network, if wanted and somebody watches; its hook never outlives the block."""
+    """A bar while lenses look at a network, if wanted and at a terminal; its hook never outlives the block."""
     bar = Bar(planned, model, not wanted or not sys.stderr.isatty())
     try:
         yield bar

@@ -1,8 +1,8 @@
-"""Does a network notice that an image is of no class it knows? Scores of its logits, and how well they tell.
+"""Does a network notice that an image belongs to no class it knows? Scores from its logits, and how well they tell.
 
-A score is larger the more familiar an image looks. Three that need nothing but the logits: maximal softmax (Hendrycks
-& Gimpel 2017), maximal logit (Hendrycks et al. 2022), and minus the energy (Liu et al. 2020). A temperature divides all
-logits of all images by one number: it cannot change the order of maximal logits, but that of the other two.
+A score is larger the more familiar an image looks. Three that need nothing but the logits: maximal softmax (Hendrycks &
+Gimpel 2017), maximal logit (Hendrycks et al. 2022), and minus the energy (Liu et al. 2020). A temperature divides all
+logits of all images by one number: it cannot change the order of maximal logits, only that of the other two.
 """
 
 import math
@@ -22,7 +22,7 @@ SCORES: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def auroc(known: Tensor, unknown: Tensor) -> float:
-    """How likely a known image has a larger score than an unknown one, equal scores counting half; .5 is chance.
+    """How likely a known image scores higher than an unknown one, equal scores counting half; .5 is chance.
 
     known: (N,), unknown: (M,), any finite scores.
     """
@@ -36,7 +36,7 @@ def auroc(known: Tensor, unknown: Tensor) -> float:
 def false_positives(known: Tensor, unknown: Tensor, accepted: float = 0.95) -> float:
     """The share of unknown images that pass where a threshold lets this share of the known ones pass: FPR95.
 
-    The threshold is the largest score that at least the share `accepted` of the known images reach. Shapes: as auroc.
+    The threshold is the largest score that at least a share `accepted` of the known images reach. Shapes as in auroc.
     """
     _check(known, unknown)
     if not 0 < accepted <= 1:

@@ -11,8 +11,8 @@ def risk_coverage(confidence: Tensor, correct: Tensor) -> tuple[Tensor, Tensor]:
     """Coverage k/N and risk (N,), float64: the error rate among the k most confident predictions, k = 1 … N.
 
     confidence: (N,), any finite score.  correct: (N,) bool, or 0 and 1.
-    Nobody knows in which order equal scores would be answered: the risk is its mean over all orders of them. Among n
-    equal scores of which e are wrong, each one more adds e/n of an error.
+    Equal scores have no order of their own: the risk is the mean over all their orders. Among n equal scores of which e
+    are wrong, each further one adds e/n of an error.
     """
     if confidence.ndim != 1 or confidence.shape != correct.shape or len(confidence) == 0:
         shapes = f"{tuple(confidence.shape)} and {tuple(correct.shape)}"
@@ -47,5 +47,5 @@ def aurc(confidence: Tensor, correct: Tensor) -> float:
 
 
 def excess_aurc(confidence: Tensor, correct: Tensor) -> float:
-    """AURC minus that of the best order of the same predictions: what the order alone loses."""
+    """AURC minus that of the best order of the same predictions: what is lost by the order alone."""
     return aurc(confidence, correct) - aurc(correct.double(), correct)

@@ -42,7 +42,7 @@ def gap_to_third(logits: Tensor) -> Tensor:
 
 
 def spread_between_images(logits: Tensor) -> float:
-    """How far centred logits are from their mean over images, as a root of the mean square. logits: (N, K)."""
+    """Root mean square distance of centred logits from their mean over images. logits: (N, K)."""
     centered = centered_logits(logits)
     return float((centered - centered.mean(0)).square().sum(1).mean().sqrt())
 
@@ -52,7 +52,7 @@ def margin_gradient(model: nn.Module, images: Tensor) -> Tensor:
 
     model: gives logits (N, K); a copy in evaluation mode is asked.  images: (N, C, H, W), uint8 or float in [0, 1].
     Which two classes lead is decided at the image itself.
-    Raises SoftlabError where the logits do not depend on the pixels by any gradient.
+    Raises SoftlabError where no gradient flows from the logits to the pixels.
     """
     frozen = frozen_copy(model)
     device = device_of(model)

@@ -22,7 +22,7 @@ STEPS = 200  # of L-BFGS, at most, for each strength
 
 @dataclass(frozen=True)
 class Probe:
-    """Accuracy of a probe on test images, in [0, 1]; its strength, and whether that is an end of those tried."""
+    """Accuracy of a probe on test images, in [0, 1]; its strength, and whether that is the first or last one tried."""
 
     accuracy: float
     strength: float
@@ -30,7 +30,7 @@ class Probe:
 
 
 def standardised(features: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
-    """Both (N, D) and (M, D), in float64, less the mean of the first and over its standard deviation, by column.
+    """Both (N, D) and (M, D), in float64, minus the first's mean and over its standard deviation, column by column.
 
     Columns that do not vary in the first are left out.
     """
@@ -99,7 +99,7 @@ def probe(
 
 
 def few_of_each(labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Places of `count` images of each class (all, where there are fewer), at random. labels: (N,) int64."""
+    """Indices of `count` random images of each class (all, where there are fewer). labels: (N,) int64."""
     order = torch.randperm(len(labels), generator=generator)
     members = [order[labels[order] == label][:count] for label in labels.unique()]
     return torch.cat(members)
@@ -122,7 +122,7 @@ def probe_of_few(
 
 
 def neighbours(features: Tensor, labels: Tensor, test_features: Tensor, test_labels: Tensor, count: int = 20) -> float:
-    """Share of test images that most of their `count` nearest of these features are labelled as, by cosine.
+    """Share of test images whose label is that of most of their `count` nearest features, by cosine.
 
     Features are standardised. Of classes with as many neighbours the one with the nearest wins.
     """

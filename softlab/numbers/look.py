@@ -1,4 +1,4 @@
-"""Lenses: what they look at, and how the quantities that they measure are called (they are in quantities.py)."""
+"""Lenses: what they look at, and the names and units of the quantities that they measure (all in quantities.py)."""
 
 import functools
 import itertools
@@ -22,13 +22,13 @@ KEPT = 2**21  # pixels: of no more, corrupted images stay in memory for the next
 
 @dataclass(frozen=True)
 class Quantity:
-    """How one number is called and written.
+    """The name of one number, and how it is written.
 
     group: what it is about, in a word.  factor, digits: in which units.  better: +1 more, -1 less, 0 neither.
     images: the outcome of which it is the mean over images, among those that its lens gives (empty: no such mean).
     share_of: the images of which it counts some, or adds up what only some have, by a name of `Samples.sizes` (empty:
     neither).
-    version: raised by whoever changes what the number is, so that recorded ones are told apart (None: its lens').
+    version: raised with every change of what the number is, so that recorded ones are told apart (None: its lens').
     """
 
     label: str
@@ -42,16 +42,16 @@ class Quantity:
     version: int | None = None
 
     def resolution(self, sizes: Mapping[str, int]) -> float:
-        """The least standard deviation over seeds that is believed, in the units of its lens.
+        """The smallest standard deviation over seeds that is taken at its word, in the units of its lens.
 
-        sizes: of the samples (`Samples.sizes`).  What counts images moves by one at least: where a few networks have no
-        such image, the next may have one. Anything else, also what is zero by definition, moves by rounding.
+        sizes: of the samples (`Samples.sizes`).  A count of images moves by one at least: if a few networks have no
+        such image, the next may have one. Everything else, even what is zero by definition, moves by rounding.
         """
         return 1 / sizes[self.share_of] if self.share_of else ROUNDING
 
     @property
     def changed(self) -> str:
-        """The label of a change: what is in percent changes by points."""
+        """The label of a change: a percentage changes by points."""
         return self.label.replace("(%)", "(points)")
 
 
@@ -73,7 +73,7 @@ class Samples:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """How many images a share may be of, by their name in `Quantity.share_of`."""
+        """The possible denominators of a share, by their name in `Quantity.share_of`."""
         test = len(self.test[1])
         return {
             "reference": len(self.reference[1]),
@@ -96,7 +96,7 @@ class Samples:
 
 
 class Look:
-    """One network on its samples: what lenses share is computed once, when the first of them asks for it."""
+    """One network on its samples: what lenses share is computed once, when the first of them needs it."""
 
     def __init__(self, model: nn.Module, samples: Samples):
         """model: its part `head` gives the logits."""
@@ -135,7 +135,7 @@ class Look:
 
 
 class LookAtPredictions(Look):
-    """Where only predictions are at hand, not their network: for lenses that ask for nothing but logits and labels."""
+    """Predictions without their network, for lenses that need only logits and labels."""
 
     def __init__(self, fitted: Representation, tested: Representation):
         self.fitted = fitted
@@ -147,9 +147,9 @@ Found = Mapping[str, float | Tensor]
 
 @dataclass(frozen=True)
 class Lens:
-    """A group of quantities that are measured together. clean: it attacks or corrupts no image, and is quick.
+    """A group of quantities that are measured together. clean: quick, as it attacks and corrupts no image.
 
-    version: of its quantities that have none of their own.
+    version: that of its quantities without one of their own.
     """
 
     name: str
@@ -165,12 +165,12 @@ class Lens:
 
     @property
     def own_versions(self) -> dict[str, int]:
-        """Of quantities that have another version than their lens."""
+        """The versions of quantities that differ from their lens's."""
         return {name: version for name, version in self.versions.items() if version != self.version}
 
     @property
     def edition(self) -> str:
-        """Part of a file's name: another one as soon as one of its quantities has another version."""
+        """Part of a file's name, which changes with the version of any of its quantities."""
         return f"{self.version}.{short_digest(self.own_versions)}" if self.own_versions else str(self.version)
 
 
@@ -179,7 +179,7 @@ QUANTITIES: dict[str, Quantity] = {}
 
 
 def lens(version: int, quantities: Mapping[str, Quantity], clean: bool = True):
-    """Register the function below as the lens of these quantities, under its own name."""
+    """Decorator: register a function, under its name, as the lens of these quantities."""
 
     def register(measure: Callable[[Look], Found]) -> Callable[[Look], Found]:
         LENSES[measure.__name__] = Lens(measure.__name__, version, quantities, measure, clean)
@@ -203,7 +203,7 @@ class Numbers:
 
 
 def applied(one: Lens, look: Look) -> Numbers:
-    """What one lens says of a network. A lens that forgets a quantity of its own is an error."""
+    """What one lens says of a network. Raises if the lens misses a quantity of its own."""
     try:
         found = one.measure(look)
     except SoftlabError as error:

@@ -1,4 +1,4 @@
-"""Every quantity of the book: what it is called, and the lens that measures it. A new one is added here, and only here.
+"""Every quantity of the book: its name, and the lens that measures it. A new one is added here, and only here.
 
 A lens is a function of a `Look` at one network. It gives one number for each of its quantities, and tensors with one
 entry for each image where an effect needs an interval over images too. Whoever changes what a lens gives bumps its
@@ -159,7 +159,7 @@ def cosines(look: Look) -> Found:
     },
 )
 def on_fit(look: Look) -> Found:
-    """What a study that sets both by hand chooses its settings by, and is admitted by: no test image is looked at."""
+    """What tunes and admits a study that sets lengths and directions by hand: no test image is looked at."""
     means = geometry.rescaled_cosines(look.reference, look.fitted, *look.layer)
     length = steepness.length(look.fitted.logits)
     return {"cosine, ball, fit": means["ball"], "log length, fit": float(_log(length).mean())}
@@ -227,7 +227,7 @@ def amplification(look: Look) -> Found:
     },
 )
 def shape(look: Look) -> Found:
-    """What could tell how a network behaves, seen on test images without their labels."""
+    """What might tell how a network behaves, measured on test images without their labels."""
     features = look.tested.features
     logits = look.tested.logits
     weight, bias = look.layer
@@ -436,7 +436,7 @@ def attacked(look: Look) -> Found:
     clean=False,
 )
 def inward(look: Look) -> Found:
-    """How far the loss gradient, and what an attack of 1/255 does to features, point to the origin; of right images."""
+    """How far the loss gradient, and the displacement by an attack of 1/255, point to the origin; for right images."""
     images, labels = (part[:WALKED] for part in look.samples.test)
     features = look.tested.features[: len(labels)]
     logits = look.tested.logits[: len(labels)]
@@ -486,7 +486,7 @@ def inward(look: Look) -> Found:
     },
 )
 def steep(look: Look) -> Found:
-    """Margin over slope on the attacked images (or as many where none is): one backward pass, no attack."""
+    """Margin over slope on the attacked images (STEEP of them, if none is attacked): one backward pass, no attack."""
     images = look.samples.test[0][: look.samples.attacked or STEEP]
     logits = look.tested.logits[: len(images)]
     correct = look.tested.correct[: len(images)]
@@ -517,7 +517,7 @@ def steep(look: Look) -> Found:
 
 
 def _log(values: Tensor) -> Tensor:
-    """The natural logarithm in float64, of 1e-9 where a value is smaller: two equal logits have no margin."""
+    """The natural logarithm in float64, with values below 1e-9 raised to that: two equal logits have no margin."""
     return values.double().clamp(min=1e-9).log()
 
 
@@ -538,7 +538,7 @@ def _log(values: Tensor) -> Tensor:
     },
 )
 def bias_scaled(look: Look) -> Found:
-    """How conical regions are seen from the origin if the bias were as long, beside the logits, as another network's.
+    """How conical regions would look from the origin if the bias, relative to the logits, were another network's.
 
     The class at t with a bias β b is the class at t/β with b: scaling the bias moves the window, and nothing else.
     """

@@ -1,9 +1,8 @@
 """Numbers: every quantity of one network, measured once and stored beside it. `of(run) -> Numbers`.
 
 One file for each lens, named by its edition and a digest of what it was measured on: a new lens, or a new version of a
-quantity, measures what its lens measures only. Weights are rounded to half precision first, so that a network from the
-store, from a zoo and from a record gives the same numbers. A file is written whole or not at all, and can be made
-again.
+quantity, measures that lens only. Weights are rounded to half precision first, so that a network from the store, from a
+zoo and from a record gives the same numbers. A file is written whole or not at all, and can be remade.
 """
 
 import contextlib
@@ -73,7 +72,7 @@ def evaluation_digest(dataset: Dataset, evaluation: Mapping[str, Any]) -> str:
 def samples_of(experiment: Experiment, evaluation: Mapping[str, Any]) -> Samples:
     """What a network of this experiment is measured on: test images of its classes, its training images as reference.
 
-    These have their true labels, also where it was trained on noisy ones.
+    The labels are the true ones, even if the network was trained on noisy ones.
     """
     dataset = dataset_of(experiment)
     size = evaluation["test_size"]
@@ -99,7 +98,7 @@ def _corrupted(*test_part: object) -> dict:
 
 
 def _folder(run: Run, epoch: int | None) -> Path:
-    """In the run's folder; beside the store for a network of a zoo, which is not ours to write to."""
+    """The run's folder, or one beside the store for a network of a zoo, which we must not write to."""
     own = run.folder.parent not in (zoo.own(), zoo.folder())
     place = run.folder / "numbers" if own else store_folder() / ".numbers" / run.folder.name
     return place if epoch is None else place / f"snapshot-{epoch:05d}"
@@ -117,7 +116,7 @@ def look_at(run: Run, evaluation: Mapping[str, Any], epoch: int | None = None) -
 def give_statistics(network: nn.Module, experiment: Experiment) -> None:
     """Set batch normalisations to the statistics of an experiment's training images, in place.
 
-    For weights that have none of their own: before the end of training, or averaged.
+    For weights without statistics of their own: before the end of training, or averaged.
     """
     seen, _ = training_set(experiment, dataset_of(experiment), device_of(network))
     refresh_statistics(network, seen[:REFRESHED])

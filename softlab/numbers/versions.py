@@ -1,4 +1,4 @@
-"""Which version of each quantity a recorded row has: what it was measured by at first, and what was added later.
+"""Which version of each quantity a recorded row has: what was measured at first, and what was added later.
 
 A row of a recorded table names in its column `lenses` an entry of about.json, by digest:
   lenses[digest] = {lens: version}            all quantities of these lenses were measured with the row

@@ -52,7 +52,7 @@ class Regularizer:
     def transform(self, images: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Images (N, C, H, W) in [0, 1] and target distributions (N, K) to train on, from images and one-hot targets.
 
-        There may be a multiple of what was given. Every random draw comes from `generator` (on the CPU), so that it
+        It may return a multiple of what it was given. Every random draw comes from `generator` (on the CPU), so that it
         does not depend on the device.
         """
         return images, targets
@@ -62,7 +62,7 @@ class Regularizer:
     ) -> tuple[Tensor, Tensor | None]:
         """Images to train on in place of those of `transform`, and a term (N,) that is added to the loss, or None.
 
-        model: in training, gives logits (N, K) of images (N, C, H, W) in [0, 1]; whoever asks it leaves its statistics
+        model: in training, gives logits (N, K) of images (N, C, H, W) in [0, 1]; whoever calls it leaves its statistics
         alone (softlab.regularizers.gradients.without_trace).  targets: (N, K).  Draws as in `transform`, after it.
         """
         return images, None

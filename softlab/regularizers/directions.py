@@ -47,8 +47,8 @@ class Toward(ActsOnRows):
     c: of the cosine between a feature and the direction of its class.  l: of log ‖z − z̄‖. Both terms pull from either
     side: with cosine = 1 the first is strength · (1 − c), which has only one.
     log_length: None leaves the length alone.
-    alpha, cutmix: labels are smoothed, images mixed by CutMix with this beta, beforehand (0: not). Of a mixture that
-    class counts which has the larger share.
+    alpha, cutmix: labels are smoothed, images mixed by CutMix with this beta, beforehand (0: not). A mixture counts as
+    the class with the larger share.
     """
 
     strength: float = parameter(0.3, check_weight)
@@ -190,4 +190,4 @@ class TowardRandom(Toward):
         torch.nn.init.normal_(model.head.directions, std=1 / math.sqrt(model.head.in_features))
 
     def begin_epoch(self, model: Any) -> None:
-        """Nothing is solved anew."""
+        """Nothing is solved again."""

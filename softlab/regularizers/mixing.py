@@ -1,4 +1,4 @@
-"""Methods that mix beside the images as they are, inside the network, or only the images, or only the labels."""
+"""Methods that mix beside the original images, inside the network, or only the images, or only the labels."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from softlab.regularizers.base import Regularizer, check_positive, check_share, 
 @register("regmixup")
 @dataclass(frozen=True)
 class RegMixup(Regularizer):
-    """Cross-entropy of the images as they are + eta · that of their Mixup, λ ~ Beta(10, 10) (Pinto et al. 2022).
+    """Cross-entropy of the original images + eta · that of their Mixup, λ ~ Beta(10, 10) (Pinto et al. 2022).
 
     A batch holds both, so that a step costs twice as much.
     """
@@ -55,7 +55,7 @@ class MixupOrCutMix(Regularizer):
 class FeatureMixup(Regularizer):
     """Manifold Mixup at the last layer only: features and labels are mixed, λ ~ Beta(beta, beta) (Verma et al. 2019).
 
-    Their own draws the layer anew for every batch.
+    The original draws the layer anew for every batch.
     """
 
     version = 1
@@ -67,7 +67,7 @@ class FeatureMixup(Regularizer):
 
 
 def shares_of(mixture: str, beta: float, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Mixed images (N, C, H, W), and which share each image (column) has in each of them (row), (N, N).
+    """Mixed images (N, C, H, W), and the share (N, N) of each image (column) in each of them (row).
 
     mixture: "mixup" or "cutmix", with the draws that it would make: shares @ targets are its targets.
     """
@@ -76,14 +76,14 @@ def shares_of(mixture: str, beta: float, images: Tensor, generator: torch.Genera
 
 
 class _OneHalf(Regularizer):
-    """Mixup or CutMix, of which the images or the labels alone are taken."""
+    """Half of Mixup or CutMix: only the images, or only the labels."""
 
     mixture = ""
     beta: float
 
 
 class _MixedImages(_OneHalf):
-    """Its images, each with the one label of the image that has the larger share in it."""
+    """Its images, each with the hard label of the image that has the larger share."""
 
     def transform(self, images, targets, generator):
         mixed, shares = shares_of(self.mixture, self.beta, images, generator)
@@ -91,7 +91,7 @@ class _MixedImages(_OneHalf):
 
 
 class _MixedLabels(_OneHalf):
-    """Its labels, each with the image that has the larger share in it, as it is."""
+    """Its labels, each with the unmixed image that has the larger share."""
 
     def transform(self, images, targets, generator):
         _, shares = shares_of(self.mixture, self.beta, images, generator)

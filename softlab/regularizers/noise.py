@@ -10,7 +10,7 @@ from softlab.regularizers.base import Regularizer, check_part, check_positive, p
 
 
 def moved(images: Tensor, by: float, noise: Tensor) -> Tensor:
-    """Images (N, C, H, W) plus `by` times noise of their shape, which was drawn on the CPU, cut to [0, 1]."""
+    """Images (N, C, H, W) plus `by` times noise of their shape (drawn on the CPU), clamped to [0, 1]."""
     return (images + by * sent(noise, images.device)).clamp(0, 1)
 
 
@@ -43,7 +43,7 @@ class GaussianNoise(Regularizer):
 @register("sign_noise")
 @dataclass(frozen=True)
 class SignNoise(Regularizer):
-    """Every pixel is moved by ± epsilon at random: the half of `steady` that is no penalty."""
+    """Every pixel is moved by ± epsilon at random: the half of `steady` that is not a penalty."""
 
     version = 1
     epsilon: float = parameter(0.05, check_positive)
@@ -56,7 +56,7 @@ class SignNoise(Regularizer):
 @register("dropout")
 @dataclass(frozen=True)
 class Dropout(Regularizer):
-    """A share of the features is zero, others at each step, and the rest is as much larger (Srivastava 2014)."""
+    """A share of the features is zero, a new one at each step; the rest are scaled up to match (Srivastava 2014)."""
 
     version = 1
     share: float = parameter(0.5, check_part)

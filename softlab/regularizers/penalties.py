@@ -1,4 +1,4 @@
-"""Methods that take hold of one thing each: penalties on lengths, logits, angles and confidence, and a fixed scale."""
+"""Methods that each act on one thing: penalties on lengths, logits, angles and confidence, and a fixed scale."""
 
 import math
 from dataclasses import dataclass
@@ -99,7 +99,7 @@ class FixedScale(ActsOnRows):
 
 
 class _OfLength(nn.Module):
-    """Every row (N, D) at the same length."""
+    """Rescales every row (N, D) to the same length."""
 
     def __init__(self, length: float):
         super().__init__()

@@ -17,7 +17,7 @@ class WeightDecay(Regularizer):
 @register("early_stopping")
 @dataclass(frozen=True)
 class EarlyStopping(Regularizer):
-    """Cross-entropy, of which the snapshot with the lowest NLL on the `fit` images is kept (snapshot_epochs).
+    """Cross-entropy; keeps the snapshot (snapshot_epochs) with the lowest NLL on the `fit` images.
 
     until: share of training after which no snapshot counts.
     """

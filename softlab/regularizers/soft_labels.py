@@ -110,8 +110,8 @@ class OnlineLabelSmoothing(Regularizer):
 class ZipfLabelSmoothing(Regularizer):
     """Cross-entropy + strength · KL(Zipf's law ‖ prediction), both of the wrong classes only (Liang et al. 2022).
 
-    2207.12980, the version that ranks classes by their logits: the r-th largest wrong one gets a share in
-    proportion to 1/r. On a right prediction and on a wrong one alike; their denser ranking votes over positions.
+    2207.12980, the version that ranks classes by their logits: the r-th largest wrong one gets a share in proportion to
+    1/r. It treats right and wrong predictions alike; their denser ranking votes over positions.
     """
 
     version = 1
@@ -174,8 +174,8 @@ class MaxSup(Regularizer):
 class RegularizationOnly(Regularizer):
     """Cross-entropy and the part of label smoothing's term that pulls the true class down (Zhou et al. 2025).
 
-    Adds alpha/K Σ over z_m < z_y of (z_y - z_m): where the true class leads this is label smoothing; where others are
-    ahead, these feel nothing of it.
+    Adds alpha/K Σ over z_m < z_y of (z_y - z_m): where the true class leads this is label smoothing; classes ahead of
+    it are left alone.
     """
 
     version = 1
@@ -211,4 +211,4 @@ def _mixed(name: str, beta: float, images: Tensor, targets: Tensor, generator: t
     seed = int(torch.randint(2**62, (), generator=generator))
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        return transform(alpha=beta, num_classes=targets.shape[1])(images, targets)
+        return transform(alpha=float(beta), num_classes=targets.shape[1])(images, targets)

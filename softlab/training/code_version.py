@@ -1,9 +1,8 @@
-"""What tells one method's code from another's, for run ids.
+"""Tells one method's code from another's, for run ids.
 
-The book's own methods have a version, which somebody raises. A method that a user defines has none: all that it does
-counts, its class and everything of its module that it names (helpers, other classes, constants, defaults, closures),
-by a walk of the syntax tree that gives the same on every Python from 3.11 on. Comments, docstrings and layout do not
-count.
+The book's own methods have a version, which is raised by hand. A user's method has none, so everything that it does
+counts: its class and whatever it names in its module (helpers, other classes, constants, defaults, closures), by a walk
+of the syntax tree that gives the same on every Python from 3.11 on. Comments, docstrings and layout do not count.
 """
 
 import ast
@@ -28,7 +27,7 @@ IGNORED = ("ctx", "kind", "type_comment")  # fields of a syntax tree that change
 
 
 def version_of(method: type) -> str:
-    """What a run id holds of a method's code: versions of a built-in one and its parents, or sha256 of a user's.
+    """What a run id says about a method's code: versions of a built-in method and its parents, or a user's sha256.
 
     Raises SoftlabError as `code_digest` does.
     """
@@ -38,9 +37,8 @@ def version_of(method: type) -> str:
 def code_digest(method: type) -> str:
     """sha256 of all that a method does. Works for classes defined in a notebook.
 
-    Of the book's own methods that it is derived from, their versions count. What comes from another module than the
-    method's is not followed.
-    Raises SoftlabError if a source cannot be read, or the method names a value that cannot be told apart by content.
+    For built-in parents their versions count. What comes from a module other than the method's is not followed.
+    Raises SoftlabError if a source cannot be read, or the method names a value without content to compare.
     """
     found: dict[str, str] = {}
     for base in method.__mro__[:-1]:
@@ -52,7 +50,7 @@ def code_digest(method: type) -> str:
 
 
 def function_digest(function: Callable) -> str:
-    """The same of a function: a network of a user's own, as softlab.training.models.register takes it."""
+    """The same for a function: a user's own network, as softlab.training.models.register takes it."""
     found: dict[str, str] = {}
     _follow(function.__name__, function, function.__module__, found)
     return _digest(found)
@@ -115,7 +113,7 @@ def _members(kind: type) -> Iterator[tuple[str, object]]:
 
 
 def _named(function: types.FunctionType) -> Iterator[tuple[str, object]]:
-    """What a function takes from outside: globals it loads, closure cells, defaults."""
+    """What a function takes from outside: the globals it loads, closure cells, defaults."""
     for name in sorted(_globals_of(function.__code__)):
         if name in function.__globals__:
             yield name, function.__globals__[name]
@@ -132,7 +130,7 @@ def _globals_of(code: types.CodeType) -> set[str]:
 
 
 def _content(name: str, value: Any) -> str:
-    """A value as text that changes with it."""
+    """A text that changes with the value."""
     if isinstance(value, PLAIN):
         return repr(value)
     if isinstance(value, (tuple, list)):
@@ -167,7 +165,7 @@ def _source(function: types.FunctionType) -> str:
 def canonical(source: str) -> str:
     """Types and values of a source's syntax tree, without docstrings: only what changes results changes this text.
 
-    Nothing of it is Python's own wording (`ast.dump` and `ast.unparse` differ between its releases).
+    None of it is Python's own wording (`ast.dump` and `ast.unparse` differ between releases).
     """
     return _walked(ast.parse(source))
 

@@ -1,9 +1,9 @@
 """Images and labels as arrays: `load(name) -> Dataset`.
 
 `fashion-mini` comes with the package; `fashion-mnist`, `cifar10` and `cifar100` are downloaded and verified by
-torchvision; `fashion-heldout` is `fashion-mnist` scored on 5,000 of its training images, which are not trained on;
-`fashion-large` has all of its training images, and those of fashion-mini to be scored; `fashion-pairs` has pairs of
-the latter side by side, of 100 classes, and `cifar10-jpeg-pairs` of colour images; `folder:PATH` reads
+torchvision; `fashion-heldout` is `fashion-mnist` scored on 5,000 of its training images, which are left out of
+training; `fashion-large` has all of its training images, and is scored on those of fashion-mini; `fashion-pairs` has
+pairs of the latter side by side, of 100 classes, and `cifar10-jpeg-pairs` of colour images; `folder:PATH` reads
 `PATH/train/<class>/*` and `PATH/test/<class>/*`. Pixels stay uint8: they are turned into numbers on the device, batch
 by batch. Each test set is split once and for all into a part for fitting (a temperature, say) and a part that is
 scored. Add your own, in a notebook's cell if you like, with
@@ -45,8 +45,8 @@ class Dataset:
 
     `train`: to train on. `fit`: a class-balanced part of the test set for fitting after training. `test`: the rest,
     which is scored. `mean` and `std`: (C,), of the training images in [0, 1]. `digest`: sha256 over all arrays.
-    `train_targets`: what people, or another network, take each training image for, distributions (N, K) as CIFAR-10H
-    has them; a network is trained on these instead of the labels. None: there are only labels.
+    `train_targets`: how people, or another network, label each training image, distributions (N, K) as in CIFAR-10H; a
+    network is trained on these instead of the labels. None: there are only labels.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Dataset:
         return self.only(range(count))
 
     def only(self, kept: Sequence[int]) -> "Dataset":
-        """The same data set with these classes only, numbered anew in this order; normalised as before."""
+        """The same data set with these classes only, renumbered in this order; normalised as before."""
         if self.train_targets is not None:
             raise SoftlabError(f"{self.name} has distributions over all its classes: none can be left out")
         place = torch.full((len(self.classes),), -1)
@@ -87,7 +87,7 @@ class Dataset:
         return dataclasses.replace(self, **parts, classes=classes, digest=digest)
 
     def halves(self, seed: int) -> tuple[list[int], list[int]]:
-        """Its classes in two halves, drawn by a seed, each in ascending order; one is left out of an odd number."""
+        """Two halves of the classes, drawn by a seed, each in ascending order; of an odd number one is left out."""
         order = torch.randperm(len(self.classes), generator=stream(seed, "classes")).tolist()
         size = len(order) // 2
         return sorted(order[:size]), sorted(order[size : 2 * size])
@@ -99,7 +99,7 @@ REGISTRY: dict[str, Callable[[Path], Dataset]] = {}
 def register(name: str) -> Callable[[Callable[[Path], Dataset]], Callable[[Path], Dataset]]:
     """Decorator: make a data set known under `name` (small letters, digits, -). Again: replaces it.
 
-    The function takes the folder for downloads and gives the Dataset; it must give the same one each time.
+    The function takes the folder for downloads and returns the Dataset, the same one each time.
     """
     check_name("data set", name, joint="-")
 
@@ -122,13 +122,13 @@ def load(name: str, root: str | Path | None = None) -> Dataset:
 
 
 def forget() -> None:
-    """Let data sets be read anew: what a name stands for has changed."""
+    """Forget loaded data sets, as what a name stands for has changed."""
     _load.cache_clear()
 
 
 @functools.lru_cache(maxsize=2)
 def _load(name: str, root: Path, state: str = "") -> Dataset:
-    """state: of the files of an image folder; another one, and the folder is read again."""
+    """state: that of an image folder's files; if it changes, the folder is read again."""
     if name.startswith("folder:"):
         return _from_folder(name, Path(name.removeprefix("folder:")).expanduser())
     check_known("data set", name, [*REGISTRY, "folder:PATH"])
@@ -144,9 +144,9 @@ def split_test(labels: Tensor) -> tuple[Tensor, Tensor]:
 
 @functools.lru_cache(maxsize=2)
 def outside(dataset: Dataset, name: str) -> tuple[Tensor, Tensor]:
-    """Test images and labels of another data set, its `fit` part included, without those that `dataset` has itself.
+    """Test images and labels of another data set, its `fit` part included, without any that `dataset` has too.
 
-    name: as of `load`; it must have the same classes.
+    name: as in `load`; it must have the same classes.
     """
     other = load(name)
     if [one.lower() for one in other.classes] != [one.lower() for one in dataset.classes]:
@@ -159,7 +159,7 @@ def outside(dataset: Dataset, name: str) -> tuple[Tensor, Tensor]:
 
 
 def held_out(dataset: Dataset, name: str, count: int) -> Dataset:
-    """The same with so many of its training images, as many of each class, to score instead of its test images."""
+    """The same data set, scored on `count` of its training images, balanced by class, instead of its test images."""
     images = dataset.train_images
     labels = dataset.train_labels
     order = balanced_subset(labels, len(labels), torch.Generator().manual_seed(0))
@@ -173,7 +173,7 @@ def held_out(dataset: Dataset, name: str, count: int) -> Dataset:
 def assemble(name: str, parts: dict[str, Tensor], classes: tuple[str, ...], source: str) -> Dataset:
     """A data set of {train_images, train_labels, fit_images, …}, as in Dataset; mean, std and digest are computed.
 
-    Raises SoftlabError where there are train_targets, and these are no distributions over the classes.
+    Raises SoftlabError if there are train_targets that are not distributions over the classes.
     """
     if "train_targets" in parts:
         _check_targets(name, parts["train_targets"], len(parts["train_labels"]), len(classes))
@@ -230,7 +230,7 @@ def _fashion_pairs(root: Path) -> Dataset:
 
 
 def _in_pairs(name: str, singles: Dataset, sizes: dict[str, int]) -> Dataset:
-    """Ordered pairs of a data set's images, so many in each part and each image in as many as any other of its part."""
+    """Ordered pairs of a data set's images, with a given number in each part; images of a part appear equally often."""
     generator = torch.Generator().manual_seed(0)
     parts = {}
     for part, count in sizes.items():
@@ -245,10 +245,10 @@ def _in_pairs(name: str, singles: Dataset, sizes: dict[str, int]) -> Dataset:
 
 
 def side_by_side(images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Pairs (N, C, H, 2W) of images, each of which is once on the left and once on the right, and their labels (N,).
+    """Pairs (N, C, H, 2W) of images, each once on the left and once on the right, and their labels (N,).
 
-    labels: of K classes, n of each, where K divides n. A pair of class K a + b has one of class a on the left, one of
-    class b on the right; of each there are n / K.
+    labels: of K classes, n of each, where K divides n. A pair of class K a + b has class a on the left and class b on
+    the right; there are n / K of each.
     """
     members = torch.stack([(labels == label).nonzero().squeeze(1) for label in labels.unique()])  # (K, n)
     count, of_each = members.shape
@@ -272,7 +272,7 @@ def _cifar10_jpeg(root: Path) -> Dataset:
 
 @register("cifar10-jpeg-pairs")
 def _cifar10_jpeg_pairs(root: Path) -> Dataset:
-    """As fashion-pairs: 50,000 to train on, in each of which another image is on the left, and on the right."""
+    """As fashion-pairs, with 50,000 to train on: each has a different image on the left, and on the right."""
     sizes = {"train": 50_000, "fit": 1_000, "test": 9_000}
     return _in_pairs("cifar10-jpeg-pairs", _load("cifar10-jpeg", root), sizes)
 
@@ -322,7 +322,7 @@ for _name in TORCHVISION:
 
 
 def _state_of(name: str) -> str:
-    """A text that changes with the files of `folder:PATH`; nothing for other names."""
+    """A text that changes with the files of `folder:PATH`; empty for other names."""
     if not name.startswith("folder:"):
         return ""
     folder = Path(name.removeprefix("folder:")).expanduser()
@@ -337,7 +337,7 @@ def _files(name: str, folder: Path) -> dict[str, dict[str, list[Path]]]:
 
 
 def _state(folder: Path, files: dict[str, dict[str, list[Path]]]) -> str:
-    """sha256 of where an image folder is, of the names, sizes and times of its images, and of how they are decoded."""
+    """sha256 of an image folder's path, its images' names, sizes and times, and how they are decoded."""
     state = hashlib.sha256(os.fsencode(f"{folder.resolve()} {DECODING}"))
     for path in (path for part in files.values() for paths in part.values() for path in paths):
         try:

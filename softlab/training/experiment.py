@@ -38,9 +38,9 @@ class Experiment:
     """One network to train: data, model, method, seed and schedule.
 
     The seed decides the initial weights, the order of the batches, every random draw of augmentation and method, which
-    labels are noise, and, where `train_size` is smaller than the training set, which images are drawn from it; where
-    there is a long tail, which classes are rare, and which of their images are left. None of these depends on the
-    method, so that two methods with one seed differ in nothing but the method.
+    labels are noise, which images are drawn if `train_size` is smaller than the training set, and, with a long tail,
+    which classes are rare and which of their images are kept. None of these depends on the method, so two methods with
+    one seed differ in nothing but the method.
     """
 
     data: str = "fashion-mini"  # a name that softlab.training.data.load knows, or folder:PATH
@@ -93,7 +93,7 @@ class Experiment:
         return dataclasses.replace(self, **changes)
 
     def shortened(self, epochs: int) -> "Experiment":
-        """The same with so many epochs, and those snapshots that it still reaches."""
+        """The same with that many epochs, and the snapshots that it still reaches."""
         short = self.replace(epochs=epochs, snapshot_epochs=())
         return short.replace(snapshot_epochs=[epoch for epoch in self.snapshot_epochs if epoch <= short.epochs])
 
@@ -111,8 +111,8 @@ TEXT_FIELDS = tuple(spec.name for spec in dataclasses.fields(Experiment) if spec
 def run_id(experiment: Experiment, data_digest: str, versions: Mapping[str, int | str]) -> str:
     """`method-seedN-hash`: names the network that this experiment gives on these images with code of these versions.
 
-    Only fields that differ from their default count, so that a new field with a neutral default changes no id; a
-    changed default needs a new version.
+    Only fields that differ from their defaults count, so a new field with a neutral default changes no id; a changed
+    default needs a new version.
     """
     plain = {spec.name: spec.default for spec in dataclasses.fields(Experiment)}
     plain |= {"method_parameters": {}, "snapshot_epochs": [], "teacher": {}}
@@ -164,7 +164,7 @@ LABELS = ("each", "class_mean", "shuffled")
 
 
 def _checked_teacher(value: Any) -> Mapping[str, object]:
-    """Fields of the teacher's experiment and how it is asked, read-only; see TEACHING."""
+    """Fields of the teacher's experiment and how its predictions are used, read-only; see TEACHING."""
     if not isinstance(value, Mapping):
         raise SoftlabError(f"teacher must map fields of its experiment to values, not {value!r}")
     if not value:
@@ -206,7 +206,7 @@ def _checked_text(spec: dataclasses.Field, value: Any) -> str:
 
 def checked_number(name: str, kind: type, value: Any, allowed: tuple) -> Any:
     try:
-        number = kind(value)  # YAML reads 5e-4 as text
+        number = kind(value)
         exact = not isinstance(value, bool) and math.isfinite(number) and (kind is float or number == float(value))
     except (TypeError, ValueError, OverflowError):
         exact = False

@@ -21,14 +21,14 @@ TURNED = 0x0112  # the EXIF tag that says how a viewer is to turn an image
 
 
 class Unturned(UserWarning):
-    """Images lie on their side, as far as their EXIF data say."""
+    """By their EXIF data, some images lie on their side."""
 
 
 def class_files(folder: Path, part: str) -> dict[str, list[Path]]:
     """The image files of each class of `folder/part/<class>/`, in the order of torchvision's ImageFolder.
 
-    That is: classes in alphabetical order; of each, what lies in its folder itself, then what lies in folders inside.
-    Names that begin with a dot are left out, of files and of folders.  Raises SoftlabError if there is no image.
+    That is: classes in alphabetical order; for each, first the files in its folder, then those in folders inside.
+    Files and folders whose names begin with a dot are left out.  Raises SoftlabError if there is no image.
     """
     if not (folder / part).is_dir():
         raise SoftlabError(f"{folder} has no folder {part!r}; expected {part}/<class>/<image>")
@@ -44,7 +44,7 @@ def class_files(folder: Path, part: str) -> dict[str, list[Path]]:
 
 
 def _images(folder: Path) -> Iterator[Path]:
-    """Images in a folder and below; links are followed, but not into a folder that they lie in."""
+    """Images in a folder and below; links are followed, except into a folder that contains them."""
 
     def refuse(error: OSError) -> None:
         raise SoftlabError(f"cannot read the folder {error.filename}: {error.strerror}")
@@ -72,9 +72,9 @@ def decode(
 ) -> dict[str, np.ndarray]:
     """Images (N, C, H, W) uint8 and labels (N,) of each part, {part_images, part_labels}; classes in the given order.
 
-    size: resize all to size × size pixels (None: they must be of one size).  colour: three channels, also of grey ones.
-    Grey images of 16 bits are scaled to 8.  Pixels stay where the file has them, as torchvision leaves them: warns
-    (Unturned) where EXIF data ask for a turn.  Raises SoftlabError for what cannot be read, and for floats.
+    size: resize all to size × size pixels (None: they must be of one size).  colour: always three channels.
+    Grey images of 16 bits are scaled to 8.  Pixels stay where the file has them, as in torchvision: warns (Unturned) if
+    EXIF data ask for a turn.  Raises SoftlabError for unreadable files and for floats.
     """
     from tqdm import tqdm
 
@@ -119,7 +119,7 @@ def pixels(path: Path, size: int | None = None, colour: bool = False) -> tuple[n
 
 
 def heading(path: Path) -> tuple[int, int, bool]:
-    """Width and height of an image, and whether its EXIF data ask a viewer to turn it; its pixels are not decoded."""
+    """Width and height of an image, and whether its EXIF data ask for a turn; its pixels are not decoded."""
     from PIL import Image
 
     try:
@@ -130,7 +130,7 @@ def heading(path: Path) -> tuple[int, int, bool]:
 
 
 def _of_eight_bits(image: "Image.Image") -> "Image.Image":
-    """The image, its values scaled from 16 bits to 8 if it has these. Raises ValueError for other kinds of numbers."""
+    """The image, with values of 16 bits scaled to 8. Raises ValueError for other kinds of numbers."""
     from PIL import Image
 
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):  # 65535 is white

@@ -39,7 +39,7 @@ HISTORY = (
 
 
 class Diverged(SoftlabError):
-    """A loss, or another number of the training, stopped being finite: the setting does not train."""
+    """The loss, or another number in training, is not finite any more: this setting does not train."""
 
 
 @dataclass
@@ -87,7 +87,7 @@ def choose_device(name: str | None = None) -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """What a device is called in provenance and errors: a GPU by its model, others by their kind."""
+    """A device's name in provenance and errors: a GPU's model, or the kind of any other."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
@@ -101,7 +101,7 @@ def build_model(experiment: Experiment, dataset: Dataset) -> models.Network:
 
 
 def network_shape(dataset: Dataset) -> dict[str, int]:
-    """What a network's shape takes from the data: num_classes, in_channels, image_size."""
+    """What the data decide of a network's shape: num_classes, in_channels, image_size."""
     channels, *_, size = dataset.train_images.shape[1:]
     return {"num_classes": len(dataset.classes), "in_channels": channels, "image_size": size}
 
@@ -125,10 +125,10 @@ def epochs(
 ) -> Iterator[TrainingState]:
     """Train, yielding the state before the first epoch (or the one resumed from) and after each.
 
-    soft: what training images are to be taken for, (N, K), each row a distribution, in the order of `training_set`;
-    None: one-hot labels, or the data set's own distributions, where it has some.
-    The state is the same object each time: copy what must last. On the CPU, a run that is resumed from a state
-    ends with the same bits as one that was not interrupted.
+    soft: targets for the training images, (N, K), each row a distribution, in the order of `training_set`; None:
+    one-hot labels, or the data set's own distributions, if it has any.
+    The state is the same object each time: copy what must last. On the CPU, a run resumed from a state ends with the
+    same bits as one that was never interrupted.
     Raises SoftlabError if the method returns targets or a loss of the wrong kind, or a batch does not fit into the
     GPU's memory; Diverged if the loss stops being finite.
     """
@@ -214,7 +214,7 @@ def epochs(
 
 
 def asks_model(method: regularizers.Regularizer) -> bool:
-    """Whether a method looks at images through the network, beside the step itself."""
+    """Whether a method passes images through the network, besides the step itself."""
     return type(method).with_model is not regularizers.Regularizer.with_model
 
 
@@ -244,7 +244,7 @@ def training_set(experiment: Experiment, dataset: Dataset, device: torch.device 
 
 
 def targets_of(experiment: Experiment, dataset: Dataset, labels: Tensor) -> Tensor:
-    """What images of `training_set` are taken for, (N, K): their labels (N,) one-hot, or the data set's own rows."""
+    """The targets (N, K) of `training_set`: its labels (N,) one-hot, or the data set's own distributions."""
     if dataset.train_targets is None:
         return functional.one_hot(labels, len(dataset.classes)).float()
     if experiment.label_noise > 0:
@@ -303,7 +303,7 @@ def batch_sums(loss: Tensor, logits: Tensor, targets: Tensor, features: Tensor) 
 
 
 def dropout_mask(count: int, model: models.Network, experiment: Experiment, epoch, step, device) -> Tensor | None:
-    """What features (count, D) are multiplied with: 0, or 1/(1 - dropout); None without dropout."""
+    """The factors of features (count, D): 0, or 1/(1 - dropout); None without dropout."""
     if experiment.dropout == 0:
         return None
     dimension = next(module.in_features for module in model.head.modules() if isinstance(module, nn.Linear))
@@ -324,7 +324,7 @@ def cpu_threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def safe_kernels(model: nn.Module) -> Iterator[None]:
-    """Without oneDNN inside the block where it would write beyond its memory; to be entered with the threads set.
+    """Switch oneDNN off inside the block if it would write beyond its memory; set the threads before.
 
     oneDNN 3.13 (torch 2.15) does so, with channels last, in the weights' gradient of a 1 × 1 convolution that skips
     pixels and comes from fewer channels than the processor computes at once: 8 with AVX2; 16 with AVX-512, there with

@@ -7,7 +7,7 @@ something rescaled. Add your own, in a notebook's cell if you like, with
     def mine(width, in_channels, stem_stride, image_size):
         return body, features  # a module that ends in (N, features), and how many these are
 
-torchvision is imported where a network is built: it takes longer than torch, and who reads records needs none.
+torchvision is imported only where a network is built: it takes longer than torch, and reading records needs none.
 """
 
 import functools
@@ -26,7 +26,7 @@ from softlab.training.experiment import MODELS
 
 
 class Network(nn.Module):
-    """head(features(x)): normalisation, a body that ends in one vector an image, and a head, linear unless asked.
+    """head(features(x)): normalisation, a body that ends in one vector per image, and a head, linear by default.
 
     Images are (N, C, H, W) in [0, 1]; logits (N, K); features (N, D), never negative where the body ends in a ReLU and
     global average pooling (ResNets, MobileNetV2), of any sign where it ends in a layer normalisation.
@@ -155,7 +155,7 @@ class Whitening(nn.Module):
 
     @torch.no_grad()
     def fit(self, images: Tensor) -> None:
-        """Filters from images (N, C, H, W), as they will come in training: normalised."""
+        """Compute the filters from images (N, C, H, W), normalised as in training."""
         size = self.weight[0].numel()
         patches = functional.unfold(images.double(), 2).transpose(1, 2).reshape(-1, size)
         values, vectors = torch.linalg.eigh(patches.T.cov())
@@ -165,10 +165,10 @@ class Whitening(nn.Module):
 
 
 def _airbench(width, in_channels, stem_stride, image_size) -> tuple[nn.Module, int]:
-    """As Jordan 2024 (arXiv 2404.00498, airbench94) describes his: whitening, and three blocks of two convolutions.
+    """Jordan 2024 (arXiv 2404.00498, airbench94): whitening, and three blocks of two convolutions.
 
-    Blocks are `width` and twice 4 · `width` wide. Other than there: the last features end in a ReLU, batch
-    normalisation learns its factor and remembers as long as usual, and logits are not divided by 9.
+    Blocks are `width` and twice 4 · `width` wide. Unlike there, the last features end in a ReLU, batch normalisation
+    learns its factor and has the usual momentum, and logits are not divided by 9.
     """
     least = 8 * stem_stride + 1  # three times halved, something is left
     if image_size < least:
@@ -184,14 +184,14 @@ def _airbench(width, in_channels, stem_stride, image_size) -> tuple[nn.Module, i
 
 
 def _near_identity(channels: int, planes: int) -> nn.Conv2d:
-    """A convolution whose first outputs are its inputs, the others drawn as usual."""
+    """A convolution whose first outputs equal its inputs; the others are drawn as usual."""
     convolution = nn.Conv2d(channels, planes, 3, padding=1, bias=False)
     nn.init.dirac_(convolution.weight.data[:channels])
     return convolution
 
 
 def fit_to(network: Network, images: Tensor) -> None:
-    """Let the parts of a new network that are computed from images see these: uint8 or in [0, 1], (N, C, H, W)."""
+    """Show a new network images, (N, C, H, W), uint8 or in [0, 1], for the parts that are computed from them."""
     for part in network.body.modules():
         if isinstance(part, Whitening):
             part.fit((as_pixels(images) - network.mean) / network.std)
@@ -246,7 +246,7 @@ def _divisor(width: int, per_head: int) -> int:
 
 
 def _without_head(body: nn.Module, name: str) -> tuple[nn.Module, int]:
-    """torchvision's network without its last linear layer, and the number of features that it would have taken."""
+    """torchvision's network without its last linear layer, and that layer's number of inputs."""
     part = getattr(body, name)
     linear = part if isinstance(part, nn.Linear) else part[-1]
     setattr(body, name, nn.Identity() if linear is part else part[:-1])
@@ -257,7 +257,7 @@ def _without_head(body: nn.Module, name: str) -> tuple[nn.Module, int]:
 class Architecture:
     """body: (width, in_channels, stem_stride, image_size) -> body, number of features.  width: the usual one.
 
-    version: part of the run id. Raise it when the same experiment would give another network; of a user's own it is
+    version: part of the run id. Raise it when the same experiment would give another network; for a user's own it is
     the sha256 of its code.
     """
 
@@ -283,7 +283,7 @@ ARCHITECTURES = {
 def register(name: str, width: int) -> Callable[[Callable], Callable]:
     """Decorator: make a network known under `name` (small letters, digits, _). Again: replaces it.
 
-    width: what the function below is given where an experiment leaves the width open.
+    width: what the function gets if an experiment leaves the width open.
     """
     check_name("network", name)
 

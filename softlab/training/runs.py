@@ -1,4 +1,4 @@
-"""Runs: train once, load for ever. `fit_or_load(experiment) -> Run`, shared by processes and safe against crashes.
+"""Runs: train once, load forever. `fit_or_load(experiment) -> Run`, shared by processes and safe against crashes.
 
 One process trains a run while others that want it wait. How runs lie in the store: softlab.training.store.
 """
@@ -82,7 +82,7 @@ def fit_or_load(
     on_epoch: Callable[[loop.TrainingState], object] | None = None,
     use_zoo: bool = True,
 ) -> Run:
-    """The run of this experiment: from the store if it is there and whole, else trained now and kept.
+    """The run of this experiment: from the store if it is there and intact, else trained now and kept.
 
     device: where to train (None: a GPU if there is one). on_epoch: called with the state after each epoch. use_zoo:
     take a network that is not in the store from the zoo that SOFTLAB_ZOO names.
@@ -136,9 +136,9 @@ def name_of(experiment: Experiment, data_digest: str) -> str:
 
 
 def versions(experiment: Experiment) -> dict[str, int | str]:
-    """Of all code that a network depends on: what trains, the network's architecture, the method (a user's: sha256).
+    """Versions of all code that a network depends on: training, architecture, method (a user's: sha256).
 
-    The teacher's, too, if it has one.
+    And the teacher's, if it has one.
     """
     own = {
         "training": loop.TRAINING,
@@ -222,7 +222,7 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
 
 
 def _taught(experiment: Experiment, dataset: Dataset, store: Path, device: torch.device) -> tuple[Tensor, dict]:
-    """Its teacher's labels for the training images, (N, K), and who gave them; the teacher is trained if need be."""
+    """The teacher's labels for the training images, (N, K), and where they come from; trains the teacher if need be."""
     teacher = fit_or_load(teacher_of(experiment), store=store, device=device, use_zoo=False)
     images, labels = loop.training_set(experiment, dataset, "cpu")
     with loop.cpu_threads(experiment.threads):
@@ -233,7 +233,7 @@ def _taught(experiment: Experiment, dataset: Dataset, store: Path, device: torch
 
 
 def _best_snapshot(partial: Path, experiment: Experiment, dataset: Dataset, model: models.Network) -> int:
-    """The epoch (not 0) of the snapshot with the lowest NLL on the `fit` images; the earlier one of two alike."""
+    """The epoch (not 0) of the snapshot with the lowest NLL on the `fit` images; the earlier one of equals."""
     losses = {}
     for epoch in _candidates(experiment):
         model.load_state_dict(safetensors.torch.load_file(partial / _snapshot_name(epoch)))
@@ -259,7 +259,7 @@ def _resumed(partial: Path, experiment: Experiment, dataset: Dataset) -> loop.Tr
 
 
 def _loaded(folder: Path) -> Run | None:
-    """A run, verified; None if there is none. Raises DamagedRun if it is not whole."""
+    """A run, verified; None if there is none. Raises DamagedRun if it is not intact."""
     if (parts := read(folder)) is None:
         return None
     experiment, history, record = parts

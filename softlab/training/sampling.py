@@ -19,7 +19,7 @@ def balanced_subset(labels: Tensor, size: int, generator: torch.Generator) -> Te
     if size > len(labels):
         raise SoftlabError(f"{size} images were asked for, but the data set has {len(labels)}")
     order = torch.randperm(len(labels), generator=generator)
-    rank = torch.empty_like(order)  # the how-manieth of its class, in the random order
+    rank = torch.empty_like(order)  # its rank within its class, in the random order
     for label in labels.unique():
         members = order[labels[order] == label]
         rank[members] = torch.arange(len(members))
@@ -27,19 +27,19 @@ def balanced_subset(labels: Tensor, size: int, generator: torch.Generator) -> Te
 
 
 def rank_in_tail(label: int, classes: int, seed: int) -> int:
-    """How many classes are more frequent than this one: class seed mod K is the most frequent, the next one follows.
+    """How many classes are more frequent than this one: class seed mod K is the most frequent, and so on upwards.
 
-    So with K seeds in a row each class has each rank once.
+    So over K consecutive seeds each class has each rank once.
     """
     return (label - seed) % classes
 
 
 def long_tail(labels: Tensor, ratio: float, classes: int, seed: int) -> Tensor:
-    """Indices, ascending, of the samples that are left of a set whose class sizes are to fall exponentially.
+    """Ascending indices of the samples to keep so that class sizes fall exponentially.
 
-    labels: (N,) of 0 … classes - 1, in random order.  ratio: of the largest class to the smallest.  Of the class of
-    rank r (rank_in_tail) the first round(n · ratio^(-r / (classes - 1))) are left, with n the size of the smallest
-    class as given; Cui et al. 2019 do so, with the classes always in the same order.
+    labels: (N,) of 0 … classes - 1, in random order.  ratio: of the largest class to the smallest.  The class of rank r
+    (rank_in_tail) keeps its first round(n · ratio^(-r / (classes - 1))) samples, where n is the smallest class's size
+    as given; so do Cui et al. 2019, with the classes always in the same order.
     Raises SoftlabError if a class would be left without a sample.
     """
     most = int(labels.bincount(minlength=classes).min())

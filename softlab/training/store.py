@@ -1,7 +1,7 @@
-"""The store's files: whole runs with their manifests, checkpoints, locks, marks. What a run means: runs.py.
+"""The store's files: finished runs with their manifests, checkpoints, locks, marks. For what a run means, see runs.py.
 
 A run is a folder of the store, named by its id: weights and snapshots as safetensors, everything else as JSON, and a
-manifest with the digest of each file. It is written under `.partial/` and renamed when it is whole.
+manifest with the digest of each file. It is written under `.partial/` and renamed when complete.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ class DamagedRun(Exception):
 def read(folder: Path) -> list[dict] | None:
     """Experiment, history and provenance of a run, all its files verified; None if there is none.
 
-    Raises DamagedRun if it is not whole.
+    Raises DamagedRun if it is not intact.
     """
     if not folder.is_dir():
         return None
@@ -47,7 +47,7 @@ def read(folder: Path) -> list[dict] | None:
 
 
 def finish(partial: Path, folder: Path) -> None:
-    """Turn everything in `partial` but its checkpoint into the whole run `folder`."""
+    """Turn everything in `partial` except its checkpoint into the finished run `folder`."""
     for torn in partial.glob(".*"):  # what a kill left in the middle of writing
         torn.unlink()
     whole = [path for path in partial.iterdir() if path.name not in (CHECKPOINT, "manifest.json")]
@@ -65,13 +65,13 @@ def set_aside(folder: Path) -> None:
 
 
 def keep_checkpoint(partial: Path, epoch: int, history: dict, **parts: dict[str, Tensor]) -> None:
-    """Tensors by part and name, in one file, so that they can never be of different epochs."""
+    """Keep tensors, by part and name, in one file, so that they can never come from different epochs."""
     tensors = {f"{part}/{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
     write_tensors(partial / CHECKPOINT, tensors, {"epoch": str(epoch), "history": json.dumps(history)})
 
 
 def read_checkpoint(partial: Path, *parts: str) -> tuple[int, dict, list[dict[str, Tensor]]] | None:
-    """Epoch, history and the tensors of each part that a killed process left; None if there is none to be read."""
+    """Epoch, history and the tensors of each part that a killed process left; None if there is nothing to read."""
     try:
         with safetensors.safe_open(partial / CHECKPOINT, "pt") as file:
             metadata = file.metadata()
@@ -88,7 +88,7 @@ def read_checkpoint(partial: Path, *parts: str) -> tuple[int, dict, list[dict[st
 
 
 def run_folders(store: Path) -> list[Path]:
-    """Folders that are named as a run is."""
+    """Folders whose names are run ids."""
     return [path for path in store.glob("*-seed*") if ID.fullmatch(path.name)]
 
 
@@ -120,7 +120,7 @@ def prune(names: list[str], store: str | Path | None = None) -> int:
 def alone(store: Path, name: str, does: str = "trains") -> Iterator[None]:
     """Hold the lock of one run; say so if that means waiting. The system releases it if the process dies.
 
-    does: what is done under it, to a table of records rather than a run.
+    does: what the holder does, if the lock is a table's rather than a run's.
     """
     path = lock_file(store, name)
     try:

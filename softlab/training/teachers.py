@@ -1,8 +1,8 @@
-"""Labels that a trained network gives: its predictions, at a temperature, as distributions to train another one on.
+"""Labels from a trained network: its predictions, at a temperature, as distributions to train another one on.
 
-An experiment says in its field `teacher` whose predictions these are (softlab.training.experiment.TEACHING). A teacher
-is an experiment of its own, trained and kept like any other; by default it is plain training of the same seed on the
-same images.
+An experiment's field `teacher` says whose predictions these are (softlab.training.experiment.TEACHING). A teacher is an
+experiment of its own, trained and kept like any other; by default it is plain training with the same seed on the same
+images.
 """
 
 import math
@@ -25,7 +25,7 @@ def teacher_of(student: Experiment) -> Experiment:
 
 
 def labels_of(student: Experiment, logits: Tensor, labels: Tensor) -> tuple[Tensor, float]:
-    """What its teacher's logits (N, K) make of a student's training images: distributions (N, K), and the temperature.
+    """A student's labels from its teacher's logits (N, K): distributions (N, K), and the temperature.
 
     labels: (N,) int64, of these images.
     """
@@ -55,9 +55,9 @@ def softened(logits: Tensor, labels: Tensor, temperature: float, kind: str = "ea
 
 
 def as_soft_as(entropy: float, logits: Tensor, labels: Tensor, kind: str = "each") -> float:
-    """The temperature at which the mean entropy of `softened` labels is this one, in nats; by bisection.
+    """The temperature at which `softened` labels have this mean entropy, in nats; by bisection.
 
-    Raises SoftlabError where no temperature does it.
+    Raises SoftlabError if no temperature does.
     """
     coldest = -HOTTEST
     hottest = HOTTEST
@@ -88,7 +88,7 @@ def entropy_of_smoothing(alpha: float, classes: int) -> float:
 
 
 def order_within(labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Places (N,) such that labels[places] == labels: images of each class are shuffled among themselves."""
+    """Indices (N,) with labels[indices] == labels: they shuffle the images within each class."""
     places = torch.arange(len(labels))
     for label in labels.unique():
         members = (labels == label).nonzero()[:, 0]

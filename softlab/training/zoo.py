@@ -1,4 +1,4 @@
-"""Trained networks that come along, for those who want to look before they train: SOFTLAB_ZOO=1, or a folder.
+"""Packaged trained networks, for readers who want to look before they train: SOFTLAB_ZOO=1, or a folder.
 
 A zoo is a store whose weights have half precision and which holds no snapshots. Nothing is taken from it unless it is
 asked for. A network counts as the one asked for whatever precision and threads it was trained with, if images and
@@ -19,7 +19,7 @@ def own() -> Path | None:
 
 
 def asked(experiment: Experiment) -> Experiment:
-    """The experiment without what may differ in a zoo."""
+    """The experiment without the fields that may differ in a zoo."""
     plain = Experiment()
     aside = {name: getattr(plain, name) for name in ("precision", "threads", "compiled", "snapshot_epochs")}
     return experiment.replace(**aside)
@@ -39,6 +39,6 @@ def folder() -> Path | None:
 
 
 def find(name: str, place: Path | None = None) -> Path | None:
-    """The folder of a network in a zoo (None: the one in use), or None. name: run id of `asked` its experiment."""
+    """The folder of a network in a zoo (None: the one in use), or None. name: the run id of its `asked` experiment."""
     place = place or folder()
     return place / name if place and (place / name).is_dir() else None

@@ -84,11 +84,7 @@ def test_figures_have_an_alt_text_and_solutions_are_folded(path):
             assert cell.metadata["cellView"] == "form", cell.id
 
 
-# Chapters as lectures: question, picture and answer on one screen.
-TOLD = [path for path in CHAPTERS if "**Question.**" not in prose(path)]
-
-
-@pytest.mark.parametrize("path", TOLD, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_a_chapter_begins_with_question_picture_and_answer_and_nothing_else_is_seen(path):
     cells = nbformat.read(path, as_version=4).cells
     answer = next(at for at, cell in enumerate(cells) if cell.source.startswith("## In short"))
@@ -110,16 +106,6 @@ def test_a_tool_begins_with_question_and_picture_and_what_it_is_good_for(path):
     assert re.fullmatch(r"# .*\n\n\*\*[^*]*\?\*\*", title.source), "a title and a question in bold"
     assert "plt.show()" in between[-1].source
     assert "**Why care?**" in cells[answer].source
-
-
-@pytest.mark.parametrize("path", [path for path in CHAPTERS if path not in TOLD], ids=lambda path: path.stem)
-def test_a_chapter_answers_first(path):
-    cells = nbformat.read(path, as_version=4).cells
-    first = [cell.source.split("\n")[0] for cell in cells[:10]]
-    assert "## In short" in first
-    after = [cell.source for cell in cells[first.index("## In short") :][:8]]
-    answer, picture = (next(at for at, text in enumerate(after) if word in text) for word in ("tell(", "plt.show()"))
-    assert answer < picture
 
 
 # Digits that prose may have: settings and definitions, never results. Pattern -> where it comes from.

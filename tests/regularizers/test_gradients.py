@@ -1,14 +1,12 @@
 """Methods that ask the network: by hand where the loss is linear, inside ball and box, and without a trace."""
 
 import copy
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from softlab import Experiment, SoftlabError, fit_or_load, regularizers
-from softlab.regularizers import gradients
 from softlab.regularizers.base import cross_entropy
 from softlab.training import models
 
@@ -118,15 +116,6 @@ def test_compiled_networks_refuse_them_in_one_line():
 def test_wrong_parameters_are_one_line(name, parameters, words):
     with pytest.raises(SoftlabError, match=words):
         regularizers.get(name, **parameters)
-
-
-def test_methods_import_no_attacks():
-    folder = Path(gradients.__file__).parent
-    assert not [
-        path
-        for path in folder.glob("*.py")
-        if "softlab.lenses.attacks" in path.read_text() or "import attacks" in path.read_text()
-    ]
 
 
 def test_a_head_without_a_bias_has_the_same_weights():

@@ -192,6 +192,8 @@ def test_mixing_is_repeatable_and_leaves_the_global_generator_alone(name):
     assert not torch.equal(first[0], other[0])
     assert torch.equal(before, torch.get_rng_state())
     assert torch.allclose(first[1].sum(1), torch.ones(16))
+    whole = regularizers.get(name, beta=1).transform(images, targets, torch.Generator().manual_seed(3))
+    assert torch.equal(whole[0], first[0])  # torch's Beta takes no whole number, which YAML's `beta: 1` is
 
 
 def test_mixup_mixes_images_and_labels_in_one_proportion():

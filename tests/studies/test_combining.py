@@ -36,8 +36,6 @@ def test_effects_that_add():
     recipes = combining.cells(table(adding))
     assert combining.added(recipes, "accuracy", "either").mean == pytest.approx(-1)
     assert combining.added(recipes, "accuracy", "none").mean == pytest.approx(-1)
-    assert combining.brought(recipes, "accuracy", "cutmix").mean == pytest.approx(2)
-    assert combining.brought(recipes, "accuracy", "cutmix", smoothed=True).mean == pytest.approx(1)
     assert combining.interaction(recipes, "accuracy", "mixup").mean == pytest.approx(0, abs=1e-9)
 
 

@@ -33,8 +33,8 @@ def test_an_output_of_the_future_is_made_again_and_another_kernel_is_not_used(no
         os.utime(output, (2**33, 2**33))
 
 
-def test_parameters_that_yaml_would_change_are_refused(notebook, tmp_path, capsys):
+def test_parameters_that_are_no_yaml_are_refused(notebook, tmp_path, capsys):
     output = tmp_path / "out" / "one.ipynb"
-    assert execute.main(notebook("x"), output, tmp_path / "log.txt", "{x: 1:30}", []) == 1
-    assert "base 60" in capsys.readouterr().out
+    assert execute.main(notebook("x"), output, tmp_path / "log.txt", "{x: 1, x: 2}", []) == 1
+    assert "'x' is given twice" in capsys.readouterr().out
     assert not output.exists()

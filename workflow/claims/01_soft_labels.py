@@ -33,17 +33,17 @@ def small_but_for_cutmix(value: Interval) -> bool:
 
 
 def everywhere(quantity: str) -> list[Interval]:
-    """What soft labels do to a quantity in the six settings: as many for each method."""
+    """What soft labels do to a quantity in the six settings, method by method."""
     return [one for method in SOFT for one in in_settings(LETTERS, quantity, method)]
 
 
 def least() -> Interval:
-    """Of what soft labels take off confidence, the smallest."""
+    """The least that soft labels take off confidence."""
     return max(everywhere(SURE), key=lambda one: one.mean)
 
 
 def most() -> Interval:
-    """Of what soft labels take off confidence, the largest."""
+    """The most that soft labels take off confidence."""
     return min(everywhere(SURE), key=lambda one: one.mean)
 
 
@@ -56,7 +56,7 @@ def plain(quantity: str) -> Interval:
 
 
 def grey(quantity: str, largest: bool) -> Interval:
-    """Of what soft labels do at A, the largest change, or the smallest."""
+    """The largest, or the smallest, change that soft labels make at A."""
     found = [at("A", method, quantity) for method in SOFT]
     return (max if largest else min)(found, key=lambda one: one.mean)
 
@@ -69,14 +69,14 @@ def only_cutmix() -> Interval:
 
 
 def smoothing_moves(letters: str) -> Interval:
-    """How many of the changes of accuracy by label smoothing and MaxSup lie apart from zero in these settings."""
+    """How many of label smoothing's and MaxSup's changes of accuracy exclude zero in these settings."""
     changes = [at(letter, method, RIGHT) for letter in letters for method in ("label_smoothing", "maxsup")]
     apart = [one for one in changes if one.low > 0 or one.high < 0]
     return exactly(float(len(apart)), len(changes))
 
 
 def smoothing_at_most() -> Interval:
-    """What label smoothing and MaxSup bring at B: the larger mean, and the lower of the two ends."""
+    """What label smoothing and MaxSup gain at B: the larger mean, and the lower of the two lower ends."""
     found = [at("B", method, RIGHT) for method in ("label_smoothing", "maxsup")]
     return Interval(max(one.mean for one in found), min(one.low for one in found), max(one.high for one in found), 2)
 

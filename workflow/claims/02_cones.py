@@ -18,13 +18,13 @@ def level(profile: str, quantity: str, method: str = "baseline", study: str = "c
 
 
 def of_losses(choose) -> Interval:
-    """Among label smoothing, Mixup and CutMix, the smallest or the largest loss of images that keep their class."""
+    """The smallest or the largest loss of images that keep their class, among label smoothing, Mixup and CutMix."""
     losses = [change("quick-confirm", KEPT, method) for method in ("label_smoothing", "mixup", "cutmix")]
     return choose(losses, key=lambda interval: interval.mean)
 
 
 def at_ratio_of(owner: str) -> Interval:
-    """Label smoothing's share minus plain training's, both with the bias scaled to one of the two's ratio to logits."""
+    """Label smoothing's share minus plain training's, with both biases scaled to the same ratio to the logits."""
     parts = laws.bias_parts(records.by_profile("core")["quick-fp32"])
     return next(part.interval for part in parts if f"the ratio of {owner} " in part.what)
 
@@ -49,7 +49,7 @@ def in_dimensions(count: int, method: str) -> Interval:
 
 
 def nearest_to_none() -> Interval:
-    """Of the effects of Mixup and CutMix in all settings, the one whose interval ends nearest to zero or beyond."""
+    """The effect of Mixup or CutMix, over all settings, whose interval ends nearest to zero or beyond."""
     found = effects_by_setting(KEPT).values()
     return highest(one[method].shown for one in found for method in ("mixup", "cutmix"))
 

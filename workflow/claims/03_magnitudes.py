@@ -34,7 +34,7 @@ def found() -> Interval:
 
 
 def times(method: str) -> Interval:
-    """By what a method multiplies the logits' length."""
+    """The factor by which a method multiplies the logits' length."""
     return factor(effects(records.by_profile("core")["quick-confirm"], "log logit scale")[method].shown)
 
 
@@ -56,20 +56,20 @@ def spread_beside_smoothing() -> Interval:
 
 
 def paid_early() -> Interval:
-    """At B and C, the smaller share of the usual dose's price that a fifth of it has."""
+    """The smaller share, of B and C, of the usual dose's price that a fifth of the dose already costs."""
     found = [shares(records.by_profile("dose")[name], PRICE, USUAL) for name in ("fashion-heldout", "convnext-confirm")]
     return lowest(one[0.02] for one in found)
 
 
 def least_shorter() -> Interval:
-    """Of the soft labels' effects on the logits' length in all settings, the one that ends nearest to zero."""
+    """The soft labels' effect on the logits' length, over all settings, that ends nearest to zero."""
     found = effects_by_setting("log logit scale", least=2).values()
     named = ("label_smoothing", "mixup", "cutmix", "maxsup")
     return highest(one[method].shown for one in found for method in named)
 
 
 def best_of_all_doses() -> Interval:
-    """The change of NLL at T whose interval lies lowest, of all doses and strengths of label smoothing on record."""
+    """The lowest-lying change of NLL at T, over all doses and strengths of label smoothing on record."""
     found = [effect.shown for table in records.by_profile("dose").values() for effect in by_dose(table, PRICE).values()]
     for table in records.by_profile("strength").values():
         plain = table.loc[table["method"] == "baseline"]

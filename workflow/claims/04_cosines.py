@@ -38,7 +38,7 @@ def core(profile: str = "quick-fp32") -> pandas.DataFrame:
 
 @functools.cache
 def lead(method: str, profile: str = "quick-fp32") -> Interval:
-    """By what a method multiplies the margin over the length of the logits."""
+    """The factor by which a method multiplies the margin relative to the logits' length."""
     table = core(profile)
     seeds = range(min(table["seed"]), max(table["seed"]) + 1)
     log, _ = margins.by_normaliser(table, method, seeds)["length"]
@@ -46,7 +46,7 @@ def lead(method: str, profile: str = "quick-fp32") -> Interval:
 
 
 def furthest(method: str) -> Interval:
-    """Of the two settings with margins, that in which a method's factor on the relative margin is furthest from one."""
+    """A method's factor on the relative margin, in the one of two settings where it is farther from one."""
     return max((lead(method), lead(method, HEART)), key=lambda one: abs(math.log(one.mean)))
 
 
@@ -59,7 +59,7 @@ def together(profile: str) -> Interval:
 
 
 def everywhere(quantity: str, methods: tuple[str, ...] = SMOOTHED) -> Interval:
-    """Of these methods' effects in all settings with four seeds, the one that ends lowest."""
+    """The effect of these methods, over all settings with four seeds, that ends lowest."""
     found = effects_by_setting(quantity).values()
     return lowest(one[method].shown for one in found for method in methods)
 
@@ -83,7 +83,7 @@ def spread(quantity: str) -> Interval:
 
 @functools.cache
 def later_on_own_path(method: str, share: float, profile: str = "quick-confirm") -> Interval:
-    """By how many epochs the logits' cosine comes after the features' length, at this share of a method's own path."""
+    """By how many epochs the logits' cosine lags the features' length at this share of a method's own path."""
     along = records.snapshots("core")[profile].query("method == @method")
     reached = []
     for quantity in ("log magnitude", OWN):
@@ -102,7 +102,7 @@ def declared_order() -> Interval:
 
 
 def step(quantity: str, method: str) -> Interval:
-    """By what a quantity is multiplied between the eighth pass and the last, relative to the logits' length."""
+    """The factor by which a quantity grows between the eighth pass and the last, relative to the logits' length."""
     along = records.snapshots("core")["quick-fp32"].query("method == @method")
     relative = along.assign(value=along[quantity] - along["log length"])
     path = relative.pivot(index="epoch", columns="seed", values="value")

@@ -29,7 +29,7 @@ def change(quantity: str, method: str, profile: str = "quick-confirm") -> Interv
 
 
 def nearest_to_none(quantity: str, methods, least: int, side: int) -> Interval:
-    """Of the effects of methods in all settings, that whose interval lies least on a side (1 above zero, −1 below)."""
+    """The methods' effect, over all settings, whose interval lies least on a side (1 above zero, −1 below)."""
     found = [one[method].shown for one in effects_by_setting(quantity, least=least).values() for method in methods]
     return lowest(found) if side > 0 else highest(found)
 
@@ -66,7 +66,7 @@ def and_labels_raise_it(value: Interval) -> bool:
 
 
 def at_best_strength() -> Interval:
-    """Learnt by heart, at the best strength by NLL at T on images for fitting: the lesser of two falls of ECE."""
+    """Learnt by heart, at the strength with the best NLL at T on images for fitting: the lesser of two falls of ECE."""
     best = at_best(records.by_profile("strength")["cifar10-papers"], "NLL at T, fit")
     found = effects(best, "ECE")
     return highest(found[method].shown for method in ("label_smoothing", "mixup"))
@@ -86,7 +86,7 @@ def hundred() -> Interval:
 
 
 def noisy_briefly() -> Interval:
-    """That with 40 % of the labels drawn anew and ten epochs."""
+    """The same with 40 % of the labels redrawn and ten epochs."""
     table = records.by_profile("noisy_briefly")["quick-fp32"]
     return effects(table.loc[table["epochs"] == 10], "NLL at T")["label_smoothing"].shown
 

@@ -58,13 +58,13 @@ def places() -> dict[str, margins.Place]:
 
 @functools.cache
 def over_the_map(method: str) -> dict[tuple[int, int], Interval]:
-    """What a method brings under attack by images and steps."""
+    """What a method gains under attack, by images and steps."""
     cells = robustness.cells_of("quick-confirm")
     return {place: effects(table, LADDER)[method].shown for place, table in cells.items()}
 
 
 def on_the_map(method: str, condition: Condition) -> Interval:
-    """In how many of the fifteen combinations a condition holds for what a method brings."""
+    """In how many of the fifteen combinations a condition holds for a method's gain."""
     found = over_the_map(method)
     return exactly(float(sum(map(condition, found.values()))), len(found))
 
@@ -78,7 +78,7 @@ def beside_undisturbed() -> Interval:
 
 
 def of_those_right(profile: str, method: str, radius: str = "1/255") -> Interval:
-    """Of attacked images that are right, the share (%) that survives: a method's less plain training's."""
+    """The share (%) of attacked, correctly classified images that survives: a method's less plain training's."""
     shares: dict[str, dict[int, float]] = {}
     for method_of, seed, images in core(profile)[["method", "seed", "images"]].itertuples(index=False):
         survived = images[f"survives {radius}"]
@@ -118,7 +118,7 @@ def off(radius: str, method: str | None = None) -> Interval:
 
 @functools.cache
 def flat(method: str, dose: float) -> pandas.DataFrame:
-    """Plain training, and a method that was recorded as a line to read others by, at one of its strengths."""
+    """Plain training, and a method recorded as a yardstick for others, at one of its strengths."""
     table = records.by_profile("flat")["quick-fp32"]
     chosen = (table["method"] == method) & np.isclose(table["dose"].to_numpy(float), dose, atol=1e-6)
     return table.loc[(table["method"] == "baseline") | chosen]
@@ -140,7 +140,7 @@ def noise(profile: str, strength: float, quantity: str = LADDER) -> Interval:
 
 
 def most_of_a_label() -> Interval:
-    """Of the soft labels, what the one that moves accuracy under attack most does to it, either way."""
+    """The largest change, either way, that a soft label makes to accuracy under attack."""
     beside = margins.places(records.by_profile("core")["quick-fp32"])
     changes = [one.attacked for one in beside if one.method in ("label_smoothing", "mixup", "cutmix")]
     return max(changes, key=lambda change: abs(change.mean))
@@ -157,25 +157,25 @@ def grey() -> dict[str, margins.Place]:
 
 
 def worst_agreement() -> Interval:
-    """Of all methods at A, the product of the change of margin over slope and that under attack: the least."""
+    """The least product, over all methods at A, of the changes of margin over slope and of accuracy under attack."""
     products = [one.ratio.mean * one.attacked.mean for one in grey().values()]
     return exactly(min(products), len(products))
 
 
 def largest_of_soft(side: str) -> Interval:
-    """Of what soft labels do to margin or slope at A, the change that ends highest."""
+    """The soft labels' change of margin or slope at A that ends highest."""
     return highest(getattr(grey()[method], side) for method in SOFT)
 
 
 def split(method: str, axis: int) -> Interval:
-    """Of margin (0) or slope (1) relative to four measures of size, the change whose interval ends lowest."""
+    """The change of margin (0) or slope (1), relative to four measures of size, whose interval ends lowest."""
     table = core("quick-fp32")
     found = margins.by_normaliser(table, method)
     return lowest(pair[axis] for name, pair in found.items() if name != "raw")
 
 
 def cut_slope() -> Interval:
-    """CutMix's slope at A relative to three of the measures of size: the change that comes nearest to leaving zero."""
+    """CutMix's slope at A relative to three measures of size: the change that comes nearest to excluding zero."""
     found = margins.by_normaliser(core("quick-fp32"), "cutmix")
     slopes = [found[name][1] for name in ("length", "range", "spread between images")]
     return least_open(slopes)
@@ -187,7 +187,7 @@ def at_scale(profile: str, method: str, quantity: str = LADDER, against: str = "
 
 @functools.cache
 def estimates() -> pandas.DataFrame:
-    """Estimate and ladder of all that is on record: most of this page's work, and asked for three times."""
+    """Estimate and ladder for everything on record: most of this page's work, and needed three times."""
     units, _ = margins.every_estimate()
     return units
 
@@ -256,7 +256,7 @@ def taken(place: str, method: str) -> Interval:
 
 
 def most_taken_far() -> Interval:
-    """Of label smoothing and CutMix at F and 1/255, the more."""
+    """The larger of label smoothing's and CutMix's at F and 1/255."""
     return max((taken(FARTHER, method) for method in ("label_smoothing", "cutmix")), key=lambda one: one.mean)
 
 
@@ -305,12 +305,12 @@ def far_behind() -> Interval:
 
 
 def every_taken() -> Interval:
-    """Of all networks that AutoAttack has met, with the least and the most."""
+    """The same over all networks that AutoAttack has met, with the least and the most."""
     return extent([point for methods in beyond().values() for points in methods.values() for point in points])
 
 
 def bend(profile: str, method: str, radius: float = 4.0) -> Interval:
-    """The share of its lead that an attack leaves less what a line along the first gradient would leave."""
+    """The share of its lead that an attack leaves, minus what a line along the first gradient would leave."""
     table = bending.recorded(profile)
     rows = table.loc[(table["method"] == method) & (table["radius"] == radius)]
     return exactly(float((rows["attacked"] - rows["straight"]).mean()), len(rows))
@@ -323,20 +323,20 @@ def most_bent(profile: str) -> Interval:
 
 
 def most_missed(profile: str) -> Interval:
-    """By how many points the estimate misses an attack at most, but for the method that escapes it."""
+    """By how many points the estimate misses an attack at most, except for the method that escapes it."""
     error = np.abs(too_high(profile, escaped=False))
     return exactly(float(error.max()), len(error))
 
 
 def escapes(profile: str) -> Interval:
-    """By how many points the estimate at 4/255 is too high for the method that escapes it: of its doses, the least."""
+    """By how many points the estimate at 4/255 is too high for the method that escapes it: the least over its doses."""
     error = too_high(profile, "4/255", escaped=True)
     return exactly(float(error.min()), len(error))
 
 
 @functools.cache
 def by_autoattack(profile: str, method: str) -> Interval:
-    """What a method gains under AutoAttack, in points: of the networks on which it was run, mean, least and most."""
+    """What a method gains under AutoAttack, in points: mean, least and most over the networks that it met."""
     left = robustness.autoattacked(core(profile), profile)["AutoAttack"]
     gains = np.subtract(left[method], left["baseline"])
     return extent(gains)
@@ -392,7 +392,7 @@ def declared_of_louder() -> Interval:
 
 @functools.cache
 def doubling(method: str, axis: int) -> Interval:
-    """Points under attack that twice the images (0), twice the steps (1) or both (2) bring, over fifteen cells."""
+    """Points under attack gained by twice the images (0), twice the steps (1) or both (2), over fifteen cells."""
     return robustness.per_doubling(robustness.cells_of("quick-confirm"), method, LADDER)[axis]
 
 
@@ -402,7 +402,7 @@ def percent_by_doubling(quantity: str, axis: int) -> Interval:
 
 
 def passes_order_best(methods: tuple[str, ...]) -> Interval:
-    """How much better passes order the cells than the better of images and steps: of these methods, the least.
+    """How much better passes order the cells than the better of images and steps: the least over these methods.
 
     By two measures: how little one curve misses, and the rank correlation.
     """

@@ -64,7 +64,7 @@ def core(quantity: str, method: str = "label_smoothing", letter: str = "A") -> I
 
 
 def nowhere() -> Interval:
-    """Of the differences in accuracy in all settings, the one that comes nearest to leaving zero."""
+    """The difference in accuracy, over all settings, that comes nearest to excluding zero."""
     found = effects_by_setting("accuracy", least=2, against="label_smoothing").values()
     return least_open(one["maxsup"].shown for one in found if "maxsup" in one)
 
@@ -139,7 +139,7 @@ def corrupted() -> dict[tuple[str, str], Interval]:
 
 
 def corrupted_apart() -> Interval:
-    """How many differences in accuracy on corrupted images leave zero out, if all of these are losses at D."""
+    """How many differences in accuracy on corrupted images exclude zero, if all of these are losses at D."""
     apart = {place: one for place, one in corrupted().items() if one.low > 0 or one.high < 0}
     expected = all(place == "D" and one.high < 0 for (place, _), one in apart.items())
     return exactly(float(len(apart)) if expected else np.nan, len(corrupted()))
@@ -201,13 +201,13 @@ def drift() -> dict[str, Interval]:
 
 
 def only_the_tail() -> Interval:
-    """Of these, how many leave zero out, if it is the long tail alone."""
+    """How many of these exclude zero, if only the long tail does."""
     apart = [place for place, one in drift().items() if one.side() > 0]
     return exactly(1.0 if apart == ["long tail"] else np.nan)
 
 
 def least_pairs() -> Interval:
-    """From how many pairs what is said of other strengths in colour comes, at least."""
+    """The least number of pairs behind what is said of other strengths in colour."""
     found = colour_by_strength()
     other = (usual_beside_best(found, "accuracy"), at_best(found, "maxsup", "accuracy"), colour_grown())
     return exactly(float(min(one.n for one in other)))
@@ -220,7 +220,7 @@ def still_wrong(table: pandas.DataFrame) -> Interval:
 
 
 def still_wrong_in_grey() -> Interval:
-    """That with a hundred grey classes, at the width that has more of them wrong."""
+    """The same with a hundred grey classes, at the width that gets more of them wrong."""
     return highest(still_wrong(hundred("hundred_again", width)) for width in WIDTHS)
 
 
@@ -231,13 +231,13 @@ def tail_sure(method: str) -> Interval:
 
 
 def taken_back() -> Interval:
-    """Of what label smoothing costs with a long tail, the share that MaxSup does not cost."""
+    """The share of label smoothing's cost with a long tail that MaxSup avoids."""
     cost = tail("label_smoothing", "baseline").mean
     return exactly(1 - tail("maxsup", "baseline").mean / cost)
 
 
 def after_two(value: Interval) -> bool:
-    """Does it stay above zero if one allows for two contrasts (Holm)? The weaker of them need not be corrected."""
+    """Does it stay above zero if one allows for two contrasts (Holm)? The weaker one needs no correction."""
     return value.low > 0 and 2 * value.p_value() < 0.05
 
 

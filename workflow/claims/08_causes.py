@@ -1,4 +1,4 @@
-"""Claims of chapter 8: what was set by hand, one thing at a time, and what followed."""
+"""Claims of chapter 8: what was set by hand, one thing at a time, and the consequences."""
 
 import functools
 import itertools
@@ -62,13 +62,13 @@ def of(method: str, outcome: str = ROBUST) -> Interval:
 
 
 def spread_of_lengths() -> Interval:
-    """How far apart, in logarithms, the five lie that are said to have logits of one length."""
+    """How far apart, in logarithms, the five methods lie that are said to have equally long logits."""
     means = [of(method, SHORT).mean for method in ALIKE]
     return exactly(max(means) - min(means), len(means))
 
 
 def confidence(least: bool) -> Interval:
-    """Of the four that do not give all images one length, what the least and the most take off confidence."""
+    """The least and the most that the four methods take off confidence which do not give all images one length."""
     found = [of(method, "gap") for method in ALIKE if not method.startswith("fixed")]
     return (max if least else min)(found, key=lambda one: one.mean)
 
@@ -109,7 +109,7 @@ def by_hand(method: str, tau: float) -> Interval:
 def one_curve() -> Interval:
     """How many points label-smoothed networks lie above the plain ones' curve, at their margin over slope.
 
-    Of each seed: the mean over five slopes, against the plain network of that seed.
+    For each seed the mean over five slopes, against that seed's plain network.
     """
     rows = another_slope.recorded("quick-fp32")
     ahead = "log first-order radius"
@@ -123,19 +123,19 @@ def one_curve() -> Interval:
 
 @functools.cache
 def over_the_map() -> list[Interval]:
-    """What the penalty on length brings under attack in each combination of images and steps."""
+    """What the penalty on length gains under attack in each combination of images and steps."""
     cells_of = robustness.cells_of("quick-confirm")
     return [effects(table, ROBUST)["scale_penalty"].shown for table in cells_of.values()]
 
 
 def more_turned() -> Interval:
-    """How far the penalty on length turns logits, beside the penalty that is for it: the ratio of the changes."""
+    """How far the penalty on length turns logits, relative to the penalty meant for it: the ratio of the changes."""
     length = of("scale_penalty 0.1", "cosine, logit").mean
     return exactly(length / of("cosine_penalty 1", "cosine, logit").mean)
 
 
 def monotone() -> Interval:
-    """Over both origins, by how much accuracy under attack falls at least from one slope to the next larger."""
+    """The least fall of accuracy under attack from one slope to the next larger, over both origins."""
     steps = []
     for method in ("baseline", "label_smoothing"):
         levels = [by_hand(method, tau).mean for tau in (0.5, 0.71, 1.0, 1.41, 2.0)]
@@ -153,26 +153,26 @@ def of_soft(outcome: str, end: Callable) -> Interval:
 
 
 def colour_inward() -> Interval:
-    """Of soft labels at E, the least turn of the attack towards the origin, in the row space."""
+    """The least that soft labels at E turn the attack towards the origin, in the row space."""
     found = effects(records.by_profile("core")["cifar10-jpeg-flip"], "inward, attack, cross-entropy, row space")
     return lowest(found[method].shown for method in SOFT)
 
 
 def colour_gain() -> Interval:
-    """Of soft labels at E, the most that accuracy under attack at 1/255 gains."""
+    """The most that soft labels at E gain in accuracy under attack at 1/255."""
     found = effects(records.by_profile("core")["cifar10-jpeg-flip"], "robust, 1/255")
     return max((found[method].shown for method in SOFT), key=lambda one: one.low)
 
 
 def beside_decay(profile: str, against: str = "weight_decay", outcome: str = ROBUST) -> Interval:
-    """What the penalty on length at full strength does, beside a tuned weight decay of the same seeds."""
+    """What the penalty on length at full strength does, compared with tuned weight decay of the same seeds."""
     core = records.by_profile("core")[profile]
     penalties = prediction.doses_as_methods(records.by_profile("interventions")[profile])
     return effects(penalties, outcome, core.loc[core["method"] == against])["scale_penalty 0.1"].shown
 
 
 def alike_and_part_of_it(value: Interval) -> bool:
-    """Are these lengths one, and does length explain label smoothing's lower confidence, and half of Mixup's?"""
+    """Are these lengths equal, and does length explain label smoothing's lower confidence, and half of Mixup's?"""
     return value.mean < 0.1 and 0.85 < share("label_smoothing").mean < 1.15 and 0.4 < share("mixup").mean < 0.6
 
 

@@ -21,7 +21,7 @@ def of_network(quantity: str, factor: float = 1) -> Interval:
 
 
 def confidence_lost() -> Interval:
-    """By how many points confidence falls, on the kind of corrupted images where it falls furthest."""
+    """By how many points confidence falls, on the kind of corruption where it falls furthest."""
     numbers = published()["cifar10_resnet56"]["numbers"]
     confidence = [numbers[f"corrupted, {kind}"] + numbers[f"gap, {kind}"] for kind in KINDS]
     return exactly(100 * (numbers["accuracy"] + numbers["gap"] - min(confidence)))

@@ -64,7 +64,7 @@ class Claim:
         return text.replace("-", "\N{MINUS SIGN}")
 
     def note(self) -> str:
-        """What it is, over what, and how it is made again; empty where the value is put together from several."""
+        """What it is, over what, and how to remake it; empty for a value put together from several."""
         value = self.interval
         if value.origin and value.low == value.high:
             return f"{value.origin.what}: a number without an interval\n{value.origin.table}"
@@ -106,7 +106,7 @@ def highest(intervals: Iterable[Interval]) -> Interval:
 
 
 def least_open(intervals: Iterable[Interval]) -> Interval:
-    """The one that comes nearest to leaving zero out, or leaves it farthest: for "none can be told from zero"."""
+    """The one that comes nearest to excluding zero, or excludes it farthest: for "none can be told from zero"."""
     return min(intervals, key=lambda one: min(-one.low, one.high))
 
 
@@ -129,12 +129,12 @@ def exactly(value: float, n: int = 1) -> Interval:
 
 
 def rounded_up(value: float, digits: int, n: int = 1) -> Interval:
-    """What a sentence may call an upper bound of it: rounded to so many digits, and never inwards."""
+    """An upper bound for a sentence: rounded to `digits`, and never inwards."""
     return exactly(math.ceil(value * 10**digits - 1e-9) / 10**digits, n)
 
 
 def rounded_down(value: float, digits: int, n: int = 1) -> Interval:
-    """The same of a lower bound."""
+    """The same for a lower bound."""
     return exactly(math.floor(value * 10**digits + 1e-9) / 10**digits, n)
 
 
@@ -144,7 +144,7 @@ def extent(values: Sequence[float] | np.ndarray) -> Interval:
 
 
 def in_settings(letters: str, quantity: str, method: str, against: str = "baseline") -> list[Interval]:
-    """What a method does to a quantity, beside another one, in the settings of these letters, in their order."""
+    """What a method does to a quantity, compared with another, in the settings of these letters, in their order."""
     found = _by_letter(quantity, against)
     return [found[letter][method].shown for letter in letters]
 
@@ -209,7 +209,7 @@ def rewritten(path: Path) -> str:
 
 
 def with_notes(page: str, text: str) -> str:
-    """Markdown whose claims say on hover, focus or a tap what they are of, as all numbers of the book do."""
+    """Markdown whose claims say on hover, focus or a tap what they are about, as all numbers of the book do."""
 
     def noted(found: re.Match) -> str:
         claim = claims_of(page)[found["id"]]

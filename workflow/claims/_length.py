@@ -18,7 +18,7 @@ PENALTY = "scale_penalty"
 def share(method: str) -> Interval:
     """What a penalty takes off confidence where it makes logits as short as a method does, as a share of its effect.
 
-    The penalty's strengths lie on either side of the method's length; between them along a straight line.
+    Interpolated linearly between the penalty's strengths on either side of the method's length.
     """
     core = records.by_profile("core")["quick-confirm"]
     plain = core.loc[core["method"] == "baseline"]

@@ -31,7 +31,7 @@ def equal_strong() -> Interval:
 
 @functools.cache
 def grown_over_widths(against: str, alpha: float = 0.0, method: str = "maxsup") -> Interval:
-    """With a hundred grey classes, a method of hundred_recipe less another one, mean of both widths for each seed.
+    """With a hundred grey classes, a method of hundred_recipe less another, mean of both widths for each seed.
 
     maxsup: with its growing strength.  alpha: of the other one, where it is no plain training.
     """
@@ -60,7 +60,7 @@ def error_alone_strong() -> Interval:
 
 @functools.cache
 def others_strong() -> Interval:
-    """At a strength of 1, the accuracy of the regularization part alone or of MaxSup, in percent: the higher one."""
+    """At strength 1, the accuracy of the regularization part alone or of MaxSup, in percent: the higher one."""
     table = records.by_profile("ablation_strong")["quick-fp32"]
     found = averages(table, "accuracy")
     return highest(found[method].scaled(100) for method in ("regularization_only", "maxsup"))
@@ -105,7 +105,7 @@ def on_cpu() -> Interval:
 
 
 def moved(up: bool) -> Interval:
-    """How far a network with label smoothing is on a processor from the same seed on a GPU: the most, up or down."""
+    """How far label smoothing's networks on a processor are from the same seed on a GPU: the most, up or down."""
     again = records.by_profile("hundred_one_device")["cifar10-papers"]
     first = on_gpu_and_cpu().query("method == 'label_smoothing'")
     apart = 100 * (again.set_index("seed")["accuracy"] - first.set_index("seed")["accuracy"]).dropna().to_numpy()
@@ -120,7 +120,7 @@ def rare() -> pandas.DataFrame:
 
 @functools.cache
 def by_strength() -> Strengths:
-    """Networks with a long tail by method and strength, if ten of each that is compared are on record."""
+    """Networks with a long tail by method and strength, if ten of each are on record."""
     found = long_tail.by_strength("quick-fp32")
     return {one: rows for one, rows in found.items() if len(rows) == TAIL}
 
@@ -144,10 +144,10 @@ def usual_beside_best(networks: Strengths, part: str = long_tail.ALL) -> Interva
 
 
 def weaker() -> Interval:
-    """That with a long tail."""
+    """The same with a long tail."""
     return usual_beside_best(by_strength())
 
 
 def tail(method: str = "maxsup", against: str = "label_smoothing", part: str = long_tail.ALL) -> Interval:
-    """What a method changes in accuracy where classes are unequally frequent; tested on equally frequent ones."""
+    """What a method changes in accuracy if classes are unequally frequent in training but equally in the test."""
     return long_tail.change(rare(), part, method, against)

@@ -1,4 +1,4 @@
-"""What predicts robustness, families hidden: one gradient, the shape, or accuracy. For chapter 8 and the conclusion."""
+"""What predicts robustness of hidden families: one gradient, the shape, or accuracy. Chapter 8 and the conclusion."""
 
 import functools
 
@@ -14,23 +14,23 @@ HERE = "quick-fp32"
 
 @functools.cache
 def new_networks() -> pandas.DataFrame:
-    """The study `many` once more, on the networks whose margin and slope are on record."""
+    """The study `many`, on the networks whose margin and slope are on record."""
     return prediction.methods(prediction.whole(records.by_profile("many")[HERE]))
 
 
 @functools.cache
 def predicted(*names: str, model: str = "ridge") -> prediction.Prediction:
-    """Accuracy under attack by these numbers, families hidden."""
+    """Accuracy under attack, predicted from these numbers for hidden families."""
     return prediction.left_out(new_networks(), names, ROBUST, model)
 
 
 def from_gradient() -> prediction.Prediction:
-    """By the estimate from one gradient, as it is."""
+    """By the estimate from one gradient, without a fit."""
     return predicted("estimate, 4/255", model="itself")
 
 
 def from_step() -> prediction.Prediction:
-    """By one step of an attack, FGSM, as it is."""
+    """By one step of an attack, FGSM, without a fit."""
     return predicted("FGSM, 4/255", model="itself")
 
 
@@ -86,7 +86,7 @@ def ranks_in_each(name: str) -> list[Interval]:
 
 
 def escaping() -> Interval:
-    """By how many points one gradient promises too much of features of one length: of three lengths, the least."""
+    """By how many points one gradient overestimates networks of a fixed feature length: the least of three."""
     table = from_gradient().table
     rows = table.loc[table.index.str.startswith("fixed_scale")]
     return exactly(100 * float((rows["predicted"] - rows["observed"]).min()), len(rows))

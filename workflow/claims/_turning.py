@@ -33,7 +33,7 @@ def each(outcome: str) -> tuple[Interval, ...]:
 
 
 def gains() -> Interval:
-    """Under attack: of these nine, the one that begins lowest."""
+    """Under attack: the one of these nine that begins lowest."""
     return lowest(each(ROBUST))
 
 
@@ -54,13 +54,13 @@ def weakly() -> Iterable[Interval]:
 
 
 def at_equal_cosine(like: str, less: bool = False) -> Interval:
-    """Under attack, where it has turned logits as far as these soft labels do; less: less what those do."""
+    """Under attack, once it has turned logits as far as these soft labels do; less: minus what those do."""
     there, more = interventions.recorded(like, ROBUST, "quick-confirm")["cosine_penalty"]
     return (more if less else there).scaled(100)
 
 
 def strongest(outcome: str) -> Interval:
-    """What one network with the largest strength on record changes, beside plain training of its seed."""
+    """What one network with the largest strength on record changes, compared with plain training of its seed."""
     table = records.by_profile(STRONGEST)["quick"]
     plain = records.by_profile("core")["quick"].query("method == 'baseline'")
     change = effects(pandas.concat([plain, table]), outcome)["cosine_penalty"].shown

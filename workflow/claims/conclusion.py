@@ -81,7 +81,7 @@ def loosened() -> Interval:
 
 
 def short_many() -> Interval:
-    """Under attack at B, of seven ways to shorten logits with hard labels the one that begins lowest."""
+    """Under attack at B, the one of seven ways to shorten logits with hard labels that begins lowest."""
     table = prediction.doses_as_methods(records.by_profile("interventions")["fashion-heldout"])
     found = effects(table, LADDER, records.by_profile("core")["fashion-heldout"].query("method == 'baseline'"))
     return lowest(found[name].shown for name in found if name != "baseline")
@@ -104,7 +104,7 @@ def turned() -> Interval:
 
 
 def decay_does() -> Interval:
-    """How many of the claims but the features' length hold in F for hard labels with a tuned weight decay."""
+    """How many claims, except that on the features' length, hold in F for hard labels with tuned weight decay."""
     held = [condition(in_f(quantity, ("weight_decay",))[0]) for quantity, condition in DECAYED.items()]
     return exactly(float(sum(held)), len(held))
 
@@ -130,7 +130,7 @@ def less_directly() -> Interval:
 
 
 def rays(letter: str) -> list[Interval]:
-    """How many images in a hundred fewer keep their class along the ray, with each of the three soft labels."""
+    """How many fewer images in a hundred keep their class along the ray, with each of the three soft labels."""
     return [in_settings(letter, "constant class", method)[0] for method in OF_PARK]
 
 
@@ -169,24 +169,24 @@ def alone() -> Interval:
 
 
 def without_bias() -> Interval:
-    """Of images, how many percent keep their class along the ray where the head has no bias: the least of methods."""
+    """The share (%) of images that keep their class along the ray if the head has no bias: the least over methods."""
     found = averages(records.by_profile("no_bias")["quick-fp32"], "constant class")
     return min((found[method] for method in ("baseline", *OF_PARK)), key=lambda one: one.mean).scaled(100)
 
 
 def without_bias_too() -> Interval:
-    """CutMix under attack where the head has no bias."""
+    """CutMix under attack if the head has no bias."""
     return effects(records.by_profile("no_bias")["quick-fp32"], LADDER)["cutmix"].shown
 
 
 def declared(verdict: str = "") -> Interval:
-    """Of all statements that were declared, how many have this verdict; all of them without one."""
+    """How many of all declared statements have this verdict; without one, how many there are."""
     found = [one for one in tally.every() if verdict in ("", one.verdict)]
     return exactly(float(len(found)), len(tally.every()))
 
 
 def same_sides() -> Interval:
-    """Of effects on other images of Fashion-MNIST, the share in percent on the same side as before, if none turns."""
+    """The share (%) of effects on other images of Fashion-MNIST that are on the same side as before, if none turns."""
     known = records.by_profile("core")["quick-confirm"]
     outside = records.by_profile("outside")["quick-confirm"]
     quantities = ["accuracy", "gap", "ECE", "NLL at T", "AURC", LADDER]

@@ -42,7 +42,7 @@ def of(quantity: str, methods: Iterable[str] = SOFT) -> list[Interval]:
 
 
 def penalty() -> Interval:
-    """What the weakest gradient penalty gains under attack at A; so much does Gaussian noise, too, or more."""
+    """What the weakest gradient penalty gains under attack at A; Gaussian noise gains as much or more."""
     table = prediction.doses_as_methods(records.by_profile("flat")["quick-fp32"])
     return effects(table, LADDER)["gradient_penalty 0.1"].shown
 
@@ -67,7 +67,7 @@ def both_ways(methods: Iterable[str] = SOFT) -> Interval:
 
 
 def on_mixture() -> Interval:
-    """At A, what smoothing on top of Mixup, CutMix or both adds to the calibration error: what begins lowest."""
+    """What smoothing on top of Mixup, CutMix or both adds to the calibration error at A: the one that begins lowest."""
     recipes = combining.recorded("quick-fp32")
     return lowest(combining.added(recipes, "ECE", mixture) for mixture in ("mixup", "cutmix", "either"))
 
@@ -79,7 +79,7 @@ def decay_loses() -> Interval:
 
 
 def cooled_is_better() -> Interval:
-    """In what share of settings and soft labels the calibration error is larger than plain training's at temperature.
+    """In which share of settings and soft labels the calibration error exceeds plain training's with a temperature.
 
     Each by its interval over seeds.
     """
@@ -105,7 +105,7 @@ def cutmix_accuracy(largest: bool) -> Interval:
 
 
 def by_heart_gains() -> Interval:
-    """Of Park et al.'s soft labels, how many gain in their regime and under their attack."""
+    """How many of Park et al.'s soft labels gain in their regime and under their attack."""
     found = effects(records.by_profile("core")["cifar10-papers"], "robust, 0.4/255, PGD-7")
     return exactly(float(sum(found[method].shown.low > 0 for method in OF_PARK)), len(OF_PARK))
 

@@ -16,7 +16,7 @@ DEPENDABLE = {"short", "overconfidence"}  # the sentences of papers.yml that hol
 
 
 def both_shrink() -> Interval:
-    """What comes nearest to leaving margin or slope as large as it was, of soft labels where both are on record."""
+    """The soft label that comes nearest to leaving margin or slope unchanged, where both are on record."""
     tables = [records.by_profile()[profile] for profile in MOVED]
     found = [effects(table, quantity)[m] for table in tables for quantity in ("log margin", "log slope") for m in SOFT]
     return highest(one.shown for one in found)

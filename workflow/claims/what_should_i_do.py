@@ -1,4 +1,4 @@
-"""Claims of the page of ten questions: one number an answer with its interval, and the tables behind them."""
+"""Claims of the page of ten questions: one number with its interval per answer, and the tables behind them."""
 
 import functools
 import itertools
@@ -92,7 +92,7 @@ def core(quantity: str, method: str, profile: str = A) -> Interval:
 
 @functools.cache
 def in_all_settings(quantity: str, method: str, side: int) -> Interval:
-    """Of a method's effects in all settings, that whose interval lies least on a side (1 above zero, −1 below)."""
+    """A method's effect, over all settings, whose interval lies least on a side (1 above zero, −1 below)."""
     found = [one[method].shown for one in effects_by_setting(quantity).values()]
     return lowest(found) if side > 0 else highest(found)
 
@@ -139,7 +139,7 @@ def accuracy_with_noise(method: str, share: float) -> Interval:
 
 @functools.cache
 def briefly(epochs: float) -> pandas.DataFrame:
-    """With 40 % of the labels drawn anew, networks that trained for fewer epochs."""
+    """Networks that trained for fewer epochs, with 40 % of the labels redrawn."""
     table = records.by_profile("noisy_briefly")[HERE]
     return table.loc[table["epochs"] == epochs]
 
@@ -153,7 +153,7 @@ def epochs_chosen() -> Interval:
 
 
 def by_stopping_whole() -> Interval:
-    """What plain training gains by so few epochs, against 45."""
+    """What plain training gains from so few epochs, compared with 45."""
     short = briefly(epochs_chosen().mean).query("method == 'baseline'")
     return effects(short, "accuracy", noisy(0.4).query("method == 'baseline'"))["baseline"].shown
 
@@ -185,7 +185,7 @@ def time_of(name: str) -> Interval:
 
 @functools.cache
 def seconds_a_network() -> Interval:
-    """Seconds of one processor core in which plain training makes a network of this setting, over rounds."""
+    """Seconds of one processor core for a plain network of this setting, over rounds."""
     table = seconds.recorded(HERE).query("name == 'plain'")
     return t_interval(load_profile(HERE).experiment.epochs * table["seconds"].to_numpy())
 
@@ -198,7 +198,7 @@ def minutes_of_recipes() -> Interval:
 
 @functools.cache
 def decay_by_heart() -> Interval:
-    """Of a tuned decay's gains at F in accuracy, in loss and under the paper's attack, the least certain."""
+    """The least certain of a tuned decay's gains at F: in accuracy, in loss and under the paper's attack."""
     accuracy = core("accuracy", "weight_decay", BY_HEART)
     attacked = core("robust, 0.4/255, PGD-7", "weight_decay", BY_HEART)
     saved = core("NLL at T", "weight_decay", BY_HEART).scaled(-1)
@@ -259,12 +259,12 @@ def unknown_cells() -> dict[str, Claim]:
 
 @functools.cache
 def accuracy_beside() -> Interval:
-    """Accuracy that smoothing adds beside Mixup, CutMix and either: the one farthest from nothing."""
+    """Accuracy that smoothing adds to Mixup, CutMix and either: the one farthest from zero."""
     return max((added("accuracy", mixture) for mixture in MIXTURES[1:]), key=lambda one: abs(one.mean) + one.half_width)
 
 
 def loss_beside(end: Callable) -> Interval:
-    """Loss that smoothing adds beside Mixup, CutMix and either: the least or the most."""
+    """Loss that smoothing adds to Mixup, CutMix and either: the least or the most."""
     return end((added("NLL at T", mixture) for mixture in MIXTURES[1:]), key=lambda one: one.mean)
 
 
@@ -278,7 +278,7 @@ def recipes_attacked() -> combining.Cells:
 
 
 def attacked(quantity: str = LADDER) -> Interval:
-    """What smoothing changes under attack, beside either mixture by turns."""
+    """What smoothing changes under attack on top of `either`, both mixtures by turns."""
     return combining.added(recipes_attacked(), quantity, "either")
 
 
@@ -293,7 +293,7 @@ def together(quantity: str, mixture: str = "either") -> Interval:
 
 @functools.cache
 def together_least() -> Interval:
-    """Of the three mixtures, the interaction on NLL at T that ends highest."""
+    """The interaction on NLL at T that ends highest, over the three mixtures."""
     return highest(together("NLL at T", mixture) for mixture in MIXTURES[1:])
 
 

@@ -1,4 +1,4 @@
-"""Attacks on images in [0, 1] through a network that owns its normalisation, and what makes their numbers untrue.
+"""Attacks on images in [0, 1] through a network that owns its normalisation, and warnings where they mislead.
 
 Every attack works on a copy of the model: in evaluation mode, float32, without autocast, its parameters without
 gradients. So the model that was given stays as it is, whatever happens. An image returned is inside the ball around
@@ -11,7 +11,7 @@ robustness, such as gradients that vanish in float32, it says so with a warning,
 
 # ruff: noqa: F401 (what the package offers)
 from softlab.lenses.attacks.ascent import UntrustedAttack
-from softlab.lenses.attacks.gradient import Starts, fgsm, gradient_shares, pgd, smallest_epsilon
+from softlab.lenses.attacks.gradient import Starts, fgsm, gradient_shares, pgd
 from softlab.lenses.attacks.ladder import robustness_curve, usual_ladder
 from softlab.lenses.attacks.result import AttackResult, Health
 from softlab.lenses.attacks.standard import AUTOATTACKS, autoattack

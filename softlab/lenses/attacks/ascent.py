@@ -20,7 +20,7 @@ TINY = 1e-30  # in place of 0 in a denominator
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
-    """Summed over the samples. It has no use for targets."""
+    """Summed over the samples; targets are ignored."""
     return functional.cross_entropy(logits, labels, reduction="sum")
 
 
@@ -59,15 +59,14 @@ class Subject:
     logits: Tensor
     targets: Tensor
 
-    def part(self, rows: Tensor, radii: Tensor | None = None) -> "Subject":
-        """Some of the samples, at other radii if given."""
-        radii = self.radii[rows] if radii is None else radii
-        parts = (values[rows] for values in (self.logits, self.targets))
-        return Subject(self.model, self.images[rows], self.labels[rows], radii, *parts)
+    def part(self, rows: Tensor) -> "Subject":
+        """Some of the samples."""
+        parts = (values[rows] for values in (self.images, self.labels, self.radii, self.logits, self.targets))
+        return Subject(self.model, *parts)
 
 
 def prepare(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | Tensor, targets: int = 0) -> Subject:
-    """The subject of an attack, with that many other classes as targets.
+    """The subject of an attack, with `targets` other classes to aim at.
 
     Raises SoftlabError for whatever is out of range; see attacks.pgd.  Warns if the model gives other logits when it
     is asked again.
@@ -109,7 +108,7 @@ def _nearest(subject: Subject, count: int) -> Tensor:
 
 
 def per_sample(name: str, value: float | Tensor, images: Tensor) -> Tensor:
-    """One number >= 0 for each image, (N,), from a number or from as many."""
+    """One number >= 0 for each image, (N,), from one number or from N of them."""
     values = torch.as_tensor(value, dtype=torch.float32, device=images.device)
     if values.shape not in ((), images.shape[:1]):
         raise SoftlabError(f"{name} must be a number or ({len(images)},), not {tuple(values.shape)}")
@@ -167,7 +166,7 @@ def walk(
 
 
 def project(points: Tensor, images: Tensor, radii: Tensor) -> Tensor:
-    """The nearest points that are at most so far (N,) from the images in every pixel, and inside the box."""
+    """The nearest points that lie within the radii (N,) of the images in every pixel, and inside the box."""
     offset = points - images
     radii = across(radii)
     return (images + offset.clamp(-radii, radii)).clamp(0, 1)

@@ -1,8 +1,7 @@
-"""Attacks along the gradient: FGSM, PGD, and the smallest perturbation that PGD finds."""
+"""Attacks along the gradient: FGSM and PGD."""
 
 import collections
 import dataclasses
-import math
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from softlab.batches import stream
 from softlab.errors import SoftlabError, check_known
 from softlab.lenses.attacks import ascent
-from softlab.lenses.attacks.ascent import Subject, prepare
+from softlab.lenses.attacks.ascent import prepare
 from softlab.lenses.attacks.result import AttackResult, Health, warn
 from softlab.lenses.checks import check_features, check_labels
 from softlab.representation import at_once
@@ -20,9 +19,9 @@ from softlab.representation import at_once
 
 @dataclass(frozen=True)
 class Starts:
-    """Where walks begin: drawn from stream(seed, "attack", radius, restart) for all images that there are, by place.
+    """Where walks begin: drawn from stream(seed, "attack", radius, restart) for all images at once, one row each.
 
-    So the start of an image does not depend on which others are attacked beside it, nor on which radii were before.
+    So an image's start depends neither on which others are attacked with it nor on the radii tried before.
     rows: (N,), on the CPU: places of the images given to an attack among all `count` of them (None: these are all).
     """
 
@@ -64,12 +63,12 @@ def pgd(
 ) -> AttackResult:
     """Projected ascent along the sign of the loss's gradient, from a random point of the ball (Madry et al. 2018).
 
-    images: (N, C, H, W), uint8 or float in [0, 1].  labels: (N,) int64.  epsilon: radius (or radii, (N,)) >= 0: a pixel
-    may move at most.  step: how far in one step, or lengths (N,) (None: 2.5 epsilon/steps).
+    images: (N, C, H, W), uint8 or float in [0, 1].  labels: (N,) int64.  epsilon: how far a pixel may move, one radius
+    or (N,), >= 0.  step: how far in one step, one length or (N,) (None: 2.5 epsilon/steps).
     loss: "ce", or "margin": the largest other logit minus the label's, which no scaling of the logits changes.
     early_stop: a sample that is wrong from the start keeps its image, one that is fooled on the way keeps the image
-    that did it, and both leave the batch. False: every sample walks all steps and only the last point counts, which
-    is for measuring displacement and weaker as an attack.
+    that did it, and both leave the batch. False: every sample walks all steps and only the last point counts, which is
+    for measuring displacement and weaker as an attack.
     restarts: walks, each for the samples not fooled yet. With the margin, the first aims at whichever class is ahead,
     the next at the class that looks nearest, then the second nearest (after Gowal et al. 2019).
     starts: which random points, Starts(seed). Radii that differ from image to image share theirs.
@@ -81,42 +80,6 @@ def pgd(
     result = _search(subject, starts, radius, restarts=restarts, step=step, **options)
     warn(result.health)
     return result
-
-
-def smallest_epsilon(
-    model: nn.Module, images: Tensor, labels: Tensor, upper: float, tolerance=1e-4, steps: int = 20, restarts: int = 4
-) -> Tensor:
-    """Size (N,) of the smallest perturbation found for each sample, by bisection with PGD between 0 and `upper`.
-
-    0 where the sample is wrong already, inf where the attack of size `upper` fails. Otherwise there was an adversarial
-    image at exactly this distance, and an attack failed at a radius at most `tolerance` below (or none was tried).
-    tolerance: > 0, in units of the image; each halving costs one more attack.  restarts: with one, values were 3 % too
-    large on average without and 9 % with label smoothing, with four 1 % at most.  Other arguments, errors: see pgd.
-    """
-    if not 0 < tolerance < math.inf:
-        raise SoftlabError(f"tolerance must be above 0 and finite, not {tolerance}")
-    subject = prepare(model, images, labels, upper, targets=restarts - 1)
-    every = Starts()
-
-    def attack(subject: Subject, starts: Starts, turn: int) -> tuple[AttackResult, Tensor]:
-        # Twice pgd's usual length: at the same cost it comes closer.
-        options = {"step": 5 * subject.radii / steps, "steps": steps, "restarts": restarts, "loss": "margin"}
-        result = _search(subject, starts, turn, **options)
-        # What was found can lie well inside the ball, as a walk stops when it has won.
-        return result, ascent.sizes(result.images - subject.images).masked_fill(~result.success, math.inf)
-
-    first, high = attack(subject, every, 0)
-    low = torch.zeros_like(high)
-    for turn in range(1, 1 + math.ceil(math.log2(max(upper / tolerance, 1)))):
-        rows = ((high - low > tolerance) & high.isfinite()).nonzero().squeeze(1)
-        if len(rows) == 0:
-            break
-        middle = (low[rows] + high[rows]) / 2
-        result, size = attack(subject.part(rows, middle), every.of(rows, subject.images), turn)
-        low[rows] = torch.where(result.success, low[rows], middle)
-        high[rows] = torch.minimum(high[rows], size)
-    warn(first.health)
-    return high
 
 
 def gradient_shares(logits: Tensor, labels: Tensor) -> tuple[float, float]:

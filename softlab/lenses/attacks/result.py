@@ -39,7 +39,7 @@ class AttackResult:
 
 
 def warn(health: Health) -> None:
-    """Say in words which of the signs make the result untrue."""
+    """Warn, in words, of each sign that makes the result untrustworthy."""
     zero = health.zero_gradients or 0
     reasons = []
     if zero > TOLERATED:

@@ -23,7 +23,7 @@ def autoattack(
     """AutoAttack (Croce & Hein 2020), its authors' code, on as many target classes as there are (9 at most).
 
     attacks: of AUTOATTACKS, in this order; ("square",) alone needs no gradients.  Other arguments: see pgd.
-    A sample that survives keeps its image. What AutoAttack has to say against the model becomes a warning.
+    A sample that survives keeps its image. AutoAttack's own complaints about the model become warnings.
     Raises SoftlabError if pyautoattack is not installed, or for "apgd-t" with fewer than four classes.
     """
     for name in attacks:

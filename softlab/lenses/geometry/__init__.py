@@ -16,7 +16,6 @@ from softlab.lenses.geometry.cones import (
 from softlab.lenses.geometry.cosines import VARIANTS, Centers, cosine_variants, rescaled_cosines, rescaling_moves
 from softlab.lenses.geometry.head import (
     alignment,
-    angular_margin,
     centered_logits,
     cosine_to,
     inward_cosine,

@@ -5,8 +5,8 @@ is badly conditioned (far out, its gradient vanishes). The same point minimises
 
     h_k(c) = log Σ_{j≠k} exp((w_j - w_k)·c + b_j - b_k),    CE_k = log(1 + exp h_k),
 
-whose gradient stays of the size of the weights. Solved for all classes at once by projected gradient steps with
-Nesterov's momentum, restarted where it points uphill, until a Frank-Wolfe gap certifies the distance to the optimum.
+whose gradient stays as large as the weights. Solved for all classes at once by projected gradient steps with Nesterov's
+momentum, restarted where it points uphill, until a Frank-Wolfe gap certifies the distance to the optimum.
 """
 
 import warnings

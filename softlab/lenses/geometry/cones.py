@@ -44,7 +44,7 @@ def cone_onset(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def constant_share(features: Tensor, weight: Tensor, bias: Tensor, low: float = 0.1, high: float = 10.0) -> float:
-    """Share of features (N, D) whose class is the same at low and at high times their length, 0 <= low <= high.
+    """Share of features (N, D) with the same class at `low` and at `high` times their length, 0 <= low <= high.
 
     weight: (K, D), bias: (K,).  As logits are affine in t, a class that leads at both ends leads everywhere between:
     this is the share whose class is constant on [low, high]. Unlike the onset, it looks both ways.
@@ -99,7 +99,7 @@ def confidence_contour(features: Tensor, weight: Tensor, bias: Tensor, level: fl
 
 
 def bounded_regions(weight: Tensor, bias: Tensor) -> Tensor:
-    """Which classes (K,), bool, have a region, where theirs is strictly the largest logit, that is bounded, not empty.
+    """Which classes (K,), bool, have a bounded, non-empty region, where their logit is strictly the largest.
 
     weight: (K, D), bias: (K,).  A region that is not empty is bounded if and only if w_k is in the interior of the
     convex hull of the other rows: a mean of them, all weights above 0, where they span all D directions (outside, and
@@ -120,7 +120,7 @@ def bounded_regions(weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def _is_bounded(rows: np.ndarray, offsets: np.ndarray) -> bool:
-    """Is where all rows (J, D) · f + offsets (J,) are below 0 bounded and not empty? The rows span all directions."""
+    """Is the region of rows (J, D) · f + offsets (J,) < 0 bounded and not empty? The rows span all directions."""
     rows, offsets = (values / max(np.abs(values).max(), 1e-300) for values in (rows, offsets))
     mean = np.c_[rows, np.ones(len(rows))].T  # mean @ weights = zero: they sum to 1, and take the rows to 0
     zero = np.r_[np.zeros(rows.shape[1]), 1]

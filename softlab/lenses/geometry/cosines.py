@@ -21,8 +21,8 @@ VARIANTS = ("ball", "orthant", "class mean", "centred mean", "row", "row space",
 class Centers:
     """What a class's direction can mean, from the training features and the head; all (K, D) but `mean` (D,).
 
-    ball, orthant: minimal-loss points in the ball of the class's mean feature norm, without and with c >= 0; the same
-    where features are of any sign, as no network like that is bound to the orthant.
+    ball, orthant: minimal-loss points in the ball of the class's mean feature norm, without and with c >= 0; equal
+    where features can have any sign, as nothing binds such a network to the orthant.
     means: class means.  mean: mean of the class means.  rows: the head's rows.
     """
 

@@ -121,29 +121,3 @@ def inward_cosine(step: Tensor, features: Tensor) -> Tensor:
     outward = features.double()
     lengths = inward.norm(dim=1) * outward.norm(dim=1)
     return (-(inward * outward).sum(1) / lengths).to(features.dtype)
-
-
-def angular_margin(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor, seen_only: bool = False) -> Tensor:
-    """Smallest angle θ (N,), in radians, at the origin between f and a boundary of its label; negative: wrong side.
-
-    θ = min over j ≠ y of arccos(-Δb/(‖Δw‖‖f‖)) - arccos(Δw·f/(‖Δw‖‖f‖)), Δw = w_y - w_j, Δb = b_y - b_j, arguments
-    clamped to [-1, 1].  features: (N, D), none zero.  seen_only: the same with Q f, within the row space.
-    Two equal rows have no boundary: π, 0 or -π, as b_y is above, equal to or below b_j.
-    """
-    check_head(weight, bias, features, labels)
-    if seen_only:
-        basis = row_space(weight)
-        features = features @ basis.T
-        weight = weight @ basis.T
-    norm = features.norm(dim=1, keepdim=True)
-    check_rows(norm, zero_allowed=False)
-    logits = features @ weight.T
-    difference = logits.gather(1, labels[:, None]) - logits  # Δw·f, (N, K)
-    offset = bias[labels][:, None] - bias
-    # Not by products, which cdist prefers for many classes: they cancel where rows are alike.
-    gaps = torch.cdist(weight, weight, compute_mode="donot_use_mm_for_euclid_dist")[labels]
-    length = torch.where(gaps > 0, gaps * norm, 1.0)
-    angle = torch.arccos((-offset / length).clamp(-1, 1)) - torch.arccos((difference / length).clamp(-1, 1))
-    angle = torch.where(gaps > 0, angle, offset.sign() * torch.pi)
-    own = torch.arange(len(weight), device=labels.device) == labels[:, None]
-    return angle.masked_fill(own, torch.inf).amin(1)

@@ -10,7 +10,6 @@ from random_heads import random_features, random_head, seen_part
 
 from softlab.lenses.geometry import (
     alignment,
-    angular_margin,
     centered_logits,
     cosine_to,
     inward_cosine,
@@ -139,77 +138,3 @@ def test_cosines_do_not_change_with_scale_and_rotation(seed, scale):
     torch.testing.assert_close(turned, cosine_to(features, centers, labels))
     logits = features @ centers.T
     torch.testing.assert_close(logit_cosine(scale * logits + 5, labels), logit_cosine(logits, labels))
-
-
-@pytest.mark.parametrize("classes", [2, 3, 5])
-def test_the_angular_margin_is_the_smallest_rotation_that_changes_the_class(classes):
-    weight, bias = random_head(classes, 2, classes, bias_scale=0.1)
-    features = 5 * (random_features(40, 2, classes) - 0.5)
-    differences = weight[:, None] - weight
-    offsets = bias[:, None] - bias
-    bound = offsets.abs() / differences.norm(dim=2).clamp(min=1e-9)
-    features = features[features.norm(dim=1) > bound.max()]  # every boundary can be reached by a rotation
-    assert len(features) > 15
-    predicted = (features @ weight.T + bias).argmax(1)
-    margins = angular_margin(features, predicted, weight, bias)
-    turns = torch.linspace(-math.pi, math.pi, 20_001, dtype=torch.float64)
-    for feature, label, margin in zip(features, predicted, margins, strict=True):
-        angles = turns + torch.atan2(feature[1], feature[0])
-        circle = feature.norm() * torch.stack([angles.cos(), angles.sin()], 1)
-        changed = (circle @ weight.T + bias).argmax(1) != label
-        assert margin == pytest.approx(float(turns[changed].abs().min()), abs=4e-4)  # a step is 3.1e-4
-        if classes == 2:  # on the wrong side: as far, the other way
-            other = angular_margin(feature[None], 1 - label[None], weight, bias)
-            assert float(other) == pytest.approx(-float(margin))
-
-
-@FEW
-@given(st.integers(2, 40), st.integers(2, 20), st.integers(0, 10_000), st.booleans())
-def test_the_sign_of_the_margin_says_whether_the_class_is_right(classes, dimension, seed, seen_only):
-    weight, bias = random_head(classes, dimension, seed, bias_scale=0.1)
-    features = random_features(60, dimension, seed) + 0.01
-    labels = torch.arange(60) % classes
-    margin = angular_margin(features, labels, weight, bias, seen_only=seen_only)
-    right = (features @ weight.T + bias).argmax(1) == labels
-    gap = (seen_part(features, weight)[0] if seen_only else features).norm(dim=1)
-    reachable = (bias[:, None] - bias).abs().max() < torch.pdist(weight).min() * gap  # else clamped: it may be 0
-    assert ((margin > 0) == right)[reachable].all()
-    assert ((margin >= 0) | ~right).all()
-    assert ((margin <= 0) | right).all()
-
-
-def test_margins_by_hand():
-    weight = torch.tensor([[1.0, 0], [0, 1]])
-    bias = torch.zeros(2)
-    features = torch.tensor([[1.0, 0], [2, 2], [0, 3], [-1, 0]])
-    margins = angular_margin(features, torch.zeros(4, dtype=torch.int64), weight, bias)
-    assert margins.tolist() == pytest.approx([math.pi / 4, 0, -math.pi / 4, -math.pi / 4], abs=1e-3)
-    # A bias that no rotation can overcome, clamped: the angle to the point opposite of w_0 - w_1.
-    margin = angular_margin(torch.tensor([[1.0, 0]]), torch.tensor([0]), weight, torch.tensor([9.0, 0]))
-    assert float(margin) == pytest.approx(math.pi * 3 / 4, abs=1e-3)
-
-
-def test_equal_rows_have_no_boundary():
-    weight = torch.tensor([[1.0, 0], [1, 0], [0, 1]])
-    features = torch.tensor([[1.0, 0]])
-    for biases, expected in [((1, 0, 0), math.acos(-(0.5**0.5)) - math.pi / 4), ((0, 1, 0), -math.pi), ((0, 0, 0), 0)]:
-        margin = angular_margin(features, torch.tensor([0]), weight, torch.tensor(biases, dtype=torch.float32))
-        assert float(margin) == pytest.approx(expected, abs=1e-3)
-    many = random_head(60, 8, 0)[0].float() + 100
-    many[1] = many[0]
-    margin = angular_margin(
-        random_features(5, 8, 0).float() + 1, torch.zeros(5, dtype=torch.int64), many, torch.eye(60)[1]
-    )
-    assert (margin == torch.tensor(-math.pi)).all()
-
-
-def test_margins_in_the_row_space_ignore_what_the_head_does_not_see():
-    weight, bias = random_head(4, 9, 2, bias_scale=0.1)
-    features = random_features(30, 9, 2)
-    labels = torch.arange(30) % 4
-    seen, unseen = seen_part(features, weight)
-    expected = angular_margin(seen, labels, weight, bias)
-    torch.testing.assert_close(angular_margin(features, labels, weight, bias, seen_only=True), expected)
-    torch.testing.assert_close(angular_margin(seen + 9 * unseen, labels, weight, bias, seen_only=True), expected)
-    turned = angular_margin(5 * features, labels, weight / 5, bias)
-    torch.testing.assert_close(turned, angular_margin(features, labels, weight, bias))

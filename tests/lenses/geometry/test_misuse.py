@@ -9,7 +9,6 @@ from softlab import SoftlabError
 from softlab.lenses.geometry import (
     Centers,
     alignment,
-    angular_margin,
     apex_ratio,
     bounded_regions,
     class_centers,
@@ -45,7 +44,6 @@ LENSES = {  # and what of it each takes, in order
     alignment: "f",
     inward_cosine: "sf",
     cosine_to: "fwy",
-    angular_margin: "fywb",
     Centers.of: "fywb",
     within_class_variation: "fy",
     class_centers: "wbr",
