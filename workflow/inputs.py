@@ -44,6 +44,14 @@ def of_script(path: Path) -> list[str]:
     return [str(path), *with_data(code(_imported(path.read_text(encoding="utf-8")))), *records()]
 
 
+def of_site() -> list[str]:
+    """What pages are made of, beside executed notebooks and tables: the texts, the workflow's own code, the zoo."""
+    kinds = ("book/**/*.*", "workflow/**/*.py", "workflow/*.html", "assets/zoo/*/*", "benchmarks/results/*.json")
+    paths = [path for kind in kinds for path in ROOT.glob(kind) if path.is_file()]
+    pages = sorted(str(path.relative_to(ROOT)) for path in paths if path.parent.name != "__pycache__")
+    return [*pages, "_config.yml", "_toc.yml", "softlab/training/datasets/fashion_mini.npz"]
+
+
 def records() -> list[str]:
     """Everything that is on record."""
     return sorted(str(path.relative_to(ROOT)) for path in (ASSETS / "records").rglob("*.*"))
