@@ -17,7 +17,6 @@ from pathlib import Path
 import address
 import claims
 import laboratory
-import leaderboard
 import nbformat
 import number_page
 import plan
@@ -30,6 +29,8 @@ from number_page import table
 from softlab.errors import SoftlabError
 
 ROOT = Path(__file__).resolve().parent.parent
+# Old address -> new one.
+MOVED = {"book/leaderboard.html": "numbers.html?search=%22NLL%20at%20that%20temperature%22%20many&sort=asc"}
 
 
 def main(build: Path, log: Path, sweeps: list[str]) -> None:
@@ -57,6 +58,8 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
     except SoftlabError as error:
         sys.exit(f"the site was not built: {error}")
     playground.write(html / "playground")
+    for old, new in MOVED.items():
+        (html / old).write_text(f'<!DOCTYPE html>\n<meta http-equiv="refresh" content="0; url={new}">\n')
     add_sweeps(html, build, sweeps)
     (html / ".nojekyll").touch()
     shutil.rmtree(build / "html", ignore_errors=True)
@@ -91,7 +94,6 @@ def assemble(build: Path, site: Path, sweeps: list[str]) -> None:
     number_page.add(site, build)
     list_sweeps(site, build, sweeps)
     add_cover(site, build)
-    leaderboard.add(site, build)
     page = site / "book" / "speed.md"
     page.write_text(speed.filled(page.read_text()))
     (site / "_config.yml").write_text(yaml.safe_dump(configuration(repository), allow_unicode=True))
