@@ -300,6 +300,7 @@ show: [accuracy, ECE]
 
 
 @pytest.mark.slow
+@pytest.mark.sampled
 def test_a_small_sweep_with_the_real_engine(tmp_path):
     (tmp_path / "checkout").mkdir()
     checkout = Checkout(tmp_path / "checkout", chapters=1)
