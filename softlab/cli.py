@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import io
-import math
 import os
 import sys
 from pathlib import Path
@@ -51,8 +50,6 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--study", nargs="+", default=["core"], help="of chapters.yaml (core: the profile itself)")
     train.add_argument("--method", action="append", help="a method of the study (all); may be given again")
     train.add_argument("--seed", type=int, nargs="+", action="extend", help="seeds (all of the study)")
-    train.add_argument("--networks", type=Path, help="train these instead: a list that the workflow has written")
-    train.add_argument("--manifest", type=Path, help="write a row for each network to this file, with its numbers")
     train.set_defaults(run=_train)
 
     about = "write the numbers of a study for good: assets/records"
@@ -178,7 +175,7 @@ def _changes(given: list[str]) -> dict[str, object]:
 
 
 def _wanted(options) -> list:
-    """What `train` is asked for: [(study, what to train, what it is measured on), …], as _listed has it."""
+    """What `train` is asked for: [(what to train, what it is measured on), …]."""
     from softlab.profile import load_profile, study_profile
 
     changes = _changes(options.set)
@@ -187,14 +184,12 @@ def _wanted(options) -> list:
 
         own_methods.run(options.methods_file)
     settings = load_profile(options.profile, **changes)
-    if options.networks:
-        return _listed(options.networks)
     wanted = []
     for study in options.study:
         profile = study_profile(settings, study)
         methods = {name: profile.methods.get(name, {}) for name in options.method or profile.methods}
         chosen = dataclasses.replace(profile, methods=methods, seeds=options.seed or profile.seeds)
-        wanted += [(study, experiment, profile.evaluation) for experiment in chosen.experiments()]
+        wanted += [(experiment, profile.evaluation) for experiment in chosen.experiments()]
     return wanted
 
 
@@ -219,25 +214,16 @@ def _fitted(experiment, store: str | None, device, progress: str):
 
 
 def _train(options) -> None:
-    from softlab.files import write_json
-
     wanted = _wanted(options)
 
     from softlab.numbers import stored
     from softlab.training import loop, runs
 
     device = loop.choose_device(options.device)
-    rows = []
-    for count, (study, experiment, evaluation) in enumerate(wanted, 1):
+    for count, (experiment, evaluation) in enumerate(wanted, 1):
         run = _fitted(experiment, options.store, device, f"{count} of {len(wanted)}")
-        found = stored.of(run, evaluation).values
-        values = {name: value if math.isfinite(value) else None for name, value in found.items()}
-        row = {"id": run.id, "study": study, "method": experiment.method, "seed": experiment.seed}
-        rows.append(row | {"values": values})
-    if options.manifest:
-        write_json(options.manifest, rows)
-    else:
-        print(f"{len(rows)} runs in {runs.store_folder(options.store)}")
+        stored.of(run, evaluation)
+    print(f"{len(wanted)} runs in {runs.store_folder(options.store)}")
 
 
 def _record(options) -> None:
@@ -272,19 +258,6 @@ def _verify(options) -> None:
         differ += comparison.word == "differs"
     if differ:
         raise SoftlabError(f"{differ} networks are not what the record says")
-
-
-def _listed(path: Path) -> list:
-    """The networks of a file that workflow/plan.py has written: [(study, experiment, evaluation), …]."""
-    import json
-
-    from softlab.training.experiment import Experiment
-
-    try:
-        listed = json.loads(path.read_bytes())
-        return [(one["study"], Experiment(**one["experiment"]), one["evaluation"]) for one in listed]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise SoftlabError(f"--networks {path}: this is no list of networks ({error})") from None
 
 
 def _report(options) -> None:

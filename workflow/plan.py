@@ -15,7 +15,7 @@ CHEAP = 30  # seconds of training
 
 
 def networks(profile: Profile, studies: Iterable[str], live: Mapping[str, Container[int]] | None = None) -> list[dict]:
-    """Every network of these studies, as `softlab train --networks` reads it: how it is trained, and on what measured.
+    """Every network of these studies, as train.py reads it: how it is trained, and on what measured.
 
     All seeds of a method stand together.  live: the seeds of each study that are wanted (None: all).
     """

@@ -62,7 +62,7 @@ def descendants(engine):
 def is_kind(kind, command):
     program = Path(command[1]).name if len(command) > 1 else ""
     return {
-        "worker": command[1:4] == ["-m", "softlab", "train"],
+        "worker": command[1:2] == ["workflow/train.py"],
         "papermill": command[1:3] == ["-m", "papermill"],
         "kernel": "ipykernel_launcher" in command,
         "site": program == "jupyter-book",

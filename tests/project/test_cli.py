@@ -46,14 +46,13 @@ def test_misuse_is_one_line_and_exit_code_2(arguments, message, capsys, tmp_path
     assert not list((tmp_path / "store").glob("*-seed*"))
 
 
-def test_train_trains_what_is_missing_and_writes_a_row_for_each(capsys, tmp_path):
+def test_train_trains_what_is_missing_and_measures_it(capsys, tmp_path):
     options = (*SMALL, "--method", "mixup", "--seed", 3, 4)
-    assert softlab("train", *options, "--manifest", tmp_path / "rows.json") == 0
+    assert softlab("train", *options) == 0
     assert capsys.readouterr().out.count("trained mixup-seed") == 2
-    rows = json.loads((tmp_path / "rows.json").read_text())
-    assert sorted(path.name for path in (tmp_path / "store").glob("*-seed*")) == [row["id"] for row in rows]
-    assert [(row["study"], row["method"], row["seed"]) for row in rows] == [("core", "mixup", 3), ("core", "mixup", 4)]
-    assert all(0 <= row["values"]["accuracy"] <= 1 for row in rows)
+    made = sorted((tmp_path / "store").glob("*-seed*"))
+    assert [path.name.split("-")[:2] for path in made] == [["mixup", "seed3"], ["mixup", "seed4"]]
+    assert all(list((path / "numbers").rglob("*.*")) for path in made)
     assert softlab("train", *options) == 0
     assert "trained" not in capsys.readouterr().out
 
@@ -71,22 +70,6 @@ def test_who_waited_while_another_trained_does_not_say_that_it_trained(capsys, m
     monkeypatch.setattr(runs, "alone", after_another)
     assert softlab("train", *SMALL, "--method", "mixup", "--seed", 3) == 0
     assert capsys.readouterr().out.count("trained mixup-seed3") == 1
-
-
-def test_a_list_of_networks_is_trained_as_it_stands(capsys, tmp_path):
-    from softlab import Experiment
-
-    path = tmp_path / "some.json"
-    manifest = tmp_path / "rows.json"
-    fields = {"train_size": 50, "width": 4, "stem_stride": 2, "epochs": 1}
-    small = {"study": "core", "evaluation": {"test_size": 50, "attack_size": 5, "attack_steps": 1}}
-    some = [small | {"experiment": Experiment(**fields, seed=seed).as_dict()} for seed in (7, 3)]
-    path.write_text(json.dumps(some))
-    assert softlab("train", "--networks", path, "--manifest", manifest) == 0
-    assert [row["seed"] for row in json.loads(manifest.read_text())] == [7, 3]
-    path.write_text(json.dumps([some[0] | {"experiment": {"widht": 4}}]))
-    assert softlab("train", "--networks", path) == 2
-    assert capsys.readouterr().err.count("this is no list of networks") == 1
 
 
 def test_a_methods_file_adds_a_method(tmp_path, capsys, monkeypatch):
