@@ -19,9 +19,7 @@ FOLDER = Path(__file__).parent
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; ends the process with 0, 2 for wrong input or a failed run, 130 after Ctrl-C."""
-    given = sys.argv[1:] if arguments is None else arguments
-    own = given[:1] if given[:1] == ["sweep"] else given  # the workflow reads the rest of it
-    execute("softbook", _parser().parse_args(own, argparse.Namespace(given=given)))
+    execute("softbook", _parser().parse_args(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,7 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     claims.set_defaults(run=_claims)
 
     about = "networks and notebooks over a grid of parameters, and a report"
-    commands.add_parser("sweep", add_help=False, help=about).set_defaults(run=_sweep)
+    sweep = commands.add_parser("sweep", help=about)
+    sweep.add_argument("name", nargs="?", help="a sweep of workflow/sweeps, or a .yaml file (none: list them)")
+    sweep.add_argument("--profile", default="quick", help="what the points change: a name, or a .yaml file (quick)")
+    sweep.add_argument("--on", default="local", metavar="WHERE", help="workflow/profiles/WHERE: local, slurm (local)")
+    sweep.add_argument("--cores", type=count, help="how many cores to use (as WHERE says: all)")
+    sweep.add_argument("--dry-run", action="store_true", help="list the jobs; start none")
+    sweep.set_defaults(run=_sweep)
     return parser
 
 
@@ -193,13 +197,32 @@ def _claims(options) -> None:
 
 
 def _sweep(options) -> None:
-    """Hand everything that follows `softbook sweep` to the checkout's workflow/sweep.py."""
+    """One call of Snakemake, the book's engine: it reads the sweep, and its exit code is 2 if that cannot be."""
     import subprocess
 
-    file = FOLDER.parent / "workflow" / "sweep.py"
-    if not file.exists():
+    from softlab.files import read_yaml
+
+    workflow = FOLDER.parent / "workflow"
+    if not workflow.is_dir():
         raise SoftlabError("sweeps need a checkout of the repository: the installed package has none")
-    command = [sys.executable, str(file), *options.given[1:]]
+    if options.name is None:
+        for path in sorted((workflow / "sweeps").glob("*.yaml")):
+            print(f"{path.stem:14} {read_yaml(path).get('title', '')}")
+        return
+    check_known("place to run", options.on, [path.name for path in (workflow / "profiles").iterdir()])
+    command = [sys.executable, "-m", "snakemake", "sweeps", "--directory", str(FOLDER.parent)]
+    command += ["--snakefile", str(workflow / "Snakefile"), "--profile", str(workflow / "profiles" / options.on)]
+    command += ["--config", f"profile={_listed_path(options.profile)}", f"sweeps={_listed_path(options.name)}"]
+    command += ["--cores", str(options.cores)] if options.cores else []
+    command += ["--dry-run", "--quiet", "reason", "host"] if options.dry_run else []
     if os.name == "posix":
         os.execv(sys.executable, command)  # the same process: who stops it stops all of it
     sys.exit(subprocess.run(command).returncode)
+
+
+def _listed_path(name: str) -> str:
+    """A name or a whole path, in a list: Snakemake takes text without one for YAML, and cuts it at " #"."""
+    import json
+
+    path = str(Path(name).resolve()) if name.endswith((".yaml", ".yml")) else name
+    return json.dumps([path], ensure_ascii=False)

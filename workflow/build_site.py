@@ -17,20 +17,20 @@ from pathlib import Path
 import address
 import claims
 import laboratory
-import leaderboard
 import nbformat
 import number_page
 import plan
 import playground
 import retrained
 import speed
-import sweep_report
 import yaml
 from number_page import table
 
 from softlab.errors import SoftlabError
 
 ROOT = Path(__file__).resolve().parent.parent
+# Old address -> new one.
+MOVED = {"book/leaderboard.html": "numbers.html?search=%22NLL%20at%20that%20temperature%22%20many&sort=asc"}
 
 
 def main(build: Path, log: Path, sweeps: list[str]) -> None:
@@ -58,6 +58,9 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
     except SoftlabError as error:
         sys.exit(f"the site was not built: {error}")
     playground.write(html / "playground")
+    for old, new in MOVED.items():
+        (html / old).write_text(f'<!DOCTYPE html>\n<meta http-equiv="refresh" content="0; url={new}">\n')
+    add_sweeps(html, build, sweeps)
     (html / ".nojekyll").touch()
     shutil.rmtree(build / "html", ignore_errors=True)
     html.replace(build / "html")
@@ -89,29 +92,32 @@ def assemble(build: Path, site: Path, sweeps: list[str]) -> None:
         page.write_text(claims.with_notes(page.stem, page.read_text()))
     (site / "book" / "this_build.md").write_text(this_build(build))
     number_page.add(site, build)
-    add_sweeps(site, build, sweeps)
+    list_sweeps(site, build, sweeps)
     add_cover(site, build)
-    leaderboard.add(site, build)
     page = site / "book" / "speed.md"
     page.write_text(speed.filled(page.read_text()))
     (site / "_config.yml").write_text(yaml.safe_dump(configuration(repository), allow_unicode=True))
 
 
-def add_sweeps(site: Path, build: Path, names: list[str]) -> None:
-    """Add pages for the sweeps that this build was asked for."""
-    found = {name: build / "sweeps" / name for name in names}
-    (site / "book" / "sweeps").mkdir()
-    for name, folder in found.items():
-        (site / "book" / "sweeps" / f"{name}.md").write_text(sweep_report.page(folder))
-        shutil.copy(folder / "table.csv", site / "book" / "sweeps" / f"{name}.csv")
-    titles = {name: json.loads((folder / "about.json").read_bytes())["title"] for name, folder in found.items()}
+def list_sweeps(site: Path, build: Path, names: list[str]) -> None:
+    """Name the sweeps that this build was asked for, each with its page and its table."""
+    lines = []
+    for name in names:
+        title = re.findall(r"<title>(.*?)</title>", (build / "sweeps" / name / "report.html").read_text())[0]
+        lines.append(f'- <a href="sweeps/{name}.html">{title}</a> (<a href="sweeps/{name}.csv">all numbers</a>)')
     page = site / "book" / "sweeps.md"
-    listed = "\n".join(f"- [{title}](sweeps/{name}.md)" for name, title in titles.items())
-    page.write_text(page.read_text().replace("<!-- the list of sweeps -->", listed or "*There are none yet.*"))
-    contents = yaml.safe_load((site / "_toc.yml").read_text())
-    part = {"caption": "Sweeps", "chapters": [{"file": f"book/sweeps/{name}"} for name in found]}
-    contents["parts"][-1:-1] = [part] if found else []
-    (site / "_toc.yml").write_text(yaml.safe_dump(contents, sort_keys=False))
+    page.write_text(
+        page.read_text().replace("<!-- the list of sweeps -->", "\n".join(lines) or "*There are none yet.*")
+    )
+
+
+def add_sweeps(html: Path, build: Path, names: list[str]) -> None:
+    """Lay the pages of sweeps, which need nothing else, and their tables where `list_sweeps` says that they are."""
+    folder = html / "book" / "sweeps"
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        shutil.copy(build / "sweeps" / name / "report.html", folder / f"{name}.html")
+        shutil.copy(build / "sweeps" / name / "table.csv", folder / f"{name}.csv")
 
 
 COVER = r"```\{figure\} _static/cover\.png\n(?P<options>:alt: .*)(?P<rest>(?s:.*?))```"

@@ -1,19 +1,21 @@
 """What a notebook, or training, reads of the project: nothing else makes it run again.
 
-Code is found by following imports, name by name and without running anything, so that `from softlab.notebook import
-table` leads to what `table` uses, and to no lens. Studies are cut out of their file, so that editing one reaches only
-the notebooks that name it. A package's modules import absolutely; names that a package fetches on first use stand in
-its HOMES (softlab.facade).
+Code is followed from module to module along imports (grimp), without running any; the package that a module lies in
+only collects names, and is not followed. Settings of studies are cut out of chapters.yaml, so that editing a study
+reaches only the notebooks that name it.
 """
 
 import ast
 import functools
+import importlib
 import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable
 from pathlib import Path
+
+import grimp
 
 from softbook.studies import catalogue
 from softbook.studies.catalogue import study_profile
@@ -22,161 +24,116 @@ from softlab.profile import Profile
 from softlab.provenance import PACKAGE
 from softlab.training.experiment import Experiment
 
-ALL = "*"
-BODY = ""  # of a module: what runs when it is imported
-# The command's module hands over to others and is in nobody's list, though a notebook shows a command.
-ASIDE = ("softlab.cli", "softlab.__main__")
-# What a lens gives counts by its version, which stands here: a changed lens of the same version changes no number.
-BY_VERSION = ("softlab.numbers.quantities", "softlab.numbers.look")
-RECORDED = ("**/*.csv", "autoattack/*.json", "published/*.json")  # of the records
-CUT = ("chapters.yaml",)  # read through `settings_of`
+ROOT = PACKAGE.parent
+# Imports that are not followed: module -> of what. What a lens gives counts by its version, which stands in the first
+# two: a changed lens of the same version changes no number. A command hands over to one part of many; a notebook that
+# shows one imports that part itself.
+NOT_FOLLOWED = {
+    "softlab.numbers.quantities": "softlab.lenses.",
+    "softlab.numbers.look": "softlab.lenses.",
+    "softlab.cli": "softlab.",
+    "softbook.cli": "soft",
+}
+# Imports that no line of code shows: what the library asks the book for by name (softlab.plugins).
+OFFERED = {
+    "softlab.comparison.tables": "softbook.beside",
+    "softlab.inspector.context": "softbook.beside",
+    "softlab.inspector.report": "softbook.beside",
+}
+TRAINING = ("softlab.training.runs", "softlab.regularizers", "softlab.numbers.stored")
 FIELDS = ("description", "experiment", "methods", "seeds", "evaluation")  # of a profile, that notebooks see
-ROOMS = ("training.runs", "training.loop", "training.models", "training.data", "regularizers", "numbers.stored")
-TRAINING = [(f"softlab.{name}", ALL) for name in ROOMS]
-Name = tuple[str, str]  # a module, and one of its names, its BODY, or ALL
 
 
-def notebook_code(path: Path) -> list[str]:
-    """Files of the package that a notebook's code cells lead to."""
-    return code(_imported(notebook_tree(path)))
+def of_notebook(path: Path) -> list[str]:
+    """Files that a notebook's code cells lead to, relative to the checkout: code, its data, and all records."""
+    return [*with_data(code(_imported(notebook_source(path)))), *records()]
 
 
-def script_code(path: Path) -> list[str]:
-    """A script, and files of the package that it leads to."""
-    return [str(path), *code(_imported(ast.parse(path.read_text(encoding="utf-8"))))]
+def of_script(path: Path) -> list[str]:
+    """A script, the files of the package that it leads to, and all records."""
+    return [str(path), *with_data(code(_imported(path.read_text(encoding="utf-8")))), *records()]
 
 
-def code(roots: Iterable[Name]) -> list[str]:
-    """The files behind these names, and behind all that they use, relative to the checkout."""
-    files = set()
-    seen = set()
-    waiting = list(roots)
-    while waiting:
-        one = waiting.pop()
-        if one not in seen and one[0] not in ASIDE:
-            seen.add(one)
-            found, used = step(*one)
-            files |= found
-            waiting += used
-    return sorted(str(path.relative_to(PACKAGE.parent)) for path in files)
+def of_site() -> list[str]:
+    """What pages are made of, beside executed notebooks and tables: the texts, the workflow's own code, the zoo."""
+    kinds = ("book/**/*.*", "workflow/**/*.py", "workflow/*.html", "softbook/zoo/*/*", "benchmarks/results/*.json")
+    paths = [path for kind in kinds for path in ROOT.glob(kind) if path.is_file()]
+    pages = sorted(str(path.relative_to(ROOT)) for path in paths if path.parent.name != "__pycache__")
+    return [*pages, "_config.yml", "_toc.yml", "softlab/training/datasets/fashion_mini.npz"]
 
 
-@functools.cache
-def step(module: str, name: str) -> tuple[set[Path], set[Name]]:
-    """The files that this name lies in or mentions, and the names that it uses itself."""
-    if whole := module_of(module, name):
-        return set(), {(whole, ALL)}
-    if name in homes(module):
-        return set(), {(f"{module}.{homes(module)[name]}", name)}
-    file = file_of(module)
-    if file is None:
-        return set(), set()
-    if module in BY_VERSION and name != "measure":
-        return {file}, set()
-    defined = definitions(module)
-    files = {file, *_recorded(module)}
-    parts = (BODY, *defined, *homes(module)) if name == ALL else (BODY,)
-    used = {(module, part) for part in parts}
-    for node in defined.get(name, ()):
-        used |= set(_imported(node))
-        used |= {(module, other) for other in _named(node, ast.Name, "id") & set(defined)}
-        files |= {_data_files()[text] for text in named_in(node) & set(_data_files())}
-    return files, used
+def records() -> list[str]:
+    """Everything that is on record."""
+    return sorted(str(path.relative_to(ROOT)) for path in RECORDS.rglob("*.*"))
 
 
-def _recorded(module: str) -> list[Path]:
-    """The recorded tables, for the module that reads them."""
-    if module != "softbook.studies.records":
-        return []
-    return [path for kind in RECORDED for path in RECORDS.glob(kind)]
+def code(modules: Collection[str]) -> list[str]:
+    """The files of these modules and of all that they import, relative to the checkout."""
+    found = set(modules).union(*map(graph().find_upstream_modules, modules))
+    return sorted(str(_file_of(module).relative_to(ROOT)) for module in found)
 
 
-def _imported(tree: ast.AST) -> Iterator[Name]:
-    """Names of the package that this code imports, in functions too."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "softlab":
-            for one in node.names:
-                whole = module_of(str(node.module), one.name)
-                used = ALL
-                if isinstance(tree, ast.Module) and whole:  # imported whole: what is named of it
-                    used = _attributes(tree, one.asname or one.name)
-                yield from [(str(node.module), one.name)] if used == ALL else [(str(whole), name) for name in used]
-        elif isinstance(node, ast.Import):
-            yield from ((one.name, ALL) for one in node.names if one.name.partition(".")[0] == "softlab")
-
-
-def _attributes(tree: ast.Module, module: str) -> set[str] | str:
-    """Which attributes of an imported module some code uses; ALL if the module also stands alone, or is not used."""
-    uses = [one for one in ast.walk(tree) if isinstance(one, ast.Name) and one.id == module]
-    found = [one.attr for one in ast.walk(tree) if isinstance(one, ast.Attribute) and one.value in uses]
-    return set(found) if uses and len(found) == len(uses) else ALL
+def with_data(files: Iterable[str]) -> list[str]:
+    """These files, and the data (laws, templates, images, …) of each room of the package that one of them is in."""
+    files = set(files)
+    rooms = {parts[:2] for parts in (Path(file).parts for file in files) if len(parts) > 2}
+    beside = {path for room in rooms for path in ROOT.joinpath(*room).rglob("*.*") if path.is_file()}
+    data = {str(path.relative_to(ROOT)) for path in beside if path.suffix not in (".py", ".pyc")}
+    return sorted(files | data)
 
 
 @functools.cache
-def file_of(module: str) -> Path | None:
-    """Where a module of the package lies; None for what is none."""
-    place = PACKAGE.parent.joinpath(*module.split("."))
-    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
-
-
-def module_of(package: str, name: str) -> str | None:
-    """The module that a name of a package is, below it or, by its HOMES, elsewhere; None for what is none."""
-    if name and file_of(f"{package}.{name}"):
-        return f"{package}.{name}"
-    home = homes(package).get(name, "")
-    return f"{package}.{home}" if home.rpartition(".")[2] == name and name else None
-
-
-@functools.cache
-def homes(module: str) -> dict[str, str]:
-    """Name -> the module below a package that it is fetched from on first use; empty for other modules."""
-    file = file_of(module)
-    for node in ast.parse(file.read_text(encoding="utf-8")).body if file else ():
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "HOMES":
-            return ast.literal_eval(node.value)
-    return {}
-
-
-@functools.cache
-def definitions(module: str) -> dict[str, list[ast.stmt]]:
-    """A module's functions by name, and under BODY all that runs at its import: the rest, and what is decorated."""
-    file = file_of(module)
-    assert file is not None
-    found: dict[str, list[ast.stmt]] = {BODY: []}
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef) and not node.decorator_list:
-            found.setdefault(node.name, []).append(node)
-        elif not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
-            found[BODY].append(node)
+def graph() -> grimp.ImportGraph:
+    """Which module of the package imports which, in functions too; not where that is for the sake of a type."""
+    found = grimp.build_graph("softlab", "softbook", cache_dir=None, exclude_type_checking_imports=True)
+    for module, offers in OFFERED.items():
+        found.add_import(importer=module, imported=offers)
+    for module, parts in NOT_FOLLOWED.items():
+        for imported in found.find_modules_directly_imported_by(module):
+            if imported.startswith(parts):
+                found.remove_import(importer=module, imported=imported)
     return found
 
 
-@functools.cache
-def _data_files() -> dict[str, Path]:
-    found = [path for path in PACKAGE.rglob("*.*") if path.parent.name not in ("profiles", "__pycache__")]
-    return {path.name: path for path in found if path.suffix != ".py" and path.name not in CUT}
+def _file_of(module: str) -> Path:
+    place = ROOT.joinpath(*module.split("."))
+    return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+
+
+def _imported(source: str) -> set[str]:
+    """Modules of the package that some code imports, and those that names of its packages are fetched from."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {module for name in node.names for module in _homes(node.module, name.name)}
+    return found & graph().modules
+
+
+def _homes(package: str, name: str) -> set[str]:
+    """Where `from package import name` leads: to a module below it, or to one that it fetches on first use, or to it.
+
+    Packages that fetch names say from where in their HOMES (softlab.facade).
+    """
+    if f"{package}.{name}" in graph().modules:
+        return {f"{package}.{name}"}
+    if package in graph().modules and "softlab.facade" in graph().find_modules_directly_imported_by(package):
+        return {package, f"{package}.{importlib.import_module(package).HOMES[name]}"}
+    return {package}
 
 
 @functools.cache
-def notebook_tree(path: Path) -> ast.Module:
-    """The syntax tree of a notebook's code cells, without IPython's own commands."""
+def notebook_source(path: Path) -> str:
+    """The code cells of a notebook, without IPython's own commands."""
     cells = json.loads(path.read_bytes())["cells"]
     source = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    return ast.parse(re.sub(r"(?m)^(\s*)[%!]\w.*", r"\1pass", source))
-
-
-def named_in(tree: ast.AST) -> set[str]:
-    """Everything that stands in quotes."""
-    return {text for text in _named(tree, ast.Constant, "value") if isinstance(text, str)}
-
-
-def _named(tree: ast.AST, kind: type[ast.AST], field: str) -> set:
-    return {getattr(node, field) for node in ast.walk(tree) if isinstance(node, kind)}
+    return re.sub(r"(?m)^(\s*)[%!]\w.*", r"\1pass", source)
 
 
 def settings_of(notebook: Path, profile: Profile, studies: Iterable[str]) -> str:
-    """As JSON: the settings of these studies and of those that the notebook names."""
-    named = named_in(notebook_tree(notebook))
+    """As JSON: the settings of these studies and of those that the notebook names, in quotes."""
+    named = re.findall(r"[\"'](\w+)[\"']", notebook_source(notebook))
     return studies_of(profile, [study for study in catalogue.studies_of(profile) if study in {*studies, *named}])
 
 

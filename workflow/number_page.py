@@ -53,8 +53,8 @@ def as_html(numbers: pandas.DataFrame) -> str:
     return f"{markup}</thead></table></div>\n{script(words.tolist(), rows)}"
 
 
-def script(words: Sequence[str] = (), rows: Sequence[list] = ()) -> str:
-    """What makes tables of a page sortable: the library, once. words, rows: of the table of all numbers."""
+def script(words: Sequence[str], rows: Sequence[list]) -> str:
+    """What makes a table of the rows, with the library that does so."""
     library = Path(itables.options.dt_bundle)
     text = TEMPLATE.read_text()
     for place, content in (

@@ -29,9 +29,10 @@ def networks(profile: Profile, studies: Iterable[str], live: Mapping[str, Contai
     ]
 
 
-def training_jobs(wanted: list[dict], at_once: int, per_job: int | None = None) -> dict[str, list[dict]]:
-    """Networks by the name of the job that trains them, each in one; jobs of the same networks have the same name.
+def training_jobs(wanted: list[dict], code: str, at_once: int, per_job: int = 0) -> dict[str, list[dict]]:
+    """Networks by the name of the job that trains them, each in one.
 
+    Jobs of the same networks and of the same code (a digest) have the same name.
     Without `per_job` there are `at_once` jobs, so that torch is imported once a core: they take turns along the list,
     and so each gets its share of methods and studies that take long.
     """
@@ -40,13 +41,13 @@ def training_jobs(wanted: list[dict], at_once: int, per_job: int | None = None) 
         parts = [wanted[first : first + per_job] for first in range(0, len(wanted), per_job)]
     else:
         parts = [wanted[turn::at_once] for turn in range(min(at_once, len(wanted)))]
-    return {"{method}-{seed}-".format(**part[0]["experiment"]) + short_digest(part): part for part in parts}
+    return {"{method}-{seed}-".format(**part[0]["experiment"]) + short_digest([code, part]): part for part in parts}
 
 
-def rows(out: Path) -> dict[str, dict]:
-    """What the manifests of a build say: digest of a network -> its row; where it stands in several, the newest."""
+def rows(out: Path, scope: str) -> dict[str, dict]:
+    """What the training jobs of a scope have found: digest of a network -> its row."""
     found = {}
-    for manifest in sorted(out.glob("training/*/*.json"), key=lambda path: path.stat().st_mtime):
+    for manifest in Path(out, "training", scope).glob("*.json"):
         listed = json.loads((out / "jobs" / manifest.name).read_bytes())
         found |= zip(map(short_digest, listed), json.loads(manifest.read_bytes()), strict=True)
     return found

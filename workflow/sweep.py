@@ -1,18 +1,14 @@
-"""Sweeps: the same networks and notebooks over lists of parameters. `softbook sweep NAME` comes here.
+"""A sweep file, read and checked: the points that its notebooks are executed at, or its networks trained at.
 
-A sweep is a file of workflow/sweeps/ (or anywhere), read safely; book/sweeps.md says what stands in it. This module
-turns it into points, each a set of a notebook's parameters, and hands them to the engine.
+Files lie in workflow/sweeps, or anywhere; book/sweeps.md says what stands in one.
 """
 
-import argparse
 import copy
 import functools
 import itertools
 import json
 import math
-import subprocess
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,20 +23,32 @@ from softlab.profile import Profile, text_of, with_parameters
 ROOT = Path(__file__).resolve().parent.parent
 SWEEPS = ROOT / "workflow" / "sweeps"
 KEYS = ("title", "about", "notebooks", "parameters", "vary", "combine", "show")
-AXIS = ("sets", "values")
-SHOWN = ("accuracy", "log magnitude", "ECE", "robust, 2/255")
+SHOWN = ["accuracy", "log magnitude", "ECE", "robust, 2/255"]
 LARGEST = 100_000  # points
 COLUMNS = ("notebook", "method", "seed", "quantity", "value")  # of the report's table, beside the axes
 SETTING = ("seeds", "overrides")  # what varies where no notebook is executed
 
 
 @dataclass(frozen=True)
-class Point:
-    """One set of parameters. name: the same for the same parameters.  values: what varies, as the sweep calls it."""
+class Axis:
+    """What varies. label: as the sweep calls it.  paths: the parameters that it sets, with dots for what is inside."""
 
-    name: str
+    label: str
+    values: list
+    paths: list[str]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One set of parameters. values: those of the axes, by label.  parameters: a notebook's, all but the profile."""
+
     values: Mapping[str, object]
-    parameters: Mapping[str, object]
+    parameters: Mapping[str, Any]
+
+    @functools.cached_property
+    def name(self) -> str:
+        """The same for the same parameters, so that a sweep which grows keeps the points that it has."""
+        return short_digest(self.parameters)
 
     def settings(self, profile: str) -> Profile:
         """The profile with this point's changes; raises SoftlabError that names the point."""
@@ -53,7 +61,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A checked sweep file. axes: label -> values.  show: quantities that the report draws.
+    """A checked sweep file. points: by name.  show: quantities that the report draws.
 
     notebooks: what is executed at each point (none: its networks are trained, and their numbers are the result).
     """
@@ -62,27 +70,17 @@ class Sweep:
     file: str
     title: str
     about: str
-    notebooks: tuple[str, ...]
-    axes: Mapping[str, list]
-    points: tuple[Point, ...]
-    show: tuple[str, ...]
-
-    def studies(self, chapters: Mapping[str, list[str]]) -> list[str]:
-        """Whose networks each point needs."""
-        needed = [study for name in self.notebooks for study in chapters.get(name, ["core"])]
-        return list(dict.fromkeys(needed)) if self.notebooks else ["core"]
+    notebooks: list[str]
+    axes: list[str]
+    points: Mapping[str, Point]
+    show: list[str]
 
 
-def known() -> list[str]:
-    return sorted(path.stem for path in SWEEPS.glob("*.yaml"))
-
-
-@functools.cache
 def load_sweep(name: str) -> Sweep:
     """Read a sweep of the book by its name, or yours by the path of its .yaml file. Raises SoftlabError."""
     path = Path(name)
     if not path.name.endswith((".yaml", ".yml")):
-        check_known("sweep", name, known())
+        check_known("sweep", name, [path.stem for path in SWEEPS.glob("*.yaml")])
         path = SWEEPS / f"{name}.yaml"
     check_name("sweep", path.stem)
     content = read_yaml(path)
@@ -100,29 +98,41 @@ def _sweep(path: Path, content: Mapping) -> Sweep:
     vary = content.get("vary")
     if not isinstance(fixed, Mapping) or not isinstance(vary, Mapping) or not vary:
         raise SoftlabError("`vary` maps what changes to its values, `parameters` what does not")
-    axes: dict[str, list] = {}
-    targets: dict[str, list[str]] = {}
-    for label, given in vary.items():
-        axes[str(label)], targets[str(label)] = _axis(str(label), given)
-    _check_parameters([*fixed, *(path.split(".")[0] for paths in targets.values() for path in paths)], notebooks)
-    points = [_point(values, targets, fixed) for values in _combined(axes, content.get("combine", "grid"))]
-    if len({point.name for point in points}) < len(points):
+    axes = [_axis(str(label), given) for label, given in vary.items()]
+    _check_parameters([*fixed, *(path.split(".")[0] for axis in axes for path in axis.paths)], notebooks)
+    points = [_point(axes, values, fixed) for values in _combined(axes, content.get("combine", "grid"))]
+    by_name = {point.name: point for point in points}
+    if len(by_name) < len(points):
         raise SoftlabError("two points are the same: a value is given twice")
     return Sweep(
         name=path.stem,
         file=str(path),
-        title=_text("title", content) or path.stem,
-        about=_text("about", content),
-        notebooks=tuple(notebooks),
-        axes=axes,
-        points=tuple(points),
-        show=tuple(_names("show", content.get("show", list(SHOWN)))),
+        title=" ".join(text_of("title", content).split()) or path.stem,
+        about=" ".join(text_of("about", content).split()),
+        notebooks=notebooks,
+        axes=[axis.label for axis in axes],
+        points=by_name,
+        show=_names("show", content.get("show", SHOWN)),
     )
 
 
-def _text(key: str, content: Mapping) -> str:
-    """A text in a line of its own."""
-    return " ".join(text_of(key, content).split())
+def _names(key: str, given: object) -> list[str]:
+    if not isinstance(given, list) or not given or not all(isinstance(one, str) for one in given):
+        raise SoftlabError(f"{key} must be a list of names, not {given!r}")
+    return given
+
+
+def _axis(label: str, given: object) -> Axis:
+    """An axis sets the parameter that it is named after, unless it says which."""
+    if label in COLUMNS:
+        raise SoftlabError(f"nothing that varies can be called {label!r}: the table has a column of that name")
+    entry: Mapping[str, Any] = given if isinstance(given, Mapping) else {"values": given}
+    for key in entry:
+        check_known(f"entry of {label}", key, ("sets", "values"))
+    values = entry.get("values")
+    if not isinstance(values, list) or not values:
+        raise SoftlabError(f"{label} takes a list of values, not {given!r}")
+    return Axis(label, values, _names(f"sets of {label}", entry.get("sets", [label])))
 
 
 def _check_parameters(names: Iterable[str], notebooks: Sequence[str]) -> None:
@@ -132,66 +142,47 @@ def _check_parameters(names: Iterable[str], notebooks: Sequence[str]) -> None:
         check_known(f"parameter of {' and '.join(notebooks) or 'a setting'}", name, allowed)
 
 
-def _combined(axes: Mapping[str, list], combine: object) -> Iterator[dict[str, object]]:
+def _combined(axes: Sequence[Axis], combine: object) -> Iterable[tuple]:
     """A value of each axis: every combination, the last axis fastest, or along all of them at once."""
     check_known("combine", combine, ("grid", "zip"))
-    sizes = {label: len(values) for label, values in axes.items()}
-    if combine == "zip" and len(set(sizes.values())) > 1:
-        listed = ", ".join(f"{label}: {size}" for label, size in sizes.items())
-        raise SoftlabError(f"zip takes lists of one length, not {listed}")
-    count = math.prod(sizes.values()) if combine == "grid" else max(sizes.values())
-    if count > LARGEST:
-        raise SoftlabError(f"{count} points are more than {LARGEST}")
-    rows = itertools.product(*axes.values()) if combine == "grid" else zip(*axes.values(), strict=True)
-    return (dict(zip(axes, row, strict=True)) for row in rows)
+    sizes = [len(axis.values) for axis in axes]
+    if combine == "zip":
+        if len(set(sizes)) > 1:
+            listed = ", ".join(f"{axis.label}: {len(axis.values)}" for axis in axes)
+            raise SoftlabError(f"zip takes lists of one length, not {listed}")
+        return zip(*(axis.values for axis in axes), strict=True)
+    if math.prod(sizes) > LARGEST:
+        raise SoftlabError(f"{math.prod(sizes)} points are more than {LARGEST}")
+    return itertools.product(*(axis.values for axis in axes))
 
 
-def _names(key: str, given: object) -> list[str]:
-    if not isinstance(given, list) or not given or not all(isinstance(one, str) for one in given):
-        raise SoftlabError(f"{key} must be a list of names, not {given!r}")
-    return given
-
-
-def _axis(label: str, given: object) -> tuple[list, list[str]]:
-    """The values of an axis, and the parameters that it sets (by default the one that it is named after)."""
-    if label in COLUMNS:
-        raise SoftlabError(f"nothing that varies can be called {label!r}: the table has a column of that name")
-    entry: Mapping[str, Any] = given if isinstance(given, Mapping) else {"values": given}
-    for key in entry:
-        check_known(f"entry of {label}", key, AXIS)
-    paths = _names(f"sets of {label}", entry.get("sets", [label]))
-    values = entry.get("values")
-    if not isinstance(values, list) or not values:
-        raise SoftlabError(f"{label} takes a list of values, not {given!r}")
-    return values, paths
-
-
-def _point(values: dict[str, object], targets: Mapping[str, list[str]], fixed: Mapping) -> Point:
-    parameters = json.loads(_plain(fixed))
-    for label, value in values.items():
-        for path in targets[label]:
-            *parents, last = path.split(".")
-            place = parameters
-            for parent in parents:
-                place = place.setdefault(parent, {}) if isinstance(place, dict) else None
-            if not isinstance(place, dict):
-                raise SoftlabError(f"{path} cannot be set: something on its way is no mapping")
-            place[last] = copy.deepcopy(value)  # the next label may set something inside it
-    return Point(short_digest(json.loads(_plain(parameters))), values, parameters)
-
-
-def _plain(content: object) -> str:
-    """As JSON, which holds nothing but plain values; dates and the like, which YAML knows, are refused."""
+def _point(axes: Sequence[Axis], values: tuple, fixed: Mapping) -> Point:
+    parameters = copy.deepcopy(dict(fixed))
+    for axis, value in zip(axes, values, strict=True):
+        for path in axis.paths:
+            _set(parameters, path, value)
     try:
-        return json.dumps(content, allow_nan=False)
-    except (TypeError, ValueError):
-        raise SoftlabError(f"parameters are numbers, text, lists and mappings, not {content!r}") from None
+        plain = json.loads(json.dumps(parameters, allow_nan=False))
+    except (TypeError, ValueError):  # dates and the like, which YAML knows
+        raise SoftlabError(f"parameters are numbers, text, lists and mappings, not {parameters!r}") from None
+    return Point({axis.label: value for axis, value in zip(axes, values, strict=True)}, plain)
+
+
+def _set(parameters: dict, path: str, value: object) -> None:
+    """Set what a path with dots leads to."""
+    *parents, last = path.split(".")
+    place: object = parameters
+    for parent in parents:
+        place = place.setdefault(parent, {}) if isinstance(place, dict) else None
+    if not isinstance(place, dict):
+        raise SoftlabError(f"{path} cannot be set: something on its way is no mapping")
+    place[last] = copy.deepcopy(value)  # the next axis may set something inside it
 
 
 @functools.cache
 def parameters_of(name: str) -> tuple[str, ...]:
     """The names that a notebook's parameters cell defines."""
-    check_known("notebook", name, sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")))
+    check_known("notebook", name, [path.stem for path in (ROOT / "notebooks").glob("*.ipynb")])
     cells = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells
     source = next(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
     return tuple(assigned_names(source))
@@ -204,52 +195,6 @@ def check(sweep: Sweep, profile: str) -> None:
 
     for name in sweep.show:
         check_known("quantity to show", name, QUANTITIES)
-    settings = [point.settings(profile) for point in sweep.points]
-    for method, given in {(name, _plain(dict(given))) for one in settings for name, given in one.methods.items()}:
-        regularizers.get(method, **json.loads(given))
-
-
-def listed(text: str) -> str:
-    """A list of this text, for Snakemake's --config, which takes text without a list for YAML and cuts it at " #"."""
-    return json.dumps([text], ensure_ascii=False)
-
-
-def main(arguments: list[str]) -> int:
-    """`softbook sweep`: 0, 1 if a job failed, 2 for wrong input."""
-    parser = argparse.ArgumentParser("softbook sweep", description="Networks and notebooks over a grid of parameters.")
-    parser.add_argument("name", nargs="?", help="a sweep of workflow/sweeps, or a .yaml file (none: list them)")
-    parser.add_argument("--profile", default="quick", help="what the points change: a name, or a .yaml file (quick)")
-    parser.add_argument("--on", default="local", metavar="WHERE", help="workflow/profiles/WHERE: local, slurm (local)")
-    parser.add_argument("--cores", type=int, help="how many cores to use (as WHERE says: all)")
-    parser.add_argument("--dry-run", action="store_true", help="list the jobs; start none")
-    options = parser.parse_args(arguments)
-    if options.name is None:
-        for name in known():
-            sweep = load_sweep(name)
-            print(f"{name:14} {len(sweep.points):4} points  {sweep.title}")
-        return 0
-    try:
-        sweep = load_sweep(options.name)
-        places = sorted(path.name for path in (ROOT / "workflow/profiles").iterdir())
-        check_known("place to run", options.on, places)
-        if options.cores is not None and options.cores < 1:
-            raise SoftlabError(f"--cores takes a whole number from 1, not {options.cores}")
-        check(sweep, options.profile)
-    except SoftlabError as error:
-        print(f"softlab: {error}", file=sys.stderr)
-        return 2
-    given = options.profile, options.name
-    files = [str(Path(name).resolve()) if name.endswith((".yaml", ".yml")) else name for name in given]
-    command = [sys.executable, "-m", "snakemake", "sweeps", "--snakefile", "workflow/Snakefile"]
-    command += ["--profile", f"workflow/profiles/{options.on}"]
-    command += ["--config", f"profile={listed(files[0])}", f"sweeps={listed(files[1])}"]
-    command += ["--cores", str(options.cores)] if options.cores else []
-    command += ["--dry-run", "--quiet", "reason", "host"] if options.dry_run else []
-    try:
-        return min(1, subprocess.run(command, cwd=ROOT).returncode)
-    except KeyboardInterrupt:
-        return 130
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    for point in sweep.points.values():
+        for method, parameters in point.settings(profile).methods.items():
+            regularizers.get(method, **parameters)

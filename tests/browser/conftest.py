@@ -41,9 +41,10 @@ def site(chromium, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def names(site) -> list[str]:
-    """Every page of the site, as a path in it. index.html only leads to the cover; _static holds parts of pages."""
-    paths = (path.relative_to(site) for path in sorted(site.rglob("*.html")))
-    return [str(path) for path in paths if path.parts[0] != "_static" and str(path) != "index.html"]
+    """Every page of the site, as a path in it, but those that only lead to another; _static holds parts of pages."""
+    pages = [path for path in sorted(site.rglob("*.html")) if 'http-equiv="refresh"' not in path.read_text().lower()]
+    paths = [path.relative_to(site) for path in pages]
+    return [str(path) for path in paths if path.parts[0] != "_static"]
 
 
 @pytest.fixture(scope="session")

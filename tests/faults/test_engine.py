@@ -20,7 +20,7 @@ import pytest
 from checkout import CHAPTERS, write_notebook
 from filelock import FileLock
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sampled]
 KILLS = 10
 KINDS = ("engine", "worker", "papermill", "kernel", "site")
 

@@ -44,6 +44,7 @@ def bits(store):
 
 
 @pytest.mark.slow
+@pytest.mark.sampled
 def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bits(tmp_path):
     whole = start(tmp_path / "whole")
     assert "trained cutmix-seed0" in whole.communicate(timeout=120)[0]
@@ -82,6 +83,7 @@ def test_nobody_trains_what_somebody_else_is_training(tiny, tmp_path, monkeypatc
 
 
 @pytest.mark.slow
+@pytest.mark.sampled
 def test_eight_processes_that_want_the_same_runs_train_each_once(tmp_path):
     processes = [start(tmp_path / "store") for _ in range(8)]
     said = [process.communicate(timeout=400)[0] for process in processes]
@@ -91,6 +93,7 @@ def test_eight_processes_that_want_the_same_runs_train_each_once(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.sampled
 def test_ctrl_c_says_that_one_can_go_on(tmp_path):
     process = start(tmp_path / "store")
     process.stdout.readline()

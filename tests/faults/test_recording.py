@@ -13,7 +13,7 @@ import time
 import disks
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sampled]
 KILLS = int(os.environ.get("KILLS", "6"))  # of the three kinds together
 SETTING = """
 experiment: {{train_size: 60, epochs: 2, width: 4, stem_stride: 2, snapshot_epochs: [2]}}

@@ -161,6 +161,7 @@ def test_a_home_that_cannot_be_written_is_no_obstacle(home, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.sampled
 def test_a_checkout_at_such_a_path_with_such_a_home_makes_its_book(small_book, home, tmp_path):
     place = tmp_path / PLACE
     copy = copy_of(small_book, place)

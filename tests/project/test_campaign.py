@@ -32,6 +32,7 @@ def test_its_own_steps_have_networks():
 
 
 @pytest.mark.slow
+@pytest.mark.sampled
 def test_what_the_minutes_do_not_hold_is_done_by_the_next_call(tmp_path):
     made = Checkout(tmp_path)
     made.environment["SOFTLAB_COMMIT"] = COMMIT

@@ -30,7 +30,7 @@ NAMED = named()
 
 @pytest.mark.parametrize("command", sorted({command for command, _ in NAMED}))
 def test_pages_name_only_options_that_a_command_has(command):
-    asked = [sys.executable, "-m", "softlab", command, "--help"]  # another process: `sweep` becomes the workflow's
+    asked = [sys.executable, "-m", "softlab", command, "--help"]
     said = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     known = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", said))
     assert {option for of, option in NAMED if of == command} <= known

@@ -37,6 +37,7 @@ def test_dependencies_have_lower_bounds_only():
 
 
 @pytest.mark.slow
+@pytest.mark.sampled
 @pytest.mark.parametrize("python", PYTHONS)
 def test_the_tested_versions_resolve_with_all_extras(python):
     """Asks the package index. What nothing pins would not be in constraints.txt."""

@@ -6,7 +6,6 @@ import math
 import re
 
 import all_numbers as numbers
-import leaderboard
 import number_page as page
 import numpy as np
 import pandas
@@ -172,62 +171,3 @@ def test_a_number_is_written_in_its_digits_with_a_minus_sign():
 def test_a_dose_is_written_as_its_parameter():
     table = pandas.DataFrame({"parameter": ["gamma", "gamma"], "dose": [1.0, 2.0], "method": ["focal"] * 2})
     assert [said for said, _ in numbers.points(table, ["parameter", "dose"])] == ["gamma = 1", "gamma = 2"]
-
-
-def test_the_leaderboard_has_each_method_at_the_dose_that_the_images_for_fitting_choose(tmp_path):
-    rows = [
-        {"study": "many", "scale": "quick", "method": method, "setting": setting, "name": name, "mean": mean}
-        for method, setting, values in (
-            ("focal", "gamma = 1", {"NLL, fit": 0.5, "NLL at T": 0.1, "accuracy": 80.0}),
-            ("focal", "gamma = 2", {"NLL, fit": 0.4, "NLL at T": 0.6, "accuracy": 70.0, "AURC": 9.0, "log slope": 5.0}),
-            ("<b>", "", {"NLL, fit": 0.9, "NLL at T": 0.3, "accuracy": 75.0}),
-        )
-        for name, mean in values.items()
-    ]
-    (tmp_path / "numbers").mkdir()
-    table = pandas.DataFrame(rows).assign(digits=1, networks=2, **{"mean ±": 0.25, "difference ±": 0.5})
-    table["difference"] = table["name"].map({"accuracy": -2.0, "NLL at T": -0.6, "AURC": 0.4, "log slope": 2.0})
-    table.to_csv(tmp_path / "numbers" / "all.csv", index=False)
-    (tmp_path / "book").mkdir()
-    shown = tmp_path / "book" / "leaderboard.md"
-    shown.write_text("<!-- the leaderboard -->")
-    leaderboard.add(tmp_path, tmp_path)
-    page = shown.read_text()
-    assert ":file: leaderboard.html" in page
-    assert "<script" in shown.with_suffix(".html").read_text()
-    assert re.findall(r"<tr>\s*<td>([^<]*)</td>", page) == ["&lt;b&gt;", "focal"]  # by NLL at T
-    assert "gamma = 2" in page
-    assert "gamma = 1" not in page
-    assert '70.0 ± 0.2 <span class="answers worse" ' in page
-    assert 'data-note="worse than the baseline: −2.0 ± 0.5">▼</span>' in page
-    assert '0.6 ± 0.2 <span class="answers better"' in page
-    assert "9.0 ± 0.2</td>" in page  # its interval contains zero
-    assert "5.0 ± 0.2</td>" in page  # a slope is neither better nor worse
-    assert page.count("<td") == 2 * (2 + len(leaderboard.COLUMNS) + 1)  # of margin and slope one is on record
-    shown.write_text("<!-- the leaderboard -->")
-    leaderboard.add(tmp_path, tmp_path / "elsewhere")
-    assert "no table" in shown.read_text()
-
-
-def test_the_leaderboard_shows_a_setting_once_and_adds_methods_that_only_the_core_has(tmp_path):
-    places = [
-        ("core", "quick", "baseline", "", 5, 0.1),
-        ("core", "quick-confirm", "baseline", "", 10, 0.2),
-        ("core", "quick-confirm", "focal", "", 10, 0.3),
-        ("core", "quick-confirm", "mixup", "", 10, 0.4),
-        ("many", "quick-confirm", "baseline", "", 5, 0.5),
-        ("many", "quick-confirm", "focal", "gamma = 1", 5, 0.6),
-        ("many", "quick-confirm", "focal", "gamma = 2", 5, 0.7),
-    ]
-    rows = pandas.DataFrame(places, columns=["study", "scale", "method", "setting", "networks", "mean"])
-    rows = rows.assign(name="NLL at T", digits=1)
-    confirmed = leaderboard.of_scale(rows.loc[rows["scale"] == "quick-confirm"])
-    assert sorted(confirmed["mean"]) == [0.2, 0.4, 0.6, 0.7]  # focal of `many`, which has doses; the core's ten else
-    (tmp_path / "numbers").mkdir()
-    (tmp_path / "book").mkdir()
-    rows.assign(**{"mean ±": 0.25, "difference ±": 0.5, "difference": 0.0}).to_csv(tmp_path / "numbers" / "all.csv")
-    shown = tmp_path / "book" / "leaderboard.md"
-    shown.write_text("<!-- the leaderboard -->")
-    leaderboard.add(tmp_path, tmp_path)
-    assert shown.read_text().count("## ") == 1
-    assert "10 networks" in shown.read_text()

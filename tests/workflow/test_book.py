@@ -58,6 +58,23 @@ def test_what_is_said_of_the_cover_is_computed(book):
     assert re.search(r'alt="[^"]*Of \d+ regions \d+ on the left and \d+ on the right are closed all around\."', page)
 
 
+def test_the_page_of_sweeps_leads_to_the_page_and_the_table_of_each(tmp_path):
+    made = tmp_path / "build" / "sweeps" / "mine"
+    made.mkdir(parents=True)
+    (made / "report.html").write_text("<title>Wide &amp; deep</title>")
+    (made / "table.csv").write_text("method,value")
+    for folder in ("site", "html"):
+        (tmp_path / folder / "book").mkdir(parents=True)
+    listing = tmp_path / "site" / "book" / "sweeps.md"
+    for names, shown in ((["mine"], ">Wide &amp; deep</a>"), ([], "*There are none yet.*")):
+        listing.write_text("<!-- the list of sweeps -->")
+        build_site.list_sweeps(tmp_path / "site", tmp_path / "build", names)
+        build_site.add_sweeps(tmp_path / "html", tmp_path / "build", names)
+        assert shown in listing.read_text()
+        for link in re.findall(r'href="(.*?)"', listing.read_text()):
+            assert (tmp_path / "html" / "book" / link).is_file()
+
+
 @pytest.mark.parametrize("after", ["", "\n", "\n\nA sentence."])
 def test_a_build_without_its_picture_has_a_cover_without_one(tmp_path, after):
     pages = tmp_path / "site" / "book"
@@ -137,7 +154,7 @@ def test_the_published_book_works_under_any_path(book, tmp_path):
             assert all(link.startswith(root) for link in near), address
             left |= near - seen
         server.shutdown()
-    pages = {str(path.relative_to(published)) for path in published.glob("[bn]*/*.html")}
+    pages = {str(path.relative_to(published)) for path in published.glob("[bn]*/*.html")} - set(build_site.MOVED)
     assert pages <= {unquote(address.removeprefix(root)) for address in seen}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from checkout import ROOT, copy_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sampled]
 MADE = {  # by the commands of a page
     "batch": ["calibration.results.json", "elsewhere/out.results.json", "_build/html/book/intro.html"],
     "sweeps": ["_build/smoke/sweeps/alpha/report.html", "_build/smoke/sweeps/widths/table.csv"],

@@ -1,4 +1,4 @@
-"""What notebooks and training depend on: names followed through a small package, and through the book's."""
+"""What notebooks and training depend on: imports of the book's own package, followed."""
 
 import json
 import os
@@ -12,115 +12,60 @@ from softlab.profile import load_profile
 
 ROOT = Path(__file__).parents[2]
 
-PACKAGE = {
-    "__init__.py": "HOMES = {'area': 'shapes', 'plane': 'room.plane'}",
-    "room/__init__.py": "HOMES = {'lay': 'plane'}",
-    "room/plane.py": "def lay():\n    from softlab.heavy import weigh\ndef lift(): ...",
-    "shapes.py": """
-from typing import TYPE_CHECKING
-from softlab.checks import check
-if TYPE_CHECKING:
-    from softlab.typed import Type
-def area(x):
-    check(x)
-    return _corner(x)
-def _corner(x):
-    from softlab.corners import corner
-def unused(x):
-    from softlab.heavy import weigh
-""",
-    "checks.py": "CHECKED = 1\ndef check(x):\n    open('table.csv')\ndef other():\n    import softlab.heavy",
-    "corners.py": "from softlab import cli",
-    "cli.py": "from softlab.heavy import weigh",
-    "typed.py": "class Type: ...",
-    "heavy.py": "def weigh(): ...",
-    "table.csv": "",
-    "registry/__init__.py": "from softlab.registry import members",
-    "registry/members.py": "from softlab.heavy import weigh",
-}
-CACHES = ("step", "file_of", "homes", "definitions", "_data_files", "notebook_tree")
 
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """A package in the place of softlab."""
-    for name, text in PACKAGE.items():
-        path = tmp_path / "softlab" / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-    monkeypatch.setattr(inputs, "PACKAGE", tmp_path / "softlab")
-    clear = [getattr(inputs, name).cache_clear for name in CACHES]
-    for forget in clear:
-        forget()
-    yield tmp_path
-    for forget in clear:
-        forget()
-
-
-def notebook(path, *cells):
-    content = [{"cell_type": "code", "source": [f"{line}\n" for line in cell.splitlines()]} for cell in cells]
-    path.write_text(json.dumps({"cells": [*content, {"cell_type": "markdown", "source": "import softlab.heavy"}]}))
+def notebook(path, cell):
+    cells = [{"cell_type": "code", "source": [f"{line}\n" for line in cell.splitlines()]}]
+    path.write_text(json.dumps({"cells": [*cells, {"cell_type": "markdown", "source": "import softlab.cli"}]}))
     return path
 
 
 @pytest.mark.parametrize(
-    ("cell", "found"),
+    ("cell", "there", "not_there"),
     [
-        ("from softlab import area", ["shapes", "checks", "corners"]),
-        ("from softlab.shapes import area", ["shapes", "checks", "corners"]),
-        ("from softlab.shapes import unused", ["shapes", "checks", "heavy"]),
-        ("from softlab import shapes", ["shapes", "checks", "corners", "heavy"]),
-        ("import softlab.checks", ["checks", "heavy"]),
-        ("from softlab.checks import CHECKED", ["checks"]),
-        ("from softlab.room import lay", ["room/plane", "heavy"]),
-        ("from softlab import plane\nplane.lift()", ["room/plane"]),
-        ("from softlab import plane\nplane", ["room/plane", "heavy"]),
-        ("from softlab import room\nroom.lay()", ["room/plane", "heavy"]),
-        ("from softlab import registry", ["registry/__init__", "registry/members", "heavy"]),
-        ("%pip install softlab\nimport numpy\n    \ndef f():\n    !ls\n    from softlab import heavy", ["heavy"]),
-        ("from softlab import cli", []),
-        ("import os", []),
+        ("from softbook import begin", "softbook/page/chapter", "softbook/page/widgets"),  # fetched on first use
+        ("from softlab import geometry", "softlab/lenses/geometry/cones", "softlab/lenses/attacks/ladder"),
+        ("from softbook.page import table", "softbook/page/chapter", "softbook/page/widgets"),
+        ("from softlab.comparison import effects", "softlab/comparison/intervals", "softbook/studies/tally"),
+        ("import softlab.comparison.effects", "softlab/comparison/intervals", "softbook/studies/tally"),
+        (
+            "%pip install softlab\nimport numpy\ndef f():\n    !ls\n    import softlab.files",
+            "softlab/errors",
+            "softlab/profile",
+        ),
+        # A lens counts by its version.
+        ("from softbook.studies.records import study_table", "softlab/numbers/quantities", "softlab/lenses/selective"),
+        # A command hands over to a part that is imported too.
+        ("from softlab import cli", "softlab/cli", "softlab/inspector/examination"),
+        # What the book offers is asked for by name.
+        ("from softlab import report_card", "softbook/beside", "softbook/page/widgets"),
+        ("import os", None, "softlab/errors"),
     ],
 )
-def test_a_name_leads_to_what_it_uses(package, cell, found):
-    files = inputs.notebook_code(notebook(package / "a.ipynb", cell))
-    assert [file for file in files if file.endswith(".py")] == sorted(f"softlab/{name}.py" for name in found)
+def test_an_import_leads_to_what_its_module_imports(tmp_path, cell, there, not_there):
+    files = inputs.of_notebook(notebook(tmp_path / "a.ipynb", cell))
+    assert there is None or f"{there}.py" in files
+    assert f"{not_there}.py" not in files
+    assert "softbook/records/core/about.json" in files
 
 
-def test_a_file_of_the_package_is_read_where_its_name_stands(package):
-    path = notebook(package / "a.ipynb", "from softlab.shapes import area")
-    assert "softlab/table.csv" in inputs.notebook_code(path)  # by checks.check
-    path = notebook(package / "b.ipynb", "from softlab.checks import CHECKED")
-    assert "softlab/table.csv" not in inputs.notebook_code(path)
-
-
-def test_of_a_module_that_is_imported_whole_only_what_is_named_counts(package):
-    named = notebook(package / "named.ipynb", "from softlab import shapes", "shapes.area(1)")
-    alone = notebook(package / "alone.ipynb", "from softlab import shapes as those", "those.area(1)\nprint(those)")
-    assert "softlab/heavy.py" not in inputs.notebook_code(named)
-    assert "softlab/corners.py" in inputs.notebook_code(named)
-    assert "softlab/heavy.py" in inputs.notebook_code(alone)
+def test_data_are_read_with_the_room_that_they_lie_in():
+    files = inputs.with_data(["softlab/profile.py", "softlab/training/data.py"])
+    assert "softlab/training/datasets/fashion_mini.npz" in files
+    assert not [file for file in files if "yaml" in file]  # settings come through settings_of
+    assert "softbook/studies/laws.yml" in inputs.with_data(["softbook/studies/tally.py"])
 
 
 def test_chapters_read_the_lenses_that_they_use_and_training_reads_none():
-    reads = {path.stem: inputs.notebook_code(path) for path in (ROOT / "notebooks").glob("*.ipynb")}
+    reads = {path.stem: inputs.of_notebook(path) for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert "softlab/lenses/attacks/gradient.py" in reads["06_robustness"]
     assert "softlab/lenses/attacks/gradient.py" not in reads["04_cosines"]
     assert "softlab/lenses/geometry/cosines.py" in reads["04_cosines"]
-    laws = "softbook/studies/laws.yml"
-    assert {name for name, files in reads.items() if laws not in files} >= {"01_soft_labels", "A2_your_network"}
-    assert laws in reads["03_magnitudes"]
+    assert not [name for name, files in reads.items() if "softbook/figures/charts.py" in files]
     assert all("softlab/training/loop.py" in one and "softbook/page/chapter.py" in one for one in reads.values())
     training = inputs.code(inputs.TRAINING)
-    read = ("regularizers/penalties.py", "training/store.py", "training/datasets/fashion_mini.npz")
-    assert {f"softlab/{file}" for file in read} < set(training)
-    everything = {file for one in (training, *reads.values()) for file in one}
-    assert not everything & {"softlab/cli.py", "softbook/chapters.yaml"}
-    assert not {Path(file).parts[1] for file in training} & {"studies", "figures", "notebook"}
-
-
-def test_the_package_imports_absolutely():
-    assert not [path for path in (ROOT / "softlab").rglob("*.py") if "from ." in path.read_text()]
+    read = ("regularizers/penalties", "training/store", "training/loop", "training/models", "training/data")
+    assert {f"softlab/{file}.py" for file in read} < set(training)
+    assert not {Path(file).parts[1] for file in training} & {"studies", "figures", "notebook", "cli.py"}
 
 
 def test_settings_are_those_of_a_notebook_s_studies():

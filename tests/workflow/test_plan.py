@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -19,14 +18,14 @@ from hypothesis import strategies as st
 
 from softbook.studies.catalogue import studies_of
 from softlab import load_profile
-from softlab.files import read_parameters, short_digest
+from softlab.files import read_parameters, short_digest, write_json
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 
 
-def jobs(profile, at_once=2, per_job=None, studies=("core",)):
+def jobs(profile, at_once=2, per_job=0, studies=("core",)):
     """Name of each job -> method and seed of its networks."""
-    found = plan.training_jobs(plan.networks(profile, studies), at_once, per_job)
+    found = plan.training_jobs(plan.networks(profile, studies), "code", at_once, per_job)
     each = {name: [one["experiment"] for one in some] for name, some in found.items()}
     return {name: [(one["method"], one["seed"]) for one in some] for name, some in each.items()}
 
@@ -39,7 +38,7 @@ def test_jobs_take_networks_in_turns_so_that_each_has_its_share_of_every_method(
     assert [len(some) for some in jobs(profile, 4).values()] == [2, 2, 1, 1]
     assert len(jobs(profile, 64)) == 6  # a core for each
     quick = load_profile("quick")
-    shares = plan.training_jobs(plan.networks(quick, studies_of(quick)), 2)
+    shares = plan.training_jobs(plan.networks(quick, studies_of(quick)), "code", 2)
     costs = [sum(one["experiment"]["epochs"] for one in some) for some in shares.values()]
     assert max(costs) - min(costs) < 0.06 * sum(costs)
 
@@ -54,7 +53,7 @@ def test_on_a_cluster_a_job_trains_so_many_networks():
 def test_what_two_ask_for_is_trained_once():
     one = plan.networks(load_profile("smoke", methods=["baseline"], seeds=2), ["core"])
     other = plan.networks(load_profile("smoke", methods=["baseline"], seeds=3), ["core"])
-    assert sum(map(len, plan.training_jobs(one + other, 2).values())) == 3
+    assert sum(map(len, plan.training_jobs(one + other, "code", 2).values())) == 3
 
 
 def test_jobs_have_the_same_name_if_and_only_if_they_train_and_measure_the_same_networks():
@@ -69,20 +68,19 @@ def test_jobs_have_the_same_name_if_and_only_if_they_train_and_measure_the_same_
         load_profile("smoke", methods={"label_smoothing": {"alpha": 0.1}}, seeds=[1, 2]),
     ]
     assert len({name for one in (profile, *others) for name in jobs(one, 1)}) == 7
+    networks = plan.networks(profile, ["core"])
+    assert not set(plan.training_jobs(networks, "code", 1)) & set(plan.training_jobs(networks, "other code", 1))
 
 
-def test_manifests_say_of_each_network_what_the_newest_does(tmp_path):
+def test_what_training_jobs_left_is_found_by_network(tmp_path):
     networks = plan.networks(load_profile("smoke", methods=["baseline"], seeds=2), ["core"])
-    for age, (name, some) in enumerate({"new": networks[:1], "old": networks}.items()):
-        for folder, content in (
-            ("jobs", some),
-            ("training/book", [{"id": f"{name}{one}"} for one in range(len(some))]),
-        ):
-            path = tmp_path / folder / f"{name}.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(content))
-        os.utime(path, (time.time() - age, time.time() - age))
-    assert [plan.rows(tmp_path)[short_digest(one)]["id"] for one in networks] == ["new0", "old1"]
+    for name, some in plan.training_jobs(networks, "code", 2).items():
+        write_json(tmp_path / "jobs" / f"{name}.json", some)
+        write_json(
+            tmp_path / "training" / "book" / f"{name}.json", [{"seed": one["experiment"]["seed"]} for one in some]
+        )
+    assert [plan.rows(tmp_path, "book")[short_digest(one)]["seed"] for one in networks] == [0, 1]
+    assert plan.rows(tmp_path, "sweeps/mine") == {}
 
 
 def test_the_largest_cheap_table_on_embedded_data_of_each_profile_is_tried_again(tmp_path):

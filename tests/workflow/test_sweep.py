@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 import re
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import sweep
 import sweep_report
 from checkout import Checkout
 
+from softbook import cli
 from softbook.page import results
 from softlab import SoftlabError, load_profile
 from softlab.files import write_json
@@ -30,13 +30,17 @@ def write(tmp_path):
     def load(text, name="mine"):
         path = tmp_path / f"{name}.yaml"
         path.write_text(text)
-        return sweep.load_sweep.__wrapped__(str(path))  # past the cache: files of one name differ here
+        return sweep.load_sweep(str(path))
 
     return load
 
 
+def points(found):
+    return list(found.points.values())
+
+
 def parameters(found):
-    return [point.parameters for point in found.points]
+    return [point.parameters for point in points(found)]
 
 
 # Points
@@ -46,10 +50,9 @@ def test_a_grid_has_every_combination_the_last_axis_fastest(write):
     found = write("vary: {overrides.epochs: [1, 2], overrides.width: [4, 8]}")
     expected = [(1, 4), (1, 8), (2, 4), (2, 8)]
     assert parameters(found) == [{"overrides": {"epochs": e, "width": w}} for e, w in expected]
-    assert [tuple(point.values.values()) for point in found.points] == expected
-    assert found.axes == {"overrides.epochs": [1, 2], "overrides.width": [4, 8]}
-    assert found.notebooks == ()
-    assert found.studies({"04_cosines": ["core"]}) == ["core"]
+    assert [tuple(point.values.values()) for point in points(found)] == expected
+    assert found.axes == ["overrides.epochs", "overrides.width"]
+    assert found.notebooks == []
 
 
 def test_zip_goes_along_all_axes_at_once(write):
@@ -66,7 +69,7 @@ def test_an_axis_may_set_several_parameters_deep_inside(write):
         "parameters: {seeds: 2, overrides: {methods: {maxsup: {}, mixup: {beta: 1}}}}\n"
         "vary: {α: {sets: [overrides.methods.maxsup.alpha, overrides.dropout], values: [0, 0.2]}}"
     )
-    for alpha, point in zip([0, 0.2], found.points, strict=True):
+    for alpha, point in zip([0, 0.2], points(found), strict=True):
         methods = {"maxsup": {"alpha": alpha}, "mixup": {"beta": 1}}
         assert point.parameters == {"seeds": 2, "overrides": {"methods": methods, "dropout": alpha}}
         assert point.values == {"α": alpha}
@@ -76,7 +79,7 @@ def test_an_axis_may_set_several_parameters_deep_inside(write):
 def test_an_axis_may_set_something_inside_another_s_value(write):
     found = write("vary: {overrides.methods: [{maxsup: {}}], overrides.methods.maxsup.alpha: [0.1, 0.2]}")
     assert parameters(found) == [{"overrides": {"methods": {"maxsup": {"alpha": alpha}}}} for alpha in (0.1, 0.2)]
-    assert found.points[0].values["overrides.methods"] == {"maxsup": {}}
+    assert points(found)[0].values["overrides.methods"] == {"maxsup": {}}
 
 
 def test_a_point_is_named_by_its_parameters_and_nothing_else(write):
@@ -86,11 +89,11 @@ def test_a_point_is_named_by_its_parameters_and_nothing_else(write):
         "vary: {how long: {sets: [overrides.epochs], values: [3, 1]}}\nshow: [ECE]",
         "other",
     )
-    assert [point.name for point in one.points] == [point.name for point in reversed(other.points)]
+    assert list(one.points) == list(reversed(other.points))
     content = b'{"overrides": {"epochs": 1, "width": 4}, "seeds": 2}'
-    assert one.points[0].name == hashlib.sha256(content).hexdigest()[:12]
+    assert next(iter(one.points)) == hashlib.sha256(content).hexdigest()[:12]
     more = write("parameters: {seeds: 2, overrides: {width: 4}}\nvary: {overrides.epochs: [0, 1, 2, 3]}", "more")
-    assert {point.name for point in one.points} < {point.name for point in more.points}
+    assert set(one.points) < set(more.points)
 
 
 def test_a_notebook_of_the_book_can_be_swept_over_its_own_parameters(write):
@@ -98,7 +101,7 @@ def test_a_notebook_of_the_book_can_be_swept_over_its_own_parameters(write):
         own = sweep.parameters_of(path.stem)
         assert {"profile", "seeds", "overrides"} <= set(own), path
         found = write(f"notebooks: [{path.stem}]\nvary: {{{own[-1]}: [1, 2]}}")
-        assert [point.parameters[own[-1]] for point in found.points] == [1, 2]
+        assert [point.parameters[own[-1]] for point in points(found)] == [1, 2]
     both = "notebooks: [04_cosines, 01_soft_labels]\nvary: {"
     assert len(write(both + "seeds: [1, 2]}").points) == 2
     with pytest.raises(SoftlabError, match=r"unknown parameter of 04_cosines and 01_soft_labels 'sedes'.*'seeds'"):
@@ -107,18 +110,13 @@ def test_a_notebook_of_the_book_can_be_swept_over_its_own_parameters(write):
         write("vary: {profile: [quick, smoke]}")
 
 
-def test_every_sweep_of_the_book_is_sound(capsys):
-    for name in sweep.known():
+def test_every_sweep_of_the_book_is_sound_and_listed(capsys):
+    """As make gives it without a name: options alone."""
+    cli.main(["sweep", "--profile", "quick", "--on", "local"])
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == sorted(path.stem for path in sweep.SWEEPS.glob("*.yaml"))
+    for name in listed:
         sweep.check(sweep.load_sweep(name), "smoke")
-    assert sweep.main([]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == sweep.known()
-
-
-def test_make_sweep_without_a_name_lists_them():
-    """As make gives it: options first, and no name."""
-    command = [sys.executable, "-m", "softlab", "sweep", "--profile", "quick", "--on", "local"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert [line.split()[0] for line in said.splitlines()] == sweep.known()
 
 
 # The report
@@ -127,90 +125,90 @@ PROVENANCE = {"data_digest": "d" * 64, "commit": "c", "device": "cpu", "machine"
 PROVENANCE |= {"trained": "2026-01-02T03:04:05Z"}
 
 
-def collected(found, out, measure):
-    """The table and what is said about it, from what a chapter executed at every point of a sweep would have left.
+@pytest.fixture
+def tabled(write, tmp_path):
+    """tabled(text, measure) -> a sweep, its table and what is said of its origin.
 
-    measure(values of the point, seed): its numbers for seeds 0 and 1 of one method.
+    From what a chapter that is executed at every point would have left. measure(values of the point, seed): its
+    numbers for seeds 0 and 1 of one method.
     """
-    found = dataclasses.replace(found, notebooks=("04_cosines",))
-    for point in found.points:
+
+    def collect(text, measure):
+        found = dataclasses.replace(write(text), notebooks=["04_cosines"])
         settings = load_profile("smoke")
-        found_here = {seed: measure(point.values, seed) for seed in settings.seeds}
-        numbers = {name: {"maxsup": {s: of[name] for s, of in found_here.items()}} for name in found_here[0]}
-        place = out / "sweeps" / "mine" / "points" / point.name / "04_cosines.results.json"
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("SOFTLAB_RESULTS", str(place))
-            results.save("04_cosines", settings, numbers=numbers)
-    return sweep_report.collect(found, out, "smoke")
+        for name, point in found.points.items():
+            of_seeds = {seed: measure(point.values, seed) for seed in settings.seeds}
+            numbers = {key: {"maxsup": {seed: of[key] for seed, of in of_seeds.items()}} for key in of_seeds[0]}
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("SOFTLAB_RESULTS", str(tmp_path / "points" / name / "04_cosines.results.json"))
+                results.save("04_cosines", settings, numbers=numbers)
+        numbers, about = sweep_report.of_notebooks(found, tmp_path)
+        return found, sweep_report.tidy(found, numbers), about
+
+    return collect
 
 
 def leave_manifests(found, out, store):
     """What training the networks of a sweep would have left; log magnitude: 10 times the epochs, plus the seed."""
-    networks = [one for point in found.points for one in plan.networks(point.settings("smoke"), ["core"])]
-    for name, some in plan.training_jobs(networks, 2).items():
+    networks = [one for point in points(found) for one in plan.networks(point.settings("smoke"), ["core"])]
+    for name, some in plan.training_jobs(networks, "code", 2).items():
         rows = []
         for one in some:
             method, seed, epochs = (one["experiment"][key] for key in ("method", "seed", "epochs"))
             row = {"id": f"{method}-seed{seed}-{epochs}", "study": "core", "method": method, "seed": seed}
             rows.append(row | {"values": {"log magnitude": 10.0 * epochs + seed}})
-            folder = store / rows[-1]["id"]
-            write_json(folder / "provenance.json", PROVENANCE)
+            write_json(store / rows[-1]["id"] / "provenance.json", PROVENANCE)
         write_json(out / "jobs" / f"{name}.json", some)
-        write_json(out / "training" / "sweeps" / f"{name}.json", rows)
+        write_json(out / "training" / "sweeps" / found.name / f"{name}.json", rows)
 
 
 def tables(parts):
     return [part for part in parts if isinstance(part, pandas.DataFrame)]
 
 
-def test_the_table_has_a_row_for_each_number(write, tmp_path):
-    found = write("vary: {epochs: {sets: [overrides.epochs], values: [1, 2]}}\nshow: [depth]")
+def test_the_table_has_a_row_for_each_number(tabled):
     measure = lambda values, seed: {"depth": 10 * values["epochs"] + seed, "hole": np.nan}  # noqa: E731
-    table, about = collected(found, tmp_path, measure)
+    _, table, about = tabled("vary: {epochs: {sets: [overrides.epochs], values: [1, 2]}}", measure)
     assert list(table.columns) == ["epochs", "notebook", "method", "seed", "quantity", "value"]
     depth = table[table["quantity"] == "depth"]
     assert depth[["epochs", "seed", "value"]].to_numpy().tolist() == [[1, 0, 10], [1, 1, 11], [2, 0, 20], [2, 1, 21]]
     assert set(table["notebook"] + table["method"]) == {"04_cosinesmaxsup"}
     assert table[table["quantity"] == "hole"]["value"].isna().all()
-    assert (about["axes"], about["profile"], about["show"]) == (["epochs"], "smoke", ["depth"])
+    assert about["profile"] == "smoke"
 
 
-def test_without_notebooks_the_table_is_made_of_manifests(write, tmp_path):
+def test_without_notebooks_the_table_is_made_of_what_training_left(write, tmp_path):
     text = "parameters: {overrides: {methods: {baseline: {}, maxsup: {}}}}\n"
     found = write(f"{text}vary: {{epochs: {{sets: [overrides.epochs], values: [1, 2]}}}}\nshow: [log magnitude]")
     leave_manifests(found, tmp_path, tmp_path / "store")
-    table, about = sweep_report.collect(found, tmp_path, "smoke")
+    sweep_report.main(tmp_path, "smoke", found.file)
+    table = pandas.read_csv(tmp_path / "sweeps" / "mine" / "table.csv")
     assert list(table.columns) == ["epochs", "method", "seed", "quantity", "value"]
     rows = table.loc[table["method"] == "baseline", ["epochs", "seed", "value"]]
     assert rows.to_numpy().tolist() == [[1, 0, 10], [1, 1, 11], [2, 0, 20], [2, 1, 21]]
-    assert (about["profile"], about["data"], about["date"], about["torch"]) == (
-        "smoke",
-        "fashion-mini",
-        "2026-01-02",
-        "2",
-    )
-    sweep_report.write(tmp_path, table, about)
-    assert "# mine" in sweep_report.page(tmp_path)
+    page = (tmp_path / "sweeps" / "mine" / "report.html").read_text()
+    assert "<title>mine</title>" in page
+    assert "data fashion-mini (digest dddddddddddd), 2 seeds from 0, commit c, torch 2, cpu, 2026-01-02." in page
 
 
-def test_means_and_changes_by_hand(write, tmp_path):
+def test_means_and_changes_by_hand(tabled):
     """At 1: 1 and 3, at 2: 2 and 6. Differences 1 and 3: 2 ± t(0.975, 1) · √2 / √2 = 2 ± 12.706."""
-    found = write("vary: {epochs: {sets: [overrides.epochs], values: [1, 2]}}\nshow: [log magnitude]")
+    text = "vary: {epochs: {sets: [overrides.epochs], values: [1, 2]}}\nshow: [log magnitude]"
     measure = lambda values, seed: {"log magnitude": values["epochs"] * (1 + 2 * seed)}  # noqa: E731
-    (means,) = tables(sweep_report.report(*collected(found, tmp_path, measure)))
+    (means,) = tables(sweep_report.report(*tabled(text, measure)))
     assert means["log magnitude"].to_dict() == {("MaxSup", 1): "2.00 ± 12.71", ("MaxSup", 2): "4.00 ± 25.41"}
     measure = lambda values, seed: {"log magnitude": values["epochs"] * 10 + seed, "accuracy": 0.5}  # noqa: E731
-    (means,) = tables(sweep_report.report(*collected(found, tmp_path, measure)))
+    (means,) = tables(sweep_report.report(*tabled(text, measure)))
     assert means["log magnitude"].to_dict() == {("MaxSup", 1): "10.50 ± 6.35", ("MaxSup", 2): "20.50 ± 6.35 ↑"}
 
 
-def test_gains_over_the_baseline_by_hand(write, tmp_path):
+def test_gains_over_the_baseline_by_hand(tabled):
     """MaxSup minus baseline: at 1: 1 and 3, at 2: 0 and 0; in percent."""
-    found = write("vary: {epochs: {sets: [overrides.epochs], values: [1, 2]}}\nshow: [accuracy]")
+    text = "vary: {epochs: {sets: [overrides.epochs], values: [1, 2]}}\nshow: [accuracy]"
     measure = lambda values, seed: {"accuracy": (2 - values["epochs"]) * (1 + 2 * seed) / 100}  # noqa: E731
-    table, about = collected(found, tmp_path, measure)
+    found, table, about = tabled(text, measure)
     plain = table.assign(method="baseline", value=0.0)
-    _, gains = tables(sweep_report.report(pandas.concat([plain, table]), about))
+    _, gains = tables(sweep_report.report(found, pandas.concat([plain, table]), about))
     assert gains["accuracy (points)"].to_dict() == {("MaxSup", 1): "+2.0 ± 12.7", ("MaxSup", 2): "+0.0 ± 0.0"}
 
 
@@ -225,24 +223,21 @@ def test_gains_over_the_baseline_by_hand(write, tmp_path):
         ("overrides.epochs: [1], overrides.width: [4, 8]", [1]),
     ],
 )
-def test_an_axis_may_hold_anything_that_a_parameter_can_be(write, tmp_path, axis, shown):
-    found = write(f"vary: {{{axis}}}\nshow: [accuracy]")
-    table, about = collected(found, tmp_path, lambda values, seed: {"accuracy": 0.1 + seed})
+def test_an_axis_may_hold_anything_that_a_parameter_can_be(tabled, axis, shown):
+    found, table, about = tabled(f"vary: {{{axis}}}\nshow: [accuracy]", lambda values, seed: {"accuracy": 0.1 + seed})
     assert table[axis.partition(":")[0]].unique().tolist() == shown
-    table.to_csv(tmp_path / "table.csv", index=False)
-    (tmp_path / "about.json").write_text(json.dumps(about))
-    assert sweep_report.page(tmp_path)  # the same again from the file
+    assert tables(sweep_report.report(found, table, about))
 
 
-def test_one_seed_and_holes_are_shown_without_intervals(write, tmp_path):
-    found = write("vary: {epochs: {sets: [overrides.epochs], values: [1, 2]}}\nshow: [accuracy]")
+def test_one_seed_and_holes_are_shown_without_intervals(tabled):
+    text = "vary: {epochs: {sets: [overrides.epochs], values: [1, 2]}}\nshow: [accuracy]"
     measure = lambda values, seed: {"accuracy": np.nan if values["epochs"] == 1 else 0.3 + seed}  # noqa: E731
-    table, about = collected(found, tmp_path, measure)
-    (means,) = tables(sweep_report.report(table[table["seed"] == 0], about))
+    found, table, about = tabled(text, measure)
+    (means,) = tables(sweep_report.report(found, table[table["seed"] == 0], about))
     assert means["accuracy (%)"].to_dict() == {("MaxSup", 2): "30.0"}
 
 
-def test_what_is_shown_is_a_quantity_of_the_book(write, capsys):
+def test_what_is_shown_is_a_quantity_of_the_book(write):
     found = write("vary: {overrides.epochs: [1, 2]}\nnotebooks: [01_soft_labels]\nshow: [accuracy-improves]")
     with pytest.raises(SoftlabError, match=r"unknown quantity to show 'accuracy-improves'; did you mean 'accuracy'"):
         sweep.check(found, "smoke")
@@ -251,7 +246,7 @@ def test_what_is_shown_is_a_quantity_of_the_book(write, capsys):
 # Results files
 
 TINY = """
-from softlab.provenance import results_path
+from softbook.page.results import results_path
 path = results_path("tiny")
 path.write_text("{}")
 """
@@ -274,6 +269,9 @@ def test_results_lie_beside_what_papermill_writes(tmp_path, monkeypatch):
     assert not list((tmp_path / "in").glob("*.json"))
 
 
+DONE = subprocess.CompletedProcess((), 0)
+
+
 def test_files_reach_snakemake_whatever_they_are_called(tmp_path, monkeypatch):
     """It reads its configuration as YAML, which ends text at " #"."""
     from snakemake.cli import parse_config
@@ -283,10 +281,12 @@ def test_files_reach_snakemake_whatever_they_are_called(tmp_path, monkeypatch):
     (folder / "small.yaml").write_text("vary: {seeds: [1]}")
     (folder / "mine.yaml").write_text("seeds: 1")
     commands = []
-    answered = subprocess.CompletedProcess((), 0)
-    monkeypatch.setattr(sweep.subprocess, "run", lambda command, **_: commands.append(command) or answered)
+    monkeypatch.setattr(cli.os, "name", "another")  # where a process cannot become another
+    monkeypatch.setattr(subprocess, "run", lambda command: commands.append(command) or DONE)
     for profile in ("smoke", str(folder / "mine.yaml")):
-        assert sweep.main([str(folder / "small.yaml"), "--profile", profile]) == 0
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["sweep", str(folder / "small.yaml"), "--profile", profile])
+        assert ended.value.code == 0
         given = parse_config([part for part in commands[-1] if part.startswith(("profile=", "sweeps="))])
         assert given == {"profile": [profile], "sweeps": [str(folder / "small.yaml")]}
 
@@ -301,6 +301,7 @@ show: [accuracy, ECE]
 
 
 @pytest.mark.slow
+@pytest.mark.sampled
 def test_a_small_sweep_with_the_real_engine(tmp_path):
     (tmp_path / "checkout").mkdir()
     checkout = Checkout(tmp_path / "checkout", chapters=1)
@@ -309,7 +310,7 @@ def test_a_small_sweep_with_the_real_engine(tmp_path):
     small.write_text(SMALL)
 
     def run(*options):
-        command = [sys.executable, "workflow/sweep.py", str(small), "--profile", "smoke", *options]
+        command = [sys.executable, "-m", "softbook", "sweep", str(small), "--profile", "smoke", *options]
         given = {"cwd": checkout.folder, "env": checkout.environment, "capture_output": True, "text": True}
         done = subprocess.run(command, **given, timeout=600)
         assert done.returncode == 0, done.stdout + done.stderr
