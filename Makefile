@@ -25,7 +25,7 @@ SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --profile workflow/p
 	--config profile=$(PROFILE) build=$(BUILD) sweeps="$(SWEEPS)" live="$(LIVE)"
 # In the order of tests/conftest.py; a worker that dies ends the run, as what is left of its file would wait for ever.
 PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
-NOTEBOOKS = notebooks/01_soft_labels.ipynb notebooks/03_magnitudes.ipynb # short ones; test-all executes all of them
+NOTEBOOKS = notebooks/soft_labels.ipynb notebooks/magnitudes.ipynb # short ones; test-all executes all of them
 BENCHMARKS = $(shell grep -l '^def main' benchmarks/*.py)
 # Studies of chapters.yaml that the zoo has one seed of; one that has no room is left out.
 ZOO = core two_features weight_decay dropout feature_penalty \
@@ -70,7 +70,7 @@ lint: $(VENV)/test.stamp ## ruff: rules and format; lint-imports: what a room ma
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 
 claims: $(VENV)/book.stamp ## write the numbers on record into the pages’ sentences, and name those that no longer hold
-	@PYTHONPATH=workflow $(BIN)/python -m claims
+	@$(BIN)/python -m softbook.claims
 
 format: $(VENV)/test.stamp ## let ruff mend what it can, and strip the notebooks' outputs
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/nbstripout --keep-count --keep-id notebooks/*.ipynb

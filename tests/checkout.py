@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 PARTS = ("_config.yml", "_toc.yml", "pyproject.toml", "benchmarks", "book", "notebooks", "softbook", "softlab")
 PARTS += ("tools", "workflow")
 # The small book: these two notebooks, each of these cells, and six networks.
-CHAPTERS = ("01_soft_labels", "04_cosines")
+CHAPTERS = ("soft_labels", "cosines")
 CELLS = {
     "parameters": 'profile = "quick"\nseeds = None\noverrides = {}',
     "begin": """

@@ -19,7 +19,7 @@ PYTHON = "3.12"
 VERSIONS = ("torch==2.9.0", "torchvision==0.24.0", "numpy==2.0.2", "pandas==2.2.2", "ipywidgets==7.7.1")
 COMPANIONS = ("scipy", "scikit-learn", "matplotlib", "jinja2", "safetensors", "filelock", "pyyaml", "tqdm")
 TOOLS = ("pip", "setuptools", "papermill", "ipykernel")
-CHAPTERS = ("01_soft_labels", "03_magnitudes", "07_maxsup", "A1_your_regularizer")
+CHAPTERS = ("soft_labels", "magnitudes", "maxsup", "your_regularizer")
 TELL = "import sys, torch, numpy; print(sys.version.split()[0], torch.__version__, numpy.__version__, torch.__file__)"
 
 

@@ -19,7 +19,7 @@ def main(given: str, root: Path = ROOT) -> None:
     address = github_address(given)
     if address is None:
         sys.exit(f"not the address of a repository on GitHub: {given!r} (ADDRESS=https://github.com/OWNER/NAME)")
-    badge = f"[![Open in Colab](book/_static/open_in_colab.svg)]({colab_link(address, '01_soft_labels')})"
+    badge = f"[![Open in Colab](book/_static/open_in_colab.svg)]({colab_link(address, 'soft_labels')})"
     places = {  # file: (what is replaced, with what); the last part of each pattern is there from the second time on
         "README.md": (r"\A(# .*\n)(\n\[!\[Open in Colab\].*\n)?", rf"\1\n{badge}\n"),
         "CITATION.cff": (r"(?m)^(license: .*\n)(repository-code: .*\n)?", rf'\1repository-code: "{address}"\n'),

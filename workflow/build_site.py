@@ -15,7 +15,6 @@ import sys
 from pathlib import Path
 
 import address
-import claims
 import laboratory
 import nbformat
 import number_page
@@ -26,11 +25,14 @@ import speed
 import yaml
 from number_page import table
 
+from softbook import claims
+from softbook.studies.catalogue import renamed
 from softlab.errors import SoftlabError
 
 ROOT = Path(__file__).resolve().parent.parent
 # Old address -> new one.
 MOVED = {"book/leaderboard.html": "numbers.html?search=%22NLL%20at%20that%20temperature%22%20many&sort=asc"}
+MOVED |= {f"notebooks/{old}.html": f"{new}.html" for old, new in renamed().items()}
 
 
 def main(build: Path, log: Path, sweeps: list[str]) -> None:
@@ -200,7 +202,7 @@ def add_foot(
     results: whether the chapter has saved its numbers beside itself.
     """
     is_cover = name == "intro"
-    chapter = "01_soft_labels" if is_cover else name
+    chapter = "soft_labels" if is_cover else name
     known = f"git clone {repository} softlab-book\ncd softlab-book"
     unknown = "This copy of the book does not know where its repository lies; whoever gave you the book does. "
     unknown += "(The package index has another project called `softlab`: that is not it.)\n\n"

@@ -16,6 +16,7 @@ from typing import Any
 import nbformat
 
 from softbook.page.parameters import assigned_names
+from softbook.studies.catalogue import renamed
 from softlab.errors import SoftlabError, check_known, check_name
 from softlab.files import read_yaml, short_digest
 from softlab.profile import Profile, text_of, with_parameters
@@ -182,6 +183,8 @@ def _set(parameters: dict, path: str, value: object) -> None:
 @functools.cache
 def parameters_of(name: str) -> tuple[str, ...]:
     """The names that a notebook's parameters cell defines."""
+    if name in renamed():
+        raise SoftlabError(f"the notebook {name} is called {renamed()[name]} now")
     check_known("notebook", name, [path.stem for path in (ROOT / "notebooks").glob("*.ipynb")])
     cells = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells
     source = next(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))

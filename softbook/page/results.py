@@ -1,6 +1,6 @@
 """What a notebook leaves beside itself: its numbers, and the networks that they come from, as JSON.
 
-results.save("02_cones", settings, numbers)   # the last cell of a chapter
+results.save("cones", settings, numbers)   # the last cell of a chapter
 results.read(path)["measurements"]            # rows of quantity, method, seed and value
 """
 

@@ -6,8 +6,8 @@ softbook.studies.transfer and softbook.studies.averages measure them, for softbo
 
 from softlab.numbers.look import Quantity
 
-COSINES = "04_cosines"
-CALIBRATION = "05_calibration"
+COSINES = "cosines"
+CALIBRATION = "calibration"
 
 PROBES = ("linear", "linear, 50 a class", "neighbours")
 CONTROLS = ("", "untrained, ", "stopped, ")

@@ -214,6 +214,12 @@ def _chapters_file() -> dict:
 
 
 @functools.cache
+def renamed() -> Mapping[str, str]:
+    """Notebooks that have another name now: old -> new."""
+    return read_yaml(FOLDER.parent / "renamed.yaml")
+
+
+@functools.cache
 def declared() -> Mapping[str, Mapping[str, Any]]:
     """The content of the files of DECLARED, by study, with the `date` from the file's name; the oldest first."""
     found = {}

@@ -18,7 +18,7 @@ from softlab.numbers.look import CORRUPTED, LENSES, QUANTITIES, STEEP, Found, Lo
 from softlab.regularizers import label_smoothing_terms
 from softlab.representation import device_of, extract
 
-SOFT_LABELS = "01_soft_labels"
+SOFT_LABELS = "soft labels"
 CONES = "cones"
 MAGNITUDES = "magnitudes"
 COSINES = "cosines"

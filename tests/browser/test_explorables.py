@@ -13,12 +13,12 @@ from softbook import figures
 from softlab.lenses import geometry
 
 CHAPTERS = {
-    "gap-law": "notebooks/05_calibration.html",
-    "reliability": "notebooks/05_calibration.html",
-    "cones": "notebooks/02_cones.html",
+    "gap-law": "notebooks/calibration.html",
+    "reliability": "notebooks/calibration.html",
+    "cones": "notebooks/cones.html",
     "planes": "book/intro.html",
-    "maxsup-field": "notebooks/07_maxsup.html",
-    "slope-plane": "notebooks/06_robustness.html",
+    "maxsup-field": "notebooks/maxsup.html",
+    "slope-plane": "notebooks/robustness.html",
 }
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
 KILOBYTE = 1000

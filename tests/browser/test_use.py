@@ -129,7 +129,7 @@ def test_figures_follow_the_dark_theme(tab, chapters):
 def test_search_works_without_a_network(tab, served, site, where):
     with tab({"server": served, "disk": site.as_uri()}[where]) as one:
         page = one.open("search.html?q=cone")
-        page.locator("#search-results li a[href*='02_cones']").first.wait_for()
+        page.locator("#search-results li a[href*='cones']").first.wait_for()
         assert one.asked_elsewhere == []
         if where == "server":  # from disk, a browser lets no page read another one: no snippets
             page.locator("#search-results li .context").first.wait_for()
@@ -143,7 +143,7 @@ def test_one_click_leads_from_the_cover_to_an_answer(tab):
         page.goto(f"{one.home}/index.html")
         page.wait_for_url("**/book/intro.html")
         page.locator("article").get_by_role("link", name="Cones", exact=True).click()
-        page.wait_for_url("**/02_cones.html#in-short")
+        page.wait_for_url("**/cones.html#in-short")
         answer = page.locator("section#in-short")
         assert 0 <= answer.bounding_box()["y"] < 700
         assert re.search(r"\d+ % of the test images keep their class", answer.text_content())
@@ -151,12 +151,12 @@ def test_one_click_leads_from_the_cover_to_an_answer(tab):
 
 def test_a_chapter_prints_without_navigation(tab, artefacts):
     with tab() as one:
-        page = one.open("notebooks/02_cones.html")
+        page = one.open("notebooks/cones.html")
         page.emulate_media(media="print")
         for part in (".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article", ".prev-next-footer", "#rtd"):
             assert not page.locator(part).first.is_visible(), part
-        page.pdf(path=artefacts / "02_cones.pdf", format="A4")
-    printed = PdfReader(artefacts / "02_cones.pdf")
+        page.pdf(path=artefacts / "cones.pdf", format="A4")
+    printed = PdfReader(artefacts / "cones.pdf")
     text = "\n".join(sheet.extract_text() for sheet in printed.pages)
     assert len(printed.pages) > 3
     for part in ("What would change our mind", "Exercises", "References"):

@@ -4,10 +4,10 @@ import dataclasses
 import json
 from dataclasses import replace
 
-import claims
 import pytest
-from claims import ROOT, SIGNED, SIZE, SPREAD, WORDS, Claim, falls
 
+from softbook import claims
+from softbook.claims import ROOT, SIGNED, SIZE, SPREAD, WORDS, Claim, falls
 from softlab.comparison.intervals import Interval
 
 PAGES = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "book").glob("*.ipynb"), *(ROOT / "book").glob("*.md")]
@@ -95,9 +95,9 @@ def test_how_a_number_is_written(mean, form, written):
 
 
 def test_a_page_of_the_site_says_what_a_number_is_of():
-    (name, claim), *_ = claims.claims_of("06_robustness").items()
+    (name, claim), *_ = claims.claims_of("robustness").items()
     text = f'<span class="answers" data-claim="{name}">{claim.written()}</span> %'
-    shown = claims.with_notes("06_robustness", text)
+    shown = claims.with_notes("robustness", text)
     assert shown.startswith('<span class="answers" tabindex="0" data-note="')
     assert "&#10;again: softbook verify " in shown
     assert shown.endswith(f">{claim.written()}</span> %")

@@ -42,13 +42,13 @@ resources: {gpus: 1, memory_gb: 2, minutes: 30}
 """
 SWEEP = """
 title: Two strengths
-notebooks: [01_soft_labels]
+notebooks: [soft_labels]
 parameters: {overrides: {methods: {baseline: {}, label_smoothing: {}, mixup: {}, cutmix: {}, maxsup: {}}}}
 vary:
   alpha: {sets: [overrides.methods.label_smoothing.alpha], values: [0.1, 0.2]}
 show: [accuracy]
 """
-BEGIN = 'settings = begin(\\"01_soft_labels\\", profile, seeds, overrides)'  # in the notebook's file
+BEGIN = 'settings = begin(\\"soft_labels\\", profile, seeds, overrides)'  # in the notebook's file
 STRENGTH = 'overrides[\\"methods\\"][\\"label_smoothing\\"][\\"alpha\\"]'
 RAISE = f'{BEGIN}\\n",\n    "assert {STRENGTH} < 0.2, \\"on purpose\\"'
 
@@ -95,7 +95,7 @@ class Site(Checkout):
 
     def results(self):
         """The numbers of every point, without when they were made."""
-        files = sorted((self.folder / "_build/tiny/sweeps/strength/points").glob("*/01_soft_labels.results.json"))
+        files = sorted((self.folder / "_build/tiny/sweeps/strength/points").glob("*/soft_labels.results.json"))
         return {file.parent.name: json.loads(file.read_text()) | {"date": None} for file in files}
 
     def logs(self, rule: str):
@@ -143,7 +143,7 @@ def test_after_a_kill_the_same_command_trains_nothing_twice(site):
 
 
 def test_each_network_and_each_notebook_was_a_slurm_job_with_what_the_profile_asks_for(site):
-    executed = {job for job, log in site.logs("point").items() if "executed 01_soft_labels" in log}
+    executed = {job for job, log in site.logs("point").items() if "executed soft_labels" in log}
     trained = {job for job, log in site.logs("train").items() if "trained " in log}
     assert (len(executed), len(trained)) == (2, 6)
     for job in executed | trained:
@@ -152,7 +152,7 @@ def test_each_network_and_each_notebook_was_a_slurm_job_with_what_the_profile_as
         assert "TresPerJob=gres:gpu:1" in told
         assert "TimeLimit=00:30:00" in told
         assert "MinMemoryNode=2G" in told
-    assert "executed 01_soft_labels" not in site.said  # not on the machine that submits
+    assert "executed soft_labels" not in site.said  # not on the machine that submits
     assert "2 points" in site.said  # the report was made there
 
 
@@ -166,15 +166,15 @@ def test_the_numbers_are_those_of_a_local_run(site, tmp_path):
 
 
 def test_a_notebook_that_raises_is_told_with_its_cell_and_the_others_go_on(site):
-    site.edit("notebooks/01_soft_labels.ipynb", BEGIN, RAISE)
+    site.edit("notebooks/soft_labels.ipynb", BEGIN, RAISE)
     code, said = site.run()
     assert code == 1
-    assert re.search(r"not made: \S+/01_soft_labels\.ipynb, job \d+: FAILED", said), said
-    assert "01_soft_labels.ipynb failed: cell 'begin': AssertionError: on purpose" in said
+    assert re.search(r"not made: \S+/soft_labels\.ipynb, job \d+: FAILED", said), said
+    assert "soft_labels.ipynb failed: cell 'begin': AssertionError: on purpose" in said
     assert "log: " in said
     states = [path.name for path in (site.folder / "_build/tiny/sweeps/strength/points").rglob("*.ipynb")]
-    assert sorted(states).count("01_soft_labels.failed.ipynb") == 1
-    assert sum("executed 01_soft_labels" in log for log in site.logs("point").values()) == 3
+    assert sorted(states).count("soft_labels.failed.ipynb") == 1
+    assert sum("executed soft_labels" in log for log in site.logs("point").values()) == 3
 
 
 def test_ctrl_c_takes_the_jobs_out_of_the_queue(site, drained):
@@ -188,7 +188,7 @@ def test_ctrl_c_takes_the_jobs_out_of_the_queue(site, drained):
 
 
 def test_a_cancelled_job_is_told_and_made_the_next_time_and_a_requeued_one_is_waited_for(site, drained):
-    site.edit("notebooks/01_soft_labels.ipynb", RAISE, f"{BEGIN}  # mended")
+    site.edit("notebooks/soft_labels.ipynb", RAISE, f"{BEGIN}  # mended")
     engine, waiting = site.start_and_wait_for("PENDING", 2)
     subprocess.run(["scancel", waiting[0]], check=True)
     drained()
@@ -200,10 +200,10 @@ def test_a_cancelled_job_is_told_and_made_the_next_time_and_a_requeued_one_is_wa
     assert f"job {waiting[0]}: CANCELLED" in said
     assert "Restarts=1" in about(waiting[1])
     assert "JobState=COMPLETED" in about(waiting[1])
-    before = sum("executed 01_soft_labels" in log for log in site.logs("point").values())
+    before = sum("executed soft_labels" in log for log in site.logs("point").values())
     code, said = site.run()
     assert code == 0, said
-    assert sum("executed 01_soft_labels" in log for log in site.logs("point").values()) == before + 1
+    assert sum("executed soft_labels" in log for log in site.logs("point").values()) == before + 1
 
 
 def test_a_job_that_slurm_refuses_is_told_with_slurms_own_words(site):
@@ -233,7 +233,7 @@ def test_the_commands_of_the_page_run(tmp_path):
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     for left in (
         "html/book/intro.html",
-        "tiny/notebooks/01_soft_labels.results.json",
+        "tiny/notebooks/soft_labels.results.json",
         "tiny/sweeps/strength/report.html",
     ):
         assert (made.folder / "_build" / left).stat().st_size > 500, left

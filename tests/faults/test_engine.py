@@ -197,42 +197,42 @@ def test_kills_at_any_moment_are_followed_by_the_same_command(small_book, tmp_pa
 
 
 def test_a_second_engine_says_so_and_leaves_the_first_alone(small_book, tmp_path):
-    for made in ("html/index.html", "notebooks/01_soft_labels.ipynb"):
+    for made in ("html/index.html", "notebooks/soft_labels.ipynb"):
         (small_book.build / made).unlink()
     first = start(small_book, tmp_path / "first.txt")
-    assert wait_until(lambda: "executing 01_soft_labels" in (tmp_path / "first.txt").read_text())
+    assert wait_until(lambda: "executing soft_labels" in (tmp_path / "first.txt").read_text())
     code, said = run(small_book, tmp_path / "second.txt")
     assert code != 0
     assert said.splitlines()[1:] == ["another build of _build/smoke is running: wait for it, or stop it"]
     assert first.wait(timeout=600) == 0
-    assert (tmp_path / "first.txt").read_text().count("executed 01_soft_labels") == 1
+    assert (tmp_path / "first.txt").read_text().count("executed soft_labels") == 1
 
 
 def test_a_notebook_that_fails_stops_no_other_and_is_named_with_its_cell(small_book, tmp_path):
     kill_itself = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
-    write_notebook(small_book, "04_cosines", tell="accuracy['nothing']")
-    write_notebook(small_book, "06_robustness", draw=kill_itself)
-    write_notebook(small_book, "01_soft_labels", draw="pass")
+    write_notebook(small_book, "cosines", tell="accuracy['nothing']")
+    write_notebook(small_book, "robustness", draw=kill_itself)
+    write_notebook(small_book, "soft_labels", draw="pass")
     folder = small_book.build / "notebooks"
     try:
         code, said = run(small_book, tmp_path / "said.txt")
         assert code != 0
-        assert "notebooks/04_cosines.ipynb failed: cell 'tell': KeyError: 'nothing'" in said
-        assert "notebooks/06_robustness.ipynb failed: in cell 'draw': its kernel was killed" in said
-        assert "executed 01_soft_labels" in said
-        failed = nbformat.read(folder / "04_cosines.failed.ipynb", as_version=4)
+        assert "notebooks/cosines.ipynb failed: cell 'tell': KeyError: 'nothing'" in said
+        assert "notebooks/robustness.ipynb failed: in cell 'draw': its kernel was killed" in said
+        assert "executed soft_labels" in said
+        failed = nbformat.read(folder / "cosines.failed.ipynb", as_version=4)
         executed = [cell.id for cell in failed.cells if cell.get("execution_count")]
         assert executed[-2:] == ["train", "tell"]
-        assert (folder / "06_robustness.failed.ipynb").exists()
-        write_notebook(small_book, "04_cosines")
-        (small_book.folder / "notebooks" / "06_robustness.ipynb").unlink()
+        assert (folder / "robustness.failed.ipynb").exists()
+        write_notebook(small_book, "cosines")
+        (small_book.folder / "notebooks" / "robustness.ipynb").unlink()
         code, said = run(small_book, tmp_path / "said.txt")
         assert code == 0, said
-        assert re.findall(r"executed (\w+)", said) == ["04_cosines"]
-        assert not (folder / "04_cosines.failed.ipynb").exists()
+        assert re.findall(r"executed (\w+)", said) == ["cosines"]
+        assert not (folder / "cosines.failed.ipynb").exists()
     finally:
-        (small_book.folder / "notebooks" / "06_robustness.ipynb").unlink(missing_ok=True)
-        for path in folder.glob("06_robustness.*"):
+        (small_book.folder / "notebooks" / "robustness.ipynb").unlink(missing_ok=True)
+        for path in folder.glob("robustness.*"):
             path.unlink()
         for name in CHAPTERS:
             write_notebook(small_book, name)

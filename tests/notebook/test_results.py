@@ -19,7 +19,7 @@ def saved(**numbers):
     """What is left of a table of two networks, and of numbers besides."""
     rows = [{"method": "baseline", "seed": 0, "accuracy": 0.7}, {"method": "mixup", "seed": 3, "accuracy": math.nan}]
     table = pandas.DataFrame(rows).reindex(columns=["method", "seed", *results.QUANTITIES])
-    return results.save("01_soft_labels", load_profile("smoke"), table, numbers)
+    return results.save("soft_labels", load_profile("smoke"), table, numbers)
 
 
 def test_a_file_holds_all_numbers_and_where_they_are_from(tmp_path, monkeypatch):
@@ -27,7 +27,7 @@ def test_a_file_holds_all_numbers_and_where_they_are_from(tmp_path, monkeypatch)
     assert path == tmp_path / "results.json"  # from the environment
     record = json.loads(path.read_bytes(), parse_constant=pytest.fail)
     jsonschema.validate(record, SCHEMA)
-    assert (record["schema"], record["chapter"], record["profile"]) == (4, "01_soft_labels", "smoke")
+    assert (record["schema"], record["chapter"], record["profile"]) == (4, "soft_labels", "smoke")
     assert (record["standing"], record["seeds"], record["data"]) == ("exploratory", [0, 1], "fashion-mini")
     assert record["measurements"] == [
         {"quantity": "accuracy", "method": "baseline", "seed": 0, "value": 0.7},
@@ -37,7 +37,7 @@ def test_a_file_holds_all_numbers_and_where_they_are_from(tmp_path, monkeypatch)
     assert results.read(path) == record
     monkeypatch.delenv("SOFTLAB_RESULTS")
     monkeypatch.chdir(tmp_path)
-    assert saved() == Path("01_soft_labels.results.json")
+    assert saved() == Path("soft_labels.results.json")
 
 
 @pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe", b"[1]", b"null", b'{"schema": 3}', b'{"schema": 5}'])

@@ -166,10 +166,10 @@ def test_a_checkout_at_such_a_path_with_such_a_home_makes_its_book(small_book, h
     place = tmp_path / PLACE
     copy = copy_of(small_book, place)
     copy.environment = at_home(home, PYTHONPATH=str(place), SOFTLAB_STORE=str(place / "runs"))
-    for made in ("html/index.html", "notebooks/01_soft_labels.ipynb"):
+    for made in ("html/index.html", "notebooks/soft_labels.ipynb"):
         (copy.build / made).unlink()
     code, said = copy.make()
     assert code == 0, said
-    assert "executed 01_soft_labels" in said
+    assert "executed soft_labels" in said
     assert "trained" not in said
-    assert Path(place / "_build" / "html" / "notebooks" / "01_soft_labels.html").exists()
+    assert Path(place / "_build" / "html" / "notebooks" / "soft_labels.html").exists()

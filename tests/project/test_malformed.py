@@ -103,7 +103,7 @@ SWEEPS = {
     "an unknown fixed parameter": ("{parameters: {overide: {}}, vary: {seeds: [1]}}", "did you mean 'overrides'"),
     "the profile varies": ("vary: {profile: [smoke]}", "unknown parameter of a setting 'profile'"),
     "a path as notebook": ("{notebooks: [../../x], vary: {seeds: [1]}}", "unknown notebook '../../x'"),
-    "a notebook as text": ("{notebooks: 04_cosines, vary: {seeds: [1]}}", "notebooks must be a list of names"),
+    "a notebook as text": ("{notebooks: cosines, vary: {seeds: [1]}}", "notebooks must be a list of names"),
     "an unknown combination": ("{combine: gird, vary: {seeds: [1]}}", "did you mean 'grid'"),
     "no values": ("vary: {seeds: []}", "seeds takes a list of values"),
     "null": ("vary: {seeds: null}", "seeds takes a list of values"),
@@ -178,7 +178,7 @@ def test_a_file_that_holds_no_settings(name, nothing_left, capsys):
     assert words in check_sweep(nothing_left / "mine.yaml")
     assert words in check_profile(capsys, "mine.yaml")
     with pytest.raises(SoftlabError) as caught:
-        begin("04_cosines", "mine.yaml")
+        begin("cosines", "mine.yaml")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -243,7 +243,7 @@ def test_a_name_of_nothing(what, nothing_left, capsys):
 )
 def test_parameters_of_a_notebook_that_cannot_be(parameters, words, nothing_left, capsys):
     with pytest.raises(SoftlabError) as caught:
-        begin("04_cosines", **{"profile": "smoke"} | parameters)
+        begin("cosines", **{"profile": "smoke"} | parameters)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -421,7 +421,7 @@ def test_any_sweep_is_read_or_refused(tmp_path_factory, content):
     ],
 )
 def test_papermill_stops_at_the_first_cells_of_a_notebook_that_was_given_nonsense(options, words, tmp_path):
-    notebook = ROOT / "notebooks" / "04_cosines.ipynb"
+    notebook = ROOT / "notebooks" / "cosines.ipynb"
     made = tmp_path / "made.ipynb"
     command = [Path(sys.executable).with_name("papermill"), "--no-progress-bar", notebook, made, *options]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)

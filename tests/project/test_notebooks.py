@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import claims
 import nbformat
 import pytest
 import yaml
 
+from softbook import claims
 from softbook.studies.catalogue import chapters
 
 ROOT = Path(__file__).parents[2]
@@ -182,7 +182,7 @@ def test_nothing_tells_anybody_to_install_the_unrelated_package():
 @pytest.mark.slow
 def test_one_notebook_alone_from_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("SOFTLAB_RESULTS")
-    notebook = ROOT / "notebooks" / "01_soft_labels.ipynb"
+    notebook = ROOT / "notebooks" / "soft_labels.ipynb"
     command = [
         sys.executable,
         "-m",

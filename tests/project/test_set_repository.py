@@ -58,7 +58,7 @@ def test_the_address_is_written_once_into_each_file_and_nothing_else_changes(che
     project = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
     assert project["urls"] == {"Repository": ADDRESS}
     assert "optional-dependencies" in project
-    link = "https://colab.research.google.com/github/owner/name/blob/main/notebooks/01_soft_labels.ipynb"
+    link = "https://colab.research.google.com/github/owner/name/blob/main/notebooks/soft_labels.ipynb"
     assert (checkout / "README.md").read_text().count(f"]({link})") == 1
     for path, text in content(checkout).items():
         old = before[path].splitlines()
@@ -111,20 +111,20 @@ def test_the_foot_offers_the_files_and_says_what_the_numbers_are_of():
 
     def shown(results):
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Cones"), begin])
-        build_site.add_foot(notebook, "02_cones", ADDRESS, results=results)
+        build_site.add_foot(notebook, "cones", ADDRESS, results=results)
         return notebook.cells[-1].source
 
-    assert "<02_cones.ipynb>" in shown(False)
+    assert "<cones.ipynb>" in shown(False)
     assert "results.json" not in shown(False)
-    assert "<02_cones.results.json>" in shown(True)
+    assert "<cones.results.json>" in shown(True)
     assert f"*{said}.*" in shown(True)
     assert "another line" not in shown(True)
     image, link = re.search(r"\[!\[.*?\]\((.*?)\)\]\((.*?)\)", shown(True)).groups()
     assert (ROOT / "notebooks" / image).is_file()
-    assert link == "https://colab.research.google.com/github/owner/name/blob/main/notebooks/02_cones.ipynb"
+    assert link == "https://colab.research.google.com/github/owner/name/blob/main/notebooks/cones.ipynb"
 
 
-@pytest.mark.parametrize("name", ["02_cones", "intro"])
+@pytest.mark.parametrize("name", ["cones", "intro"])
 def test_cover_and_chapters_end_with_the_commands_that_run_them(name):
     def foot(known):
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Title")])

@@ -48,7 +48,7 @@ def test_a_law_holds_if_all_of_its_interval_is_on_its_side(monkeypatch):
     assert found.effect.interval.mean == pytest.approx(-0.1)
     assert [part.outcome for part in found.parts] == [1]
     assert found.p == pytest.approx(found.effect.interval.p_value())
-    unseen = laws.laws()["cones"].__class__("x", "y", "02_cones", quantity="gap", side="falls", profile="nowhere")
+    unseen = laws.laws()["cones"].__class__("x", "y", "cones", quantity="gap", side="falls", profile="nowhere")
     monkeypatch.setattr(laws, "laws", lambda group="": cones | {"x": unseen})  # empirical, not on record: it counts
     assert laws.judged()["cones"].p == pytest.approx(2 * found.p)
     for row in rows:

@@ -105,7 +105,7 @@ def test_the_cover_is_moved_by_the_numbers_of_the_chapters_explorable(tmp_path, 
         nbformat.v4.new_code_cell(outputs=explorable),
         nbformat.v4.new_code_cell(outputs=drawn, metadata={"tags": ["cover"]}),
     ]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), executed / "02_cones.ipynb")
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), executed / "cones.ipynb")
     cover = nbformat.read(ROOT / "book" / "intro.ipynb", as_version=4)
     before = {cell.id: cell.source for cell in cover.cells}
     nbformat.write(cover, pages / "intro.ipynb")

@@ -31,7 +31,7 @@ def test_the_first_build_trains_executes_and_renders(small_book):
         assert small_book.said.count(f"executed {name}") == 1
     assert "_build/html/index.html" in small_book.said
     assert re.search(r"training, 6 networks .* \d+\.\d s", small_book.said)
-    assert "Of 6 networks" in page(small_book, "notebooks/04_cosines")
+    assert "Of 6 networks" in page(small_book, "notebooks/cosines")
 
 
 def test_with_nothing_changed_nothing_runs(small_book):

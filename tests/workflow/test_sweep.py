@@ -102,9 +102,9 @@ def test_a_notebook_of_the_book_can_be_swept_over_its_own_parameters(write):
         assert {"profile", "seeds", "overrides"} <= set(own), path
         found = write(f"notebooks: [{path.stem}]\nvary: {{{own[-1]}: [1, 2]}}")
         assert [point.parameters[own[-1]] for point in points(found)] == [1, 2]
-    both = "notebooks: [04_cosines, 01_soft_labels]\nvary: {"
+    both = "notebooks: [cosines, soft_labels]\nvary: {"
     assert len(write(both + "seeds: [1, 2]}").points) == 2
-    with pytest.raises(SoftlabError, match=r"unknown parameter of 04_cosines and 01_soft_labels 'sedes'.*'seeds'"):
+    with pytest.raises(SoftlabError, match=r"unknown parameter of cosines and soft_labels 'sedes'.*'seeds'"):
         write(both + "sedes: [1, 2]}")
     with pytest.raises(SoftlabError, match="unknown parameter of a setting 'profile'"):
         write("vary: {profile: [quick, smoke]}")
@@ -134,14 +134,14 @@ def tabled(write, tmp_path):
     """
 
     def collect(text, measure):
-        found = dataclasses.replace(write(text), notebooks=["04_cosines"])
+        found = dataclasses.replace(write(text), notebooks=["cosines"])
         settings = load_profile("smoke")
         for name, point in found.points.items():
             of_seeds = {seed: measure(point.values, seed) for seed in settings.seeds}
             numbers = {key: {"maxsup": {seed: of[key] for seed, of in of_seeds.items()}} for key in of_seeds[0]}
             with pytest.MonkeyPatch.context() as patch:
-                patch.setenv("SOFTLAB_RESULTS", str(tmp_path / "points" / name / "04_cosines.results.json"))
-                results.save("04_cosines", settings, numbers=numbers)
+                patch.setenv("SOFTLAB_RESULTS", str(tmp_path / "points" / name / "cosines.results.json"))
+                results.save("cosines", settings, numbers=numbers)
         numbers, about = sweep_report.of_notebooks(found, tmp_path)
         return found, sweep_report.tidy(found, numbers), about
 
@@ -172,7 +172,7 @@ def test_the_table_has_a_row_for_each_number(tabled):
     assert list(table.columns) == ["epochs", "notebook", "method", "seed", "quantity", "value"]
     depth = table[table["quantity"] == "depth"]
     assert depth[["epochs", "seed", "value"]].to_numpy().tolist() == [[1, 0, 10], [1, 1, 11], [2, 0, 20], [2, 1, 21]]
-    assert set(table["notebook"] + table["method"]) == {"04_cosinesmaxsup"}
+    assert set(table["notebook"] + table["method"]) == {"cosinesmaxsup"}
     assert table[table["quantity"] == "hole"]["value"].isna().all()
     assert about["profile"] == "smoke"
 
@@ -238,7 +238,7 @@ def test_one_seed_and_holes_are_shown_without_intervals(tabled):
 
 
 def test_what_is_shown_is_a_quantity_of_the_book(write):
-    found = write("vary: {overrides.epochs: [1, 2]}\nnotebooks: [01_soft_labels]\nshow: [accuracy-improves]")
+    found = write("vary: {overrides.epochs: [1, 2]}\nnotebooks: [soft_labels]\nshow: [accuracy-improves]")
     with pytest.raises(SoftlabError, match=r"unknown quantity to show 'accuracy-improves'; did you mean 'accuracy'"):
         sweep.check(found, "smoke")
 

@@ -84,8 +84,8 @@ def test_other_code_that_trains_makes_other_jobs(asked, monkeypatch):
 
 def test_a_chapter_reads_its_settings_and_a_point_its_own(asked, tmp_path):
     build = asked(profile="smoke", sweeps=str(tmp_path / "mine.yaml"))
-    (own,) = [path for path in build.read_by("04_cosines") if "inputs" in Path(path).parts]
+    (own,) = [path for path in build.read_by("cosines") if "inputs" in Path(path).parts]
     point = next(iter(build.sweeps["mine"].points.values()))
-    (other,) = [path for path in build.read_by("04_cosines", point) if "inputs" in Path(path).parts]
+    (other,) = [path for path in build.read_by("cosines", point) if "inputs" in Path(path).parts]
     epochs = [json.loads(Path(path).read_bytes())["profile"]["experiment"]["epochs"] for path in (own, other)]
     assert epochs == [2, 1]

@@ -4,8 +4,8 @@ import functools
 
 import pandas
 
-from claims import SIGNED, SIZE, WORDS, Claim, above, below, falls, highest, is_open, least_open, lowest, rises
-from claims.intro import cooled_is_better
+from softbook.claims import SIGNED, SIZE, WORDS, Claim, above, below, falls, highest, is_open, least_open, lowest, rises
+from softbook.claims.intro import cooled_is_better
 from softbook.studies import records
 from softbook.studies.across_settings import effects_by_setting
 from softbook.studies.robustness import cells_of

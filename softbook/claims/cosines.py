@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas
 
-from claims import (
+from softbook.claims import (
     SIZE,
     WORDS,
     Claim,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas
 
-from claims import (
+from softbook.claims import (
     SIGNED,
     SIZE,
     WORDS,
@@ -24,8 +24,8 @@ from claims import (
     rises,
     rounded_down,
 )
-from claims._length import share
-from claims._predicting import (
+from softbook.claims._length import share
+from softbook.claims._predicting import (
     ahead_of_shape,
     alone_in_each,
     by_accuracy,
@@ -36,7 +36,7 @@ from claims._predicting import (
     escaping,
     ranks_in_each,
 )
-from claims._turning import (
+from softbook.claims._turning import (
     BALL,
     at_equal_cosine,
     ball_at_most,

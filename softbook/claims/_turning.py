@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pandas
 
-from claims import exactly, lowest
+from softbook.claims import exactly, lowest
 from softbook.studies import interventions, prediction, records
 from softlab.comparison.effects import effects
 from softlab.comparison.intervals import Interval

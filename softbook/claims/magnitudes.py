@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas
 
-from claims import SIGNED, WORDS, Claim, above, below, exactly, factor, falls, highest, lowest, rises
+from softbook.claims import SIGNED, WORDS, Claim, above, below, exactly, factor, falls, highest, lowest, rises
 from softbook.studies import records
 from softbook.studies.across_settings import effects_by_setting
 from softlab.comparison.effects import averages, by_dose, effects, shares

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas
 
-from claims import (
+from softbook.claims import (
     SIGNED,
     SIZE,
     SPREAD,

@@ -2,7 +2,7 @@
 
 import sys
 
-from claims import ROOT, problems, rewritten, tables
+from softbook.claims import ROOT, problems, rewritten, tables
 
 
 def main() -> int:

@@ -4,7 +4,7 @@ import functools
 
 import pandas
 
-from claims import exactly
+from softbook.claims import exactly
 from softbook.studies import prediction, records
 from softlab.comparison.intervals import Interval
 

@@ -1,6 +1,6 @@
 """Claims of chapter 2: how many images keep their class along a ray, and what the bias has to do with it."""
 
-from claims import SIGNED, SIZE, WORDS, Claim, above, falls, highest, is_open, rises
+from softbook.claims import SIGNED, SIZE, WORDS, Claim, above, falls, highest, is_open, rises
 from softbook.studies import laws, records
 from softbook.studies.across_settings import effects_by_setting
 from softlab.comparison.effects import averages, effects

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from claims import (
+from softbook.claims import (
     SIGNED,
     SIZE,
     WORDS,
@@ -22,8 +22,8 @@ from claims import (
     rises,
     typical_size,
 )
-from claims._length import share
-from claims._maxsup import at_best, by_strength, tail
+from softbook.claims._length import share
+from softbook.claims._maxsup import at_best, by_strength, tail
 from softbook.studies import combining, prediction, records
 from softbook.studies.across_settings import tables_by_setting
 from softlab.comparison.effects import averages, effects

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas
 
-from claims import (
+from softbook.claims import (
     SIGNED,
     SIZE,
     SPREAD,
@@ -25,8 +25,8 @@ from claims import (
     lowest,
     rises,
 )
-from claims._maxsup import at_best, in_colour, later, tail
-from claims._maxsup import by_strength as tail_by_strength
+from softbook.claims._maxsup import at_best, in_colour, later, tail
+from softbook.claims._maxsup import by_strength as tail_by_strength
 from softbook.studies import combining, prediction, records, seconds, unknown_classes
 from softbook.studies.across_settings import effects_by_setting
 from softbook.studies.robustness import cells_of

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pandas
 
-from claims import exactly, highest
+from softbook.claims import exactly, highest
 from softbook.studies import long_tail, records
 from softlab.comparison.effects import averages, effects, over_grid
 from softlab.comparison.intervals import Interval

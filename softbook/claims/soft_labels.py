@@ -1,6 +1,6 @@
 """Claims of chapter 1: what soft labels change, in every setting, and where accuracy moves."""
 
-from claims import (
+from softbook.claims import (
     SIGNED,
     SIZE,
     WORDS,
@@ -15,7 +15,7 @@ from claims import (
     rises,
     typical_size,
 )
-from claims.intro import cutmix_accuracy
+from softbook.claims.intro import cutmix_accuracy
 from softbook.studies import records
 from softlab.comparison.effects import averages, effects
 from softlab.comparison.intervals import Interval

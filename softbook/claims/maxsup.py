@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pandas
 
-from claims import (
+from softbook.claims import (
     SIGNED,
     SIZE,
     WORDS,
@@ -22,7 +22,7 @@ from claims import (
     rises,
     rounded_up,
 )
-from claims._maxsup import (
+from softbook.claims._maxsup import (
     TAIL,
     at_best,
     by_strength,

@@ -1,6 +1,6 @@
 """Claims of the conclusion: the papers' sentences in their own regime and elsewhere, and the reason."""
 
-from claims import (
+from softbook.claims import (
     SIGNED,
     SIZE,
     WORDS,
@@ -18,12 +18,21 @@ from claims import (
     rises,
     rounded_up,
 )
-from claims._length import share
-from claims._maxsup import at_best as tail_at_best
-from claims._maxsup import by_strength, equal_strong, grown_over_widths, in_colour, later, parts, tail, tail_part
-from claims._predicting import by_gradient, by_step
-from claims._turning import ball_at_most, gains, ten_seeds
-from claims.intro import FAR, LADDER, LETTERS, OF_PARK, decay_loses, error_falls, of
+from softbook.claims._length import share
+from softbook.claims._maxsup import at_best as tail_at_best
+from softbook.claims._maxsup import (
+    by_strength,
+    equal_strong,
+    grown_over_widths,
+    in_colour,
+    later,
+    parts,
+    tail,
+    tail_part,
+)
+from softbook.claims._predicting import by_gradient, by_step
+from softbook.claims._turning import ball_at_most, gains, ten_seeds
+from softbook.claims.intro import FAR, LADDER, LETTERS, OF_PARK, decay_loses, error_falls, of
 from softbook.studies import long_tail, louder, prediction, records, robustness, tally
 from softlab.comparison.effects import at_best, averages, effects
 from softlab.comparison.intervals import Interval

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from claims import SIGNED, WORDS, Claim, exactly, falls, highest, is_open, least_open, rises
-from claims.intro import LADDER, LETTERS, SOFT, both_ways, of
+from softbook.claims import SIGNED, WORDS, Claim, exactly, falls, highest, is_open, least_open, rises
+from softbook.claims.intro import LADDER, LETTERS, SOFT, both_ways, of
 from softbook.studies import laws, records
 from softbook.studies.across_settings import tables_by_setting
 from softlab.comparison.effects import at_best, effects

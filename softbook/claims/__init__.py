@@ -161,7 +161,7 @@ def tables() -> list[str]:
 
 def claims_of(page: str) -> Mapping[str, Claim]:
     """The table of a page, by its name without suffix; empty where it has none."""
-    name = f"claims.{page}"
+    name = f"softbook.claims.{page}"
     return importlib.import_module(name).CLAIMS if importlib.util.find_spec(name) else {}
 
 
@@ -213,7 +213,7 @@ def with_notes(page: str, text: str) -> str:
 
     def noted(found: re.Match) -> str:
         claim = claims_of(page)[found["id"]]
-        said = claim.note() or f"from the records, by workflow/claims/{page}.py: {found['id']}"
+        said = claim.note() or f"from the records, by softbook/claims/{page}.py: {found['id']}"
         note = html.escape(said).replace("\n", "&#10;")
         kind = "answers words" if claim.form == WORDS else "answers"
         return f'<span class="{kind}" tabindex="0" data-note="{note}">{found["text"]}</span>'

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from claims import WORDS, Claim, above, below, between, exactly
+from softbook.claims import WORDS, Claim, above, below, between, exactly
 from softbook.studies.records import published
 from softlab.comparison.intervals import Interval, Origin
 
