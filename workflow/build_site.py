@@ -61,6 +61,8 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
         sys.exit(f"the site was not built: {error}")
     playground.write(html / "playground")
     for old, new in MOVED.items():
+        if not is_page((html / old).with_name(new.partition("?")[0])):
+            continue  # of a book of fewer pages
         (html / old).write_text(f'<!DOCTYPE html>\n<meta http-equiv="refresh" content="0; url={new}">\n')
     add_sweeps(html, build, sweeps)
     (html / ".nojekyll").touch()
