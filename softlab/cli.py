@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     own = given[:1] if given[:1] == ["sweep"] else given  # the workflow reads the rest of it
     options = _parser().parse_args(own, argparse.Namespace(given=given))
+    os.environ.pop("MPLBACKEND", None)  # a notebook's, which may not be installed: pages need no window
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files that are not UTF-8 are printed, too
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
