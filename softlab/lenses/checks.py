@@ -10,6 +10,8 @@ from softlab.errors import SoftlabError
 
 ROUNDING = 1e-6  # by so much a probability may be above 1: rounding in float32
 HALF_PRECISION = 0.01  # by so much a sum of probabilities may miss 1: bfloat16, and means of it, miss it by up to .004
+PIXEL_ROUNDING = 4  # units of the last place of 1, in the pixels' own precision: resizing in float32 is off by 3
+OWN = "divide those of 0 to 255 by 255; a normalisation is the model's own, or examine's mean=… and std=…"
 DECIMALS_OF = 1000  # rows that are looked at to see how many decimals are written
 FEW_DIGITS = 0.05  # and where few decimals are written: beyond that, dividing by the sum would make other numbers
 
@@ -72,15 +74,30 @@ def check_rows(values: Tensor, what: str = "feature", zero_allowed: bool = True)
         refuse((rows == 0).all(1), lambda row: f"{what} {row} is zero: it has no direction")
 
 
-def check_pixels(images: Tensor) -> None:
-    """Images (N, C, H, W), floats in [0, 1], at least one; the first that is not is named."""
-    if images.ndim != 4 or len(images) == 0:
+def check_pixels(images: Tensor) -> Tensor:
+    """Images (N, C, H, W), floats in [0, 1], at least one; returned with what is outside by rounding set to 0 or 1.
+
+    By rounding is by PIXEL_ROUNDING at most; the first image that is outside by more is named.
+    """
+    if images.ndim != 4 or images.numel() == 0:
         raise SoftlabError(f"images must be (N, C, H, W) with N > 0, not {tuple(images.shape)}")
     if not images.is_floating_point():
         raise SoftlabError(f"images must be floats in [0, 1], not {images.dtype}: divide by 255")
-    outside = ~((images >= 0) & (images <= 1)).flatten(1).all(1)  # NaN is outside too
+    low, high = images.aminmax()
+    if low >= 0 and high <= 1:
+        return images
+    rounding = PIXEL_ROUNDING * max(torch.finfo(images.dtype).eps, torch.finfo(torch.float32).eps)
+    outside = ~((images >= -rounding) & (images <= 1 + rounding)).flatten(1).all(1)  # NaN is outside too
     ends = "pixels must be in [0, 1], but image {} has pixels outside: they reach from {} to {}"
-    refuse(outside, lambda row: ends.format(row, *map(shown, images[row].aminmax())))
+    refuse(outside, lambda row: ends.format(row, *map(shown, images[row].aminmax())) + f" ({OWN})")
+    return images.clamp(0, 1)
+
+
+def check_radii(values: Tensor, name: str = "epsilon") -> None:
+    """Radii (N,), or one: in units of pixels, from 0 to 1; the first that is not is named."""
+    values = values.reshape(-1)
+    said = "{} must be from 0 to 1, as pixels are, not {:g} (sample {}); for 255ths divide by 255"
+    refuse(~((values >= 0) & (values <= 1)), lambda row: said.format(name, values[row].item(), row))
 
 
 def check_correct(correct: Tensor) -> None:

@@ -1,6 +1,8 @@
 """Networks from files: torchvision's and timm's, with weights as safetensors. Nothing that is loaded can run code."""
 
 import importlib
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from softlab.errors import SoftlabError, check_known
 from softlab.notebook.heads import one_line
 
 USUAL = 1000  # classes of a network before its weights say how many
+SHARD = re.compile(r"(.*)-(\d+)-of-(\d+)\.safetensors")  # one of the files that large networks are split into
 WRAPPERS = ("_orig_mod", "module")  # what torch.compile, DataParallel and AveragedModel put into names
 
 
@@ -86,25 +89,54 @@ def _listed(values: Sequence[float]) -> str:
 def network_of(weights: str | Path, architecture: Architecture) -> Given:
     """The network with the weights of a safetensors file, and as many classes as its last layer has there.
 
-    Names of weights may have what torch.compile and DataParallel add, or a beginning in common.
+    weights: the file, or the index of several, NAME.safetensors.index.json, beside which they lie.
+    Names of weights may have what torch.compile and DataParallel add, or a beginning in common; what torch does without
+    may be missing (num_batches_tracked).
     Raises SoftlabError for a file that is none, or weights that do not fit, with the first names of each kind.
     """
     path = Path(weights).expanduser()
-    try:
-        given = safetensors.torch.load(path.read_bytes())
-    except (safetensors.SafetensorError, OSError) as error:
-        advice = "Save it by safetensors.torch.save_file(model.state_dict(), …): other files could execute code"
-        raise SoftlabError(f"{path} cannot be read as safetensors: {one_line(error)}. {advice}") from None
+    given = _read(path)
     model = architecture.build(USUAL)
     given, renamed = _unwrapped(given, model.state_dict())
     last = list(model.state_dict())[-1]  # weight or bias of the layer that gives the logits
     classes = len(given[last]) if last in given and given[last].ndim else USUAL
     if classes != USUAL:
         model = architecture.build(classes)
-    if wrong := _differences(given, model.state_dict()):
+    if wrong := _differences(given, model):
         raise SoftlabError(f"{path.name} does not fit {architecture.name}: {wrong}")
-    model.load_state_dict(given)
     return Given(model, tuple(note for note in (architecture.note, renamed) if note))
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """The weights in a file, or in all those that an index beside them names."""
+    if part := SHARD.fullmatch(path.name):
+        stem, number, count = part.groups()
+        index = f"{stem}.safetensors.index.json"
+        raise SoftlabError(f"{path.name} is part {int(number)} of {int(count)} of a network: give {index} beside it")
+    files = _indexed(path) if path.name.endswith(".index.json") else [path]
+    weights: dict[str, Tensor] = {}
+    for file in files:
+        try:
+            found = safetensors.torch.load(file.read_bytes())
+        except (safetensors.SafetensorError, OSError) as error:
+            advice = "Save it by safetensors.torch.save_file(model.state_dict(), …): other files could execute code"
+            raise SoftlabError(f"{file} cannot be read as safetensors: {one_line(error)}. {advice}") from None
+        if twice := sorted(weights.keys() & found.keys()):
+            raise SoftlabError(f"{path} has {twice[0]!r} in two of its files: which of them counts?")
+        weights |= found
+    return weights
+
+
+def _indexed(path: Path) -> list[Path]:
+    """The files that an index names. A name that is no plain one of a shard is refused: it could lead anywhere."""
+    try:
+        names = set(json.loads(path.read_bytes())["weight_map"].values())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise SoftlabError(f"{path} cannot be read as the index of a network's files: {one_line(error)}") from None
+    for name in names:
+        if not isinstance(name, str) or not SHARD.fullmatch(name) or Path(name).name != name:
+            raise SoftlabError(f"{path} names {name!r}, which is no NAME-00001-of-00002.safetensors beside it")
+    return [path.parent / name for name in sorted(names)]
 
 
 def classes_of(model: nn.Module) -> int:
@@ -142,17 +174,17 @@ def _beginning(parts: list[list[str]]) -> list[str]:
     return common
 
 
-def _differences(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
-    """What is wrong with the weights of a network, in one line with a few names of each kind; nothing if they fit."""
-    shapes = [
-        f'"{name}" is {tuple(given[name].shape)}, not {tuple(tensor.shape)}'
-        for name, tensor in expected.items()
-        if name in given and given[name].shape != tensor.shape
-    ]
+def _differences(given: Mapping[str, Tensor], model: nn.Module) -> str:
+    """Load weights as far as they fit, and say what is wrong with them, in one line with a few names of each kind."""
+    expected = model.state_dict()
+    odd = [name for name, tensor in expected.items() if name in given and given[name].shape != tensor.shape]
+    fitting = {name: tensor for name, tensor in given.items() if name not in odd}
+    loaded = model.load_state_dict(fitting, strict=False)  # torch knows what it can do without
+    shapes = (f'"{name}" is {tuple(given[name].shape)}, not {tuple(expected[name].shape)}' for name in odd)
     kinds = {
-        "Missing key(s) in state_dict": [f'"{name}"' for name in expected if name not in given],
-        "Unexpected key(s) in state_dict": [f'"{name}"' for name in given if name not in expected],
-        "Other shapes": shapes,
+        "Missing key(s) in state_dict": [f'"{name}"' for name in loaded.missing_keys if name not in odd],
+        "Unexpected key(s) in state_dict": [f'"{name}"' for name in loaded.unexpected_keys],
+        "Other shapes": list(shapes),
     }
     said = []
     for kind, names in kinds.items():

@@ -185,9 +185,9 @@ def test_the_lens_by_hand():
 
 
 def test_a_scaled_bias_is_a_moved_window():
-    """Features (1, 2) with weights ± (1, 0) and biases ± b: the class changes where t = -b."""
-    model = Linear([[1.0, 0.0], [-1.0, 0.0]], (-0.5, 0.5))  # the class of t f changes at t = .5
-    part = images([1.0, 2.0]), torch.tensor([0])
+    """Features (½, 1) with weights ± (2, 0) and biases ± b: the class changes where t = -b."""
+    model = Linear([[2.0, 0.0], [-2.0, 0.0]], (-0.5, 0.5))  # the class of t f changes at t = .5
+    part = images([0.5, 1.0]), torch.tensor([0])
     found = LENSES["bias_scaled"].measure(Look(model, Samples(part, part, part)))
     # ‖b_c‖ = .5 √2 and ‖W_c f‖ = √2: a ratio of ½. At ratio r the class changes at t = r: within [.1, 10] or before.
     assert found["log bias over length"] == pytest.approx(math.log(0.5))
