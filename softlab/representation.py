@@ -39,7 +39,7 @@ def device_of(model: nn.Module) -> torch.device:
     return next((held.device for held in itertools.chain(model.parameters(), model.buffers())), torch.device("cpu"))
 
 
-def check_network(model: object) -> None:
+def check_network(model: nn.Module) -> None:
     """Raise SoftlabError unless it is a network whose layers can be seen, and whose answers do not mix images."""
     if not isinstance(model, nn.Module):
         raise SoftlabError(f"the model must be a torch.nn.Module, not {type(model).__name__}")
@@ -132,7 +132,7 @@ def head_of(model: nn.Module) -> tuple[Tensor, Tensor]:
 
 def _is_returned(output: Tensor, returned: object) -> bool:
     """Is what the head gives what the model returns, or among what could be its logits?"""
-    same = (tensor for _, tensor in candidates(returned) if tensor.numel() == output.numel())
+    same = (tensor for tensor in candidates(returned).values() if tensor.numel() == output.numel())
     return any(torch.allclose(tensor.reshape(output.shape).to(output), output, equal_nan=True) for tensor in same)
 
 

@@ -1,42 +1,31 @@
 """What a model returns, and which of it are its logits: a tensor, or one in a tuple, a dictionary or a dataclass."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from torch import Tensor
 
 from softlab.errors import SoftlabError, check_known
 
-Place = tuple[Any, ...]  # the keys that lead to a tensor; none where a model returns just a tensor
 
+def tensors_in(returned: object, name: str = "") -> dict[str, Tensor]:
+    """The tensors in what a model returns, by what they are called: `logits`, `1`, `heads.0`; '' where it is just one.
 
-def tensors_in(returned: object, place: Place = ()) -> Iterator[tuple[Place, Tensor]]:
-    """The tensors in what a model returns, with the keys that lead there."""
-    parts: list[tuple[Any, object]] = []
+    name: of the whole.
+    """
     if isinstance(returned, Tensor):
-        yield place, returned
-    elif isinstance(returned, Mapping):
-        parts = list(returned.items())
+        return {name: returned}
+    parts: Mapping = {}
+    if isinstance(returned, Mapping):
+        parts = returned
     elif isinstance(returned, list | tuple):
-        parts = list(zip(getattr(returned, "_fields", range(len(returned))), returned, strict=True))
+        parts = dict(zip(getattr(returned, "_fields", range(len(returned))), returned, strict=True))
     elif dataclasses.is_dataclass(returned):
-        parts = [(field.name, getattr(returned, field.name)) for field in dataclasses.fields(returned)]
-    for key, part in parts:
-        yield from tensors_in(part, (*place, key))
-
-
-def at(returned: Any, place: Place) -> Tensor:
-    """The tensor where these keys lead."""
-    for key in place:
-        by_name = isinstance(key, str) and not isinstance(returned, Mapping)
-        returned = getattr(returned, key) if by_name else returned[key]
-    return returned
-
-
-def place_name(place: Place) -> str:
-    """How a thing that a model returns is called: `logits`, `1`, `heads.0`."""
-    return ".".join(map(str, place))
+        parts = {field.name: getattr(returned, field.name) for field in dataclasses.fields(returned)}
+    found: dict[str, Tensor] = {}
+    for key, part in parts.items():
+        found |= tensors_in(part, f"{name}.{key}" if name else str(key))
+    return found
 
 
 def described(returned: object) -> str:
@@ -45,28 +34,25 @@ def described(returned: object) -> str:
         shape = ", ".join(["N", *map(str, returned.shape[1:])])
         low, high = returned.cpu().double().aminmax() if returned.numel() and not returned.is_complex() else (0, 0)
         return f"({shape}) from {low:.3g} to {high:.3g}"
-    parts = [f"{place_name(place)!r} {described(tensor)}" for place, tensor in tensors_in(returned)]
+    parts = [f"{name!r} {described(tensor)}" for name, tensor in tensors_in(returned).items()]
     return f"a {type(returned).__name__} of {' and '.join(parts) or 'no tensor'}"
 
 
-def candidates(returned: object, output: str | None = None) -> list[tuple[Place, Tensor]]:
+def candidates(returned: object, output: str | None = None) -> dict[str, Tensor]:
     """The tensors that could be a model's logits: the one named `output`; else what it returns, or what is called
     `logits`, or every table of numbers in it.
 
     Raises SoftlabError, with the names to choose from, where nothing is called `output`.
     """
-    if output is None and isinstance(returned, Tensor):
-        return [((), returned)]
-    parts = list(tensors_in(returned))
+    parts = tensors_in(returned)
     if output is not None:
-        names = {place_name(place): (place, tensor) for place, tensor in parts if place}
-        if not names:
+        if "" in parts:
             said = f"the model returns {described(returned)}, nothing with a name"
             raise SoftlabError(f"{said}: leave output={output!r} out")
-        check_known("output", output, names)
-        return [names[output]]
-    called = [part for part in parts if part[0][-1] == "logits"]
-    tables = [part for part in parts if part[1].is_floating_point() and part[1].ndim > 1]
+        check_known("output", output, parts)
+        return {output: parts[output]}
+    called = {name: tensor for name, tensor in parts.items() if name.rpartition(".")[2] in ("", "logits")}
+    tables = {name: tensor for name, tensor in parts.items() if tensor.is_floating_point() and tensor.ndim > 1}
     return called if len(called) == 1 else tables
 
 
@@ -76,4 +62,4 @@ def logits_in(returned: object) -> Tensor:
     if len(found) != 1:
         advice = "give a module that returns just these, or calls them `logits` in a dictionary"
         raise SoftlabError(f"the model returns {described(returned)}: which are its logits? {advice}")
-    return found[0][1]
+    return next(iter(found.values()))

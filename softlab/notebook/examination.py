@@ -37,7 +37,6 @@ from softlab.notebook.sentences import not_computed
 from softlab.numbers.look import LookAtPredictions, applied, together
 from softlab.numbers.quantities import LENSES, QUANTITIES, RADII, REACHES, Look, Samples
 from softlab.representation import Representation, check_network, device_of
-from softlab.returned import place_name
 from softlab.studies.intervals import t_interval
 from softlab.training.data import split_test
 
@@ -330,9 +329,8 @@ def _of_network(network: foreign.Adapted) -> tuple[str, ...]:
     """What was decided about a network's logits, where that is not plain."""
     relation = network.relation
     notes = []
-    if relation.place:
-        place = place_name(relation.place)
-        notes.append(f"Of the things that the model returns, {place!r} was taken for its logits.")
+    if relation.output:
+        notes.append(f"Of the things that the model returns, {relation.output!r} was taken for its logits.")
     if not relation.plain:
         made = relation.text(network.name)
         notes.append(f"The model's logits are {made}: weight and bias, as the lenses see them, have that folded in.")
@@ -428,7 +426,8 @@ def _checked(images: Any, labels: Tensor) -> tuple[Any, Tensor]:
     """Images (N, C, H, W) as _pixels has them, or Pictures as they are; copies of labels (N,) int64 on the CPU."""
     labels = foreign.as_tensor(labels, "labels").detach().cpu().clone()
     given = images if isinstance(images, Pictures) else foreign.as_tensor(images, "images")
-    if len(given.shape) != 4 or math.prod(given.shape) == 0 or labels.shape != given.shape[:1] or not _whole(labels):
+    whole = not labels.is_floating_point() and not labels.is_complex() and labels.dtype != torch.bool
+    if len(given.shape) != 4 or math.prod(given.shape) == 0 or labels.shape != given.shape[:1] or not whole:
         shapes = f"{tuple(given.shape)} and {labels.dtype} {tuple(labels.shape)}"
         raise SoftlabError(f"images must be (N, C, H, W), N > 0, and labels whole numbers (N,), not {shapes}")
     labels = labels.long()
@@ -452,8 +451,3 @@ def _pixels(images: Tensor) -> Tensor:
         causes = "divided by 255 twice, or floats in [0, 1] turned into bytes?"
         raise SoftlabError(f"all images are black, no pixel above 1 of 255: {causes}")
     return pixels
-
-
-def _whole(labels: Tensor) -> bool:
-    """Are these whole numbers?"""
-    return not labels.is_floating_point() and not labels.is_complex() and labels.dtype != torch.bool

@@ -7,7 +7,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 import torch.nn.functional as functional
-from scipy import stats
 from torch import Tensor, nn
 
 from softlab.batches import as_pixels
@@ -16,12 +15,11 @@ from softlab.lenses import answers
 from softlab.notebook import heads
 from softlab.notebook.heads import Layer, Relation, one_line
 from softlab.representation import Representation, at_once, device_of, frozen_copy, head_of, tap
-from softlab.returned import at
+from softlab.returned import tensors_in
 
 PROBED = 32  # images, spread over all, on which layers are compared with what the model returns
 CLOSE_ON_ALL = 1e-3  # of the range of the logits: where the layer is computed anew, perhaps on another device
 TRIED = 200  # images, on which other pixels than those given are tried
-BY_CHANCE = 1e-4  # so rarely would other pixels do as much better, if they did not matter
 NORMALISATIONS = {
     "that of ImageNet": ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
     "pixels from -1 to 1": ([0.5], [0.5]),
@@ -83,7 +81,7 @@ class Adapted(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         with tap(self.layer) as seen:
             returned = self.model((images - self.mean) / self.std)
-        returned = at(returned, self.relation.place).reshape(len(images), -1)
+        returned = tensors_in(returned)[self.relation.output].reshape(len(images), -1)
         features = heads.features_of(self.layer, seen.input)
         if self.relation.exact:
             return self.head(features, returned.float())
@@ -133,12 +131,10 @@ def _normalisation(mean: Sequence[float], std: Sequence[float], channels: int) -
     """The two as tensors, (C,) or (1,). Raises SoftlabError where pixels in [0, 1] have no such mean and deviation."""
     shift = as_tensor(mean, "mean", torch.float32).detach().cpu()
     scale = as_tensor(std, "std", torch.float32).detach().cpu()
-    given = f"not {mean} and {std}"
     fit = {shift.shape, scale.shape} <= {(1,), (channels,)}
-    if not fit or not (shift.isfinite() & scale.isfinite() & (scale > 0)).all():
-        raise SoftlabError(f"mean and std must be ({channels},), finite, std above 0, {given}")
-    if (shift < 0).any() or (shift > 1).any() or (scale > 1).any():
-        raise SoftlabError(f"mean and std are those of pixels in [0, 1], {given}: divide those of 0 to 255 by 255")
+    if not fit or not ((shift >= 0) & (shift <= 1) & (scale > 0) & (scale <= 1)).all():  # or NaN
+        what = f"mean and std must be ({channels},) and those of pixels in [0, 1], std above 0, not {mean} and {std}"
+        raise SoftlabError(f"{what}: divide those of 0 to 255 by 255")
     return shift, scale
 
 
@@ -147,7 +143,7 @@ def warn_of_pixels(network: Adapted, images: Any, labels: Tensor) -> None:
     """Warn where a network is right far more often on pixels of another kind: those it was trained on.
 
     images: (N, C, H, W), uint8 or in [0, 1], or Pictures; up to TRIED of them go through the network a few times.
-    labels: (N,).  Far more often: by a sign test, and on a twentieth of the images at least.
+    labels: (N,).  Far more often: by three standard errors, and on a twentieth of the images at least.
     """
     rows = torch.linspace(0, len(labels) - 1, min(TRIED, len(labels))).long()
     pixels = as_pixels(images[rows])
@@ -161,7 +157,7 @@ def warn_of_pixels(network: Adapted, images: Any, labels: Tensor) -> None:
     best = max(tried, key=lambda way: int(tried[way].sum()))
     gained = int((tried[best] & ~given).sum())
     lost = int((given & ~tried[best]).sum())
-    if gained - lost < len(rows) / 20 or stats.binomtest(gained, gained + lost).pvalue > BY_CHANCE:
+    if gained - lost <= max(3 * (gained + lost) ** 0.5, len(rows) / 20):
         return
     before, after = (100 * float(some.float().mean()) for some in (given, tried[best]))
     said = f"with {best} it would be right on {after:.0f} % of {len(rows)} images for fitting, not on {before:.0f} %"

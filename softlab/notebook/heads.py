@@ -8,8 +8,8 @@ network makes of its last layer is refused, and the person asked for `head` or `
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from softlab.errors import SoftlabError, check_known
 from softlab.lenses.checks import are_probabilities
-from softlab.returned import Place, candidates, described, place_name
+from softlab.returned import candidates, described
 
 CLOSE = 1e-5  # of the range of the logits: what the model returns, and what is made of a layer's output
 Layer = nn.Linear | nn.Conv2d
@@ -28,11 +28,11 @@ Layer = nn.Linear | nn.Conv2d
 class Relation:
     """How what a model returns comes from a layer's output z: factor · z + shift, in a row for each image.
 
-    place: keys that lead to it in what the model returns (none: it is a tensor).  factor: above 0.  shift: (K,)
+    output: which of the things that the model returns (empty: it returns a tensor).  factor: above 0.  shift: (K,)
     float64.  exact: it is that; else only its softmax is, as of probabilities, or of logits less one number an image.
     """
 
-    place: Place
+    output: str
     factor: float
     shift: Tensor
     exact: bool = True
@@ -48,34 +48,14 @@ class Relation:
         return f"{times}what the layer {name!r} gives" + ", plus a vector" * bool(self.shift.any())
 
 
-@dataclass
-class Seen:
-    """What last went through a layer: features (N, D) and outputs (N, K), None where it has no such rows."""
-
-    features: Tensor | None = None
-    output: Tensor | None = None
-    calls: int = 0
-
-
-def layers_of(model: nn.Module) -> dict[str, Layer]:
-    """The layers that could give logits, by name: each output sees all channels, and nothing put around the image."""
-    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, Layer)}
-    around = (0, (0, 0), "valid", "same")
-    return {
-        name: layer
-        for name, layer in layers.items()
-        if isinstance(layer, nn.Linear) or (layer.groups == 1 and layer.padding in around)
-    }
-
-
 def features_of(layer: Layer, given: object) -> Tensor | None:
     """(N, D): what a layer's logits are linear in, of what it was given; None where there is no such thing."""
     if not isinstance(given, Tensor):
         return None
     if isinstance(layer, nn.Linear):
         return given if given.ndim == 2 else None
-    if given.ndim != 4:
-        return None
+    if given.ndim != 4 or layer.groups > 1 or layer.padding not in (0, (0, 0), "valid", "same"):
+        return None  # outputs that do not see all channels, or that see what was put around the image
     if layer.kernel_size == (1, 1) and layer.stride == (1, 1):
         return given.mean((2, 3))
     whole = given.shape[2:] == layer.kernel_size and layer.padding != "same"
@@ -87,25 +67,6 @@ def weight_of(layer: Layer) -> Tensor:
     return layer.weight.detach().flatten(1)
 
 
-@contextmanager
-def watched(layer: Layer) -> Iterator[Seen]:
-    """Look at copies of a layer's features and outputs; the hook never outlives the block."""
-    seen = Seen()
-
-    def look(_, inputs, output):
-        features = features_of(layer, inputs[0] if inputs else None)
-        seen.calls += 1
-        there = features is not None and isinstance(output, Tensor)
-        seen.features = features.clone() if there else None
-        seen.output = (output.clone() if output.ndim == 2 else output.mean((2, 3))) if there else None
-
-    handle = layer.register_forward_hook(look)
-    try:
-        yield seen
-    finally:
-        handle.remove()
-
-
 @torch.no_grad()
 def find(model: nn.Module, images: Tensor, head: str | None, output: str | None) -> tuple[str, Relation]:
     """The layer that the model's logits come from, and how.
@@ -114,7 +75,7 @@ def find(model: nn.Module, images: Tensor, head: str | None, output: str | None)
     things that the model returns; then it suffices that the softmax of both is the same.
     Raises SoftlabError, with the names to choose from, where there is none, or where there are several.
     """
-    layers = layers_of(model)
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, Layer)}
     if head is not None:
         check_known("linear layer", head, layers)
     made, returned = _outputs(model, layers, images)
@@ -122,8 +83,8 @@ def find(model: nn.Module, images: Tensor, head: str | None, output: str | None)
     able = [
         (name, relation)
         for name, logits in made.items()
-        for place, tensor in parts
-        if (relation := relation_between(logits, tensor, place))
+        for called, tensor in parts.items()
+        if (relation := relation_between(logits, tensor, called))
     ]
     named = head is not None or output is not None
     fitting = [pair for pair in able if pair[0] == (head or pair[0]) and (named or pair[1].exact)]
@@ -136,29 +97,35 @@ def find(model: nn.Module, images: Tensor, head: str | None, output: str | None)
 
 def _outputs(model: nn.Module, layers: Mapping[str, Layer], images: Tensor) -> tuple[dict[str, Tensor], object]:
     """What layers give that make W f + b in a row for each image, (N, K) by name; and what the model returns."""
-    with ExitStack() as watchers:
-        seen = {name: watchers.enter_context(watched(layer)) for name, layer in layers.items()}
+    made: dict[str, Tensor | None] = {}
+
+    def look(name: str):
+        def hook(layer, inputs, output) -> None:  # of a layer that is called again, the last output is the one
+            made[name] = _logits_of(layer, inputs[0] if inputs else None, output, len(images))
+
+        return hook
+
+    with ExitStack() as hooks:
+        for name, layer in layers.items():
+            hooks.enter_context(layer.register_forward_hook(look(name)))
         try:
             returned = model(images)
         except Exception as error:  # whatever the model's parts raise
             raise SoftlabError(f"the model fails on images {tuple(images.shape[1:])}: {one_line(error)}") from error
-    made = {}
-    for name, look in seen.items():
-        if look.output is None or not _gives_logits(layers[name], look, len(images)):
-            continue
-        last = isinstance(returned, Tensor) and _equal(look.output, returned)
-        if look.calls == 1 or last:  # of a layer that is called more than once, which output would count?
-            made[name] = look.output
-    return made, returned
+    return {name: logits for name, logits in made.items() if logits is not None}, returned
 
 
-def _gives_logits(layer: Layer, look: Seen, count: int) -> bool:
-    """Does a layer make W f + b in a row for each of so many images, of at least two classes?"""
+def _logits_of(layer: Layer, given: object, output: object, count: int) -> Tensor | None:
+    """A copy of what a layer makes, (N, K), where that is W f + b in a row for each of so many images; else None."""
+    features = features_of(layer, given)
+    if features is None or not isinstance(output, Tensor):
+        return None
+    logits = output.clone() if output.ndim == 2 else output.mean((2, 3))
     weight = weight_of(layer)
-    if look.features is None or look.output is None or look.output.shape != (count, len(weight)) or len(weight) < 2:
-        return False
-    affine = functional.linear(look.features, weight, layer.bias)
-    return torch.allclose(look.output, affine, rtol=1e-3, atol=1e-4, equal_nan=True)
+    if logits.shape != (count, len(weight)) or len(weight) < 2:
+        return None
+    affine = functional.linear(features, weight, layer.bias)
+    return logits if torch.allclose(logits, affine, rtol=1e-3, atol=1e-4, equal_nan=True) else None
 
 
 def _refusal(
@@ -176,11 +143,11 @@ def _refusal(
         related = " (no positive multiple plus a vector)" * bool(gives)
         return f"{what}; softlab needs a layer that does: the model returns {described(returned)}{gives}{related}"
     choice = ", ".join(dict.fromkeys(f"{name!r} ({made[name].shape[1]} classes)" for name, _ in able))
-    places = ", ".join(dict.fromkeys(repr(place_name(one.place)) for _, one in able if one.place))
+    places = ", ".join(dict.fromkeys(repr(one.output) for _, one in able if one.output))
     return f"{what}; name the one that does, head=…: {choice}" + f"; or the output, output=…: {places}" * bool(places)
 
 
-def relation_between(made: Tensor, returned: Tensor, place: Place = ()) -> Relation | None:
+def relation_between(made: Tensor, returned: Tensor, output: str = "") -> Relation | None:
     """Which positive factor and which vector make of `made` (N, K) what is returned, in as many rows, if there are any.
 
     By least squares; not where rows are all alike, so that any factor would do.
@@ -189,7 +156,7 @@ def relation_between(made: Tensor, returned: Tensor, place: Place = ()) -> Relat
     if not rows or returned.numel() != made.numel():
         return None
     returned = returned.reshape(made.shape)
-    itself = Relation(place, 1.0, torch.zeros(made.shape[1], dtype=torch.float64))
+    itself = Relation(output, 1.0, torch.zeros(made.shape[1], dtype=torch.float64))
     if _equal(made, returned):
         return itself
     if not (made.isfinite().all() and returned.isfinite().all()):
@@ -207,8 +174,8 @@ def relation_between(made: Tensor, returned: Tensor, place: Place = ()) -> Relat
         factor = 1.0 if abs(factor - 1) < max(CLOSE, rounding) else factor
         shift = (after - factor * before).mean(0)
         if factor > 0 and (after - factor * before - shift).abs().max() <= allowed:
-            return Relation(place, factor, shift if shift.abs().max() > allowed else itself.shift)
-    return Relation(place, 1.0, itself.shift, exact=False) if same_softmax(made, returned) else None
+            return Relation(output, factor, shift if shift.abs().max() > allowed else itself.shift)
+    return Relation(output, 1.0, itself.shift, exact=False) if same_softmax(made, returned) else None
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:

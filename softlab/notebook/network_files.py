@@ -1,6 +1,7 @@
 """Networks from files: torchvision's and timm's, with weights as safetensors. Nothing that is loaded can run code."""
 
 import importlib
+import itertools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -92,7 +93,7 @@ def network_of(weights: str | Path, architecture: Architecture) -> Given:
     weights: the file, or the index of several, NAME.safetensors.index.json, beside which they lie.
     Names of weights may have what torch.compile and DataParallel add, or a beginning in common; what torch does without
     may be missing (num_batches_tracked).
-    Raises SoftlabError for a file that is none, or weights that do not fit, with the first names of each kind.
+    Raises SoftlabError for a file that is none, or weights that do not fit, in torch's words.
     """
     path = Path(weights).expanduser()
     given = _read(path)
@@ -102,8 +103,10 @@ def network_of(weights: str | Path, architecture: Architecture) -> Given:
     classes = len(given[last]) if last in given and given[last].ndim else USUAL
     if classes != USUAL:
         model = architecture.build(classes)
-    if wrong := _differences(given, model):
-        raise SoftlabError(f"{path.name} does not fit {architecture.name}: {wrong}")
+    try:
+        model.load_state_dict(given)
+    except RuntimeError as error:
+        raise SoftlabError(f"{path.name} does not fit {architecture.name}: {one_line(error)}") from None
     return Given(model, tuple(note for note in (architecture.note, renamed) if note))
 
 
@@ -146,15 +149,11 @@ def classes_of(model: nn.Module) -> int:
 
 def _unwrapped(given: dict[str, Tensor], expected: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
     """Weights under the names that a network expects, where only wrappers or one beginning differ; what was done."""
-    common: list[str] = []
-    if not given.keys() & expected.keys():
-        parts = [[part for part in name.split(".") if part not in WRAPPERS] for name in given if name != "n_averaged"]
-        common = _beginning(parts)
     counter = {"n_averaged"} - expected.keys()  # AveragedModel's own
-    names = {}
-    for name in given.keys() - counter:
-        kept = [part for part in name.split(".") if part not in WRAPPERS]
-        names[name] = name if name in expected else ".".join(kept[len(common) :])
+    parts = {name: [part for part in name.split(".") if part not in WRAPPERS] for name in given.keys() - counter}
+    alike = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*parts.values(), strict=False))
+    common = [] if given.keys() & expected.keys() else [column[0] for column in alike]
+    names = {name: name if name in expected else ".".join(kept[len(common) :]) for name, kept in parts.items()}
     fitting = len(set(names.values()) & expected.keys())
     if fitting <= len(given.keys() & expected.keys()) or len(set(names.values())) < len(names):
         return given, ""
@@ -162,33 +161,3 @@ def _unwrapped(given: dict[str, Tensor], expected: Mapping[str, Tensor]) -> tupl
     dropped += [".".join([*common, ""])] * bool(common)
     dropped += sorted(counter & given.keys())
     return {new: given[name] for name, new in names.items()}, f"Left out of the weights' names: {', '.join(dropped)}"
-
-
-def _beginning(parts: list[list[str]]) -> list[str]:
-    """What all these lists begin with."""
-    common: list[str] = []
-    for column in zip(*parts, strict=False):
-        if len(set(column)) > 1:
-            break
-        common.append(column[0])
-    return common
-
-
-def _differences(given: Mapping[str, Tensor], model: nn.Module) -> str:
-    """Load weights as far as they fit, and say what is wrong with them, in one line with a few names of each kind."""
-    expected = model.state_dict()
-    odd = [name for name, tensor in expected.items() if name in given and given[name].shape != tensor.shape]
-    fitting = {name: tensor for name, tensor in given.items() if name not in odd}
-    loaded = model.load_state_dict(fitting, strict=False)  # torch knows what it can do without
-    shapes = (f'"{name}" is {tuple(given[name].shape)}, not {tuple(expected[name].shape)}' for name in odd)
-    kinds = {
-        "Missing key(s) in state_dict": [f'"{name}"' for name in loaded.missing_keys if name not in odd],
-        "Unexpected key(s) in state_dict": [f'"{name}"' for name in loaded.unexpected_keys],
-        "Other shapes": list(shapes),
-    }
-    said = []
-    for kind, names in kinds.items():
-        if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            said.append(f"{kind}: {', '.join(names[:3])}{more}")
-    return "; ".join(said)
