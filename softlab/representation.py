@@ -66,11 +66,10 @@ def frozen_copy(model: nn.Module) -> nn.Module:
 
 @dataclass
 class Tap:
-    """What last went through a tapped module, `input` (its first positional argument) and `output`; and its calls."""
+    """What last went through a tapped module: `input` (its first positional argument) and `output`."""
 
     input: Any = None
     output: Any = None
-    calls: int = 0
 
 
 @contextmanager
@@ -88,7 +87,6 @@ def tap(module: nn.Module, keep: bool = False) -> Iterator[Tap]:
     def look(_, inputs, output):
         seen.input = inputs[0] if inputs else None
         seen.output = output
-        seen.calls += 1
         if keep:
             seen.input, seen.output = copy.deepcopy((seen.input, seen.output))
 
