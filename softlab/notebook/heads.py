@@ -196,7 +196,7 @@ def same_softmax(logits: Tensor, returned: Tensor) -> bool:
     probabilities = are_probabilities(returned)
     size = 1 if probabilities else float(told.abs().max())
     told = told.log() if probabilities else told.log_softmax(1)
-    close = 1e-3 + 4 * precision.eps * size + 1e-5 * float(logits.abs().max())
+    close = CLOSE * (1 + float(logits.abs().max())) + 4 * precision.eps * size
     lost = math.log(precision.smallest_normal)  # below it a logarithm says nothing
     return bool((((told - expected).abs() <= close) | ((told <= lost) & (expected <= lost + close))).all())
 

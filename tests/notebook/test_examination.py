@@ -1145,3 +1145,15 @@ def test_probabilities_of_a_network_whose_answers_hardly_differ_are_those_of_its
     assert found is not None
     assert found.plain
     assert heads.relation_between(made, made.flip(1).softmax(1)) is None
+
+
+def test_two_heads_that_are_averaged_are_not_one_of_them_however_small_their_logits():
+    """As a distilled transformer's: what differs by a thousandth is another network's."""
+    model = Heads(lambda net, f: (net.fc(f) + net.auxiliary(f)) / 2)
+    with torch.no_grad():
+        for layer in (model.fc, model.auxiliary):
+            layer.weight.mul_(1e-3)
+            layer.bias.mul_(1e-3)
+    for head in (None, "fc"):
+        with pytest.raises(SoftlabError, match="softlab needs a layer that does"):
+            examine(model, *pictures(), head=head, **FEW)
