@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def execute(command: str, options: argparse.Namespace) -> None:
     """Run what was asked for; ends the process where that fails, as `main` says."""
+    os.environ.pop("MPLBACKEND", None)  # a notebook's, which may not be installed: pages need no window
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files that are not UTF-8 are printed, too
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

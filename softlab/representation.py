@@ -13,6 +13,8 @@ from torch.optim.swa_utils import update_bn
 
 from softlab.batches import as_pixels
 from softlab.errors import SoftlabError
+from softlab.lenses.checks import check_pixels
+from softlab.returned import candidates, described
 
 PIXELS = 2**22  # of images that a network sees at once: bounds the memory, whatever their size
 
@@ -37,12 +39,26 @@ def device_of(model: nn.Module) -> torch.device:
     return next((held.device for held in itertools.chain(model.parameters(), model.buffers())), torch.device("cpu"))
 
 
+def check_network(model: nn.Module) -> None:
+    """Raise SoftlabError unless it is a network whose layers can be seen, and whose answers do not mix images."""
+    if not isinstance(model, nn.Module):
+        raise SoftlabError(f"the model must be a torch.nn.Module, not {type(model).__name__}")
+    if isinstance(model, torch.jit.ScriptModule):
+        advice = "give the torch.nn.Module that it was made from"
+        raise SoftlabError(f"the model is scripted or traced, so that its layers cannot be seen: {advice}")
+    for name, module in model.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
+            said = f"the batch normalisation {name!r} keeps no running statistics"
+            raise SoftlabError(f"{said}: the answer to an image would depend on the others in its batch")
+
+
 def frozen_copy(model: nn.Module) -> nn.Module:
     """A copy to look at or to attack: in evaluation mode, float32, its parameters without gradients.
 
-    Modules may hold tensors computed from their parameters, as torch.nn.utils.weight_norm does: copy.deepcopy cannot
-    copy a tensor that is not a leaf, so its value is copied.
+    Modules may hold tensors that they compute from their parameters, as torch.nn.utils.weight_norm makes them: what is
+    no leaf cannot be copied by copy.deepcopy, so its value is.  Raises SoftlabError as check_network does.
     """
+    check_network(model)
     held = (value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor))
     computed = {id(value): value.detach().clone() for value in held if not value.is_leaf}
     return copy.deepcopy(model, computed).float().eval().requires_grad_(False)
@@ -50,11 +66,10 @@ def frozen_copy(model: nn.Module) -> nn.Module:
 
 @dataclass
 class Tap:
-    """What last went through a tapped module: `input` (its first positional argument), `output`; and its calls."""
+    """What last went through a tapped module: `input` (its first positional argument) and `output`."""
 
     input: Any = None
     output: Any = None
-    calls: int = 0
 
 
 @contextmanager
@@ -72,7 +87,6 @@ def tap(module: nn.Module, keep: bool = False) -> Iterator[Tap]:
     def look(_, inputs, output):
         seen.input = inputs[0] if inputs else None
         seen.output = output
-        seen.calls += 1
         if keep:
             seen.input, seen.output = copy.deepcopy((seen.input, seen.output))
 
@@ -114,11 +128,10 @@ def head_of(model: nn.Module) -> tuple[Tensor, Tensor]:
     return weight, weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach().float().cpu()
 
 
-def _others(returned: object, output: Tensor) -> bool:
-    """Are the logits that a model returned other than its head's?"""
-    if not isinstance(returned, Tensor) or returned is output or returned.shape != output.shape:
-        return False
-    return not torch.allclose(returned, output, equal_nan=True)
+def _is_returned(output: Tensor, returned: object) -> bool:
+    """Is what the head gives what the model returns, or among what could be its logits?"""
+    same = (tensor for tensor in candidates(returned).values() if tensor.numel() == output.numel())
+    return any(torch.allclose(tensor.reshape(output.shape).to(output), output, equal_nan=True) for tensor in same)
 
 
 @torch.no_grad()
@@ -141,20 +154,29 @@ def extract(
 
     images: (N, C, H, W), uint8 or float in [0, 1].  labels: (N,) int64.
     head: the layer whose input is the representation and whose output the logits (None: `model.head`).
-    Raises SoftlabError if there are no images, too many or too few labels, or other logits than the head's.
+    Raises SoftlabError if there are no images, not as many labels, pixels out of range, no such layer, or the model
+    returns other logits than its head.
     """
+    check_network(model)
     if len(images) == 0 or len(images) != len(labels):
         raise SoftlabError(f"extract needs as many labels as images, at least one: {len(images)} and {len(labels)}")
+    layer = getattr(model, "head", None) if head is None else head
+    if not isinstance(layer, nn.Module):
+        raise SoftlabError("the model has no part called `head`: name the layer that gives the logits, head=…")
     device = device_of(model)
     training = {module: module.training for module in model.modules()}
     model.eval()
     features = []
     logits = []
     try:
-        with tap(head if head is not None else model.get_submodule("head")) as seen:
+        with tap(layer) as seen:
             for batch in images.split(at_once(images, batch_size)):
-                returned = model(as_pixels(batch.to(device)).contiguous(memory_format=layout(model)))
-                if head is None and _others(returned, seen.output):
+                pixels = check_pixels(as_pixels(batch.to(device)))
+                returned = model(pixels.contiguous(memory_format=layout(model)))
+                if not all(isinstance(part, Tensor) and part.ndim == 2 for part in (seen.input, seen.output)):
+                    does = f"is given {described(seen.input)} and gives {described(seen.output)}"
+                    raise SoftlabError(f"the head {does}, not features (N, D) and logits (N, K): name another, head=…")
+                if head is None and not _is_returned(seen.output, returned):
                     advice = "examine folds in a factor and a vector; or name the layer, head=…"
                     raise SoftlabError(f"the model returns other logits than its head gives: {advice}")
                 features.append(seen.input.float().cpu())

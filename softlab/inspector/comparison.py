@@ -20,13 +20,13 @@ from softlab.figures.tables import table
 from softlab.inspector import pages
 from softlab.inspector.context import beside
 from softlab.inspector.examination import Examination
+from softlab.inspector.sentences import by_side, not_computed
 from softlab.lenses import calibration
 from softlab.numbers.quantities import QUANTITIES
 
 # What is said of the many: right, likely, calibrated, then how sure, how steep, how far, and under attack.
 MAIN = ("accuracy", "NLL at T", "ECE", "mean confidence", "log margin", "log slope", "log first-order radius")
 MAIN += ("robust, 1/255", "robust, 4/255")
-SIDES = {1: "Better", -1: "Worse", 0: "Changed", None: "Open, it may be chance"}
 STRIPS = 3  # methods that have their strips on the page
 
 
@@ -61,29 +61,23 @@ class Comparison:
 
     def findings(self) -> list[str]:
         """A few sentences on each method beside the first, none of which says more than its interval."""
-        networks = ", ".join(f"{name} ({len(some)})" for name, some in self.methods.items())
+        sizes = ", ".join(f"{name} ({len(some)})" for name, some in self.methods.items())
         count = len(self.methods[self.first][0].tested.labels)
-        texts = [f"Networks of each method, scored on the same {count} images: {networks}."]
+        texts = [f"Networks of each method, scored on the same {count} images: {sizes}."]
         for method in list(self.methods)[1:]:
-            sides: dict[str, list[str]] = {name: [] for name in SIDES.values()}
-            for name in MAIN:
-                if moved := self.difference(name, method):
-                    quantity = QUANTITIES[name]
-                    side = moved.side()
-                    shown = moved.scaled(quantity.factor).text(quantity.digits, sign=True)
-                    sides[SIDES[side * quantity.better if side else None]].append(f"{quantity.changed} {shown}")
-            said = [f"{side}: {'; '.join(some)}." for side, some in sides.items() if some]
-            texts.append(f"{method}, minus {self.first}. {' '.join(said)}")
+            changes = {
+                name: (moved.side(), f"{QUANTITIES[name].changed} {_shown(name, moved)}")
+                for name in MAIN
+                if (moved := self.difference(name, method))
+            }
+            texts.append(f"{method}, minus {self.first}. {' '.join(by_side(changes))}")
         if len(self.methods) > 1:
             texts.append(self._intervals())
-        notes = dict.fromkeys(note for some in self.methods.values() for one in some for note in one.notes)
-        failed = {
-            f"Not computed of {name} ({lens}): {why}.": None
-            for name, some in self.methods.items()
-            for one in some
-            for lens, why in one.problems.items()
-        }
-        return [*texts, *notes, *failed]
+        networks = [(name, one) for name, some in self.methods.items() for one in some]
+        notes = dict.fromkeys(note for _, one in networks for note in one.notes)
+        failed = not_computed((f"{name}, {lens}", why) for name, one in networks for lens, why in one.problems.items())
+        warned = dict.fromkeys(f"Warning, {name}: {text}." for name, one in networks for text in one.warnings)
+        return [*texts, *notes, *failed, *warned]
 
     def _intervals(self) -> str:
         """Over what the intervals are."""
@@ -110,8 +104,7 @@ class Comparison:
                 moved = None if method == self.first else self.difference(name, method)
                 if moved:
                     arrow = {1: " ↑", -1: " ↓", 0: ""}[moved.side()]
-                    shown = moved.scaled(quantity.factor).text(quantity.digits, sign=True)
-                    cells[f"{method} − {self.first}"] = f"{shown}{arrow}"
+                    cells[f"{method} − {self.first}"] = f"{_shown(name, moved)}{arrow}"
         return table(rows, corner=["about", "quantity"]).T
 
     def save(self, path: str | Path) -> Path:
@@ -145,6 +138,11 @@ def compare(examined: Mapping[str, Sequence[Examination]]) -> Comparison:
         if not torch.equal(one.tested.labels, labels):
             raise SoftlabError(f"{name} was scored on other images than {networks[0][0]}: give the same, in one order")
     return Comparison(dict(examined))
+
+
+def _shown(quantity: str, moved: Interval) -> str:
+    """A difference with its sign and its interval, in the units in which the quantity is written."""
+    return moved.scaled(QUANTITIES[quantity].factor).text(QUANTITIES[quantity].digits, sign=True)
 
 
 def _terms(one: Examination, quantity: str) -> np.ndarray | None:

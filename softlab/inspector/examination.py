@@ -28,15 +28,16 @@ from softlab.batches import as_pixels
 from softlab.comparison.intervals import t_interval
 from softlab.errors import SoftlabError
 from softlab.figures.tables import table
-from softlab.inspector import foreign, heads, pages, predictions
+from softlab.inspector import foreign, pages, predictions
 from softlab.inspector import progress as seconds
 from softlab.inspector.context import Context, beside
 from softlab.inspector.pictures import Pictures
+from softlab.inspector.sentences import not_computed
 from softlab.lenses import calibration, geometry, selective, steepness
-from softlab.lenses.attacks.ascent import device_of
+from softlab.lenses.checks import check_pixels
 from softlab.numbers.look import LookAtPredictions, applied, together
 from softlab.numbers.quantities import LENSES, QUANTITIES, RADII, REACHES, Look, Samples
-from softlab.representation import Representation
+from softlab.representation import Representation, check_network, device_of
 from softlab.training.data import split_test
 
 PIXELS = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -89,16 +90,7 @@ class Examination:
         if "ECE" in percent:
             texts.append(self._calibration(confidence, correct))
         if 0 < self.numbers["accuracy"] < 1:
-            right = confidence[correct].numpy()
-            wrong = confidence[~correct].numpy()
-            with np.errstate(invalid="ignore"):  # where all are equally sure, there is no spread to divide by
-                surer = stats.mannwhitneyu(right, wrong, alternative="greater").pvalue < 0.025
-            tells = "tells" if surer and right.mean() > wrong.mean() else "hardly tells"
-            surely = " and ".join(
-                f"{100 * float(one.mean()):.1f} % where it is {name}"
-                for name, one in (("right", right), ("wrong", wrong))
-            )
-            texts.append(f"Its confidence {tells} right from wrong: it is {surely}, on average.{self._selected()}")
+            texts.append(self._right_from_wrong(confidence[correct].numpy(), confidence[~correct].numpy()))
         if "apex ratio" in percent:
             apex = f"{self.numbers['apex ratio']:.3f} times the mean length of what the head sees of a feature"
             where = f" Class regions are cones around one point, {apex} from the origin."
@@ -117,8 +109,7 @@ class Examination:
         texts += [self.beside.sentence()] if self.beside else []
         texts += self.notes
         texts += [] if self.head else [NETWORK_NEEDED]
-        texts += [f"Not computed ({lens}): {why}." for lens, why in self.problems.items()]
-        return texts + [f"Warning: {text}." for text in self.warnings]
+        return [*texts, *not_computed(self.problems.items()), *(f"Warning: {text}." for text in self.warnings)]
 
     def _accuracy(self, correct: Tensor) -> str:
         exact = stats.binomtest(int(correct.sum()), len(correct)).proportion_ci()
@@ -129,8 +120,22 @@ class Examination:
         )
         if exact.low > chance:
             return right + "One network says nothing about its training method: train several."
-        right += f"That is no better than chance: always naming the most frequent class gives {100 * chance:.1f} %. "
-        return right + "Either it has learned nothing of these labels, or it numbers them otherwise."
+        right += f"That is no better than chance: always naming the most frequent class gives {100 * chance:.1f} %"
+        confidence = float(self.tested.logits.softmax(1).amax(1).mean())
+        if confidence < (1 + chance) / 2:
+            return f"{right}. Either it has learned nothing of these labels, or it numbers them otherwise."
+        return (
+            f"{right}, and yet it is sure, its mean confidence {100 * confidence:.1f} %: either it numbers the labels "
+            "otherwise, or it was trained on other pixels (a normalisation, another range, red and blue swapped)."
+        )
+
+    def _right_from_wrong(self, right: np.ndarray, wrong: np.ndarray) -> str:
+        """Whether it is surer where it is right. right, wrong: confidences on images of each kind."""
+        with np.errstate(invalid="ignore"):  # where all are equally sure, there is no spread to divide by
+            surer = stats.mannwhitneyu(right, wrong, alternative="greater").pvalue < 0.025
+        tells = "tells" if surer and right.mean() > wrong.mean() else "hardly tells"
+        surely = f"{100 * right.mean():.1f} % where it is right and {100 * wrong.mean():.1f} % where it is wrong"
+        return f"Its confidence {tells} right from wrong: it is {surely}, on average.{self._selected()}"
 
     def _calibration(self, confidence: Tensor, correct: Tensor) -> str:
         before, after = (100 * self.numbers[name] for name in ("ECE", "ECE at T"))
@@ -259,10 +264,10 @@ def examine(
     attacked, steps: how many images meet attacks, and of how many steps; 0: neither attacks nor corruptions are tried.
     progress: say on the standard error how long it takes, before, and show a bar.
     A class-balanced quarter of the images, at most 1,000, is for fitting the temperature; the rest is scored.
-    Raises SoftlabError for wrong input, and for a network of which no linear layer gives the logits.
+    Raises SoftlabError for wrong input, for a network of which no linear layer gives the logits, and for one whose
+    answer to an image depends on the others in its batch.
     """
-    if not isinstance(model, nn.Module):
-        raise SoftlabError(f"the model must be a torch.nn.Module, not {type(model).__name__}")
+    check_network(model)
     device = device_of(model)
     with (
         torch.inference_mode(False),
@@ -282,6 +287,7 @@ def examine(
         if strange:
             there = f"there are labels {sorted(strange)[:3]}"
             raise SoftlabError(f"the network's classes are 0 to {classes - 1}, but {there}")
+        foreign.warn_of_pixels(network, *fitting)
         look = Look(network, samples)
         lenses = [one for one in LENSES.values() if one.clean or attacked]
         planned = seconds.passes(look, lenses)
@@ -323,9 +329,8 @@ def _of_network(network: foreign.Adapted) -> tuple[str, ...]:
     """What was decided about a network's logits, where that is not plain."""
     relation = network.relation
     notes = []
-    if relation.place:
-        place = heads.place_name(relation.place)
-        notes.append(f"Of the things that the model returns, {place!r} was taken for its logits.")
+    if relation.output:
+        notes.append(f"Of the things that the model returns, {relation.output!r} was taken for its logits.")
     if not relation.plain:
         made = relation.text(network.name)
         notes.append(f"The model's logits are {made}: weight and bias, as the lenses see them, have that folded in.")
@@ -421,7 +426,8 @@ def _checked(images: Any, labels: Tensor) -> tuple[Any, Tensor]:
     """Images (N, C, H, W) as _pixels has them, or Pictures as they are; copies of labels (N,) int64 on the CPU."""
     labels = foreign.as_tensor(labels, "labels").detach().cpu().clone()
     given = images if isinstance(images, Pictures) else foreign.as_tensor(images, "images")
-    if len(given.shape) != 4 or math.prod(given.shape) == 0 or labels.shape != given.shape[:1] or not _whole(labels):
+    whole = not labels.is_floating_point() and not labels.is_complex() and labels.dtype != torch.bool
+    if len(given.shape) != 4 or math.prod(given.shape) == 0 or labels.shape != given.shape[:1] or not whole:
         shapes = f"{tuple(given.shape)} and {labels.dtype} {tuple(labels.shape)}"
         raise SoftlabError(f"images must be (N, C, H, W), N > 0, and labels whole numbers (N,), not {shapes}")
     labels = labels.long()
@@ -437,20 +443,11 @@ def _pixels(images: Tensor) -> Tensor:
     images = images.detach().cpu().clone()
     if images.dtype == torch.uint16:
         images = images.float().div_(65535)
-    allowed = "images must be uint8, or floats in [0, 1], or uint16"
     if images.dtype not in PIXELS or images.layout != torch.strided:
-        raise SoftlabError(f"{allowed}, not {images.dtype if images.layout == torch.strided else images.layout}")
-    if images.dtype == torch.uint8:
-        return images
-    images = images.float()
-    low, high = images.aminmax()
-    if not (low >= 0 and high <= 1):  # or NaN
-        given = f"{images.dtype} from {low:g} to {high:g}"
-        advice = "give pixels as they are, or divided by 255, and a normalisation as mean=… and std=…"
-        raise SoftlabError(f"{allowed}, not {given}: {advice}")
-    return images
-
-
-def _whole(labels: Tensor) -> bool:
-    """Are these whole numbers?"""
-    return not labels.is_floating_point() and not labels.is_complex() and labels.dtype != torch.bool
+        given = images.dtype if images.layout == torch.strided else images.layout
+        raise SoftlabError(f"images must be uint8, or floats in [0, 1], or uint16, not {given}")
+    pixels = images if images.dtype == torch.uint8 else check_pixels(images).float()
+    if pixels.max() <= (1 if pixels.dtype == torch.uint8 else 1 / 255):
+        causes = "divided by 255 twice, or floats in [0, 1] turned into bytes?"
+        raise SoftlabError(f"all images are black, no pixel above 1 of 255: {causes}")
+    return pixels

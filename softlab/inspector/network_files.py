@@ -1,6 +1,9 @@
 """Networks from files: torchvision's and timm's, with weights as safetensors. Nothing that is loaded can run code."""
 
 import importlib
+import itertools
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +17,7 @@ from softlab.errors import SoftlabError, check_known
 from softlab.inspector.heads import one_line
 
 USUAL = 1000  # classes of a network before its weights say how many
+SHARD = re.compile(r"(.*)-(\d+)-of-(\d+)\.safetensors")  # one of the files that large networks are split into
 WRAPPERS = ("_orig_mod", "module")  # what torch.compile, DataParallel and AveragedModel put into names
 
 
@@ -86,25 +90,56 @@ def _listed(values: Sequence[float]) -> str:
 def network_of(weights: str | Path, architecture: Architecture) -> Given:
     """The network with the weights of a safetensors file, and as many classes as its last layer has there.
 
-    Names of weights may have what torch.compile and DataParallel add, or a beginning in common.
-    Raises SoftlabError for a file that is none, or weights that do not fit, with the first names of each kind.
+    weights: the file, or the index of several, NAME.safetensors.index.json, beside which they lie.
+    Names of weights may have what torch.compile and DataParallel add, or a beginning in common; what torch does without
+    may be missing (num_batches_tracked).
+    Raises SoftlabError for a file that is none, or weights that do not fit, in torch's words.
     """
     path = Path(weights).expanduser()
-    try:
-        given = safetensors.torch.load(path.read_bytes())
-    except (safetensors.SafetensorError, OSError) as error:
-        advice = "Save it by safetensors.torch.save_file(model.state_dict(), …): other files could execute code"
-        raise SoftlabError(f"{path} cannot be read as safetensors: {one_line(error)}. {advice}") from None
+    given = _read(path)
     model = architecture.build(USUAL)
     given, renamed = _unwrapped(given, model.state_dict())
     last = list(model.state_dict())[-1]  # weight or bias of the layer that gives the logits
     classes = len(given[last]) if last in given and given[last].ndim else USUAL
     if classes != USUAL:
         model = architecture.build(classes)
-    if wrong := _differences(given, model.state_dict()):
-        raise SoftlabError(f"{path.name} does not fit {architecture.name}: {wrong}")
-    model.load_state_dict(given)
+    try:
+        model.load_state_dict(given)
+    except RuntimeError as error:
+        raise SoftlabError(f"{path.name} does not fit {architecture.name}: {one_line(error)}") from None
     return Given(model, tuple(note for note in (architecture.note, renamed) if note))
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """The weights in a file, or in all those that an index beside them names."""
+    if part := SHARD.fullmatch(path.name):
+        stem, number, count = part.groups()
+        index = f"{stem}.safetensors.index.json"
+        raise SoftlabError(f"{path.name} is part {int(number)} of {int(count)} of a network: give {index} beside it")
+    files = _indexed(path) if path.name.endswith(".index.json") else [path]
+    weights: dict[str, Tensor] = {}
+    for file in files:
+        try:
+            found = safetensors.torch.load(file.read_bytes())
+        except (safetensors.SafetensorError, OSError) as error:
+            advice = "Save it by safetensors.torch.save_file(model.state_dict(), …): other files could execute code"
+            raise SoftlabError(f"{file} cannot be read as safetensors: {one_line(error)}. {advice}") from None
+        if twice := sorted(weights.keys() & found.keys()):
+            raise SoftlabError(f"{path} has {twice[0]!r} in two of its files: which of them counts?")
+        weights |= found
+    return weights
+
+
+def _indexed(path: Path) -> list[Path]:
+    """The files that an index names. A name that is no plain one of a shard is refused: it could lead anywhere."""
+    try:
+        names = set(json.loads(path.read_bytes())["weight_map"].values())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise SoftlabError(f"{path} cannot be read as the index of a network's files: {one_line(error)}") from None
+    for name in names:
+        if not isinstance(name, str) or not SHARD.fullmatch(name) or Path(name).name != name:
+            raise SoftlabError(f"{path} names {name!r}, which is no NAME-00001-of-00002.safetensors beside it")
+    return [path.parent / name for name in sorted(names)]
 
 
 def classes_of(model: nn.Module) -> int:
@@ -114,15 +149,11 @@ def classes_of(model: nn.Module) -> int:
 
 def _unwrapped(given: dict[str, Tensor], expected: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
     """Weights under the names that a network expects, where only wrappers or one beginning differ; what was done."""
-    common: list[str] = []
-    if not given.keys() & expected.keys():
-        parts = [[part for part in name.split(".") if part not in WRAPPERS] for name in given if name != "n_averaged"]
-        common = _beginning(parts)
     counter = {"n_averaged"} - expected.keys()  # AveragedModel's own
-    names = {}
-    for name in given.keys() - counter:
-        kept = [part for part in name.split(".") if part not in WRAPPERS]
-        names[name] = name if name in expected else ".".join(kept[len(common) :])
+    parts = {name: [part for part in name.split(".") if part not in WRAPPERS] for name in given.keys() - counter}
+    alike = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*parts.values(), strict=False))
+    common = [] if given.keys() & expected.keys() else [column[0] for column in alike]
+    names = {name: name if name in expected else ".".join(kept[len(common) :]) for name, kept in parts.items()}
     fitting = len(set(names.values()) & expected.keys())
     if fitting <= len(given.keys() & expected.keys()) or len(set(names.values())) < len(names):
         return given, ""
@@ -130,33 +161,3 @@ def _unwrapped(given: dict[str, Tensor], expected: Mapping[str, Tensor]) -> tupl
     dropped += [".".join([*common, ""])] * bool(common)
     dropped += sorted(counter & given.keys())
     return {new: given[name] for name, new in names.items()}, f"Left out of the weights' names: {', '.join(dropped)}"
-
-
-def _beginning(parts: list[list[str]]) -> list[str]:
-    """What all these lists begin with."""
-    common: list[str] = []
-    for column in zip(*parts, strict=False):
-        if len(set(column)) > 1:
-            break
-        common.append(column[0])
-    return common
-
-
-def _differences(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
-    """What is wrong with the weights of a network, in one line with a few names of each kind; nothing if they fit."""
-    shapes = [
-        f'"{name}" is {tuple(given[name].shape)}, not {tuple(tensor.shape)}'
-        for name, tensor in expected.items()
-        if name in given and given[name].shape != tensor.shape
-    ]
-    kinds = {
-        "Missing key(s) in state_dict": [f'"{name}"' for name in expected if name not in given],
-        "Unexpected key(s) in state_dict": [f'"{name}"' for name in given if name not in expected],
-        "Other shapes": shapes,
-    }
-    said = []
-    for kind, names in kinds.items():
-        if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            said.append(f"{kind}: {', '.join(names[:3])}{more}")
-    return "; ".join(said)

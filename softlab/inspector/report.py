@@ -22,6 +22,7 @@ from softlab.comparison.intervals import OPEN, Interval, Values, between
 from softlab.errors import SoftlabError
 from softlab.figures.tables import table
 from softlab.inspector import pages
+from softlab.inspector.sentences import by_side, not_computed
 from softlab.numbers import stored
 from softlab.numbers.quantities import QUANTITIES
 from softlab.plugins import offered
@@ -43,7 +44,6 @@ MAIN = (
     "log logit scale",
     "alignment",
 )
-SIDES = {1: "Better", -1: "Worse", 0: "Changed", None: "Open, it may be chance"}
 # By the side of its ECE minus that of the baseline at its best temperature.
 CALIBRATED = {
     -1: "it is better calibrated than a temperature makes the baseline",
@@ -153,13 +153,13 @@ class ReportCard:
         n = len(self.profile.seeds)
         paired = f"networks are paired by seed, n = {n}" if n > 1 else "n = 1, so every difference below may be chance"
         texts = [f"{method} beside the baseline. {self.profile.description}; {paired}."]
-        sides: dict[str, list[str]] = {name: [] for name in SIDES.values()}
-        for name in MAIN:
-            if effect := self.effects(name).get(self.method):
-                moved = effect.interval.side()
-                side = SIDES[moved * QUANTITIES[name].better if moved else None]
-                sides[side].append(f"{effect.described.changed} {effect:+}")
-        texts += [f"{side}: {'; '.join(found)}." for side, found in sides.items() if found]
+        texts += by_side(
+            {
+                name: (effect.interval.side(), f"{effect.described.changed} {effect:+}")
+                for name in MAIN
+                if (effect := self.effects(name).get(self.method))
+            }
+        )
         gaps = {name: one.scaled(100).text(1, sign=True) for name, one in averages(self.numbers, "gap").items()}
         if {self.method, "baseline"} <= gaps.keys():
             texts.append(
@@ -176,7 +176,7 @@ class ReportCard:
             f"Of {len(clear)} quantities, {sum(clear)} have an interval that excludes zero; if the method did nothing "
             f"at all, chance alone would give about {len(clear) / 20:.0f} ({self.profile.standing})."
         )
-        return texts + [f"Not measured ({run}): {why}." for run, why in self.problems.items()]
+        return texts + not_computed(self.problems.items())
 
     def figure_of_differences(self, quantities: Sequence[str] = MAIN) -> Figure:
         """Each method's paired difference to the baseline with its interval, one panel for each quantity."""

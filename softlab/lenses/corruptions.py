@@ -31,8 +31,7 @@ def corrupt(images: Tensor, kind: str, severity: int, generator: torch.Generator
     if isinstance(severity, bool) or not isinstance(severity, int) or severity not in range(1, 6):
         raise SoftlabError(f"severity must be 1, 2, 3, 4 or 5, not {severity!r}")
     amount = SEVERITIES[kind][severity - 1]
-    pixels = as_pixels(images)
-    check_pixels(pixels)
+    pixels = check_pixels(as_pixels(images))
     if kind == "jpeg":
         if pixels.shape[1] not in (1, 3):
             raise SoftlabError(f"images must be (N, C, H, W), C = 1 or 3 for jpeg, not {tuple(images.shape)}")

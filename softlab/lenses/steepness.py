@@ -9,14 +9,17 @@ Elsayed et al. 2018; Jiang et al. 2019 use it to predict generalization, Shafahi
 Nothing here depends on the scale of the logits: a temperature moves margin and slope alike, and their ratio not at all.
 """
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
 from softlab.batches import as_pixels
 from softlab.errors import SoftlabError
-from softlab.lenses.checks import check_features
+from softlab.lenses.checks import are_probabilities, check_features, check_pixels, check_radii
 from softlab.lenses.geometry import centered_logits
 from softlab.representation import at_once, device_of, frozen_copy, layout
+from softlab.returned import logits_in
 
 BATCH = 250  # images whose gradient is taken at once
 
@@ -58,11 +61,14 @@ def margin_gradient(model: nn.Module, images: Tensor) -> Tensor:
     device = device_of(model)
     found = []
     for batch in images.split(at_once(images, BATCH)):
-        pixels = as_pixels(batch.to(device)).contiguous(memory_format=layout(model)).requires_grad_()
+        pixels = check_pixels(as_pixels(batch.to(device))).contiguous(memory_format=layout(model)).requires_grad_()
         with torch.enable_grad():
-            logits = frozen(pixels).float()
+            logits = logits_in(frozen(pixels)).float()
             if not logits.requires_grad:
                 raise SoftlabError("no gradient of the logits reaches the pixels: the slope cannot be measured")
+            if are_probabilities(logits.detach()):
+                said = "the model gives probabilities: their margin and slope are not those of logits"
+                warnings.warn(said, stacklevel=2)
             gap = margin(logits).sum()
         (gradient,) = torch.autograd.grad(gap, pixels)
         found.append(gradient.float().cpu())
@@ -124,8 +130,9 @@ def estimate(radius: Tensor, correct: Tensor, epsilon: float) -> float:
     """Ê(ε): the share of images that are right and farther than epsilon from the border, to first order.
 
     radius: (N,), of first_order_radius.  correct: (N,) bool. The label enters by `correct` alone: which class an attack
-    reaches is not asked.
+    reaches is not asked.  epsilon: from 0 to 1.
     """
+    check_radii(torch.tensor(epsilon))
     return float((correct & (radius > epsilon)).float().mean())
 
 
@@ -133,18 +140,19 @@ def noise_response(model: nn.Module, images: Tensor, epsilon: float, generator: 
     """How far ± epsilon of random noise moves the logits, as a share of their length, (N,).
 
     images: (N, C, H, W), uint8 or float in [0, 1]. Each pixel moves up or down by epsilon at random, and stays in
-    [0, 1].
+    [0, 1].  epsilon: from 0 to 1.
     """
+    check_radii(torch.tensor(epsilon))
     frozen = frozen_copy(model)
     device = device_of(model)
     found = []
     for batch in images.split(at_once(images, BATCH)):
-        pixels = as_pixels(batch)
+        pixels = check_pixels(as_pixels(batch))
         signs = torch.randint(0, 2, pixels.shape, generator=generator) * 2 - 1
         noisy = (pixels + epsilon * signs).clamp(0, 1)
         with torch.no_grad():
-            pair = [frozen(x.to(device).contiguous(memory_format=layout(model))).float().cpu() for x in (pixels, noisy)]
-        clean, moved = (centered_logits(logits) for logits in pair)
+            pair = [frozen(x.to(device).contiguous(memory_format=layout(model))) for x in (pixels, noisy)]
+        clean, moved = (centered_logits(logits_in(logits).float().cpu()) for logits in pair)
         found.append((moved - clean).norm(dim=1) / clean.norm(dim=1))
     return torch.cat(found)
 

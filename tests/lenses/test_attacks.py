@@ -1,9 +1,11 @@
 """Attacks against smallest perturbations known exactly, peer libraries, invariants, and models that mislead them."""
 
 import copy
+import dataclasses
 import importlib
 import itertools
 import math
+import re
 import sys
 import types
 import warnings
@@ -722,8 +724,9 @@ def test_autoattack_needs_no_gradient_with_square():
 
 def test_what_autoattack_complains_of_becomes_a_warning():
     model, images, labels, _ = linear_problem(3, count=6)
-    with pytest.warns(UntrustedAttack, match="AutoAttack: .*probability distribution"):
+    with pytest.warns(UntrustedAttack) as caught:
         autoattack(nn.Sequential(model, nn.Softmax(1)), images, labels, 0.001, attacks=("apgd-ce",))
+    assert any(re.search("AutoAttack: .*probability distribution", str(one.message)) for one in caught)
 
 
 def test_autoattack_misuse_is_named(monkeypatch):
@@ -793,19 +796,146 @@ def test_shapes_that_do_not_fit_are_named(name):
 
 def test_settings_that_do_not_fit_are_named():
     model, images, labels = network_problem()
-    with pytest.raises(SoftlabError, match=r"epsilon must be finite and 0 or more, not -0.1 \(sample 0\)"):
+    with pytest.raises(SoftlabError, match=r"epsilon must be from 0 to 1, as pixels are, not -0.1 \(sample 0\)"):
         pgd(model, images, labels, -0.1)
     with pytest.raises(SoftlabError, match=r"not nan \(sample 4\)"):
         fgsm(model, images, labels, torch.where(torch.arange(12) == 4, math.nan, 0.1))
     with pytest.raises(SoftlabError, match=r"a number or \(12,\), not \(11,\)"):
         pgd(model, images, labels, torch.ones(11))
-    with pytest.raises(SoftlabError, match=r"step must be finite and 0 or more, not -1"):
+    with pytest.raises(SoftlabError, match=r"step must be from 0 to 1, as pixels are, not -1"):
         pgd(model, images, labels, 0.1, step=-1)
     with pytest.raises(SoftlabError, match=r"unknown loss 'margins'; did you mean 'margin'\?"):
         pgd(model, images, labels, 0.1, loss="margins")
     for steps, restarts in ((0, 1), (1, 0)):
         with pytest.raises(SoftlabError, match=f"not {steps} and {restarts}"):
             pgd(model, images, labels, 0.1, steps=steps, restarts=restarts)
+
+
+IN_255THS = {
+    "pgd": lambda *given: pgd(*given, 8),
+    "fgsm": lambda *given: fgsm(*given, torch.full((12,), 2.0)),
+    "step": lambda *given: pgd(*given, 2 / 255, step=2),
+    "curve": lambda *given: robustness_curve(*given, [2, 4, 8], {"fgsm": lambda *five: fgsm(*five[:4])}),
+    "autoattack": lambda *given: autoattack(*given, 8, attacks=("apgd-ce",)),
+}
+
+
+@pytest.mark.parametrize("name", IN_255THS)
+def test_a_radius_in_255ths_is_refused(name):
+    with pytest.raises(
+        SoftlabError, match=r"must be from 0 to 1, as pixels are, not (8|2|16) .*divide by 255"
+    ) as caught:
+        IN_255THS[name](*network_problem())
+    assert "\n" not in str(caught.value)
+
+
+def test_a_radius_at_which_any_image_can_turn_grey_is_warned_of():
+    problem = network_problem()
+    for radius in (0.5, 1, torch.linspace(0, 0.6, 12)):
+        with pytest.warns(UntrustedAttack, match="any image can turn grey: if 255ths were meant"):
+            pgd(*problem, radius, steps=1)
+    pgd(*problem, 0.49, steps=1)  # without a word
+
+
+# --- what networks return
+
+
+class Returns(nn.Module):
+    """A network whose logits come wrapped."""
+
+    def __init__(self, model, wrap):
+        super().__init__()
+        self.model = model
+        self.wrap = wrap
+
+    def forward(self, images):
+        return self.wrap(self.model(images))
+
+
+@dataclasses.dataclass
+class Output:
+    logits: torch.Tensor
+    hidden: torch.Tensor | None = None
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda logits: (logits,),
+        lambda logits: [logits, None],
+        lambda logits: {"logits": logits, "features": logits.square()},
+        lambda logits: {"scores": logits, "loss": logits.sum()},
+        lambda logits: Output(logits, hidden=logits.square()),
+    ],
+)
+@pytest.mark.parametrize("name", ATTACKS)
+def test_logits_inside_something_are_attacked_as_logits_are(name, wrap):
+    model, images, labels = network_problem()
+    plain, wrapped = (ATTACKS[name](each, images, labels) for each in (model, Returns(model, wrap)))
+    if isinstance(plain, AttackResult):
+        plain, wrapped = plain.images, wrapped.images
+    assert torch.equal(plain, wrapped)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda model: Returns(model, lambda logits: (logits, logits.square())),
+            r"'0' \(N, 3\) .* and '1' .*which are",
+        ),
+        (
+            lambda model: Returns(model, lambda logits: {"a": {"logits": logits}, "b": {"logits": -logits}}),
+            "'b.logits'",
+        ),
+        (lambda model: Returns(model, lambda logits: None), "a NoneType of no tensor: which are its logits"),
+        (lambda model: lambda images: model(images), "must be a torch.nn.Module, not function"),
+        (lambda model: torch.jit.trace(model, torch.zeros(2, 2, 5, 5)), "scripted or traced"),
+    ],
+)
+@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.filterwarnings("ignore:.*jit:FutureWarning")
+def test_what_holds_no_logits_for_certain_is_refused_in_one_line(name, change, message):
+    model, images, labels = network_problem()
+    with pytest.raises(SoftlabError, match=message) as caught:
+        ATTACKS[name](change(model), images, labels)
+    assert "\n" not in str(caught.value)
+
+
+def test_probabilities_are_attacked_with_a_warning():
+    model, images, labels = network_problem()
+    with pytest.warns(UntrustedAttack, match="gives probabilities"):
+        pgd(nn.Sequential(*model, nn.Softmax(1)), images, labels, 0.05)
+
+
+def test_an_answer_that_depends_on_the_batch_is_no_answer():
+    model, images, labels = network_problem()
+    kept = nn.Sequential(*model)
+    kept[1] = nn.BatchNorm2d(6, track_running_stats=False)
+    with pytest.raises(SoftlabError, match="the batch normalisation '1' keeps no running statistics"):
+        pgd(kept, images, labels, 0.05)
+
+    class Compared(nn.Module):
+        """Subtracts what the batch has on average, as some losses do with features."""
+
+        def forward(self, logits):
+            return logits - logits.mean(0)
+
+    with pytest.raises(SoftlabError, match="otherwise alone than in a batch"):
+        pgd(nn.Sequential(*model, Compared()), images, labels, 0.05)
+
+
+def test_what_is_outside_by_rounding_is_attacked_from_the_end_of_the_range():
+    model, images, labels = network_problem()
+    images[3, 0, 1, 1] = 0
+    images[4, 0, 1, 1] = 1
+    near = images.clone()
+    near[3, 0, 1, 1] = -3e-8
+    near[4, 0, 1, 1] = 1 + 2.4e-7
+    assert torch.equal(pgd(model, near, labels, 0.02).images, pgd(model, images, labels, 0.02).images)
+    near[3, 0, 1, 1] = -1e-6
+    with pytest.raises(SoftlabError, match="image 3 has pixels outside"):
+        pgd(model, near, labels, 0.02)
 
 
 def test_a_curve_without_a_ladder_is_named():

@@ -74,3 +74,69 @@ def test_misuse_is_named(model):
         extract(model, torch.rand(2, 1, 28, 28), torch.zeros(3, dtype=torch.long))
     with pytest.raises(SoftlabError, match="at least one"):
         extract(model, torch.rand(0, 1, 28, 28), torch.zeros(0, dtype=torch.long))
+
+
+class Returns(torch.nn.Module):
+    """A network whose logits come wrapped."""
+
+    def __init__(self, network, wrap):
+        super().__init__()
+        self.network = network
+        self.head = network.head
+        self.wrap = wrap
+
+    def forward(self, images):
+        return self.wrap(self.network(images))
+
+
+IMAGES = torch.linspace(0, 1, 6 * 28 * 28).reshape(6, 1, 28, 28)
+LABELS = torch.arange(6) % 4
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda z: (z, z.square()),
+        lambda z: {"logits": z, "scaled": 30 * z},
+        lambda z: [{"y": z}],
+        lambda z: z[:, :, None],
+    ],
+)
+def test_extract_takes_what_networks_return(model, wrap):
+    assert torch.equal(extract(Returns(model, wrap), IMAGES, LABELS).logits, extract(model, IMAGES, LABELS).logits)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda z: (30 * z, z.square()), lambda z: {"logits": 30 * z, "z": z}, lambda z: z[:, :3], lambda z: z.argmax(1)],
+)
+def test_extract_refuses_logits_that_are_not_those_of_the_head(model, wrap):
+    with pytest.raises(SoftlabError, match="returns other logits than its head gives"):
+        extract(Returns(model, wrap), IMAGES, LABELS)
+
+
+@pytest.mark.filterwarnings("ignore:.*jit:FutureWarning")
+def test_what_extract_cannot_look_into_is_one_line(model):
+    convolution = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 28), torch.nn.Flatten())
+    batch = torch.nn.Sequential(torch.nn.BatchNorm2d(1, track_running_stats=False), torch.nn.Flatten())
+    for network, options, message in (
+        (lambda images: images, {}, "must be a torch.nn.Module, not function"),
+        (torch.jit.trace(model.eval(), IMAGES), {}, "scripted or traced"),
+        (convolution, {}, "has no part called `head`: name the layer"),
+        (convolution, {"head": convolution[0]}, r"is given \(N, 1, 28, 28\) .* not features \(N, D\)"),
+        (model, {"head": torch.nn.Linear(4, 4)}, "is given a NoneType of no tensor"),
+        (batch, {"head": batch[1]}, "'0' keeps no running statistics"),
+    ):
+        with pytest.raises(SoftlabError, match=message) as caught:
+            extract(network, IMAGES, LABELS, **options)
+        assert "\n" not in str(caught.value)
+
+
+def test_extract_refuses_pixels_that_are_normalised_or_not_divided(model):
+    for wrong, message in ((2 * IMAGES - 1, "reach from -1 to"), (255 * IMAGES, "divide those of 0 to 255")):
+        with pytest.raises(SoftlabError, match=message):
+            extract(model, wrong, LABELS)
+    near = IMAGES.clone()
+    near[0, 0, 0, 0] = -3e-8
+    near[5, 0, 27, 27] = 1 + 2e-7
+    assert torch.equal(extract(model, near, LABELS).logits, extract(model, IMAGES, LABELS).logits)

@@ -169,6 +169,45 @@ def test_input_that_cannot_be_measured_is_one_line():
         steepness.margin_gradient(model, images([0.5, 0.5]))
 
 
+def test_logits_inside_something_are_measured_as_logits_are():
+    model = Linear([[3.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    part = images([0.5, 0.5], [0.9, 0.1])
+
+    class Returns(nn.Module):
+        def __init__(self, wrap):
+            super().__init__()
+            self.model = model
+            self.wrap = wrap
+
+        def forward(self, pixels):
+            return self.wrap(self.model(pixels))
+
+    for wrap in (lambda z: (z,), lambda z: {"logits": z, "f": z.square()}):
+        assert torch.equal(steepness.margin_gradient(Returns(wrap), part), steepness.margin_gradient(model, part))
+        noises = (
+            steepness.noise_response(one, part, 0.1, torch.Generator().manual_seed(0)) for one in (Returns(wrap), model)
+        )
+        assert torch.equal(*noises)
+    with pytest.raises(SoftlabError, match="which are its logits"):
+        steepness.margin_gradient(Returns(lambda z: (z, z.square())), part)
+    with pytest.raises(SoftlabError, match=r"must be a torch\.nn\.Module, not function"):
+        steepness.margin_gradient(lambda pixels: model(pixels), part)
+    with pytest.warns(UserWarning, match="gives probabilities"):
+        steepness.margin_gradient(Returns(lambda z: z.softmax(1)), part)
+
+
+def test_a_radius_in_255ths_and_normalised_pixels_are_refused():
+    model = Linear([[3.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    part = images([0.5, 0.5])
+    with pytest.raises(SoftlabError, match="epsilon must be from 0 to 1, as pixels are, not 8"):
+        steepness.estimate(torch.tensor([0.1]), torch.tensor([True]), 8)
+    with pytest.raises(SoftlabError, match="epsilon must be from 0 to 1, as pixels are, not 2"):
+        steepness.noise_response(model, part, 2, torch.Generator())
+    for ask in (steepness.margin_gradient, lambda *given: steepness.noise_response(*given, 0.1, torch.Generator())):
+        with pytest.raises(SoftlabError, match="image 0 has pixels outside"):
+            ask(model, 3 * part)
+
+
 def test_the_lens_by_hand():
     """Of the first test image alone, as one is attacked: margin 1, slope 4, radius 1/4."""
     model = Linear([[3.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
@@ -185,9 +224,9 @@ def test_the_lens_by_hand():
 
 
 def test_a_scaled_bias_is_a_moved_window():
-    """Features (1, 2) with weights ± (1, 0) and biases ± b: the class changes where t = -b."""
-    model = Linear([[1.0, 0.0], [-1.0, 0.0]], (-0.5, 0.5))  # the class of t f changes at t = .5
-    part = images([1.0, 2.0]), torch.tensor([0])
+    """Features (½, 1) with weights ± (2, 0) and biases ± b: the class changes where t = -b."""
+    model = Linear([[2.0, 0.0], [-2.0, 0.0]], (-0.5, 0.5))  # the class of t f changes at t = .5
+    part = images([0.5, 1.0]), torch.tensor([0])
     found = LENSES["bias_scaled"].measure(Look(model, Samples(part, part, part)))
     # ‖b_c‖ = .5 √2 and ‖W_c f‖ = √2: a ratio of ½. At ratio r the class changes at t = r: within [.1, 10] or before.
     assert found["log bias over length"] == pytest.approx(math.log(0.5))

@@ -3,6 +3,7 @@
 import collections
 import copy
 import dataclasses
+import json
 import re
 
 import numpy as np
@@ -18,7 +19,9 @@ import softlab
 from softlab import SoftlabError, cli, examine, representation
 from softlab.inspector import foreign, heads, network_files, pages
 from softlab.inspector import pictures as pictures_of
+from softlab.inspector.comparison import compare
 from softlab.inspector.examination import Examination
+from softlab.lenses import attacks
 from softlab.numbers.look import applied, together
 from softlab.numbers.quantities import LENSES, QUANTITIES, Look, Samples
 from softlab.representation import Representation
@@ -121,7 +124,6 @@ def test_where_no_layer_gives_the_output_one_line_says_what_to_name(returned, me
 
 
 VECTOR = torch.tensor([1.0, 0.0, -1.0, 0.5])
-BY_CLASS = torch.tensor([1.0, 2.0, 3.0, 4.0])
 
 
 @pytest.mark.parametrize(
@@ -132,7 +134,6 @@ BY_CLASS = torch.tensor([1.0, 2.0, 3.0, 4.0])
         (lambda net, f: net.fc(f).mul_(2), 2, 0),  # in place
         (lambda net, f: net.fc(f) + VECTOR, 1, VECTOR),
         (lambda net, f: 5 * net.fc(f) + VECTOR, 5, VECTOR),
-        (lambda net, f: BY_CLASS * net.fc(f) + VECTOR, BY_CLASS, VECTOR),  # as a normalisation behind the head
     ],
 )
 def test_a_factor_and_a_vector_after_the_head_are_folded_in_and_said(returned, factor, vector):
@@ -144,22 +145,20 @@ def test_a_factor_and_a_vector_after_the_head_are_folded_in_and_said(returned, f
         scored = split_test(labels)[1]
         torch.testing.assert_close(found.tested.logits, logits[scored].detach())
         adapted = foreign.adapt(model, images, head, [0.0], [1.0])
-        by_row = torch.as_tensor(factor).reshape(-1, 1)
-        torch.testing.assert_close(adapted.head.weight, by_row * model.fc.weight.detach())
+        torch.testing.assert_close(adapted.head.weight, factor * model.fc.weight.detach())
         torch.testing.assert_close(adapted.head.bias, factor * model.fc.bias.detach() + vector)
         (note,) = found.notes
-        assert bool(re.search("times,? (by class, )?what the layer 'fc' gives", note)) == bool((by_row != 1).any())
+        assert ("times what the layer 'fc' gives" in note) == (factor != 1)
         assert ("plus a vector" in note) == isinstance(vector, torch.Tensor)
         assert note in found.findings()
     assert model.fc.weight.abs().max() < 1  # the model itself is untouched
 
 
-def test_of_probabilities_the_factor_is_found_too_if_the_head_is_named():
+def test_beside_features_the_factor_is_found_too():
     images, labels = pictures()
     scaled = examine(Heads(lambda net, f: 30 * net.fc(f)), images, labels, **FEW)
-    for returned in (lambda net, f: (30 * net.fc(f)).softmax(1), lambda net, f: {"y": 30 * net.fc(f), "f": f}):
-        found = examine(Heads(returned), images, labels, head="fc", **FEW)
-        torch.testing.assert_close(found.tested.logits, scaled.tested.logits, rtol=1e-4, atol=1e-4)
+    found = examine(Heads(lambda net, f: {"y": 30 * net.fc(f), "f": f}), images, labels, head="fc", **FEW)
+    torch.testing.assert_close(found.tested.logits, scaled.tested.logits)
 
 
 @pytest.mark.parametrize(
@@ -172,6 +171,9 @@ def test_of_probabilities_the_factor_is_found_too_if_the_head_is_named():
         lambda net, f: net.fc(f)[:, :3],
         lambda net, f: net.fc(f).sigmoid(),
         lambda net, f: net.fc(f).argmax(1),
+        lambda net, f: torch.tensor([1.0, 2.0, 3.0, 4.0]) * net.fc(f),  # by class, as a normalisation behind the head
+        lambda net, f: (30 * net.fc(f)).softmax(1),
+        lambda net, f: (200 * net.fc(f)).softmax(1),  # so sure that most probabilities are 0 or 1
     ],
 )
 def test_anything_else_after_the_head_is_refused_with_what_both_give(returned):
@@ -239,8 +241,8 @@ def test_a_named_head_gives_the_logits_whatever_the_model_returns(returned):
 def test_a_head_that_cannot_be_is_named(head, message):
     with pytest.raises(SoftlabError, match=message):
         examine(Heads(lambda net, f: net.fc(f)), *pictures(), head=head, **FEW)
-    with pytest.raises(SoftlabError, match="the layer 'fc' does not give"):  # used twice: which counts?
-        examine(Heads(lambda net, f: net.fc(f) + net.fc(2 * f)), *pictures(), head="fc", **FEW)
+    with pytest.raises(SoftlabError, match="the layer 'fc' does not give"):  # used twice, of which one is lost
+        examine(Heads(lambda net, f: net.fc(f) + net.fc(f.square())), *pictures(), head="fc", **FEW)
 
 
 @pytest.mark.parametrize(
@@ -311,7 +313,7 @@ def test_a_named_output_is_taken(returned, output, head):
     [
         (lambda net, f: {"scores": net.fc(f)}, "score", "unknown output 'score'; did you mean 'scores'"),
         (lambda net, f: net.fc(f), "logits", "nothing with a name: leave output='logits' out"),
-        (lambda net, f: {"a": [f, f], "b": [f, net.fc(f)]}, "1", "several things called '1': a.1, b.1"),
+        (lambda net, f: {"a": [f, f], "b": [f, net.fc(f)]}, "1", "unknown output '1'; .*a.0, a.1, b.0, b.1"),
         (lambda net, f: {"a": f, "b": net.fc(f)}, "a", "no linear layer gives the model's logits"),
     ],
 )
@@ -588,6 +590,182 @@ def test_a_network_that_is_always_right_and_one_that_says_always_the_same():
     assert "Not computed (cosines)" in found._repr_html_()
 
 
+# Pixels, and answers, that would make every number wrong
+
+
+MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+
+
+def shades(number=160):
+    """Grey images of four shades, a class each; with the normalisation of ImageNet they lie on both sides of 0."""
+    labels = torch.arange(number) % CLASSES
+    noise = torch.randint(0, 20, (number, 3, SIDE, SIDE), generator=torch.Generator().manual_seed(0))
+    return (noise + 60 * labels[:, None, None, None]).to(torch.uint8), labels
+
+
+def knows_shades(prepared=lambda images: images):
+    """A network that is right on `shades`, of which its own `prepared` makes the pixels that it was trained on."""
+    images, labels = shades()
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 16), nn.Tanh(), nn.Linear(16, CLASSES))
+    optimizer = torch.optim.Adam(model.parameters(), 0.05)
+    for _ in range(150):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(prepared(images / 255)), labels).backward()
+        optimizer.step()
+    return model
+
+
+@pytest.mark.parametrize(
+    ("prepared", "words"),
+    [
+        (lambda x: (x - MEAN) / STD, "with mean 0.485, 0.456, 0.406 and std 0.229, 0.224, 0.225 .that of ImageNet."),
+        (lambda x: 2 * x - 1, "with mean 0.5 and std 0.5 .pixels from -1 to 1."),
+        (lambda x: (x - 0.39) / 0.264, "with mean 0.39, .* and std 0.26.* .that of these images."),
+    ],
+)
+def test_a_network_trained_on_normalised_images_and_given_others_says_so(prepared, words):
+    images, labels = shades()
+    found = examine(knows_shades(prepared), images, labels, attacked=0)
+    assert found.numbers["accuracy"] < 0.9
+    (text,) = [one for one in found.warnings if "it would be right on" in one]
+    assert re.match(words, text)
+    assert f"Warning: {text}." in found.findings()
+
+
+def test_with_its_own_normalisation_nothing_is_said_and_with_one_too_many_it_is():
+    images, labels = shades()
+    mean = MEAN.flatten()
+    std = STD.flatten()
+    right = examine(knows_shades(lambda x: (x - MEAN) / STD), images, labels, mean=mean, std=std, attacked=0)
+    assert right.numbers["accuracy"] == 1
+    assert not any("would be right" in one for one in right.warnings)
+    twice = examine(knows_shades(), images, labels, mean=mean, std=std, attacked=0)
+    assert any("with mean 0 and std 1 (pixels as they are) it would be right on 100 %" in one for one in twice.warnings)
+
+
+def test_a_network_that_divides_by_255_itself_says_so_on_pixels_that_were_divided():
+    class Divides(nn.Sequential):
+        def forward(self, images):
+            return super().forward(images / 255)
+
+    found = examine(Divides(*knows_shades()), *shades(), attacked=0)
+    assert found.numbers["accuracy"] == 0.25
+    said = "with mean 0 and std 0.00392 (pixels from 0 to 255) it would be right on 100 % of 40 images for fitting"
+    assert any(one.startswith(said) for one in found.warnings)
+
+
+def test_red_and_blue_swapped_is_seen():
+    """Classes are red, green, blue and dark: of images that another library has read, half are taken for others."""
+    labels = torch.arange(160) % CLASSES
+    images = torch.randint(0, 60, (160, 3, SIDE, SIDE), generator=torch.Generator().manual_seed(0))
+    for channel in range(3):
+        images[labels == channel, channel] += 120
+    images = images.to(torch.uint8)
+    model = fitted(mlp(), images, labels)
+    assert not any("swapped" in one for one in examine(model, images, labels, attacked=0).warnings)
+    swapped = examine(model, images.flip(1), labels, attacked=0)
+    assert swapped.numbers["accuracy"] == 0.5
+    assert any("with red and blue swapped it would be right on 100 %" in one for one in swapped.warnings)
+
+
+def test_what_is_outside_by_rounding_is_taken_for_the_end():
+    images, labels = pictures()
+    images[0, 0, 0, 0] = 0
+    images[1, 0, 0, 0] = 255
+    model = fitted(mlp(), images, labels)
+    plain = examine(model, images / 255, labels, **FEW).numbers
+    below = images / 255
+    below[0, 0, 0, 0] = -3e-8
+    above = images / 255
+    above[1, 0, 0, 0] = 1 + 3e-7
+    for pixels in (below, above, below.double()):
+        assert examine(model, pixels, labels, **FEW).numbers == pytest.approx(plain, nan_ok=True, abs=1e-9)
+    half = ((images / 255 - MEAN) / STD).bfloat16() * STD.bfloat16() + MEAN.bfloat16()
+    assert half.min() < 0, "as people's are who undo a normalisation in half precision"
+    assert examine(model, half, labels, **FEW).numbers["accuracy"] == plain["accuracy"]
+
+
+class Together(nn.Module):
+    """Tells shades by what batch normalisation makes of them, with the statistics of the batch."""
+
+    def __init__(self, norm):
+        super().__init__()
+        self.norm = norm
+        self.fc = nn.Linear(3, CLASSES)
+        means = torch.linspace(-1.35, 1.35, CLASSES)[:, None].expand(-1, 3)  # what the four shades are, normalised
+        self.fc.weight.data = means.clone()
+        self.fc.bias.data = -means.square().sum(1) / 2
+
+    def forward(self, images):
+        return self.fc(self.norm(images.mean((2, 3), keepdim=True)).flatten(1))
+
+
+class Hidden(nn.Module):
+    """As a normalisation does that its author calls in training mode."""
+
+    def forward(self, images):
+        return nn.functional.batch_norm(images, None, None, training=True)
+
+
+@pytest.mark.parametrize(
+    ("norm", "message"),
+    [
+        (nn.BatchNorm2d(3, track_running_stats=False), "'norm' keeps no running statistics"),
+        (nn.SyncBatchNorm(3, track_running_stats=False), "'norm' keeps no running statistics"),
+        (Hidden(), "otherwise alone than in a batch"),
+    ],
+)
+def test_a_network_whose_answers_depend_on_the_batch_is_refused(norm, message):
+    images, labels = shades()
+    model = Together(norm).eval()
+    if not isinstance(norm, nn.SyncBatchNorm):  # which takes a GPU
+        together = model(images / 255).argmax(1)
+        alike = torch.cat([model(image.expand(2, -1, -1, -1))[:1] for image in (images / 255).split(1)]).argmax(1)
+        assert (together == labels).float().mean() > 0.95
+        assert (alike == labels).float().mean() < 0.3
+    for ask in (lambda: examine(model, images, labels), lambda: attacks.pgd(model, images, labels, 1 / 255)):
+        with pytest.raises(SoftlabError, match=message) as caught:
+            ask()
+        assert "\n" not in str(caught.value)
+
+
+def test_a_network_that_draws_says_so_also_without_attacks():
+    class Dropped(nn.Sequential):
+        def forward(self, images):
+            return super().forward(nn.functional.dropout(images, 0.3, training=True))
+
+    found = examine(Dropped(*mlp()), *pictures(), attacked=0)
+    assert any("other logits when asked again" in one for one in found.warnings)
+
+
+def test_one_that_is_sure_and_no_better_than_chance_hears_of_pixels():
+    half = [True, False] * 100
+    assert "was trained on other pixels" in findings([0.99] * 200, half)[0]
+    assert "other pixels" not in findings([0.6] * 200, [True] * 100 + [False] * 100)[0]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_probabilities_in_half_precision_are_probabilities(dtype):
+    """Of a thousand classes they sum to .998 in bfloat16."""
+    images, _ = pictures()
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 1000))
+
+    class Halved(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.plain = plain
+
+        def forward(self, pixels):
+            return (self.plain(pixels).softmax(1)).to(dtype)
+
+    adapted = foreign.adapt(Halved(), images, "plain.1", [0.0], [1.0])
+    with torch.no_grad():
+        torch.testing.assert_close(adapted(images / 255), plain(images / 255))
+
+
 # Findings
 
 
@@ -656,8 +834,16 @@ def test_how_sure_how_steep_and_how_far_is_said_in_a_line_each():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda x, y: {"images": (x.float() / 255 - 0.5) / 0.25}, r"float32 from -2 to .*mean=… and std=…"),
-        (lambda x, y: {"images": (x / 255).index_fill(0, torch.tensor(3), torch.nan)}, "float32 from nan"),
+        (lambda x, y: {"images": (x.float() / 255 - 0.5) / 0.25}, r"they reach from -2 to .*mean=… and std=…"),
+        (
+            lambda x, y: {"images": (x / 255).index_fill(0, torch.tensor(3), torch.nan)},
+            "image 3 has pixels .* from nan",
+        ),
+        (lambda x, y: {"images": x / 255 - 1e-3}, "image 0 has pixels outside"),
+        (lambda x, y: {"images": x / 255 / 255}, "all images are black, .*divided by 255 twice"),
+        (lambda x, y: {"images": (x / 255).byte()}, "all images are black, .*turned into bytes"),
+        (lambda x, y: {"model": torch.jit.trace(mlp(), x[:2] / 255)}, "scripted or traced.*that it was made from"),
+        (lambda x, y: {"model": type(mlp())}, "must be a torch.nn.Module, not type"),
         (lambda x, y: {"images": x.long()}, "must be uint8, or floats in .*int64"),
         (lambda x, y: {"images": x[0]}, r"must be \(N, C, H, W\), N > 0, .*not \(3, 6, 6\)"),
         (lambda x, y: {"images": x[:0], "labels": y[:0]}, r"not \(0, 3, 6, 6\)"),
@@ -673,6 +859,9 @@ def test_how_sure_how_steep_and_how_far_is_said_in_a_line_each():
         (lambda x, y: {"reference": (x[:4], y[:4])}, "4 images of 4 classes are too few"),
         (lambda x, y: {"mean": [0.5] * 2}, r"must be \(3,\)"),
         (lambda x, y: {"mean": [0.5] * 3, "std": [0.5, 0, 0.5]}, "std above 0"),
+        (lambda x, y: {"mean": [123.675, 116.28, 103.53]}, r"those of pixels in \[0, 1\], .* not .*by 255"),
+        (lambda x, y: {"mean": [0.485] * 3, "std": [58.395] * 3}, r"those of pixels in \[0, 1\], .*58.395.*by 255"),
+        (lambda x, y: {"mean": [-0.5]}, r"those of pixels in \[0, 1\], .*not \[-0.5\]"),
     ],
 )
 def test_wrong_input_is_one_line(change, message):
@@ -688,6 +877,14 @@ def test_logits_that_are_not_finite_are_named():
         model[3].bias[1] = torch.nan
     with pytest.raises(SoftlabError, match="the network is broken: some of its logits are not finite"):
         examine(model, *pictures())
+
+
+def test_a_comparison_passes_on_what_its_networks_warn_of():
+    images, labels = shades()
+    normed = examine(knows_shades(lambda x: 2 * x - 1), images, labels, attacked=0)
+    plain = examine(knows_shades(), images, labels, attacked=0)
+    said = compare({"plain": [plain], "normed": [normed]}).findings()
+    assert any(one.startswith("Warning, normed: with mean 0.5 and std 0.5") for one in said)
 
 
 # Pages and the command
@@ -797,6 +994,72 @@ def test_weights_are_compared_with_the_architecture(given, capsys, tmp_path):
     (tmp_path / "text.safetensors").write_text("no tensors")
     assert softlab_command(*options(given, weights=tmp_path / "text.safetensors")) == 2
     assert "cannot be read as safetensors" in capsys.readouterr().err
+
+
+def test_what_torch_does_without_may_be_missing(given, tmp_path):
+    tensors = safetensors.torch.load_file(given / "net.safetensors")
+    architecture = network_files.architecture_of("mobilenet_v3_small")
+    counted = {name: one for name, one in tensors.items() if not name.endswith("num_batches_tracked")}
+    assert len(counted) < len(tensors)
+    safetensors.torch.save_file(counted, tmp_path / "few.safetensors")
+    loaded = network_files.network_of(tmp_path / "few.safetensors", architecture).model.state_dict()
+    assert all(torch.equal(loaded[name], one) for name, one in counted.items())
+    model = torchvision.models.get_model("mobilenet_v3_small", weights=None, num_classes=2)
+    model.load_state_dict(counted)  # torch's own strict loading, the peer
+    del counted["classifier.0.bias"]
+    safetensors.torch.save_file(counted, tmp_path / "fewer.safetensors")
+    with pytest.raises(SoftlabError, match=r'few.*: Missing key\(s\) in state_dict: "classifier.0.bias"'):
+        network_files.network_of(tmp_path / "fewer.safetensors", architecture)
+
+
+def sharded(folder, tensors):
+    """Weights in two files and their index, as Hugging Face writes large networks."""
+    names = list(tensors)
+    files = {name: f"model-0000{1 + (place > 99)}-of-00002.safetensors" for place, name in enumerate(names)}
+    for file in set(files.values()):
+        safetensors.torch.save_file({name: tensors[name] for name in names if files[name] == file}, folder / file)
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": files}))
+    return index
+
+
+def test_all_files_of_an_index_are_read_and_one_of_them_is_refused(given, tmp_path, capsys):
+    tensors = safetensors.torch.load_file(given / "net.safetensors")
+    index = sharded(tmp_path, tensors)
+    architecture = network_files.architecture_of("mobilenet_v3_small")
+    loaded = network_files.network_of(index, architecture).model.state_dict()
+    assert all(torch.equal(loaded[name], one) for name, one in tensors.items())
+    assert softlab_command(*options(given, weights=tmp_path / "model-00002-of-00002.safetensors")) == 2
+    said = capsys.readouterr().err
+    assert "is part 2 of 2 of a network: give model.safetensors.index.json beside it" in said
+    assert said.count("\n") == 1
+    (tmp_path / "model-00001-of-00002.safetensors").unlink()
+    with pytest.raises(SoftlabError, match=r"model-00001-of-00002\.safetensors cannot be read as safetensors"):
+        network_files.network_of(index, architecture)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"weight_map": {"a": "../net.safetensors"}}, r"names '../net.safetensors', which is no"),
+        ({"weight_map": {"a": "../model-00001-of-00002.safetensors"}}, "which is no"),
+        ({"weight_map": {"a": "/etc/model-00001-of-00002.safetensors"}}, "which is no"),
+        ({"weight_map": {"a": 3}}, "names 3, which is no"),
+        ({"weight_map": {"a": ["b"]}}, "cannot be read as the index"),
+        ({"weights": {}}, "cannot be read as the index of a network's files: KeyError"),
+        ([], "cannot be read as the index"),
+        ("no JSON", "cannot be read as the index .*JSONDecodeError"),
+        ({"weight_map": {"a": "net-00001-of-00002.safetensors", "b": "net-00002-of-00002.safetensors"}}, "in two of"),
+    ],
+)
+def test_an_index_that_leads_elsewhere_or_is_none_is_refused(content, message, tmp_path):
+    for number in (1, 2):
+        safetensors.torch.save_file({"a": torch.zeros(1)}, tmp_path / f"net-0000{number}-of-00002.safetensors")
+    index = tmp_path / "net.safetensors.index.json"
+    index.write_text(content if isinstance(content, str) else json.dumps(content))
+    with pytest.raises(SoftlabError, match=message) as caught:
+        network_files.network_of(index, network_files.architecture_of("mobilenet_v3_small"))
+    assert "\n" not in str(caught.value)
 
 
 def test_folders_named_by_number_are_classes_of_a_larger_network(given, tmp_path):

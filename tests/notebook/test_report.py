@@ -290,7 +290,7 @@ def test_a_lens_that_fails_is_named_and_the_rest_is_measured(monkeypatch):
     assert "accuracy" in card.values
     assert "corrupted" in card.values
     assert "robust, 2/255" not in card.values
-    assert any(re.match(r"Not measured \(mixup-seed0-\w+, attacked\): no attack", one) for one in card.findings())
+    assert any(re.match(r"Not computed \(mixup-seed0-\w+, attacked\): no attack", one) for one in card.findings())
 
 
 METHOD = """

@@ -1,10 +1,13 @@
 """The command line: quick to start, useful when right, one line and exit code 2 when wrong."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from softlab import cli
@@ -181,3 +184,17 @@ def test_claims_says_of_a_declared_study_what_it_asks_and_how_far_it_is(capsys):
 def test_laws_and_papers_are_listed_without_torch():
     code = "import sys; from softlab import cli; cli.main(['claims']); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("backend", ["module://nowhere_inline.backend", "nowhere", "TkAgg"])
+def test_a_notebooks_backend_does_not_stop_the_command(backend, tmp_path):
+    """Whoever types !softlab in a notebook hands its MPLBACKEND on, also to another environment."""
+    np.save(tmp_path / "logits.npy", np.random.default_rng(0).normal(size=(80, 4)))
+    np.save(tmp_path / "labels.npy", np.arange(80) % 4)
+    command = [sys.executable, "-m", "softlab", "examine", "--logits", "logits.npy", "--labels", "labels.npy"]
+    package = {"PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | package | {"MPLBACKEND": backend}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "logits.examination.html").stat().st_size > 10_000

@@ -11,11 +11,14 @@ from torch import Tensor, nn
 
 from softlab.batches import as_pixels
 from softlab.errors import SoftlabError
-from softlab.lenses.checks import check_labels, check_pixels, refuse
+from softlab.lenses import answers
+from softlab.lenses.checks import are_probabilities, check_labels, check_pixels, check_radii
 from softlab.representation import at_once, device_of, frozen_copy, layout
+from softlab.returned import logits_in
 
 BATCH = 250  # images at once, at most: stays near a CPU's cache
 CANDIDATES = 10  # classes among which the nearest are looked for
+GREY = 0.5  # a radius at which every pixel can become 0.5, whatever the image
 TINY = 1e-30  # in place of 0 in a denominator
 
 
@@ -68,12 +71,10 @@ class Subject:
 def prepare(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | Tensor, targets: int = 0) -> Subject:
     """The subject of an attack, with `targets` other classes to aim at.
 
-    Raises SoftlabError for whatever is out of range; see attacks.pgd.  Warns if the model gives other logits when it
-    is asked again.
+    Raises SoftlabError for whatever is out of range, see attacks.pgd, and if the model's answer to an image depends on
+    the others in its batch.  Warns if it gives other logits when it is asked again, or probabilities.
     """
-    images = as_pixels(images)
-    check_pixels(images)
-    images = images.detach().float()
+    images = check_pixels(as_pixels(images)).detach().float()
     labels = labels.to(images.device)
     radii = per_sample("epsilon", epsilon, images)
     model = frozen_copy(model).to(memory_format=layout(model))
@@ -81,9 +82,10 @@ def prepare(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | T
     if logits.ndim != 2 or logits.shape[1] < 2:
         raise SoftlabError(f"the model must give logits (N, K) of at least two classes, not {tuple(logits.shape)}")
     check_labels(labels, logits, logits.shape[1])
-    first, again = (values.nan_to_num(0, 0, 0) for values in (logits[:BATCH], all_logits(model, images[:BATCH])))
-    if (first - again).abs().max() > 1e-3 * first.abs().max():
-        warnings.warn("the model gives other logits when asked again: one attack is not enough", UntrustedAttack, 3)
+    if answers.are_drawn(lambda some: all_logits(model, some), images[:BATCH], logits[:BATCH]):
+        warnings.warn(answers.RANDOM, UntrustedAttack, 3)
+    if are_probabilities(logits):
+        warnings.warn("the model gives probabilities: as logits they lead an attack astray", UntrustedAttack, 3)
     subject = Subject(model, images, labels, radii, logits, torch.full_like(labels, -1)[:, None])
     nearest = [_nearest(subject, targets)] if targets > 0 else []
     return dataclasses.replace(subject, targets=torch.cat([subject.targets, *nearest], 1))
@@ -108,14 +110,20 @@ def _nearest(subject: Subject, count: int) -> Tensor:
 
 
 def per_sample(name: str, value: float | Tensor, images: Tensor) -> Tensor:
-    """One number >= 0 for each image, (N,), from one number or from N of them."""
+    """One number from 0 to 1 for each image, (N,), from a number or from as many."""
     values = torch.as_tensor(value, dtype=torch.float32, device=images.device)
     if values.shape not in ((), images.shape[:1]):
         raise SoftlabError(f"{name} must be a number or ({len(images)},), not {tuple(values.shape)}")
     values = values.expand(len(images))
-    wrong = ~((values >= 0) & values.isfinite())
-    refuse(wrong, lambda row: f"{name} must be finite and 0 or more, not {values[row].item():g} (sample {row})")
+    check_radii(values, name)
     return values
+
+
+def warn_of_radius(radii: Tensor) -> None:
+    """Say so where the radii (N,) are no small perturbation any more."""
+    if radii.max() >= GREY:
+        said = f"at a radius of {radii.max():g} any image can turn grey: if 255ths were meant, divide by 255"
+        warnings.warn(said, UntrustedAttack, 3)
 
 
 def walk(
@@ -201,7 +209,7 @@ def not_finite(*values: Tensor) -> int:
 
 def logits_of(model: nn.Module, points: Tensor) -> Tensor:
     with torch.autocast(points.device.type, enabled=False):
-        return model(points.contiguous(memory_format=layout(model))).float()
+        return logits_in(model(points.contiguous(memory_format=layout(model)))).float()
 
 
 @torch.no_grad()

@@ -63,8 +63,9 @@ def pgd(
 ) -> AttackResult:
     """Projected ascent along the sign of the loss's gradient, from a random point of the ball (Madry et al. 2018).
 
-    images: (N, C, H, W), uint8 or float in [0, 1].  labels: (N,) int64.  epsilon: how far a pixel may move, one radius
-    or (N,), >= 0.  step: how far in one step, one length or (N,) (None: 2.5 epsilon/steps).
+    images: (N, C, H, W), uint8 or float in [0, 1].  labels: (N,) int64.  epsilon: radius (or radii, (N,)): a pixel may
+    move at most, from 0 to 1; from .5 on, where any image can turn grey, with a warning.  step: how far in one step, or
+    lengths (N,) (None: 2.5 epsilon/steps).
     loss: "ce", or "margin": the largest other logit minus the label's, which no scaling of the logits changes.
     early_stop: a sample that is wrong from the start keeps its image, one that is fooled on the way keeps the image
     that did it, and both leave the batch. False: every sample walks all steps and only the last point counts, which is
@@ -75,6 +76,7 @@ def pgd(
     Raises SoftlabError for input out of range, an unknown loss, or a model without a gradient.
     """
     subject = prepare(model, images, labels, epsilon, targets=restarts - 1 if loss == "margin" else 0)
+    ascent.warn_of_radius(subject.radii)
     options = {"steps": steps, "loss": loss, "random_start": random_start, "early_stop": early_stop}
     radius = float(epsilon) if torch.as_tensor(epsilon).ndim == 0 else 0.0
     result = _search(subject, starts, radius, restarts=restarts, step=step, **options)

@@ -35,6 +35,7 @@ def autoattack(
     except ImportError:
         raise SoftlabError("autoattack needs the package pyautoattack: pip install pyautoattack") from None
     subject = prepare(model, images, labels, epsilon)
+    ascent.warn_of_radius(subject.radii)
     classes = subject.logits.shape[1]
     if "apgd-t" in attacks and classes < 4:
         raise SoftlabError(f"apgd-t compares four classes, but this model has {classes}: leave it out of attacks")
