@@ -9,6 +9,9 @@ from torch import Tensor
 from softlab.errors import SoftlabError
 
 ROUNDING = 1e-6  # by so much a probability may be above 1: rounding in float32
+HALF_PRECISION = 0.01  # by so much a sum of probabilities may miss 1: bfloat16, and means of it, miss it by up to .004
+DECIMALS_OF = 1000  # rows that are looked at to see how many decimals are written
+FEW_DIGITS = 0.05  # and where few decimals are written: beyond that, dividing by the sum would make other numbers
 
 
 def refuse(bad: Tensor, say: Callable[[int], str]) -> None:
@@ -97,13 +100,46 @@ def check_confidence(confidence: Tensor) -> None:
         refuse(outside, lambda row: f"confidence {row} is {shown(confidence[row])}, not from 0 to 1")
 
 
+def sum_tolerance(values: Tensor) -> float:
+    """By how much rows of probabilities (N, K) may miss a sum of 1, from HALF_PRECISION to FEW_DIGITS.
+
+    Where all are written with as few as d decimals, each is off by up to half a unit of the last: K/2 · 10^-d together.
+    Half precision rounds in proportion, so that the number of classes does not matter there.
+    """
+    some = values[:DECIMALS_OF].cpu().double()  # in this order: MPS has no float64
+    own = 1e-7 if values.dtype == torch.float32 else 1e-12  # rounding of the numbers themselves
+    for decimals in (2, 3, 4):
+        if ((some - some.round(decimals=decimals)).abs() < own).all():
+            return min(max(HALF_PRECISION, values.shape[1] / 2 * 10**-decimals), FEW_DIGITS)
+    return HALF_PRECISION
+
+
+def distributions(values: Tensor, tolerance: float | None = None) -> Tensor:
+    """Which rows of values (N, K) are distributions, (N,) bool: from 0 to 1, up to ROUNDING, and with a sum of 1.
+
+    tolerance: of the sum (None: sum_tolerance of these values).
+    """
+    allowed = sum_tolerance(values) if tolerance is None else tolerance
+    low, high = values.aminmax(dim=1)
+    total = values.sum(1, dtype=torch.float64)
+    return (low >= 0) & (high <= 1 + ROUNDING) & ((total - 1).abs() <= allowed)  # false for NaN
+
+
+def are_probabilities(values: Tensor) -> bool:
+    """Are all rows of values (N, K) distributions, as far as their precision can tell?"""
+    return bool(distributions(values).all())
+
+
 def check_probabilities(probs: Tensor, labels: Tensor | None = None) -> None:
-    """Rows (N, K) from 0 to 1, up to ROUNDING, that sum to 1; and labels (N,) that fit, if given."""
+    """Rows (N, K) that are `distributions`; and labels (N,) that fit, if given. The first row that is none is named."""
     _check_table(probs, "probabilities")
-    total = probs.sum(1, dtype=torch.float64)
-    bad = ~(((probs >= 0) & (probs <= 1 + ROUNDING)).all(1) & ((total - 1).abs() < 1e-2))
     said = "row {} is no distribution: from {} to {}, sum {} (of logits, take the softmax first)"
-    refuse(bad, lambda row: said.format(row, *map(shown, probs[row].aminmax()), f"{total[row]:.7g}"))
+
+    def say(row: int) -> str:
+        total = float(probs[row].sum(dtype=torch.float64))
+        return said.format(row, *map(shown, probs[row].aminmax()), f"{total:.7g}")
+
+    refuse(~distributions(probs), say)
     if labels is not None:
         check_labels(labels, probs, probs.shape[1])
 
@@ -115,7 +151,7 @@ def check_logits(logits: Tensor, labels: Tensor) -> None:
     """
     _check_table(logits, "logits")
     refuse(~torch.isfinite(logits).all(1), lambda row: f"row {row} of logits is not finite")
-    if ((logits >= 0) & (logits <= 1)).all() and ((logits.sum(1) - 1).abs() < 1e-5).all():
+    if are_probabilities(logits):
         said = "all rows of logits sum to 1, as probabilities do: if that is what they are, give their logarithm"
         warnings.warn(said, stacklevel=3)
     check_labels(labels, logits, logits.shape[1])

@@ -692,6 +692,43 @@ def test_a_number_is_shown_with_as_many_digits_as_tell_it_from_others(number, dt
     assert checks.shown(torch.tensor(number, dtype=dtype)) == text
 
 
+@pytest.mark.parametrize("classes", [10, 100, 1000])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("kept", [False, True])  # True: as float32, as numpy has no bfloat16
+def test_probabilities_of_half_precision_are_probabilities(classes, dtype, kept):
+    logits, labels = random_logits(50, classes, 3)
+    probs = logits.softmax(1).to(dtype)
+    probs = probs.float() if kept else probs
+    assert (probs.double().sum(1) - 1).abs().max() > 1e-5  # which float32 never is
+    assert checks.are_probabilities(probs)
+    assert 0 <= expected_calibration_error(probs, labels) <= 1
+    with pytest.warns(UserWarning, match="sum to 1"):
+        nll(probs, labels)
+
+
+def test_a_mean_of_half_precision_is_probabilities_too():
+    networks = [random_logits(50, 100, seed)[0].softmax(1).bfloat16().float() for seed in range(3)]
+    assert checks.are_probabilities(sum(networks) / 3)
+
+
+@pytest.mark.parametrize(
+    ("decimals", "classes", "tolerance"),
+    [(4, 3, 0.01), (3, 30, 0.015), (2, 3, 0.015), (2, 8, 0.04), (2, 1000, 0.05), (1, 4, 0.02)],
+)
+def test_few_decimals_may_miss_a_sum_of_1_by_half_a_unit_each(decimals, classes, tolerance):
+    probs = random_logits(200, classes, 4)[0].softmax(1).round(decimals=decimals)
+    assert checks.sum_tolerance(probs) == pytest.approx(tolerance)
+    assert checks.sum_tolerance(probs.float()) == pytest.approx(tolerance)
+    assert checks.sum_tolerance(random_logits(200, classes, 4)[0].softmax(1)) == 0.01
+
+
+def test_three_thirds_of_two_decimals_are_a_distribution_and_three_times_32_are_none():
+    rows = torch.tensor([[0.33, 0.33, 0.33], [0.34, 0.33, 0.33], [0.32, 0.32, 0.32], [0.35, 0.33, 0.335]])
+    assert checks.distributions(rows[:3]).tolist() == [True, True, False]
+    assert checks.distributions(rows).tolist() == [True, True, False, False]  # of three decimals: .01 is allowed
+    assert checks.distributions(torch.tensor([[0.5, 0.5], [1.2, -0.2], [math.nan, 1.0]])).tolist() == [1, 0, 0]
+
+
 def test_a_correctness_next_to_1_is_named_with_its_digits():
     with pytest.raises(SoftlabError, match=r"correctness 0 is 1\.0000001: it must be 0 or 1"):
         confidence_gap(torch.tensor([0.5]), torch.tensor([1.0000001]))
