@@ -19,11 +19,16 @@ from scipy import fft, optimize, special  # not stats, which takes half a second
 from torch import Tensor
 
 from softlab.errors import SoftlabError
-from softlab.lenses.checks import check_confidence, check_correct, check_logits, check_probabilities, takes_arrays
+from softlab.lenses.checks import (
+    ROWS,
+    check_confidence,
+    check_correct,
+    check_logits,
+    check_probabilities,
+    takes_arrays,
+)
 
-# Worked on at a time, so that they stay in the processor's cache:
-CHUNK = 2**16  # confidences
-ROWS = 2**10  # rows of logits
+CHUNK = 2**16  # confidences at once: they stay in the processor's cache
 GRID = 2**13  # cells of [0, 1] in which smooth_calibration_error sums: far narrower than its kernels
 TEMPERATURES = (0.01, 100.0)  # where fit_temperature stops if there is no finite best one
 
@@ -136,6 +141,12 @@ def ece_terms(probs: Tensor, labels: Tensor, signs: Tensor) -> Tensor:
     confidence, correct = confidence_and_correct(probs, labels)
     signs = signs.double().to(confidence.device)
     return signs[_bin_of(confidence, len(signs))] * (confidence.double() - correct)
+
+
+def signed_terms(confidence: Tensor, correct: Tensor, bins: int = 15) -> Tensor:
+    """`ece_terms` with the `bin_signs` of the same samples, of what confidence_and_correct gives."""
+    signs = diagram(confidence, correct, bins)._parts.sign()
+    return signs[_bin_of(confidence, bins)] * (confidence.double() - correct)
 
 
 @takes_arrays

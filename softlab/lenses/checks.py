@@ -13,6 +13,7 @@ from torch import Tensor
 
 from softlab.errors import SoftlabError
 
+ROWS = 2**10  # of a table at once: they stay in the processor's cache
 Function = typing.TypeVar("Function", bound=Callable)
 ROUNDING = 1e-6  # by so much a probability may be above 1: rounding in float32
 HALF_PRECISION = 0.01  # by so much a sum of probabilities may miss 1: bfloat16, and means of it, miss it by up to .004

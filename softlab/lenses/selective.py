@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from softlab.errors import SoftlabError
-from softlab.lenses.checks import check_correct, check_rows, takes_arrays
+from softlab.lenses.checks import ROWS, check_correct, check_rows, takes_arrays
 
 
 @takes_arrays
@@ -39,8 +39,11 @@ def normalized_score(logits: Tensor, order: float) -> Tensor:
     smoothing does to the order of confidences (Xia et al. 2025).
     """
     check_rows(logits, "row of logits")
-    offset = logits.double() - logits.double().mean(1, keepdim=True)
-    return offset.amax(1) / torch.linalg.vector_norm(offset, ord=order, dim=1)
+    scores = []
+    for some in logits.split(ROWS):
+        offset = some.double() - some.double().mean(1, keepdim=True)
+        scores.append(offset.amax(1) / torch.linalg.vector_norm(offset, ord=order, dim=1))
+    return torch.cat(scores)
 
 
 @takes_arrays

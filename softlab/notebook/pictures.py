@@ -125,8 +125,8 @@ def _from_folder(folder: Path, classes: int, size: int | None) -> Images:
 
 def _from_table(path: Path, classes: int, size: int | None) -> Images:
     table = arrays.read_table(path)
-    named = arrays.column_of(table, PATHS) if table.named else None
-    label = arrays.column_of(table, arrays.LABELS) if table.named else None
+    named = table.column(PATHS)
+    label = next(iter(table.label_columns), None)
     if named is None or label is None:
         raise SoftlabError(f"{path} needs a first line that names a column path and a column label")
     words = [str(word).strip() for word in table.frame[label]]
