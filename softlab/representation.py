@@ -12,10 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from softlab.batches import as_pixels
+from softlab.batches import as_pixels, by_rows
 from softlab.errors import SoftlabError
 
-ROWS = 2**10  # of logits at once: they stay in the cache
 PIXELS = 2**22  # of images that a network sees at once: bounds the memory, whatever their size
 
 
@@ -112,7 +111,7 @@ class Representation:
     @functools.cached_property
     def confidence(self) -> Tensor:
         """(N,): the largest probability."""
-        return torch.cat([some.softmax(1).amax(1) for some in self.logits.split(ROWS)])
+        return by_rows(lambda some: some.softmax(1).amax(1), self.logits, dtype=self.logits.dtype)
 
     @functools.cached_property
     def correct(self) -> Tensor:

@@ -18,9 +18,9 @@ import torch.nn.functional as functional
 from scipy import fft, optimize, special  # not stats, which takes half a second to import
 from torch import Tensor
 
+from softlab.batches import ROWS, by_rows, row_slices
 from softlab.errors import SoftlabError
 from softlab.lenses.checks import (
-    ROWS,
     check_confidence,
     check_correct,
     check_logits,
@@ -270,8 +270,7 @@ def nll(logits: Tensor, labels: Tensor) -> float:
 def nll_terms(logits: Tensor, labels: Tensor) -> Tensor:
     """Each sample's negative log-likelihood, (N,) in float64, in nats; `nll` is their mean, up to its last digit."""
     check_logits(logits, labels)
-    parts = zip(logits.split(ROWS), labels.to(logits.device).split(ROWS), strict=True)
-    return torch.cat([_nll(some, own) for some, own in parts])
+    return by_rows(_nll, logits, labels.to(logits.device))
 
 
 def _nll(logits: Tensor, labels: Tensor) -> Tensor:
@@ -289,14 +288,17 @@ def brier(probs: Tensor, labels: Tensor) -> float:
 def brier_terms(probs: Tensor, labels: Tensor) -> Tensor:
     """Each sample's Σ_k (p_k - 1[k = y])², (N,) in float64; `brier` is their mean."""
     check_probabilities(probs, labels)
-    parts = zip(probs.split(ROWS), labels.to(probs.device).split(ROWS), strict=True)
-    return torch.cat([_brier(some, own) for some, own in parts])
+    return by_rows(_brier, probs, labels.to(probs.device))
 
 
 def _brier(probs: Tensor, labels: Tensor) -> Tensor:
     """`brier_terms` of a few rows."""
-    truth = labels if labels.ndim == 2 else functional.one_hot(labels, probs.shape[1])
-    return (probs.double() - truth).square().sum(1)
+    residual = probs.double()
+    if labels.ndim == 2:
+        residual = residual - labels
+    else:
+        residual = residual.scatter_add(1, labels[:, None], residual.new_full((len(labels), 1), -1))
+    return residual.square_().sum(1)
 
 
 @dataclass(frozen=True)
@@ -336,13 +338,16 @@ def outcomes(logits: Tensor, labels: Tensor, temperature: float = 1.0, bins: int
     """
     check_logits(logits, labels)
     sums = ClasswiseSums(logits.shape[1], bins)
-    parts = []
-    for some, own in zip(logits.split(ROWS), labels.to(logits.device).split(ROWS), strict=True):
-        some = _full(some) / temperature
+    confidence, correct = torch.empty(2, len(logits), dtype=_full(logits[:0]).dtype, device=logits.device)
+    losses, scores = torch.empty(2, len(logits), dtype=torch.float64, device=logits.device)
+    labels = labels.to(logits.device)
+    for rows in row_slices(len(logits)):
+        some = _full(logits[rows]) / temperature
         probs = some.softmax(1)
-        sums.add(probs, own)
-        parts.append((*_confidence_and_correct(probs, own), _nll(some, own), _brier(probs, own)))
-    confidence, correct, losses, scores = (torch.cat(one) for one in zip(*parts, strict=True))
+        sums.add(probs, labels[rows])
+        confidence[rows], correct[rows] = _confidence_and_correct(probs, labels[rows])
+        losses[rows] = _nll(some, labels[rows])
+        scores[rows] = _brier(probs, labels[rows])
     return Outcomes(confidence, correct, losses, scores, sums.error)
 
 

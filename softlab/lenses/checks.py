@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from softlab.batches import by_rows
 from softlab.errors import SoftlabError
 
-ROWS = 2**10  # of a table at once: they stay in the processor's cache
 Function = typing.TypeVar("Function", bound=Callable)
 ROUNDING = 1e-6  # by so much a probability may be above 1: rounding in float32
 HALF_PRECISION = 0.01  # by so much a sum of probabilities may miss 1: bfloat16, and means of it, miss it by up to .004
@@ -111,9 +111,12 @@ def check_labels(labels: Tensor, features: Tensor, classes: int | None = None) -
 def check_rows(values: Tensor, what: str = "feature", zero_allowed: bool = True) -> None:
     """Every row of values (N,) or (N, M) is finite and, if asked, not zero; the first that is not is named."""
     rows = values.reshape(len(values), -1)
-    refuse(~rows.isfinite().all(1), lambda row: f"{what} {row} is not finite")
+    if not rows.numel():
+        return
+    low, high = rows.aminmax(dim=1)  # NaN where there is one; and no table beside this one
+    refuse(~(low.isfinite() & high.isfinite()), lambda row: f"{what} {row} is not finite")
     if not zero_allowed:
-        refuse((rows == 0).all(1), lambda row: f"{what} {row} is zero: it has no direction")
+        refuse((low == 0) & (high == 0), lambda row: f"{what} {row} is zero: it has no direction")
 
 
 def check_pixels(images: Tensor) -> None:
@@ -165,8 +168,11 @@ def distributions(values: Tensor, tolerance: float | None = None) -> Tensor:
     """
     allowed = sum_tolerance(values) if tolerance is None else tolerance
     low, high = values.aminmax(dim=1)
-    total = values.sum(1, dtype=torch.float64)
-    return (low >= 0) & (high <= 1 + ROUNDING) & ((total - 1).abs() <= allowed)  # false for NaN
+    possible = (low >= 0) & (high <= 1 + ROUNDING)  # false for NaN
+    if not possible.any():
+        return possible
+    total = by_rows(lambda some: some.sum(1, dtype=torch.float64), values)
+    return possible & ((total - 1).abs() <= allowed)
 
 
 def are_probabilities(values: Tensor) -> bool:
@@ -205,8 +211,9 @@ def check_logits(logits: Tensor, labels: Tensor) -> None:
     Any finite numbers can be logits, so what looks like probabilities is taken, with a warning.
     """
     _check_table(logits, "logits")
-    refuse(~torch.isfinite(logits).all(1), lambda row: f"row {row} of logits is not finite")
-    if are_probabilities(logits):
+    low, high = logits.aminmax(dim=1)  # NaN where there is one
+    refuse(~(low.isfinite() & high.isfinite()), lambda row: f"row {row} of logits is not finite")
+    if (low >= 0).all() and are_probabilities(logits):
         said = "all rows of logits sum to 1, as probabilities do: if that is what they are, give their logarithm"
         warnings.warn(said, stacklevel=4)  # whoever called a function of `takes_arrays`
     check_truth(labels, logits)

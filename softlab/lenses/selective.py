@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
+from softlab.batches import by_rows
 from softlab.errors import SoftlabError
-from softlab.lenses.checks import ROWS, check_correct, check_rows, takes_arrays
+from softlab.lenses.checks import check_correct, check_rows, takes_arrays
 
 
 @takes_arrays
@@ -39,11 +40,13 @@ def normalized_score(logits: Tensor, order: float) -> Tensor:
     smoothing does to the order of confidences (Xia et al. 2025).
     """
     check_rows(logits, "row of logits")
-    scores = []
-    for some in logits.split(ROWS):
-        offset = some.double() - some.double().mean(1, keepdim=True)
-        scores.append(offset.amax(1) / torch.linalg.vector_norm(offset, ord=order, dim=1))
-    return torch.cat(scores)
+
+    def score(some: Tensor) -> Tensor:
+        exact = some.double()
+        offset = exact - exact.mean(1, keepdim=True)
+        return offset.amax(1) / torch.linalg.vector_norm(offset, ord=order, dim=1)
+
+    return by_rows(score, logits)
 
 
 @takes_arrays

@@ -24,7 +24,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from softlab import figures, provenance
-from softlab.batches import as_pixels
+from softlab.batches import as_pixels, by_rows, row_slices
 from softlab.errors import SoftlabError
 from softlab.lenses import calibration, geometry, selective, steepness
 from softlab.lenses.attacks.ascent import device_of
@@ -35,13 +35,14 @@ from softlab.notebook.context import Context, beside
 from softlab.notebook.pictures import Pictures
 from softlab.numbers.look import LookAtPredictions, applied, together
 from softlab.numbers.quantities import LENSES, QUANTITIES, RADII, REACHES, Look, Samples
-from softlab.representation import ROWS, Representation
+from softlab.representation import Representation
 from softlab.studies.intervals import t_interval
 from softlab.training.data import split_test
 
 PIXELS = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 NOTHING = 1e-6  # a margin or a slope below it is no number to speak of, as of a network that always says the same
 PER_CLASS = 4  # images for each class that occurs: one for fitting, three to score
+PASSES = 7  # over all predictions: two for calibration, an order, confidence, margin, length, alignment
 OF_PREDICTIONS = ("calibrated", "ranked")  # lenses that ask for nothing but logits and labels
 OF_LENGTH = ("alignment", "log margin", "log length", "AURC, normalised")  # take all logits, and that they differ
 NETWORK_NEEDED = (
@@ -357,13 +358,14 @@ def of_predictions(given: predictions.Predictions) -> Examination:
     fitted = _part(given, fit)
     tested = _part(given, scored)
     look = LookAtPredictions(fitted, tested)
-    with warnings.catch_warnings(record=True) as warned:
+    with warnings.catch_warnings(record=True) as warned, seconds.rows_shown(PASSES * len(scored)):
         warnings.simplefilter("always")
         said = together([applied(LENSES[name], look) for name in OF_PREDICTIONS])
         interval = calibration.temperature_interval(fitted.logits, fitted.truth, look.temperature)
-    values = {"accuracy": tested.accuracy, **said.values, **_of_logits(tested.logits)}
+        values = {"accuracy": tested.accuracy, **said.values, **_of_logits(tested.logits, given.exact)}
     values["mean confidence"] = float(tested.confidence.mean())
-    left_out, notes = _left_out(given, values)
+    flat = torch.cat([rows[_is_flat(part.logits)] for rows, part in ((fit, fitted), (scored, tested))]).sort().values
+    left_out, notes = _left_out(given, values, flat.tolist())
     return Examination(
         name=given.name,
         head="",
@@ -381,33 +383,49 @@ def of_predictions(given: predictions.Predictions) -> Examination:
 
 def _part(given: predictions.Predictions, rows: Tensor) -> Representation:
     """Some rows of predictions; there are no features."""
+    logits = torch.empty(len(rows), given.logits.shape[1])
+    ordered, place = rows.sort()  # as they lie in a file
+    for some in row_slices(len(rows)):
+        logits[place[some]] = given.logits[ordered[some]].float()
+        given.let_go()
     soft = None if given.soft is None else given.soft[rows]
-    return Representation(torch.zeros(len(rows), 0), given.logits[rows].float(), given.labels[rows], soft)
+    return Representation(torch.zeros(len(rows), 0), logits, given.labels[rows], soft)
 
 
-def _of_logits(logits: Tensor) -> dict[str, float]:
-    """Quantities of logits (N, K) alone, each image's known up to a constant; NaN where one of them has none."""
-    parts = [(steepness.margin(some), steepness.length(some)) for some in logits.split(ROWS)]
-    margin, length = (torch.cat(one).double() for one in zip(*parts, strict=True))
-    aligned = [geometry.alignment(some) for some in logits.split(ROWS)] if (length > 0).all() else []
+def _of_logits(logits: Tensor, exact: bool) -> dict[str, float]:
+    """Quantities of logits (N, K) alone, each image's known up to a constant; NaN where one of them has none.
+
+    exact: no probability is 0; else no image may have one for its second largest.
+    """
+    margin = by_rows(steepness.margin, logits)
+    length = by_rows(steepness.length, logits)
+    margins = (margin > 0).all() and (exact or (margin < -math.log(predictions.SMALLEST) - 0.01).all())
+    spread = bool((length > 0).all())
     return {
-        "alignment": float(torch.cat(aligned).mean()) if aligned else math.nan,
-        "log margin": float(margin.log().mean()) if (margin > 0).all() else math.nan,
-        "log length": float(length.log().mean()) if (length > 0).all() else math.nan,
+        "alignment": float(by_rows(geometry.alignment, logits, dtype=logits.dtype).mean()) if spread else math.nan,
+        "log margin": float(margin.log().mean()) if margins else math.nan,
+        "log length": float(length.log().mean()) if spread else math.nan,
     }
 
 
-def _left_out(given: predictions.Predictions, values: Mapping[str, float]) -> tuple[set[str], list[str]]:
-    """Quantities of predictions that are not defined, or not known, and why."""
+def _is_flat(logits: Tensor) -> Tensor:
+    """Which rows (N,) bool of logits (N, K) have one number throughout?"""
+    low, high = logits.aminmax(dim=1)
+    return low == high
+
+
+def _left_out(
+    given: predictions.Predictions, values: Mapping[str, float], flat: Sequence[int]
+) -> tuple[set[str], list[str]]:
+    """Quantities of predictions that are not defined, or not known, and why. flat: rows that have one number."""
     undefined = {name for name in OF_LENGTH if math.isnan(values.get(name, math.nan))}
     notes = []
     if not given.exact:
-        undefined |= set(OF_LENGTH)
+        undefined |= set(OF_LENGTH) - {"log margin"}
         notes.append("Of a probability of 0 no logarithm is known")
-    flat = (given.logits.amax(1) == given.logits.amin(1)).nonzero()[:, 0]
-    if len(flat):
-        others = f" and {len(flat) - 1} others" * (len(flat) > 1)
-        notes.append(f"Row {int(flat[0])}{others} has the same logit for every class, as padding has")
+    if flat:
+        which = f"Row {flat[0]} has" if len(flat) == 1 else f"Row {flat[0]} and {len(flat) - 1} more have"
+        notes.append(f"{which} the same logit for every class, as padding has")
     elif "log margin" in undefined and given.exact:
         notes.append("The two largest logits of some images are equal, which leaves no margin to take the logarithm of")
     if given.soft is not None:
@@ -423,14 +441,14 @@ def split(labels: Tensor) -> tuple[Tensor, Tensor]:
     Where these come equally often, up to one image, the rows are those of `split_test`. Else rows are sorted by class,
     in a random order of each, and as many as are wanted are taken at equal distances.
     """
-    fit, scored = split_test(labels)
     count = labels.unique(return_counts=True)[1]
     if count.max() - count.min() <= 1:
-        return fit, scored
+        return split_test(labels)
+    size = min(1000, len(labels) // 4)
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
     by_class = labels[order].argsort(stable=True)
     taken = torch.zeros(len(labels), dtype=torch.bool)
-    taken[by_class[((torch.arange(len(fit)) + 0.5) * len(labels) / len(fit)).long()]] = True
+    taken[by_class[((torch.arange(size) + 0.5) * len(labels) / size).long()]] = True
     return order[taken], order[~taken]
 
 

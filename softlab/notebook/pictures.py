@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional
 
 from softlab.errors import SoftlabError
 from softlab.notebook import arrays
@@ -192,6 +191,8 @@ def _from_array(array: np.ndarray, labels: np.ndarray, size: int | None, name: s
         return Images(torch.from_numpy(np.array(array)).expand(-1, 3, -1, -1), truth, ())
 
     def read(row: int) -> np.ndarray:
+        from torchvision.transforms.v2 import functional  # here, as that takes seconds which predictions do not need
+
         image = torch.from_numpy(np.array(array[row]))
         image = functional.resize(image, [size, size], antialias=True) if size else image
         return image.expand(3, -1, -1).numpy()

@@ -5,6 +5,7 @@ given = from_files("logits.npy", "labels.npy")   # or from_arrays(logits, labels
 
 import dataclasses
 import math
+import mmap
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ import pandas
 import torch
 from torch import Tensor
 
+from softlab.batches import ROWS, by_rows, row_slices
 from softlab.errors import SoftlabError
 from softlab.files import read_arrays
 from softlab.lenses.checks import distributions, refuse, shown, sum_tolerance
@@ -25,7 +27,6 @@ LOGITS = ("logits", "logit", "scores", "outputs")  # what people call them in an
 PROBABILITIES = ("probs", "probabilities", "prob", "probas", "softmax", "y_prob")
 SMALLEST = 1e-12  # in place of a probability of 0, which has no logarithm
 FEWEST = 40  # images: ten for the temperature, thirty to score
-ROWS = 2**10  # looked at at once
 SO_FAR_BELOW = 5000  # the largest logit of its row, a logit is a mask: float16's smallest number, -1e9, -inf
 MASKED = 1e6  # and is put so far below: a probability of 0 at every temperature, and still a number
 
@@ -48,6 +49,12 @@ class Predictions:
     exact: bool = True
     classes: tuple[str, ...] = ()
     ids: arrays.Ids = field(default_factory=dict)
+    file: np.ndarray | None = field(default=None, repr=False)  # from which logits are mapped, if they are
+
+    def let_go(self) -> None:
+        """Let go of what of a mapped file was read: it counts as memory, and is read again if need be."""
+        if isinstance(self.file, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
+            self.file._mmap.madvise(mmap.MADV_DONTNEED)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,8 @@ def from_files(path: str | Path, labels: str | Path | None = None, probabilities
         if own.shape != truth.shape or (own != truth).any():
             raise SoftlabError(f"{place} has labels of its own, which are others than those of {labels}: leave one out")
     found = from_arrays(scores.values, truth, probabilities, place.stem)
-    return dataclasses.replace(found, notes=(*notes, *found.notes), classes=scores.classes, ids=scores.ids)
+    notes += found.notes
+    return dataclasses.replace(found, notes=tuple(notes), classes=scores.classes, ids=scores.ids, file=scores.values)
 
 
 def in_one_order(given: Sequence[Predictions]) -> list[Predictions]:
@@ -369,8 +377,7 @@ def _as_soft(soft: Tensor) -> tuple[Tensor, Tensor, list[str]]:
 def _by_rows(table: Tensor, change: Callable[[Tensor, slice], Tensor]) -> Tensor:
     """change(rows in float64, which) of all rows (N, K), a few at a time, in float32."""
     changed = torch.empty(table.shape, dtype=torch.float32)
-    for start in range(0, len(table), ROWS):
-        which = slice(start, start + ROWS)
+    for which in row_slices(len(table)):
         changed[which] = change(table[which].double(), which)
     return changed
 
@@ -381,13 +388,13 @@ def _logits(table: Tensor, labels: Tensor) -> tuple[Tensor, bool, list[str]]:
     masks = torch.zeros(len(table), dtype=torch.int64)
     alike = 0
     low = high = float(table[0, 0])
-    for start in range(0, len(table), ROWS):
-        some = table[start : start + ROWS]
+    for rows in row_slices(len(table)):
+        some = table[rows]
         ends = some.aminmax(dim=1)
-        refuse(~ends.max.isfinite(), lambda row, start=start: f"row {start + row} of logits is not finite")
+        refuse(~ends.max.isfinite(), lambda row, rows=rows: f"row {rows.start + row} of logits is not finite")
         least = ends.max.double() - SO_FAR_BELOW
         if (ends.min < least).any():
-            masks[start : start + ROWS] = (some < least[:, None]).sum(1)
+            masks[rows] = (some < least[:, None]).sum(1)
         positive = ends.min >= 0
         alike += int(distributions(some[positive], tolerance).sum()) if positive.any() else 0
         low = min(low, float(ends.min.min()))
@@ -423,16 +430,16 @@ def _logits(table: Tensor, labels: Tensor) -> tuple[Tensor, bool, list[str]]:
 def _logarithms(table: Tensor, labels: Tensor) -> tuple[Tensor, bool, list[str]]:
     """Logarithms of probabilities, whether all are known, and what is to be said. Raises SoftlabError for others."""
     tolerance = sum_tolerance(table)
-    totals = torch.cat([some.sum(1, dtype=torch.float64) for some in table.split(ROWS)])
+    totals = by_rows(lambda some: some.sum(1, dtype=torch.float64), table)
     ends = [some.aminmax() for some in table.split(ROWS)]
     refuse(~totals.isfinite(), lambda row: f"row {row} of probabilities is not finite")
     if (totals - 100).abs().max() < 1:
         raise SoftlabError("all rows sum to 100: divide percent by 100")
     if min(float(end.min) for end in ends) < 0 and max(float(end.max) for end in ends) <= 0:
         raise SoftlabError("no number is above 0: logarithms of probabilities are given as logits (--logits)")
-    for start in range(0, len(table), ROWS):
-        some = table[start : start + ROWS]
-        refuse(~distributions(some, tolerance), lambda row, start=start: _no_distribution(start + row, table))
+    for rows in row_slices(len(table)):
+        wrong = ~distributions(table[rows], tolerance)
+        refuse(wrong, lambda row, rows=rows: _no_distribution(rows.start + row, table))
     zeros = lost = 0
 
     def logarithm(some: Tensor, which: slice) -> Tensor:
