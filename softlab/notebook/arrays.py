@@ -276,6 +276,15 @@ def in_order(own: Ids, other: Ids, names: tuple[str, str]) -> np.ndarray | None:
     raise SoftlabError(f"{said}: give both the same ids in a column id")
 
 
+def one_sided(own: Ids, other: Ids, names: tuple[str, str]) -> list[str]:
+    """What is to be said where only one of two files says which image a row is of."""
+    telling = [any(not counts(ids) for ids in one.values()) for one in (own, other)]
+    if telling[0] == telling[1]:
+        return []
+    says, silent = names if telling[0] else reversed(names)
+    return [f"{says} says which image each row is of, and {silent} does not: rows are taken to be in one order."]
+
+
 def _check_index(own: Ids, other: Ids, names: tuple[str, str]) -> None:
     """Raise SoftlabError where one index of pandas counts rows and the other has the same numbers in another order."""
     index = [one[INDEX.lower()] for one in (own, other) if INDEX.lower() in one]

@@ -119,6 +119,8 @@ def _from_folder(folder: Path, classes: int, size: int | None) -> Images:
     numbers, note = class_numbers(list(files), classes, folder)
     paths = [path for of_class in files.values() for path in of_class]
     labels = [number for number, of_class in zip(numbers, files.values(), strict=True) for _ in of_class]
+    if others := folders.left_out(folder.parent, folder.name):
+        note += f" {others[0].upper()}{others[1:]}."
     return _from_paths(paths, labels, size, note)
 
 

@@ -92,6 +92,8 @@ def from_files(path: str | Path, labels: str | Path | None = None, probabilities
         truth, note = _paired(scores, beside, (place.name, Path(str(labels)).name))
         notes += note
     assert truth is not None
+    if beside is not None and beside.count is None and len(truth) == len(scores.values) + 1:
+        raise SoftlabError(f"{labels} begins with 0, and has one row too many: call its column label if that is a name")
     truth = _numbered(truth, scores.classes)
     if beside is not None and scores.labels is not None:
         own = _numbered(scores.labels, scores.classes)
@@ -114,7 +116,9 @@ def in_one_order(given: Sequence[Predictions]) -> list[Predictions]:
         if one.classes and first.classes and one.classes != first.classes:
             raise SoftlabError(f"{names[0]} and {names[1]} have other classes, or in another order: give both the same")
         rows = arrays.in_order(first.ids, one.ids, names)
-        ordered.append(one if rows is None else _chosen(one, torch.from_numpy(rows)))
+        notes = (*one.notes, *(arrays.one_sided(first.ids, one.ids, names) if rows is None else ()))
+        one = one if rows is None else _chosen(one, torch.from_numpy(rows))
+        ordered.append(dataclasses.replace(one, notes=notes))
     return ordered
 
 
@@ -198,20 +202,28 @@ def _labels(path: Path) -> Rows:
         held = arrays.read_npy(path)
         return Rows(held, count=len(held) if held.ndim else None)
     table = arrays.read_table(path)
-    if not table.label_columns:
-        columns, _ = _class_columns(table, set()) if table.named else (list(table.frame.columns), [])
-        values = table.frame[columns].to_numpy()
-        if len(columns) > 1 and values.dtype.kind in "iuf" and distributions(torch.tensor(values)).all():
-            return Rows(values, tuple(columns) if table.named else (), ids=table.ids(), count=len(values))
+    if soft := _soft_columns(table):
+        values = table.frame[soft].to_numpy()
+        return Rows(values, tuple(soft) if table.named else (), ids=table.ids(), count=len(values))
     values = arrays.label_column(table)
     sure = table.named or str(values[0]) != "0"  # else pandas may have called the column 0
     return Rows(values, ids=table.ids(), count=len(values) if sure else None)
 
 
+def _soft_columns(table: arrays.Table) -> list[str]:
+    """The columns that make a distribution in each row; none where it has labels, or is no table of such."""
+    numbers = [name for name in table.frame.columns if table.frame[name].dtype.kind in "iuf"]
+    numbers = [name for name in numbers if not table.named or name.lower() not in arrays.IDS + arrays.BESIDE]
+    if table.label_columns or len(numbers) < 2:
+        return []
+    if not distributions(torch.tensor(table.frame[numbers].to_numpy())).all():
+        return []
+    return _class_columns(table, set())[0] if table.named else numbers
+
+
 def _paired(scores: Rows, labels: Rows, names: tuple[str, str]) -> tuple[np.ndarray, list[str]]:
     """The labels of each row of predictions, and what is to be said of that. names: of the two files."""
     truth = labels.values
-    notes = []
     if truth.ndim == 2 and labels.classes:
         if set(labels.classes) != set(scores.classes) and not _numbered_from_0(labels.classes):
             raise SoftlabError(f"the columns of {names[1]} are not those of {names[0]}: which class is which?")
@@ -220,11 +232,7 @@ def _paired(scores: Rows, labels: Rows, names: tuple[str, str]) -> tuple[np.ndar
     rows = arrays.in_order(scores.ids, labels.ids, names)
     if rows is not None:
         return truth[rows], [f"Rows of {names[0]} and {names[1]} are paired by the ids that both have."]
-    for one, other, own in ((0, 1, scores.ids), (1, 0, labels.ids)):
-        if any(not arrays.counts(ids) for ids in own.values()):
-            said = f"{names[one]} says which image each row is of, and {names[other]} does not"
-            notes.append(f"{said}: their rows are taken to be in one order.")
-    return truth, notes
+    return truth, arrays.one_sided(scores.ids, labels.ids, names)
 
 
 def _class_columns(table: arrays.Table, words: set[str]) -> tuple[list[str], list[str]]:
