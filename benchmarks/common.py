@@ -8,7 +8,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -74,7 +74,7 @@ def peak_memory(run: Callable[[], object], device: str | torch.device = "cpu") -
     return max(peak - before, 0) / 1e6
 
 
-def side_by_side(contestants: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
+def side_by_side(contestants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Seconds of each call, all contestants taking turns; one round first that does not count."""
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(rounds + 1):

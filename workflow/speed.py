@@ -27,6 +27,7 @@ TITLES = {  # in the table's order
     "choosing": "Choosing a dose or an epoch for robustness",
     "calibration_temperature": "Best temperature",
     "calibration_error": "Calibration errors",
+    "predictions": "Examining predictions",
     "geometry_variation": "Within-class variation",
     "geometry_pairs": "Within-class variation, by its definition",
     "geometry_onset": "Cone onset",

@@ -12,6 +12,7 @@ import flops
 import many_networks
 import networks_to_accuracy
 import plain_loop
+import predictions
 import pytest
 import speed
 import time_to_accuracy
@@ -19,6 +20,7 @@ import torch
 from PIL import Image
 
 from softlab import Experiment
+from softlab.notebook.predictions import from_files
 from softlab.training import data, loop
 
 ROOT = Path(__file__).parents[2]
@@ -190,3 +192,12 @@ def test_extract_and_torchvision_find_the_same_features():
     for one, other in zip(runs[feature_extraction.OURS](), runs[feature_extraction.PEER](), strict=True):
         assert len(one) == 6
         assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_predictions_are_written_as_they_are_read(tmp_path):
+    path = predictions.written(tmp_path, 60, classes=5)
+    given = from_files(path, tmp_path / "60-labels.npy")
+    assert given.logits.shape == (60, 5)
+    assert given.labels.bincount().tolist() == [12] * 5
+    assert (given.logits.argmax(1) == given.labels).float().mean() > 0.9
+    predictions.examined(path)
