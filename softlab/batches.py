@@ -4,6 +4,8 @@ Each stream is seeded from (seed, purpose, epoch, step) and drawn on the CPU, so
 same batches, and a run that was interrupted can go on without having stored the state of a generator.
 """
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,6 +13,8 @@ from torch import Tensor
 # In this order for ever: a purpose's place seeds its stream.
 PURPOSES = ("subset", "weights", "order", "augmentation", "method", "dropout", "label_noise", "attack")
 PURPOSES += ("classes", "teacher")
+ROWS = 2**10  # of a table at once
+WATCHERS: list[Callable[[int], object]] = []  # of how many rows are done, as a bar is
 
 
 def stream(seed: int, purpose: str, epoch: int = 0, step: int = 0) -> torch.Generator:
@@ -22,6 +26,26 @@ def stream_seed(seed: int, purpose: str, epoch: int = 0, step: int = 0) -> int:
     """The number that seeds `stream`: 62 bits, well mixed by numpy's SeedSequence."""
     entropy = [seed, PURPOSES.index(purpose), epoch, step]
     return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 2)
+
+
+def row_slices(count: int) -> Iterator[slice]:
+    """Slices of so many rows, ROWS at a time; WATCHERS are told of each that is done."""
+    for start in range(0, count, ROWS):
+        rows = slice(start, min(start + ROWS, count))
+        yield rows
+        for watch in WATCHERS:
+            watch(rows.stop - rows.start)
+
+
+def by_rows(function: Callable[..., Tensor], *tables: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
+    """function(tables) (N,) of tables (N, …), ROWS of them at a time, which stay in the processor's cache.
+
+    The answer has its place before: small tensors between large ones would keep memory from being used again.
+    """
+    values = torch.empty(len(tables[0]), dtype=dtype, device=tables[0].device)
+    for rows in row_slices(len(values)):
+        values[rows] = function(*(table[rows] for table in tables))
+    return values
 
 
 def as_pixels(images: Tensor) -> Tensor:

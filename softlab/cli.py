@@ -278,11 +278,12 @@ def _examined_predictions(options, groups: dict[str, list[Path]]) -> dict:
     from softlab.inspector import predictions
     from softlab.inspector.examination import of_predictions
 
-    probabilities = bool(options.probs)
-    return {
-        name: [of_predictions(predictions.from_files(file, options.labels, probabilities)) for file in files]
-        for name, files in groups.items()
-    }
+    files = [(name, file) for name, some in groups.items() for file in some]
+    given = [predictions.from_files(file, options.labels, bool(options.probs)) for _, file in files]
+    found: dict[str, list] = {name: [] for name in groups}
+    for (name, _), one in zip(files, predictions.in_one_order(given), strict=True):
+        found[name].append(of_predictions(one))
+    return found
 
 
 def _examined(options, groups: dict[str, list[Path]]) -> dict:

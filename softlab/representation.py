@@ -1,6 +1,7 @@
 """What a network computes on a data set: its features and logits, through hooks that clean up after themselves."""
 
 import copy
+import functools
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from softlab.batches import as_pixels
+from softlab.batches import as_pixels, by_rows
+from softlab.checks import check_pixels
 from softlab.errors import SoftlabError
-from softlab.lenses.checks import check_pixels
 from softlab.returned import candidates, described
 
 PIXELS = 2**22  # of images that a network sees at once: bounds the memory, whatever their size
@@ -99,13 +100,34 @@ def tap(module: nn.Module, keep: bool = False) -> Iterator[Tap]:
 
 @dataclass(frozen=True)
 class Representation:
-    """Features (N, D), logits (N, K), both float32 on the CPU, and labels (N,) int64 of one split."""
+    """Features (N, D), logits (N, K), both float32 on the CPU, and labels (N,) int64 of one split.
+
+    soft: labels (N, K) that are distributions, of which `labels` is the largest entry (None: there are none).
+    """
 
     features: Tensor
     logits: Tensor
     labels: Tensor
+    soft: Tensor | None = None
 
     @property
+    def truth(self) -> Tensor:
+        """What likelihood and calibration are against: labels (N,), or soft ones (N, K)."""
+        return self.labels if self.soft is None else self.soft
+
+    @property
+    def credit(self) -> Tensor:
+        """(N,): how right each prediction is, 0 or 1, or what a soft label gives the largest logit."""
+        if self.soft is None:
+            return self.correct.double()
+        return self.soft.gather(1, self.logits.argmax(1, keepdim=True))[:, 0].double()
+
+    @functools.cached_property
+    def confidence(self) -> Tensor:
+        """(N,): the largest probability."""
+        return by_rows(lambda some: some.softmax(1).amax(1), self.logits, dtype=self.logits.dtype)
+
+    @functools.cached_property
     def correct(self) -> Tensor:
         """(N,) bool: is the largest logit the label's?"""
         return self.logits.argmax(1) == self.labels

@@ -148,8 +148,6 @@ def _shown(quantity: str, moved: Interval) -> str:
 def _terms(one: Examination, quantity: str) -> np.ndarray | None:
     """(N,): what a network's quantity is the mean of over images; None if it is no such mean."""
     if quantity == "ECE":  # with the side that each of its bins is on held fixed
-        probs = one.tested.logits.softmax(1)
-        signs = calibration.bin_signs(probs, one.tested.labels)
-        return calibration.ece_terms(probs, one.tested.labels, signs).numpy()
+        return calibration.signed_terms(one.tested.confidence, one.tested.credit).numpy()
     found = one.images.get(QUANTITIES[quantity].images)
     return None if found is None or quantity not in one.numbers else np.asarray(found, dtype=float)

@@ -54,6 +54,7 @@ class Context:
     def sentence(self) -> str:
         """Where the main numbers lie."""
         places = [self.strips[name].words for name in SAID if name in self.strips]
+        places = places or [strip.words for strip in self.strips.values()]
         return (
             f"Beside the {self.count} networks on record at the nearest setting ({self.setting}) it is "
             f"{'; '.join(places)}. These are marks to read its numbers by: the setting is another."

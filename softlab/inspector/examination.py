@@ -24,7 +24,8 @@ from scipy import stats
 from torch import Tensor, nn
 
 from softlab import figures, provenance
-from softlab.batches import as_pixels
+from softlab.batches import as_pixels, by_rows, row_slices
+from softlab.checks import check_pixels
 from softlab.comparison.intervals import t_interval
 from softlab.errors import SoftlabError
 from softlab.figures.tables import table
@@ -34,7 +35,6 @@ from softlab.inspector.context import Context, beside
 from softlab.inspector.pictures import Pictures
 from softlab.inspector.sentences import not_computed
 from softlab.lenses import calibration, geometry, selective, steepness
-from softlab.lenses.checks import check_pixels
 from softlab.numbers.look import LookAtPredictions, applied, together
 from softlab.numbers.quantities import LENSES, QUANTITIES, RADII, REACHES, Look, Samples
 from softlab.representation import Representation, check_network, device_of
@@ -43,7 +43,9 @@ from softlab.training.data import split_test
 PIXELS = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 NOTHING = 1e-6  # a margin or a slope below it is no number to speak of, as of a network that always says the same
 PER_CLASS = 4  # images for each class that occurs: one for fitting, three to score
+PASSES = 7  # over all predictions: two for calibration, an order, confidence, margin, length, alignment
 OF_PREDICTIONS = ("calibrated", "ranked")  # lenses that ask for nothing but logits and labels
+OF_LENGTH = ("alignment", "log margin", "log length", "AURC, normalised")  # take all logits, and that they differ
 NETWORK_NEEDED = (
     "Only the predictions were given. How steep the logits are, how far attacks carry and what corruptions cost takes "
     "the network and its images; cones, lengths of features and cosines to class centres take its features and its "
@@ -84,11 +86,11 @@ class Examination:
     def findings(self) -> list[str]:
         """A few sentences, none of which says more than the images can tell; then notes, what failed, and warnings."""
         percent = {name: f"{100 * value:z.1f}" for name, value in self.numbers.items()}
-        confidence = self.tested.logits.softmax(1).amax(1).clamp(max=1)
+        confidence = self.tested.confidence.clamp(max=1)
         correct = self.tested.correct
         texts = [self._accuracy(correct)]
         if "ECE" in percent:
-            texts.append(self._calibration(confidence, correct))
+            texts.append(self._calibration(confidence, self.tested.credit))
         if 0 < self.numbers["accuracy"] < 1:
             texts.append(self._right_from_wrong(confidence[correct].numpy(), confidence[~correct].numpy()))
         if "apex ratio" in percent:
@@ -137,13 +139,13 @@ class Examination:
         surely = f"{100 * right.mean():.1f} % where it is right and {100 * wrong.mean():.1f} % where it is wrong"
         return f"Its confidence {tells} right from wrong: it is {surely}, on average.{self._selected()}"
 
-    def _calibration(self, confidence: Tensor, correct: Tensor) -> str:
+    def _calibration(self, confidence: Tensor, credit: Tensor) -> str:
         before, after = (100 * self.numbers[name] for name in ("ECE", "ECE at T"))
         most = 100 * calibration.ece_noise_floor(confidence, generator=torch.Generator().manual_seed(0))[1]
-        if before <= most:
+        if before <= most and self.tested.soft is None:
             well = "Well calibrated, as far as these images can tell: a calibrated network would show an ECE of up to "
             return f"{well}{most:.1f} % on them, and here it is {before:.1f} %."
-        gap = t_interval((confidence.double() - correct.double()).numpy()).scaled(100)
+        gap = t_interval((confidence.double() - credit).numpy()).scaled(100)
         leaning = {
             1: "Overconfident: confidence is above accuracy by {} points.",
             -1: "Underconfident: confidence minus accuracy is {} points.",
@@ -159,9 +161,7 @@ class Examination:
         """What the temperature does to the likelihood, with an interval over images."""
         if "NLL at T" not in self.numbers:
             return ""
-        labels = self.tested.labels
-        cooled = calibration.nll_terms(self.tested.logits / self.numbers["temperature"], labels)
-        moved = t_interval((cooled - calibration.nll_terms(self.tested.logits, labels)).numpy())
+        moved = t_interval(self.images["loss at T"] - self.images["loss"])
         before, after = (self.numbers[name] for name in ("NLL", "NLL at T"))
         clear = "" if moved.side() else ", which may be chance"
         return f", and the NLL from {before:.3f} to {after:.3f} ({moved.text(3, sign=True)}{clear}); no answer changes"
@@ -170,7 +170,7 @@ class Examination:
         """What is gained by answering only where it is sure."""
         if "AURC" not in self.numbers:
             return ""
-        confidence = self.tested.logits.softmax(1).amax(1)
+        confidence = self.tested.confidence
         risk = 100 * selective.risk_coverage(confidence, self.tested.correct)[1]
         half = float(risk[(len(risk) - 1) // 2])
         return (
@@ -205,7 +205,7 @@ class Examination:
     def figure(self) -> Figure:
         """A reliability diagram, and accuracy against the radius of attacks; without a network, risk and coverage."""
         figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3.3), layout="constrained")
-        curve = calibration.reliability(self.tested.logits.softmax(1), self.tested.labels)
+        curve = calibration.diagram(self.tested.confidence, self.tested.credit)
         figures.reliability(curve, self.name, left)
         look = figures.style(self.name)
         if self.attacked:
@@ -214,7 +214,7 @@ class Examination:
             right.set(xlabel="radius of the attack (255ths)", ylabel="accuracy (%)", ylim=(-2, 102))
             right.set_title("under attack")
         else:
-            confidence = self.tested.logits.softmax(1).amax(1)
+            confidence = self.tested.confidence
             coverage, risk = selective.risk_coverage(confidence, self.tested.correct)
             right.plot(100 * coverage, 100 * risk, color=look.color)
             right.set(xlabel="answered, the surest first (%)", ylabel="of these wrong (%)", xlim=(0, 100))
@@ -263,7 +263,7 @@ def examine(
     mean, std: (C,), a normalisation that the model does not own: attacks act on images in [0, 1].
     attacked, steps: how many images meet attacks, and of how many steps; 0: neither attacks nor corruptions are tried.
     progress: say on the standard error how long it takes, before, and show a bar.
-    A class-balanced quarter of the images, at most 1,000, is for fitting the temperature; the rest is scored.
+    A quarter of the images, at most 1,000, is for fitting the temperature; the rest is scored.
     Raises SoftlabError for wrong input, for a network of which no linear layer gives the logits, and for one whose
     answer to an image depends on the others in its batch.
     """
@@ -348,9 +348,11 @@ def examine_predictions(
     """What a network's predictions alone say: calibration, the best temperature, the order of confidences.
 
     logits: (N, K), or with `probabilities` these, on images that the network was not trained on; tensors or arrays.
-    labels: (N,), whole numbers from 0 to K - 1.  name: of the network, for the page.
-    A class-balanced quarter, at most 1,000, is for fitting the temperature; the rest is scored. The numbers are those
-    that `examine` finds where the network and its images are at hand.  Raises SoftlabError for wrong input.
+    labels: (N,), whole numbers from 0 to K - 1; or soft (N, K), distributions: accuracy is against their largest entry,
+    likelihood, Brier score and calibration against all of it.  name: of the network, for the page.
+    A quarter, at most 1,000, is for fitting the temperature; the rest is scored. The numbers are those that `examine`
+    finds where the network and its images are at hand. What some rows leave undefined is left out, and said.
+    Raises SoftlabError for wrong input.
     """
     return of_predictions(predictions.from_arrays(logits, labels, probabilities, name))
 
@@ -358,57 +360,101 @@ def examine_predictions(
 def of_predictions(given: predictions.Predictions) -> Examination:
     """The same, of predictions that are read and checked."""
     fit, scored = split(given.labels)
-    fitted, tested = (
-        Representation(given.logits.new_zeros(len(rows), 0), given.logits[rows], given.labels[rows])
-        for rows in (fit, scored)
-    )
+    fitted = _part(given, fit)
+    tested = _part(given, scored)
     look = LookAtPredictions(fitted, tested)
-    with warnings.catch_warnings(record=True) as warned:
+    with warnings.catch_warnings(record=True) as warned, seconds.rows_shown(PASSES * len(scored)):
         warnings.simplefilter("always")
         said = together([applied(LENSES[name], look) for name in OF_PREDICTIONS])
-        interval = calibration.temperature_interval(fitted.logits, fitted.labels, look.temperature)
-    values = {"accuracy": tested.accuracy, **said.values, **_of_logits(tested.logits)}
-    confidence = tested.logits.softmax(1).amax(1)
-    outcomes = {"right": tested.correct.numpy(), "confidence": confidence.numpy(), **said.images}
+        interval = calibration.temperature_interval(fitted.logits, fitted.truth, look.temperature)
+        values = {"accuracy": tested.accuracy, **said.values, **_of_logits(tested.logits, given.exact)}
+    values["mean confidence"] = float(tested.confidence.mean())
+    flat = torch.cat([rows[_is_flat(part.logits)] for rows, part in ((fit, fitted), (scored, tested))]).sort().values
+    left_out, notes = _left_out(given, values, flat.tolist())
     return Examination(
         name=given.name,
         head="",
-        numbers={name: values[name] for name in QUANTITIES if name in values},
+        numbers={name: values[name] for name in QUANTITIES if name in values and name not in left_out},
         problems=said.problems,
         warnings=_said(warned),
         fitted=len(fit),
         attacked=0,
         tested=tested,
-        notes=given.notes,
+        notes=(*given.notes, *notes),
         interval=interval,
-        images=outcomes,
+        images={"right": tested.correct.numpy(), "confidence": tested.confidence.numpy(), **said.images},
     )
 
 
-def _of_logits(logits: Tensor) -> dict[str, float]:
-    """Quantities of logits (N, K) alone, each image's known up to a constant."""
-    margin = steepness.margin(logits).double().clamp(min=1e-9)
-    length = steepness.length(logits).double().clamp(min=1e-9)
+def _part(given: predictions.Predictions, rows: Tensor) -> Representation:
+    """Some rows of predictions; there are no features."""
+    logits = torch.empty(len(rows), given.logits.shape[1])
+    ordered, place = rows.sort()  # as they lie in a file
+    for some in row_slices(len(rows)):
+        logits[place[some]] = given.logits[ordered[some]].float()
+        given.let_go()
+    soft = None if given.soft is None else given.soft[rows]
+    return Representation(torch.zeros(len(rows), 0), logits, given.labels[rows], soft)
+
+
+def _of_logits(logits: Tensor, exact: bool) -> dict[str, float]:
+    """Quantities of logits (N, K) alone, each image's known up to a constant; NaN where one of them has none.
+
+    exact: no probability is 0; else no image may have one for its second largest.
+    """
+    margin = by_rows(steepness.margin, logits)
+    length = by_rows(steepness.length, logits)
+    margins = (margin > 0).all() and (exact or (margin < -math.log(predictions.SMALLEST) - 0.01).all())
+    spread = bool((length > 0).all())
     return {
-        "mean confidence": float(logits.softmax(1).amax(1).mean()),
-        "alignment": float(geometry.alignment(logits).mean()) if steepness.length(logits).all() else math.nan,
-        "log margin": float(margin.log().mean()),
-        "log length": float(length.log().mean()),
+        "alignment": float(by_rows(geometry.alignment, logits, dtype=logits.dtype).mean()) if spread else math.nan,
+        "log margin": float(margin.log().mean()) if margins else math.nan,
+        "log length": float(length.log().mean()) if spread else math.nan,
     }
 
 
-def split(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows for fitting, a quarter, at most 1,000, and those to score; class-balanced as `split_test` has it.
+def _is_flat(logits: Tensor) -> Tensor:
+    """Which rows (N,) bool of logits (N, K) have one number throughout?"""
+    low, high = logits.aminmax(dim=1)
+    return low == high
 
-    Where that would leave less than half of a class to score, as it is rare, rows are drawn whatever their class, so
-    that both parts have the classes as often as they come.
+
+def _left_out(
+    given: predictions.Predictions, values: Mapping[str, float], flat: Sequence[int]
+) -> tuple[set[str], list[str]]:
+    """Quantities of predictions that are not defined, or not known, and why. flat: rows that have one number."""
+    undefined = {name for name in OF_LENGTH if math.isnan(values.get(name, math.nan))}
+    notes = []
+    if not given.exact:
+        undefined |= set(OF_LENGTH) - {"log margin"}
+        notes.append("Of a probability of 0 no logarithm is known")
+    if flat:
+        which = f"Row {flat[0]} has" if len(flat) == 1 else f"Row {flat[0]} and {len(flat) - 1} more have"
+        notes.append(f"{which} the same logit for every class, as padding has")
+    elif "log margin" in undefined and given.exact:
+        notes.append("The two largest logits of some images are equal, which leaves no margin to take the logarithm of")
+    if given.soft is not None:
+        undefined.add("floor")
+        notes.append("How soft labels scatter around calibrated probabilities is not known")
+    named = "; ".join(QUANTITIES[name].label for name in QUANTITIES if name in undefined)
+    return undefined, [f"{'. '.join(notes)}. Left out: {named}."] if notes else []
+
+
+def split(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows for fitting, a quarter, at most 1,000, and those to score: both have the classes as often as they come.
+
+    Where these come equally often, up to one image, the rows are those of `split_test`. Else rows are sorted by class,
+    in a random order of each, and as many as are wanted are taken at equal distances.
     """
-    fit, scored = split_test(labels)
-    _, place, count = labels.unique(return_inverse=True, return_counts=True)
-    if (2 * place[fit].bincount(minlength=len(count)) > count).any():
-        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
-        return order[: len(fit)], order[len(fit) :]
-    return fit, scored
+    count = labels.unique(return_counts=True)[1]
+    if count.max() - count.min() <= 1:
+        return split_test(labels)
+    size = min(1000, len(labels) // 4)
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    by_class = labels[order].argsort(stable=True)
+    taken = torch.zeros(len(labels), dtype=torch.bool)
+    taken[by_class[((torch.arange(size) + 0.5) * len(labels) / size).long()]] = True
+    return order[taken], order[~taken]
 
 
 def _said(warned: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:

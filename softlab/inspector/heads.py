@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from softlab.checks import are_probabilities
 from softlab.errors import SoftlabError, check_known
-from softlab.lenses.checks import are_probabilities
 from softlab.returned import candidates, described
 
 CLOSE = 1e-5  # of the range of the logits: what the model returns, and what is made of a layer's output

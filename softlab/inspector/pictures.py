@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional
 
 from softlab.errors import SoftlabError
 from softlab.inspector import arrays
@@ -120,13 +119,15 @@ def _from_folder(folder: Path, classes: int, size: int | None) -> Images:
     numbers, note = class_numbers(list(files), classes, folder)
     paths = [path for of_class in files.values() for path in of_class]
     labels = [number for number, of_class in zip(numbers, files.values(), strict=True) for _ in of_class]
+    if others := folders.left_out(folder.parent, folder.name):
+        note += f" {others[0].upper()}{others[1:]}."
     return _from_paths(paths, labels, size, note)
 
 
 def _from_table(path: Path, classes: int, size: int | None) -> Images:
     table = arrays.read_table(path)
-    named = arrays.column_of(table, PATHS) if table.named else None
-    label = arrays.column_of(table, arrays.LABELS) if table.named else None
+    named = table.column(PATHS)
+    label = next(iter(table.label_columns), None)
     if named is None or label is None:
         raise SoftlabError(f"{path} needs a first line that names a column path and a column label")
     words = [str(word).strip() for word in table.frame[label]]
@@ -192,6 +193,8 @@ def _from_array(array: np.ndarray, labels: np.ndarray, size: int | None, name: s
         return Images(torch.from_numpy(np.array(array)).expand(-1, 3, -1, -1), truth, ())
 
     def read(row: int) -> np.ndarray:
+        from torchvision.transforms.v2 import functional  # here, as that takes seconds which predictions do not need
+
         image = torch.from_numpy(np.array(array[row]))
         image = functional.resize(image, [size, size], antialias=True) if size else image
         return image.expand(3, -1, -1).numpy()

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from softlab.batches import WATCHERS
 from softlab.numbers.look import CORRUPTED, Lens, Look
 from softlab.numbers.quantities import RADII, STEEP, WALKED
 
@@ -76,6 +77,25 @@ class Bar:
 
     def __deepcopy__(self, memo) -> "Bar":  # copies of the network, as attacks make them, are counted by the same bar
         return self
+
+
+@contextmanager
+def rows_shown(count: int) -> Iterator[None]:
+    """A bar over so many rows of tables that are looked at, after a few seconds, if somebody watches."""
+    from tqdm import tqdm
+
+    form = "{desc}: {percentage:3.0f} %|{bar}| {elapsed}, {remaining} left"
+    hidden = not sys.stderr.isatty()
+    with tqdm(total=count, bar_format=form, desc="predictions", delay=3, leave=False, disable=hidden) as bar:
+
+        def watch(rows: int) -> None:
+            bar.update(min(rows, count - bar.n))
+
+        WATCHERS.append(watch)
+        try:
+            yield
+        finally:
+            WATCHERS.remove(watch)
 
 
 @contextmanager

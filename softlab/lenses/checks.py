@@ -1,19 +1,63 @@
 """Input checks that name what is wrong: shapes, numbers that are not finite, zero vectors, single classes."""
 
+import functools
+import inspect
+import types
+import typing
 import warnings
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from softlab.batches import by_rows
 from softlab.errors import SoftlabError
 
+Function = typing.TypeVar("Function", bound=Callable)
 ROUNDING = 1e-6  # by so much a probability may be above 1: rounding in float32
 HALF_PRECISION = 0.01  # by so much a sum of probabilities may miss 1: bfloat16, and means of it, miss it by up to .004
 PIXEL_ROUNDING = 4  # units of the last place of 1, in the pixels' own precision: resizing in float32 is off by 3
 OWN = "divide those of 0 to 255 by 255; a normalisation is the model's own, or examine's mean=… and std=…"
 DECIMALS_OF = 1000  # rows that are looked at to see how many decimals are written
 FEW_DIGITS = 0.05  # and where few decimals are written: beyond that, dividing by the sum would make other numbers
+
+
+def takes_arrays(function: Function) -> Function:
+    """Let a function of tensors take arrays and lists as well, and tensors that carry a graph, as a number needs none.
+
+    Raises SoftlabError, with the parameter's name, for what is nothing that torch takes.
+    """
+    signature = inspect.signature(function)
+    others = {}  # what else a parameter may be that may be a tensor
+    for name, parameter in signature.parameters.items():
+        kind = parameter.annotation
+        kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+        if Tensor in kinds:
+            others[name] = tuple(one for one in kinds if one is not Tensor)
+
+    @functools.wraps(function)
+    def adapted(*args, **kwargs):
+        given = signature.bind(*args, **kwargs).arguments
+        for name in others.keys() & given.keys():
+            if not isinstance(given[name], others[name]):
+                given[name] = as_tensor(given[name], name)
+        return function(**given)
+
+    return typing.cast(Function, adapted)
+
+
+def as_tensor(values: object, what: str) -> Tensor:
+    """A tensor without a graph of what is given: a tensor, an array of any strides and byte order, a list."""
+    if isinstance(values, Tensor):
+        return values.detach()
+    try:
+        array = np.asarray(values)
+        whole = array.dtype.kind in "iu"
+        return torch.from_numpy(np.array(array, dtype=np.int64 if whole else array.dtype.newbyteorder("=")))
+    except Exception as error:  # of numpy and torch, of many kinds
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise SoftlabError(f"{what} must be a tensor, or an array of numbers: {said}") from None
 
 
 def refuse(bad: Tensor, say: Callable[[int], str]) -> None:
@@ -69,9 +113,12 @@ def check_labels(labels: Tensor, features: Tensor, classes: int | None = None) -
 def check_rows(values: Tensor, what: str = "feature", zero_allowed: bool = True) -> None:
     """Every row of values (N,) or (N, M) is finite and, if asked, not zero; the first that is not is named."""
     rows = values.reshape(len(values), -1)
-    refuse(~rows.isfinite().all(1), lambda row: f"{what} {row} is not finite")
+    if not rows.numel():
+        return
+    low, high = rows.aminmax(dim=1)  # NaN where there is one; and no table beside this one
+    refuse(~(low.isfinite() & high.isfinite()), lambda row: f"{what} {row} is not finite")
     if not zero_allowed:
-        refuse((rows == 0).all(1), lambda row: f"{what} {row} is zero: it has no direction")
+        refuse((low == 0) & (high == 0), lambda row: f"{what} {row} is zero: it has no direction")
 
 
 def check_pixels(images: Tensor) -> Tensor:
@@ -138,8 +185,11 @@ def distributions(values: Tensor, tolerance: float | None = None) -> Tensor:
     """
     allowed = sum_tolerance(values) if tolerance is None else tolerance
     low, high = values.aminmax(dim=1)
-    total = values.sum(1, dtype=torch.float64)
-    return (low >= 0) & (high <= 1 + ROUNDING) & ((total - 1).abs() <= allowed)  # false for NaN
+    possible = (low >= 0) & (high <= 1 + ROUNDING)  # false for NaN
+    if not possible.any():
+        return possible
+    total = by_rows(lambda some: some.sum(1, dtype=torch.float64), values)
+    return possible & ((total - 1).abs() <= allowed)
 
 
 def are_probabilities(values: Tensor) -> bool:
@@ -158,20 +208,32 @@ def check_probabilities(probs: Tensor, labels: Tensor | None = None) -> None:
 
     refuse(~distributions(probs), say)
     if labels is not None:
-        check_labels(labels, probs, probs.shape[1])
+        check_truth(labels, probs)
+
+
+def check_truth(labels: Tensor, values: Tensor) -> None:
+    """Labels (N,) int64 of values (N, K), or soft labels (N, K), a distribution for each sample."""
+    if labels.ndim < 2:
+        check_labels(labels, values, values.shape[1])
+        return
+    if labels.shape != values.shape:
+        shapes = f"{tuple(labels.shape)} and {tuple(values.shape)}"
+        raise SoftlabError(f"soft labels must be (N, K), one for each class as the predictions are, not {shapes}")
+    refuse(~distributions(labels), lambda row: f"the soft label of sample {row} is no distribution")
 
 
 def check_logits(logits: Tensor, labels: Tensor) -> None:
-    """Finite logits (N, K) and labels (N,) that fit.
+    """Finite logits (N, K), and labels (N,) or (N, K) that fit.
 
     Any finite numbers can be logits, so what looks like probabilities is taken, with a warning.
     """
     _check_table(logits, "logits")
-    refuse(~torch.isfinite(logits).all(1), lambda row: f"row {row} of logits is not finite")
-    if are_probabilities(logits):
+    low, high = logits.aminmax(dim=1)  # NaN where there is one
+    refuse(~(low.isfinite() & high.isfinite()), lambda row: f"row {row} of logits is not finite")
+    if (low >= 0).all() and are_probabilities(logits):
         said = "all rows of logits sum to 1, as probabilities do: if that is what they are, give their logarithm"
-        warnings.warn(said, stacklevel=3)
-    check_labels(labels, logits, logits.shape[1])
+        warnings.warn(said, stacklevel=4)  # whoever called a function of `takes_arrays`
+    check_truth(labels, logits)
 
 
 def _check_table(values: Tensor, what: str) -> None:

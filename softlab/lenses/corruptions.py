@@ -10,8 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from softlab.batches import as_pixels
+from softlab.checks import check_pixels
 from softlab.errors import SoftlabError, check_known
-from softlab.lenses.checks import check_pixels
 
 SEVERITIES = {
     "noise": (0.04, 0.06, 0.08, 0.09, 0.10),  # standard deviation, of pixels in [0, 1]

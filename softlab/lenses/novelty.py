@@ -11,8 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from softlab.checks import check_rows, takes_arrays
 from softlab.errors import SoftlabError
-from softlab.lenses.checks import check_rows
 
 SCORES: dict[str, Callable[[Tensor], Tensor]] = {
     "maximal softmax": lambda logits: logits.double().softmax(1).amax(1),
@@ -21,6 +21,7 @@ SCORES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+@takes_arrays
 def auroc(known: Tensor, unknown: Tensor) -> float:
     """How likely a known image scores higher than an unknown one, equal scores counting half; .5 is chance.
 
@@ -33,6 +34,7 @@ def auroc(known: Tensor, unknown: Tensor) -> float:
     return float((below + not_above).double().mean() / (2 * len(unknown)))
 
 
+@takes_arrays
 def false_positives(known: Tensor, unknown: Tensor, accepted: float = 0.95) -> float:
     """The share of unknown images that pass where a threshold lets this share of the known ones pass: FPR95.
 

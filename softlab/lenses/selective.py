@@ -3,10 +3,12 @@
 import torch
 from torch import Tensor
 
+from softlab.batches import by_rows
+from softlab.checks import check_correct, check_rows, takes_arrays
 from softlab.errors import SoftlabError
-from softlab.lenses.checks import check_correct, check_rows
 
 
+@takes_arrays
 def risk_coverage(confidence: Tensor, correct: Tensor) -> tuple[Tensor, Tensor]:
     """Coverage k/N and risk (N,), float64: the error rate among the k most confident predictions, k = 1 … N.
 
@@ -30,6 +32,7 @@ def risk_coverage(confidence: Tensor, correct: Tensor) -> tuple[Tensor, Tensor]:
     return rank / len(order), (before + within * errors[group] / sizes[group]) / rank
 
 
+@takes_arrays
 def normalized_score(logits: Tensor, order: float) -> Tensor:
     """Largest centred logit over the p-norm of all of them (N,): a confidence without the logits' size.
 
@@ -37,15 +40,22 @@ def normalized_score(logits: Tensor, order: float) -> Tensor:
     smoothing does to the order of confidences (Xia et al. 2025).
     """
     check_rows(logits, "row of logits")
-    offset = logits.double() - logits.double().mean(1, keepdim=True)
-    return offset.amax(1) / torch.linalg.vector_norm(offset, ord=order, dim=1)
+
+    def score(some: Tensor) -> Tensor:
+        exact = some.double()
+        offset = exact - exact.mean(1, keepdim=True)
+        return offset.amax(1) / torch.linalg.vector_norm(offset, ord=order, dim=1)
+
+    return by_rows(score, logits)
 
 
+@takes_arrays
 def aurc(confidence: Tensor, correct: Tensor) -> float:
     """Area under the risk–coverage curve, in [0, 1]: the mean of its risks; the smaller the better (Geifman 2019)."""
     return float(risk_coverage(confidence, correct)[1].mean())
 
 
+@takes_arrays
 def excess_aurc(confidence: Tensor, correct: Tensor) -> float:
     """AURC minus that of the best order of the same predictions: what is lost by the order alone."""
     return aurc(confidence, correct) - aurc(correct.double(), correct)

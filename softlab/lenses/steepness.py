@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from softlab.batches import as_pixels
+from softlab.checks import are_probabilities, check_features, check_pixels, check_radii
 from softlab.errors import SoftlabError
-from softlab.lenses.checks import are_probabilities, check_features, check_pixels, check_radii
 from softlab.lenses.geometry import centered_logits
 from softlab.representation import at_once, device_of, frozen_copy, layout
 from softlab.returned import logits_in

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from softlab.checks import check_features, check_labels
 from softlab.errors import SoftlabError
-from softlab.lenses.checks import check_features, check_labels
 
 STRENGTHS = tuple(10.0**power for power in range(1, -8, -1))  # of a probe's penalty, the strongest first
 HELD_OUT = 5  # one in so many images chooses the strength

@@ -126,7 +126,7 @@ class Look:
 
     @functools.cached_property
     def temperature(self) -> float:
-        return calibration.fit_temperature(self.fitted.logits, self.fitted.labels)
+        return calibration.fit_temperature(self.fitted.logits, self.fitted.truth)
 
     @property
     def layer(self) -> tuple[Tensor, Tensor]:

@@ -278,32 +278,34 @@ def shape(look: Look) -> Found:
 def calibrated(look: Look) -> Found:
     tested = look.tested
     temperature = look.temperature
-    logits = tested.logits
-    labels = tested.labels
-    probs = logits.softmax(1)
-    cooled = (logits / temperature).softmax(1)
-    confidence = probs.amax(1)
-    diagram = calibration.reliability(probs, labels)
+    plain = calibration.outcomes(tested.logits, tested.truth)
+    cooled = calibration.outcomes(tested.logits, tested.truth, temperature)
+    diagram = plain.diagram()
     return {
         "ECE": diagram.error,
         "overconfident part": diagram.over,
         "underconfident part": diagram.under,
-        "gap": calibration.confidence_gap(probs, labels),
-        "floor": calibration.ece_noise_floor(probs, generator=torch.Generator().manual_seed(0))[0],
-        "NLL": calibration.nll(logits, labels),
-        "smooth ECE": calibration.smooth_calibration_error(probs, labels),
-        "classwise ECE": calibration.classwise_calibration_error(probs, labels),
-        "Brier": calibration.brier(probs, labels),
+        "gap": plain.gap,
+        "floor": _floor(plain.confidence) if tested.soft is None else math.nan,
+        "NLL": float(plain.nll.mean()),
+        "smooth ECE": plain.smooth_error,
+        "classwise ECE": plain.classwise_error,
+        "Brier": float(plain.brier.mean()),
         "temperature": temperature,
-        "ECE at T": calibration.expected_calibration_error(cooled, labels),
-        "NLL at T": calibration.nll(logits / temperature, labels),
-        "Brier at T": calibration.brier(cooled, labels),
-        "AURC": selective.aurc(confidence, tested.correct),
-        "excess AURC": selective.excess_aurc(confidence, tested.correct),
-        "loss": calibration.nll_terms(logits, labels).float(),
-        "loss at T": calibration.nll_terms(logits / temperature, labels).float(),
-        "Brier score": calibration.brier_terms(probs, labels).float(),
+        "ECE at T": cooled.diagram().error,
+        "NLL at T": float(cooled.nll.mean()),
+        "Brier at T": float(cooled.brier.mean()),
+        "AURC": selective.aurc(plain.confidence, tested.correct),
+        "excess AURC": selective.excess_aurc(plain.confidence, tested.correct),
+        "loss": plain.nll.float(),
+        "loss at T": cooled.nll.float(),
+        "Brier score": plain.brier.float(),
     }
+
+
+def _floor(confidence: Tensor) -> float:
+    """The ECE that a calibrated network would show; of soft labels nobody knows how they scatter around it."""
+    return calibration.ece_noise_floor(confidence, generator=torch.Generator().manual_seed(0))[0]
 
 
 @lens(
@@ -336,21 +338,29 @@ def ranked(look: Look) -> Found:
     tested = look.tested
     fitted = look.fitted
     temperature = look.temperature
-    confidence = tested.logits.softmax(1).amax(1)
+    confidence = tested.confidence
     right = tested.correct
-    orders = {p: selective.aurc(selective.normalized_score(fitted.logits, p), fitted.correct) for p in P_NORMS}
-    order = min(orders, key=orders.__getitem__)
     cooled = (fitted.logits / temperature).softmax(1)
     return {
-        "AURC, normalised": selective.aurc(selective.normalized_score(tested.logits, order), right),
+        "AURC, normalised": _normalised(look),
         "confidence when wrong": float(confidence[~right].mean()),
         "confidence when right": float(confidence[right].mean()),
-        "NLL, fit": calibration.nll(fitted.logits, fitted.labels),
+        "NLL, fit": calibration.nll(fitted.logits, fitted.truth),
         "accuracy, fit": fitted.accuracy,
-        "ECE at T, fit": calibration.expected_calibration_error(cooled, fitted.labels),
-        "AURC, fit": selective.aurc(fitted.logits.softmax(1).amax(1), fitted.correct),
-        "NLL at T, fit": calibration.nll(fitted.logits / temperature, fitted.labels),
+        "ECE at T, fit": calibration.expected_calibration_error(cooled, fitted.truth),
+        "AURC, fit": selective.aurc(fitted.confidence, fitted.correct),
+        "NLL at T, fit": calibration.nll(fitted.logits / temperature, fitted.truth),
     }
+
+
+def _normalised(look: Look) -> float:
+    """AURC by the logits over their p-norm, p chosen on `fit`; NaN where all logits of some image are equal."""
+    fitted = {p: selective.normalized_score(look.fitted.logits, p) for p in P_NORMS}
+    if not all(score.isfinite().all() for score in fitted.values()):
+        return math.nan
+    orders = {p: selective.aurc(score, look.fitted.correct) for p, score in fitted.items()}
+    score = selective.normalized_score(look.tested.logits, min(orders, key=orders.__getitem__))
+    return selective.aurc(score, look.tested.correct) if score.isfinite().all() else math.nan
 
 
 @lens(

@@ -18,6 +18,7 @@ import dataclasses
 import functools
 import hashlib
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ from softlab.batches import stream
 from softlab.errors import SoftlabError, check_known, check_name
 from softlab.files import write_whole
 from softlab.provenance import cache_folder
-from softlab.training.folders import DECODING, class_files, decode
+from softlab.training.folders import DECODING, LeftOut, class_files, decode, left_out
 from softlab.training.sampling import balanced_subset
 
 EMBEDDED = Path(__file__).parent / "datasets" / "fashion_mini.npz"
@@ -357,6 +358,9 @@ def _from_folder(name: str, folder: Path) -> Dataset:
         raise SoftlabError(f"{folder}: class {only[0]!r} is in {where} but not in {other}")
     if len(files["train"]) < 2:
         raise SoftlabError(f"{folder}: there must be at least two classes, not {len(files['train'])}")
+    for part in files:
+        if others := left_out(folder, part):
+            warnings.warn(others, LeftOut, stacklevel=2)
     cached = cache_folder() / "folders" / f"{_state(folder, files)[:24]}.npz"
     arrays: dict[str, Any] = {}
     with contextlib.suppress(Exception), np.load(cached, allow_pickle=False) as kept:  # damaged: decode again

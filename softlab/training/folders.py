@@ -24,6 +24,10 @@ class Unturned(UserWarning):
     """By their EXIF data, some images lie on their side."""
 
 
+class LeftOut(UserWarning):
+    """Files in an image folder are of kinds that are not read."""
+
+
 def class_files(folder: Path, part: str) -> dict[str, list[Path]]:
     """The image files of each class of `folder/part/<class>/`, in the order of torchvision's ImageFolder.
 
@@ -43,8 +47,22 @@ def class_files(folder: Path, part: str) -> dict[str, list[Path]]:
     return classes
 
 
+def left_out(folder: Path, part: str) -> str:
+    """What is said of files in folders of classes that are of no kind that is read; nothing where there is none."""
+    classes = [path for path in sorted((folder / part).iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    others = [path for one in classes for path in _files(one) if path.suffix.lower() not in SUFFIXES]
+    kinds = ", ".join(sorted({path.suffix.lower() or "no ending" for path in others}))
+    files = f"{len(others)} files ({kinds})" if len(others) > 1 else f"one file ({kinds})"
+    return f"{files} in {folder / part} left out: only {', '.join(sorted(SUFFIXES))} are read" if others else ""
+
+
 def _images(folder: Path) -> Iterator[Path]:
-    """Images in a folder and below; links are followed, except into a folder that contains them."""
+    """Images in a folder and below."""
+    return (path for path in _files(folder) if path.suffix.lower() in SUFFIXES)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Files in a folder and below; links are followed, but not into a folder that they lie in."""
 
     def refuse(error: OSError) -> None:
         raise SoftlabError(f"cannot read the folder {error.filename}: {error.strerror}")
@@ -57,9 +75,8 @@ def _images(folder: Path) -> Iterator[Path]:
         found.append((place, names))
     for place, names in sorted(found):
         for name in sorted(names):
-            path = Path(place, name)
-            if path.suffix.lower() in SUFFIXES and not name.startswith("."):
-                yield path
+            if not name.startswith("."):
+                yield Path(place, name)
 
 
 def _holds(folder: str, other: str) -> bool:

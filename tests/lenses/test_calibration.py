@@ -14,10 +14,10 @@ from scipy import optimize, special, stats
 from torchmetrics.classification import MulticlassCalibrationError
 
 from softlab import SoftlabError
+from softlab.batches import ROWS
 from softlab.lenses import checks
 from softlab.lenses.calibration import (
     CHUNK,
-    ROWS,
     adaptive_calibration_error,
     bin_signs,
     brier,
@@ -32,6 +32,7 @@ from softlab.lenses.calibration import (
     fit_vector_scaling,
     nll,
     nll_terms,
+    outcomes,
     reliability,
     smooth_calibration_error,
     temperature_interval,
@@ -732,6 +733,83 @@ def test_three_thirds_of_two_decimals_are_a_distribution_and_three_times_32_are_
 def test_a_correctness_next_to_1_is_named_with_its_digits():
     with pytest.raises(SoftlabError, match=r"correctness 0 is 1\.0000001: it must be 0 or 1"):
         confidence_gap(torch.tensor([0.5]), torch.tensor([1.0000001]))
+
+
+# Soft labels
+
+
+def test_soft_labels_by_hand():
+    probs = torch.tensor([[0.5, 0.25, 0.25], [0.2, 0.2, 0.6]], dtype=torch.float64)
+    soft = torch.tensor([[0.7, 0.2, 0.1], [0.3, 0.3, 0.4]], dtype=torch.float64)
+    first = -(0.7 * math.log(0.5) + 0.3 * math.log(0.25))
+    second = -(0.6 * math.log(0.2) + 0.4 * math.log(0.6))
+    assert nll_terms(probs.log(), soft).tolist() == pytest.approx([first, second])
+    assert nll(probs.log(), soft) == pytest.approx((first + second) / 2)
+    # Squares of 0.2, 0.05, 0.15; of 0.1, 0.1, 0.2.
+    assert brier_terms(probs, soft).tolist() == pytest.approx([0.04 + 0.0025 + 0.0225, 0.01 + 0.01 + 0.04])
+    assert brier(probs, soft) == pytest.approx((0.065 + 0.06) / 2)
+    # Confidence 0.5 and 0.6 in the predicted classes, to which the labels give 0.7 and 0.4: two bins of ten.
+    assert expected_calibration_error(probs, soft, 10) == pytest.approx((0.2 + 0.2) / 2)
+    assert expected_calibration_error(probs, soft, 1) == pytest.approx(0, abs=1e-12)
+    assert confidence_gap(probs, soft) == pytest.approx(0, abs=1e-12)
+    # One bin: |mean p_k - mean q_k| is |0.35 - 0.5|, |0.225 - 0.25|, |0.425 - 0.25|.
+    assert classwise_calibration_error(probs, soft, 1) == pytest.approx((0.15 + 0.025 + 0.175) / 3)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_the_temperature_of_soft_labels_is_the_one_they_were_made_with(temperature):
+    logits, _ = random_logits(400, 5, 21)
+    soft = (logits / temperature).softmax(1)
+    assert fit_temperature(logits, soft) == pytest.approx(temperature, rel=1e-6)
+    assert smooth_calibration_error(soft, soft) == pytest.approx(0, abs=1e-6)
+    low, high = temperature_interval(logits, soft, temperature)
+    assert low == pytest.approx(high) == pytest.approx(temperature)  # all images agree
+
+
+def test_a_scale_beside_offsets_is_that_of_soft_labels_too():
+    logits, _ = random_logits(300, 4, 22)
+    offset = torch.tensor([0.5, -1.0, 0.0, 2.0], dtype=torch.float64)
+    assert fit_scale(logits, (1.7 * logits + offset).softmax(1), offset) == pytest.approx(1.7, rel=1e-6)
+
+
+@pytest.mark.parametrize("measure", [*MEASURES[1:3], *MEASURES[4:], *TABLES, nll])
+def test_soft_labels_of_one_class_each_say_what_labels_say(measure):
+    logits, labels = random_logits(300, 6, 23)
+    given = logits if measure is nll else logits.softmax(1)
+    soft = torch.nn.functional.one_hot(labels, 6)
+    for form in (soft, soft.double()):
+        torch.testing.assert_close(measure(given, form), measure(given, labels))
+
+
+def test_soft_labels_that_are_none_are_named(valid):
+    probs, _ = valid
+    for wrong, message in [
+        (with_rows(probs, [3, 6], [0.5, 0.2, 0.2, 0.0]), "the soft label of sample 3 is no distribution"),
+        (probs[:, :3], r"soft labels must be \(N, K\), one for each class as the predictions are, not \(8, 3\) and"),
+    ]:
+        for measure in (expected_calibration_error, brier, lambda probs, labels: nll(probs.log(), labels)):
+            with pytest.raises(SoftlabError, match=message):
+                measure(probs, wrong)
+
+
+# Rows at a time
+
+
+def test_more_rows_than_are_looked_at_at_once_give_what_each_gives():
+    logits, labels = random_logits(2 * ROWS + 100, 7, 24)
+    probs = logits.softmax(1)
+    for terms, table in ((nll_terms, logits), (brier_terms, probs)):
+        one_by_one = torch.cat([terms(row, label) for row, label in zip(table.split(1), labels.split(1), strict=True)])
+        torch.testing.assert_close(terms(table, labels), one_by_one)
+    by_class = [expected_calibration_error(probs[:, k], labels == k) for k in range(7)]
+    assert classwise_calibration_error(probs, labels) == pytest.approx(np.mean(by_class), rel=1e-12)
+    found = outcomes(logits, labels, temperature=2.0)
+    cooled = (logits / 2).softmax(1)
+    assert found.diagram().error == pytest.approx(expected_calibration_error(cooled, labels), rel=1e-12)
+    assert (found.gap, found.smooth_error) == (confidence_gap(cooled, labels), smooth_calibration_error(cooled, labels))
+    assert float(found.nll.mean()) == pytest.approx(nll(logits / 2, labels), rel=1e-12)
+    assert float(found.brier.mean()) == pytest.approx(brier(cooled, labels), rel=1e-12)
+    assert found.classwise_error == pytest.approx(classwise_calibration_error(cooled, labels), rel=1e-12)
 
 
 def test_wrong_settings_are_named(valid):

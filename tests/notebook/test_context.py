@@ -75,6 +75,7 @@ def test_marks_are_means_in_the_units_of_the_book(on_record):
 def test_what_either_does_not_have_has_no_strip(on_record):
     found = beside({"accuracy": 0.7, "mean confidence": 0.6, "gap": float("nan")}, 10, 3)
     assert list(found.strips) == ["accuracy"]
+    assert "it is right less often than all 10. These" in beside({"accuracy": 0.6}, 10, 3).sentence()
 
 
 def test_where_nobody_offers_records_there_is_no_context(monkeypatch):

@@ -1,5 +1,6 @@
 """Images as people have them, read as they are looked at; how long it takes; networks by the names of timm."""
 
+import shutil
 import sys
 import types
 
@@ -51,6 +52,15 @@ def place(tmp_path_factory):
     np.save(folder / "first.npy", images)
     np.save(folder / "labels.npy", labels)
     return folder
+
+
+def test_files_of_other_kinds_are_counted(place, tmp_path):
+    folder = tmp_path / "photos"
+    shutil.copytree(place / "folder", folder)
+    (folder / "a" / "live.heic").write_bytes(b"")
+    (note,) = from_path(folder, 3).notes
+    assert "order, as torchvision's ImageFolder numbers them. One file (.heic) in " in note
+    assert note.endswith("left out: only .bmp, .jpeg, .jpg, .pgm, .png, .ppm, .tif, .tiff, .webp are read.")
 
 
 @pytest.mark.parametrize(

@@ -330,6 +330,16 @@ def test_grey_images_of_16_bits_are_scaled_and_floats_are_refused_by_name(tmp_pa
             decoded(tmp_path, Image.fromarray(values.astype(kind)), "tif")
 
 
+def test_files_of_other_kinds_in_an_image_folder_are_counted(image_folder):
+    assert folders.left_out(image_folder, "train") == ""
+    for name in ("cat/one.gif", "cat/two.GIF", "cat/notes", "cat/.hidden.gif", "beside.gif"):
+        (image_folder / "train" / name).write_bytes(b"")
+    said = folders.left_out(image_folder, "train")
+    assert said.startswith("3 files (.gif, no ending) in ")
+    with pytest.warns(folders.LeftOut, match="3 files"):
+        data.load(f"folder:{image_folder}")
+
+
 def test_an_image_that_asks_to_be_turned_is_not_and_that_is_said(tmp_path):
     exif = Image.Exif()
     exif[folders.TURNED] = 6

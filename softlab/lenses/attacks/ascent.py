@@ -10,9 +10,9 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from softlab.batches import as_pixels
+from softlab.checks import are_probabilities, check_labels, check_pixels, check_radii
 from softlab.errors import SoftlabError
 from softlab.lenses import answers
-from softlab.lenses.checks import are_probabilities, check_labels, check_pixels, check_radii
 from softlab.representation import at_once, device_of, frozen_copy, layout
 from softlab.returned import logits_in
 

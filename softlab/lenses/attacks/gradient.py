@@ -9,11 +9,11 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from softlab.batches import stream
+from softlab.checks import check_features, check_labels
 from softlab.errors import SoftlabError, check_known
 from softlab.lenses.attacks import ascent
 from softlab.lenses.attacks.ascent import prepare
 from softlab.lenses.attacks.result import AttackResult, Health, warn
-from softlab.lenses.checks import check_features, check_labels
 from softlab.representation import at_once
 
 

@@ -14,11 +14,12 @@ import warnings
 import torch
 from torch import Tensor
 
+from softlab.checks import check_head, refuse, takes_arrays
 from softlab.errors import SoftlabError
-from softlab.lenses.checks import check_head, refuse
 from softlab.lenses.geometry.head import centered
 
 
+@takes_arrays
 def class_centers(
     weight: Tensor, bias: Tensor, radius: float | Tensor, nonnegative: bool = True, tolerance=1e-6, max_steps=20_000
 ) -> tuple[Tensor, Tensor]:

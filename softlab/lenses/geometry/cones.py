@@ -14,14 +14,15 @@ import torch
 from scipy.optimize import linprog
 from torch import Tensor
 
+from softlab.checks import check_head, check_rows, takes_arrays
 from softlab.errors import SoftlabError
-from softlab.lenses.checks import check_head, check_rows
 from softlab.lenses.geometry.head import RANK_TOLERANCE, centered, row_space
 
 NEWTON_STEPS = 100  # of confidence_contour; a dozen are enough unless the level is only just reached
 INTERIOR = 1e-6  # well above what the linear programs' solver lets pass, 1e-7
 
 
+@takes_arrays
 def cone_onset(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Smallest t₀ >= 0 (N,) such that the class of t f is the same for all t > t₀.
 
@@ -43,6 +44,7 @@ def cone_onset(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return crossing.amax(1).clamp(min=0)
 
 
+@takes_arrays
 def constant_share(features: Tensor, weight: Tensor, bias: Tensor, low: float = 0.1, high: float = 10.0) -> float:
     """Share of features (N, D) with the same class at `low` and at `high` times their length, 0 <= low <= high.
 
@@ -68,6 +70,7 @@ def constant_along_ray(head: Callable[[Tensor], Tensor], features: Tensor, reach
     return float((classes == classes[0]).all(0).cpu().double().mean())  # MPS has no float64
 
 
+@takes_arrays
 def confidence_contour(features: Tensor, weight: Tensor, bias: Tensor, level: float) -> Tensor:
     """Smallest t >= 0 (N,) at which t f has confidence `level` in the class predicted at t = 1; inf where it never has.
 
@@ -98,6 +101,7 @@ def confidence_contour(features: Tensor, weight: Tensor, bias: Tensor, level: fl
     return reached.to(features.dtype)
 
 
+@takes_arrays
 def bounded_regions(weight: Tensor, bias: Tensor) -> Tensor:
     """Which classes (K,), bool, have a bounded, non-empty region, where their logit is strictly the largest.
 
@@ -131,6 +135,7 @@ def _is_bounded(rows: np.ndarray, offsets: np.ndarray) -> bool:
     return linprog(-offsets, A_eq=mean, b_eq=zero).fun > INTERIOR
 
 
+@takes_arrays
 def plane_logits(weight: Tensor, bias: Tensor, across: Tensor, up: Tensor, extent: float, size: int = 200) -> Tensor:
     """Logits (size, size, K) on the square [-extent, extent]² of the plane through the origin spanned by two vectors.
 
@@ -144,6 +149,7 @@ def plane_logits(weight: Tensor, bias: Tensor, across: Tensor, up: Tensor, exten
     return (square @ (weight @ axes).T + bias).reshape(size, size, -1)
 
 
+@takes_arrays
 def apex(weight: Tensor, bias: Tensor) -> Tensor:
     """The point c₀ = -W_c⁺ b_c (D,) around which the regions are exact cones if W_c has rank K - 1.
 
@@ -154,6 +160,7 @@ def apex(weight: Tensor, bias: Tensor) -> Tensor:
     return (-torch.linalg.pinv(centered(weight), rtol=RANK_TOLERANCE) @ centered(bias)).to(weight.dtype)
 
 
+@takes_arrays
 def apex_residual(weight: Tensor, bias: Tensor) -> float:
     """How far the logits at the apex are from equal: ‖W_c c₀ + b_c‖ / ‖b_c‖ in [0, 1]; 0 for exact cones."""
     point = apex(weight.double(), bias.double())
@@ -163,6 +170,7 @@ def apex_residual(weight: Tensor, bias: Tensor) -> float:
     return float((rows @ point + offsets).norm() / length) if length > 0 else 0.0
 
 
+@takes_arrays
 def apex_ratio(features: Tensor, weight: Tensor, bias: Tensor) -> float:
     """Distance of the apex from the origin in units of the seen features: ‖c₀‖ / mean ‖Q f‖.
 

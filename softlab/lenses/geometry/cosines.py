@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from softlab.lenses.checks import check_head
+from softlab.checks import check_head
 from softlab.lenses.geometry.centers import class_centers
 from softlab.lenses.geometry.head import cosine_to, logit_cosine, row_space
 from softlab.lenses.geometry.variation import ClassSums

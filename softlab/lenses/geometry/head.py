@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from softlab.checks import check_features, check_head, check_labels, check_rows, takes_arrays
 from softlab.errors import SoftlabError
-from softlab.lenses.checks import check_features, check_head, check_labels, check_rows
 
 
 class LogitScale(NamedTuple):
@@ -32,6 +32,7 @@ def centered(values: Tensor) -> Tensor:
     return values - values.mean(0)
 
 
+@takes_arrays
 def row_space(weight: Tensor) -> Tensor:
     """Orthonormal basis Q (r, D) of the row space of W_c, in the dtype of weight; r <= min(K - 1, D).
 
@@ -43,6 +44,7 @@ def row_space(weight: Tensor) -> Tensor:
     return basis[:rank].to(weight.dtype)
 
 
+@takes_arrays
 def magnitude(features: Tensor) -> Tensor:
     """Root mean square of each feature's entries, ‖f‖/√D, (N,). Park et al. 2024 (2410.03999).
 
@@ -54,6 +56,7 @@ def magnitude(features: Tensor) -> Tensor:
     return values
 
 
+@takes_arrays
 def logit_scale_factors(features: Tensor, weight: Tensor) -> LogitScale:
     """The logit scale ‖W_c f‖, which no change of gauge moves, as a product of three factors.
 
@@ -69,6 +72,7 @@ def logit_scale_factors(features: Tensor, weight: Tensor) -> LogitScale:
     return LogitScale(norm, seen / norm, torch.where(seen > 0, logits / seen.clamp(min=1e-30), 0.0))
 
 
+@takes_arrays
 def cosine_to(features: Tensor, centers: Tensor, labels: Tensor) -> Tensor:
     """Cosine (N,) of each feature to the centre of its label. features: (N, D), centers: (K, D), labels: (N,).
 
@@ -88,6 +92,7 @@ def centered_logits(logits: Tensor) -> Tensor:
     return logits - logits.mean(1, keepdim=True)
 
 
+@takes_arrays
 def logit_cosine(logits: Tensor, labels: Tensor) -> Tensor:
     """Cosine (N,) between centred logits z - z̄ and the corner e_y - 1/K of the label. logits: (N, K)."""
     check_features(logits)
@@ -99,12 +104,14 @@ def logit_cosine(logits: Tensor, labels: Tensor) -> Tensor:
     return offset.gather(1, labels[:, None]).squeeze(1) / (norm * corner)
 
 
+@takes_arrays
 def alignment(logits: Tensor) -> Tensor:
     """`logit_cosine` (N,) with the corner of the predicted class: it needs no label, and is above 0. logits: (N, K)."""
     check_features(logits)
     return logit_cosine(logits, logits.argmax(1))
 
 
+@takes_arrays
 def inward_cosine(step: Tensor, features: Tensor) -> Tensor:
     """Cosine (N,) of a step with the way from its feature to the origin, -f: 1 straight inwards; NaN where one is zero.
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from softlab.checks import check_features, check_labels, check_rows, refuse, takes_arrays
 from softlab.errors import SoftlabError
-from softlab.lenses.checks import check_features, check_labels, check_rows, refuse
 from softlab.lenses.geometry.head import row_space
 
 CHUNK = 1024  # features at once: they stay in the cache
@@ -48,6 +48,7 @@ class ClassSums:
         return self.total / self.count[:, None]
 
 
+@takes_arrays
 def within_class_variation(features: Tensor, labels: Tensor) -> tuple[float, float]:
     """Mean within-class cosine distance and R² class separation.
 
@@ -69,6 +70,7 @@ def within_class_variation(features: Tensor, labels: Tensor) -> tuple[float, flo
     return within, 1 - within / total
 
 
+@takes_arrays
 def variation_variants(features: Tensor, labels: Tensor, weight: Tensor) -> dict[str, tuple[float, float]]:
     """(d_within, R²) of the raw features, of features minus their global mean, and of what the head sees of them.
 
@@ -83,6 +85,7 @@ def variation_variants(features: Tensor, labels: Tensor, weight: Tensor) -> dict
     }
 
 
+@takes_arrays
 def class_mean_cosine(values: Tensor, labels: Tensor) -> float:
     """Mean cosine between the means of two classes, the mean of all class means taken off: at least -1/(K-1).
 
@@ -98,6 +101,7 @@ def class_mean_cosine(values: Tensor, labels: Tensor) -> float:
     return float((unit @ unit.T)[off].mean())
 
 
+@takes_arrays
 def effective_rank(values: Tensor) -> float:
     """exp of the entropy of the singular values, as shares, of values (N, D) minus their mean: in 1 … min(N, D).
 
