@@ -197,7 +197,7 @@ class Examination:
         )
 
     def table(self) -> pandas.DataFrame:
-        """Every number as it is written in the book, by chapter."""
+        """Every number in the units in which it is written, by what it is about."""
         values = {QUANTITIES[name]: value for name, value in self.numbers.items()}
         rows = {(q.group, q.label): {self.name: f"{q.factor * value:.{q.digits}f}"} for q, value in values.items()}
         return table(rows, corner=["about", "quantity"]).T
@@ -252,7 +252,7 @@ def examine(
     steps: int = 20,
     progress: bool = False,
 ) -> Examination:
-    """Look at a network through the lenses of chapters 2 to 6. A copy is looked at; the network stays as it was.
+    """Look at a network through all lenses. A copy is looked at; the network stays as it was.
 
     images: (N, C, H, W), uint8 or float in [0, 1], or Pictures, which are read as they are looked at.  labels: (N,)
     int64, the network's own numbers of the classes.

@@ -18,8 +18,8 @@ from softbook.studies.catalogue import chapters
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 OTHERS = sorted((ROOT / "book").glob("*.ipynb"))  # pages that read numbers
-CHAPTERS = [path for path in NOTEBOOKS if path.name[0].isdigit()]
-TOOLS = [path for path in NOTEBOOKS if path not in CHAPTERS]  # A1 and A2: for a method or a network of one's own
+TOOLS = [path for path in NOTEBOOKS if path.stem.startswith("your_")]  # for a method or a network of one's own
+CHAPTERS = [path for path in NOTEBOOKS if path not in TOOLS]
 
 
 def code_cells(path):
@@ -41,7 +41,7 @@ def test_every_notebook_is_a_page_and_a_chapter():
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
     pages = [page["file"] for part in contents["parts"] for page in part["chapters"]]
     shown = [Path(page).name for page in pages if page.startswith("notebooks/")]
-    assert shown == [path.stem for path in (*TOOLS, *CHAPTERS)]
+    assert sorted(shown) == [path.stem for path in NOTEBOOKS]
     assert set(chapters()) == {path.stem for path in [*NOTEBOOKS, *OTHERS]}
 
 
