@@ -100,6 +100,7 @@ $(VENV)/%.stamp: pyproject.toml softbook/pyproject.toml constraints.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, not {sys.version.split()[0]}: make PYTHON=python3.12 ...")'
 	@test -x $(BIN)/python || $(CREATE) $(VENV)
 	@echo "installing softlab and softbook into $(VENV) (the first time this downloads torch: some minutes)"
+	@$(BIN)/python -m pip uninstall --quiet --yes softlab-book softlab-book-assets 2> /dev/null || true # one held both, once
 	@$(INSTALL) -c constraints.txt -e ".[$(EXTRAS)]" -e "./softbook[build$(if $(findstring cluster,$@),$(comma)cluster)]"
 	@$(if $(findstring peers,$(EXTRAS)),$(INSTALL) --no-deps torchattacks==3.5.1) # it pins an old `requests`
 	@touch $@
