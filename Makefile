@@ -101,6 +101,7 @@ $(VENV)/%.stamp: pyproject.toml softbook/pyproject.toml constraints.txt Makefile
 	@test -x $(BIN)/python || $(CREATE) $(VENV)
 	@echo "installing softlab and softbook into $(VENV) (the first time this downloads torch: some minutes)"
 	@$(BIN)/python -m pip uninstall --quiet --yes softlab-book softlab-book-assets 2> /dev/null || true # one held both, once
+	@rm -rf softlab_book.egg-info # and left its name here
 	@$(INSTALL) -c constraints.txt -e ".[$(EXTRAS)]" -e "./softbook[build$(if $(findstring cluster,$@),$(comma)cluster)]"
 	@$(if $(findstring peers,$(EXTRAS)),$(INSTALL) --no-deps torchattacks==3.5.1) # it pins an old `requests`
 	@touch $@
