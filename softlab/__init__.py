@@ -28,6 +28,7 @@ HOMES = {
     "calibration": "lenses.calibration",
     "geometry": "lenses.geometry",
     "fit": "fitting",
+    "compare": "comparison.side_by_side",
     "examine": "inspector.examination",
     "examine_predictions": "inspector.examination",
     "report_card": "inspector.report",

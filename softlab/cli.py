@@ -232,7 +232,7 @@ def _examine(options) -> None:
     page = options.out
     if page and (page.suffix.lower() not in (".html", ".htm") or page.is_dir()):  # known before minutes of work
         raise SoftlabError(f"--out is a file that ends in .html, not {str(page)!r}")
-    groups = _grouped(options)
+    groups = _files_to_examine(options)
 
     from softlab.inspector.comparison import compare
 
@@ -243,34 +243,57 @@ def _examine(options) -> None:
     print(f"all numbers: {found.save(page or f'{next(iter(groups))}.examination.html')}")
 
 
-def _grouped(options) -> dict[str, list[Path]]:
+def _files_to_examine(options) -> dict[str, list[Path]]:
     """What `examine` looks at: name -> files, several for a folder."""
-    predictions = options.logits or options.probs
+    if options.logits or options.probs:
+        _check_predictions_alone(options)
+        return _files_by_name(options.logits or options.probs, (".npy", ".npz", ".csv", ".tsv"))
+    _check_network_whole(options)
+    return _files_by_name(options.weights, (".safetensors",))
+
+
+def _check_predictions_alone(options) -> None:
+    """Raise SoftlabError if something is given beside predictions that would be ignored."""
     kind = "--logits" if options.logits else "--probs"
-    beside = {"WEIGHTS": options.weights, "--images": options.images, "--architecture": options.architecture}
-    beside |= {"--probs": options.probs} if options.logits else {}
-    if predictions and (other := next((name for name, value in beside.items() if value), None)):
-        raise SoftlabError(f"give {kind} or {other}, not both: predictions are examined without their network")
-    if not predictions and not options.weights:
+    others = {"WEIGHTS": options.weights, "--images": options.images, "--architecture": options.architecture}
+    if options.logits:
+        others["--probs"] = options.probs
+    for name, value in others.items():
+        if value:
+            raise SoftlabError(f"give {kind} or {name}, not both: predictions are examined without their network")
+
+
+def _check_network_whole(options) -> None:
+    """Raise SoftlabError if what a network needs is missing: weights, architecture, images."""
+    if not options.weights:
         raise SoftlabError("give WEIGHTS.safetensors with --architecture and --images, or predictions: --logits FILE")
     for name, what in (("architecture", "NAME"), ("images", "PATH")):
-        if not predictions and not getattr(options, name):
+        if not getattr(options, name):
             raise SoftlabError(f"a network needs --{name} {what}")
-    suffixes = (".npy", ".npz", ".csv", ".tsv") if predictions else (".safetensors",)
+
+
+def _files_by_name(given: list[str], suffixes: tuple[str, ...]) -> dict[str, list[Path]]:
+    """Files, and those of folders, by the name under which they are compared."""
     groups: dict[str, list[Path]] = {}
-    for given in predictions or options.weights:
-        path = Path(given).expanduser()
-        files = [path]
-        if path.is_dir():
-            files = sorted(one for one in path.iterdir() if one.suffix.lower() in suffixes)
-        if not files:
-            raise SoftlabError(f"the folder {path} holds no file of {', '.join(suffixes)}")
+    for path in (Path(text).expanduser() for text in given):
         name = path.resolve().name if path.is_dir() else path.stem
-        name = f"{path.resolve().parent.name} {name}" if name in groups else name  # a/logits.npy, b/logits.npy
+        if name in groups:  # a/logits.npy, b/logits.npy
+            name = f"{path.resolve().parent.name} {name}"
+        files = _files_of(path, suffixes)
         if name in groups:
             raise SoftlabError(f"two of those to compare are called {name!r}: rename one")
         groups[name] = files
     return groups
+
+
+def _files_of(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """A file as it is, or the files of a folder that end in one of the suffixes."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes)
+    if not files:
+        raise SoftlabError(f"the folder {path} holds no file of {', '.join(suffixes)}")
+    return files
 
 
 def _examined_predictions(options, groups: dict[str, list[Path]]) -> dict:

@@ -247,18 +247,12 @@ def _add_columns(recording: Recording, wanted: Collection[str]) -> list[str]:
     """Write these quantities into rows that lack them; returns the ids of networks that differ from their rows."""
     rows = _recorded_rows(recording.path)
     snapshots = _recorded_snapshots(recording)
-    about = records.about(recording.study).get(recording.profile.name, {})
     lenses = {lens.name for lens in LENSES.values() if set(wanted) & set(lens.quantities)}
     outcomes = {QUANTITIES[name].images for name in wanted} & recording.outcomes
     different = []
-    for name, experiment in recording.experiments.items():
-        row = rows.get(name)
-        if row is None or row["evaluation"] != recording.evaluation_digest(experiment):
-            continue
-        lacking = _lacking(versions.measured(about, row["lenses"]) or {}, wanted)
-        if not lacking:
-            continue
-        run = recording.train(experiment)
+    for name, lacking in _rows_that_lack(recording, rows, wanted):
+        row = rows[name]
+        run = recording.train(recording.experiments[name])
         numbers = stored.of(run, recording.profile.evaluation, lenses=lenses | {"outcomes", "calibrated"})
         if differing := _differing(numbers, row):
             different.append(name)
@@ -266,10 +260,8 @@ def _add_columns(recording: Recording, wanted: Collection[str]) -> list[str]:
             continue
         with recording.describing():
             digest = _describe_addition(recording, row["lenses"], lacking)
-        for snapshot in snapshots.get(name, []):
-            then = stored.of(run, recording.profile.evaluation, int(snapshot["epoch"]), lenses)
-            snapshot |= _values(then, lacking) | {"lenses": digest}
         if name in snapshots:
+            _extend_snapshots(recording, run, snapshots[name], lacking, digest)
             _write_snapshots(recording, snapshots)
         row |= _values(numbers, lacking) | {"lenses": digest}
         row["images"] |= {outcome: numbers.images[outcome] for outcome in outcomes if outcome in numbers.images}
@@ -277,6 +269,32 @@ def _add_columns(recording: Recording, wanted: Collection[str]) -> list[str]:
         _write(recording, list(rows.values()), recording.outcomes if outcomes else None)
         recording.progress(name, name)
     return different
+
+
+def _rows_that_lack(
+    recording: Recording, rows: Mapping[str, Row], wanted: Collection[str]
+) -> Iterator[tuple[str, dict[str, int]]]:
+    """Run ids of rows, measured on the images of today, that lack some of these quantities, and which: {name: version}.
+
+    What about.json says is read once, before anything is added to it.
+    """
+    about = records.about(recording.study).get(recording.profile.name, {})
+    for name, experiment in recording.experiments.items():
+        row = rows.get(name)
+        if row is None or row["evaluation"] != recording.evaluation_digest(experiment):
+            continue
+        if lacking := _lacking(versions.measured(about, row["lenses"]) or {}, wanted):
+            yield name, lacking
+
+
+def _extend_snapshots(
+    recording: Recording, run: runs.Run, snapshots: list[Row], quantities: Collection[str], digest: str
+) -> None:
+    """Put these quantities into the rows of a network's snapshots. digest: of versions, that the rows get."""
+    lenses = {lens.name for lens in LENSES.values() if set(quantities) & set(lens.quantities)}
+    for snapshot in snapshots:
+        numbers = stored.of(run, recording.profile.evaluation, int(snapshot["epoch"]), lenses)
+        snapshot |= _values(numbers, quantities) | {"lenses": digest}
 
 
 def _lacking(measured: Mapping[str, int], wanted: Iterable[str]) -> dict[str, int]:

@@ -18,7 +18,7 @@ from torch import nn
 
 from softlab.errors import SoftlabError
 from softlab.files import read_arrays, short_digest, write_whole
-from softlab.numbers.look import Numbers, applied, together
+from softlab.numbers.look import Lens, Numbers, applied, together
 from softlab.numbers.quantities import LENSES, Look, Samples
 from softlab.provenance import store_folder
 from softlab.representation import device_of, refresh_statistics
@@ -43,25 +43,38 @@ def of(
     training, batch normalisations get fresh statistics: else these would decide what features look like.
     lenses: names of those to apply (None: all).
     """
-    dataset = dataset_of(run.experiment)
+    paths = _paths(run, evaluation, epoch, lenses)
+    known = {name: numbers for name, path in paths.items() if (numbers := _on_file(LENSES[name], path))}
+    missing = [name for name in paths if name not in known]
+    if missing:
+        look = look_at(run, evaluation, epoch)
+        with cpu_threads(run.experiment.threads):
+            for name in missing:
+                known[name] = applied(LENSES[name], look)
+                _write(paths[name], known[name])
+    return together([known[name] for name in paths])
+
+
+def _paths(
+    run: Run, evaluation: Mapping[str, Any], epoch: int | None, lenses: Container[str] | None
+) -> dict[str, Path]:
+    """Where the numbers of each lens to be applied lie: {lens: file}."""
     folder = _folder(run, epoch)
-    digest = evaluation_digest(dataset, evaluation)
-    found = []
-    look = None
-    for lens in LENSES.values():
-        if lenses is not None and lens.name not in lenses:
-            continue
-        if not lens.clean and (epoch is not None or evaluation["attack_size"] == 0):
-            continue
-        path = folder / f"{lens.name}-{lens.edition}-{digest}.npz"
-        numbers = read(path)
-        if numbers is None or not (numbers.problems or set(lens.quantities) <= set(numbers.values)):
-            look = look or look_at(run, evaluation, epoch)
-            with cpu_threads(run.experiment.threads):
-                numbers = applied(lens, look)
-            _write(path, numbers)
-        found.append(numbers)
-    return together(found)
+    digest = evaluation_digest(dataset_of(run.experiment), evaluation)
+    clean_only = epoch is not None or evaluation["attack_size"] == 0
+    return {
+        lens.name: folder / f"{lens.name}-{lens.edition}-{digest}.npz"
+        for lens in LENSES.values()
+        if (lenses is None or lens.name in lenses) and (lens.clean or not clean_only)
+    }
+
+
+def _on_file(lens: Lens, path: Path) -> Numbers | None:
+    """The numbers of a lens on file; None where there are none, or not all of its quantities."""
+    numbers = read(path)
+    if numbers is None or numbers.problems or set(lens.quantities) <= set(numbers.values):
+        return numbers
+    return None
 
 
 def evaluation_digest(dataset: Dataset, evaluation: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ HOMES = {
     "build_model": "loop",
     "choose_device": "loop",
     "epochs": "loop",
+    "step": "loop",
     "training_set": "loop",
     "Run": "runs",
     "dataset_of": "runs",

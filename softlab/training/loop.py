@@ -1,14 +1,15 @@
-"""Training, top to bottom in one function: `epochs(experiment, dataset)` yields the state after every epoch.
+"""Training: `epochs(experiment, dataset)` yields the state after every epoch; `step` is what happens to one batch.
 
 What a caller does with a state (keep the weights, write a checkpoint, draw a curve) is the caller's business.
 """
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as functional
@@ -50,6 +51,43 @@ class TrainingState:
     model: models.Network
     averages: dict[str, Tensor]  # the optimizer's own state
     history: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in HISTORY})
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a step works with besides its batch: the same from the first step of a network to its last.
+
+    network: the model as it is called in training, images and factors of features -> features and logits.
+    """
+
+    experiment: Experiment
+    method: regularizers.Regularizer
+    model: models.Network
+    network: Callable[..., tuple[Tensor, Tensor]]
+    optimizer: torch.optim.Optimizer
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a step is taken.
+
+    step: in its epoch, from 0.  position: among all steps, from 0.  progress: the share of them before it, in [0, 1).
+    """
+
+    epoch: int
+    step: int
+    position: int
+    progress: float
+
+
+class Outcome(NamedTuple):
+    """What a step gave: losses (N,), logits (N, K), the method's targets (N, K) and features (N, D) of its batch."""
+
+    losses: Tensor
+    logits: Tensor
+    targets: Tensor
+    features: Tensor
 
 
 def resolve(experiment: Experiment, device: str | torch.device) -> Experiment:
@@ -134,83 +172,159 @@ def epochs(
     """
     experiment = resolve(experiment, device)
     device = torch.device(device)
-    method = regularizers.get(experiment.method, **experiment.method_parameters)
     images, labels = training_set(experiment, dataset, device)
+    targets = (targets_of(experiment, dataset, labels) if soft is None else soft).to(device)
     state = resume or TrainingState(0, build_model(experiment, dataset), {})
     model = state.model
-    model.to(device).to(memory_format=torch.channels_last)
-    optimizer = make_optimizer(model, experiment, state.averages, method.weight_decay)
-    half = experiment.precision == "bf16"
-    network = _WithFeatures(model)
-    if experiment.compiled and asks_model(method):
-        raise SoftlabError(f"method {experiment.method!r} asks the network itself: it takes compiled=false")
-    if experiment.compiled and device.type == "cuda":
-        network = torch.compile(network)
-    wanted = (targets_of(experiment, dataset, labels) if soft is None else soft).to(device)
-    per_pass = math.ceil(len(images) / experiment.batch_size)
-    per_epoch = experiment.steps_per_epoch or per_pass
-    total_steps = per_epoch * experiment.epochs
+    training = training_of(experiment, model, state.averages, device)
+    per_epoch = steps_of_epoch(experiment, len(images))
 
     with cpu_threads(experiment.threads), _out_of_memory_explained(experiment.batch_size, device), safe_kernels(model):
         yield state
         for epoch in range(state.epoch, experiment.epochs):
             started = perf_counter()
             model.train()
-            method.begin_epoch(model)
+            training.method.begin_epoch(model)
             sums = torch.zeros(5, device=device)
             finite_steps = torch.zeros((), device=device)
             seen = 0
-            batches = ()
-            for step in range(per_epoch):
-                position = epoch * per_epoch + step
-                done, now = divmod(position, per_pass)  # passes over the images
-                if now == 0 or not batches:  # in a new order, in batches that differ by one image at most
-                    order = torch.randperm(len(images), generator=stream(experiment.seed, "order", done))
-                    batches = order.to(device).tensor_split(per_pass)
-                chosen = batches[now]
-                rate = experiment.learning_rate * schedule(position / total_steps, experiment)
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
-                batch = as_pixels(images[chosen])
-                if experiment.augmentation in REACH:
-                    moves = stream(experiment.seed, "augmentation", epoch, step)
-                    batch = flip_shift(batch, moves, REACH[experiment.augmentation])
-                draws = stream(experiment.seed, "method", epoch, step)
-                batch, targets = method.transform(batch, wanted[chosen], draws)
-                regularizers.check_batch(experiment.method, position, batch, targets, wanted[chosen])
-                batch, extra = method.with_model(model, batch, targets, draws)
-                with torch.autocast(device.type, torch.bfloat16, enabled=half):
-                    keep = dropout_mask(len(batch), model, experiment, epoch, step, device)
-                    features, logits = network(batch.contiguous(memory_format=torch.channels_last), keep)
-                    hidden, targets = method.hidden(features, targets, draws)
-                    if hidden is not features:
-                        logits = model.head(hidden if keep is None else hidden * keep)
-                features = features.float()
-                logits = logits.float()
-                loss = method.loss(logits, targets, features, model.head, position / total_steps)
-                loss = loss if extra is None else loss + extra
-                regularizers.check_loss(experiment.method, position, loss, logits)
-                optimizer.zero_grad(set_to_none=True)
-                loss.mean().backward()
-                optimizer.step()
-                sums += batch_sums(loss, logits, targets, features)
+            for moment, chosen in moments(experiment, len(images), epoch, device):
+                outcome = step(training, images[chosen], targets[chosen], moment)
+                sums += batch_sums(*outcome)
                 finite_steps += sums[0].isfinite()  # once it is not finite, it stays so
-                seen += len(batch)
+                seen += len(outcome.losses)
             means = (sums / seen).tolist()  # the epoch's only wait for the device
-            for name, value in zip(HISTORY, means, strict=False):
-                if not math.isfinite(value):
-                    step = epoch * per_epoch + int(finite_steps)
-                    slower = f"a learning_rate below {experiment.learning_rate}, precision=fp32, or a weaker method"
-                    raise Diverged(
-                        f"training diverged: {name} of method {experiment.method!r} (seed {experiment.seed}) became "
-                        f"{value} in epoch {epoch + 1}, step {step}: "
-                        + (f"try {slower}" if step else "its very first loss is not finite, so look there")
-                    )
+            if not all(map(math.isfinite, means)):
+                raise _diverged(means, experiment, epoch, epoch * per_epoch + int(finite_steps))
+            rate = training.optimizer.param_groups[0]["lr"]
             for name, value in zip(HISTORY, [*means, rate, perf_counter() - started], strict=True):
                 state.history[name].append(value)
             state.epoch = epoch + 1
-            state.averages = averages_of(model, optimizer)
+            state.averages = averages_of(model, training.optimizer)
             yield state
+
+
+def step(training: Training, images: Tensor, targets: Tensor, moment: Moment) -> Outcome:
+    """One step of training: images and targets become a loss for each image, and the weights take a step downhill.
+
+    images: (N, C, H, W), uint8 or in [0, 1].  targets: (N, K), each row a distribution.
+    Raises SoftlabError if the method returns images, targets or a loss of the wrong kind.
+    """
+    name = training.experiment.method
+    method = training.method
+    model = training.model
+    draws = stream(training.experiment.seed, "method", moment.epoch, moment.step)
+
+    images = augmented(as_pixels(images), training.experiment, moment)
+    images, soft = method.transform(images, targets, draws)
+    regularizers.check_batch(name, moment.position, images, soft, targets)
+    images, extra = method.with_model(model, images, soft, draws)
+
+    features, logits, soft = forward(training, images, soft, draws, moment)
+    losses = method.loss(logits, soft, features, model.head, moment.progress)
+    if extra is not None:
+        losses = losses + extra
+    regularizers.check_loss(name, moment.position, losses, logits)
+
+    set_learning_rate(training.optimizer, training.experiment, moment)
+    training.optimizer.zero_grad(set_to_none=True)
+    losses.mean().backward()
+    training.optimizer.step()
+    return Outcome(losses, logits, soft, features)
+
+
+def augmented(images: Tensor, experiment: Experiment, moment: Moment) -> Tensor:
+    """Images (N, C, H, W), flipped and shifted at random where the experiment asks for it."""
+    if experiment.augmentation not in REACH:
+        return images
+    moves = stream(experiment.seed, "augmentation", moment.epoch, moment.step)
+    return flip_shift(images, moves, REACH[experiment.augmentation])
+
+
+def forward(
+    training: Training, images: Tensor, targets: Tensor, draws: torch.Generator, moment: Moment
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Images to features (N, D) and logits (N, K), and the targets (N, K) that the method makes of those given.
+
+    The network computes in the experiment's precision; features and logits come back in float32, the features as they
+    were before dropout and before the method.
+    """
+    experiment = training.experiment
+    head = training.model.head
+    images = images.contiguous(memory_format=torch.channels_last)
+    with torch.autocast(training.device.type, torch.bfloat16, enabled=experiment.precision == "bf16"):
+        keep = dropout_mask(len(images), training.model, experiment, moment.epoch, moment.step, training.device)
+        features, logits = training.network(images, keep)
+        hidden, targets = training.method.hidden(features, targets, draws)
+        if hidden is not features:
+            logits = head(hidden if keep is None else hidden * keep)
+    return features.float(), logits.float(), targets
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, experiment: Experiment, moment: Moment) -> None:
+    """Give the optimizer the learning rate of this moment."""
+    rate = experiment.learning_rate * schedule(moment.progress, experiment)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def training_of(
+    experiment: Experiment, model: models.Network, averages: dict[str, Tensor], device: torch.device
+) -> Training:
+    """What steps need to train this model, which is moved to the device. averages: of the optimizer ({}: none yet).
+
+    Raises SoftlabError where a network is to be compiled that the method itself calls.
+    """
+    method = regularizers.get(experiment.method, **experiment.method_parameters)
+    if experiment.compiled and asks_model(method):
+        raise SoftlabError(f"method {experiment.method!r} asks the network itself: it takes compiled=false")
+    model.to(device).to(memory_format=torch.channels_last)
+    optimizer = make_optimizer(model, experiment, averages, method.weight_decay)
+    network = _WithFeatures(model)
+    if experiment.compiled and device.type == "cuda":
+        network = torch.compile(network)
+    return Training(experiment, method, model, network, optimizer, device)
+
+
+def steps_of_pass(experiment: Experiment, count: int) -> int:
+    """How many steps a pass over `count` training images takes."""
+    return math.ceil(count / experiment.batch_size)
+
+
+def steps_of_epoch(experiment: Experiment, count: int) -> int:
+    """How many steps an epoch has: those the experiment asks for, or one pass over `count` training images."""
+    return experiment.steps_per_epoch or steps_of_pass(experiment, count)
+
+
+def moments(experiment: Experiment, count: int, epoch: int, device: torch.device) -> Iterator[tuple[Moment, Tensor]]:
+    """Each step of an epoch: when it is taken, and which of `count` training images its batch is, as an index (N,).
+
+    Each pass over the images has a new order, in batches that differ by one image at most; an epoch may end within a
+    pass.
+    """
+    per_pass = steps_of_pass(experiment, count)
+    per_epoch = steps_of_epoch(experiment, count)
+    total_steps = per_epoch * experiment.epochs
+    batches = ()
+    for number in range(per_epoch):
+        position = epoch * per_epoch + number
+        passes, place = divmod(position, per_pass)
+        if place == 0 or not batches:
+            order = torch.randperm(count, generator=stream(experiment.seed, "order", passes))
+            batches = order.to(device).tensor_split(per_pass)
+        yield Moment(epoch, number, position, position / total_steps), batches[place]
+
+
+def _diverged(means: Sequence[float], experiment: Experiment, epoch: int, step: int) -> Diverged:
+    """What to say of an epoch whose means are not all finite. step: among all, the first whose loss is not."""
+    name, value = next(pair for pair in zip(HISTORY, means, strict=False) if not math.isfinite(pair[1]))
+    advice = "its very first loss is not finite, so look there"
+    if step:
+        advice = f"try a learning_rate below {experiment.learning_rate}, precision=fp32, or a weaker method"
+    return Diverged(
+        f"training diverged: {name} of method {experiment.method!r} (seed {experiment.seed}) became {value} "
+        f"in epoch {epoch + 1}, step {step}: {advice}"
+    )
 
 
 def asks_model(method: regularizers.Regularizer) -> bool:

@@ -35,7 +35,7 @@ seen = softlab.extract(run.model, data.test_images[:300], data.test_labels[:300]
 weight, bias = softlab.head_of(run.model)
 temperature = calibration.fit_temperature(seen.logits, seen.labels)
 centers, _ = geometry.class_centers(weight, bias, radius=1.0)
-found = numbers.of(run).values
+found = numbers.of(run, softlab.load_profile("smoke").evaluation).values
 print(json.dumps({"temperature": temperature, "centers": list(centers.shape), "accuracy": found["accuracy"]}))
 """
 

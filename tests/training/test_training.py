@@ -179,6 +179,49 @@ def test_our_step_is_torchs_own_sgd_on_the_same_batches(tiny, mini):
         assert torch.allclose(one, other, atol=1e-5), name
 
 
+def test_a_step_by_hand(tiny):
+    """Two images of two pixels, which are the features; a head of zeros, so that every class has p = 1/3.
+
+    Smoothed by .3 over three classes, a target is (.8, .1, .1). The gradient is the mean of (p - target) · feature, and
+    half-way through training the learning rate is .25.
+    """
+    plain = {"momentum": 0.0, "weight_decay": 0.0, "learning_rate": 0.5, "warmup": 0.0, "schedule": "linear"}
+    method = {"method": "label_smoothing", "method_parameters": {"alpha": 0.3}}
+    experiment = tiny.replace(**plain, **method, precision="fp32", augmentation="none")
+    head = torch.nn.Linear(2, 3)
+    for parameter in head.parameters():
+        torch.nn.init.zeros_(parameter)
+    model = models.Network(torch.nn.Flatten(), head, torch.zeros(1), torch.ones(1))
+    training = loop.training_of(experiment, model, {}, torch.device("cpu"))
+    images = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).reshape(2, 1, 1, 2)
+    one_hot = torch.eye(3)[:2]
+
+    outcome = loop.step(training, images, one_hot, loop.Moment(epoch=0, step=1, position=1, progress=0.5))
+    assert outcome.losses.tolist() == pytest.approx([math.log(3)] * 2)
+    assert outcome.logits.tolist() == [[0.0] * 3] * 2
+    assert outcome.targets.flatten().tolist() == pytest.approx([0.8, 0.1, 0.1, 0.1, 0.8, 0.1])
+    assert torch.equal(outcome.features, images.flatten(1))
+    own = 0.25 * (0.8 - 1 / 3) / 2
+    other = 0.25 * (0.1 - 1 / 3) / 2
+    assert head.weight.flatten().tolist() == pytest.approx([own, other, other, own, other, other])
+    assert head.bias.tolist() == pytest.approx([own + other, own + other, 2 * other])
+
+
+def test_an_epoch_of_moments_by_hand(tiny):
+    """Five images in batches of two at most: passes of three steps. Epochs of two steps end within a pass."""
+    experiment = tiny.replace(batch_size=2, steps_per_epoch=2, epochs=3)
+    steps = [pair for epoch in range(3) for pair in loop.moments(experiment, 5, epoch, torch.device("cpu"))]
+    times = [(moment.epoch, moment.step, moment.position) for moment, _ in steps]
+    assert times == [(0, 0, 0), (0, 1, 1), (1, 0, 2), (1, 1, 3), (2, 0, 4), (2, 1, 5)]
+    assert [moment.progress for moment, _ in steps] == pytest.approx([position / 6 for position in range(6)])
+    batches = [chosen for _, chosen in steps]
+    assert [len(chosen) for chosen in batches] == [2, 2, 1, 2, 2, 1]
+    first = torch.cat(batches[:3])
+    second = torch.cat(batches[3:])
+    assert sorted(first.tolist()) == sorted(second.tolist()) == [0, 1, 2, 3, 4]
+    assert not torch.equal(first, second)
+
+
 def test_flip_shift_moves_and_mirrors_and_nothing_else():
     images = torch.rand(64, 3, 12, 10)
     moved = flip_shift(images, torch.Generator().manual_seed(0), reach=2)
