@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from softbook.studies import headlines
 from softbook.studies.across_settings import effects_by_setting
 from softlab.comparison.effects import Effects
 from softlab.comparison.intervals import Interval
@@ -93,6 +94,14 @@ def below(most: float) -> Condition:
 
 def between(least: float, most: float) -> Condition:
     return lambda value: least < value.mean < most
+
+
+def headline(*names: str, also: Condition) -> Condition:
+    """That these headlines hold over every recorded cell in their scope, and `also` of the value.
+
+    names: of softbook.studies.headlines.HEADLINES.
+    """
+    return lambda value: also(value) and all(headlines.verdict(name).holds for name in names)
 
 
 def lowest(intervals: Iterable[Interval]) -> Interval:

@@ -14,6 +14,7 @@ from softbook.claims import (
     between,
     exactly,
     falls,
+    headline,
     highest,
     in_settings,
     is_open,
@@ -111,13 +112,15 @@ def by_heart_gains() -> Interval:
 
 
 CLAIMS = {
-    "most": Claim(lambda: min(of("mean confidence"), key=lambda one: one.mean), falls, form=SIZE),
+    "most": Claim(
+        lambda: min(of("mean confidence"), key=lambda one: one.mean), headline("sure", also=falls), form=SIZE
+    ),
     "typical": Claim(lambda: typical_size(of("accuracy")), lambda value: value.mean < 0.5, form=WORDS),
     "accuracy-least": Claim(lambda: cutmix_accuracy(largest=False), falls, form=SIGNED),
     "accuracy-most": Claim(lambda: cutmix_accuracy(largest=True), rises, form=SIGNED),
     "on-mixture": Claim(on_mixture, rises, form=WORDS),
-    "decay-loses": Claim(decay_loses, falls, form=WORDS),
-    "cooled": Claim(cooled_is_better, between(0.6, 1), form=WORDS),
+    "decay-loses": Claim(decay_loses, headline("decay-grey", "decay-colour", also=falls), form=WORDS),
+    "cooled": Claim(cooled_is_better, headline("cooled", also=between(0.6, 1)), form=WORDS),
     "keep-grey-least": Claim(lambda: keep_class("ABCD", largest=False), above(90)),
     "keep-grey-most": Claim(lambda: keep_class("ABCD", largest=True), above(90)),
     "keep-colour-least": Claim(lambda: keep_class("EF", largest=False), below(85)),
@@ -125,19 +128,41 @@ CLAIMS = {
     "length-smoothing": Claim(lambda: share("label_smoothing"), between(0.85, 1.15), form=WORDS),
     "length-mixup": Claim(lambda: share("mixup"), between(0.4, 0.6), form=WORDS),
     "both-ways": Claim(both_ways, lambda value: value.mean == value.n, form=WORDS),
-    "worse-at-t": Claim(lambda: lowest(in_settings(LETTERS, "NLL at T", "label_smoothing")), rises, form=WORDS),
+    "worse-at-t": Claim(
+        lambda: lowest(in_settings(LETTERS, "NLL at T", "label_smoothing")),
+        headline("worse-at-t", also=rises),
+        form=WORDS,
+    ),
     "penalty": Claim(penalty, lambda value: value.low > 15 and round(value.mean) == 28),
     "cutmix": Claim(lambda: in_settings("A", LADDER, "cutmix")[0], rises, form=SIZE),
-    "cones": Claim(lambda: highest(of("constant class")), lambda value: value.low < 0 and value.mean < 1, form=WORDS),
-    "shrink": Claim(lambda: highest([*of("log logit scale"), *of("log magnitude")]), falls, form=WORDS),
-    "logits-turn": Claim(lambda: lowest(of("cosine, logit", ["label_smoothing", "maxsup"])), rises, form=WORDS),
+    "cones": Claim(
+        lambda: highest(of("constant class")),
+        headline("cones", also=lambda value: value.low < 0 and value.mean < 1),
+        form=WORDS,
+    ),
+    "shrink": Claim(
+        lambda: highest([*of("log logit scale"), *of("log magnitude")]),
+        headline("short-logits", "short-features", also=falls),
+        form=WORDS,
+    ),
+    "logits-turn": Claim(
+        lambda: lowest(of("cosine, logit", ["label_smoothing", "maxsup"])),
+        headline("logits-turn", also=rises),
+        form=WORDS,
+    ),
     "error-falls": Claim(error_falls, lambda value: value.mean == 3, form=WORDS),
-    "cutmix-grey": Claim(lambda: lowest(in_settings("ABCD", LADDER, "cutmix")), rises, form=WORDS),
-    "cutmix-colour": Claim(lambda: highest(in_settings("EF", FAR, "cutmix")), falls, form=WORDS),
+    "cutmix-grey": Claim(
+        lambda: lowest(in_settings("ABCD", LADDER, "cutmix")), headline("cutmix-grey", also=rises), form=WORDS
+    ),
+    "cutmix-colour": Claim(
+        lambda: highest(in_settings("EF", FAR, "cutmix")), headline("cutmix-colour", also=falls), form=WORDS
+    ),
     "smoothing-many": Claim(lambda: in_settings("B", LADDER, "label_smoothing")[0], rises, form=WORDS),
-    "by-heart": Claim(by_heart_gains, lambda value: value.mean == 0, form=WORDS),
+    "by-heart": Claim(by_heart_gains, headline("by-heart", also=lambda value: value.mean == 0), form=WORDS),
     "maxsup": Claim(
-        lambda: least_open(in_settings(LETTERS, "accuracy", "maxsup", "label_smoothing")), is_open, form=WORDS
+        lambda: least_open(in_settings(LETTERS, "accuracy", "maxsup", "label_smoothing")),
+        headline("maxsup", "maxsup-hardly-ever", also=is_open),
+        form=WORDS,
     ),
     "tail": Claim(tail, lambda value: 0 < value.low < 0.6, form=WORDS),
     "tail-best": Claim(lambda: at_best(by_strength(), "maxsup"), is_open, form=WORDS),

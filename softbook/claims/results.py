@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from softbook.claims import SIGNED, WORDS, Claim, exactly, falls, highest, is_open, least_open, rises
+from softbook.claims import SIGNED, WORDS, Claim, exactly, falls, headline, highest, is_open, least_open, rises
 from softbook.claims.intro import LADDER, LETTERS, SOFT, both_ways, of
 from softbook.studies import laws, records
 from softbook.studies.across_settings import tables_by_setting
@@ -44,9 +44,9 @@ def best_many(method: str, quantity: str = LADDER) -> Interval:
 
 
 CLAIMS = {
-    "sure": Claim(lambda: highest(of("mean confidence")), falls, form=WORDS),
+    "sure": Claim(lambda: highest(of("mean confidence")), headline("sure", also=falls), form=WORDS),
     "both-ways": Claim(lambda: both_ways((*SOFT, "weight_decay")), lambda value: value.mean == value.n, form=WORDS),
-    "shrink": Claim(both_shrink, falls, form=WORDS),
+    "shrink": Claim(both_shrink, headline("shrink-margin", "shrink-slope", also=falls), form=WORDS),
     "dependable": Claim(dependable, lambda value: value.mean == len(DEPENDABLE), form=WORDS),
     "best-few": Claim(lambda: highest([*best_few("gap"), *best_few("log logit scale")]), falls, form=WORDS),
     "best-cutmix": Claim(lambda: best_many("cutmix"), rises, form=SIGNED),

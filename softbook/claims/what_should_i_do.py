@@ -20,6 +20,7 @@ from softbook.claims import (
     between,
     exactly,
     falls,
+    headline,
     highest,
     is_open,
     lowest,
@@ -313,7 +314,9 @@ def within(margin: float) -> Condition:
 
 CLAIMS = {
     "with-either": Claim(lambda: added("accuracy", "either"), is_open, digits=1, form=SPREAD),
-    "decay-cutmix": Claim(cutmix_beside_decay, rises, form=WORDS),
+    "decay-cutmix": Claim(
+        cutmix_beside_decay, headline("decay-cutmix-loss", "decay-cutmix-attacked", also=rises), form=WORDS
+    ),
     "with-either-error": Claim(lambda: added("ECE", "either"), rises, digits=1, form=SPREAD),
     "recipe-attacked-weakly": Claim(lambda: attacked("robust, 2/255"), rises, digits=1, form=SPREAD),
     "recipe-attacked-strongly": Claim(lambda: attacked("robust, 8/255"), rises, digits=1, form=SPREAD),
@@ -334,12 +337,17 @@ CLAIMS = {
     "strength-robust-b": Claim(lambda: core(LADDER, "label_smoothing", MANY), rises, form=WORDS),
     "at-temperature": Claim(lambda: core("NLL at T", "label_smoothing"), rises, digits=3, form=SPREAD),
     "at-temperature-everywhere": Claim(
-        lambda: in_all_settings("NLL at T", "label_smoothing", 1), rises, digits=3, form=WORDS
+        lambda: in_all_settings("NLL at T", "label_smoothing", 1),
+        headline("worse-at-t", also=rises),
+        digits=3,
+        form=WORDS,
     ),
     "at-temperature-cutmix": Claim(lambda: core("NLL at T", "cutmix"), falls, digits=3, form=WORDS),
     "at-temperature-colour": Claim(lambda: core("NLL at T", "cutmix", BY_HEART), rises, digits=3, form=WORDS),
     "order": Claim(lambda: core("AURC", "label_smoothing"), rises, digits=2, form=SPREAD),
-    "order-everywhere": Claim(lambda: in_all_settings("AURC", "label_smoothing", 1), rises, digits=2, form=WORDS),
+    "order-everywhere": Claim(
+        lambda: in_all_settings("AURC", "label_smoothing", 1), headline("order", also=rises), digits=2, form=WORDS
+    ),
     "order-mended": Claim(lambda: ranked_by_normalised(MANY), lambda one: abs(one.mean) < 0.15, form=WORDS),
     "order-left": Claim(lambda: ranked_by_normalised(A), rises, form=WORDS),
     "order-left-colour": Claim(lambda: ranked_by_normalised(BY_HEART), rises, form=WORDS),
@@ -362,10 +370,10 @@ CLAIMS = {
     "noisy-briefly-loss": Claim(
         lambda: with_noise_briefly("label_smoothing", "NLL at T"), lambda one: one.mean < 0, digits=3, form=SPREAD
     ),
-    "noisy": Claim(lambda: with_noise("label_smoothing", 0.4), falls, digits=1, form=SPREAD),
+    "noisy": Claim(lambda: with_noise("label_smoothing", 0.4), headline("noisy", also=falls), digits=1, form=SPREAD),
     "noisy-seeds": Claim(lambda: exactly(len({*noisy(0.4)["seed"]})), above(4)),
-    "noisy-maxsup": Claim(lambda: with_noise("maxsup", 0.4), falls, form=WORDS),
-    "noisy-mixup": Claim(lambda: with_noise("mixup", 0.4), falls, form=WORDS),
+    "noisy-maxsup": Claim(lambda: with_noise("maxsup", 0.4), headline("noisy", also=falls), form=WORDS),
+    "noisy-mixup": Claim(lambda: with_noise("mixup", 0.4), headline("noisy", also=falls), form=WORDS),
     "noisy-stopped": Claim(lambda: with_noise("early_stopping", 0.4), is_open, form=WORDS),
     "noisy-epochs": Claim(epochs_chosen, between(9, 11)),
     "noisy-briefly": Claim(by_stopping_whole, above(8)),
@@ -376,10 +384,12 @@ CLAIMS = {
     "noisy-briefly-none": Claim(lambda: with_noise_briefly("label_smoothing"), is_open, form=WORDS),
     "noisy-briefly-mixup": Claim(lambda: with_noise_briefly("mixup"), is_open, form=WORDS),
     "noisy-briefly-smoothed": Claim(lambda: with_noise_briefly("label_smoothing"), is_open, digits=1, form=SPREAD),
-    "harden": Claim(lambda: robust("gradient_penalty 0.1"), above(15), form=SPREAD),
+    "harden": Claim(lambda: robust("gradient_penalty 0.1"), headline("harden", also=above(15)), form=SPREAD),
     "harden-accuracy": Claim(lambda: robust("gradient_penalty 0.1", "accuracy"), rises, form=WORDS),
-    "harden-attacked": Claim(lambda: robust("adversarial_training 0.0313725"), above(15), form=SIZE),
-    "harden-noise": Claim(noise, above(15), form=SIZE),
+    "harden-attacked": Claim(
+        lambda: robust("adversarial_training 0.0313725"), headline("harden", also=above(15)), form=SIZE
+    ),
+    "harden-noise": Claim(noise, headline("harden", also=above(15)), form=SIZE),
     "harden-cutmix": Claim(lambda: core(LADDER, "cutmix"), below(20), form=SIZE),
     "harden-smoothing": Claim(lambda: core(LADDER, "label_smoothing"), falls, form=WORDS),
     "time-penalty": Claim(lambda: time_of("gradient penalty"), above(1.5), digits=1),

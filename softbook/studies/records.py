@@ -128,6 +128,21 @@ def by_profile(study: str = "core", besides: pandas.DataFrame | None = None) -> 
     return {profile: table for profile, table in tables.items() if not at_hand.issuperset(table["id"])}
 
 
+def every_table() -> dict[tuple[str, str], pandas.DataFrame]:
+    """All recorded tables, without outcomes by image, which take longest to read: {(study, profile): table}.
+
+    Whoever reads them changes nothing in them: they are shared.
+    """
+    paths = sorted(RECORDS.glob("*/*.csv"))
+    return {(path.parent.name, path.stem): _numbers_once(path, *_table_state(path)) for path in paths}
+
+
+def state() -> tuple[tuple[str | int, ...], ...]:
+    """What depends on all tables together depends on this: it changes when one of their files does."""
+    files = [path for pattern in ("*/*.csv", "*/about.json") for path in sorted(RECORDS.glob(pattern))]
+    return (_state(), *((str(path), path.stat().st_mtime_ns) for path in files))
+
+
 def snapshots(study: str = "core") -> dict[str, pandas.DataFrame]:
     """Recorded numbers of a study's networks by profile, as in study_table, but a row for each snapshot (`epoch`)."""
     return _tables(study, RECORDS / study / "along", _read_along)
@@ -166,7 +181,7 @@ def published() -> dict[str, dict[str, Any]]:
 def varied(table: pandas.DataFrame) -> list[str]:
     """What the grid of a table's study sets: the columns between seed and source."""
     columns = list(table.columns)
-    return columns[columns.index("seed") + 1 : min(columns.index("id"), columns.index("source"))]
+    return columns[columns.index("seed") + 1 : min(columns.index(name) for name in ("id", "source") if name in columns)]
 
 
 def conditions(profile: Study, experiment: Experiment) -> dict[str, Any]:
@@ -198,13 +213,21 @@ def _state(*parts: Path) -> tuple[str | int, ...]:
 
 @functools.lru_cache(maxsize=256)  # more than there are tables: who goes through all of them twice reads each once
 def _read_once(path: Path, *state: str | int) -> pandas.DataFrame:
-    return _current(as_written(path), path.parent.name, path.stem)
+    return _with_outcomes(_numbers_once(path, *state), path)
+
+
+@functools.lru_cache(maxsize=256)
+def _numbers_once(path: Path, *state: str | int) -> pandas.DataFrame:
+    return _current(read_table(path, QUANTITIES, asked=ASKED_QUANTITIES), path.parent.name, path.stem)
 
 
 def as_written(path: Path) -> pandas.DataFrame:
     """A recorded table with its outcomes by image, whatever the versions of its quantities are."""
+    return _with_outcomes(read_table(path, QUANTITIES, asked=ASKED_QUANTITIES), path)
+
+
+def _with_outcomes(table: pandas.DataFrame, path: Path) -> pandas.DataFrame:
     images = read_outcomes(path.with_suffix(".npz"))
-    table = read_table(path, QUANTITIES, asked=ASKED_QUANTITIES)
     return table.assign(images=[images.get(name, {}) for name in table["id"]])
 
 
