@@ -71,12 +71,15 @@ def test_columns_of_numbers_are_sorted_as_numbers_with_the_keyboard_alone(tab, h
 
 def test_a_link_ranks_the_methods_by_a_quantity(tab, home):
     with tab(home) as one:
-        for address in (f"{PAGE}?search=%22accuracy%20(%25)%22&sort=desc", "book/leaderboard.html"):
-            page = opened(one, address)
-            page.locator("#numbers th[aria-sort]", has_text="mean").wait_for()
-            ranked = numbers(page, 3)
-            assert len(ranked) > 3
-            assert ranked == sorted(ranked, reverse="desc" in page.url)
+        page = opened(one, f"{PAGE}?search=%22accuracy%20(%25)%22&sort=desc")
+        page.locator("#numbers th[aria-sort=descending]", has_text="mean").wait_for()
+        ranked = numbers(page, 3)
+        assert len(ranked) > 3
+        assert ranked == sorted(ranked, reverse=True)
+        page.goto(f"{one.home}/book/leaderboard.html")  # an address of the past
+        page.wait_for_url("**/numbers.html?**")
+        page.locator("#numbers th[aria-sort=ascending]", has_text="mean").wait_for()
+        assert all("NLL" in quantity for quantity in column(page, 1))
 
 
 def test_methods_are_chosen_from_a_list(tab, home):
