@@ -118,7 +118,7 @@ def _add_examine(commands) -> None:
     only = examine.add_argument_group("predictions without their network (.npy, .npz, .csv)")
     only.add_argument("--logits", metavar="FILE", nargs="+", help="a row for each image, a column for each class")
     only.add_argument("--probs", metavar="FILE", nargs="+", help="the same, probabilities")
-    only.add_argument("--labels", metavar="FILE", help="of these or of --images: classes from 0 on, or names")
+    only.add_argument("--labels", metavar="FILE", help="of these or of --images: classes from 0 on, names, or soft")
     examine.add_argument("--out", type=Path, help="the page to write (WEIGHTS.examination.html)")
     examine.set_defaults(run=_examine)
 
