@@ -9,19 +9,20 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas
 
 from softbook.studies import records
 from softbook.studies.across_settings import SETTINGS
-from softbook.studies.laws import papers
 from softlab import figures
 from softlab.inspector.context import MARKED, Context, Strip
-from softlab.inspector.report import ReportCard
 from softlab.numbers.quantities import QUANTITIES
 from softlab.training.experiment import Experiment
+
+if TYPE_CHECKING:
+    from softlab.inspector.report import ReportCard
 
 # What it is to have less, and more, of a quantity than others; those that are shown, in this order.
 WORDS = {
@@ -118,8 +119,10 @@ def _words(name: str, value: float, others: np.ndarray) -> str:
     return f"{word} than all {count}" if count == len(others) else f"{word} than {count} of {len(others)}"
 
 
-def claims(card: ReportCard) -> pandas.DataFrame:
+def claims(card: "ReportCard") -> pandas.DataFrame:
     """What the two papers say (papers.yml), read as if each sentence were about a card's method alone."""
+    from softbook.studies.laws import papers  # here, as a network beside others needs no laws
+
     rows = []
     for said in papers().values():
         if effect := card.effects(said.quantity, said.against).get(card.method):

@@ -20,7 +20,6 @@ import numpy as np
 import pandas
 import torch
 from matplotlib.figure import Figure
-from scipy import stats
 from torch import Tensor, nn
 
 from softlab import figures, provenance
@@ -114,13 +113,13 @@ class Examination:
         return [*texts, *not_computed(self.problems.items()), *(f"Warning: {text}." for text in self.warnings)]
 
     def _accuracy(self, correct: Tensor) -> str:
-        exact = stats.binomtest(int(correct.sum()), len(correct)).proportion_ci()
+        low, high = calibration.exact_interval(int(correct.sum()), len(correct))
         chance = float(self.tested.labels.bincount().max()) / len(correct)
         right = (
             f"Right on {100 * self.numbers['accuracy']:.1f} % of {len(correct)} images (95 % interval over images "
-            f"{100 * exact.low:.1f} to {100 * exact.high:.1f}); {self.fitted} others were for fitting the temperature. "
+            f"{100 * low:.1f} to {100 * high:.1f}); {self.fitted} others were for fitting the temperature. "
         )
-        if exact.low > chance:
+        if low > chance:
             return right + "One network says nothing about its training method: train several."
         right += f"That is no better than chance: always naming the most frequent class gives {100 * chance:.1f} %"
         confidence = float(self.tested.logits.softmax(1).amax(1).mean())
@@ -133,9 +132,8 @@ class Examination:
 
     def _right_from_wrong(self, right: np.ndarray, wrong: np.ndarray) -> str:
         """Whether it is surer where it is right. right, wrong: confidences on images of each kind."""
-        with np.errstate(invalid="ignore"):  # where all are equally sure, there is no spread to divide by
-            surer = stats.mannwhitneyu(right, wrong, alternative="greater").pvalue < 0.025
-        tells = "tells" if surer and right.mean() > wrong.mean() else "hardly tells"
+        error = math.hypot(right.std() / len(right) ** 0.5, wrong.std() / len(wrong) ** 0.5)
+        tells = "tells" if right.mean() - wrong.mean() > 1.96 * error else "hardly tells"
         surely = f"{100 * right.mean():.1f} % where it is right and {100 * wrong.mean():.1f} % where it is wrong"
         return f"Its confidence {tells} right from wrong: it is {surely}, on average.{self._selected()}"
 

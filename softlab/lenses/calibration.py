@@ -11,6 +11,7 @@ lists are taken for tensors.
 import math
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,9 +71,19 @@ class Reliability:
         """Clopper and Pearson's exact interval of each bin's accuracy: low, high (B,); 0 and 1 for an empty bin."""
         right = (self.accuracy.nan_to_num(0.0) * self.count).round().double().numpy()
         wrong = self.count.double().numpy() - right
-        low = np.nan_to_num(special.betaincinv(right, wrong + 1, (1 - level) / 2), nan=0.0)
-        high = np.nan_to_num(special.betaincinv(right + 1, wrong, (1 + level) / 2), nan=1.0)
+        low, high = exact_interval(right, right + wrong, level)
         return torch.from_numpy(low), torch.from_numpy(high)
+
+
+def exact_interval(right: Any, count: Any, level: float = 0.95) -> tuple[Any, Any]:
+    """Clopper and Pearson's exact interval of a share, of which `right` of `count` were counted: its two ends.
+
+    right, count: numbers, or arrays of one shape; 0 to 1 where nothing was counted.
+    """
+    wrong = count - right
+    low = np.nan_to_num(special.betaincinv(right, wrong + 1, (1 - level) / 2), nan=0.0)
+    high = np.nan_to_num(special.betaincinv(right + 1, wrong, (1 + level) / 2), nan=1.0)
+    return low, high
 
 
 @takes_arrays
