@@ -66,10 +66,10 @@ def context(numbers: Mapping[str, float], classes: int, channels: int | None = N
     """
     known = _settings()
 
-    def distance(one: Setting) -> tuple[float, bool, float]:
-        plain = one.table.loc[one.table["method"] == "baseline", "accuracy"].mean()
-        other = channels is not None and one.channels != channels
-        return abs(math.log(classes / one.classes)), other, abs(plain - numbers["accuracy"])
+    def distance(setting: Setting) -> tuple[float, bool, float]:
+        plain = setting.table.loc[setting.table["method"] == "baseline", "accuracy"].mean()
+        other = channels is not None and setting.channels != channels
+        return abs(math.log(classes / setting.classes)), other, abs(plain - numbers["accuracy"])
 
     setting = min(known, key=distance)
     strips = {name: strip for name in WORDS if (strip := _strip(name, numbers.get(name, math.nan), setting.table))}
@@ -79,16 +79,16 @@ def context(numbers: Mapping[str, float], classes: int, channels: int | None = N
 @functools.cache
 def _settings() -> Sequence[Setting]:
     """The settings on record: those that the book compares, and a hundred classes."""
-    found = []
+    settings = []
     tables = records.by_profile("core")
     about = records.about("core")
-    for profile in (one for one in SETTINGS if one in tables):
+    for profile in (name for name in SETTINGS if name in tables):
         channels = 1 if about[profile]["experiment"]["data"].startswith("fashion") else 3
-        found.append(Setting(about[profile]["description"], 10, channels, tables[profile]))
+        settings.append(Setting(about[profile]["description"], 10, channels, tables[profile]))
     for profile, table in records.by_profile("hundred").items():
         described = records.about("hundred")[profile]["description"]
-        found.append(Setting(f"{described}, a hundred classes", 100, 3, table))
-    return found
+        settings.append(Setting(f"{described}, a hundred classes", 100, 3, table))
+    return settings
 
 
 def _strip(name: str, value: float, table: pandas.DataFrame) -> Strip | None:
@@ -101,7 +101,7 @@ def _strip(name: str, value: float, table: pandas.DataFrame) -> Strip | None:
     return Strip(
         label=quantity.label,
         value=quantity.factor * value,
-        others=tuple(quantity.factor * float(one) for one in there[name]),
+        others=tuple(quantity.factor * float(number) for number in there[name]),
         marks={method: quantity.factor * float(means[method]) for method in MARKED if method in means.index},
         words=_words(name, value, there[name].to_numpy(dtype=float)),
         digits=quantity.digits,

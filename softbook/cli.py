@@ -105,8 +105,8 @@ def _train(options) -> None:
     rows = []
     for number, (study, experiment, evaluation) in enumerate(wanted, 1):
         run = fitted(experiment, options.store, device, f"{number} of {len(wanted)}")
-        found = stored.of(run, evaluation).values
-        values = {name: value if math.isfinite(value) else None for name, value in found.items()}
+        numbers = stored.of(run, evaluation).values
+        values = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
         row = {"id": run.id, "study": study, "method": experiment.method, "seed": experiment.seed}
         rows.append(row | {"values": values})
     if options.manifest:
@@ -157,7 +157,7 @@ def _listed(path: Path) -> list:
 
     try:
         listed = json.loads(path.read_bytes())
-        return [(one["study"], Experiment(**one["experiment"]), one["evaluation"]) for one in listed]
+        return [(row["study"], Experiment(**row["experiment"]), row["evaluation"]) for row in listed]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise SoftlabError(f"--networks {path}: this is no list of networks ({error})") from None
 

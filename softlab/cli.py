@@ -142,7 +142,7 @@ def _assignments(given: list[str], option: str, kind: str, text: tuple[str, ...]
     """
     from softlab.files import read_value
 
-    found: dict[str, object] = {}
+    values: dict[str, object] = {}
     for assignment in given:
         name, separator, value = assignment.partition("=")
         if not separator:
@@ -150,13 +150,13 @@ def _assignments(given: list[str], option: str, kind: str, text: tuple[str, ...]
         name = name.strip()
         value = value.lstrip()
         if name in text and not value.startswith(("'", '"')):
-            found[name] = value
+            values[name] = value
             continue
         try:
-            found[name] = read_value(value)
+            values[name] = read_value(value)
         except SoftlabError as error:
             raise SoftlabError(f"{option} {name}: {error}") from None
-    return found
+    return values
 
 
 def changes(given: list[str]) -> dict[str, object]:
@@ -172,8 +172,8 @@ def fitted(experiment, store: str | None, device, progress: str):
 
     from softlab.training import loop, runs
 
-    told = {"desc": f"{experiment.method}, seed {experiment.seed}", "unit": "epoch", "delay": 30, "mininterval": 30}
-    with tqdm(total=experiment.epochs, leave=False, **told) as bar:
+    shown = {"desc": f"{experiment.method}, seed {experiment.seed}", "unit": "epoch", "delay": 30, "mininterval": 30}
+    with tqdm(total=experiment.epochs, leave=False, **shown) as bar:
 
         def ahead(state: loop.TrainingState) -> None:
             bar.update(state.epoch - bar.n)
@@ -236,11 +236,11 @@ def _examine(options) -> None:
 
     from softlab.inspector.comparison import compare
 
-    one = len(groups) == 1 and all(len(files) == 1 for files in groups.values())
+    alone = len(groups) == 1 and all(len(files) == 1 for files in groups.values())
     examined = _examined_predictions(options, groups) if options.logits or options.probs else _examined(options, groups)
-    found = next(iter(examined.values()))[0] if one else compare(examined)
-    print(*found.findings(), sep="\n")
-    print(f"all numbers: {found.save(page or f'{next(iter(groups))}.examination.html')}")
+    result = next(iter(examined.values()))[0] if alone else compare(examined)
+    print(*result.findings(), sep="\n")
+    print(f"all numbers: {result.save(page or f'{next(iter(groups))}.examination.html')}")
 
 
 def _files_to_examine(options) -> dict[str, list[Path]]:
@@ -320,20 +320,20 @@ def _examined(options, groups: dict[str, list[Path]]) -> dict:
     networks = {
         name: [network_files.network_of(file, architecture) for file in files] for name, files in groups.items()
     }
-    counts = {network_files.classes_of(one.model) for some in networks.values() for one in some}
+    counts = {network_files.classes_of(network.model) for group in networks.values() for network in group}
     if len(counts) > 1:
         raise SoftlabError(f"networks of {' and '.join(map(str, sorted(counts)))} classes cannot be compared")
     images = pictures.from_path(options.images, counts.pop(), options.labels, options.size or architecture.size)
     settings = {"head": options.head, "output": options.output, "attacked": options.attacked, "progress": True}
     settings |= {"mean": options.mean or architecture.mean, "std": options.std or architecture.std}
-    found: dict[str, list] = {}
-    for name, some in networks.items():
-        for one in some:
-            seen = examine(one.model.to(device), images.pictures, images.labels, **settings)
-            seen = dataclasses.replace(seen, notes=seen.notes + one.notes + images.notes)
-            found.setdefault(name, []).append(seen)
-            one.model.to("cpu")
-    return found
+    examinations: dict[str, list] = {}
+    for name, group in networks.items():
+        for network in group:
+            examination = examine(network.model.to(device), images.pictures, images.labels, **settings)
+            examination = dataclasses.replace(examination, notes=examination.notes + network.notes + images.notes)
+            examinations.setdefault(name, []).append(examination)
+            network.model.to("cpu")
+    return examinations
 
 
 def _runs(options) -> None:
@@ -341,10 +341,10 @@ def _runs(options) -> None:
 
     from softlab.training import runs, store
 
-    found = {run.id: run for run in runs.stored(options.store)}
-    chosen = [] if options.names else list(found)
+    by_id = {run.id: run for run in runs.stored(options.store)}
+    chosen = [] if options.names else list(by_id)
     for name in options.names:
-        matching = [one for one in found if one.startswith(name)]
+        matching = [run_id for run_id in by_id if run_id.startswith(name)]
         if not matching:
             raise SoftlabError(f"no run in {store.store_folder(options.store)} begins with {name!r}")
         chosen += matching
@@ -353,10 +353,12 @@ def _runs(options) -> None:
         print(f"deleted {count} runs and everything unfinished or damaged")
         return
     for name in chosen:
-        run = found[name]
+        run = by_id[name]
         if options.action == "show":
             record = {"id": name, "experiment": run.experiment.as_dict(), "provenance": dict(run.provenance)}
-            print(json.dumps(record | {"last_epoch": {key: one[-1] for key, one in run.history.items()}}, indent=1))
+            print(
+                json.dumps(record | {"last_epoch": {key: values[-1] for key, values in run.history.items()}}, indent=1)
+            )
         else:
             setting = f"{run.experiment.data} {run.experiment.model} {run.experiment.epochs} epochs"
             print(f"{name}  {setting}  {run.provenance['trained']}  {run.provenance['seconds']:.0f} s")

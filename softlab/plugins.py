@@ -15,5 +15,5 @@ GROUP = "softlab"
 @functools.cache
 def offered(name: str) -> Any:
     """What is offered under a name; None where nobody offers it."""
-    found = [point for point in metadata.entry_points(group=GROUP) if point.name == name]
-    return found[0].load() if found else None
+    points = [point for point in metadata.entry_points(group=GROUP) if point.name == name]
+    return points[0].load() if points else None

@@ -160,28 +160,28 @@ def evaluation_of(*given: object) -> Mapping[str, Any]:
     With 0 no image is attacked or corrupted.  `attack_steps`: of the strongest attack by gradients.
     `test_data`: score test images of this data set that are not in the networks' own (data.outside).
     """
-    found: dict[str, object] = {"test_size": None, "attack_size": 200, "attack_steps": 20}
-    sizes = dict.fromkeys(found, (1, 10**9)) | {"attack_size": (0, 10**9)}
+    evaluation: dict[str, object] = {"test_size": None, "attack_size": 200, "attack_steps": 20}
+    ranges = dict.fromkeys(evaluation, (1, 10**9)) | {"attack_size": (0, 10**9)}
     for entries in given:
         if isinstance(entries, Mapping) and "test_data" in entries:
             if not isinstance(entries["test_data"], str):
                 raise SoftlabError(f"test_data of evaluation must be a data set's name, not {entries['test_data']!r}")
-            found["test_data"] = entries["test_data"]
+            evaluation["test_data"] = entries["test_data"]
             entries = {name: value for name, value in entries.items() if name != "test_data"}
-        found |= numbers_of("evaluation", entries, sizes, optional=("test_size", "attack_size"))
-    return MappingProxyType(found)
+        evaluation |= numbers_of("evaluation", entries, ranges, optional=("test_size", "attack_size"))
+    return MappingProxyType(evaluation)
 
 
 def numbers_of(what: str, given: object, allowed: Mapping, kind: type = int, optional: tuple[str, ...] = ()) -> dict:
     """Numbers by name: each must be known and in its range; only the optional ones may be None."""
     if not isinstance(given, Mapping):
         raise SoftlabError(f"{what} must map names to values, not {given!r}")
-    found = dict(given)
+    numbers = dict(given)
     for name, value in given.items():
         check_known(f"entry of {what}", name, allowed)
         if value is not None or name not in optional:
-            found[name] = checked_number(name, kind, value, allowed[name])
-    return found
+            numbers[name] = checked_number(name, kind, value, allowed[name])
+    return numbers
 
 
 def methods_of(methods: Any, chosen: object) -> Mapping:

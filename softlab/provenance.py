@@ -70,12 +70,12 @@ def commit() -> str:
 
 def clean_commit() -> str:
     """The checkout's commit, for a record; raises SoftlabError where the code is not committed."""
-    if (found := commit()).endswith("+") or found == "unknown":
-        raise SoftlabError(f"the code is at commit {found}: record from a checkout without changes (git worktree add)")
-    return found
+    if (now := commit()).endswith("+") or now == "unknown":
+        raise SoftlabError(f"the code is at commit {now}: record from a checkout without changes (git worktree add)")
+    return now
 
 
 def mixed(origins: Sequence[Mapping[str, object]]) -> str:
     """`torch 2.6 and 2.7, device cpu and cuda` if records of networks differ in what changes bits; else empty."""
-    found = {name: sorted({str(one.get(name)) for one in origins}) for name in ("torch", "device")}
-    return ", ".join(f"{name} {' and '.join(values)}" for name, values in found.items() if len(values) > 1)
+    versions = {name: sorted({str(origin.get(name)) for origin in origins}) for name in ("torch", "device")}
+    return ", ".join(f"{name} {' and '.join(values)}" for name, values in versions.items() if len(values) > 1)

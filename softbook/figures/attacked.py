@@ -28,10 +28,11 @@ def over_passes(panels: Mapping[str, Mapping[tuple[int, int], Interval]], batch:
     figure, axes = plt.subplots(1, len(panels), figsize=(8.6, 3.3), **look)
     for ax, (method, cells) in zip(axes.flat, panels.items(), strict=True):
         for size, color in colors.items():
-            line = [(batch * steps / size, one) for (images, steps), one in sorted(cells.items()) if images == size]
-            ax.plot([at for at, _ in line], [one.mean for _, one in line], color=color, lw=1)
-            for at, one in line:
-                ax.errorbar(at, one.mean, one.half_width, color=color, marker="o", ms=5, lw=0.8, ls="none")
+            line = [(batch * steps / size, cells[images, steps]) for images, steps in sorted(cells) if images == size]
+            ax.plot([passes for passes, _ in line], [interval.mean for _, interval in line], color=color, lw=1)
+            for passes, interval in line:
+                half = interval.half_width
+                ax.errorbar(passes, interval.mean, half, color=color, marker="o", ms=5, lw=0.8, ls="none")
         ax.axhline(0, color="black", lw=0.8)
         ax.set(xscale="log")
         ax.set_title(style(method).label, fontsize=10)
@@ -53,15 +54,15 @@ def over_radii(panels: Curves, radii: Sequence[float], label: str, columns: int 
     figure, axes = plt.subplots(lines, columns, figsize=(8.6, 2.0 * lines + 0.8), **look)
     for ax in axes.flat[len(panels) :]:
         ax.remove()
-    for ax, (title, found) in zip(axes.flat, panels.items(), strict=False):
-        for method, values in found.items():
+    for ax, (title, by_method) in zip(axes.flat, panels.items(), strict=False):
+        for method, values in by_method.items():
             ax.plot(radii, values, style(method).marker, ls="-", lw=1.2, ms=5, color=style(method).color)
         ax.set_title(title, fontsize=10)
         ax.set_xscale("log", base=2)
         ax.set_xticks(radii, [f"{radius:g}/255" for radius in radii], fontsize=9)
         ax.grid(alpha=0.3)
     figure.supylabel(label, fontsize=10)
-    methods = list(dict.fromkeys(method for found in panels.values() for method in found))
+    methods = list(dict.fromkeys(method for by_method in panels.values() for method in by_method))
     figure.legend(handles=markers(methods), loc="outside upper center", ncols=len(methods), frameon=False)
     return figure
 
@@ -91,21 +92,23 @@ def attack_steps(walks: Sequence[int], rising: Curves, beside: Curves) -> Figure
     -> accuracy (%) of each network; the first attack with open markers. Both panels have one scale.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.6), width_ratios=[1.2, 1], layout="constrained")
-    for found, dash in zip(rising.values(), (":", "-"), strict=True):
-        for method, values in found.items():
+    for by_method, dash in zip(rising.values(), (":", "-"), strict=True):
+        for method, values in by_method.items():
             look = style(method)
             left.plot(walks, values, ls=dash, color=look.color, marker=look.marker, ms=4)
-    top = 5 + max(one for found in (rising, beside) for of in found.values() for some in of.values() for one in some)
+    lists = [values for panel in (rising, beside) for by_method in panel.values() for values in by_method.values()]
+    top = 5 + max(share for values in lists for share in values)
     left.set(xscale="log", ylim=(0, top), xlabel="steps of PGD", ylabel="accuracy under attack (%)")
     left.set_xticks(walks, [str(count) for count in walks])
     left.set_xticks([], minor=True)
     lines = [Line2D([], [], color="#7F7F7F", ls=dash, label=loss) for loss, dash in zip(rising, ":-", strict=True)]
     left.legend(handles=[*markers(next(iter(rising.values()))), *lines], frameon=False, fontsize=8, ncols=2)
-    methods = list(dict.fromkeys(method for found in beside.values() for method in found))
-    for number, (found, fill) in enumerate(zip(beside.values(), ("none", "full"), strict=True)):
+    methods = list(dict.fromkeys(method for by_method in beside.values() for method in by_method))
+    for number, (by_method, fill) in enumerate(zip(beside.values(), ("none", "full"), strict=True)):
         for row, method in enumerate(methods):
             look = {"color": style(method).color, "marker": style(method).marker, "fillstyle": fill, "ls": "none"}
-            right.plot(found[method], [row + 0.3 * (number - 0.5)] * len(found[method]), ms=7, **look)
+            networks = by_method[method]
+            right.plot(networks, [row + 0.3 * (number - 0.5)] * len(networks), ms=7, **look)
     right.set_yticks(range(len(methods)), [style(method).label for method in methods])
     right.set(xlim=(0, top), ylim=(max(len(methods), 1) - 0.5, -0.5), xlabel="accuracy under attack (%)")
     kinds = [
@@ -141,7 +144,7 @@ def ways_under_attack(walks: Mapping[str, Way], classes: Sequence[str], truth: i
     walks: method -> Way.  Colours: the class that the plane's points get; dotted: where the feature starts and, at one,
     the boundary to the class that the attack reached.
     """
-    shown = sorted({int(one) for way in walks.values() for one in np.unique(way.classes)})
+    shown = sorted({int(label) for way in walks.values() for label in np.unique(way.classes)})
     palette = class_colors(len(classes))
     look = {"figsize": (0.9 + 2 * len(walks), 5.4), "height_ratios": [1, 1.5], "layout": "constrained"}
     figure, axes = plt.subplots(2, len(walks), squeeze=False, **look)

@@ -52,9 +52,9 @@ def _with_room(svg: str) -> str:
     longest = max(map(len, re.findall(r'<text text-anchor="end"[^>]*>([^<]*)<', svg)), default=0)
     room = round(WIDER * longest)
 
-    def widened(found: re.Match) -> str:
-        width = found["width"]
-        height = found["height"]
+    def widened(size: re.Match) -> str:
+        width = size["width"]
+        height = size["height"]
         return f'width="{float(width) + room:g}" height="{height}" viewBox="{-room} 0 {float(width) + room:g} {height}"'
 
     size = r'width="(?P<width>[\d.]+)" height="(?P<height>[\d.]+)" viewBox="0 0 (?P=width) (?P=height)"'
@@ -76,11 +76,11 @@ def matrix(readings: "Iterable[tuple[Said, str, str, Effect]]") -> "HTML":
     readings: (sentence, setting, method, effect), as laws.readings gives them.
     """
     rows = []
-    for one, setting, method, effect in readings:
-        outcome = one.outcome(effect.interval)
+    for sentence, setting, method, effect in readings:
+        outcome = sentence.outcome(effect.interval)
         rows.append(
             {
-                "says": f"{one.paper}: {one.says}",
+                "says": f"{sentence.paper}: {sentence.says}",
                 "panel": style(method).label,
                 "order": len(rows),
                 "setting": _short(setting),
@@ -108,12 +108,12 @@ def changes(settings: "Mapping[str, Mapping[str, Effect]]", title: str, methods:
     which the quantity itself changes.
     """
     rows = []
-    for setting, found in settings.items():
+    for setting, effects in settings.items():
         for method in methods:
-            known = method in found and found[method].interval.n
+            known = method in effects and effects[method].interval.n
             rows.append({"setting": _short(setting), "method": style(method).label})
             if known:
-                rows[-1] |= _change(found[method]) | {"said": said(found[method], method, setting)}
+                rows[-1] |= _change(effects[method]) | {"said": said(effects[method], method, setting)}
     place = {"x": {"field": "method", "type": "nominal", "sort": None, "title": None}}
     place["x"]["axis"] = {"orient": "top", "labelAngle": -90}
     place["y"] = {"field": "setting", "type": "nominal", "sort": None, "title": None}
@@ -161,10 +161,10 @@ def small_multiples(settings: "Mapping[str, Mapping[str, Effect]]") -> "HTML":
     settings: name -> effects on the same quantity, at least one (across_settings.effects_by_table).
     """
     rows = []
-    for place, (label, found) in enumerate(settings.items()):
-        rows += [{"panel": label_lines(label), "order": place, **row} for row in _rows(found, label)]
+    for place, (label, effects) in enumerate(settings.items()):
+        rows += [{"panel": label_lines(label), "order": place, **row} for row in _rows(effects, label)]
     chart = _side_by_side(rows, {"width": 112, **_estimates({})})
-    described = next(effect.described for found in settings.values() for effect in found.values())
+    described = next(effect.described for effects in settings.values() for effect in effects.values())
     return drawn(chart, f"Change of {described.changed} by method, a panel for each setting.")
 
 
@@ -174,10 +174,10 @@ def _side_by_side(rows: list[dict[str, Any]], panel: Mapping[str, Any]) -> dict[
     return {"data": {"values": rows}, "facet": {"column": column}, "spec": panel, "spacing": 13}
 
 
-def _rows(found: Mapping[str, "Effect"], label: str) -> list[dict[str, Any]]:
+def _rows(effects: Mapping[str, "Effect"], label: str) -> list[dict[str, Any]]:
     """What `_estimates` draws: a row for each method that has a value, without an interval where it has one network."""
     rows = []
-    for method, effect in found.items():
+    for method, effect in effects.items():
         if (shown := effect.shown).n:
             rows.append({"method": style(method).label, "mean": shown.mean, "colour": style(method).color})
             rows[-1] |= {"said": said(effect, method, label)}
@@ -198,20 +198,20 @@ def _estimates(down: Mapping) -> dict[str, Any]:
     return {"height": {"step": 18}, "layer": [zero, interval, point]}
 
 
-def panels(found: "Mapping[str, Mapping[str, Effect]]", dashed: Mapping[str, float] | None = None) -> "HTML":
+def panels(quantities: "Mapping[str, Mapping[str, Effect]]", dashed: Mapping[str, float] | None = None) -> "HTML":
     """What methods do to several quantities, {name: effects}: a panel with its own axis for each.
 
     dashed: where a panel has a dashed line, for instance at the gap of a network whose confidence is its accuracy.
     """
     charts = []
-    for place, (what, effects) in enumerate(found.items()):
+    for place, (what, effects) in enumerate(quantities.items()):
         chart = _estimates({} if place == 0 else {"axis": None})
         if dashed and what in dashed:
             mark = {"type": "rule", "color": INK, "strokeDash": [4, 3], "aria": False}
             chart["layer"].append({"mark": mark, "encoding": {"x": {"datum": dashed[what]}}})
         rows = _rows(effects, what)
         charts.append({"data": {"values": rows}, "title": label_lines(what, 20), "width": 112, **chart})
-    return drawn({"hconcat": charts, "spacing": 14}, "What methods change: " + ", ".join(found) + ".")
+    return drawn({"hconcat": charts, "spacing": 14}, "What methods change: " + ", ".join(quantities) + ".")
 
 
 def specification(definitions: "Iterable[Effect]", method: str, headline: str) -> "HTML":

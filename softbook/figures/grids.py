@@ -53,11 +53,11 @@ def against(points: Mapping[float | None, Intervals], label: str, none: str = "n
     methods = list(dict.fromkeys(method for by_method in points.values() for method in by_method))
     for index, method in enumerate(methods):
         look = style(method)
-        found = {place: of[method] for place, of in enumerate(points.values()) if method in of}
-        x = [place + 0.09 * (index - (len(methods) - 1) / 2) for place in found]
-        half = [one.half_width if one.n > 1 else 0 for one in found.values()]
+        shown = {place: estimate[method] for place, estimate in enumerate(points.values()) if method in estimate}
+        x = [place + 0.09 * (index - (len(methods) - 1) / 2) for place in shown]
+        half = [interval.half_width if interval.n > 1 else 0 for interval in shown.values()]
         marker = {"color": look.color, "marker": look.marker, "ms": 5, "capsize": 2, "lw": 1, "label": look.label}
-        ax.errorbar(x, [one.mean for one in found.values()], half, **marker)
+        ax.errorbar(x, [interval.mean for interval in shown.values()], half, **marker)
     ax.set_xticks(range(len(points)), [none if point is None else f"{point:g}" for point in points])
     ax.set(ylabel=label)
     ax.grid(axis="y", alpha=0.3)
@@ -94,8 +94,8 @@ def taken_and_paid(lines: Mapping[str, Mapping[float, tuple[float, Interval]]], 
     for number, (method, points) in enumerate(lines.items()):
         look = style(method)
         across, costs = zip(*points.values(), strict=True)
-        means = [one.mean for one in costs]
-        half = [one.half_width for one in costs]
+        means = [cost.mean for cost in costs]
+        half = [cost.half_width for cost in costs]
         ax.errorbar(across, means, half, color=look.color, marker=look.marker, capsize=3, label=look.label)
         place = {"ha": "left", "xytext": (5, 6)} if number else {"ha": "right", "xytext": (-5, -10)}
         for strength, x, y in zip(points, across, means, strict=True):
@@ -118,11 +118,12 @@ def over_generalization(ahead: Mapping[Any, float], gaps: Gaps, changes: Gaps) -
     size = (0.8 + 1.95 * len(gaps), 3.4)
     end = 1.05 * max(ahead.values(), default=1)
     figure, axes = plt.subplots(1, len(gaps), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    for ax, (method, found) in zip(axes[0], gaps.items(), strict=True):
-        for setting, one in found.items():
+    for ax, (method, by_setting) in zip(axes[0], gaps.items(), strict=True):
+        for setting, gap in by_setting.items():
             change = changes.get(method, {}).get(setting)
             color, marker = looks[change.side()] if change else ("black", "o")
-            ax.errorbar(ahead[setting], one.mean, one.half_width if one.n > 1 else 0, color=color, marker=marker, ms=6)
+            half = gap.half_width if gap.n > 1 else 0
+            ax.errorbar(ahead[setting], gap.mean, half, color=color, marker=marker, ms=6)
         ax.axhline(0, color="black", linewidth=0.8)
         ax.axline((0, 0), slope=0.5, color="black", linewidth=1, ls=":")
         ax.set(title=style(method).label, xlim=(0, end))
@@ -139,13 +140,13 @@ def gap_law(points: Sequence[Mapping], gap: float, taken: float) -> Figure:
     whose lowering is about `taken` stand out, the others are pale.
     """
     figure, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
-    reach = max(abs(one["gap"]) for one in points)
+    reach = max(abs(point["gap"]) for point in points)
     x = np.linspace(-reach, 2 * reach, 301)
     ax.plot(x, abs(x - taken) - abs(x), color="black")
-    for one in points:
-        change = abs(one["gap"] - one["taken"]) - abs(one["gap"]) + one["rest"]
-        pale = abs(one["taken"] - taken) > max(1, taken / 5)
-        ax.plot(one["gap"], change, one["marker"], color=one["color"], alpha=0.25 if pale else 1)
+    for point in points:
+        change = abs(point["gap"] - point["taken"]) - abs(point["gap"]) + point["rest"]
+        pale = abs(point["taken"] - taken) > max(1, taken / 5)
+        ax.plot(point["gap"], change, point["marker"], color=point["color"], alpha=0.25 if pale else 1)
     ax.plot(gap, abs(gap - taken) - abs(gap), "ko", ms=13, fillstyle="none")
     ax.axvline(taken / 2, color="black", ls=":")
     ax.set(xlabel="the baseline’s confidence gap g (points)", ylabel="change of ECE (points)")
@@ -161,23 +162,24 @@ def specification(
     how far it can move without any network changing, in the units of its lens: a grey bar.
     Pale: effects that are no larger.  The last definition stands in front, on a coloured band.  label: of all x axes.
     """
-    between = 0.11  # settings, in inches
-    row = between * max(len(found) for found in definitions.values()) + 0.14
+    pitch = 0.11  # from setting to setting, in inches
+    row = pitch * max(map(len, definitions.values())) + 0.14
     size = (1.3 + 1.8 * len(methods), row * len(definitions) + 1)
     figure, axes = plt.subplots(1, len(methods), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    every = [one[name].shown for found in definitions.values() for one in found for name in methods if name in one]
-    limits = _limits(every, times=0.4)
+    settings = [effects for by_setting in definitions.values() for effects in by_setting]
+    limits = _limits([effects[name].shown for effects in settings for name in methods if name in effects], times=0.4)
     for ax, method in zip(axes[0], methods, strict=True):
         look = style(method)
         ax.axhspan(len(definitions) - 1.5, len(definitions) - 0.5, color="#FFF3B0", linewidth=0)
-        for place, (name, found) in enumerate(definitions.items()):
-            reach = moves[name][method] * found[0][method].described.factor
+        for place, (name, by_setting) in enumerate(definitions.items()):
+            reach = moves[name][method] * by_setting[0][method].described.factor
             ax.barh(place, 2 * reach, 0.86, -reach, color="#E4E4E4", linewidth=0)
-            known = [one[method].shown for one in found if method in one and one[method].shown.n]
-            for number, one in enumerate(known):
-                y = place + (number - (len(known) - 1) / 2) * between / row
-                weak = abs(one.mean) <= reach
-                _estimate(ax, one, y, replace(look, color=_pale(look.color)) if weak else look, limits)
+            shown = [effects[method].shown for effects in by_setting if method in effects]
+            known = [interval for interval in shown if interval.n]
+            for number, interval in enumerate(known):
+                y = place + (number - (len(known) - 1) / 2) * pitch / row
+                weak = abs(interval.mean) <= reach
+                _estimate(ax, interval, y, replace(look, color=_pale(look.color)) if weak else look, limits)
         ax.axvline(0, color="black", linewidth=0.8)
         ax.set(title=look.label, xlim=limits, ylim=(len(definitions) - 0.5, -0.5))
         ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))

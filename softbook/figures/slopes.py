@@ -68,7 +68,9 @@ def small_slope_plane(places: "Sequence[Place]", ax: Axes) -> Axes:
     ax.annotate("plain training", (0, 0), (-10, 0), ha="right", va="center", **TEXT)
     for place in places:
         point = place.slope.mean, place.margin.mean
-        crowded = any(0 < point[0] - one.slope.mean < NEAR and abs(point[1] - one.margin.mean) < NEAR for one in places)
+        crowded = any(
+            0 < point[0] - other.slope.mean < NEAR and abs(point[1] - other.margin.mean) < NEAR for other in places
+        )
         above = {"xytext": (0, 14), "ha": "center"}
         below = {"xytext": (0, -13), "ha": "center", "va": "top"}
         aside = {"xytext": (12, 6), "ha": "left"}
@@ -112,9 +114,12 @@ def on_the_plane(networks: Sequence[Mapping], text: str, seed: float, power: flo
     the explorable of chapter 6 has them.  text: of the one that is moved.  seed: its place among `seeds`.
     """
     figure, ax = plt.subplots(figsize=(WIDTH, WIDTH), layout="constrained")
-    own = next(one for one in networks if one["text"] == text)
-    scene = [one for one in networks if one["scene"] == own["scene"]]
-    places = {one["text"]: list(one["seeds"].values())[min(int(seed), len(one["seeds"]) - 1)] for one in scene}
+    own = next(network for network in networks if network["text"] == text)
+    scene = [network for network in networks if network["scene"] == own["scene"]]
+    places = {}
+    for network in scene:
+        seeds = list(network["seeds"].values())
+        places[network["text"]] = seeds[min(int(seed), len(seeds) - 1)]
     slope, margin, attacked = places[text]
     shift = power * math.log(2)
     every = [Interval(place[axis], place[axis], place[axis], 1) for place in places.values() for axis in (0, 1)]
@@ -124,16 +129,16 @@ def on_the_plane(networks: Sequence[Mapping], text: str, seed: float, power: flo
     _lines_of_equal_ratio(ax)
     look = style("baseline")
     ax.plot(0, 0, color=look.color, marker=look.marker, ms=8, ls="none")
-    for one in scene:
-        look = style(one["method"])
-        chosen = one is own
-        across, up, _ = places[one["text"]]
+    for network in scene:
+        look = style(network["method"])
+        chosen = network is own
+        across, up, _ = places[network["text"]]
         ax.plot(across, up, color=look.color, marker=look.marker, ms=7, ls="none", alpha=0.45)
         if chosen:
             ax.plot([slope, slope - shift], [margin, margin - shift], color=look.color, lw=1)
             ax.plot(slope - shift, margin - shift, color=look.color, marker=look.marker, ms=11, ls="none")
     ax.set_title(f"{text}: × {math.exp(margin - slope):.2f}, {attacked:+.1f} points under attack", fontsize=9, pad=19)
-    named = markers(dict.fromkeys(["baseline", *(one["method"] for one in scene)]))
+    named = markers(dict.fromkeys(["baseline", *(network["method"] for network in scene)]))
     ax.legend(handles=named, loc="upper left", fontsize=7.5, framealpha=0.8)
     return figure
 
@@ -203,20 +208,22 @@ def splits(panels: Mapping[str, Mapping[str, tuple[Interval, Interval]]]) -> Fig
     panels: method -> {what the measure is called: (change of log margin, of log slope)}, as of
     margins.by_normaliser.  Filled: the margin; open: the slope.
     """
-    rows = max((len(found) for found in panels.values()), default=1)
+    rows = max(map(len, panels.values()), default=1)
     size = (WIDTH, len(panels) * (0.42 * rows + 0.35) + 0.9)
     figure, axes = plt.subplots(len(panels), 1, figsize=size, sharex=True, squeeze=False, layout="constrained")
-    limits = _limits([*(one for found in panels.values() for pair in found.values() for one in pair), NOTHING])
-    for ax, (method, found) in zip(axes[:, 0], panels.items(), strict=True):
+    pairs = [pair for measures in panels.values() for pair in measures.values()]
+    limits = _limits([*(change for pair in pairs for change in pair), NOTHING])
+    for ax, (method, measures) in zip(axes[:, 0], panels.items(), strict=True):
         look = style(method)
-        for place, (margin, slope) in enumerate(found.values()):
+        for place, (margin, slope) in enumerate(measures.values()):
             _estimate(ax, margin, place - 0.17, look, limits, size=6)
             _estimate(ax, slope, place + 0.17, look, limits, size=6, fill="none")
         ax.axhspan(-0.5, 0.5, color="#F3F3F3", linewidth=0, zorder=0)
         ax.axvline(0, color="black", linewidth=0.8)
-        ax.set(xlim=limits, ylim=(max(1, len(found)) - 0.5, -0.5))
+        ax.set(xlim=limits, ylim=(max(1, len(measures)) - 0.5, -0.5))
         ax.set_title(look.label, fontsize=10)
-        ax.set_yticks(range(len(found)), [name if name == "raw" else f"over {name}" for name in found], fontsize=9)
+        names = [name if name == "raw" else f"over {name}" for name in measures]
+        ax.set_yticks(range(len(measures)), names, fontsize=9)
         ax.tick_params(axis="y", length=0)
         ax.grid(axis="x", alpha=0.3)
         ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
@@ -240,8 +247,8 @@ def estimates_by_radius(panels: "Mapping[str, pandas.DataFrame]") -> Figure:
         ax.remove()
     for ax, (title, units) in zip(axes.flat, panels.items(), strict=False):
         ax.axline((0, 0), slope=1, color="black", lw=1, zorder=0)
-        for radius, some in units.groupby("radius", sort=False):
-            ax.plot(some["estimate"], some["attacked"], "o", ms=3.5, alpha=0.8, color=colors[str(radius)])
+        for radius, rows in units.groupby("radius", sort=False):
+            ax.plot(rows["estimate"], rows["attacked"], "o", ms=3.5, alpha=0.8, color=colors[str(radius)])
         ax.set(xlim=(-2, 100), ylim=(-2, 100), aspect="equal")
         ax.set_title(title, fontsize=9)
         ax.grid(alpha=0.3)

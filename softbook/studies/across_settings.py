@@ -30,8 +30,8 @@ def tables_by_setting(study: str = "core", least: int = 2) -> dict[str, pandas.D
 
     least: how many networks of a method a table must have, or it is left out.
     """
-    recorded = records.by_profile(study)
-    tables = {name: recorded[profile] for profile, name in SETTINGS.items() if profile in recorded}
+    by_profile = records.by_profile(study)
+    tables = {name: by_profile[profile] for profile, name in SETTINGS.items() if profile in by_profile}
     return {name: table for name, table in tables.items() if len(set(table["seed"])) >= least}
 
 
@@ -42,13 +42,13 @@ def effects_by_setting(
 
     study, least: as in `tables_by_setting`.  against: the method that others are compared with.
     """
-    found = effects_by_table(tables_by_setting(study, least), quantity, against)
-    return {name: one for name, one in found.items() if any(effect.interval.n for effect in one.values())}
+    settings = effects_by_table(tables_by_setting(study, least), quantity, against)
+    return {name: known for name, known in settings.items() if any(effect.interval.n for effect in known.values())}
 
 
 def comparable(tables: Mapping[str, pandas.DataFrame], quantity: str) -> dict[str, pandas.DataFrame]:
     """Only tables where an attack leaves at least one image in twenty: below that no method has much to change."""
-    return {label: one for label, one in tables.items() if not at_the_floor(one, quantity)}
+    return {label: table for label, table in tables.items() if not at_the_floor(table, quantity)}
 
 
 def at_the_floor(table: pandas.DataFrame, quantity: str) -> bool:
@@ -66,16 +66,18 @@ def tables_by_description(
     """
     own = settings.experiment.as_dict()
     about = records.about(study)
-    found = [(f"this build: {settings.description}", own, table)]
-    for name, one in records.by_profile(study, besides=table).items():
-        found.append((about[name]["description"], about[name].get("experiment"), one))
-    usual = [setting for _, setting, _ in found if (setting or {}).get("precision") == "auto"]
-    found = [
-        one for one in found if one[1] == own or one[1] in usual or {**(one[1] or {}), "precision": "auto"} not in usual
-    ]
-    found.sort(key=lambda one: (one[1] != own, one[2]["seed"].min()))
-    last = {json.dumps(setting, sort_keys=True): (label, one) for label, setting, one in found}
-    return {label: one for label, one in last.values() if "baseline" in set(one["method"])}
+    known = [(f"this build: {settings.description}", own, table)]
+    for name, other in records.by_profile(study, besides=table).items():
+        known.append((about[name]["description"], about[name].get("experiment"), other))
+    usual = [setting for _, setting, _ in known if (setting or {}).get("precision") == "auto"]
+
+    def counts(setting: dict[str, Any] | None) -> bool:
+        return setting == own or setting in usual or {**(setting or {}), "precision": "auto"} not in usual
+
+    known = [entry for entry in known if counts(entry[1])]
+    known.sort(key=lambda entry: (entry[1] != own, entry[2]["seed"].min()))
+    last = {json.dumps(setting, sort_keys=True): (label, rows) for label, setting, rows in known}
+    return {label: rows for label, rows in last.values() if "baseline" in set(rows["method"])}
 
 
 ByMethod = dict[str, dict[Any, Interval]]  # method -> setting -> interval
@@ -95,7 +97,7 @@ def cells(*studies: str) -> dict[Any, pandas.DataFrame]:
     """Recorded tables of these studies, cut by what their grids vary: {(study, profile, value, …): table}."""
     tables = {(study, name): table for study in studies for name, table in records.by_profile(study).items()}
     parts: Any = {key: table.groupby(records.varied(table), dropna=False, sort=False) for key, table in tables.items()}
-    return {(*key, *values): rows for key, some in parts.items() for values, rows in some}
+    return {(*key, *values): rows for key, groups in parts.items() for values, rows in groups}
 
 
 def generalization_gaps(

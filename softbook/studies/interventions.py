@@ -28,18 +28,21 @@ def at_equal(runs: pandas.DataFrame, soft: pandas.DataFrame, outcome: str) -> di
     """
     plain, like = (table.set_index("seed") for table in (runs.loc[runs["method"] == "baseline"], soft))
     seeds = plain.index.intersection(like.index)
-    found = {}
+    by_method = {}
     for method, moved in declared().moves.items():
         names = [moved, outcome]
         doses = [rows.set_index("seed") for _, rows in runs.loc[runs["method"] == method].groupby("dose")]
         changes = [rows.loc[seeds, names] - plain.loc[seeds, names] for rows in doses]
-        changes.sort(key=lambda one: one[moved].mean())
+        changes.sort(key=lambda change: change[moved].mean())
         goal = like.loc[seeds, names] - plain.loc[seeds, names]
-        means = [one[moved].mean() for one in changes]
+        means = [change[moved].mean() for change in changes]
         if means and means[0] <= (wanted := goal[moved].mean()) <= means[-1]:
-            there = [float(np.interp(wanted, means, [one[outcome][seed] for one in changes])) for seed in seeds]
+            there = []
+            for seed in seeds:
+                outcomes = [change[outcome][seed] for change in changes]
+                there.append(float(np.interp(wanted, means, outcomes)))
             what = f"change of {QUANTITIES[outcome].changed} at equal {QUANTITIES[moved].label}"
             there_only = t_interval(there)
             more = paired_interval(there, list(goal[outcome]))
-            found[method] = there_only.of(runs, what), more.of(runs, f"{what}, less the soft labels'")
-    return found
+            by_method[method] = there_only.of(runs, what), more.of(runs, f"{what}, less the soft labels'")
+    return by_method

@@ -82,16 +82,16 @@ def measured(model: nn.Module, images: Tensor, labels: Tensor, radius: float) ->
     left["margin"] = ~LADDER["PGD, margin"](model, images, labels, radius, Starts()).success
     left["best"] = torch.stack([*left.values()]).all(0)
     shares = {_runner_up(factor): runner_up_share(factor * logits[right]) for factor in FACTORS}
-    found = {"right": right, **left, **shares}
-    return {name: float(one.double().mean()) for name, one in found.items()}
+    outcomes = {"right": right, **left, **shares}
+    return {name: float(values.double().mean()) for name, values in outcomes.items()}
 
 
 def recorded(profile: str) -> pandas.DataFrame:
     """A row for each network and radius: method, seed, radius (255ths), what `measured` gives; may be empty."""
-    numbers = [of(factor) for of in (_times, _runner_up) for factor in FACTORS]
-    kept = ["method", "seed", "radius", "right", "margin", "best", *numbers]
+    numbers = [*map(_times, FACTORS), *map(_runner_up, FACTORS)]
+    columns = ["method", "seed", "radius", "right", "margin", "best", *numbers]
     rows = json_rows(record_path(profile))
-    table = pandas.DataFrame([[row[name] for name in kept] for row in rows], columns=kept)
+    table = pandas.DataFrame([[row[name] for name in columns] for row in rows], columns=columns)
     table.attrs = {"table": f"louder, profile {profile}", "command": f"python tools/record_louder.py {profile}"}
     return table
 
@@ -145,12 +145,12 @@ def along(table: pandas.DataFrame, factors: Sequence[float] = FACTORS[:-1]) -> d
 
     {method: a pair for each factor}.  Factor 8 is left out: there the surest gradients are lost in 32 bits.
     """
-    found = {}
+    lines = {}
     for method, rows in table.groupby("method", sort=False):
-        shares = [100 * rows[_runner_up(one)].mean() for one in factors]
-        left = [100 * (rows[_times(one)] - rows["best"]).mean() for one in factors]
-        found[str(method)] = list(zip(shares, left, strict=True))
-    return found
+        shares = [100 * rows[_runner_up(factor)].mean() for factor in factors]
+        left = [100 * (rows[_times(factor)] - rows["best"]).mean() for factor in factors]
+        lines[str(method)] = list(zip(shares, left, strict=True))
+    return lines
 
 
 def changed(table: pandas.DataFrame, name: str, than: str, method: str, against: str | None = None) -> Interval:
@@ -158,6 +158,6 @@ def changed(table: pandas.DataFrame, name: str, than: str, method: str, against:
 
     name, than: columns of `recorded`.  against: `than` is that of this method's network of the same seed.
     """
-    by_seed = {one: rows.set_index("seed") for one, rows in table.groupby("method")}
+    by_seed = {group: rows.set_index("seed") for group, rows in table.groupby("method")}
     points = 100 * (by_seed[method][name] - by_seed[against or method][than])
     return t_interval(points.dropna().to_numpy()).of(table, f"points of “{name}” less “{than}”")

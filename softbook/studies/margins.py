@@ -187,7 +187,7 @@ def by_normaliser(table: pandas.DataFrame, method: str, seeds=SEEDS) -> dict[str
         return {}
     margins, slopes = (changes(table, method, quantity, seeds) for quantity in ("log margin", "log slope"))
     sizes = {name: changes(table, method, quantity, seeds) for name, quantity in NORMALISERS.items()}
-    if not len(margins) or any(len(one) != len(margins) for one in (slopes, *sizes.values())):
+    if not len(margins) or any(len(column) != len(margins) for column in (slopes, *sizes.values())):
         return {}
     sizes = {"raw": np.zeros(len(margins)), **sizes}
     found = {}

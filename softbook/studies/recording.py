@@ -88,11 +88,11 @@ class Recording:
     def experiments(self) -> dict[str, Experiment]:
         """The networks of the study by run id, as trained on this device."""
         device = loop.choose_device()
-        found = {}
+        by_id = {}
         for experiment in self.profile.experiments():
             resolved = loop.resolve(experiment, device)
-            found[runs.identify(resolved, runs.dataset_of(resolved))] = experiment
-        return found
+            by_id[runs.identify(resolved, runs.dataset_of(resolved))] = experiment
+        return by_id
 
     def train(self, experiment: Experiment) -> runs.Run:
         return runs.fit_or_load(experiment, store=self.store, device=loop.choose_device(), use_zoo=False)
@@ -121,10 +121,10 @@ class Recording:
     def failed(self, name: str, experiment: Experiment, failure: loop.Diverged) -> Row:
         """The row of a network whose training failed: its conditions, what failed, and no numbers."""
         here = provenance.environment(loop.device_name(loop.choose_device()))
-        found = records.conditions(self.profile, experiment) | {"id": name, "cpu": get_cpu_capability()}
-        found |= {part: here[part] for part in ("torch", "device")}
-        found |= {"failed": str(failure), "date": datetime.now(UTC).date().isoformat(), "images": {}, "older": ()}
-        return found | dict.fromkeys(self.quantities, np.nan)
+        row = records.conditions(self.profile, experiment) | {"id": name, "cpu": get_cpu_capability()}
+        row |= {part: here[part] for part in ("torch", "device")}
+        row |= {"failed": str(failure), "date": datetime.now(UTC).date().isoformat(), "images": {}, "older": ()}
+        return row | dict.fromkeys(self.quantities, np.nan)
 
     def write(self, rows: Mapping[str, Row]) -> None:
         """Write the table with these rows, by run id; what the study no longer has is left out."""
@@ -405,8 +405,8 @@ def verify(
     """
     profile = study_profile(settings, study)
     device = loop.choose_device()
-    found = [(experiment, records.recorded(experiment, profile.evaluation)) for experiment in profile.experiments()]
-    on_record = [(experiment, row) for experiment, row in found if row is not None]
+    rows = [(experiment, records.recorded(experiment, profile.evaluation)) for experiment in profile.experiments()]
+    on_record = [(experiment, row) for experiment, row in rows if row is not None]
     chosen = [pair for pair in on_record if not store or runs.present(pair[0], device, store)]
     if not chosen:
         raise SoftlabError(f"no record of study {study} at profile {settings.name}{' is in the store' * bool(store)}")
@@ -504,7 +504,9 @@ def _describe_addition(recording: Recording, digest: str, quantities: Mapping[st
 
 def _write_about(recording: Recording, known: Mapping[str, Mapping[str, Any]]) -> None:
     """Write about.json beside a table, without empty entries."""
-    profiles = {name: {part: of for part, of in entry.items() if of != {}} for name, entry in sorted(known.items())}
+    profiles = {
+        name: {part: value for part, value in entry.items() if value != {}} for name, entry in sorted(known.items())
+    }
     write_json(recording.path.with_name("about.json"), profiles)
 
 

@@ -104,8 +104,9 @@ def left_by_weak_attack(table: pandas.DataFrame, radius: float = RADIUS_OF_AUTOA
     """
     at = RADII.index(radius)
     survived = outcomes(table, "survived")  # (rungs, radii, images)
-    share: Any = each(lambda one: 100 * float((one[1] & ~one[2])[at].mean()), survived)
-    return {m: one.of(table, "images that the weak attack alone leaves (%)") for m, one in means(share).items()}
+    share: Any = each(lambda rungs: 100 * float((rungs[1] & ~rungs[2])[at].mean()), survived)
+    what = "images that the weak attack alone leaves (%)"
+    return {method: mean.of(table, what) for method, mean in means(share).items()}
 
 
 def effect_apart(
@@ -117,8 +118,8 @@ def effect_apart(
     """
     pairs = []
     for table in (here, there):
-        found = {name: pair for name, *pair in paired(table, quantity, against)}
-        pairs.append(found.get(method, [table[:0].set_index("seed")] * 2))
+        by_method = {name: pair for name, *pair in paired(table, quantity, against)}
+        pairs.append(by_method.get(method, [table[:0].set_index("seed")] * 2))
     seeds = [seed for seed in pairs[0][0].index if seed in pairs[1][0].index]
     parts = [rows.loc[seeds] for pair in pairs for rows in pair]
     return combined(quantity, parts, lambda a, b, c, d: (a - b) - (c - d), here)
@@ -131,19 +132,21 @@ def per_doubling(cells: Cells, method: str, quantity: str, against: str | None =
     without such a seed.  against: take the difference to this method's networks.  In the units in which the book writes
     the quantity.
     """
-    rows = pandas.concat([one.assign(place=number) for number, one in enumerate(cells.values())])
-    of = {m: rows[rows["method"] == m].pivot(index="place", columns="seed", values=quantity) for m in (method, against)}
-    values = (of[method] - of[against] if against else of[method]).dropna(axis=1)
+    rows = pandas.concat([table.assign(place=number) for number, table in enumerate(cells.values())])
+    by_seed = {
+        name: rows[rows["method"] == name].pivot(index="place", columns="seed", values=quantity)
+        for name in (method, against)
+    }
+    values = (by_seed[method] - by_seed[against] if against else by_seed[method]).dropna(axis=1)
     if values.shape[1] == 0 or len(values) < len(cells):
         return OPEN, OPEN, OPEN
     plane = np.column_stack([np.log2(list(cells)), np.ones(len(cells))])
     images, steps, _ = np.linalg.lstsq(plane, values.to_numpy(), rcond=None)[0]
-    one = QUANTITIES[quantity]
+    described = QUANTITIES[quantity]
     table = next(iter(cells.values()))
     parts = {"training images": images, "steps": steps, "images and steps": images + steps}
-    what = f"change of {one.changed} with twice the"
-    images, steps, both = (t_interval(one.factor * of).of(table, f"{what} {name}") for name, of in parts.items())
-    return images, steps, both
+    what = f"change of {described.changed} with twice the"
+    return tuple(t_interval(described.factor * slopes).of(table, f"{what} {name}") for name, slopes in parts.items())
 
 
 def fall_together(x: Sequence[float], y: Sequence[float]) -> float:
@@ -154,9 +157,9 @@ def fall_together(x: Sequence[float], y: Sequence[float]) -> float:
     """
     at = np.asarray(x, dtype=float)
     values = np.asarray(y, dtype=float)
-    others = [np.arange(len(at)) != one for one in range(len(at))]
-    curve = [_monotone(at[some], values[some])(at[~some])[0] for some in others]
-    mean = [values[some].mean() for some in others]
+    others = [np.arange(len(at)) != point for point in range(len(at))]
+    curve = [_monotone(at[rest], values[rest])(at[~rest])[0] for rest in others]
+    mean = [values[rest].mean() for rest in others]
     return float(1 - ((values - curve) ** 2).sum() / ((values - mean) ** 2).sum())
 
 

@@ -112,13 +112,13 @@ def rows_of(table: "pandas.DataFrame") -> list[dict[str, Any]]:
 
 def read_outcomes(path: Path) -> dict[str, dict[str, "numpy.ndarray"]]:
     """Outcomes by image beside a table: {run id: {outcome: array, bool or float16, last axis over images}}."""
-    found: dict[str, dict[str, numpy.ndarray]] = {}
+    by_run: dict[str, dict[str, numpy.ndarray]] = {}
     for key, values in read_arrays(path).items():
         name, _, outcome = key.partition("/")
         if values.dtype not in ("bool", "float16") or not values.ndim:
             raise SoftlabError(f"{path}: {key!r} is no outcome by image but {values.dtype} of shape {values.shape}")
-        found.setdefault(name, {})[outcome] = values
-    return found
+        by_run.setdefault(name, {})[outcome] = values
+    return by_run
 
 
 def json_rows(path: Path) -> list[dict[str, Any]]:
@@ -129,16 +129,16 @@ def json_rows(path: Path) -> list[dict[str, Any]]:
 def read_about(path: Path) -> dict[str, dict[str, Any]]:
     """What about.json says of a study's tables, by profile; empty if there is no such file."""
     try:
-        found = json.loads(path.read_bytes()) if path.exists() else {}
-        for one in found.values():
-            one["experiment"] = Experiment().as_dict() | one["experiment"]  # with fields that there were not then
-            one["lenses"] = {digest: dict(versions) for digest, versions in one["lenses"].items()}
-            one["quantities"] = {digest: dict(of) for digest, of in one.get("quantities", {}).items()}
-            one["additions"] = {digest: _addition(of) for digest, of in one.get("additions", {}).items()}
-            one["evaluation"] = dict(one["evaluation"])
+        profiles = json.loads(path.read_bytes()) if path.exists() else {}
+        for entry in profiles.values():
+            entry["experiment"] = Experiment().as_dict() | entry["experiment"]  # with fields that there were not then
+            entry["lenses"] = {digest: dict(versions) for digest, versions in entry["lenses"].items()}
+            entry["quantities"] = {digest: dict(versions) for digest, versions in entry.get("quantities", {}).items()}
+            entry["additions"] = {digest: _addition(added) for digest, added in entry.get("additions", {}).items()}
+            entry["evaluation"] = dict(entry["evaluation"])
     except (OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         raise SoftlabError(f"cannot read {path}: {type(error).__name__}: {error}") from None
-    return found
+    return profiles
 
 
 def _addition(entry: dict[str, Any]) -> dict[str, Any]:

@@ -55,10 +55,10 @@ def _probed(model: nn.Module, whole: data.Dataset, unseen: list[list[int]], seed
         accuracies["linear"].append(everything.accuracy)
         accuracies["linear, 50 a class"].append(few.accuracy)
         accuracies["neighbours"].append(transfer.neighbours(*parts))
-    found = {f"transfer, {kind}": statistics.mean(values) for kind, values in accuracies.items()}
-    found["transfer, log strength"] = float(torch.tensor([one.strength for one in probes[::2]]).log().mean())
-    found["transfer, at the edge"] = statistics.mean(float(one.at_the_edge) for one in probes)
-    return found
+    numbers = {f"transfer, {kind}": statistics.mean(values) for kind, values in accuracies.items()}
+    numbers["transfer, log strength"] = float(torch.tensor([probe.strength for probe in probes[::2]]).log().mean())
+    numbers["transfer, at the edge"] = statistics.mean(float(probe.at_the_edge) for probe in probes)
+    return numbers
 
 
 def _features(model: nn.Module, images: Tensor) -> Tensor:

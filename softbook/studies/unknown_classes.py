@@ -63,10 +63,10 @@ def measured(model: nn.Module, known: Tensor, unknown: Mapping[str, Tensor]) -> 
     inside = all_logits(model, as_pixels(known))
     outside = {kind: all_logits(model, as_pixels(images)) for kind, images in unknown.items()}
     return {
-        f"{kind}, {name}, {measure}": of(score(inside), score(logits))
+        f"{kind}, {name}, {measure}": number_of(score(inside), score(logits))
         for kind, logits in outside.items()
         for name, score in SCORES.items()
-        for measure, of in MEASURES.items()
+        for measure, number_of in MEASURES.items()
     }
 
 

@@ -1,8 +1,8 @@
 """Effects: what a method does to a quantity, as a paired difference to the baseline with its 95 % interval.
 
-found = effects(study_table(settings), "log logit scale")
-found["mixup"]                      # an Effect: prints as `-0.64 ± 0.07`
-found.falls("mixup", "cutmix")      # do the intervals say so, for each of them?
+shorter = effects(study_table(settings), "log logit scale")
+shorter["mixup"]                      # an Effect: prints as `-0.64 ± 0.07`
+shorter.falls("mixup", "cutmix")      # do the intervals say so, for each of them?
 
 Where a quantity is a mean over images, and the outcome on each image is at hand, the interval is over seeds and images
 (intervals.two_way_interval): what holds for other networks on other images. Else it is over seeds only.
@@ -66,15 +66,15 @@ class Effects(dict[str, Effect]):
 
     def falls(self, *methods: str) -> bool:
         """Is the whole interval below zero, for each of the methods (none named: all)? Not with a method missing."""
-        return self._all(methods, lambda one: one.high < 0)
+        return self._all(methods, lambda interval: interval.high < 0)
 
     def rises(self, *methods: str) -> bool:
         """Is the whole interval above zero, for each of the methods (none named: all)?"""
-        return self._all(methods, lambda one: one.low > 0)
+        return self._all(methods, lambda interval: interval.low > 0)
 
     def within(self, margin: float, *methods: str) -> bool:
         """Is the whole interval within ± margin (in the lens's units), for each of the methods (none named: all)?"""
-        return self._all(methods, lambda one: -margin < one.low and one.high < margin)
+        return self._all(methods, lambda interval: -margin < interval.low and interval.high < margin)
 
     def _all(self, methods, holds) -> bool:
         chosen = methods or tuple(self)
@@ -99,15 +99,15 @@ def every_effect(
 
     Arguments and errors: those of `effects`.
     """
-    found: dict[str, Effects] = {}
+    by_quantity: dict[str, Effects] = {}
     for quantity in quantities:
         check_known("quantity", quantity, QUANTITIES)
-        found[quantity] = Effects(quantity)
-    for method, rows, reference in _same_seeds(table, [*found], against):
-        for quantity, of in found.items():
+        by_quantity[quantity] = Effects(quantity)
+    for method, rows, reference in _same_seeds(table, [*by_quantity], against):
+        for quantity, methods in by_quantity.items():
             pair = _finite(quantity, rows, reference)
-            of[method] = combined(quantity, pair, lambda value, other: value - other, table)
-    return found
+            methods[method] = combined(quantity, pair, lambda value, other: value - other, table)
+    return by_quantity
 
 
 def over_grid(table: pandas.DataFrame, quantity: str, method: str, against: str) -> Interval:
@@ -120,13 +120,13 @@ def over_grid(table: pandas.DataFrame, quantity: str, method: str, against: str)
 def averages(table: pandas.DataFrame, quantity: str) -> dict[str, Interval]:
     """A quantity of every method of a table, in the units of its lens: over seeds and images where possible."""
     finite = table.loc[np.isfinite(table[quantity]), ["method", quantity, "images"]]
-    found = {}
+    intervals = {}
     for method, rows in finite.groupby("method", sort=False):
         terms = _terms(quantity, rows) if len(rows) > 1 else None
         interval = t_interval(rows[quantity].to_numpy()) if terms is None else two_way_interval(terms)
         images = 0 if terms is None else terms.shape[1]
-        found[str(method)] = interval.of(table, QUANTITIES[quantity].label, images)
-    return found
+        intervals[str(method)] = interval.of(table, QUANTITIES[quantity].label, images)
+    return intervals
 
 
 @dataclass(frozen=True)
@@ -148,16 +148,16 @@ def shifts(table: pandas.DataFrame, against: str | pandas.DataFrame = "baseline"
     Methods are left out that have no confidences by image, or whose networks are the baseline's (early stopping that
     never stopped early); a single network has no intervals.
     """
-    found = {}
-    for method, *both in paired(table, "gap", against):
-        gaps = [one for rows in both if (one := _terms("gap", rows)) is not None]
-        errors = [one for rows in both if (one := _terms("ECE", rows)) is not None]
-        if both[0].empty or len(gaps) + len(errors) < 4 or not (gaps[1] - gaps[0]).any():
+    moved = {}
+    for method, *pair in paired(table, "gap", against):
+        gaps = [terms for rows in pair if (terms := _terms("gap", rows)) is not None]
+        errors = [terms for rows in pair if (terms := _terms("ECE", rows)) is not None]
+        if pair[0].empty or len(gaps) + len(errors) < 4 or not (gaps[1] - gaps[0]).any():
             continue
         cancels = [error - np.sign(gap.mean()) * gap for error, gap in zip(errors, gaps, strict=True)]
         taken = gaps[1] - gaps[0]
-        found[method] = Shift(gap=_mean(gaps[1]), taken=_mean(taken), rest=_mean(cancels[0] - cancels[1]))
-    return found
+        moved[method] = Shift(gap=_mean(gaps[1]), taken=_mean(taken), rest=_mean(cancels[0] - cancels[1]))
+    return moved
 
 
 def _mean(terms: np.ndarray) -> Interval:
@@ -181,8 +181,8 @@ def _same_seeds(
     reference = table.loc[table["method"] == against] if isinstance(against, str) else against
     table = table.loc[:, columns]
     reference = reference.loc[:, columns]
-    for some in (table, reference):
-        some.attrs = {}  # which pandas would copy with every column that is read
+    for part in (table, reference):
+        part.attrs = {}  # which pandas would copy with every column that is read
     if len(reference) == 0 or reference["method"].nunique() > 1 or not reference["seed"].is_unique:
         raise SoftlabError(f"effects need one method to compare with, one network a seed, not {against!r}")
     reference = reference.set_index("seed")
@@ -214,7 +214,7 @@ def by_dose(table: pandas.DataFrame, quantity: str) -> dict[float, Effect]:
     """
     reference = table.loc[table["alpha"] == 0]
     groups = table.loc[table["alpha"] != 0].groupby("alpha")
-    return {float(value): one for value, rows in groups for one in effects(rows, quantity, reference).values()}
+    return {float(alpha): effect for alpha, rows in groups for effect in effects(rows, quantity, reference).values()}
 
 
 def at_best(table: pandas.DataFrame, by: str = "NLL, fit") -> pandas.DataFrame:
@@ -222,8 +222,11 @@ def at_best(table: pandas.DataFrame, by: str = "NLL, fit") -> pandas.DataFrame:
 
     table: with a column `dose`, as of a study with doses; NaN where a method has none.
     """
-    doses = [rows.groupby("dose", dropna=False) for _, rows in table.groupby("method", sort=False)]
-    best = pandas.concat([min((rows for _, rows in one), key=lambda rows: rows[by].to_numpy().mean()) for one in doses])
+    parts = []
+    for _, method in table.groupby("method", sort=False):
+        doses = [rows for _, rows in method.groupby("dose", dropna=False)]
+        parts.append(min(doses, key=lambda rows: rows[by].to_numpy().mean()))
+    best = pandas.concat(parts)
     best.attrs = table.attrs
     return best
 
@@ -236,13 +239,13 @@ def shares(table: pandas.DataFrame, quantity: str, whole: float) -> dict[float, 
     """
     groups = table.loc[np.isfinite(table[quantity])].groupby("alpha")
     at = {float(dose): rows.set_index("seed") for dose, rows in groups}
-    found = {0.0: Interval(0.0, 0.0, 0.0, 1)}
+    by_alpha = {0.0: Interval(0.0, 0.0, 0.0, 1)}
     for dose in [dose for dose in at if dose]:
         seeds = [seed for seed in at[dose].index if seed in at[0].index and seed in at[whole].index]
-        share = _share(quantity, [at[one].loc[seeds] for one in (dose, 0, whole)], table)
+        share = _share(quantity, [at[alpha].loc[seeds] for alpha in (dose, 0, whole)], table)
         origin = share.origin and replace(share.origin, what=f"{share.origin.what}, in % of that at {whole:g}")
-        found[dose] = replace(share.scaled(100), origin=origin)
-    return found
+        by_alpha[dose] = replace(share.scaled(100), origin=origin)
+    return by_alpha
 
 
 def _share(quantity: str, parts: Sequence[pandas.DataFrame], table: pandas.DataFrame) -> Interval:
@@ -273,17 +276,17 @@ def by_method(table: pandas.DataFrame, quantity: str) -> Values:
 def seed_means(table: pandas.DataFrame, quantity: str) -> Intervals:
     """Mean and 95 % interval over seeds of each method, in the units in which the book writes the quantity."""
     factor = QUANTITIES[quantity].factor
-    return {method: one.scaled(factor) for method, one in means(by_method(table, quantity)).items()}
+    return {method: mean.scaled(factor) for method, mean in means(by_method(table, quantity)).items()}
 
 
 def seed_means_at(table: pandas.DataFrame, column: str, quantity: str) -> dict[float | None, Intervals]:
     """`seed_means` for each value of what a study's grid varies: {value: {method: interval}}, None last."""
-    found: dict[float | None, Intervals] = {}
+    by_value: dict[float | None, Intervals] = {}
     for value in sorted(table[column].dropna().unique()):
-        found[value] = seed_means(table.loc[table[column] == value], quantity)
+        by_value[value] = seed_means(table.loc[table[column] == value], quantity)
     if bool(table[column].isna().to_numpy().any()):
-        found[None] = seed_means(table.loc[table[column].isna()], quantity)
-    return found
+        by_value[None] = seed_means(table.loc[table[column].isna()], quantity)
+    return by_value
 
 
 def ways(snapshots: pandas.DataFrame, quantity: str, against: str = "baseline") -> dict[str, pandas.DataFrame]:
@@ -294,13 +297,13 @@ def ways(snapshots: pandas.DataFrame, quantity: str, against: str = "baseline") 
     so are methods without a seed.
     """
     paths = snapshots.pivot(index="epoch", columns=["method", "seed"], values=quantity).dropna(axis=1)
-    found: dict[str, dict[int, pandas.Series]] = {}
+    along: dict[str, dict[int, pandas.Series]] = {}
     for method, seed in paths.columns:
         if method != against and (against, seed) in paths:
             way = paths[method, seed] - paths[against, seed]
             if way.iloc[-1]:
-                found.setdefault(method, {})[int(seed)] = way / way.iloc[-1]
-    return {method: pandas.DataFrame(by_seed) for method, by_seed in found.items()}
+                along.setdefault(method, {})[int(seed)] = way / way.iloc[-1]
+    return {method: pandas.DataFrame(by_seed) for method, by_seed in along.items()}
 
 
 def half_way(way: pandas.DataFrame) -> dict[int, float]:
@@ -309,21 +312,21 @@ def half_way(way: pandas.DataFrame) -> dict[int, float]:
     way: of a method, as in `ways`.
     """
     epochs = way.index.to_numpy(dtype=float)
-    found = {}
+    reached = {}
     for seed, share in way.items():
         after = int(np.argmax(share.to_numpy() >= 0.5))
         around = slice(max(after - 1, 0), after + 1)
-        found[seed] = float(np.interp(0.5, share.to_numpy()[around], epochs[around]))
-    return found
+        reached[seed] = float(np.interp(0.5, share.to_numpy()[around], epochs[around]))
+    return reached
 
 
 def outcomes(table: pandas.DataFrame, outcome: str) -> dict[str, dict[int, np.ndarray]]:
     """One outcome by image, for every network: {method: {seed: array whose last axis goes over images}}."""
-    found: dict[str, dict[int, np.ndarray]] = {}
+    arrays: dict[str, dict[int, np.ndarray]] = {}
     for method, seed, images in zip(table["method"], table["seed"], table["images"], strict=True):
         if outcome in images:
-            found.setdefault(method, {})[seed] = images[outcome]
-    return found
+            arrays.setdefault(method, {})[seed] = images[outcome]
+    return arrays
 
 
 def combined(quantity: str, parts: Sequence[pandas.DataFrame], difference: Callable, table: pandas.DataFrame) -> Effect:
@@ -336,8 +339,8 @@ def combined(quantity: str, parts: Sequence[pandas.DataFrame], difference: Calla
     changed = QUANTITIES[quantity].changed
     if not ids:
         return Effect(quantity, OPEN, "seeds", ids)
-    terms = [one for rows in parts if (one := _terms(quantity, rows)) is not None]
-    if len(parts[0]) > 1 and len(terms) == len(parts) and len({one.shape for one in terms}) == 1:
+    terms = [known for rows in parts if (known := _terms(quantity, rows)) is not None]
+    if len(parts[0]) > 1 and len(terms) == len(parts) and len({known.shape for known in terms}) == 1:
         interval = two_way_interval(difference(*terms))
         images = terms[0].shape[1]
     else:
@@ -362,5 +365,5 @@ def _terms(quantity: str, rows: pandas.DataFrame) -> np.ndarray | None:
     if quantity == "gap":
         return confidence - right
     # With the side that each bin of a network is on held fixed, its ECE is a mean over images.
-    networks = [(torch.from_numpy(one), torch.from_numpy(two)) for one, two in zip(confidence, right, strict=True)]
-    return np.stack([ece_terms(*pair, bin_signs(*pair)).numpy() for pair in networks])
+    networks = zip(torch.from_numpy(confidence), torch.from_numpy(right), strict=True)
+    return np.stack([ece_terms(sure, hits, bin_signs(sure, hits)).numpy() for sure, hits in networks])

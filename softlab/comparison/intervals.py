@@ -186,21 +186,26 @@ def between(values: Values, method: str, other: str) -> Interval:
 
     values: method -> {seed: value}.
     """
-    one = values.get(method, {})
-    two = values.get(other, {})
-    seeds = [seed for seed in one if seed in two]
-    return paired_interval([one[seed] for seed in seeds], [two[seed] for seed in seeds]) if seeds else OPEN
+    own = values.get(method, {})
+    theirs = values.get(other, {})
+    seeds = [seed for seed in own if seed in theirs]
+    return paired_interval([own[seed] for seed in seeds], [theirs[seed] for seed in seeds]) if seeds else OPEN
 
 
 def means(values: Mapping[str, Sequence[float] | Mapping[int, float]]) -> dict[str, Interval]:
     """Mean and interval over seeds of every method. values: method -> one number per seed, or {seed: number}."""
-    listed = {name: list(of.values()) if isinstance(of, Mapping) else of for name, of in values.items()}
-    return {name: t_interval(numbers) for name, numbers in listed.items()}
+    return {
+        name: t_interval(list(by_seed.values()) if isinstance(by_seed, Mapping) else by_seed)
+        for name, by_seed in values.items()
+    }
 
 
 def each(statistic: Callable, *values: Mapping) -> dict[str, dict[int, object]]:
     """Apply statistic to every entry of {method: {seed: value}}, or to the same entry of several such mappings."""
-    return {m: {seed: statistic(*(one[m][seed] for one in values)) for seed in group} for m, group in values[0].items()}
+    return {
+        method: {seed: statistic(*(mapping[method][seed] for mapping in values)) for seed in by_seed}
+        for method, by_seed in values[0].items()
+    }
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -33,17 +33,17 @@ def rows(
     evaluation: of a profile.  Raises SoftlabError if a network is neither in the store nor known: `train` comes first.
     """
     place = loop.choose_device(device)
-    found = [(one, *_found(one, evaluation, place, store)) for one in experiments]
-    left = sum(not live and row is None for _, live, row in found)
-    if left:
-        raise SoftlabError(f"{left} of {len(found)} networks are neither trained nor on record")
-    made = []
-    for experiment, _, row in found:
+    networks = [(experiment, *_known(experiment, evaluation, place, store)) for experiment in experiments]
+    unknown = sum(not live and row is None for _, live, row in networks)
+    if unknown:
+        raise SoftlabError(f"{unknown} of {len(networks)} networks are neither trained nor on record")
+    table = []
+    for experiment, _, row in networks:
         if row is None:
             run = runs.fit_or_load(experiment, store=store, device=place)
             row = {"source": "live"} | measured(run, stored.of(run, evaluation))
-        made.append({"method": experiment.method, "seed": experiment.seed} | row)
-    return made
+        table.append({"method": experiment.method, "seed": experiment.seed} | row)
+    return table
 
 
 def train(
@@ -69,17 +69,17 @@ def untrained(
     store: str | Path | None = None,
 ) -> list[Experiment]:
     """Experiments that have neither a run in the store nor numbers that are known."""
-    return [one for one in experiments if _found(one, evaluation, device, store) == (False, None)]
+    return [experiment for experiment in experiments if _known(experiment, evaluation, device, store) == (False, None)]
 
 
-def _found(
+def _known(
     experiment: Experiment, evaluation: Mapping[str, Any], device: torch.device, store: str | Path | None
 ) -> tuple[bool, dict[str, Any] | None]:
     """Is the network in the store; if not, what is known of it, or None."""
     if runs.present(experiment, device, store) is not None:
         return True, None
-    known = offered("records")
-    return False, known.recorded(experiment, evaluation) if known else None
+    records = offered("records")
+    return False, records.recorded(experiment, evaluation) if records else None
 
 
 def measured(run: runs.Run, numbers: Numbers) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def repairs(panels: Mapping[str, tuple[Intervals, Intervals]], methods: Sequence
     size = (8.6, 0.32 * len(order) + 1.3)
     figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False, layout="constrained")
     for ax, (label, ends) in zip(axes[0], panels.items(), strict=True):
-        starts, stops = ({name: found[name] for name in order if name in found} for found in ends)
+        starts, stops = ({name: end[name] for name in order if name in end} for end in ends)
         arrows(starts, stops, label, ax=ax)
     kinds = [Line2D([], [], fillstyle=fill, color="#7F7F7F", marker="o", ls="none") for fill in ("none", "full")]
     figure.legend(kinds, ["as trained", "repaired"], loc="outside upper center", ncols=2, frameon=False)
@@ -78,20 +78,20 @@ def estimates_by_setting(settings: "Mapping[str, Mapping[str, Effect]]", ax: Axe
     open marker and no interval. Where an interval is much wider than all effects lie apart, an arrow at the edge says
     that it goes on.
     """
-    methods = list(dict.fromkeys(method for found in settings.values() for method in found))
-    labels = [_row_label(label, found) for label, found in settings.items()]
-    between = 0.15  # methods, in inches, as all that follows
-    row = max(between * len(methods) + 0.25, *(0.16 * label.count("\n") + 0.3 for label in labels))
+    methods = list(dict.fromkeys(method for effects in settings.values() for method in effects))
+    labels = [_row_label(label, effects) for label, effects in settings.items()]
+    pitch = 0.15  # from method to method, in inches, as all that follows
+    row = max(pitch * len(methods) + 0.25, *(0.16 * label.count("\n") + 0.3 for label in labels))
     ax = ax or plt.subplots(figsize=(6.4, row * len(settings) + 1), layout="constrained")[1]
-    low, high = _limits(effect.shown for found in settings.values() for effect in found.values())
-    for place, found in enumerate(settings.values()):
-        for method, effect in found.items():
-            y = place + (methods.index(method) - (len(methods) - 1) / 2) * between / row
+    low, high = _limits(effect.shown for effects in settings.values() for effect in effects.values())
+    for place, effects in enumerate(settings.values()):
+        for method, effect in effects.items():
+            y = place + (methods.index(method) - (len(methods) - 1) / 2) * pitch / row
             _estimate(ax, effect.shown, y, style(method), (low, high))
         if place:
             ax.axhline(place - 0.5, color="#D9D9D9", linewidth=0.8)
     ax.axvline(0, color="black", linewidth=0.8)
-    described = next(effect for found in settings.values() for effect in found.values()).described
+    described = next(effect for effects in settings.values() for effect in effects.values()).described
     better = {-1: "\n← better", 0: "", 1: "\nbetter →"}[described.better]
     ax.set(xlim=(low, high), ylim=(len(settings) - 0.5, -0.5), xlabel=f"change of {described.changed}{better}")
     ax.set_yticks(range(len(settings)), labels, fontsize=9)
@@ -136,9 +136,9 @@ def rows_by_setting(settings: "Mapping[str, Mapping[str, Effect]]", label: str, 
     intervals' ends and the number of seeds.
     """
     ax = ax or plt.subplots(figsize=(4.3, 0.62 * len(settings) + 0.5), layout="constrained")[1]
-    for row, found in enumerate(settings.values()):
-        for place, (method, effect) in enumerate(found.items()):
-            y = row + 0.6 * ((place + 0.5) / len(found) - 0.5)
+    for row, effects in enumerate(settings.values()):
+        for place, (method, effect) in enumerate(effects.items()):
+            y = row + 0.6 * ((place + 0.5) / len(effects) - 0.5)
             _estimate(ax, effect.shown, y, style(method))
     _name_rows(ax, list(settings))
     ax.axvline(0, color="black", linewidth=0.8)
@@ -162,8 +162,9 @@ def panels_by_setting(quantities: "Mapping[str, Mapping[str, Mapping[str, Effect
     quantities: title -> {setting: effects on it}.  absent: what a row without a marker says.
     """
     rows: dict[str, Mapping[str, Effect]] = {}
-    for name, found in (one for settings in quantities.values() for one in settings.items()):
-        rows[name] = max(rows.get(name, {}), found, key=_seeds)
+    for settings in quantities.values():
+        for name, effects in settings.items():
+            rows[name] = max(rows.get(name, {}), effects, key=_seeds)
     size = (2.2 + 1.65 * len(quantities), 0.64 * len(rows) + 1)
     figure, axes = plt.subplots(1, len(quantities), figsize=size, sharey=True, squeeze=False, layout="constrained")
     for ax, (title, settings) in zip(axes[0], quantities.items(), strict=True):
@@ -176,7 +177,7 @@ def panels_by_setting(quantities: "Mapping[str, Mapping[str, Mapping[str, Effect
         names = [text.get_text() for text in legend.get_texts()]
         handles = legend.legend_handles
         legend.remove()
-    axes[0, 0].set_yticks(range(len(rows)), [_row_label(*one) for one in rows.items()], fontsize=8)
+    axes[0, 0].set_yticks(range(len(rows)), [_row_label(name, effects) for name, effects in rows.items()], fontsize=8)
     figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False)
     return figure
 
@@ -184,9 +185,9 @@ def panels_by_setting(quantities: "Mapping[str, Mapping[str, Mapping[str, Effect
 def estimates(rows: Mapping[str, tuple[str, Interval]], label: str, ax: Axes | None = None) -> Axes:
     """One estimate a row, beside a line where there is no difference. rows: {text: (method, interval)}."""
     ax = ax or plt.subplots(figsize=(6.4, 0.32 * len(rows) + 0.9), layout="constrained")[1]
-    low, high = _limits(one for _, one in rows.values())
-    for place, (method, one) in enumerate(rows.values()):
-        _estimate(ax, one, place, style(method), (low, high), size=6)
+    low, high = _limits(interval for _, interval in rows.values())
+    for place, (method, interval) in enumerate(rows.values()):
+        _estimate(ax, interval, place, style(method), (low, high), size=6)
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set(xlim=(low, high), ylim=(len(rows) - 0.5, -0.5), xlabel=label)
     ax.set_yticks(range(len(rows)), ["\n".join(label_lines(text, 38)) for text in rows], fontsize=8.5)
@@ -231,14 +232,15 @@ def networks_in_panels(panels: Mapping[str, Mapping[str, Sequence[float]]], labe
     return figure
 
 
-def _row_label(label: str, found: "Mapping[str, Effect]") -> str:
+def _row_label(label: str, effects: "Mapping[str, Effect]") -> str:
     """In lines that fit beside the axes, the last of which says how many networks there are of a method."""
-    seeds = _seeds(found)
+    seeds = _seeds(effects)
     return "\n".join([*label_lines(label, 26), f"{seeds} seeds" if seeds > 1 else "one seed"])
 
 
-def _seeds(found: "Mapping[str, Effect]") -> int:
-    return max((effect.shown.n for effect in found.values()), default=0)
+def _seeds(effects: "Mapping[str, Effect]") -> int:
+    """The most networks that there are of any method."""
+    return max((effect.shown.n for effect in effects.values()), default=0)
 
 
 def _estimate(
@@ -274,12 +276,15 @@ def _limits(values: Iterable[Interval], times: float = 1) -> tuple[float, float]
 
     Or up to 1.5 times the median half width, if that is more, so that most wide intervals are seen whole.
     """
-    shown = [one for one in values if one.n]
-    least, most = (of(0.0, *(one.mean for one in shown)) for of in (min, max))
-    widths = [one.half_width for one in shown if one.n > 1]
+    shown = [interval for interval in values if interval.n]
+    means = [0.0, *(interval.mean for interval in shown)]
+    least = min(means)
+    most = max(means)
+    bounded = [interval for interval in shown if interval.n > 1]
+    widths = [interval.half_width for interval in bounded]
     room = max(times * (most - least or 1), 1.5 * median_low(widths) if widths else 0.0)
-    ends = [end for one in shown for end in ((one.mean, one.low, one.high) if one.n > 1 else (one.mean,))]
-    low = max(min(0.0, *ends), least - room)
-    high = min(max(0.0, *ends), most + room)
+    ends = [*means, *(interval.low for interval in bounded), *(interval.high for interval in bounded)]
+    low = max(min(ends), least - room)
+    high = min(max(ends), most + room)
     margin = 0.04 * (high - low or 1)
     return low - margin, high + margin

@@ -119,10 +119,10 @@ class Look:
     def corrupted(self) -> dict[str, list[Representation]]:
         """The first test images in each kind of corruption, at severities 1, 3 and 5."""
         labels = self.samples.test[1][:CORRUPTED]
-        found = {}
+        by_kind = {}
         for kind, worse in self.samples.corrupted():
-            found.setdefault(kind, []).append(extract(self.model, worse, labels))
-        return found
+            by_kind.setdefault(kind, []).append(extract(self.model, worse, labels))
+        return by_kind
 
     @functools.cached_property
     def temperature(self) -> float:
@@ -202,17 +202,20 @@ class Numbers:
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
-def applied(one: Lens, look: Look) -> Numbers:
+def applied(lens: Lens, look: Look) -> Numbers:
     """What one lens says of a network. Raises if the lens misses a quantity of its own."""
     try:
-        found = one.measure(look)
+        measured = lens.measure(look)
     except SoftlabError as error:
-        return Numbers(problems={one.name: str(error)})
-    images = {name: value.cpu().numpy() for name, value in found.items() if isinstance(value, Tensor)}
-    return Numbers({name: float(found[name]) for name in one.quantities}, images)
+        return Numbers(problems={lens.name: str(error)})
+    images = {name: value.cpu().numpy() for name, value in measured.items() if isinstance(value, Tensor)}
+    return Numbers({name: float(measured[name]) for name in lens.quantities}, images)
 
 
 def together(parts: Sequence[Numbers]) -> Numbers:
     """What several lenses say of the same network."""
-    dictionaries = ([getattr(part, kind.name) for part in parts] for kind in fields(Numbers))
-    return Numbers(*({name: value for one in kind for name, value in one.items()} for kind in dictionaries))
+    whole = {kind.name: {} for kind in fields(Numbers)}
+    for part in parts:
+        for name, entries in whole.items():
+            entries.update(getattr(part, name))
+    return Numbers(**whole)

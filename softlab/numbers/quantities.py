@@ -123,7 +123,7 @@ def magnitudes(look: Look) -> Found:
     features = look.tested.features
     weight = look.layer[0]
     factors = geometry.logit_scale_factors(features, weight)
-    seen, gain = (float(one.log().mean()) for one in factors[1:])
+    seen, gain = (float(factor.log().mean()) for factor in factors[1:])
     return {
         "log magnitude": float(geometry.magnitude(features).log().mean()),
         "log logit scale": float(factors.norm.log().mean()) + seen + gain,
@@ -147,8 +147,8 @@ def magnitudes(look: Look) -> Found:
 )
 def cosines(look: Look) -> Found:
     means = geometry.rescaled_cosines(look.reference, look.tested, *look.layer)
-    found = {f"cosine, {variant}": mean for variant, mean in means.items()}
-    return found | {"alignment": float(geometry.alignment(look.tested.logits).mean())}
+    to_centre = {f"cosine, {variant}": mean for variant, mean in means.items()}
+    return to_centre | {"alignment": float(geometry.alignment(look.tested.logits).mean())}
 
 
 @lens(
@@ -199,16 +199,16 @@ def variation(look: Look) -> Found:
     1,
     {
         f"amplification{where}": Quantity(
-            f"error amplification in label smoothing’s term{of} (%)", MAXSUP, factor=100, share_of=part
+            f"error amplification in label smoothing’s term{images} (%)", MAXSUP, factor=100, share_of=part
         )
-        for where, of, part in (("", "", "test"), (", train", ", training images", "reference"))
+        for where, images, part in (("", "", "test"), (", train", ", training images", "reference"))
     },
 )
 def amplification(look: Look) -> Found:
     """The part of label smoothing's term that falls as an error grows, as a share of both parts' sizes."""
     found = {}
     for where, part in (("", look.tested), (", train", look.reference)):
-        pull, reward = (float(one.mean()) for one in label_smoothing_terms(part.logits, part.labels))
+        pull, reward = (float(terms.mean()) for terms in label_smoothing_terms(part.logits, part.labels))
         found[f"amplification{where}"] = -reward / (pull - reward) if pull > reward else math.nan  # equal logits
     return found
 
@@ -387,13 +387,13 @@ def sure_when_corrupted(look: Look) -> Found:
     """Calibration on corrupted images, mean over severities; the temperature is that of clean images."""
     found = {}
     for kind, severities in look.corrupted.items():
-        for one in severities:
-            probs = one.logits.softmax(1)
-            found.setdefault(f"gap, {kind}", []).append(calibration.confidence_gap(probs, one.labels))
-            found.setdefault(f"ECE, {kind}", []).append(calibration.expected_calibration_error(probs, one.labels))
-            cooled = one.logits / look.temperature
-            found.setdefault(f"NLL at T, {kind}", []).append(calibration.nll(cooled, one.labels))
-    return {name: sum(some) / len(some) for name, some in found.items()}
+        for seen in severities:
+            probs = seen.logits.softmax(1)
+            found.setdefault(f"gap, {kind}", []).append(calibration.confidence_gap(probs, seen.labels))
+            found.setdefault(f"ECE, {kind}", []).append(calibration.expected_calibration_error(probs, seen.labels))
+            cooled = seen.logits / look.temperature
+            found.setdefault(f"NLL at T, {kind}", []).append(calibration.nll(cooled, seen.labels))
+    return {name: sum(values) / len(values) for name, values in found.items()}
 
 
 def _robust(radius: float, attack: str) -> Quantity:
@@ -600,6 +600,6 @@ def one_step(look: Look) -> Found:
     clean=False,
 )
 def corrupted(look: Look) -> Found:
-    by_kind = {kind: [one.accuracy for one in severities] for kind, severities in look.corrupted.items()}
-    found = {f"corrupted, {kind}": sum(some) / len(some) for kind, some in by_kind.items()}
-    return {"corrupted": sum(found.values()) / len(found), **found}
+    by_kind = {kind: [seen.accuracy for seen in severities] for kind, severities in look.corrupted.items()}
+    means = {f"corrupted, {kind}": sum(accuracies) / len(accuracies) for kind, accuracies in by_kind.items()}
+    return {"corrupted": sum(means.values()) / len(means), **means}

@@ -40,11 +40,11 @@ def measured(about: Mapping[str, Any], digest: str) -> dict[str, int] | None:
     lenses = about.get("lenses", {}).get(addition["to"])
     if lenses is None:
         return None
-    found = {name: lenses[lens.name] for lens in LENSES.values() if lens.name in lenses for name in lens.quantities}
-    found |= about.get("quantities", {}).get(addition["to"], {})
+    versions = {name: lenses[lens.name] for lens in LENSES.values() if lens.name in lenses for name in lens.quantities}
+    versions |= about.get("quantities", {}).get(addition["to"], {})
     for part in addition["parts"]:
-        found |= part["quantities"]
-    return found
+        versions |= part["quantities"]
+    return versions
 
 
 def added(

@@ -150,7 +150,7 @@ def outside(dataset: Dataset, name: str) -> tuple[Tensor, Tensor]:
     name: as in `load`; it must have the same classes.
     """
     other = load(name)
-    if [one.lower() for one in other.classes] != [one.lower() for one in dataset.classes]:
+    if [label.lower() for label in other.classes] != [label.lower() for label in dataset.classes]:
         raise SoftlabError(f"{name} has other classes than {dataset.name}: it cannot test its networks")
     images = torch.cat([other.fit_images, other.test_images])
     labels = torch.cat([other.fit_labels, other.test_labels])
@@ -179,7 +179,7 @@ def assemble(name: str, parts: dict[str, Tensor], classes: tuple[str, ...], sour
     if "train_targets" in parts:
         _check_targets(name, parts["train_targets"], len(parts["train_labels"]), len(classes))
     channels = parts["train_images"].transpose(0, 1)
-    count = torch.stack([one.reshape(-1).bincount(minlength=256) for one in channels]).double()  # no float copy
+    count = torch.stack([channel.reshape(-1).bincount(minlength=256) for channel in channels]).double()  # no float copy
     values = torch.arange(256, dtype=torch.float64) / 255
     share = count / count.sum(1, keepdim=True)
     mean = share @ values
@@ -237,8 +237,8 @@ def _in_pairs(name: str, singles: Dataset, sizes: dict[str, int]) -> Dataset:
     for part, count in sizes.items():
         images = getattr(singles, f"{part}_images")
         labels = getattr(singles, f"{part}_labels")
-        made = [side_by_side(images, labels, generator) for _ in range(count // len(images))]
-        pairs, pair_labels = map(torch.cat, zip(*made, strict=True))
+        rounds = [side_by_side(images, labels, generator) for _ in range(count // len(images))]
+        pairs, pair_labels = map(torch.cat, zip(*rounds, strict=True))
         order = balanced_subset(pair_labels, len(pair_labels), generator)  # so that the first ones are of all classes
         parts |= {f"{part}_images": pairs[order], f"{part}_labels": pair_labels[order]}
     classes = tuple(f"{left} & {right}" for left in singles.classes for right in singles.classes)
@@ -267,8 +267,8 @@ def _cifar10_jpeg(root: Path) -> Dataset:
     if not (root / "cifar10-jpeg").is_dir():
         advice = "it is an image folder of your own, in SOFTLAB_DATA; cifar10 downloads the original"
         raise SoftlabError(f"cifar10-jpeg: {root / 'cifar10-jpeg'} is not a folder ({advice})")
-    found = _from_folder("cifar10-jpeg", root / "cifar10-jpeg")
-    return dataclasses.replace(found, source="CIFAR-10, re-encoded as JPEG: labels are right, pixels are not equal")
+    dataset = _from_folder("cifar10-jpeg", root / "cifar10-jpeg")
+    return dataclasses.replace(dataset, source="CIFAR-10, re-encoded as JPEG: labels are right, pixels are not equal")
 
 
 @register("cifar10-jpeg-pairs")
@@ -278,9 +278,9 @@ def _cifar10_jpeg_pairs(root: Path) -> Dataset:
     return _in_pairs("cifar10-jpeg-pairs", _load("cifar10-jpeg", root), sizes)
 
 
-def _parts(found: Dataset) -> dict[str, Tensor]:
+def _parts(dataset: Dataset) -> dict[str, Tensor]:
     kinds = [f"{part}_{kind}" for part in ("train", "fit", "test") for kind in ("images", "labels")]
-    return {kind: getattr(found, kind) for kind in kinds}
+    return {kind: getattr(dataset, kind) for kind in kinds}
 
 
 def _digest(parts: dict[str, Tensor], classes: tuple[str, ...], mean: Tensor, std: Tensor) -> str:

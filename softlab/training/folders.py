@@ -67,13 +67,13 @@ def _files(folder: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         raise SoftlabError(f"cannot read the folder {error.filename}: {error.strerror}")
 
-    found = []
+    walked = []
     for place, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
         here = os.path.realpath(place)
         inside = [name for name in folders if not name.startswith(".")]
         folders[:] = [name for name in inside if not _holds(os.path.realpath(Path(place, name)), here)]
-        found.append((place, names))
-    for place, names in sorted(found):
+        walked.append((place, names))
+    for place, names in sorted(walked):
         for name in sorted(names):
             if not name.startswith("."):
                 yield Path(place, name)
@@ -103,13 +103,13 @@ def decode(
         for part, classes in files.items():
             images = []
             for path in (path for paths in classes.values() for path in paths):
-                found, turned = pixels(path, size, colour)
+                image, turned = pixels(path, size, colour)
                 unturned += turned
-                shape = shape or found.shape
-                if found.shape != shape:
-                    given = f"{path} is {found.shape} (channels, height, width)"
+                shape = shape or image.shape
+                if image.shape != shape:
+                    given = f"{path} is {image.shape} (channels, height, width)"
                     raise SoftlabError(f"{given}, but the images before it are {shape}")
-                images.append(found)
+                images.append(image)
                 bar.update()
             labels = [np.full(len(paths), label) for label, paths in enumerate(classes.values())]
             arrays[f"{part}_images"] = np.ascontiguousarray(np.stack(images))
@@ -129,10 +129,10 @@ def pixels(path: Path, size: int | None = None, colour: bool = False) -> tuple[n
             turned = image.getexif().get(TURNED, 1) != 1
             image = _of_eight_bits(image)
             image = image.convert("L" if image.mode in ("1", "L") and not colour else "RGB")
-            found = np.asarray(image.resize((size, size)) if size else image)
+            array = np.asarray(image.resize((size, size)) if size else image)
     except Exception as error:  # Pillow raises many kinds for damaged files
         raise SoftlabError(f"{path} cannot be read as an image: {error}") from None
-    return np.ascontiguousarray(np.atleast_3d(found).transpose(2, 0, 1)), turned
+    return np.ascontiguousarray(np.atleast_3d(array).transpose(2, 0, 1)), turned
 
 
 def heading(path: Path) -> tuple[int, int, bool]:

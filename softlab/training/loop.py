@@ -392,18 +392,18 @@ def make_optimizer(
         optimizer = torch.optim.SGD(groups, experiment.learning_rate, fused=fused, **moving)
     else:
         optimizer = torch.optim.AdamW(groups, experiment.learning_rate, (experiment.momentum, 0.999), fused=fused)
-    for name, kept in averages.items():  # in the parameter's own memory layout, which the fused step relies on
+    for name, average in averages.items():  # in the parameter's own memory layout, which the fused step relies on
         kind, _, parameter = name.partition("/")
-        like = parameters[parameter] if kept.ndim else kept.to(parameters[parameter].device)  # or a count of steps
-        optimizer.state[parameters[parameter]][kind] = torch.empty_like(like).copy_(kept)
+        like = parameters[parameter] if average.ndim else average.to(parameters[parameter].device)  # a count of steps
+        optimizer.state[parameters[parameter]][kind] = torch.empty_like(like).copy_(average)
     return optimizer
 
 
 def averages_of(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimizer's tensors as {kind/parameter: tensor}: with the weights, all that resuming needs."""
     state = {name: optimizer.state.get(parameter, {}) for name, parameter in model.named_parameters()}
-    found = {f"{kind}/{name}": value for name, kept in state.items() for kind, value in kept.items()}
-    return {name: value for name, value in found.items() if value is not None}
+    averages = {f"{kind}/{name}": value for name, kinds in state.items() for kind, value in kinds.items()}
+    return {name: value for name, value in averages.items() if value is not None}
 
 
 @torch.no_grad()
@@ -448,8 +448,9 @@ def safe_kernels(model: nn.Module) -> Iterator[None]:
     wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
     at_once = 16 if wide else 8
     harmed = any(
-        isinstance(one, nn.Conv2d) and one.kernel_size == (1, 1) and max(one.stride) > 1 and one.in_channels < at_once
-        for one in model.modules()
+        layer.kernel_size == (1, 1) and max(layer.stride) > 1 and layer.in_channels < at_once
+        for layer in model.modules()
+        if isinstance(layer, nn.Conv2d)
     )
     if not harmed or (wide and torch.get_num_threads() < 3):
         yield

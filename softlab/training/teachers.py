@@ -35,10 +35,10 @@ def labels_of(student: Experiment, logits: Tensor, labels: Tensor) -> tuple[Tens
     else:
         alpha = float(student.teacher["alpha"])  # pyright: ignore[reportArgumentType]
         temperature = as_soft_as(entropy_of_smoothing(alpha, logits.shape[1]), logits, labels, kind)
-    found = softened(logits, labels, temperature, kind)
+    targets = softened(logits, labels, temperature, kind)
     if kind == "shuffled":
-        found = found[order_within(labels, stream(student.seed, "teacher"))]
-    return found.float(), temperature
+        targets = targets[order_within(labels, stream(student.seed, "teacher"))]
+    return targets.float(), temperature
 
 
 def softened(logits: Tensor, labels: Tensor, temperature: float, kind: str = "each") -> Tensor:
