@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from softbook.studies import index, records
+from softbook.studies import catalogue, index, records
 from softbook.studies.across_settings import SETTINGS
 from softbook.studies.index import sizes_of, with_partner, with_quantity
 from softlab.errors import SoftlabError
@@ -184,6 +184,20 @@ def test_the_rows_experiments_are_those_of_their_run_ids():
             assert records.asked_id(experiment) in (one["asked"], one["id"])
             checked += 1
     assert checked > 80
+
+
+@pytest.mark.parametrize("study", catalogue.declared())
+def test_rows_of_declared_studies_will_be_what_was_declared(study, monkeypatch):
+    """None is on record yet. Each cell's experiment comes back from what its row will say."""
+    for profile in catalogue.declared()[study]["settings"]:
+        asked = catalogue.study_profile(load_profile(profile), study)
+        about = {profile: {"experiment": asked.experiment.as_dict(), "evaluation": {}}}
+        monkeypatch.setattr(records, "about", lambda asked_for, about=about: about)
+        for experiment in asked.experiments()[:: len(asked.seeds)]:
+            row = records.conditions(asked, experiment) | {"id": ""}
+            again = index.experiment_of(study, profile, row)
+            assert again == experiment
+            assert index.sizes_of(again).steps > 0
 
 
 def test_every_partner_exists_and_is_plain_on_the_same_device_and_torch():
