@@ -13,6 +13,7 @@ import torch
 
 from _rows import add, committed, origin
 from softbook.studies import another_slope
+from softbook.studies.records import beside_path
 from softbook.studies.tables import json_rows
 from softlab.numbers.look import applied, together
 from softlab.numbers.quantities import LENSES, Look
@@ -27,7 +28,7 @@ def main(profile: str, method: str, pull: float, seeds: list[int]) -> None:
     commit = committed()
     settings = load_profile(profile)
     experiment = next(one for one in settings.experiments() if one.method == method)
-    path = another_slope.record_path(profile)
+    path = beside_path("slope_by_hand", profile)
     for seed in seeds:
         if (method, seed) in {(row["method"], row["seed"]) for row in json_rows(path)}:
             continue

@@ -19,8 +19,8 @@ import torch
 
 from _rows import attacked, committed, origin
 from softbook.studies.catalogue import study_profile
-from softbook.studies.records import RECORDS
-from softbook.studies.robustness import RADIUS_OF_AUTOATTACK, autoattack_file
+from softbook.studies.records import RECORDS, beside_path
+from softbook.studies.robustness import RADIUS_OF_AUTOATTACK, autoattack_name
 from softlab.files import write_json, write_whole
 from softlab.lenses import attacks
 from softlab.numbers.stored import evaluation_digest
@@ -34,8 +34,8 @@ BATCH = 50
 def main(given: argparse.Namespace, only: dict[str, object]) -> None:
     commit = committed()
     settings = study_profile(load_profile(given.profile, seeds=given.seeds), given.study)
-    path = autoattack_file(given.profile, given.radius)
-    about = path.with_suffix(".json")
+    about = beside_path("autoattack", autoattack_name(given.profile, given.radius))
+    path = about.with_suffix(".npz")
     for experiment in sorted(settings.experiments(), key=lambda one: one.seed):
         name = settings.cell_of(experiment) if settings.cells else experiment.method
         if name not in given.methods or not only.items() <= experiment.as_dict().items():

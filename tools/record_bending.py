@@ -11,6 +11,7 @@ import torch
 from _rows import add, attacked, committed, origin
 from softbook.studies import bending
 from softbook.studies.catalogue import study_profile
+from softbook.studies.records import beside_path
 from softbook.studies.tables import json_rows
 from softlab.profile import load_profile
 from softlab.training import runs
@@ -19,7 +20,7 @@ from softlab.training import runs
 def main(profile: str, study: str, seeds: int) -> None:
     commit = committed()
     settings = study_profile(load_profile(profile), study)
-    path = bending.record_path(profile)
+    path = beside_path("bending", profile)
     for experiment in settings.experiments():
         if experiment.seed not in settings.seeds[:seeds]:
             continue

@@ -12,6 +12,7 @@ import torch
 from _rows import add, attacked, committed, origin
 from softbook.studies import louder
 from softbook.studies.catalogue import study_profile
+from softbook.studies.records import beside_path
 from softbook.studies.tables import json_rows
 from softlab.profile import load_profile
 from softlab.training import runs
@@ -20,7 +21,7 @@ from softlab.training import runs
 def main(profile: str, study: str, radii: list[float], methods: list[str]) -> None:
     commit = committed()
     settings = study_profile(load_profile(profile), study)
-    path = louder.record_path(profile)
+    path = beside_path("louder", profile)
     for experiment in settings.experiments():
         known = [row["radius"] for row in json_rows(path) if row["experiment"] == experiment.as_dict()]
         lacking = [radius for radius in radii if radius not in known]

@@ -13,6 +13,7 @@ from torch.backends import cpu
 
 from _rows import committed, origin
 from softbook.studies import seconds
+from softbook.studies.records import beside_path
 from softlab.files import write_json
 from softlab.profile import load_profile
 from softlab.training import loop, runs
@@ -25,7 +26,7 @@ def main(profile: str) -> None:
     commit = committed()
     settings = load_profile(profile)
     dataset = runs.dataset_of(settings.experiment)
-    path = seconds.record_path(profile)
+    path = beside_path("seconds", profile)
     rows = []
     for turn in range(-1, ROUNDS):  # the first one warms up
         for name, (method, parameters) in seconds.METHODS.items():

@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate
 
 from _rows import add, committed, origin
 from softbook.studies import unknown_classes
+from softbook.studies.records import beside_path
 from softbook.studies.tables import json_rows
 from softlab.batches import as_pixels
 from softlab.lenses.attacks.ascent import all_logits
@@ -35,7 +36,7 @@ def main(profile: str, seeds: list[int]) -> None:
     commit = committed()
     settings = load_profile(profile)
     whole = data.load(settings.experiment.data)
-    path = unknown_classes.record_path(profile)
+    path = beside_path("unknown_classes", profile)
     foreign = digits(whole.test_images.shape[-1])
     for held in unknown_classes.SPLITS:
         known = unknown_classes.without(whole, held)

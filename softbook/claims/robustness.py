@@ -1,7 +1,6 @@
 """Claims of chapter 6: margin and slope, whether a gain is real, what costs it, and the papers' own regime."""
 
 import functools
-import json
 import math
 from typing import Any
 
@@ -284,7 +283,7 @@ def networks_met() -> dict[str, str]:
     """Networks that AutoAttack has met, each once: {id: method}."""
     found = {}
     for _, profile, radius, studies in robustness.MEETINGS:
-        done = json.loads(robustness.autoattack_file(profile, radius).with_suffix(".json").read_bytes())
+        done = robustness.met_by_autoattack(profile, radius)
         for study in studies:
             table = records.by_profile(study)[profile]
             found |= {one: method for one, method in zip(table["id"], table["method"], strict=True) if one in done}

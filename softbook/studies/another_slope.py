@@ -12,14 +12,12 @@ disturbed by as much as those of the other τ have moved, which shows what movin
 import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas
 import torch
 from torch import Tensor, nn
 
-from softbook.studies.records import RECORDS
-from softbook.studies.tables import json_rows
+from softbook.studies import records
 from softlab.batches import as_pixels
 from softlab.lenses import steepness
 from softlab.lenses.attacks.ascent import all_logits
@@ -40,7 +38,6 @@ PROBE = 0.1  # how far along the attack's first step the slope is taken as a dif
 LARGEST_CHANGE = 0.05  # of the mean log margin and log length, for a dose to be admitted
 LARGEST_LOSS = 0.01  # of accuracy
 UNLABELLED = 4_000  # images beside those that a network was trained on; none is a test image
-RECORD = RECORDS / "slope_by_hand"  # tools/record_another_slope.py
 
 
 @dataclass(frozen=True)
@@ -73,16 +70,12 @@ def images_of(experiment: Experiment, dataset: Dataset) -> Tensor:
 def recorded(profile: str) -> pandas.DataFrame:
     """The recorded networks: method, seed, tau, pull, admitted, changes on `fit`, and quantities; empty without any."""
     found = []
-    for row in json_rows(record_path(profile)):
+    for row in records.beside("slope_by_hand", profile):
         change = Change(**row["change"])
         own = {name: row[name] for name in ("method", "seed", "tau", "pull")}
         moved = {f"fit, {name}": value for name, value in row["change"].items()}
         found.append(own | {"admitted": change.admitted} | moved | row["numbers"])
     return pandas.DataFrame(found)
-
-
-def record_path(profile: str) -> Path:
-    return RECORD / f"{profile}.json"
 
 
 def retrained(

@@ -9,19 +9,16 @@ tools/record_bending.py writes softbook/records/bending/PROFILE.json.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas
 from torch import Tensor, nn
 
-from softbook.studies.records import RECORDS
-from softbook.studies.tables import json_rows
+from softbook.studies import records
 from softlab.lenses import steepness
 from softlab.lenses.attacks import gradient
 from softlab.lenses.attacks.ascent import all_logits, largest_other
 
 RADII = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)  # in 255ths
-RECORD = RECORDS / "bending"
 
 
 def lead(logits: Tensor, labels: Tensor) -> Tensor:
@@ -61,11 +58,7 @@ def recorded(profile: str) -> pandas.DataFrame:
     """A row for each network and radius: method, seed, radius (255ths), attacked, straight; empty without a record."""
     columns = ["method", "seed", "radius", "attacked", "straight"]
     found = []
-    for row in json_rows(record_path(profile)):
+    for row in records.beside("bending", profile):
         for radius, attacked, straight in zip(row["radii"], row["attacked"], row["straight"], strict=True):
             found.append([row["method"], row["seed"], radius, attacked, straight])
     return pandas.DataFrame(found, columns=columns)
-
-
-def record_path(profile: str) -> Path:
-    return RECORD / f"{profile}.json"

@@ -106,7 +106,10 @@ class Verdict:
 
 @functools.cache
 def verdict(name: str) -> Verdict:
-    """A headline's verdict on the records as they are.  Raises SoftlabError for an unknown name, with the nearest."""
+    """A headline's verdict, computed once: records do not change while a program runs.
+
+    Raises SoftlabError for an unknown name, with the nearest one.
+    """
     check_known("headline", name, HEADLINES)
     headline = HEADLINES[name]
     return judge(headline, pairs(headline))

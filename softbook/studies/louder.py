@@ -22,14 +22,12 @@ softbook/records/louder/PROFILE.json.
 
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas
 import torch
 from torch import Tensor, nn
 
-from softbook.studies.records import RECORDS
-from softbook.studies.tables import json_rows
+from softbook.studies import records
 from softlab.comparison.intervals import Interval, t_interval
 from softlab.lenses.attacks import UntrustedAttack
 from softlab.lenses.attacks.ascent import all_logits
@@ -39,7 +37,6 @@ from softlab.lenses.attacks.ladder import usual_ladder
 FACTORS = (0.25, 1, 2, 4, 8)
 FACTOR = 4  # at which the first four statements are judged
 LADDER = usual_ladder(20)  # attacks as everywhere in the book
-RECORD = RECORDS / "louder"
 
 
 class Louder(nn.Module):
@@ -90,7 +87,7 @@ def recorded(profile: str) -> pandas.DataFrame:
     """A row for each network and radius: method, seed, radius (255ths), what `measured` gives; may be empty."""
     numbers = [*map(_times, FACTORS), *map(_runner_up, FACTORS)]
     columns = ["method", "seed", "radius", "right", "margin", "best", *numbers]
-    rows = json_rows(record_path(profile))
+    rows = records.beside("louder", profile)
     table = pandas.DataFrame([[row[name] for name in columns] for row in rows], columns=columns)
     table.attrs = {"table": f"louder, profile {profile}", "command": f"python tools/record_louder.py {profile}"}
     return table
@@ -102,10 +99,6 @@ def _times(factor: float) -> str:
 
 def _runner_up(factor: float) -> str:
     return f"runner-up, times {factor:g}"
-
-
-def record_path(profile: str) -> Path:
-    return RECORD / f"{profile}.json"
 
 
 def kindness(table: pandas.DataFrame, factor: float = 1) -> dict[str, Interval]:

@@ -21,15 +21,19 @@ import pandas
 
 from softbook.studies.asked import ASKED_QUANTITIES
 from softbook.studies.catalogue import Study, study_profile
-from softbook.studies.tables import RECORDS, read_about, read_outcomes, read_rows, read_table, rows_of
+from softbook.studies.tables import RECORDS, json_rows, read_about, read_outcomes, read_rows, read_table, rows_of
 from softlab.comparison import tables
 from softlab.errors import SoftlabError
+from softlab.files import read_arrays
 from softlab.numbers import stored, versions
 from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import Profile
 from softlab.provenance import mixed
 from softlab.training import loop, runs, zoo
 from softlab.training.experiment import Experiment
+
+# Records of their own kind, whose rows name networks by run id: beside.
+BESIDE = ("autoattack", "bending", "louder", "slope_by_hand", "unknown_classes")
 
 
 def study_table(
@@ -176,6 +180,42 @@ def published() -> dict[str, dict[str, Any]]:
     """Numbers of networks that others published, by file (tools/examine_published.py): {source, images, numbers, …}."""
     path = RECORDS / "published" / "networks.json"
     return json.loads(path.read_bytes()) if path.exists() else {}
+
+
+def beside_path(kind: str, profile: str) -> Path:
+    """The record of its own kind that tools/record_KIND.py writes at a profile."""
+    return RECORDS / kind / f"{profile}.json"
+
+
+def beside(kind: str, profile: str) -> list[dict[str, Any]]:
+    """What is on record beside the tables, softbook/records/KIND/PROFILE.json: its rows as written, none without one.
+
+    kind: of BESIDE, or `seconds`.  A row names its network by run id (`id`; in slope_by_hand `origin`, from which it
+    was trained on).  AutoAttack's rows have `right`, too: which images are right still, (N,) bool.
+    Raises SoftlabError if a file is damaged.
+    """
+    path = beside_path(kind, profile)
+    rows = json_rows(path)
+    if kind != "autoattack" or not rows:
+        return rows
+    right = read_arrays(path.with_suffix(".npz"))
+    if lost := [row["id"] for row in rows if row["id"] not in right]:
+        raise SoftlabError(f"{path.with_suffix('.npz')} lacks {lost[0]}, which {path.name} names")
+    return [{**row, "right": right[row["id"]]} for row in rows]
+
+
+def beside_of(run: str) -> dict[str, list[dict[str, Any]]]:
+    """All that is on record beside the tables of one network, by kind: rows as of `beside`, with their `profile`.
+
+    run: its run id; of an unknown one there is nothing.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for kind in BESIDE:
+        for path in sorted((RECORDS / kind).glob("*.json")):
+            rows = [row | {"profile": path.stem} for row in beside(kind, path.stem)]
+            if own := [row for row in rows if run in (row.get("id"), row.get("origin"))]:
+                found.setdefault(kind, []).extend(own)
+    return found
 
 
 def varied(table: pandas.DataFrame) -> list[str]:

@@ -3,9 +3,7 @@
 cells_of("quick-confirm")[1000, 360]     # the table of networks trained on so many images for so many steps
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,6 @@ from softlab.comparison.intervals import OPEN, Interval, each, means, t_interval
 from softlab.numbers.quantities import QUANTITIES, RADII
 
 Cells = Mapping[tuple[int, int], pandas.DataFrame]  # by training images and steps
-AUTOATTACK = records.RECORDS / "autoattack"  # tools/record_autoattack.py
 RADIUS_OF_AUTOATTACK = 4  # in 255ths
 
 
@@ -36,9 +33,17 @@ def cells_of(profile: str, again: bool = False) -> dict[tuple[int, int], pandas.
     return dict(sorted(found.items()))
 
 
-def autoattack_file(profile: str, radius: float = RADIUS_OF_AUTOATTACK) -> Path:
-    """The file of AutoAttack's outcomes at this radius, in 255ths, on a profile's networks."""
-    return AUTOATTACK / (f"{profile}.npz" if radius == RADIUS_OF_AUTOATTACK else f"{profile}-{radius:g}.npz")
+def met_by_autoattack(profile: str, radius: float = RADIUS_OF_AUTOATTACK) -> dict[str, np.ndarray]:
+    """The networks of a profile that AutoAttack has met to the end at this radius, in 255ths.
+
+    {run id: which images are right still, (N,) bool}; {} without a record.
+    """
+    return {row["id"]: row["right"] for row in records.beside("autoattack", autoattack_name(profile, radius))}
+
+
+def autoattack_name(profile: str, radius: float = RADIUS_OF_AUTOATTACK) -> str:
+    """The name of the record of AutoAttack on a profile's networks (tools/record_autoattack.py)."""
+    return profile if radius == RADIUS_OF_AUTOATTACK else f"{profile}-{radius:g}"
 
 
 def autoattacked(
@@ -50,18 +55,14 @@ def autoattacked(
     the same images: the first of those that the ladder has met where AutoAttack has met fewer. At .4/255 PGD-7 stands
     for the ladder.
     """
-    path = autoattack_file(profile, radius)
+    met = met_by_autoattack(profile, radius)
     key = f"survives {radius:g}/255"
     found: dict[str, dict[str, list[float]]] = {"the ladder": {}, "AutoAttack": {}}
-    if not path.with_suffix(".json").exists():
-        return found
-    done = json.loads(path.with_suffix(".json").read_bytes())
-    with np.load(path, allow_pickle=False) as file:
-        for name, method, images in zip(table["id"], table["method"], table["images"], strict=True):
-            if name in done:
-                met = file[name]
-                for by_method, right in zip(found.values(), (images[key][: len(met)], met), strict=True):
-                    by_method.setdefault(method, []).append(100 * float(right.mean()))
+    for name, method, images in zip(table["id"], table["method"], table["images"], strict=True):
+        if name in met:
+            right = met[name]
+            for by_method, left in zip(found.values(), (images[key][: len(right)], right), strict=True):
+                by_method.setdefault(method, []).append(100 * float(left.mean()))
     return found
 
 

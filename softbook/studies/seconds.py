@@ -3,13 +3,10 @@
 tools/record_seconds.py writes softbook/records/seconds/PROFILE.json: rounds in which each of METHODS trains in turn.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pandas
 
-from softbook.studies.records import RECORDS
-from softbook.studies.tables import json_rows
+from softbook.studies import records
 from softlab.comparison.intervals import Interval, t_interval
 
 METHODS = {
@@ -20,7 +17,6 @@ METHODS = {
     "gradient penalty": ("gradient_penalty", {"strength": 0.1}),
     "adversarial training": ("adversarial_training", {"epsilon": 8 / 255}),
 }
-RECORD = RECORDS / "seconds"
 
 
 def times_plain(table: pandas.DataFrame, name: str) -> Interval:
@@ -32,10 +28,6 @@ def times_plain(table: pandas.DataFrame, name: str) -> Interval:
 
 def recorded(profile: str) -> pandas.DataFrame:
     """A row for each method and round: name, round, seconds; empty without a record."""
-    table = pandas.DataFrame(json_rows(record_path(profile)))
+    table = pandas.DataFrame(records.beside("seconds", profile))
     table.attrs = {"table": f"seconds, profile {profile}", "command": f"python tools/record_seconds.py {profile}"}
     return table
-
-
-def record_path(profile: str) -> Path:
-    return RECORD / f"{profile}.json"

@@ -122,8 +122,17 @@ def read_outcomes(path: Path) -> dict[str, dict[str, "numpy.ndarray"]]:
 
 
 def json_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a JSON record, as a tool in tools/ wrote them; none if there is no such file."""
-    return json.loads(path.read_bytes()) if path.exists() else []
+    """The rows of a JSON record, as a tool in tools/ wrote them; none if there is no such file.
+
+    Where it maps run ids to rows, each gets its `id`.  Raises SoftlabError if the file is neither.
+    """
+    try:
+        content = json.loads(path.read_bytes()) if path.exists() else []
+        by_run = content.items() if isinstance(content, dict) else ()
+        rows = [{"id": name, **row} for name, row in by_run] or [{**row} for row in content]
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise SoftlabError(f"cannot read {path}: {type(error).__name__}: {error}") from None
+    return rows
 
 
 def read_about(path: Path) -> dict[str, dict[str, Any]]:

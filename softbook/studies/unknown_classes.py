@@ -9,15 +9,13 @@ described. tools/record_unknown_classes.py writes softbook/records/unknown_class
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas
 import torch
 from torch import Tensor, nn
 
-from softbook.studies.records import RECORDS
-from softbook.studies.tables import json_rows
+from softbook.studies import records
 from softlab.batches import as_pixels
 from softlab.comparison.intervals import Interval, t_interval
 from softlab.lenses.attacks.ascent import all_logits
@@ -29,7 +27,6 @@ METHODS = ("baseline", "label_smoothing", "mixup", "cutmix", "maxsup")
 HELD_OUT = "held-out classes"
 DIGITS = "digits"
 MEASURES = {"AUROC": auroc, "FPR95": false_positives}
-RECORD = RECORDS / "unknown_classes"
 
 
 def without(dataset: Dataset, held: tuple[int, ...]) -> Dataset:
@@ -93,12 +90,8 @@ def _by_split(table: pandas.DataFrame, column: str, method: str) -> Any:
 def recorded(profile: str) -> pandas.DataFrame:
     """The recorded networks: method, seed, split, accuracy, and the columns of `measured`; empty without any."""
     own = ("method", "seed", "split", "accuracy")
-    rows = json_rows(record_path(profile))
+    rows = records.beside("unknown_classes", profile)
     table = pandas.DataFrame([{name: row[name] for name in own} | row["numbers"] for row in rows])
     command = f"python tools/record_unknown_classes.py {profile} SEED"
     table.attrs = {"table": f"unknown_classes, profile {profile}", "command": command}
     return table
-
-
-def record_path(profile: str) -> Path:
-    return RECORD / f"{profile}.json"

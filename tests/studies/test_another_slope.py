@@ -113,5 +113,5 @@ def test_what_is_not_admitted_is_not_looked_at():
 
 
 def test_without_a_record_there_is_nothing(monkeypatch, tmp_path):
-    monkeypatch.setattr(another_slope, "RECORD", tmp_path)
+    monkeypatch.setattr(another_slope.records, "RECORDS", tmp_path)
     assert another_slope.recorded("quick").empty

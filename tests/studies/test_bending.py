@@ -44,5 +44,5 @@ def test_the_lead_is_negative_where_the_label_is_not_ahead():
 
 
 def test_without_a_record_there_is_nothing(monkeypatch, tmp_path):
-    monkeypatch.setattr(bending, "RECORD", tmp_path)
+    monkeypatch.setattr(bending.records, "RECORDS", tmp_path)
     assert bending.recorded("quick-fp32").empty

@@ -5,9 +5,10 @@ import json
 import math
 from collections import Counter
 
+import numpy as np
 import pytest
 
-from softbook.studies import index, records
+from softbook.studies import catalogue, index, records
 from softbook.studies.across_settings import SETTINGS
 from softbook.studies.index import sizes_of, with_partner, with_quantity
 from softlab.errors import SoftlabError
@@ -185,6 +186,20 @@ def test_the_rows_experiments_are_those_of_their_run_ids():
     assert checked > 80
 
 
+@pytest.mark.parametrize("study", catalogue.declared())
+def test_rows_of_declared_studies_will_be_what_was_declared(study, monkeypatch):
+    """None is on record yet. Each cell's experiment comes back from what its row will say."""
+    for profile in catalogue.declared()[study]["settings"]:
+        asked = catalogue.study_profile(load_profile(profile), study)
+        about = {profile: {"experiment": asked.experiment.as_dict(), "evaluation": {}}}
+        monkeypatch.setattr(records, "about", lambda asked_for, about=about: about)
+        for experiment in asked.experiments()[:: len(asked.seeds)]:
+            row = records.conditions(asked, experiment) | {"id": ""}
+            again = index.experiment_of(study, profile, row)
+            assert again == experiment
+            assert index.sizes_of(again).steps > 0
+
+
 def test_every_partner_exists_and_is_plain_on_the_same_device_and_torch():
     by_id = RECORDED.loc[~RECORDED.duplicated("id")].set_index("id")
     paired = RECORDED.loc[RECORDED["partner"].notna()]
@@ -208,3 +223,46 @@ def test_every_partner_exists_and_is_plain_on_the_same_device_and_torch():
 def test_what_did_not_train_is_what_the_book_says_did_not():
     failed = RECORDED.loc[RECORDED["failed"], ["letter", "method"]]
     assert {tuple(one) for one in failed.to_numpy()} == {("D", "scale_penalty")}
+
+
+def test_what_stands_beside_the_tables_is_read_by_run_id(shelf):
+    for kind in ("autoattack", "louder", "slope_by_hand"):
+        (shelf / kind).mkdir()
+    (shelf / "autoattack" / "quick.json").write_text('{"a": {"evaluation": "images1"}}')
+    np.savez(shelf / "autoattack" / "quick.npz", a=np.array([True, False]), begun=np.array([True]))
+    (shelf / "louder" / "quick.json").write_text('[{"id": "a", "radius": 4}, {"id": "b", "radius": 4}]')
+    (shelf / "slope_by_hand" / "quick.json").write_text('[{"origin": "a", "tau": 0.5}, {"origin": "a", "tau": 2.0}]')
+    found = records.beside_of("a")
+    assert list(found) == ["autoattack", "louder", "slope_by_hand"]
+    assert found["louder"] == [{"id": "a", "radius": 4, "profile": "quick"}]
+    assert [one["tau"] for one in found["slope_by_hand"]] == [0.5, 2.0]
+    assert found["autoattack"][0]["right"].tolist() == [True, False]
+    assert records.beside_of("begun") == records.beside_of("nobody") == {}
+    assert records.beside("bending", "quick") == []
+
+
+def test_a_damaged_record_beside_the_tables_is_one_line(shelf):
+    (shelf / "autoattack").mkdir()
+    path = shelf / "autoattack" / "quick.json"
+    for torn in ("[{", "7", "[7]", '{"a": 7}'):
+        path.write_text(torn)
+        with pytest.raises(SoftlabError, match=r"cannot read .*quick\.json"):
+            records.beside("autoattack", "quick")
+    path.write_text('{"a": {}}')
+    with pytest.raises(SoftlabError, match=r"cannot read .*quick\.npz"):
+        records.beside("autoattack", "quick")
+    np.savez(shelf / "autoattack" / "quick.npz", b=np.array([True]))
+    with pytest.raises(SoftlabError, match=r"quick\.npz lacks a, which quick\.json names"):
+        records.beside("autoattack", "quick")
+
+
+def test_every_network_that_is_looked_into_elsewhere_has_a_row():
+    known = set(RECORDED["id"])
+    for kind in ("autoattack", "bending", "louder", "slope_by_hand"):
+        for path in (records.RECORDS / kind).glob("*.json"):
+            met = {row.get("id") or row["origin"] for row in records.beside(kind, path.stem)}
+            assert met
+            assert met <= known, (kind, path.stem)
+    (one,) = records.beside_of("baseline-seed1000-9acea9579392")["autoattack"]
+    assert one["profile"] == "quick-confirm"
+    assert one["right"].dtype == bool

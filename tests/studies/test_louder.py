@@ -51,8 +51,9 @@ def test_kindness_is_counted_seed_by_seed(monkeypatch, tmp_path):
         rows.append(
             {"method": "mixup", "seed": seed, "radius": 4.0, "right": 0.8, "margin": 0.4, "best": 0.38, **numbers}
         )
-    (tmp_path / "quick.json").write_text(json.dumps(rows))
-    monkeypatch.setattr(louder, "RECORD", tmp_path)
+    (tmp_path / "louder").mkdir()
+    (tmp_path / "louder" / "quick.json").write_text(json.dumps(rows))
+    monkeypatch.setattr(louder.records, "RECORDS", tmp_path)
     table = louder.recorded("quick")
     assert louder.kindness(table, 4)["mixup"].mean == pytest.approx(3)
     assert louder.changed(table, "times 4", "right", "mixup").mean == pytest.approx(-39)
@@ -60,5 +61,5 @@ def test_kindness_is_counted_seed_by_seed(monkeypatch, tmp_path):
 
 
 def test_without_a_record_there_is_nothing(monkeypatch, tmp_path):
-    monkeypatch.setattr(louder, "RECORD", tmp_path)
+    monkeypatch.setattr(louder.records, "RECORDS", tmp_path)
     assert louder.recorded("quick-fp32").empty

@@ -34,7 +34,7 @@ def test_what_a_law_names_is_there():
 def test_a_profile_that_is_not_built_yet_is_pending(monkeypatch):
     monkeypatch.setattr(records, "by_profile", lambda study: {})
     monkeypatch.setattr(margins, "cells_of", lambda profile, again: {})
-    monkeypatch.setattr(laws.another_slope, "json_rows", lambda path: [])
+    monkeypatch.setattr(laws.records, "beside", lambda kind, profile: [])
     assert {one.verdict for one in laws.judged("slope").values()} == {"pending"}
     assert laws.elsewhere() == {}
     assert [laws.told(name)[-1] for name in ("estimate-elsewhere", "passes")] == [

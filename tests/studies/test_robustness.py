@@ -86,10 +86,11 @@ def test_doubling_gives_the_slopes_of_a_plane_for_each_seed():
 def test_autoattack_is_read_of_networks_that_it_has_met_to_the_end(monkeypatch, tmp_path):
     survives = {"survives 4/255": np.array([True, True, False, False])}
     table = pandas.DataFrame({"id": ["done", "begun"], "method": ["mixup", "cutmix"], "images": [survives, survives]})
-    monkeypatch.setattr(robustness, "AUTOATTACK", tmp_path)
+    monkeypatch.setattr(robustness.records, "RECORDS", tmp_path)
+    (tmp_path / "autoattack").mkdir()
     assert robustness.autoattacked(table, "a") == {"the ladder": {}, "AutoAttack": {}}
-    np.savez(tmp_path / "a.npz", done=np.array([True, False, False, False]), begun=np.array([True]))
-    (tmp_path / "a.json").write_text('{"done": {}}')
+    np.savez(tmp_path / "autoattack" / "a.npz", done=np.array([True, False, False, False]), begun=np.array([True]))
+    (tmp_path / "autoattack" / "a.json").write_text('{"done": {}}')
     assert robustness.autoattacked(table, "a") == {"the ladder": {"mixup": [50.0]}, "AutoAttack": {"mixup": [25.0]}}
 
 
@@ -99,12 +100,13 @@ def test_what_autoattack_takes_beyond_the_ladder_counts_each_network_once(monkey
     more = pandas.DataFrame({"id": ["a", "c"], "method": ["mixup", "cutmix"], "images": [survives, survives]})
     tables = {"core": {"quick": core}, "again": {"quick": more}, "empty": {}}
     monkeypatch.setattr(robustness.records, "by_profile", tables.get)
-    monkeypatch.setattr(robustness, "AUTOATTACK", tmp_path)
+    monkeypatch.setattr(robustness.records, "RECORDS", tmp_path)
+    (tmp_path / "autoattack").mkdir()
     meetings = (("here", "quick", 4, ("core", "again", "empty")), ("nowhere", "quick", 4, ("empty",)))
     monkeypatch.setattr(robustness, "MEETINGS", meetings)
     none = np.zeros(4, bool)
-    np.savez(tmp_path / "quick.npz", a=none, b=np.array([True, True, False, False]), c=none)
-    (tmp_path / "quick.json").write_text('{"a": {}, "b": {}, "c": {}}')
+    np.savez(tmp_path / "autoattack" / "quick.npz", a=none, b=np.array([True, True, False, False]), c=none)
+    (tmp_path / "autoattack" / "quick.json").write_text('{"a": {}, "b": {}, "c": {}}')
     assert robustness.taken_beyond() == {"here": {"mixup": [75.0, 25.0], "cutmix": [75.0]}}
 
 

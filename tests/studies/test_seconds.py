@@ -20,5 +20,5 @@ def test_every_method_is_one_of_the_books():
 
 
 def test_without_a_record_there_is_nothing(monkeypatch, tmp_path):
-    monkeypatch.setattr(seconds, "RECORD", tmp_path)
+    monkeypatch.setattr(seconds.records, "RECORDS", tmp_path)
     assert seconds.recorded("quick-fp32").empty

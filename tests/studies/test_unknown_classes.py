@@ -69,5 +69,5 @@ def test_a_seed_that_lacks_a_method_is_left_out():
 
 
 def test_without_a_record_there_is_nothing(monkeypatch, tmp_path):
-    monkeypatch.setattr(unknown_classes, "RECORD", tmp_path)
+    monkeypatch.setattr(unknown_classes.records, "RECORDS", tmp_path)
     assert unknown_classes.recorded("quick-fp32").empty
