@@ -13,9 +13,8 @@ from relplot import smECE
 from scipy import optimize, special, stats
 from torchmetrics.classification import MulticlassCalibrationError
 
-from softlab import SoftlabError
+from softlab import SoftlabError, checks
 from softlab.batches import ROWS
-from softlab.lenses import checks
 from softlab.lenses.calibration import (
     CHUNK,
     adaptive_calibration_error,

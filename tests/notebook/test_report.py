@@ -327,7 +327,7 @@ def test_the_command_takes_a_methods_file_and_leaves_a_page(registry, tmp_path, 
     ("arguments", "message"),
     [
         (["mixup", "--parameter", "beta"], "--parameter takes NAME=VALUE, not 'beta'"),
-        (["mixup", "--parameter", "beta=["], "--parameter beta: '[' is no value"),
+        (["mixup", "--parameter", "beta=["], "--parameter beta: '[' is not valid YAML"),
         (["mixup", "--parameter", "beta=-1"], "beta must be a number above 0"),
         (["mixup", "--out", "page.txt"], "--out is a file that ends in .html"),
     ],

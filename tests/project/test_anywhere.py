@@ -88,7 +88,7 @@ def test_everything_may_lie_at_a_path_with_spaces_and_letters_of_any_language(tm
     (place / "mine.yaml").write_text(PROFILE, encoding="utf-8")
     (place / "my methods.py").write_text(METHOD, encoding="utf-8")
     monkeypatch.setattr(records, "RECORDS", place / "records")
-    monkeypatch.setattr(records.provenance, "commit", lambda: "0123456789")
+    monkeypatch.setattr(provenance, "commit", lambda: "0123456789")
     records.forget()
     options = ["--profile", str(place / "mine.yaml"), "--store", str(place / "störe")]
     methods = ["--methods-file", str(place / "my methods.py")]

@@ -10,16 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from softbook import cli as book
 from softlab import cli
 
 
-def softlab(*arguments):
-    """Run the command in this process; returns its exit code."""
+def softlab(*arguments, command=cli):
+    """Run a command in this process; returns its exit code."""
     try:
-        cli.main(list(map(str, arguments)))
+        command.main(list(map(str, arguments)))
     except SystemExit as end:
         return end.code
     return 0
+
+
+def softbook(*arguments):
+    """The same of the book's command."""
+    return softlab(*arguments, command=book)
 
 
 SMALL = ("--profile", "smoke", "--set", "epochs=1", "--set", "train_size=50")
@@ -42,16 +48,24 @@ SMALL += ("--set", "evaluation={test_size: 50, attack_size: 5, attack_steps: 1}"
     ],
 )
 def test_misuse_is_one_line_and_exit_code_2(arguments, message, capsys, tmp_path):
-    assert softlab("train", "--profile", "smoke", *arguments) == 2
+    assert softbook("train", "--profile", "smoke", *arguments) == 2
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
     assert not list((tmp_path / "store").glob("*-seed*"))
 
 
+@pytest.mark.parametrize("name", cli.MOVED)
+def test_a_command_that_moved_says_where_it_went(name, capsys):
+    assert softlab(name, "core") == 2
+    said = capsys.readouterr().err
+    assert f"softbook {name}" in said
+    assert said.count("\n") == 1
+
+
 def test_train_trains_what_is_missing_and_writes_a_row_for_each(capsys, tmp_path):
     options = (*SMALL, "--method", "mixup", "--seed", 3, 4)
-    assert softlab("train", *options, "--manifest", tmp_path / "rows.json") == 0
+    assert softbook("train", *options, "--manifest", tmp_path / "rows.json") == 0
     assert capsys.readouterr().out.count("trained mixup-seed") == 2
     rows = json.loads((tmp_path / "rows.json").read_text())
     assert sorted(path.name for path in (tmp_path / "store").glob("*-seed*")) == [row["id"] for row in rows]
@@ -85,10 +99,10 @@ def test_a_list_of_networks_is_trained_as_it_stands(capsys, tmp_path):
     small = {"study": "core", "evaluation": {"test_size": 50, "attack_size": 5, "attack_steps": 1}}
     some = [small | {"experiment": Experiment(**fields, seed=seed).as_dict()} for seed in (7, 3)]
     path.write_text(json.dumps(some))
-    assert softlab("train", "--networks", path, "--manifest", manifest) == 0
+    assert softbook("train", "--networks", path, "--manifest", manifest) == 0
     assert [row["seed"] for row in json.loads(manifest.read_text())] == [7, 3]
     path.write_text(json.dumps([some[0] | {"experiment": {"widht": 4}}]))
-    assert softlab("train", "--networks", path) == 2
+    assert softbook("train", "--networks", path) == 2
     assert capsys.readouterr().err.count("this is no list of networks") == 1
 
 
@@ -153,36 +167,36 @@ def test_claims_lists_laws_and_papers_at_once_and_says_what_is_on_record(capsys)
     from softbook.studies.catalogue import declared
     from softbook.studies.laws import laws, papers
 
-    assert softlab("claims") == 0
+    assert softbook("claims") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [*laws(), *laws("slope"), *papers(), *declared()]
     assert lines[0].endswith(laws()["cones"].law)
-    assert softlab("claims", "cones", "rates", "short") == 0
+    assert softbook("claims", "cones", "rates", "short") == 0
     shown = capsys.readouterr().out
     assert re.search(
         r"One number judges it, .*: [-+]\d.* \(Fashion-MNIST \(mini\), .*; p .*\), \*\*as declared\*\*\.", shown
     )
     assert "  theorem\n" in shown
     assert re.search(r"quick-confirm +label_smoothing +-0\.\d+ ± 0\.\d+ +as it says", shown)
-    assert softlab("claims", "split", "estimate", "passes") == 0
+    assert softbook("claims", "split", "estimate", "passes") == 0
     shown = capsys.readouterr().out
     assert re.search(
         r"label smoothing: Δ log m, relative to range: \+0\.\d\d ± 0\.\d\d, declared to be above 0\n", shown
     )
     assert re.search(r"skill on differences to plain training: \+0\.9\d ± 0\.\d\d, .* above 0\.8\n  open \(p = ", shown)
-    assert softlab("claims", "cone") == 2
+    assert softbook("claims", "cone") == 2
     assert "unknown law, claim or declared study 'cone'; did you mean 'cones'" in capsys.readouterr().err
 
 
 def test_claims_says_of_a_declared_study_what_it_asks_and_how_far_it_is(capsys):
-    assert softlab("claims", "hundred_growing") == 0
+    assert softbook("claims", "hundred_growing") == 0
     asked, verdict = capsys.readouterr().out.splitlines()
     assert asked.startswith("hundred_growing (declared 2026-11-28, tier 2): With a hundred grey classes, does MaxSup")
     assert verdict == "  A  MaxSup growing less label smoothing  pending  0 of 120 networks are on record"
 
 
 def test_laws_and_papers_are_listed_without_torch():
-    code = "import sys; from softlab import cli; cli.main(['claims']); assert 'torch' not in sys.modules"
+    code = "import sys; from softbook import cli; cli.main(['claims']); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
