@@ -13,7 +13,7 @@ from checkout import ROOT, copy_of
 from softbook import cli as book
 from softbook.studies import records
 from softbook.studies.tables import read_table
-from softlab import Experiment, cli, load_profile, methods_file, regularizers
+from softlab import Experiment, cli, load_profile, methods_file, provenance, regularizers
 from softlab.numbers import stored
 from softlab.numbers.quantities import QUANTITIES
 from softlab.training import data, runs
