@@ -98,6 +98,16 @@ def test_each_point_of_a_grid_of_fields_is_compared_with_its_own_baseline():
     assert of(alone, "dimension", networks({"baseline": [0.0]}))["feature_dimension = 2", "Mixup"]["difference"] is None
 
 
+def test_cells_of_a_declared_study_stand_by_their_names_and_are_not_compared():
+    """Several cells may be of one method; a core's baseline beside them would be compared with none of them."""
+    table = networks({"baseline": [0.5, 0.7, 0.6, 0.8]}, cell=["plain", "plain", "taught", "taught"])
+    table["seed"] = [0, 1, 0, 1]
+    rows = of(table, "teachers", networks({"baseline": [0.1, 0.2]}))
+    assert set(rows) == {("", "plain"), ("", "taught")}
+    assert rows["", "taught"]["mean"] == pytest.approx(70)
+    assert {row["difference"] for row in rows.values()} == {None}
+
+
 def test_a_study_without_a_baseline_is_compared_with_the_core_if_it_trains_as_the_core_does():
     table = networks({"steady": [0.8]})
     core = networks({"baseline": [0.5], "mixup": [0.6]})
