@@ -140,11 +140,15 @@ class Build:
     def prepare(self) -> None:
         """Before anything starts: try every point, write down what each training job trains, forget what has gone.
 
-        That is a manifest which no job would write any more, or which names a run that is no longer in the store.
+        That is an executed notebook that the book has no more, and a manifest which no job would write any more, or which
+        names a run that is no longer in the store.
         """
         for one in self.sweeps.values():
             sweep.check(one, self.name)
         inputs.forget_the_future(Path(self.out))
+        for path in Path(self.out, "notebooks").glob("*"):
+            if path.name.partition(".")[0] not in self.chapters:  # it has another name now, or is no more
+                path.unlink()
         for scope, jobs in self.jobs.items():
             for name, networks in jobs.items():
                 inputs.write_changed(Path(self.out, "jobs", f"{name}.json"), json.dumps(networks))
