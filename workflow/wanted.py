@@ -140,8 +140,8 @@ class Build:
     def prepare(self) -> None:
         """Before anything starts: try every point, write down what each training job trains, forget what has gone.
 
-        That is an executed notebook that the book has no more, and a manifest which no job would write any more, or which
-        names a run that is no longer in the store.
+        That is an executed notebook that the book has no more, and a manifest which no job would write any more, or
+        which names a run that is no longer in the store.
         """
         for one in self.sweeps.values():
             sweep.check(one, self.name)
