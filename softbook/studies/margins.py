@@ -87,6 +87,8 @@ def every_estimate() -> tuple[pandas.DataFrame, dict[str, int]]:
     counts: dict[str, int] = dict.fromkeys(("both", "attack", "slope", "neither"), 0)
     for study in sorted({path.parent.name for path in records.RECORDS.glob("*/*.csv")}):
         for profile, table in records.by_profile(study).items():
+            if records.is_growing(study, profile, len(table)):
+                continue
             attacked, steep = (
                 np.isfinite(table[name].to_numpy(float)) if name in table else np.zeros(len(table), bool)
                 for name in ("robust, 4/255", "log slope")

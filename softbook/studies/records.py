@@ -20,14 +20,14 @@ import numpy as np
 import pandas
 
 from softbook.studies.asked import ASKED_QUANTITIES
-from softbook.studies.catalogue import Study, study_profile
+from softbook.studies.catalogue import Study, declared, study_profile
 from softbook.studies.tables import RECORDS, json_rows, read_about, read_outcomes, read_rows, read_table, rows_of
 from softlab.comparison import tables
 from softlab.errors import SoftlabError
 from softlab.files import read_arrays
 from softlab.numbers import stored, versions
 from softlab.numbers.quantities import QUANTITIES
-from softlab.profile import Profile
+from softlab.profile import Profile, load_profile
 from softlab.provenance import mixed
 from softlab.training import loop, runs, zoo
 from softlab.training.experiment import Experiment
@@ -135,10 +135,19 @@ def by_profile(study: str = "core", besides: pandas.DataFrame | None = None) -> 
 def every_table() -> dict[tuple[str, str], pandas.DataFrame]:
     """All recorded tables, without outcomes by image, which take longest to read: {(study, profile): table}.
 
-    Whoever reads them changes nothing in them: they are shared.
+    Those of declared studies are among them once they are whole.  Whoever reads them changes nothing: they are shared.
     """
-    paths = sorted(RECORDS.glob("*/*.csv"))
-    return {(path.parent.name, path.stem): _numbers_once(path, *_table_state(path)) for path in paths}
+    tables = {}
+    for path in sorted(RECORDS.glob("*/*.csv")):
+        table = _numbers_once(path, *_table_state(path))
+        if not is_growing(path.parent.name, path.stem, len(table)):
+            tables[path.parent.name, path.stem] = table
+    return tables
+
+
+def is_growing(study: str, profile: str, rows: int) -> bool:
+    """Is this a declared study that has fewer rows than were declared? No sentence is about it before it is whole."""
+    return study in declared() and rows < len(study_profile(load_profile(profile), study).experiments())
 
 
 def state() -> tuple[tuple[str | int, ...], ...]:

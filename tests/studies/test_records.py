@@ -698,3 +698,11 @@ def test_a_row_that_is_another_there_stops_the_merge_before_anything_is_written(
     assert {path.name: path.read_bytes() for path in (shelf / "core").glob("*.*")} == before
     with pytest.raises(SystemExit, match="is not a folder"):
         merge_records.main(tmp_path / "nowhere", [])
+
+
+def test_a_declared_study_is_in_no_sentence_before_it_is_whole():
+    asked = study_profile(load_profile("quick-fp32"), "averages")
+    whole = len(asked.experiments())
+    assert records.is_growing("averages", "quick-fp32", whole - 1)
+    assert not records.is_growing("averages", "quick-fp32", whole)
+    assert not records.is_growing("core", "quick-fp32", 1)
