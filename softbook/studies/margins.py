@@ -85,23 +85,20 @@ def every_estimate() -> tuple[pandas.DataFrame, dict[str, int]]:
     """
     found = []
     counts: dict[str, int] = dict.fromkeys(("both", "attack", "slope", "neither"), 0)
-    for study in sorted({path.parent.name for path in records.RECORDS.glob("*/*.csv")}):
-        for profile, table in records.by_profile(study).items():
-            if records.is_growing(study, profile, len(table)):
-                continue
-            attacked, steep = (
-                np.isfinite(table[name].to_numpy(float)) if name in table else np.zeros(len(table), bool)
-                for name in ("robust, 4/255", "log slope")
-            )
-            counts["both"] += int((attacked & steep).sum())
-            counts["attack"] += int((attacked & ~steep).sum())
-            counts["slope"] += int((steep & ~attacked).sum())
-            counts["neither"] += int((~attacked & ~steep).sum())
-            if not (attacked & steep).any():
-                continue
-            for radius in RECORDED_RADII:
-                units = estimate_units(table, radius)
-                found.append(units.assign(study=study, profile=profile, radius=radius))
+    for (study, profile), table in records.every_table().items():
+        attacked, steep = (
+            np.isfinite(table[name].to_numpy(float)) if name in table else np.zeros(len(table), bool)
+            for name in ("robust, 4/255", "log slope")
+        )
+        counts["both"] += int((attacked & steep).sum())
+        counts["attack"] += int((attacked & ~steep).sum())
+        counts["slope"] += int((steep & ~attacked).sum())
+        counts["neither"] += int((~attacked & ~steep).sum())
+        if not (attacked & steep).any():
+            continue
+        for radius in RECORDED_RADII:
+            units = estimate_units(table, radius)
+            found.append(units.assign(study=study, profile=profile, radius=radius))
     return pandas.concat(found, ignore_index=True), counts
 
 
