@@ -146,7 +146,7 @@ class Build:
         for one in self.sweeps.values():
             sweep.check(one, self.name)
         inputs.forget_the_future(Path(self.out))
-        for path in Path(self.out, "notebooks").glob("*"):
+        for path in Path(self.out, "notebooks").glob("[!.]*"):  # not what another engine is working on
             if path.name.partition(".")[0] not in self.chapters:  # it has another name now, or is no more
                 path.unlink()
         for scope, jobs in self.jobs.items():

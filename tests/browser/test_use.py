@@ -93,7 +93,7 @@ def test_a_number_in_a_sentence_answers_to_mouse_keyboard_and_tap(tab, theme, wi
         for ask in (number.hover, number.focus, number.tap):  # a tap last: what was tapped counts as hovered
             assert number.evaluate(NOTE) == "none"
             ask()
-            assert re.search(r"seed.*\bstudy .*, profile .*again: softlab (verify|record) ", number.evaluate(NOTE))
+            assert re.search(r"seed.*\bstudy .*, profile .*again: softbook (verify|record) ", number.evaluate(NOTE))
             assert page.evaluate("document.scrollingElement.scrollWidth") == width
             page.screenshot(path=artefacts / f"answer.{theme}.{width}.png")
             page.mouse.move(0, 0)
