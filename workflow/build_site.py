@@ -87,8 +87,9 @@ def assemble(build: Path, site: Path, sweeps: list[str]) -> None:
                 shutil.copy(results, site / "notebooks")
             place = site / "book" if (site / "book" / executed.name).exists() else site / "notebooks"
             shown = without_traces(nbformat.read(executed, as_version=4))
-            for cell in (one for one in shown.cells if one.cell_type == "markdown"):
-                cell.source = claims.with_notes(executed.stem, cell.source)
+            fold_captions(shown)
+            for cell in (cell for cell in shown.cells if cell.cell_type == "markdown"):
+                cell.source = as_terms(claims.with_notes(executed.stem, cell.source))
             if place.name == "notebooks" or executed.stem == "intro":
                 add_foot(shown, executed.stem, repository, (site / "book" / "colab.md").exists(), results.exists())
             nbformat.write(shown, place / executed.name)
@@ -166,6 +167,37 @@ def without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for holder in (notebook, *notebook.cells):
         holder.metadata.pop("papermill", None)
     return notebook
+
+
+CAPTION = "**Figure.** "  # how the Markdown below a picture begins
+
+
+def fold_captions(notebook: nbformat.NotebookNode) -> None:
+    """Make the Markdown below a picture that explains it the picture's caption; in a notebook it stands as it is."""
+    cells: list[nbformat.NotebookNode] = []
+    for cell in notebook.cells:
+        if cell.source.startswith(CAPTION) and cells and cells[-1].cell_type == "code":
+            figure = cells[-1].metadata.setdefault("mystnb", {}).setdefault("figure", {})
+            figure["caption"] = cell.source.removeprefix(CAPTION)
+        else:
+            cells.append(cell)
+    notebook.cells = cells
+
+
+# A notebook's link to a word of the glossary, whose blanks are hyphens there.
+TERM = re.compile(r"\[(?P<shown>[^\]]+)\]\((?:\.\./book/)?glossary\.md#(?P<anchor>[^)]+)\)")
+
+
+def glossary() -> dict[str, str]:
+    """The words that the glossary explains, by their anchors."""
+    words = re.findall(r"(?m)^([\w(].*)$", (ROOT / "book" / "glossary.md").read_text().partition("```{glossary}")[2])
+    return {word.lower().replace(" ", "-"): word for word in words}
+
+
+def as_terms(text: str) -> str:
+    """Markdown whose links to words of the glossary lead to the very word; elsewhere they open the page."""
+    words = glossary()
+    return TERM.sub(lambda link: f"{{term}}`{link['shown']} <{words[link['anchor']]}>`", text)
 
 
 ABOUT_NUMBERS = "Unless said otherwise: "  # how the line begins that softlab.begin prints
