@@ -24,6 +24,7 @@ from softbook.figures.slopes import (
     small_slope_plane,
     splits,
 )
+from softbook.figures.yours import RING, beside_record, legend
 from softlab.figures.effects import (
     arrows,
     estimate_panels,

@@ -48,7 +48,10 @@ def begin(
 
     studies = chapters(settings).get(chapter, [])
     untrained = sum(records.untrained(settings, study) for study in studies)
-    said = [settings.description, _size(settings) if studies else "none of the book’s networks is needed"]
+    if not studies:
+        print(f"{settings.description} · of each kind {len(settings.seeds)}, trained here", flush=True)
+        return settings
+    said = [settings.description, _size(settings)]
     said += [_duration(settings, untrained)] if untrained else []
     print(f"Unless said otherwise: {' · '.join(said)}", flush=True)
     for study in studies:

@@ -1,6 +1,6 @@
 """What a notebook leaves beside itself: its numbers, and the networks that they come from, as JSON.
 
-results.save("cones", settings, numbers)   # the last cell of a chapter
+results.save("cones", lab, yours)             # the last cell of a chapter; yours: of softlab.compare
 results.read(path)["measurements"]            # rows of quantity, method, seed and value
 """
 
@@ -10,13 +10,15 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas
 
 from softbook.studies.catalogue import chapters
-from softbook.studies.records import networks
+from softbook.studies.records import networks as trained_for
 from softlab.comparison.effects import by_method
 from softlab.comparison.intervals import Values
+from softlab.comparison.side_by_side import RunComparison
 from softlab.errors import SoftlabError
 from softlab.files import write_json
 from softlab.numbers.quantities import QUANTITIES
@@ -29,27 +31,37 @@ SCHEMA = 4  # of the file
 
 
 def save(
-    chapter: str, settings: Profile, table: pandas.DataFrame | None = None, numbers: Mapping[str, Values] | None = None
+    chapter: str,
+    settings: Profile,
+    found: pandas.DataFrame | RunComparison | None = None,
+    numbers: Mapping[str, Values] | None = None,
 ) -> Path:
     """Write what a notebook found (results.schema.json) to where `results_path` says; returns the path.
 
-    table: of records.study_table, one network of each method and seed: all its quantities.  numbers: others, by name,
-    {method: {seed: value}}.
+    found: of softlab.compare, networks by the names that they have there, with the quantities compared; or of
+    records.study_table, one network of each method and seed, with all quantities.
+    numbers: others, by name, {method: {seed: value}}.
     """
-    found = {} if table is None else {name: by_method(table, name) for name in QUANTITIES}
+    if isinstance(found, RunComparison):
+        own = found.networks
+        networks: Any = own.assign(study="yours", method=own["name"], run=own["id"])
+        runs = networks[["study", "method", "seed", "run", "torch", "device"]].to_dict("records")
+        values = {quantity: by_method(networks, quantity) for quantity in found.means}
+    else:
+        runs = [row for study in chapters(settings).get(chapter, ["core"]) for row in trained_for(settings, study)]
+        values = {} if found is None else {name: by_method(found, name) for name in QUANTITIES}
     measurements = [
         {"quantity": name, "method": method, "seed": int(seed), "value": float(value) if math.isfinite(value) else None}
-        for name, values in {**found, **(numbers or {})}.items()
-        for method, by_seed in values.items()
+        for name, by_name in {**values, **(numbers or {})}.items()
+        for method, by_seed in by_name.items()
         for seed, value in by_seed.items()
     ]
     record = {"schema": SCHEMA, "chapter": chapter, "profile": settings.name, "standing": settings.standing}
     record |= {"seeds": list(settings.seeds), "data": settings.experiment.data.partition(":")[0]}
     record |= {"data_digest": dataset_of(settings.experiment).digest, "date": time.strftime("%Y-%m-%d")}
     record |= {**environment(choose_device().type), "measurements": measurements}
-    studies = chapters(settings).get(chapter, ["core"])
     path = results_path(chapter)
-    write_json(path, record | {"runs": [row for study in studies for row in networks(settings, study)]})
+    write_json(path, record | {"runs": runs})
     return path
 
 

@@ -135,8 +135,12 @@ def spoken_of(settings: Profile) -> Profile:
     return settings
 
 
-def headline(settings: Profile) -> pandas.DataFrame:
-    """The numbers of the core that pages speak of (`spoken_of`), as of records.study_table: one number, everywhere."""
+def headline(settings: Profile | None = None) -> pandas.DataFrame:
+    """The numbers of the core that pages speak of (`spoken_of`), as of records.study_table: one number, everywhere.
+
+    settings: None: those of the book, on record.
+    """
+    settings = settings or load_profile("quick")
     if (other := spoken_of(settings)) == settings:
         return records.study_table(settings)
     return records.by_profile("core")[other.name].loc[lambda table: table["method"].isin(settings.methods)]

@@ -1,7 +1,7 @@
 """Networks of a whole study, or one of each method: `study(settings)`, `specimens(settings)`."""
 
 from softbook.studies.catalogue import study_profile
-from softlab.profile import Profile
+from softlab.profile import Profile, load_profile
 from softlab.provenance import mixed
 from softlab.training import zoo
 from softlab.training.loop import choose_device
@@ -22,13 +22,14 @@ def study(profile: Profile, name: str = "core") -> dict[str, list[Run]]:
     return runs
 
 
-def specimens(profile: Profile, study: str = "core", snapshots: bool = False) -> dict[str, Run]:
+def specimens(profile: Profile | None = None, study: str = "core", snapshots: bool = False) -> dict[str, Run]:
     """One network of each method of a study, to look into: {method: Run}, of the study's first seed.
 
+    profile: None: the book's own.
     From the store or the zoo in use, else from the zoo that comes along, which has half precision, else trained now.
     snapshots: whether they are needed, too: no zoo keeps any.
     """
-    experiments = study_profile(profile, study).experiments()
+    experiments = study_profile(profile or load_profile("quick"), study).experiments()
     device = choose_device()
     found = {}
     for experiment in experiments:

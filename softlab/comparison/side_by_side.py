@@ -37,7 +37,8 @@ class RunComparison:
 
     means: {quantity: {name: mean with its interval}}.  differences: {quantity: {name: Effect}}, without the first
     name.  Both are in the units of the quantity's lens, over seeds and images where the quantity is a mean over images,
-    else over seeds.  notes: what could not be measured, and why.
+    else over seeds.  notes: what could not be measured, and why.  networks: a row for each, with its `name`, `method`,
+    `seed`, run `id`, `torch` and `device`, and every quantity of `means`.
     """
 
     names: Sequence[str]
@@ -45,6 +46,7 @@ class RunComparison:
     means: Mapping[str, Mapping[str, Interval]]
     differences: Mapping[str, Effects]
     notes: Sequence[str] = field(default_factory=list)
+    networks: pandas.DataFrame = field(default_factory=pandas.DataFrame)
 
     def mean(self, quantity: str, name: str) -> Interval:
         """A quantity's mean over the networks of this name, in the units of its lens."""
@@ -123,7 +125,10 @@ def compare(
     means = {quantity: averages(table, quantity) for quantity in names}
     seeds = [run.experiment.seed for run in named[first]]
     notes = [*problems, *_incomplete(means, len(seeds))]
-    return RunComparison(list(named), seeds, means, every_effect(table, names, first), notes)
+    networks: Any = table[["seed", "id", "torch", "device", *names]].copy()
+    networks.insert(0, "method", [run.experiment.method for runs in named.values() for run in runs])
+    networks.insert(0, "name", table["method"])
+    return RunComparison(list(named), seeds, means, every_effect(table, names, first), notes, networks)
 
 
 def _by_name(runs: Any, other: Any) -> dict[str, list[Run]]:
