@@ -5,6 +5,7 @@ from softlab.facade import lazily
 HOMES = {
     "answering": "chapter",
     "begin": "chapter",
+    "prepare": "chapter",
     "say": "chapter",
     "show_law": "chapter",
     "table": "chapter",

@@ -35,10 +35,8 @@ def begin(
     overrides: fields of the experiment, {"epochs": 90}.
     Raises SoftlabError with the nearest valid name for whatever is unknown.
     """
-    from IPython import get_ipython
-
-    if (shell := get_ipython()) is not None:
-        _prepare_kernel(shell)
+    prepare()
+    if (shell := _shell()) is not None:
         check_injected(shell.user_ns.get("In", []))
     if profile == DEFAULT_PROFILE:
         profile = os.environ.get("SOFTLAB_PROFILE") or DEFAULT_PROFILE
@@ -168,8 +166,18 @@ def _with_minus(text: str) -> str:
     return re.sub(r"(?<![\w.$^{-])-(?=\d)", "\N{MINUS SIGN}", text)
 
 
-def _prepare_kernel(shell: Any) -> None:
-    """Sharp figures with readable type, and a SoftlabError as its one line, without a traceback."""
+def _shell() -> Any:
+    """The notebook that this runs in; None outside notebooks."""
+    from IPython import get_ipython
+
+    return get_ipython()
+
+
+def prepare() -> None:
+    """Sharp figures with readable type, and a SoftlabError as its one line, without a traceback; in notebooks only."""
+    shell = _shell()
+    if shell is None:
+        return
 
     def one_line(shell, kind, error, traceback, tb_offset=None):
         shell.showtraceback((SoftlabError, error, None))

@@ -31,7 +31,7 @@ LENS_OF = {quantity: lens for lens in LENSES.values() for quantity in lens.quant
 ARROWS = {1: " ↑", 0: "", -1: " ↓"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunComparison:
     """Networks by name, paired by seed; differences are to the first name. It prints as a table.
 
@@ -91,6 +91,8 @@ class RunComparison:
 
     def __str__(self) -> str:
         return "\n".join([textwrap.fill(self.heading(), 100), "", self.table().to_string(), *self.notes])
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
