@@ -1,0 +1,128 @@
+"""Chapters as a reader takes them: typed anew from the page, changed and run again."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from softbook import headline
+
+ROOT = Path(__file__).parents[2]
+HIDDEN = {"remove-cell", "remove-input", "hide-input", "hide-cell"}  # the page does not show these cells, or folds them
+NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+# Chapter -> knob, another value of it, the quantity of the networks called smoothed that it moves, and which way.
+KNOBS = {
+    "soft_labels": ("alpha", 0.4, "mean confidence", -1),
+}
+
+
+def tags(cell):
+    return set(cell.metadata.get("tags", []))
+
+
+LABORATORIES = [name for name, notebook in NOTEBOOKS.items() if any("yours" in tags(cell) for cell in notebook.cells)]
+
+
+def run(notebook, folder, **parameters):
+    """The notebook, executed in a folder with these lines of its parameters changed."""
+    notebook = nbformat.from_dict(notebook)
+    for cell in notebook.cells:
+        if "parameters" in tags(cell):
+            cell.source += "".join(f"\n{name} = {value!r}" for name, value in parameters.items())
+    NotebookClient(notebook, kernel_name="python3", timeout=600, resources={"metadata": {"path": folder}}).execute()
+    return notebook
+
+
+def pictures(notebook):
+    """What each cell drew: id -> PNGs."""
+    drawn = {}
+    for cell in notebook.cells:
+        data = [output.get("data", {}) for output in cell.get("outputs", [])]
+        drawn[cell.id] = [one["image/png"] for one in data if "image/png" in one]
+    return {name: drawn[name] for name in drawn if drawn[name]}
+
+
+def typed(notebook):
+    """Only the code that a reader sees."""
+    seen = [cell for cell in notebook.cells if cell.cell_type == "code" and not HIDDEN & tags(cell)]
+    return nbformat.v4.new_notebook(cells=seen, metadata=notebook.metadata)
+
+
+@pytest.mark.parametrize("name", LABORATORIES)
+def test_pictures_called_yours_are_drawn_in_sight(name):
+    for cell in NOTEBOOKS[name].cells:
+        assert not ("yours" in tags(cell) and HIDDEN & tags(cell)), cell.id
+
+
+@pytest.mark.slow
+@pytest.mark.sampled
+@pytest.mark.parametrize("name", LABORATORIES)
+def test_whoever_types_what_the_page_shows_gets_every_picture_called_theirs(name, tmp_path):
+    executed = run(typed(NOTEBOOKS[name]), tmp_path, profile="smoke", seeds=1)
+    yours = {cell.id for cell in NOTEBOOKS[name].cells if "yours" in tags(cell)}
+    assert yours <= pictures(executed).keys()
+
+
+@pytest.mark.slow
+@pytest.mark.sampled
+@pytest.mark.parametrize("name", LABORATORIES)
+def test_what_is_yours_moves_with_the_parameters_and_nothing_else_does(name, tmp_path):
+    """Whatever the parameters are, what is on record stays."""
+    first = pictures(run(NOTEBOOKS[name], tmp_path, profile="smoke", seeds=1))
+    second = pictures(run(NOTEBOOKS[name], tmp_path, profile="smoke", seeds=1, overrides={"epochs": 1}))
+    moved = {cell for cell in first if first[cell] != second[cell]}
+    solutions = {cell.id for cell in NOTEBOOKS[name].cells if "solution" in tags(cell)}
+    assert moved - solutions == {cell.id for cell in NOTEBOOKS[name].cells if "yours" in tags(cell)}
+
+
+@pytest.mark.slow
+@pytest.mark.sampled
+@pytest.mark.parametrize("name", KNOBS)
+def test_a_chapter_s_knob_moves_what_it_says_by_more_than_a_seed_does(name, tmp_path, monkeypatch):
+    knob, value, quantity, direction = KNOBS[name]
+    record = headline()
+    spread = record.loc[record["method"] == "label_smoothing", quantity].std()
+    means = []
+    for changed in ({}, {knob: value}):
+        monkeypatch.setenv("SOFTLAB_RESULTS", str(tmp_path / "found.json"))
+        run(NOTEBOOKS[name], tmp_path, profile="quick", seeds=1, **changed)
+        found = json.loads((tmp_path / "found.json").read_bytes())
+        (mean,) = [
+            one["value"]
+            for one in found["measurements"]
+            if one["quantity"] == quantity and one["method"].startswith("smoothed")
+        ]
+        means.append(mean)
+    assert direction * (means[1] - means[0]) > spread
+
+
+ALONE = """
+import sys
+sys.modules["matplotlib"] = None  # so that importing it fails
+sys.modules["softbook"] = None
+from softlab import plugins
+plugins.GROUP = "nobody"  # offers anything, as where the library is installed alone
+import softlab
+lab = softlab.load_profile("smoke", epochs=1, precision="fp32")
+alpha = 0.1
+"""
+
+
+def test_chapter_1_trains_from_nothing_with_the_library_alone_and_as_the_library_does(tmp_path):
+    """Data, network, loop, ECE and an attack; and then `softlab.fit` has the same losses, to the bit."""
+    notebook = NOTEBOOKS["soft_labels"]
+    (imports,) = [cell.source for cell in notebook.cells if cell.id == "imports"]
+    lines = [line for line in imports.splitlines() if "softbook" not in line and "matplotlib" not in line]
+    cells = [cell.source for cell in notebook.cells if "scratch" in tags(cell)]
+    script = "\n\n".join([ALONE, "\n".join(lines), *cells, "assert apart == 0.0, apart"])
+    environment = os.environ | {"SOFTLAB_STORE": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "ECE" in done.stdout
+    assert "right under attack" in done.stdout
