@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from checkout import ROOT, Checkout
+from checkout import ROOT, Checkout, make_small
 
 pytestmark = pytest.mark.sampled(as_one="cluster")  # they follow each other on one cluster
 HERE = Path(__file__).parent
@@ -65,7 +65,8 @@ class Site(Checkout):
     """A copy of the checkout whose jobs go to the test cluster."""
 
     def __init__(self, folder: Path, on: str = "slurm"):
-        super().__init__(folder, chapters=1)
+        super().__init__(folder)
+        make_small(self)
         self.on = on
         with (folder / "workflow/profiles/slurm/config.yaml").open("a") as config:
             config.write(OURS)
@@ -74,7 +75,7 @@ class Site(Checkout):
 
     def command(self):
         arguments = ["sweep", "strength.yaml", "--profile", "tiny.yaml", "--on", self.on]
-        return [sys.executable, "-m", "softlab", *arguments]
+        return [sys.executable, "-m", "softbook", *arguments]
 
     def run(self):
         """Exit code and everything that was printed."""
