@@ -1,4 +1,4 @@
-"""How much of a lower confidence short logits explain at A: cover, conclusion, chapter 8. No page of this name."""
+"""How much of a lower confidence short logits explain at A: cover, conclusion, page causes. No page of this name."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Hard labels with a penalty that turns logits to their class: chapter 8 and conclusion. No page of this name."""
+"""Hard labels with a penalty that turns logits to their class: page causes and conclusion. No page of this name."""
 
 import functools
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Claims of chapter 8: what was set by hand, one thing at a time, and the consequences."""
+"""Claims of the page causes: what was set by hand, one thing at a time, and the consequences."""
 
 import functools
 import itertools

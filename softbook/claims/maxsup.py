@@ -1,4 +1,4 @@
-"""Claims of chapter 7: MaxSup and label smoothing, in six settings, with many classes, part by part, with rare ones."""
+"""Claims of MaxSup: MaxSup and label smoothing, in six settings, with many classes, part by part, with rare ones."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Claims of chapter 6: margin and slope, whether a gain is real, what costs it, and the papers' own regime."""
+"""Claims of Robustness: margin and slope, whether a gain is real, what costs it, and the papers' own regime."""
 
 import functools
 import math

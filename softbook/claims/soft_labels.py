@@ -1,4 +1,4 @@
-"""Claims of chapter 1: what soft labels change, in every setting, and where accuracy moves."""
+"""Claims of Soft labels: what soft labels change, in every setting, and where accuracy moves."""
 
 from softbook.claims import (
     SIGNED,

@@ -111,7 +111,7 @@ def on_the_plane(networks: Sequence[Mapping], text: str, seed: float, power: flo
     """One network among those of its scene, moved along its line by a temperature of 2 to the `power`.
 
     networks: {text, scene, method, seeds: {name: (change of log slope, of log margin, of accuracy under attack)}}, as
-    the explorable of chapter 6 has them.  text: of the one that is moved.  seed: its place among `seeds`.
+    the explorable of Robustness has them.  text: of the one that is moved.  seed: its place among `seeds`.
     """
     figure, ax = plt.subplots(figsize=(WIDTH, WIDTH), layout="constrained")
     own = next(network for network in networks if network["text"] == text)
