@@ -12,7 +12,6 @@ from matplotlib.quiver import Quiver
 
 from softbook.figures import (
     Way,
-    against,
     attack_steps,
     bends,
     curves,
@@ -38,7 +37,7 @@ from softbook.figures import (
 from softbook.figures.prediction import _without_outliers
 from softbook.studies.margins import Place
 from softlab import regularizers
-from softlab.comparison.effects import Effect, Effects, seed_means, seed_means_at
+from softlab.comparison.effects import Effect, Effects, seed_means
 from softlab.comparison.intervals import OPEN, Interval
 from softlab.figures import (
     OTHERS,
@@ -201,15 +200,6 @@ def test_estimates_by_setting_has_room_for_its_labels():
     assert all(whole.contains(box.x0, box.y0) and whole.contains(box.x1, box.y1) for box in boxes)
     assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
     plt.close(ax.figure)
-
-
-def test_values_of_a_grid_stand_side_by_side_and_none_last():
-    rows = [(m, s, d, s + (d or 9)) for m in ("baseline", "mixup") for s in (0, 1, 2) for d in (2, 5, None)]
-    table = pandas.DataFrame(rows, columns=["method", "seed", "feature_dimension", "onset"])
-    ax = against(seed_means_at(table, "feature_dimension", "onset"), "onset", "as it is")
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["2", "5", "as it is"]
-    assert [line.get_label() for line in ax.containers] == ["plain training", "Mixup"]
-    assert ax.containers[0].lines[0].get_ydata().tolist() == [3, 6, 10]  # means over seeds 0, 1, 2
 
 
 def test_specification_draws_pale_what_is_no_larger_than_what_belongs_to_no_network():
