@@ -43,26 +43,6 @@ def doses(curves: Mapping[str, Mapping[float, Interval]], ax: Axes | None = None
     return ax
 
 
-def curves(
-    levels: Mapping[str, Mapping[float, float]], own: Mapping[str, tuple[float, float]], ax: Axes | None = None
-) -> Axes:
-    """A line for each method along a logarithmic axis, with a large marker at its own value.
-
-    levels: method -> {x: y}.  own: method -> (x, y).
-    """
-    ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
-    for method, level in levels.items():
-        look = style(method)
-        ax.plot([*level], [*level.values()], color=look.color, linewidth=1.3, alpha=0.8)
-        ax.plot(*own[method], look.marker, color=look.color, ms=10, mec="white", label=look.label)
-    ax.set_xscale("log")
-    places = sorted({x for level in levels.values() for x in level})
-    ax.set_xticks(places, [f"{x:g}".removeprefix("0") for x in places])
-    ax.set_xticks([], minor=True)
-    ax.grid(alpha=0.3)
-    return ax
-
-
 def taken_and_paid(lines: Mapping[str, Mapping[float, tuple[float, Interval]]], ax: Axes | None = None) -> Axes:
     """What a method does at several strengths, and what that costs: a line for each method, above which nobody pays.
 

@@ -14,7 +14,6 @@ from softbook.figures import (
     Way,
     attack_steps,
     bends,
-    curves,
     doses,
     estimates_by_radius,
     force_field,
@@ -249,14 +248,6 @@ def test_effects_stand_in_a_row_for_each_setting():
     found = {"A · few": {"mixup": Effect("gap", Interval(0.1, 0.05, 0.15, 5), "seeds", ())}}
     ax = rows_by_setting(found, "change")
     assert drawn(ax)[style("mixup").color, style("mixup").marker] == [(pytest.approx(10), 0)]
-    plt.close(ax.figure)
-
-
-def test_a_curve_has_its_own_place_marked_on_a_logarithmic_axis():
-    ax = curves({"mixup": {0.01: 90.0, 0.1: 50.0}}, {"mixup": (0.04, 70.0)})
-    assert drawn(ax)[style("mixup").color, style("mixup").marker] == [(0.04, 70.0)]
-    assert [label.get_text() for label in ax.get_xticklabels()] == [".01", ".1"]
-    assert ax.get_xscale() == "log"
     plt.close(ax.figure)
 
 
