@@ -1,6 +1,6 @@
 """Claims of Cones: how many images keep their class along a ray, and what the bias has to do with it."""
 
-from softbook.claims import SIGNED, SIZE, WORDS, Claim, above, below, factor, falls, highest, is_open, rises
+from softbook.claims import SIGNED, SIZE, WORDS, Claim, above, below, extent, factor, falls, highest, is_open, rises
 from softbook.studies import laws, margins, records
 from softbook.studies.across_settings import effects_by_setting
 from softlab.comparison.effects import averages, effects
@@ -59,6 +59,13 @@ def in_dimensions(count: int, method: str) -> Interval:
     return averages(table.loc[table["feature_dimension"] == count], KEPT)[method].scaled(100)
 
 
+def closed_in_a_plane() -> Interval:
+    """How many regions are bounded with two features, on average, with each of three soft labels."""
+    table = records.by_profile("dimension")["quick-confirm"]
+    closed = averages(table.loc[table["feature_dimension"] == 2], "bounded classes")
+    return extent([closed[method].mean for method in ("label_smoothing", "mixup", "cutmix")])
+
+
 def nearest_to_none() -> Interval:
     """The effect of Mixup or CutMix, over all settings, whose interval ends nearest to zero or beyond."""
     found = effects_by_setting(KEPT).values()
@@ -87,6 +94,7 @@ CLAIMS = {
     ),
     "three-plain": Claim(lambda: in_dimensions(3, "baseline"), above(50)),
     "three-smoothing": Claim(lambda: in_dimensions(3, "label_smoothing"), lambda value: value.high < 60),
+    "closed": Claim(closed_in_a_plane, lambda value: value.low >= 2 and value.high <= 3, form=WORDS),
     "everywhere": Claim(nearest_to_none, falls, form=WORDS),
     "outward": Claim(
         lambda: change("quick-confirm", "settled share", "label_smoothing"),
