@@ -1,10 +1,10 @@
-"""Claims of chapter 2: how many images keep their class along a ray, and what the bias has to do with it."""
+"""Claims of Cones: how many images keep their class along a ray, and what the bias has to do with it."""
 
-from softbook.claims import SIGNED, SIZE, WORDS, Claim, above, falls, highest, is_open, rises
-from softbook.studies import laws, records
+from softbook.claims import SIGNED, SIZE, WORDS, Claim, above, below, extent, factor, falls, highest, is_open, rises
+from softbook.studies import laws, margins, records
 from softbook.studies.across_settings import effects_by_setting
 from softlab.comparison.effects import averages, effects
-from softlab.comparison.intervals import Interval
+from softlab.comparison.intervals import Interval, t_interval
 
 KEPT = "constant class"
 
@@ -29,6 +29,17 @@ def at_ratio_of(owner: str) -> Interval:
     return next(part.interval for part in parts if f"the ratio of {owner} " in part.what)
 
 
+def own_bias() -> Interval:
+    """How many times as long the bias is with label smoothing as with plain training: the ratio's change undone by that
+    of the logits.
+    """
+    table = records.by_profile("core")["quick-fp32"]
+    ratio, length = (
+        margins.changes(table, "label_smoothing", quantity) for quantity in ("log bias over length", "log logit scale")
+    )
+    return factor(t_interval(ratio + length).of(table, "change of the bias's log length"))
+
+
 def from_bare_head(quantity: str) -> Interval:
     """Plain training without a bias in the head, minus the same with one."""
     bare = records.by_profile("no_bias")["quick-fp32"]
@@ -48,6 +59,13 @@ def in_dimensions(count: int, method: str) -> Interval:
     return averages(table.loc[table["feature_dimension"] == count], KEPT)[method].scaled(100)
 
 
+def closed_in_a_plane() -> Interval:
+    """How many regions are bounded with two features, on average, with each of three soft labels."""
+    table = records.by_profile("dimension")["quick-confirm"]
+    closed = averages(table.loc[table["feature_dimension"] == 2], "bounded classes")
+    return extent([closed[method].mean for method in ("label_smoothing", "mixup", "cutmix")])
+
+
 def nearest_to_none() -> Interval:
     """The effect of Mixup or CutMix, over all settings, whose interval ends nearest to zero or beyond."""
     found = effects_by_setting(KEPT).values()
@@ -58,6 +76,8 @@ CLAIMS = {
     "plain": Claim(lambda: level("quick-confirm", KEPT), above(90)),
     "least": Claim(lambda: of_losses(max), falls, form=SIZE),
     "most": Claim(lambda: of_losses(min), falls, form=SIZE),
+    "shorter": Claim(lambda: factor(change("quick-fp32", "log logit scale", "label_smoothing")), below(0.5), digits=1),
+    "own-bias": Claim(own_bias, lambda value: value.low > 0.7 and value.high < 1.1, digits=1),
     "same-at-plain": Claim(lambda: at_ratio_of("plain training"), rises),
     "same-at-smoothed": Claim(lambda: at_ratio_of("label smoothing"), above(2)),
     "bare-kept": Claim(lambda: level("quick-fp32", KEPT, study="no_bias"), above(99.9)),
@@ -74,7 +94,14 @@ CLAIMS = {
     ),
     "three-plain": Claim(lambda: in_dimensions(3, "baseline"), above(50)),
     "three-smoothing": Claim(lambda: in_dimensions(3, "label_smoothing"), lambda value: value.high < 60),
+    "closed": Claim(closed_in_a_plane, lambda value: value.low >= 2 and value.high <= 3, form=WORDS),
     "everywhere": Claim(nearest_to_none, falls, form=WORDS),
+    "outward": Claim(
+        lambda: change("quick-confirm", "settled share", "label_smoothing"),
+        lambda value: value.low > -2 and value.high < 0,
+        digits=1,
+        form=SIZE,
+    ),
     "heart-smoothing": Claim(lambda: change("cifar10-papers", KEPT, "label_smoothing"), falls, form=SIZE),
     "heart-decay": Claim(lambda: change("cifar10-papers", KEPT, "weight_decay"), falls, form=SIZE),
 }

@@ -1,4 +1,4 @@
-"""What estimates do along an axis: doses, dimensions, definitions, epochs, a baseline's own gap."""
+"""What estimates do along an axis: doses, definitions, epochs, a baseline's own gap."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from softlab.comparison.intervals import Interval, Intervals
+from softlab.comparison.intervals import Interval
 from softlab.figures.effects import _estimate, _limits
 from softlab.figures.style import _pale, style
 
@@ -39,47 +39,6 @@ def doses(curves: Mapping[str, Mapping[float, Interval]], ax: Axes | None = None
     ax.set_xticks(ordered, [f"{dose:g}".removeprefix("0") or "0" for dose in ordered], fontsize=8)
     ax.set_xticks([], minor=True)
     ax.set(xlabel="dose α")
-    ax.grid(alpha=0.3)
-    return ax
-
-
-def against(points: Mapping[float | None, Intervals], label: str, none: str = "none", ax: Axes | None = None) -> Axes:
-    """An estimate with its interval for each method at each value of a setting, side by side, evenly spaced.
-
-    points: value -> {method: interval}, as from effects.seed_means_at.  label: of the vertical axis.  none: the name of
-    the value None.
-    """
-    ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
-    methods = list(dict.fromkeys(method for by_method in points.values() for method in by_method))
-    for index, method in enumerate(methods):
-        look = style(method)
-        shown = {place: estimate[method] for place, estimate in enumerate(points.values()) if method in estimate}
-        x = [place + 0.09 * (index - (len(methods) - 1) / 2) for place in shown]
-        half = [interval.half_width if interval.n > 1 else 0 for interval in shown.values()]
-        marker = {"color": look.color, "marker": look.marker, "ms": 5, "capsize": 2, "lw": 1, "label": look.label}
-        ax.errorbar(x, [interval.mean for interval in shown.values()], half, **marker)
-    ax.set_xticks(range(len(points)), [none if point is None else f"{point:g}" for point in points])
-    ax.set(ylabel=label)
-    ax.grid(axis="y", alpha=0.3)
-    return ax
-
-
-def curves(
-    levels: Mapping[str, Mapping[float, float]], own: Mapping[str, tuple[float, float]], ax: Axes | None = None
-) -> Axes:
-    """A line for each method along a logarithmic axis, with a large marker at its own value.
-
-    levels: method -> {x: y}.  own: method -> (x, y).
-    """
-    ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
-    for method, level in levels.items():
-        look = style(method)
-        ax.plot([*level], [*level.values()], color=look.color, linewidth=1.3, alpha=0.8)
-        ax.plot(*own[method], look.marker, color=look.color, ms=10, mec="white", label=look.label)
-    ax.set_xscale("log")
-    places = sorted({x for level in levels.values() for x in level})
-    ax.set_xticks(places, [f"{x:g}".removeprefix("0") for x in places])
-    ax.set_xticks([], minor=True)
     ax.grid(alpha=0.3)
     return ax
 

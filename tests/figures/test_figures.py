@@ -12,10 +12,8 @@ from matplotlib.quiver import Quiver
 
 from softbook.figures import (
     Way,
-    against,
     attack_steps,
     bends,
-    curves,
     doses,
     estimates_by_radius,
     force_field,
@@ -38,7 +36,7 @@ from softbook.figures import (
 from softbook.figures.prediction import _without_outliers
 from softbook.studies.margins import Place
 from softlab import regularizers
-from softlab.comparison.effects import Effect, Effects, seed_means, seed_means_at
+from softlab.comparison.effects import Effect, Effects, seed_means
 from softlab.comparison.intervals import OPEN, Interval
 from softlab.figures import (
     OTHERS,
@@ -203,15 +201,6 @@ def test_estimates_by_setting_has_room_for_its_labels():
     plt.close(ax.figure)
 
 
-def test_values_of_a_grid_stand_side_by_side_and_none_last():
-    rows = [(m, s, d, s + (d or 9)) for m in ("baseline", "mixup") for s in (0, 1, 2) for d in (2, 5, None)]
-    table = pandas.DataFrame(rows, columns=["method", "seed", "feature_dimension", "onset"])
-    ax = against(seed_means_at(table, "feature_dimension", "onset"), "onset", "as it is")
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["2", "5", "as it is"]
-    assert [line.get_label() for line in ax.containers] == ["plain training", "Mixup"]
-    assert ax.containers[0].lines[0].get_ydata().tolist() == [3, 6, 10]  # means over seeds 0, 1, 2
-
-
 def test_specification_draws_pale_what_is_no_larger_than_what_belongs_to_no_network():
     small = in_one_setting(mixup=(0.02, 0.01, 0.03))
     large = in_one_setting(mixup=(-0.3, -0.4, -0.2))
@@ -259,14 +248,6 @@ def test_effects_stand_in_a_row_for_each_setting():
     found = {"A · few": {"mixup": Effect("gap", Interval(0.1, 0.05, 0.15, 5), "seeds", ())}}
     ax = rows_by_setting(found, "change")
     assert drawn(ax)[style("mixup").color, style("mixup").marker] == [(pytest.approx(10), 0)]
-    plt.close(ax.figure)
-
-
-def test_a_curve_has_its_own_place_marked_on_a_logarithmic_axis():
-    ax = curves({"mixup": {0.01: 90.0, 0.1: 50.0}}, {"mixup": (0.04, 70.0)})
-    assert drawn(ax)[style("mixup").color, style("mixup").marker] == [(0.04, 70.0)]
-    assert [label.get_text() for label in ax.get_xticklabels()] == [".01", ".1"]
-    assert ax.get_xscale() == "log"
     plt.close(ax.figure)
 
 

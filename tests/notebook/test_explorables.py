@@ -22,7 +22,7 @@ CODE = ROOT / "book" / "laboratory"
 CELLS = {
     "gap-law": ("calibration", ["explore-gap"]),
     "reliability": ("calibration", ["explore-reliability"]),
-    "cones": ("cones", ["interior", "two-features", "draw-rows", "explore-two-features"]),
+    "cones": ("cones", ["draw-plane", "draw-rows", "draw-moved", "explore-two-features"]),
     "maxsup-field": ("maxsup", ["draw-rates", "explore-rates"]),
     "slope-plane": ("robustness", ["plane-networks", "explore-plane"]),
 }
@@ -58,7 +58,8 @@ def stand_in(seed):
     some = [build_model(experiment.replace(feature_dimension=2, seed=seed + k), images) for k in range(3)]
     return SimpleNamespace(experiment=experiment, model=some[-1], snapshot=lambda epoch: some[epoch])
 
-specimens = lambda *_, **__: {m: stand_in(3 * k) for k, m in enumerate(("baseline", "label_smoothing"))}
+lab, data = settings, images
+plane = {m: stand_in(3 * k) for k, m in enumerate(("label_smoothing", "baseline"))}
 """,
     "maxsup-field": """
 three = ["baseline", "label_smoothing", "maxsup"]
