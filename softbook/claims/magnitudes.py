@@ -79,6 +79,12 @@ def least_shorter() -> Interval:
     return highest(one[method].shown for one in found for method in SOFT)
 
 
+def prices(letters: str, *methods: str) -> list[Interval]:
+    """What these methods do to NLL at T, in the settings of these letters."""
+    by_letter = {name[0]: of for name, of in effects_by_setting(PRICE).items()}
+    return [by_letter[letter][method].shown for letter in letters for method in methods]
+
+
 def best_of_all_doses() -> Interval:
     """The lowest-lying change of NLL at T, over all strengths of label smoothing on record."""
     found = [effect.shown for table in records.by_profile("dose").values() for effect in by_dose(table, PRICE).values()]
@@ -110,6 +116,9 @@ CLAIMS = {
     "decay-features": Claim(lambda: change("log magnitude", "weight_decay"), rises, form=WORDS),
     "price-penalty": Claim(lambda: at_strength(PRICE, "logit_penalty", 0.01), rises, form=WORDS),
     "dropout-longer": Claim(lambda: at_strength("log logit scale", "dropout", 0.5), rises, form=WORDS),
+    "smoothing-costs": Claim(lambda: lowest(prices("ABCDEF", "label_smoothing")), rises, form=WORDS),
+    "mixing-costs": Claim(lambda: lowest(prices("EF", "mixup", "cutmix")), rises, form=WORDS),
+    "decay-gains": Claim(lambda: highest(prices("ABCF", "weight_decay")), falls, form=WORDS),
     "half-early": Claim(paid_early, above(60), form=WORDS),
     "usual-flips": Claim(usual_with_flips, rises, digits=3, form=SIGNED),
     "everywhere": Claim(least_shorter, falls, form=WORDS),
