@@ -1,4 +1,4 @@
-"""Claims of chapter 3: what a dose of label smoothing does to the length of logits, and what it costs."""
+"""Claims of the chapter on length: what a strength of label smoothing does to it, and what it costs."""
 
 import math
 
@@ -14,6 +14,7 @@ from softlab.comparison.intervals import Interval
 USUAL = 0.1
 TENTH = 0.01
 PRICE = "NLL at T"
+SOFT = ("label_smoothing", "mixup", "cutmix", "maxsup")
 
 
 def doses() -> pandas.DataFrame:
@@ -35,7 +36,7 @@ def found() -> Interval:
 
 def times(method: str) -> Interval:
     """The factor by which a method multiplies the logits' length."""
-    return factor(effects(records.by_profile("core")["quick-confirm"], "log logit scale")[method].shown)
+    return factor(change("log logit scale", method))
 
 
 def share(quantity: str) -> Interval:
@@ -48,11 +49,22 @@ def largest_change_of_accuracy() -> Interval:
     return max(found, key=lambda one: abs(one.mean))
 
 
-def spread_beside_smoothing() -> Interval:
-    """What CutMix adds to within-class variation, as a share of what label smoothing adds."""
-    core = effects(records.by_profile("core")["quick-confirm"], "spread, logits")
-    whole = core["label_smoothing"].shown.mean
-    return core["cutmix"].shown.scaled(1 / whole)
+def change(quantity: str, method: str) -> Interval:
+    """What a method does to a quantity at A, ten networks a method."""
+    return effects(records.by_profile("core")["quick-confirm"], quantity)[method].shown
+
+
+def least_shrunk() -> Interval:
+    """The soft labels' effect at A on a factor of the length that ends nearest to zero."""
+    factors = ("log magnitude", "log seen share", "log head gain")
+    return highest(change(factor, method) for factor in factors for method in SOFT)
+
+
+def at_strength(quantity: str, method: str, strength: float) -> Interval:
+    """What a method of the study `many` does at one of its strengths, at A."""
+    table = records.by_profile("many")["quick-confirm"]
+    rows = table.loc[(table["method"] == method) & np.isclose(table["dose"].to_numpy(float), strength)]
+    return effects(rows, quantity, table.loc[table["method"] == "baseline"])[method].shown
 
 
 def paid_early() -> Interval:
@@ -64,12 +76,17 @@ def paid_early() -> Interval:
 def least_shorter() -> Interval:
     """The soft labels' effect on the logits' length, over all settings, that ends nearest to zero."""
     found = effects_by_setting("log logit scale", least=2).values()
-    named = ("label_smoothing", "mixup", "cutmix", "maxsup")
-    return highest(one[method].shown for one in found for method in named)
+    return highest(one[method].shown for one in found for method in SOFT)
+
+
+def prices(letters: str, *methods: str) -> list[Interval]:
+    """What these methods do to NLL at T, in the settings of these letters."""
+    by_letter = {name[0]: of for name, of in effects_by_setting(PRICE).items()}
+    return [by_letter[letter][method].shown for letter in letters for method in methods]
 
 
 def best_of_all_doses() -> Interval:
-    """The lowest-lying change of NLL at T, over all doses and strengths of label smoothing on record."""
+    """The lowest-lying change of NLL at T, over all strengths of label smoothing on record."""
     found = [effect.shown for table in records.by_profile("dose").values() for effect in by_dose(table, PRICE).values()]
     for table in records.by_profile("strength").values():
         plain = table.loc[table["method"] == "baseline"]
@@ -91,8 +108,17 @@ CLAIMS = {
     "accuracy": Claim(largest_change_of_accuracy, lambda value: abs(value.mean) < 1, form=WORDS),
     "factor-cutmix": Claim(lambda: times("cutmix"), below(0.5), digits=2),
     "factor-smoothing": Claim(lambda: times("label_smoothing"), below(0.4), digits=2),
-    "spread-less": Claim(spread_beside_smoothing, lambda value: 0.1 < value.mean < 0.3, form=WORDS),
     "factor-decay": Claim(lambda: times("weight_decay"), below(0.5), digits=2),
+    "all-three": Claim(least_shrunk, falls, form=WORDS),
+    "price-smoothing": Claim(lambda: change(PRICE, "label_smoothing"), rises, digits=2),
+    "price-cutmix": Claim(lambda: change(PRICE, "cutmix"), falls, digits=2, form=SIGNED),
+    "price-decay": Claim(lambda: change(PRICE, "weight_decay"), falls, digits=2, form=SIGNED),
+    "decay-features": Claim(lambda: change("log magnitude", "weight_decay"), rises, form=WORDS),
+    "price-penalty": Claim(lambda: at_strength(PRICE, "logit_penalty", 0.01), rises, form=WORDS),
+    "dropout-longer": Claim(lambda: at_strength("log logit scale", "dropout", 0.5), rises, form=WORDS),
+    "smoothing-costs": Claim(lambda: lowest(prices("ABCDEF", "label_smoothing")), rises, form=WORDS),
+    "mixing-costs": Claim(lambda: lowest(prices("EF", "mixup", "cutmix")), rises, form=WORDS),
+    "decay-gains": Claim(lambda: highest(prices("ABCF", "weight_decay")), falls, form=WORDS),
     "half-early": Claim(paid_early, above(60), form=WORDS),
     "usual-flips": Claim(usual_with_flips, rises, digits=3, form=SIGNED),
     "everywhere": Claim(least_shorter, falls, form=WORDS),

@@ -22,7 +22,7 @@ Gaps = Mapping[str, Mapping[Any, Interval]]  # method -> setting -> interval
 
 
 def doses(curves: Mapping[str, Mapping[float, Interval]], ax: Axes | None = None) -> Axes:
-    """Means with their intervals against the dose of label smoothing, on a logarithmic axis that has zero too.
+    """Means with their intervals against the strength of label smoothing, on a logarithmic axis that has zero too.
 
     curves: name -> {dose: interval}, at most four; they differ in fill and dash.
     """
@@ -38,7 +38,7 @@ def doses(curves: Mapping[str, Mapping[float, Interval]], ax: Axes | None = None
     ax.set_xscale("symlog", linthresh=ordered[1] if len(ordered) > 1 else 1.0, linscale=0.5)
     ax.set_xticks(ordered, [f"{dose:g}".removeprefix("0") or "0" for dose in ordered], fontsize=8)
     ax.set_xticks([], minor=True)
-    ax.set(xlabel="dose α")
+    ax.set(xlabel="strength α")
     ax.grid(alpha=0.3)
     return ax
 

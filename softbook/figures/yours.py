@@ -44,6 +44,7 @@ def beside_record(
         _rings(ax, yours.networks, quantity, rows)
         ax.set_xlabel("\n".join(label_lines(QUANTITIES[quantity].label, 30)))
         ax.grid(axis="x", alpha=0.3)
+        ax.margins(x=0.12)  # room for a ring at the edge
     axes[0, 0].set_yticks(range(len(rows)), [style(method).label for method in rows])
     axes[0, 0].set_ylim(len(rows) - 0.5, -0.5)
     figure.legend(handles=legend(), loc="outside upper right", ncols=2, frameon=False, fontsize=9)
