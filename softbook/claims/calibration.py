@@ -153,10 +153,10 @@ def largest_rest() -> Interval:
 def other_error(measure, **options: int) -> dict[str, dict[int, float]]:
     """Another calibration error of every network at A: {method: {seed: value}}."""
     errors: dict[str, dict[int, float]] = {}
-    for _, row in core().iterrows():
-        images: Any = row["images"]
-        confidence, right = (torch.as_tensor(images[name]).float() for name in ("confidence", "right"))
-        errors.setdefault(str(row["method"]), {})[int(row["seed"])] = measure(confidence, right, **options)
+    rows: Any = core().to_dict("records")
+    for row in rows:
+        confidence, right = (torch.as_tensor(row["images"][name]).float() for name in ("confidence", "right"))
+        errors.setdefault(row["method"], {})[row["seed"]] = measure(confidence, right, **options)
     return errors
 
 
