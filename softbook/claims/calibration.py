@@ -1,16 +1,36 @@
-"""Claims of chapter 5: how sure networks are, what a temperature mends, and what it leaves."""
+"""Claims of the chapter on calibration: how sure networks are, what a temperature mends, and what it leaves."""
 
 import functools
+from typing import Any
 
+import numpy as np
 import pandas
+import torch
 
-from softbook.claims import SIGNED, SIZE, WORDS, Claim, above, below, falls, highest, is_open, least_open, lowest, rises
+from softbook.claims import (
+    SIGNED,
+    SIZE,
+    WORDS,
+    Claim,
+    above,
+    below,
+    between,
+    exactly,
+    falls,
+    highest,
+    is_open,
+    least_open,
+    lowest,
+    rises,
+)
 from softbook.claims.intro import cooled_is_better
 from softbook.studies import records
-from softbook.studies.across_settings import effects_by_setting
+from softbook.studies.across_settings import cells, effects_by_setting, generalization_gaps, tables_by_setting
 from softbook.studies.robustness import cells_of
-from softlab.comparison.effects import at_best, averages, effects
+from softlab.comparison.effects import Effect, at_best, averages, effects, shifts
 from softlab.comparison.intervals import Interval
+from softlab.comparison.intervals import between as differences
+from softlab.lenses import calibration
 
 SOFT = ("label_smoothing", "mixup", "cutmix", "maxsup")
 
@@ -91,12 +111,87 @@ def noisy_briefly() -> Interval:
     return effects(table.loc[table["epochs"] == 10], "NLL at T")["label_smoothing"].shown
 
 
+def cooled(extreme) -> Interval:
+    """The method's mean ECE at its best temperature, at A, that is the extreme of all."""
+    means = [mean.scaled(100).mean for mean in averages(core(), "ECE at T").values()]
+    return exactly(extreme(means), len(means))
+
+
+def at_strength(alpha: float) -> pandas.DataFrame:
+    """Rows of label smoothing at A with this strength; none at 0."""
+    table = records.by_profile("dose")["quick-confirm"]
+    return table.loc[table["alpha"] == alpha]
+
+
+def by_strength(quantity: str, alpha: float) -> Effect:
+    """What label smoothing of this strength does at A, beside hard labels of the same seeds."""
+    return effects(at_strength(alpha), quantity, against=at_strength(0.0))["label_smoothing"]
+
+
+def and_overshoots(value: Interval) -> bool:
+    """Does ECE rise at a strength of .2, where more than twice plain training's gap is taken off?"""
+    gap = averages(at_strength(0.0), "gap")["label_smoothing"]
+    return rises(value) and by_strength("gap", 0.2).interval.high < -2 * gap.mean
+
+
+@functools.cache
+def over_generalization() -> list[float]:
+    """Plain training's gap over its generalization gap, wherever the latter is five points and more."""
+    grids = ("training_images", "training_images_more", "hundred", "dimension")
+    every = tables_by_setting(least=1) | cells(*grids)
+    ahead, gaps, _ = generalization_gaps(every, ["baseline"])
+    return [gaps["baseline"][setting].mean / points for setting, points in ahead.items() if points >= 5]
+
+
+def largest_rest() -> Interval:
+    """The largest part of a soft label's change of ECE that its change of the gap does not explain."""
+    moved = [shifts(table) for table in tables_by_setting().values()]
+    rests = [abs(100 * one[method].rest.mean) for one in moved for method in SOFT if method in one]
+    return exactly(max(rests), len(rests))
+
+
+def other_error(measure, **options: int) -> dict[str, dict[int, float]]:
+    """Another calibration error of every network at A: {method: {seed: value}}."""
+    errors: dict[str, dict[int, float]] = {}
+    rows: Any = core().to_dict("records")
+    for row in rows:
+        confidence, right = (torch.as_tensor(row["images"][name]).float() for name in ("confidence", "right"))
+        errors.setdefault(row["method"], {})[row["seed"]] = measure(confidence, right, **options)
+    return errors
+
+
+def agreeing_errors() -> Interval:
+    """How many changes of a calibration error have the sign that ECE's has, at A, by other bins and without bins."""
+    ece = calibration.expected_calibration_error
+    others = [other_error(ece, bins=5), other_error(ece, bins=50)]
+    others += [other_error(calibration.adaptive_calibration_error), other_error(calibration.smooth_calibration_error)]
+    usual = effects(core(), "ECE")
+    signs = [
+        differences(errors, method, "baseline").side() == usual[method].interval.side()
+        for errors in others
+        for method in SOFT
+    ]
+    return exactly(sum(signs) / len(signs), len(signs))
+
+
 FEW = ("quick-confirm", "convnext-confirm", "mobilenet-confirm")
 COLOUR = ("cifar10-jpeg-flip", "cifar10-papers")
 CLAIMS = {
     "start": Claim(lambda: level("gap"), above(8)),
     "error": Claim(lambda: level("ECE"), above(8)),
     "cooled": Claim(lambda: level("ECE at T"), low_and_usually_lower),
+    "third-error": Claim(lambda: averages(at_strength(0.03), "ECE")["label_smoothing"].scaled(100), below(4), digits=1),
+    "double-worse": Claim(lambda: by_strength("ECE", 0.2).shown, and_overshoots, form=WORDS),
+    "third-behind": Claim(lambda: by_strength("NLL at T", 0.03).shown, rises, digits=2, form=SIGNED),
+    "smooth-temperature": Claim(lambda: level("temperature", "label_smoothing", factor=1), below(0.9), digits=2),
+    "half": Claim(lambda: exactly(float(np.median(over_generalization()))), between(0.4, 0.7), digits=1),
+    "half-of": Claim(lambda: exactly(len(over_generalization())), above(20)),
+    "half-least": Claim(lambda: exactly(min(over_generalization())), above(0), digits=1),
+    "half-most": Claim(lambda: exactly(max(over_generalization())), below(2), digits=1),
+    "rest": Claim(largest_rest, below(3), digits=1),
+    "other-errors": Claim(agreeing_errors, lambda value: value.mean == 1, form=WORDS),
+    "cooled-least": Claim(lambda: cooled(min), above(0), digits=1),
+    "cooled-most": Claim(lambda: cooled(max), below(5), digits=1),
     "behind": Claim(lambda: change("NLL at T", "label_smoothing"), rises, digits=2),
     "ahead": Claim(lambda: change("NLL at T", "cutmix"), falls, digits=2, form=SIGNED),
     "decay-ahead": Claim(lambda: change("NLL at T", "weight_decay"), and_with_a_convnext, digits=2, form=SIGNED),

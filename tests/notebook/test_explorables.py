@@ -21,7 +21,7 @@ CODE = ROOT / "book" / "laboratory"
 # Cells of chapters that make an explorable. What they read is stood in for: networks of an instant, on real images.
 CELLS = {
     "gap-law": ("calibration", ["explore-gap"]),
-    "reliability": ("calibration", ["explore-reliability"]),
+    "reliability": ("calibration", ["explore-reliability", "show-reliability"]),
     "cones": ("cones", ["draw-plane", "draw-rows", "draw-moved", "explore-two-features"]),
     "maxsup-field": ("maxsup", ["draw-rates", "explore-rates"]),
     "slope-plane": ("robustness", ["plane-networks", "explore-plane"]),
@@ -31,7 +31,6 @@ from types import SimpleNamespace
 import softbook.page.widgets
 from softlab import load_profile
 from softlab.training import runs
-from softlab.comparison.intervals import t_interval
 
 displayed = []
 softbook.page.widgets.display = displayed.append
@@ -41,13 +40,7 @@ test = images.test_images[:100], images.test_labels[:100]
 draw = torch.Generator().manual_seed(0)
 """
 GIVEN = {
-    "gap-law": """
-def shift(*values):
-    names = "gap", "taken", "rest"
-    return SimpleNamespace(**{k: t_interval([v]) for k, v in zip(names, values)})
-
-moved, by_dose = {"this build": {"mixup": shift(0.1, 0.15, 0.01)}}, {0.1: shift(0.1, 0.05, 0.0)}
-""",
+    "gap-law": "",  # of the record
     "reliability": """
 logits = 3 * torch.eye(10)[test[1]] + 2 * torch.randn(100, 10, generator=draw)
 seen = {m: SimpleNamespace(logits=k * logits, labels=test[1]) for m, k in (("baseline", 2), ("mixup", 0.5))}
