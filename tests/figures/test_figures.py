@@ -30,7 +30,6 @@ from softbook.figures import (
     shrunk_along_ray,
     slope_plane,
     small_slope_plane,
-    specification,
     splits,
     taken_and_paid,
     ways_under_attack,
@@ -210,20 +209,6 @@ def test_values_of_a_grid_stand_side_by_side_and_none_last():
     assert [label.get_text() for label in ax.get_xticklabels()] == ["2", "5", "as it is"]
     assert [line.get_label() for line in ax.containers] == ["plain training", "Mixup"]
     assert ax.containers[0].lines[0].get_ydata().tolist() == [3, 6, 10]  # means over seeds 0, 1, 2
-
-
-def test_specification_draws_pale_what_is_no_larger_than_what_belongs_to_no_network():
-    small = in_one_setting(mixup=(0.02, 0.01, 0.03))
-    large = in_one_setting(mixup=(-0.3, -0.4, -0.2))
-    moves = {"one": {"mixup": 0.1}, "own": {"mixup": 0.0}}
-    figure = specification({"one": [small, large], "own": [small]}, moves, ["mixup"], "x")
-    (ax,) = figure.axes
-    markers = [line for line in ax.lines if line.get_marker() == style("mixup").marker]
-    assert [line.get_xdata()[0] for line in markers] == [pytest.approx(2), pytest.approx(-30), pytest.approx(2)]
-    full = [line.get_color() == style("mixup").color for line in markers]
-    assert full == [False, True, True]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "own"]
-    plt.close(figure)
 
 
 def test_arrows_go_from_the_one_to_the_other_and_leave_out_who_has_no_end():
