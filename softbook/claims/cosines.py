@@ -12,6 +12,7 @@ from softbook.claims import (
     Claim,
     above,
     below,
+    between,
     exactly,
     factor,
     falls,
@@ -22,13 +23,14 @@ from softbook.claims import (
 )
 from softbook.studies import margins, records
 from softbook.studies.across_settings import effects_by_setting
-from softbook.studies.laws import laws
 from softlab.comparison.effects import effects, half_way
 from softlab.comparison.intervals import Interval, t_interval
 
 OWN = "cosine, logit"
 PAPER = "cosine, ball"
 HEART = "cifar10-papers"
+USUAL = 0.1  # the strength of label smoothing in the core
+FALLING = ("orthant", "centred mean", "mean in row space")
 SMOOTHED = ("label_smoothing", "maxsup")  # which moves logits as label smoothing does
 
 
@@ -73,6 +75,24 @@ def paper_highest(settings: str) -> Interval:
     return highest(in_settings(settings, PAPER, "label_smoothing"))
 
 
+def grey(variant: str) -> Interval:
+    """What label smoothing changes about the cosine to one of the library's centres, in the setting most spoken of."""
+    return effects(core("quick-confirm"), f"cosine, {variant}")["label_smoothing"].shown
+
+
+def centre(settings: str, variant: str) -> list[Interval]:
+    return in_settings(settings, f"cosine, {variant}", "label_smoothing")
+
+
+def of_the_widening(alpha: float) -> Interval:
+    """How much of the usual strength's widening of margin over length another strength gives: 1 is all of it."""
+    dose = records.by_profile("dose")["quick-fp32"]
+    ratio: Any = dose["log margin"] - dose["log length"]
+    by = dose.assign(ratio=ratio.map(math.exp)).pivot(index="seed", columns="alpha", values="ratio")
+    share = (by[alpha] - by[0]) / (by[USUAL] - by[0])
+    return t_interval(share.to_numpy(float)).of(dose, f"share of the widening at α = {alpha:g}")
+
+
 def loosening(settings: str, method: str) -> Interval:
     return lowest(in_settings(settings, "loosening", method))
 
@@ -95,12 +115,6 @@ def later_on_own_path(method: str, share: float, profile: str = "quick-confirm")
     return t_interval([cosine[seed] - length[seed] for seed in length]).of(along, what)
 
 
-def declared_order() -> Interval:
-    effect = laws()["order"].effect()
-    assert effect is not None
-    return effect.interval
-
-
 def step(quantity: str, method: str) -> Interval:
     """The factor by which a quantity grows between the eighth pass and the last, relative to the logits' length."""
     along = records.snapshots("core")["quick-fp32"].query("method == @method")
@@ -110,16 +124,6 @@ def step(quantity: str, method: str) -> Interval:
     return factor(log)
 
 
-def slope_beside_margin() -> Interval:
-    """The method whose slope outgrows its margin least, from the eighth pass on: ratio of the two factors."""
-    ratios = []
-    for method in ("baseline", "label_smoothing", "mixup", "cutmix"):
-        slope = step("log slope", method)
-        margin = step("log margin", method)
-        ratios.append(Interval(slope.mean / margin.mean, slope.low / margin.high, slope.high / margin.low, slope.n))
-    return lowest(ratios)
-
-
 CLAIMS = {
     "lead": Claim(lambda: lead("label_smoothing"), above(1.3), digits=1),
     "own-everywhere": Claim(lambda: everywhere(OWN), rises, form=WORDS),
@@ -127,11 +131,21 @@ CLAIMS = {
     "together": Claim(lambda: together("quick-fp32"), above(0.8), digits=1),
     "together-by-heart": Claim(lambda: together(HEART), above(0.7), digits=1),
     "lead-cutmix": Claim(lambda: lead("cutmix"), above(1.1), digits=1),
-    "lead-mixup": Claim(lambda: furthest("mixup"), lambda value: 0.9 < value.mean < 1.1, form=WORDS),
+    "lead-mixup": Claim(lambda: furthest("mixup"), between(0.9, 1.1), form=WORDS),
     "lead-decay": Claim(lambda: lead("weight_decay"), above(1.4), digits=1),
     "lead-decay-by-heart": Claim(lambda: lead("weight_decay", HEART), below(1.15), form=WORDS),
     "lead-by-heart": Claim(lambda: lead("label_smoothing", HEART), above(1.3), digits=1),
     "lead-cutmix-by-heart": Claim(lambda: lead("cutmix", HEART), lambda value: value.low < 1 < value.high, form=WORDS),
+    "little-alpha": Claim(lambda: of_the_widening(0.01), between(0.4, 0.65), form=WORDS),
+    "much-alpha": Claim(lambda: of_the_widening(0.2), between(0.9, 1.1), form=WORDS),
+    "row-falls": Claim(lambda: grey("row"), falls, digits=2, form=SIZE),
+    "mean-rises": Claim(lambda: grey("class mean"), rises, digits=2),
+    "own-rises": Claim(lambda: grey("logit"), rises, digits=2),
+    "others-fall": Claim(lambda: highest(map(grey, FALLING)), falls, form=WORDS),
+    "others-rise": Claim(lambda: grey("row space"), rises, form=WORDS),
+    "row-everywhere": Claim(lambda: highest(centre("ABCDEF", "row")), falls, form=WORDS),
+    "mean-grey": Claim(lambda: lowest(centre("ABCD", "class mean")), rises, form=WORDS),
+    "mean-colour": Claim(lambda: highest(centre("EF", "class mean")), falls, form=WORDS),
     "paper-settings": Claim(lambda: paper_highest("ABCDF"), falls, form=WORDS),
     "paper-elsewhere": Claim(lambda: paper_highest("E"), lambda value: abs(value.mean) < 0.01, form=WORDS),
     "looser": Claim(lambda: spread("spread, logits"), rises, digits=2),
@@ -140,8 +154,5 @@ CLAIMS = {
     "loosening-seen": Claim(lambda: loosening("E", "label_smoothing"), lambda value: value.high < 0.01, form=WORDS),
     "own-path": Claim(lambda: later_on_own_path("label_smoothing", 0.9), rises, digits=0),
     "own-path-plain": Claim(lambda: later_on_own_path("baseline", 0.9), falls, digits=0, form=SIZE),
-    "declared-order": Claim(declared_order, falls, digits=1, form=SIZE),
     "widens-late": Claim(lambda: step("log margin", "label_smoothing"), above(1.5), digits=1),
-    "slope-most": Claim(slope_beside_margin, above(1), form=WORDS),
-    "steepens-late": Claim(lambda: step("log slope", "label_smoothing"), above(2.5), digits=1),
 }

@@ -1,22 +1,16 @@
 """What estimates do along an axis: doses, definitions, epochs, a baseline's own gap."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from softlab.comparison.intervals import Interval
-from softlab.figures.effects import _estimate, _limits
-from softlab.figures.style import _pale, style
-
-if TYPE_CHECKING:
-    from softlab.comparison.effects import Effects
+from softlab.figures.style import style
 
 Gaps = Mapping[str, Mapping[Any, Interval]]  # method -> setting -> interval
 
@@ -109,42 +103,4 @@ def gap_law(points: Sequence[Mapping], gap: float, taken: float) -> Figure:
     ax.plot(gap, abs(gap - taken) - abs(gap), "ko", ms=13, fillstyle="none")
     ax.axvline(taken / 2, color="black", ls=":")
     ax.set(xlabel="the baseline’s confidence gap g (points)", ylabel="change of ECE (points)")
-    return figure
-
-
-def specification(
-    definitions: "Mapping[str, Sequence[Effects]]", moves: Mapping[str, Mapping], methods: Sequence[str], label: str
-) -> Figure:
-    """What methods do to one property by several definitions: a panel for each method, a row for each definition.
-
-    definitions: name -> effects, one for each setting, from top to bottom in its row.  moves: by definition and method,
-    how far it can move without any network changing, in the units of its lens: a grey bar.
-    Pale: effects that are no larger.  The last definition stands in front, on a coloured band.  label: of all x axes.
-    """
-    pitch = 0.11  # from setting to setting, in inches
-    row = pitch * max(map(len, definitions.values())) + 0.14
-    size = (1.3 + 1.8 * len(methods), row * len(definitions) + 1)
-    figure, axes = plt.subplots(1, len(methods), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    settings = [effects for by_setting in definitions.values() for effects in by_setting]
-    limits = _limits([effects[name].shown for effects in settings for name in methods if name in effects], times=0.4)
-    for ax, method in zip(axes[0], methods, strict=True):
-        look = style(method)
-        ax.axhspan(len(definitions) - 1.5, len(definitions) - 0.5, color="#FFF3B0", linewidth=0)
-        for place, (name, by_setting) in enumerate(definitions.items()):
-            reach = moves[name][method] * by_setting[0][method].described.factor
-            ax.barh(place, 2 * reach, 0.86, -reach, color="#E4E4E4", linewidth=0)
-            shown = [effects[method].shown for effects in by_setting if method in effects]
-            known = [interval for interval in shown if interval.n]
-            for number, interval in enumerate(known):
-                y = place + (number - (len(known) - 1) / 2) * pitch / row
-                weak = abs(interval.mean) <= reach
-                _estimate(ax, interval, y, replace(look, color=_pale(look.color)) if weak else look, limits)
-        ax.axvline(0, color="black", linewidth=0.8)
-        ax.set(title=look.label, xlim=limits, ylim=(len(definitions) - 0.5, -0.5))
-        ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
-        ax.tick_params(axis="y", length=0)
-        ax.grid(axis="x", alpha=0.3)
-    axes[0, 0].set_yticks(range(len(definitions)), definitions)
-    axes[0, 0].get_yticklabels()[-1].set_fontweight("bold")
-    figure.supxlabel(label, fontsize=10)
     return figure

@@ -28,7 +28,6 @@ from softbook.figures import (
     shrunk_along_ray,
     slope_plane,
     small_slope_plane,
-    specification,
     splits,
     taken_and_paid,
     ways_under_attack,
@@ -199,20 +198,6 @@ def test_estimates_by_setting_has_room_for_its_labels():
     assert all(whole.contains(box.x0, box.y0) and whole.contains(box.x1, box.y1) for box in boxes)
     assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
     plt.close(ax.figure)
-
-
-def test_specification_draws_pale_what_is_no_larger_than_what_belongs_to_no_network():
-    small = in_one_setting(mixup=(0.02, 0.01, 0.03))
-    large = in_one_setting(mixup=(-0.3, -0.4, -0.2))
-    moves = {"one": {"mixup": 0.1}, "own": {"mixup": 0.0}}
-    figure = specification({"one": [small, large], "own": [small]}, moves, ["mixup"], "x")
-    (ax,) = figure.axes
-    markers = [line for line in ax.lines if line.get_marker() == style("mixup").marker]
-    assert [line.get_xdata()[0] for line in markers] == [pytest.approx(2), pytest.approx(-30), pytest.approx(2)]
-    full = [line.get_color() == style("mixup").color for line in markers]
-    assert full == [False, True, True]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "own"]
-    plt.close(figure)
 
 
 def test_arrows_go_from_the_one_to_the_other_and_leave_out_who_has_no_end():
