@@ -26,14 +26,12 @@ from softbook.figures.slopes import (
 )
 from softbook.figures.yours import RING, beside_record, legend
 from softlab.figures.effects import (
-    arrows,
     estimate_panels,
     estimates,
     estimates_by_setting,
     intervals,
     networks_in_panels,
     panels_by_setting,
-    repairs,
     rows_by_setting,
     shifts_by_setting,
 )

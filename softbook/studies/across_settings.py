@@ -1,6 +1,5 @@
 """The same tables and effects in all settings on record, beside this build's table of a study."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -54,30 +53,6 @@ def comparable(tables: Mapping[str, pandas.DataFrame], quantity: str) -> dict[st
 def at_the_floor(table: pandas.DataFrame, quantity: str) -> bool:
     """Is the baseline's accuracy under attack below five percent in this table?"""
     return quantity.startswith("robust") and table.loc[table["method"] == "baseline", quantity].mean() < 0.05
-
-
-def tables_by_description(
-    table: pandas.DataFrame, settings: Profile, study: str = "core"
-) -> dict[str, pandas.DataFrame]:
-    """This table of a study and all on record that have a baseline, by their description; this setting comes first.
-
-    Of several tables of one setting only that with the latest seeds counts, which nobody had looked at: more networks
-    of the same kind are not another setting. Nor is the same setting in another precision.
-    """
-    own = settings.experiment.as_dict()
-    about = records.about(study)
-    known = [(f"this build: {settings.description}", own, table)]
-    for name, other in records.by_profile(study, besides=table).items():
-        known.append((about[name]["description"], about[name].get("experiment"), other))
-    usual = [setting for _, setting, _ in known if (setting or {}).get("precision") == "auto"]
-
-    def counts(setting: dict[str, Any] | None) -> bool:
-        return setting == own or setting in usual or {**(setting or {}), "precision": "auto"} not in usual
-
-    known = [entry for entry in known if counts(entry[1])]
-    known.sort(key=lambda entry: (entry[1] != own, entry[2]["seed"].min()))
-    last = {json.dumps(setting, sort_keys=True): (label, rows) for label, setting, rows in known}
-    return {label: rows for label, rows in last.values() if "baseline" in set(rows["method"])}
 
 
 ByMethod = dict[str, dict[Any, Interval]]  # method -> setting -> interval

@@ -5,14 +5,12 @@ Every function takes matplotlib axes, or makes them, and returns them.
 
 # ruff: noqa: F401 (what the package offers)
 from softlab.figures.effects import (
-    arrows,
     estimate_panels,
     estimates,
     estimates_by_setting,
     intervals,
     networks_in_panels,
     panels_by_setting,
-    repairs,
     rows_by_setting,
     shifts_by_setting,
 )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from softlab.comparison.intervals import Interval, Intervals
@@ -32,43 +31,6 @@ def intervals(values: Intervals, label: str, ax: Axes | None = None, zero: bool 
         ax.axvline(0, color="black", linewidth=0.8)
     ax.grid(axis="x", alpha=0.3)
     return ax
-
-
-def arrows(starts: Intervals, stops: Intervals, label: str, ends: Sequence[str] = (), ax: Axes | None = None) -> Axes:
-    """From one estimate to another, a row for each method that has both; dotted: where the first row's two are.
-
-    ends: the names of the two (none: a legend elsewhere has them); the first has open markers.
-    """
-    known = [method for method in starts if method in stops]
-    ax = ax or plt.subplots(figsize=(6.4, 0.42 * len(known) + 1.1), layout="constrained")[1]
-    for row, method in enumerate(known):
-        look = {"arrowstyle": "-|>", "color": style(method).color, "shrinkB": 8}
-        ax.annotate("", (stops[method].mean, row), (starts[method].mean, row), arrowprops=look)
-    for by_method, fill, name in zip((starts, stops), ("none", "full"), ends or ("", ""), strict=True):
-        intervals({method: by_method[method] for method in known}, label, ax, fill=fill)
-        place = by_method[known[0]].mean
-        ax.axvline(place, color="black", linestyle=":", linewidth=0.8)
-        ax.annotate(
-            name, (place, 1), (0, 3), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center"
-        )
-    return ax
-
-
-def repairs(panels: Mapping[str, tuple[Intervals, Intervals]], methods: Sequence[str] = ()) -> Figure:
-    """`arrows` from one quantity to another, a panel for each pair.
-
-    panels: what is on the axis -> the methods' intervals as trained, and as repaired (effects.seed_means).
-    methods: from top to bottom (none: as in the first panel), those that it has.
-    """
-    order = methods or list(next(iter(panels.values()))[0])
-    size = (8.6, 0.32 * len(order) + 1.3)
-    figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    for ax, (label, ends) in zip(axes[0], panels.items(), strict=True):
-        starts, stops = ({name: end[name] for name in order if name in end} for end in ends)
-        arrows(starts, stops, label, ax=ax)
-    kinds = [Line2D([], [], fillstyle=fill, color="#7F7F7F", marker="o", ls="none") for fill in ("none", "full")]
-    figure.legend(kinds, ["as trained", "repaired"], loc="outside upper center", ncols=2, frameon=False)
-    return figure
 
 
 def estimates_by_setting(settings: "Mapping[str, Mapping[str, Effect]]", ax: Axes | None = None) -> Axes:

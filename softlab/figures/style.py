@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, ListedColormap, to_hex, to_rgb
+from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.lines import Line2D
 
 
@@ -71,9 +71,3 @@ def markers(methods: Iterable[str]) -> list[Line2D]:
 def label_lines(label: str, width: int = 17) -> list[str]:
     """A label, in lines that fit beside a row or above a small panel."""
     return textwrap.wrap(label.replace(" training images", " images"), width)
-
-
-def _pale(color: str) -> str:
-    """A colour half way to white."""
-    red, green, blue = to_rgb(color)
-    return to_hex(((1 + red) / 2, (1 + green) / 2, (1 + blue) / 2))

@@ -7,11 +7,11 @@ import pytest
 from lifted import table
 
 from softbook.figures import charts
-from softbook.studies.across_settings import effects_by_table, tables_by_description
+from softbook.studies import records
+from softbook.studies.across_settings import effects_by_table
 from softbook.studies.laws import laws, papers, readings
 from softlab.comparison.effects import effects
 from softlab.comparison.intervals import Interval
-from softlab.profile import load_profile
 
 
 def names(html):
@@ -95,9 +95,7 @@ def test_a_specification_is_ordered_and_marks_what_judges():
 
 
 def test_every_variant_of_a_law_and_every_sentence_of_a_paper_is_a_quantity_on_record():
-    settings = load_profile("quick-confirm")
-    tables = tables_by_description(table(0.0), settings)
-    confirmed = next(one for label, one in tables.items() if label.endswith("confirmation"))
+    confirmed = records.by_profile()["quick-confirm"]
     for law in laws().values():
         assert all(confirmed[quantity].notna().any() for quantity in law.variants), law.id
     for one in papers().values():

@@ -35,18 +35,16 @@ from softbook.figures import (
 from softbook.figures.prediction import _without_outliers
 from softbook.studies.margins import Place
 from softlab import regularizers
-from softlab.comparison.effects import Effect, Effects, seed_means
+from softlab.comparison.effects import Effect, Effects
 from softlab.comparison.intervals import OPEN, Interval
 from softlab.figures import (
     OTHERS,
     STYLES,
-    arrows,
     estimate_panels,
     estimates,
     estimates_by_setting,
     networks_in_panels,
     panels_by_setting,
-    repairs,
     rows_by_setting,
     shifts_by_setting,
     style,
@@ -200,17 +198,6 @@ def test_estimates_by_setting_has_room_for_its_labels():
     plt.close(ax.figure)
 
 
-def test_arrows_go_from_the_one_to_the_other_and_leave_out_who_has_no_end():
-    starts = {"baseline": Interval(1, 0.9, 1.1, 3), "mixup": Interval(2, 1.9, 2.1, 3), "cutmix": Interval(5, 4, 6, 3)}
-    stops = {"baseline": Interval(3, 2.9, 3.1, 3), "mixup": Interval(4, -math.inf, math.inf, 1)}
-    ax = arrows(starts, stops, "x", ("first", "last"))
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["plain training", "Mixup"]
-    seen = drawn(ax)
-    assert seen[style("mixup").color, style("mixup").marker] == [(2, 1), (4, 1)]
-    assert {"first", "last"} <= {text.get_text() for text in ax.texts}
-    plt.close(ax.figure)
-
-
 def certain(value):
     return Interval(value, value - 0.1, value + 0.1, 5)
 
@@ -295,23 +282,6 @@ def test_a_gap_points_down_where_ece_falls_and_up_where_it_rises():
         ("^", [(2.0, -6.0)]),
         ("v", [(20.0, -1.0)]),
     ]
-    plt.close(figure)
-
-
-def test_repairs_are_in_the_units_of_their_quantities():
-    rows = [
-        {"method": method, "seed": seed, "ECE": 0.1, "ECE at T": 0.02, "NLL": 0.8, "NLL at T": 0.6}
-        for method in ("mixup", "baseline")
-        for seed in (0, 1)
-    ]
-    found = {name: seed_means(pandas.DataFrame(rows), name) for name in ("ECE", "ECE at T", "NLL", "NLL at T")}
-    panels = {"ECE (%)": (found["ECE"], found["ECE at T"]), "NLL": (found["NLL"], found["NLL at T"])}
-    figure = repairs(panels, ["baseline", "weight_decay", "mixup"])
-    left, right = figure.axes
-    assert [label.get_text() for label in left.get_yticklabels()] == ["plain training", "Mixup"]
-    assert (left.get_xlabel(), right.get_xlabel()) == ("ECE (%)", "NLL")
-    marked = {round(float(line.get_xdata()[0]), 9) for line in left.lines if line.get_marker() == "o"}
-    assert marked == {10.0, 2.0}
     plt.close(figure)
 
 

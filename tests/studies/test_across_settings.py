@@ -6,7 +6,7 @@ from checkout import ROOT
 from lifted import table
 
 from softbook.studies import across_settings, records
-from softbook.studies.across_settings import at_the_floor, generalization_gaps, tables_by_description
+from softbook.studies.across_settings import at_the_floor, generalization_gaps
 from softlab.profile import load_profile
 
 
@@ -55,14 +55,6 @@ def test_the_generalization_gap_stands_beside_confidence_gaps_where_it_is_on_rec
     assert not changes["baseline"]
 
 
-def test_of_tables_of_one_setting_the_last_seeds_stand_for_it():
-    settings = load_profile("quick")
-    tables = tables_by_description(table(0.0), settings)
-    assert not any(label.startswith("this build") or "fresh" in label for label in tables)
-    changed = load_profile("quick", epochs=3)
-    assert any(label.startswith("this build") for label in tables_by_description(table(0.0), changed))
-
-
 def test_where_hardly_an_image_survives_an_attack_nothing_is_compared():
     table = pandas.DataFrame({"method": ["baseline", "baseline", "mixup"], "robust, 4/255": [0.01, 0.05, 0.9]})
     assert at_the_floor(table, "robust, 4/255")  # .03 of the baseline's
@@ -78,11 +70,3 @@ def test_pages_speak_of_the_seeds_that_nobody_had_looked_at():
     assert table.attrs == records.by_profile()["quick-confirm"].attrs
     for own in (load_profile("quick", seeds=4), load_profile("quick", epochs=3), load_profile("fashion-heldout")):
         assert across_settings.spoken_of(own) == own, "changed by the reader, or of no other record"
-
-
-def test_the_same_setting_in_another_precision_is_no_other_scale():
-    """Of the book's own: quick-fp32 is quick-confirm in 32 bits, and pages count it once."""
-    tables = across_settings.tables_by_description(records.by_profile()["quick-confirm"], load_profile("quick-confirm"))
-    assert not [label for label in tables if "32 bits" in label]
-    alone = across_settings.tables_by_description(records.by_profile()["quick-fp32"], load_profile("quick-fp32"))
-    assert next(iter(alone)) == "this build: Fashion-MNIST (mini), 1,000 training images, ResNet-8, 32 bits"
