@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from softlab.comparison.intervals import Interval
+from softlab.comparison.intervals import Interval, Intervals
 from softlab.figures.style import style
 
 Gaps = Mapping[str, Mapping[Any, Interval]]  # method -> setting -> interval
@@ -34,6 +34,27 @@ def doses(curves: Mapping[str, Mapping[float, Interval]], ax: Axes | None = None
     ax.set_xticks([], minor=True)
     ax.set(xlabel="strength α")
     ax.grid(alpha=0.3)
+    return ax
+
+
+def against(points: Mapping[float | None, Intervals], label: str, none: str = "none", ax: Axes | None = None) -> Axes:
+    """An estimate with its interval for each method at each value of a setting, side by side, evenly spaced.
+
+    points: value -> {method: interval}, as from effects.seed_means_at.  label: of the vertical axis.  none: the name of
+    the value None.
+    """
+    ax = ax or plt.subplots(figsize=(5, 3.4), layout="constrained")[1]
+    methods = list(dict.fromkeys(method for by_method in points.values() for method in by_method))
+    for index, method in enumerate(methods):
+        look = style(method)
+        shown = {place: estimate[method] for place, estimate in enumerate(points.values()) if method in estimate}
+        x = [place + 0.09 * (index - (len(methods) - 1) / 2) for place in shown]
+        half = [interval.half_width if interval.n > 1 else 0 for interval in shown.values()]
+        marker = {"color": look.color, "marker": look.marker, "ms": 5, "capsize": 2, "lw": 1, "label": look.label}
+        ax.errorbar(x, [interval.mean for interval in shown.values()], half, **marker)
+    ax.set_xticks(range(len(points)), [none if point is None else f"{point:g}" for point in points])
+    ax.set(ylabel=label)
+    ax.grid(axis="y", alpha=0.3)
     return ax
 
 

@@ -12,6 +12,7 @@ from matplotlib.quiver import Quiver
 
 from softbook.figures import (
     Way,
+    against,
     attack_steps,
     bends,
     doses,
@@ -35,7 +36,7 @@ from softbook.figures import (
 from softbook.figures.prediction import _without_outliers
 from softbook.studies.margins import Place
 from softlab import regularizers
-from softlab.comparison.effects import Effect, Effects
+from softlab.comparison.effects import Effect, Effects, seed_means_at
 from softlab.comparison.intervals import OPEN, Interval
 from softlab.figures import (
     OTHERS,
@@ -556,3 +557,12 @@ def test_bends_start_with_the_whole_lead_and_draw_what_a_line_says_in_dashes():
     figure = bends({"here": pandas.DataFrame(rows)})
     lines = {line.get_linestyle(): [float(value) for value in line.get_ydata()] for line in figure.axes[0].lines[:2]}
     assert lines == {"-": [100, pytest.approx(30)], "--": [100, pytest.approx(-10)]}
+
+
+def test_values_of_a_grid_stand_side_by_side_and_none_last():
+    rows = [(m, s, d, s + (d or 9)) for m in ("baseline", "mixup") for s in (0, 1, 2) for d in (2, 5, None)]
+    table = pandas.DataFrame(rows, columns=["method", "seed", "feature_dimension", "onset"])
+    ax = against(seed_means_at(table, "feature_dimension", "onset"), "onset", "as it is")
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["2", "5", "as it is"]
+    assert [line.get_label() for line in ax.containers] == ["plain training", "Mixup"]
+    assert ax.containers[0].lines[0].get_ydata().tolist() == [3, 6, 10]  # means over seeds 0, 1, 2
