@@ -62,7 +62,7 @@ def descendants(engine):
 def is_kind(kind, command):
     program = Path(command[1]).name if len(command) > 1 else ""
     return {
-        "worker": command[1:4] == ["-m", "softlab", "train"],
+        "worker": command[1:4] == ["-m", "softbook", "train"],
         "papermill": command[1:3] == ["-m", "papermill"],
         "kernel": "ipykernel_launcher" in command,
         "site": program == "jupyter-book",
@@ -252,7 +252,7 @@ def test_a_disk_that_is_full_in_training_ends_in_one_line_and_goes_on_with_space
     store = {"SOFTLAB_STORE": str(small_disk / "runs")}
     code, said = run(small_book, tmp_path / "said.txt", *options, **store)
     assert code != 0
-    assert "softlab: the disk is full" in said
+    assert "softbook: the disk is full" in said
     assert "finished runs are untouched" in said
     assert "Traceback" not in said
     finished = {path: path.read_bytes() for path in (small_disk / "runs").glob("*-seed*/*.safetensors")}

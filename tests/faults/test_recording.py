@@ -174,7 +174,7 @@ def small_disk(tmp_path):
         yield place
 
 
-FULL = r"softlab: the disk is full \(\d+ MiB free\): .*\n"
+FULL = r"softbook: the disk is full \(\d+ MiB free\): .*\n"
 
 
 def test_a_disk_that_is_full_while_a_record_is_written_leaves_rows_that_are_whole(alone, shelf, small_disk):
