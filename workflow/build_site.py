@@ -220,6 +220,8 @@ python3 -m venv .venv
 
 {colab}
 
+{archive}
+
 {taken_along}"""
 
 
@@ -232,6 +234,7 @@ def add_foot(
 ) -> None:
     """End the cover and each chapter with how to run it, files to download, and what it ran on.
 
+    Where `make publish` has an archive of the chapter, it puts a link in the place of the comment.
     repository: its address, None if it is not known.  explained: whether this book has the page on Colab.
     results: whether the chapter has saved its numbers beside itself.
     """
@@ -248,6 +251,7 @@ def add_foot(
         what="a chapter" if is_cover else "this chapter",
         name=chapter,
         colab=f"{colab}: {badge}({address.colab_link(repository, chapter)})" if repository else f"{colab}, too.",
+        archive=f"<!-- archive: {chapter} -->",
         taken_along="" if is_cover else taken_along(notebook, name, results),
     )
     notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="run-it-yourself"))
