@@ -101,9 +101,10 @@ def test_an_address_that_holds_another_package_is_refused(machine, tmp_path):
 def test_an_address_of_a_repository_is_installed_from(machine, tmp_path):
     repository = tmp_path / "repository"
     archives.copy_sources(repository)
-    for command in (["init"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-m", "all"]):
-        subprocess.run(["git", *command, "--quiet"], cwd=repository, check=True)
-    told = {"SOFTLAB_SOURCE": f"git+{repository.as_uri()}", "PIP_NO_BUILD_ISOLATION": "0"}
+    name = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for command in (["init", "-q"], ["add", "."], [*name, "commit", "-q", "-m", "all"]):
+        subprocess.run(["git", *command], cwd=repository, check=True)
+    told = {"SOFTLAB_SOURCE": f"git+file://localhost{repository}", "PIP_NO_BUILD_ISOLATION": "0"}
     said = machine.cell(cell_without_address(), **told)
     assert machine.installed() == names_of_softlab(), said
 
