@@ -267,9 +267,9 @@ def _read_once(path: Path, *state: str | int) -> pandas.DataFrame:
 
 
 class Outcomes(Mapping[str, np.ndarray]):
-    """The outcomes by image of a recorded network, {outcome: array}: read once one of its table's is asked for.
+    """The outcomes by image of a recorded network, {outcome: array}; its table's are read when the first is asked for.
 
-    Most of who reads a table asks for none, and the installed package leaves out those that no notebook asks for.
+    Most readers of a table ask for none, and the installed package leaves out those that no chapter asks for.
     """
 
     def __init__(self, path: Path, state: tuple[str | int, ...], name: str):
