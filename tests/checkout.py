@@ -149,7 +149,7 @@ def make_small(checkout):
     for page in [page for page in (checkout.folder / "book").iterdir() if page.suffix in (".md", ".ipynb")]:
         page.unlink()
     (checkout.folder / "book" / "intro.md").write_text("# A small book\n")
-    for page in ("numbers", "speed", "sweeps"):  # which the site's job fills
+    for page in ("numbers", "speed", "batch"):  # which the site's job fills
         (checkout.folder / "book" / f"{page}.md").write_text(f"# {page}\n")
     pages = ("book/this_build", *(f"notebooks/{name}" for name in CHAPTERS))
     files = "".join(f"      - file: {name}\n" for name in pages)

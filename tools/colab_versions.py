@@ -1,8 +1,8 @@
 """Chapters in Colab's published versions, on this machine: python tools/colab_versions.py FOLDER
 
-Needs uv. Makes an environment with these versions and without softlab in FOLDER, lets each chapter install the package
-by its first cell in an empty folder, with the zoo and one seed, as book/colab.md advises for a first look, and writes
-book/colab_seconds.csv, which that page shows. torch must be the same afterwards.
+Needs uv. Makes an environment with these versions and without softlab in FOLDER, lets the first cell of a chapter
+install the wheels that lie beside it, and writes book/colab_seconds.csv, which book/colab.md shows. torch must be the
+same afterwards.
 """
 
 import csv
@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import archives
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,18 +30,10 @@ def main(folder: Path) -> None:
     subprocess.run(["uv", "venv", "--quiet", "--clear", "--python", PYTHON, folder / "env"], check=True)
     install = ["uv", "pip", "install", "--quiet", "--python", python, *VERSIONS, *COMPANIONS, *TOOLS]
     subprocess.run(install, check=True)
-    for made in (work, folder / "source", *folder.glob("*.whl")):
-        shutil.rmtree(made, ignore_errors=True) if made.is_dir() else made.unlink(missing_ok=True)
+    shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
-    for part in ("softlab", "softbook"):
-        shutil.copytree(ROOT / part, folder / "source" / part)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, folder / "source")
-    for source in (folder / "source", folder / "source" / "softbook"):
-        subprocess.run(["uv", "build", "--quiet", "--wheel", "--out-dir", folder, source], check=True)
-    wheels = {path.name.partition("-")[0]: path.resolve().as_uri() for path in folder.glob("*.whl")}
+    archives.build_wheels(work)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SOFTLAB_", "PYTHON"))}
-    environment |= {"SOFTLAB_SOURCE": wheels["softlab_library"], "SOFTBOOK_SOURCE": wheels["softlab_book"]}
     environment |= {"SOFTLAB_ZOO": "1", "OMP_NUM_THREADS": "1"}
     environment |= {"SOFTLAB_STORE": str(work / "store"), "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
     before = subprocess.run([python, "-c", TELL], capture_output=True, text=True, check=True).stdout

@@ -1,7 +1,8 @@
 """Leave a folder that any static host can serve, under any path: python tools/publish.py SITE PUBLISHED
 
-A copy of the built site. It replaces the last one only if every link in it leads to a file of it, relative to the
-page: a link from the host's root would break where the book is not at the root.
+A copy of the built site, and in its folder colab/ an archive of each chapter (archives.py), which the chapter's foot
+then offers. It replaces the last one only if every link in it leads to a file of it, relative to the page: a link from
+the host's root would break where the book is not at the root.
 """
 
 import re
@@ -11,8 +12,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import archives
+
 LINKS = {"href", "src", "data-src", "poster"}
 LEFT_OUT = (".built", ".buildinfo", ".doctrees", "*webpack-macros.html")  # the builder's notes; the theme's templates
+PLACE = re.compile(r"<!-- archive: (\w+) -->")  # where build_site.add_foot leaves room for a link
+OFFER = (
+    '<p>Or take it along: <a href="../colab/{name}.zip" download>{name}.zip</a> ({size:.0f} MB) holds the notebook and '
+    "all that Colab lacks.</p>"
+)
 
 
 def main(site: Path, published: Path) -> None:
@@ -21,6 +29,7 @@ def main(site: Path, published: Path) -> None:
     new = published.with_name(f".{published.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     shutil.copytree(site, new, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    offer_archives(new)
     broken = sorted({f"{page.relative_to(new)}: {link}" for page in new.rglob("*.html") for link in dead(page, new)})
     if broken:
         shutil.rmtree(new)
@@ -30,6 +39,23 @@ def main(site: Path, published: Path) -> None:
     new.replace(published)
     size = sum(path.stat().st_size for path in published.rglob("*") if path.is_file())
     print(f"{published.resolve()}: {size / 2**20:.0f} MiB, for any static host")
+
+
+def offer_archives(site: Path) -> None:
+    """Write the archive of every chapter whose page, or the cover, has room for a link to it; and the links."""
+    pages = {page: page.read_text(encoding="utf-8") for page in site.rglob("*.html")}
+    offering = {page: text for page, text in pages.items() if PLACE.search(text)}
+    names = sorted({name for text in offering.values() for name in PLACE.findall(text)})
+    if not names:
+        return
+    archives.write(site / "colab", names)
+
+    def offer(place: re.Match) -> str:
+        name = place[1]
+        return OFFER.format(name=name, size=(site / "colab" / f"{name}.zip").stat().st_size / 1e6)
+
+    for page, text in offering.items():
+        page.write_text(PLACE.sub(offer, text), encoding="utf-8")
 
 
 def dead(page: Path, site: Path) -> list[str]:

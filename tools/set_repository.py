@@ -47,8 +47,8 @@ def with_source(path: Path, source: str) -> str:
     """The notebook, with this source in its first cell, otherwise as it was."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
     lines = [line for cell in notebook["cells"] if cell["id"] == "package" for line in cell["source"]]
-    (place,) = [index for index, line in enumerate(lines) if line.startswith('source = "')]
-    lines[place] = f'source = "{source}"\n'
+    (place,) = [index for index, line in enumerate(lines) if line.startswith('url = "')]
+    lines[place] = f'url = "{source}"\n'
     next(cell for cell in notebook["cells"] if cell["id"] == "package")["source"] = lines
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 

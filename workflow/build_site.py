@@ -32,6 +32,7 @@ from softlab.errors import SoftlabError
 ROOT = Path(__file__).resolve().parent.parent
 # Old address -> new one.
 MOVED = {"book/leaderboard.html": "numbers.html?search=%22NLL%20at%20that%20temperature%22%20many&sort=asc"}
+MOVED |= {"book/sweeps.html": "batch.html#over-a-grid"}
 MOVED |= {f"notebooks/{old}.html": f"{new}.html" for old, new in renamed().items()}
 
 
@@ -61,7 +62,7 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
         sys.exit(f"the site was not built: {error}")
     playground.write(html / "playground")
     for old, new in MOVED.items():
-        if not is_page((html / old).with_name(new.partition("?")[0])):
+        if not is_page((html / old).with_name(re.split("[?#]", new)[0])):
             continue  # of a book of fewer pages
         (html / old).write_text(f'<!DOCTYPE html>\n<meta http-equiv="refresh" content="0; url={new}">\n')
     add_sweeps(html, build, sweeps)
@@ -110,7 +111,7 @@ def list_sweeps(site: Path, build: Path, names: list[str]) -> None:
     for name in names:
         title = re.findall(r"<title>(.*?)</title>", (build / "sweeps" / name / "report.html").read_text())[0]
         lines.append(f'- <a href="sweeps/{name}.html">{title}</a> (<a href="sweeps/{name}.csv">all numbers</a>)')
-    page = site / "book" / "sweeps.md"
+    page = site / "book" / "batch.md"
     page.write_text(
         page.read_text().replace("<!-- the list of sweeps -->", "\n".join(lines) or "*There are none yet.*")
     )
@@ -220,6 +221,8 @@ python3 -m venv .venv
 
 {colab}
 
+{archive}
+
 {taken_along}"""
 
 
@@ -232,6 +235,7 @@ def add_foot(
 ) -> None:
     """End the cover and each chapter with how to run it, files to download, and what it ran on.
 
+    Where `make publish` has an archive of the chapter, it puts a link in the place of the comment.
     repository: its address, None if it is not known.  explained: whether this book has the page on Colab.
     results: whether the chapter has saved its numbers beside itself.
     """
@@ -248,6 +252,7 @@ def add_foot(
         what="a chapter" if is_cover else "this chapter",
         name=chapter,
         colab=f"{colab}: {badge}({address.colab_link(repository, chapter)})" if repository else f"{colab}, too.",
+        archive=f"<!-- archive: {chapter} -->",
         taken_along="" if is_cover else taken_along(notebook, name, results),
     )
     notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="run-it-yourself"))

@@ -1,6 +1,6 @@
 """A sweep file, read and checked: the points that its notebooks are executed at, or its networks trained at.
 
-Files lie in workflow/sweeps, or anywhere; book/sweeps.md says what stands in one.
+Files lie in workflow/sweeps, or anywhere; book/batch.md says what stands in one.
 """
 
 import copy

@@ -12,7 +12,7 @@ measured changes these.
 import functools
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -262,7 +262,39 @@ def _state(*parts: Path) -> tuple[str | int, ...]:
 
 @functools.lru_cache(maxsize=256)  # more than there are tables: who goes through all of them twice reads each once
 def _read_once(path: Path, *state: str | int) -> pandas.DataFrame:
-    return _with_outcomes(_numbers_once(path, *state), path)
+    table = _numbers_once(path, *state)
+    return table.assign(images=[Outcomes(path, state, name) for name in table["id"]])
+
+
+class Outcomes(Mapping[str, np.ndarray]):
+    """The outcomes by image of a recorded network, {outcome: array}; its table's are read when the first is asked for.
+
+    Most readers of a table ask for none, and the installed package leaves out those that no chapter asks for.
+    """
+
+    def __init__(self, path: Path, state: tuple[str | int, ...], name: str):
+        self._path = path.with_suffix(".npz")
+        self._state = state
+        self._name = name
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return _outcomes_once(self._path, *self._state).get(self._name, {})
+
+    def __getitem__(self, outcome: str) -> np.ndarray:
+        return self._arrays()[outcome]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays())
+
+    def __len__(self) -> int:
+        return len(self._arrays())
+
+
+@functools.lru_cache(maxsize=256)
+def _outcomes_once(path: Path, *state: str | int) -> dict[str, dict[str, np.ndarray]]:
+    if not path.exists():
+        raise SoftlabError(f"{path} is not there: a checkout of the book has all outcomes by image, its package some")
+    return read_outcomes(path)
 
 
 @functools.lru_cache(maxsize=256)
@@ -271,11 +303,8 @@ def _numbers_once(path: Path, *state: str | int) -> pandas.DataFrame:
 
 
 def as_written(path: Path) -> pandas.DataFrame:
-    """A recorded table with its outcomes by image, whatever the versions of its quantities are."""
-    return _with_outcomes(read_table(path, QUANTITIES, asked=ASKED_QUANTITIES), path)
-
-
-def _with_outcomes(table: pandas.DataFrame, path: Path) -> pandas.DataFrame:
+    """A recorded table with its outcomes by image in memory, whatever the versions of its quantities are."""
+    table = read_table(path, QUANTITIES, asked=ASKED_QUANTITIES)
     images = read_outcomes(path.with_suffix(".npz"))
     return table.assign(images=[images.get(name, {}) for name in table["id"]])
 

@@ -46,7 +46,7 @@ def sources(checkout):
         for cell in json.loads(path.read_text())["cells"]
         if cell["id"] == "package"
     ]
-    return {re.search(r'(?m)^source = "(.*?)"', cell)[1] for cell in cells}
+    return {re.search(r'(?m)^url = "(.*?)"', cell)[1] for cell in cells}
 
 
 def test_the_address_is_written_once_into_each_file_and_nothing_else_changes(checkout):

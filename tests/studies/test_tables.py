@@ -17,6 +17,7 @@ from softbook import cli
 from softbook.studies import recording, records, tables
 from softbook.studies.asked import ASKED_QUANTITIES
 from softlab import Experiment, SoftlabError, fit_or_load, load_profile, provenance
+from softlab.comparison.effects import effects
 from softlab.numbers import stored
 from softlab.numbers.quantities import QUANTITIES
 
@@ -178,7 +179,8 @@ def test_a_damaged_record_is_named_in_one_line_and_nothing_is_lost(name, made, s
     before = files(shelf)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(records.runs, "fit_or_load", unread)
-    commands = {"record", "verify"} - ({"verify"} if where == ALONG else set())  # it asks for no snapshots
+    # Verifying asks for no snapshots and no outcomes by image.
+    commands = {"record", "verify"} - ({"verify"} if where in (ALONG, OUTCOMES) else set())
     for command in commands - ({"record"} if "lacks the lenses" in words else set()):  # it measures those again
         said = answer(capsys, cli.main, command, "core", "--profile", made / "mine.yaml")
         assert words in said
@@ -191,7 +193,15 @@ def test_a_zip_bomb_is_not_unpacked(shelf, monkeypatch):
     monkeypatch.setattr(softlab.files, "UNPACKED", 2**20)
     (shelf / OUTCOMES).write_bytes(nothing(2**22, 2**22))
     with pytest.raises(SoftlabError, match=r"mine\.npz: ValueError: 4 MiB unpacked, at most 1 are read"):
-        records.by_profile()
+        records.by_profile()["mine"]["images"][0]["right"]
+
+
+def test_outcomes_that_an_installation_lacks_are_missed_in_one_line_once_they_are_asked_for(shelf):
+    (shelf / OUTCOMES).unlink()
+    table = records.by_profile()["mine"]
+    assert len(effects(table, "log logit scale"))  # over seeds anyway
+    with pytest.raises(SoftlabError, match=r"mine\.npz is not there: a checkout of the book has all"):
+        effects(table, "accuracy")
 
 
 def test_cells_that_are_empty_and_columns_that_are_not_there_are_numbers_that_nobody_has(shelf):
@@ -216,6 +226,7 @@ def read_all():
         records.forget()
         records.recorded(Experiment(), {})  # which looks through all of them
         found = records.listed(), records.by_profile(), records.snapshots()
+        _ = [len(images) for table in found[1].values() for images in table["images"]]
     except SoftlabError as error:
         return str(error)
     for table in (*found[1].values(), *found[2].values()):

@@ -58,14 +58,14 @@ def test_what_is_said_of_the_cover_is_computed(book):
     assert re.search(r'alt="[^"]*Of \d+ regions \d+ on the left and \d+ on the right are closed all around\."', page)
 
 
-def test_the_page_of_sweeps_leads_to_the_page_and_the_table_of_each(tmp_path):
+def test_the_list_of_sweeps_leads_to_the_page_and_the_table_of_each(tmp_path):
     made = tmp_path / "build" / "sweeps" / "mine"
     made.mkdir(parents=True)
     (made / "report.html").write_text("<title>Wide &amp; deep</title>")
     (made / "table.csv").write_text("method,value")
     for folder in ("site", "html"):
         (tmp_path / folder / "book").mkdir(parents=True)
-    listing = tmp_path / "site" / "book" / "sweeps.md"
+    listing = tmp_path / "site" / "book" / "batch.md"
     for names, shown in ((["mine"], ">Wide &amp; deep</a>"), ([], "*There are none yet.*")):
         listing.write_text("<!-- the list of sweeps -->")
         build_site.list_sweeps(tmp_path / "site", tmp_path / "build", names)

@@ -10,8 +10,13 @@ from checkout import ROOT, copy_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.sampled]
 MADE = {  # by the commands of a page
-    "batch": ["calibration.results.json", "elsewhere/out.results.json", "_build/html/book/intro.html"],
-    "sweeps": ["_build/smoke/sweeps/alpha/report.html", "_build/smoke/sweeps/widths/table.csv"],
+    "batch": [
+        "stronger.results.json",
+        "elsewhere/out.results.json",
+        "_build/smoke/sweeps/alpha/report.html",
+        "_build/smoke/sweeps/longer/table.csv",
+        "_build/html/book/intro.html",
+    ],
 }
 
 
@@ -28,6 +33,7 @@ def checkout(book, tmp_path_factory):
     # The sweep that comes along, with its ends and one seed: 4 networks in the place of 36.
     made.edit("workflow/sweeps/alpha.yaml", "values: [0, 0.02, 0.05, 0.1, 0.2, 0.4]", "values: [0, 0.4]")
     made.edit("workflow/sweeps/alpha.yaml", "seeds: 3", "seeds: 1")
+    made.environment["SOFTLAB_PROFILE"] = "smoke"
     made.environment["PATH"] = f"{made.folder}/.venv/bin:{made.environment['PATH']}"
     return made
 

@@ -1,9 +1,15 @@
 """What `make publish` leaves: a folder that works under any path, or nothing."""
 
+import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import archives
+import build_site
+import nbformat
+import publish as publishing
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -72,3 +78,25 @@ def test_what_was_published_before_stays_until_there_is_something_better(site):
 def test_without_a_book_it_says_how_to_make_one(site):
     (site / "index.html").unlink()
     assert "run `make book` first" in publish(site).stderr
+
+
+def test_where_a_page_has_room_for_it_the_archive_of_its_chapter_is_offered(site, monkeypatch):
+    def build_wheels(folder):
+        wheels = [folder / "softlab_book-1-py3-none-any.whl", folder / "softlab_library-1-py3-none-any.whl"]
+        for wheel in wheels:
+            wheel.write_bytes(b"a wheel")
+        return wheels
+
+    monkeypatch.setattr(archives, "build_wheels", build_wheels)
+    chapter = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Cones")])
+    build_site.add_foot(chapter, "cones", None)
+    assert ".zip" not in chapter.cells[-1].source  # of a book that is only built
+    page = "notebooks/a chapter.html"
+    (site / page).write_text(chapter.cells[-1].source)
+    published = site.parent / "published"
+    publishing.main(site, published)
+    (link,) = re.findall('href="(.*?)"', (published / page).read_text())
+    with zipfile.ZipFile((published / page).parent / link) as archive:
+        names = {Path(name).name for name in archive.namelist()}
+        assert names == {"READ_ME.txt", "cones.ipynb", *(wheel.name for wheel in build_wheels(site))}
+        assert archive.read("cones/cones.ipynb") == (ROOT / "notebooks" / "cones.ipynb").read_bytes()
