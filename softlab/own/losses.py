@@ -11,7 +11,7 @@ from softlab.errors import SoftlabError, check_known
 from softlab.own import parts
 from softlab.own.targets import Look, are_class_numbers, as_rows, check_distributions, check_numbers, one_hot
 from softlab.regularizers import Regularizer
-from softlab.regularizers.soft_labels import LabelSmoothing
+from softlab.regularizers.soft_labels import LabelSmoothing, MaxSup
 
 REDUCTIONS = ("mean", "none", "sum")
 
@@ -110,8 +110,7 @@ class Criterion(nn.Module):
         if numbers:
             labels = targets.reshape(-1)
             ignored = labels == self.ignore_index
-            soft = one_hot(labels.masked_fill(ignored, 0), rows.shape[1], rows.dtype)
-            soft = soft.masked_fill_(ignored[:, None], 0)
+            soft = one_hot(labels.masked_fill(ignored, 0), rows.shape[1], (~ignored).to(rows.dtype))
         else:
             soft = as_rows(targets)
         weight = self._weight(logits)
@@ -137,14 +136,17 @@ class Criterion(nn.Module):
         if self._of_a_mixture and len(rows) % 2:
             said = f"{self.name} is the loss of a batch that mixture({self.name!r}) made"
             raise SoftlabError(f"{said}: an even number of rows, not {len(rows)}")
-        losses = self.method.loss(rows, changed, nothing, self._state(rows), cast(float, progress))
+        if type(self.method) is MaxSup:
+            losses = _maxsup(rows, changed, self.method, progress)
+        else:
+            losses = self.method.loss(rows, changed, nothing, self._state(rows), cast(float, progress))
         return losses if shares is None else shares * losses
 
     def _state(self, rows: Tensor) -> Any:
         """What the method keeps; a copy where nothing is to be learned: in evaluation, or without gradients."""
         if not self._has_epochs:
             return self.state
-        if not (self.training and rows.requires_grad):
+        if not (self.training and rows.requires_grad and torch.is_grad_enabled()):
             return parts.copied(self.state)
         if not self._began:
             advice = "call criterion.begin_epoch() before the first step of each epoch"
@@ -260,10 +262,23 @@ def _check_is_a_loss(name: str, method: Regularizer, classes: int, own_loss: boo
 
 def _torchs_smoothing(method: Regularizer) -> float | None:
     """The label_smoothing of torch's own cross_entropy where that is this method; None where it is not."""
-    if isinstance(method, LabelSmoothing):
-        return method.alpha
+    if type(method) is LabelSmoothing:
+        return vars(method)["alpha"]
     changes = ("loss", "transform", "prepare", "begin_epoch")
     return None if any(parts.overrides(method, function) for function in changes) else 0.0
+
+
+def _maxsup(rows: Tensor, soft: Tensor, method: Any, progress: float | Tensor) -> Tensor:
+    """MaxSup (M,) as one cross-entropy: alpha is taken off the largest logit's class, and shared by all classes.
+
+    That is the method's own loss, to rounding, at a fraction of its memory: the target adds up to 1 as before.
+    """
+    end = method.alpha if method.alpha_end is None else method.alpha_end
+    alpha = method.alpha + progress * (end - method.alpha)
+    with torch.no_grad():
+        _, top = rows.max(1, keepdim=True)  # of several largest the first
+        lowered = soft.add(alpha / rows.shape[1]).scatter_add_(1, top, torch.zeros_like(rows[:, :1]) - alpha)
+    return functional.cross_entropy(rows, lowered, reduction="none")
 
 
 def _full(dtype: torch.dtype) -> torch.dtype:

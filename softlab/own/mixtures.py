@@ -39,6 +39,19 @@ class Mixture:
     def __repr__(self) -> str:
         return f"Mixture({self.method}, classes={self.classes})"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For a worker that is spawned: a generator's state as bytes, as torch 2.15 cannot send it there otherwise."""
+        drawing = self.generator
+        sent = None if drawing is None else (drawing.initial_seed(), drawing.get_state().numpy().tobytes())
+        return vars(self) | {"generator": sent, "_of_worker": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if state["generator"] is not None:
+            seed, position = state["generator"]
+            self.generator = torch.Generator().manual_seed(seed)
+            self.generator.set_state(torch.frombuffer(bytearray(position), dtype=torch.uint8))
+
     def __call__(self, images: Any, labels: Any = None) -> tuple[Tensor, Tensor]:
         """Mixed images (N, C, H, W) and their targets (N, K), float32 distributions, on the device of the images.
 
@@ -75,7 +88,9 @@ class Mixture:
                 check_numbers(labels, classes)
             else:
                 check_distributions(labels)
-        return one_hot(labels.long(), classes, torch.float32) if numbers else labels.float()
+        return (
+            one_hot(labels.long(), classes, torch.ones_like(labels, dtype=torch.float32)) if numbers else labels.float()
+        )
 
     def _drawing(self) -> torch.Generator:
         """Where this process's draws come from."""

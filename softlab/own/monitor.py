@@ -179,9 +179,8 @@ def _pair(batch: object) -> tuple[Tensor, Tensor]:
         raise SoftlabError(f"the loader must give batches (images, labels), not a {type(batch).__name__}")
     images, labels = batch
     if images.ndim == 0 or labels.ndim not in (1, 2) or len(images) != len(labels):
-        raise SoftlabError(
-            f"a batch has images {tuple(images.shape)} and labels {tuple(labels.shape)}: not one for each"
-        )
+        given = f"{tuple(images.shape)} and {tuple(labels.shape)}"
+        raise SoftlabError(f"a batch must have images (N, …) and labels (N,) or (N, K), not {given}")
     return images, labels
 
 

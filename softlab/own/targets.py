@@ -76,7 +76,10 @@ def as_rows(table: Tensor) -> Tensor:
     return table if table.ndim == 2 else table.movedim(1, -1).reshape(-1, table.shape[1])
 
 
-def one_hot(labels: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
-    """Class numbers (M,) as distributions (M, K). Nothing waits for a device, as torch's one_hot does."""
-    table = torch.zeros(len(labels), classes, dtype=dtype, device=labels.device)
-    return table.scatter_(1, labels[:, None], 1)
+def one_hot(labels: Tensor, classes: int, height: Tensor) -> Tensor:
+    """Class numbers (M,) as distributions (M, K). height: (M,), what stands in the place of each: 1, or 0 for none.
+
+    Nothing waits for a device, as it does in torch's one_hot.
+    """
+    table = torch.zeros(len(labels), classes, dtype=height.dtype, device=labels.device)
+    return table.scatter_(1, labels[:, None], height[:, None])
