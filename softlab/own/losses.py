@@ -146,6 +146,10 @@ class Criterion(nn.Module):
         """What the method keeps; a copy where nothing is to be learned: in evaluation, or without gradients."""
         if not self._has_epochs:
             return self.state
+        held = next(self.state.buffers(), rows)
+        if held.device != rows.device:
+            said = f"what the criterion keeps is on {held.device}, but logits on {rows.device}"
+            raise SoftlabError(f"{said}: criterion.to(device)")
         if not (self.training and rows.requires_grad and torch.is_grad_enabled()):
             return parts.copied(self.state)
         if not self._began:

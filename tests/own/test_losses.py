@@ -352,8 +352,9 @@ def test_what_a_method_or_an_argument_does_not_take_is_said(soft, logits):
         assert made(name)(logits, soft).isfinite()
     with pytest.raises(SoftlabError, match="say how many, classes=K"):
         softlab.criterion("online_label_smoothing")
-    with pytest.raises(SoftlabError, match=r"criterion\.to\(device\)"):
-        softlab.criterion("maxsup", weight=torch.ones(5)).to("meta")(logits, soft)
+    for criterion in (softlab.criterion("maxsup", weight=torch.ones(5)), made("online_label_smoothing")):
+        with pytest.raises(SoftlabError, match=r"criterion\.to\(device\)"):
+            criterion.to("meta")(logits, soft)
 
 
 def test_off_the_cpu_values_are_looked_at_once(monkeypatch):
@@ -365,6 +366,22 @@ def test_off_the_cpu_values_are_looked_at_once(monkeypatch):
     assert [look.due(here) for _ in range(3)] == [True, True, True]
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
     assert not look.due(here)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", LOSSES)
+def test_on_a_gpu_nothing_waits_after_the_first_batch(name, logits, labels):
+    criterion = made(name).cuda()
+    criterion.begin_epoch()
+    there = logits.detach().cuda().requires_grad_()
+    on_gpu = labels.cuda()
+    loss = criterion(there, on_gpu)
+    assert torch.allclose(loss.cpu(), made(name)(logits, labels), rtol=1e-4)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        criterion(there, on_gpu).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 # Methods of one's own
