@@ -19,7 +19,7 @@ import softlab
 from softlab import load_profile
 from softlab.training import data, loop
 
-ROUNDS = 60
+ROUNDS = 150
 STEPS = 4  # in a round
 CLASSES = 1000
 SAMPLES = 1024
@@ -113,7 +113,7 @@ def steps_and_monitor() -> None:
         "softlab, maxsup": step(softlab.criterion("maxsup", alpha=0.1)),
         "softlab, cutmix": step(functional.cross_entropy, softlab.mixture("cutmix", classes=10)),
     }
-    seconds = side_by_side(contestants, ROUNDS)
+    seconds = side_by_side(contestants, ROUNDS // 2)
     ours = {name: peer for name in contestants if name != peer}
     setting = f"ResNet-8, batches of 128 pictures of clothes, {STEPS} steps, fp32, 1 thread"
     report("own_step", peer, seconds, setting, target("a step", seconds, ours))
@@ -135,7 +135,7 @@ def steps_and_monitor() -> None:
         "softlab, Watch without the slope": softlab.Watch(model, held_out, steep=0),
     }
     setting = f"ResNet-8, {len(clothes.fit_images):,} pictures of clothes, fp32, 1 thread"
-    report("own_monitor", "a pass in evaluation mode", side_by_side(contestants, ROUNDS // 3), setting)
+    report("own_monitor", "a pass in evaluation mode", side_by_side(contestants, ROUNDS // 5), setting)
 
 
 def main() -> None:

@@ -2,11 +2,13 @@
 
 A mixture is called in a loop, after a DataLoader, or by it, as its collate_fn. Where its draws come from:
 
-- `generator`: a torch.Generator on the CPU, which moves on.  `seed`: one of its own with that seed.
-- without either, torch's global generator, as torchvision's own transforms take it.
-- in a DataLoader's worker with either of the two: a generator of the worker, seeded by that seed and by the worker's.
-  The latter comes from the loader's generator, anew for each epoch, so that a loader with a seeded generator gives the
-  same batches again, and no two workers the same draws.
+    generator=…      a torch.Generator on the CPU, which moves on
+    seed=…           a generator of its own with that seed
+    neither          torch's global generator, as torchvision's own transforms take it
+
+In a DataLoader's worker a generator or a seed only says with what a generator of the worker's own is seeded, together
+with the worker's seed. The latter comes from the loader's generator, anew for each epoch, so that a loader with a
+seeded generator gives the same batches again, and no two workers the same draws.
 """
 
 from collections.abc import Callable, Sequence

@@ -26,16 +26,16 @@ FEWEST = 4  # images
 class Watch:
     """Numbers of a network in training. Called, it asks the network about all images of a loader, and returns
 
-    accuracy      share of right predictions, in [0, 1] (as right as soft labels make them)
-    gap           mean confidence minus accuracy, in [-1, 1]: above 0 overconfident
-    ECE           expected calibration error in 15 bins, in [0, 1]
-    NLL at T      negative log-likelihood in nats at the temperature: fitted on one half of the images, scored on the
-                  other, the halves drawn once and for all
-    temperature   of the first half; above 1 where the network is overconfident
-    length        mean of log ‖z - z̄‖, the natural logarithm of the logits' length
-    margin        mean of the largest logit minus the second largest
-    slope         mean of what an attack takes off the margin for each unit by which pixels in [0, 1] may move, to first
-                  order (softlab.lenses.steepness.slope at 4/255), over the first `steep` images
+        accuracy      share of right predictions, in [0, 1] (as right as soft labels make them)
+        gap           mean confidence minus accuracy, in [-1, 1]: above 0 overconfident
+        ECE           expected calibration error in 15 bins, in [0, 1]
+        NLL at T      negative log-likelihood in nats at the temperature: fitted on one half of the images, scored on
+                      the other, the halves drawn once and for all
+        temperature   of the first half; above 1 where the network is overconfident
+        length        mean of log ‖z - z̄‖, the natural logarithm of the logits' length
+        margin        mean of the largest logit minus the second largest
+        slope         mean of what an attack takes off the margin for each unit by which pixels in [0, 1] may move, to
+                      first order (softlab.lenses.steepness.slope at 4/255), over the first `steep` images
 
     Modes, gradients, running statistics, and the states of random numbers (torch's on the CPU and on the network's
     GPU, numpy's, Python's, the loader's generators) are afterwards what they were before. A loader's persistent workers
