@@ -3,7 +3,7 @@
 One thread, everything in turns:
 - a criterion, forward and backward, of 1,024 logits for 1,000 classes, against torch's cross_entropy with label
   smoothing; of distributions against torch's of distributions;
-- a mixture of 128 colour images of 64 x 64 against torchvision's;
+- a mixture of 128 colour images of 128 x 128 against torchvision's;
 - a training step of a ResNet-8 on 128 pictures of clothes, with a criterion or a mixture, against the bare step;
 - the monitor on 1,000 images against one pass over them in evaluation mode.
 """
@@ -70,7 +70,7 @@ def criteria() -> None:
 
 
 def mixtures() -> None:
-    images = torch.rand(128, 3, 64, 64)
+    images = torch.rand(128, 3, 128, 128)
     labels = torch.randint(CLASSES, (128,))
     contestants = {}
     peers = {}
@@ -83,7 +83,7 @@ def mixtures() -> None:
     for name, peer in peers.items():
         seconds = side_by_side({key: contestants[key] for key in (peer, name)}, ROUNDS)
         kind = name.rpartition(" ")[2]
-        setting = "128 images of 3 × 64 × 64, 1,000 classes, 1 thread"
+        setting = "128 images of 3 × 128 × 128, 1,000 classes, 1 thread"
         report(f"own_mixture_{kind}", peer, seconds, setting, target("a mixture", seconds, {name: peer}))
 
 
@@ -113,7 +113,7 @@ def steps_and_monitor() -> None:
         "softlab, maxsup": step(softlab.criterion("maxsup", alpha=0.1)),
         "softlab, cutmix": step(functional.cross_entropy, softlab.mixture("cutmix", classes=10)),
     }
-    seconds = side_by_side(contestants, ROUNDS // 2)
+    seconds = side_by_side(contestants, ROUNDS)
     ours = {name: peer for name in contestants if name != peer}
     setting = f"ResNet-8, batches of 128 pictures of clothes, {STEPS} steps, fp32, 1 thread"
     report("own_step", peer, seconds, setting, target("a step", seconds, ours))

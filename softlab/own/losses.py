@@ -115,7 +115,7 @@ class Criterion(nn.Module):
             soft = as_rows(targets)
         weight = self._weight(logits)
         shares = None if weight is None else soft @ weight
-        losses = self._losses(rows, soft, shares, progress)
+        losses = self._losses(rows, soft, shares, progress, numbers)
         if ignored is not None:
             losses = losses.masked_fill(ignored, 0)
         if self.reduction == "none":
@@ -127,8 +127,10 @@ class Criterion(nn.Module):
             return total / len(losses)
         return total / ((~ignored).sum() if shares is None else shares.sum())
 
-    def _losses(self, rows: Tensor, soft: Tensor, shares: Tensor | None, progress: float | Tensor) -> Tensor:
-        """Losses (M,) of rows (M, K). shares: (M,), the class weights of their targets."""
+    def _losses(
+        self, rows: Tensor, soft: Tensor, shares: Tensor | None, progress: float | Tensor, spare: bool
+    ) -> Tensor:
+        """Losses (M,) of rows (M, K). shares: (M,), the class weights of their targets.  spare: may `soft` be changed?"""
         nothing: Any = None  # no images, no draws, no features: the trial has shown that it asks for none
         changed = soft if self._of_a_mixture else self.method.transform(nothing, soft, nothing)[1]
         if not self._own_loss:
@@ -137,7 +139,7 @@ class Criterion(nn.Module):
             said = f"{self.name} is the loss of a batch that mixture({self.name!r}) made"
             raise SoftlabError(f"{said}: an even number of rows, not {len(rows)}")
         if type(self.method) is MaxSup:
-            losses = _maxsup(rows, changed, self.method, progress)
+            losses = _maxsup(rows, soft if spare else soft.clone(), self.method, progress)
         else:
             losses = self.method.loss(rows, changed, nothing, self._state(rows), cast(float, progress))
         return losses if shares is None else shares * losses
@@ -276,13 +278,14 @@ def _maxsup(rows: Tensor, soft: Tensor, method: Any, progress: float | Tensor) -
     """MaxSup (M,) as one cross-entropy: alpha is taken off the largest logit's class, and shared by all classes.
 
     That is the method's own loss, to rounding, at a fraction of its memory: the target adds up to 1 as before.
+    soft: (M, K), overwritten.
     """
     end = method.alpha if method.alpha_end is None else method.alpha_end
     alpha = method.alpha + progress * (end - method.alpha)
     with torch.no_grad():
         _, top = rows.max(1, keepdim=True)  # of several largest the first
-        lowered = soft.add(alpha / rows.shape[1]).scatter_add_(1, top, torch.zeros_like(rows[:, :1]) - alpha)
-    return functional.cross_entropy(rows, lowered, reduction="none")
+        soft.add_(alpha / rows.shape[1]).scatter_add_(1, top, torch.zeros_like(rows[:, :1]) - alpha)
+    return functional.cross_entropy(rows, soft, reduction="none")
 
 
 def _full(dtype: torch.dtype) -> torch.dtype:
