@@ -130,7 +130,7 @@ class Criterion(nn.Module):
     def _losses(
         self, rows: Tensor, soft: Tensor, shares: Tensor | None, progress: float | Tensor, spare: bool
     ) -> Tensor:
-        """Losses (M,) of rows (M, K). shares: (M,), the class weights of their targets.  spare: may `soft` be changed?"""
+        """Losses (M,) of rows (M, K). shares: (M,), class weights of their targets.  spare: may `soft` be changed?"""
         nothing: Any = None  # no images, no draws, no features: the trial has shown that it asks for none
         changed = soft if self._of_a_mixture else self.method.transform(nothing, soft, nothing)[1]
         if not self._own_loss:
