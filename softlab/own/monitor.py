@@ -81,7 +81,8 @@ class Watch:
         labels = []
         slopes = []
         left = self.steep
-        with as_it_was(self.model, self.loader, device), torch.inference_mode(False):
+        in_full = torch.autocast(device.type, enabled=False)  # whatever the training around it does
+        with as_it_was(self.model, self.loader, device), torch.inference_mode(False), in_full:
             for batch in self.loader:
                 images, truth = _pair(batch)
                 steep = images[:left]

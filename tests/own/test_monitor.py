@@ -129,8 +129,12 @@ def test_nothing_is_changed_in_passing(network, held_out, own_generator):
     assert all(torch.equal(*pair) for pair in zip(before, everything(network), strict=True))
 
 
-@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode, torch.enable_grad])
-def test_it_may_be_called_in_a_framework_that_has_switched_gradients_off(network, held_out, context):
+def in_bfloat16():
+    return torch.autocast("cpu", torch.bfloat16)
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode, torch.enable_grad, in_bfloat16])
+def test_it_may_be_called_wherever_a_framework_calls_it(network, held_out, context):
     expected = softlab.Watch(network, [held_out])()
     with context():
         batches = [tuple(part.clone() for part in held_out)]
