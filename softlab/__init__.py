@@ -5,8 +5,8 @@ The way of the data is
     Experiment -> Run -> Numbers -> table -> Effect
 
 and each step has a package of its own: training, lenses and numbers, comparison. Networks and predictions that were
-made elsewhere come in through the inspector. Importing softlab loads no torch: the names below are fetched from their
-modules on first use.
+made elsewhere come in through the inspector; softlab.own carries the methods into anybody's training. Importing softlab
+loads no torch: the names below are fetched from their modules on first use.
 """
 
 from softlab.facade import lazily
@@ -28,6 +28,9 @@ HOMES = {
     "calibration": "lenses.calibration",
     "geometry": "lenses.geometry",
     "fit": "fitting",
+    "criterion": "own.losses",
+    "mixture": "own.mixtures",
+    "Watch": "own.monitor",
     "compare": "comparison.side_by_side",
     "examine": "inspector.examination",
     "examine_predictions": "inspector.examination",
