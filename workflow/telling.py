@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 # Lines of a job's log that say why: from our commands, from Python, from Slurm.
-TELLING = re.compile(r"\.ipynb failed: |^the notebook as far as it came: |^soft(?:lab|book): |^[\w.]+Error: |error: \*\*\* ")
+TELLING = re.compile(r"\.ipynb failed: |^the notebook as far as it came: |^soft\w+: |^[\w.]+Error: |error: \*\*\* ")
 
 
 class Progress(logging.Handler):
