@@ -190,8 +190,10 @@ TERM = re.compile(r"\[(?P<shown>[^\]]+)\]\((?:\.\./book/)?glossary\.md#(?P<ancho
 
 
 def glossary() -> dict[str, str]:
-    """The words that the glossary explains, by their anchors."""
-    words = re.findall(r"(?m)^([\w(].*)$", (ROOT / "book" / "glossary.md").read_text().partition("```{glossary}")[2])
+    """The words that the glossary explains, by their anchors; none in a book without that page."""
+    page = ROOT / "book" / "glossary.md"
+    text = page.read_text() if page.exists() else ""
+    words = re.findall(r"(?m)^([\w(].*)$", text.partition("```{glossary}")[2])
     return {word.lower().replace(" ", "-"): word for word in words}
 
 

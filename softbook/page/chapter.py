@@ -47,6 +47,9 @@ def begin(
     studies = chapters(settings).get(chapter, [])
     untrained = sum(records.untrained(settings, study) for study in studies)
     if not studies:
+        from softlab.training.runs import dataset_of
+
+        dataset_of(settings.experiment)  # images that cannot be had are an error now
         print(f"{settings.description} · of each kind {len(settings.seeds)}, trained here", flush=True)
         return settings
     said = [settings.description, _size(settings)]
