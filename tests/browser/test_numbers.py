@@ -50,7 +50,7 @@ def test_a_word_is_searched_and_a_link_can_bring_one(tab, home):
         everything = page.locator(".dt-info").text_content()
         page.get_by_role("searchbox").fill("ECE mixup")
         page.wait_for_function("before => document.querySelector('.dt-info').textContent !== before", arg=everything)
-        assert set(column(page, 2)) == {"Mixup"}
+        assert {name.lower() for name in column(page, 2)} - {"mixup or cutmix"} == {"mixup"}
         assert all("ECE" in quantity for quantity in column(page, 1))
         page = opened(one, f"{PAGE}?search=ECE%20mixup")
         assert page.get_by_role("searchbox").input_value() == "ECE mixup"

@@ -159,7 +159,7 @@ def test_a_chapter_prints_without_navigation(tab, artefacts):
     printed = PdfReader(artefacts / "cones.pdf")
     text = "\n".join(sheet.extract_text() for sheet in printed.pages)
     assert len(printed.pages) > 3
-    for part in ("What would change our mind", "Exercises", "References"):
+    for part in ("What would change our mind", "Exercises", "Change and rerun"):
         assert part in text
 
 
