@@ -44,11 +44,13 @@ def run(notebook, folder, **parameters):
 
 
 def pictures(notebook):
-    """What each cell drew: id -> PNGs."""
+    """What each cell drew: id -> PNGs; of those called yours also pictures under a slider."""
     drawn = {}
     for cell in notebook.cells:
         data = [output.get("data", {}) for output in cell.get("outputs", [])]
         drawn[cell.id] = [one["image/png"] for one in data if "image/png" in one]
+        if "yours" in tags(cell):
+            drawn[cell.id] += [one["text/html"] for one in data if "<img" in one.get("text/html", "")]
     return {name: drawn[name] for name in drawn if drawn[name]}
 
 
