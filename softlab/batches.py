@@ -4,7 +4,7 @@ Each stream is seeded from (seed, purpose, epoch, step) and drawn on the CPU, so
 same batches, and a run that was interrupted can go on without having stored the state of a generator.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -24,7 +24,11 @@ def stream(seed: int, purpose: str, epoch: int = 0, step: int = 0) -> torch.Gene
 
 def stream_seed(seed: int, purpose: str, epoch: int = 0, step: int = 0) -> int:
     """The number that seeds `stream`: 62 bits, well mixed by numpy's SeedSequence."""
-    entropy = [seed, PURPOSES.index(purpose), epoch, step]
+    return seed_of([seed, PURPOSES.index(purpose), epoch, step])
+
+
+def seed_of(entropy: Sequence[int]) -> int:
+    """One seed of several whole numbers from 0 on: 62 bits, well mixed."""
     return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 2)
 
 

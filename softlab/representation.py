@@ -168,6 +168,18 @@ def refresh_statistics(model: nn.Module, images: Tensor, batch_size: int = 250) 
     return model.eval()
 
 
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside the block; afterwards each part has the mode that it had."""
+    training = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+
+
 @torch.no_grad()
 def extract(
     model: nn.Module, images: Tensor, labels: Tensor, *, head: nn.Module | None = None, batch_size: int = 500
@@ -186,24 +198,18 @@ def extract(
     if not isinstance(layer, nn.Module):
         raise SoftlabError("the model has no part called `head`: name the layer that gives the logits, head=…")
     device = device_of(model)
-    training = {module: module.training for module in model.modules()}
-    model.eval()
     features = []
     logits = []
-    try:
-        with tap(layer) as seen:
-            for batch in images.split(at_once(images, batch_size)):
-                pixels = check_pixels(as_pixels(batch.to(device)))
-                returned = model(pixels.contiguous(memory_format=layout(model)))
-                if not all(isinstance(part, Tensor) and part.ndim == 2 for part in (seen.input, seen.output)):
-                    does = f"is given {described(seen.input)} and gives {described(seen.output)}"
-                    raise SoftlabError(f"the head {does}, not features (N, D) and logits (N, K): name another, head=…")
-                if head is None and not _is_returned(seen.output, returned):
-                    advice = "examine folds in a factor and a vector; or name the layer, head=…"
-                    raise SoftlabError(f"the model returns other logits than its head gives: {advice}")
-                features.append(seen.input.float().cpu())
-                logits.append(seen.output.float().cpu())
-    finally:
-        for module, mode in training.items():
-            module.training = mode
+    with evaluating(model), tap(layer) as seen:
+        for batch in images.split(at_once(images, batch_size)):
+            pixels = check_pixels(as_pixels(batch.to(device)))
+            returned = model(pixels.contiguous(memory_format=layout(model)))
+            if not all(isinstance(part, Tensor) and part.ndim == 2 for part in (seen.input, seen.output)):
+                does = f"is given {described(seen.input)} and gives {described(seen.output)}"
+                raise SoftlabError(f"the head {does}, not features (N, D) and logits (N, K): name another, head=…")
+            if head is None and not _is_returned(seen.output, returned):
+                advice = "examine folds in a factor and a vector; or name the layer, head=…"
+                raise SoftlabError(f"the model returns other logits than its head gives: {advice}")
+            features.append(seen.input.float().cpu())
+            logits.append(seen.output.float().cpu())
     return Representation(torch.cat(features), torch.cat(logits), labels.cpu())

@@ -6,6 +6,7 @@ page of the table of contents came out.
 """
 
 import base64
+import functools
 import json
 import os
 import re
@@ -189,6 +190,7 @@ def fold_captions(notebook: nbformat.NotebookNode) -> None:
 TERM = re.compile(r"\[(?P<shown>[^\]]+)\]\((?:\.\./book/)?glossary\.md#(?P<anchor>[^)]+)\)")
 
 
+@functools.cache
 def glossary() -> dict[str, str]:
     """The words that the glossary explains, by their anchors; none in a book without that page."""
     page = ROOT / "book" / "glossary.md"

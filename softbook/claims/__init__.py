@@ -35,6 +35,7 @@ SIGNED = "signed"
 SIZE = "size"  # without its sign: the words say the direction
 SPREAD = "spread"  # signed, with half the width of its interval: −3.2 ± 0.9
 WORDS = "words"  # no number: what stands in the page stays, as long as the condition holds
+SOFT = ("label_smoothing", "mixup", "cutmix", "maxsup")
 Condition = Callable[[Interval], bool]
 
 

@@ -10,6 +10,7 @@ import torch
 from softbook.claims import (
     SIGNED,
     SIZE,
+    SOFT,
     WORDS,
     Claim,
     above,
@@ -31,8 +32,6 @@ from softlab.comparison.effects import Effect, at_best, averages, effects, shift
 from softlab.comparison.intervals import Interval
 from softlab.comparison.intervals import between as differences
 from softlab.lenses import calibration
-
-SOFT = ("label_smoothing", "mixup", "cutmix", "maxsup")
 
 
 @functools.cache

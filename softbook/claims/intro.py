@@ -7,6 +7,7 @@ import numpy as np
 from softbook.claims import (
     SIGNED,
     SIZE,
+    SOFT,
     WORDS,
     Claim,
     above,
@@ -30,7 +31,6 @@ from softbook.studies.across_settings import tables_by_setting
 from softlab.comparison.effects import averages, effects
 from softlab.comparison.intervals import Interval, t_interval
 
-SOFT = ("label_smoothing", "mixup", "cutmix", "maxsup")
 OF_PARK = ("label_smoothing", "mixup", "cutmix")
 LETTERS = "ABCDEF"
 LADDER = "robust, 4/255"

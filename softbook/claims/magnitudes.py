@@ -5,7 +5,21 @@ import math
 import numpy as np
 import pandas
 
-from softbook.claims import SIGNED, WORDS, Claim, above, below, exactly, factor, falls, highest, lowest, rises
+from softbook.claims import (
+    SIGNED,
+    SOFT,
+    WORDS,
+    Claim,
+    above,
+    below,
+    exactly,
+    factor,
+    falls,
+    highest,
+    in_settings,
+    lowest,
+    rises,
+)
 from softbook.studies import records
 from softbook.studies.across_settings import effects_by_setting
 from softlab.comparison.effects import averages, by_dose, effects, shares
@@ -14,7 +28,6 @@ from softlab.comparison.intervals import Interval
 USUAL = 0.1
 TENTH = 0.01
 PRICE = "NLL at T"
-SOFT = ("label_smoothing", "mixup", "cutmix", "maxsup")
 
 
 def doses() -> pandas.DataFrame:
@@ -81,8 +94,7 @@ def least_shorter() -> Interval:
 
 def prices(letters: str, *methods: str) -> list[Interval]:
     """What these methods do to NLL at T, in the settings of these letters."""
-    by_letter = {name[0]: of for name, of in effects_by_setting(PRICE).items()}
-    return [by_letter[letter][method].shown for letter in letters for method in methods]
+    return [price for method in methods for price in in_settings(letters, PRICE, method)]
 
 
 def best_of_all_doses() -> Interval:

@@ -3,6 +3,7 @@
 from softbook.claims import (
     SIGNED,
     SIZE,
+    SOFT,
     WORDS,
     Claim,
     above,
@@ -20,7 +21,6 @@ from softbook.studies import records
 from softlab.comparison.effects import averages, effects
 from softlab.comparison.intervals import Interval
 
-SOFT = ("label_smoothing", "mixup", "cutmix", "maxsup")
 LETTERS = "ABCDEF"
 RIGHT = "accuracy"
 SURE = "mean confidence"

@@ -72,7 +72,7 @@ def _on_record(ax: Axes, record: pandas.DataFrame, quantity: str, rows: Sequence
     for row, method in enumerate(rows):
         values = factor * record.loc[record["method"] == method, quantity].to_numpy()
         look = style(method)
-        offsets = 0.22 * np.cos(np.pi * np.arange(len(values)))
+        offsets = np.where(np.arange(len(values)) % 2, -0.22, 0.22)
         ax.plot(values, row + offsets, ls="none", marker=look.marker, ms=5, color=look.color, alpha=PALE, mew=0)
         if method in means and means[method].n > 1:
             ax.errorbar(means[method].mean, row, xerr=means[method].half_width, color=look.color, capsize=3, lw=2)

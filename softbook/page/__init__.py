@@ -12,7 +12,6 @@ HOMES = {
     "table_of_words": "chapter",
     "tell": "chapter",
     "test_part": "chapter",
-    "trained": "chapter",
     "explorable": "widgets",
     "explore": "widgets",
 }

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from softbook.page.parameters import check_injected
-from softbook.studies.catalogue import chapters, seconds_of, studies_of
+from softbook.studies.catalogue import chapters, seconds_of
 from softlab.errors import SoftlabError
 from softlab.profile import Profile, with_parameters
 from softlab.regularizers import REGISTRY
@@ -42,16 +42,17 @@ def begin(
         profile = os.environ.get("SOFTLAB_PROFILE") or DEFAULT_PROFILE
     settings = with_parameters(profile, seeds, overrides)
 
-    from softbook.studies import records
-
     studies = chapters(settings).get(chapter, [])
-    untrained = sum(records.untrained(settings, study) for study in studies)
     if not studies:
         from softlab.training.runs import dataset_of
 
         dataset_of(settings.experiment)  # images that cannot be had are an error now
         print(f"{settings.description} · of each kind {len(settings.seeds)}, trained here", flush=True)
         return settings
+
+    from softbook.studies import records
+
+    untrained = sum(records.untrained(settings, study) for study in studies)
     said = [settings.description, _size(settings)]
     said += [_duration(settings, untrained)] if untrained else []
     print(f"Unless said otherwise: {' · '.join(said)}", flush=True)
@@ -76,11 +77,6 @@ def _duration(settings: Profile, count: int) -> str:
     seconds = seconds_of(settings).get("gpu" if choose_device().type == "cuda" else "cpu")
     takes = f", in about {count * seconds / 60:.1f} min on one CPU core or GPU" if seconds else ""
     return f"{count} networks are trained first{takes}"
-
-
-def trained(settings: Profile, names: Iterable[str]) -> tuple[str, ...]:
-    """Those of these studies that the profile trains."""
-    return tuple(name for name in names if name in studies_of(settings))
 
 
 def test_part(settings: Profile) -> tuple[Tensor, Tensor]:

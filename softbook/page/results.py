@@ -15,7 +15,7 @@ from typing import Any
 import pandas
 
 from softbook.studies.catalogue import chapters
-from softbook.studies.records import networks as trained_for
+from softbook.studies.records import networks
 from softlab.comparison.effects import by_method
 from softlab.comparison.intervals import Values
 from softlab.comparison.side_by_side import RunComparison
@@ -44,11 +44,11 @@ def save(
     """
     if isinstance(found, RunComparison):
         own = found.networks
-        networks: Any = own.assign(study="yours", method=own["name"], run=own["id"])
-        runs = networks[["study", "method", "seed", "run", "torch", "device"]].to_dict("records")
-        values = {quantity: by_method(networks, quantity) for quantity in found.means}
+        compared: Any = own.assign(study="yours", method=own["name"], run=own["id"])
+        runs = compared[["study", "method", "seed", "run", "torch", "device"]].to_dict("records")
+        values = {quantity: by_method(compared, quantity) for quantity in found.means}
     else:
-        runs = [row for study in chapters(settings).get(chapter, ["core"]) for row in trained_for(settings, study)]
+        runs = [row for study in chapters(settings).get(chapter, ["core"]) for row in networks(settings, study)]
         values = {} if found is None else {name: by_method(found, name) for name in QUANTITIES}
     measurements = [
         {"quantity": name, "method": method, "seed": int(seed), "value": float(value) if math.isfinite(value) else None}

@@ -22,12 +22,11 @@ def study(profile: Profile, name: str = "core") -> dict[str, list[Run]]:
     return runs
 
 
-def specimens(profile: Profile | None = None, study: str = "core", snapshots: bool = False) -> dict[str, Run]:
+def specimens(profile: Profile | None = None, study: str = "core") -> dict[str, Run]:
     """One network of each method of a study, to look into: {method: Run}, of the study's first seed.
 
     profile: None: the book's own, for pictures that stay: from the zoo that comes along, which has half precision.
     Else from the store or the zoo in use, then from the zoo that comes along; what none has is trained now.
-    snapshots: whether they are needed, too: no zoo keeps any.
     """
     experiments = study_profile(profile or load_profile("quick"), study).experiments()
     device = choose_device()
@@ -35,6 +34,6 @@ def specimens(profile: Profile | None = None, study: str = "core", snapshots: bo
     for experiment in experiments:
         if experiment.seed == experiments[0].seed:
             in_store = profile is not None and present(experiment, device)
-            own = None if snapshots or in_store else from_zoo(experiment, zoo.own())
-            found[experiment.method] = own or fit_or_load(experiment, device=device, use_zoo=not snapshots)
+            own = None if in_store else from_zoo(experiment, zoo.own())
+            found[experiment.method] = own or fit_or_load(experiment, device=device)
     return found

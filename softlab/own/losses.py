@@ -46,13 +46,13 @@ class Criterion(nn.Module):
         self._look = Look()
         self._own_loss = parts.overrides(method, "loss")
         self._smoothing = _torchs_smoothing(method)
-        _check_is_a_loss(name, method, classes or parts.CLASSES, self._own_loss)
-        self._of_a_mixture = parts.transform_of(method, classes or parts.CLASSES) == "mixture"
+        count = classes or parts.CLASSES
+        self._of_a_mixture = _kind_of_loss(name, method, count, self._own_loss) == "mixture"
         if parts.overrides(method, "prepare") and classes is None:
             raise SoftlabError(f"method {name!r} keeps a state for each class: say how many, classes=K")
-        self.state = parts.prepared(method, classes or parts.CLASSES)
-        self._grows = parts.grows(method, self.state, classes or parts.CLASSES)
-        self._takes_soft = parts.takes_distributions(method, self.state, classes or parts.CLASSES)
+        self.state = parts.prepared(method, count)
+        self._grows = parts.grows(method, self.state, count)
+        self._takes_soft = parts.takes_distributions(method, self.state, count)
         self._has_epochs = parts.overrides(method, "begin_epoch")
         self._began = False
         self.register_load_state_dict_post_hook(_goes_on)
@@ -245,25 +245,19 @@ def check_classes(classes: object) -> None:
         raise SoftlabError(f"classes must be a whole number from 2 on, not {classes!r}")
 
 
-def _check_is_a_loss(name: str, method: Regularizer, classes: int, own_loss: bool) -> None:
-    """Raise SoftlabError, with what takes its place, unless logits and targets are all that a method asks for."""
-    refusal = parts.refusal_of_schedule(name, method)
-    if refusal:
-        raise SoftlabError(refusal)
-    network = parts.needs_the_network(name, method, "criterion")
-    if parts.overrides(method, "hidden") or parts.overrides(method, "with_model"):
-        raise network
-    try:
-        state = parts.prepared(method, classes)
-        parts.tried(method, state, classes, 0.0)
-    except parts.Missing:
-        raise network from None
+def _kind_of_loss(name: str, method: Regularizer, classes: int, own_loss: bool) -> str:
+    """What the method's transform does (parts.transform_of).
+
+    Raises SoftlabError, with what takes its place, unless logits and targets are all that the method asks for.
+    """
+    parts.check_needs_no_more(name, method, classes, "criterion")
     kind = parts.transform_of(method, classes)
     call = parts.call_of(name, method)
     if kind == "mixture" and not own_loss:
         raise SoftlabError(f"method {name!r} changes images, which no loss sees: use softlab.mixture({call})")
     if kind == "images":
         raise SoftlabError(f"method {name!r} changes images, which no loss sees: train with softlab.fit({call})")
+    return kind
 
 
 def _torchs_smoothing(method: Regularizer) -> float | None:
@@ -280,8 +274,7 @@ def _maxsup(rows: Tensor, soft: Tensor, method: Any, progress: float | Tensor) -
     That is the method's own loss, to rounding, at a fraction of its memory: the target adds up to 1 as before.
     soft: (M, K), overwritten.
     """
-    end = method.alpha if method.alpha_end is None else method.alpha_end
-    alpha = method.alpha + progress * (end - method.alpha)
+    alpha = method.alpha_at(progress)
     with torch.no_grad():
         _, top = rows.max(1, keepdim=True)  # of several largest the first
         soft.add_(alpha / rows.shape[1]).scatter_add_(1, top, torch.zeros_like(rows[:, :1]) - alpha)

@@ -14,12 +14,12 @@ seeded generator gives the same batches again, and no two workers the same draws
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import default_collate, get_worker_info
 
 from softlab import regularizers
+from softlab.batches import seed_of
 from softlab.errors import SoftlabError
 from softlab.own import parts
 from softlab.own.losses import check_classes
@@ -67,11 +67,11 @@ class Mixture:
             images, labels = _collated(images)
         _check_images(images, labels)
         targets = self._targets(labels, len(images)).to(images.device)
-        if images.is_floating_point():
-            return self.method.transform(images, targets, self._drawing())
         try:
             return self.method.transform(images, targets, self._drawing())
         except RuntimeError:
+            if images.is_floating_point():
+                raise
             said = f"{self.name} mixes numbers, and these images are {str(images.dtype).removeprefix('torch.')}"
             raise SoftlabError(f"{said}: images.float() / 255") from None
 
@@ -103,8 +103,7 @@ class Mixture:
             return self.generator
         if self._of_worker is None or self._of_worker[0] != worker.seed:
             entropy = [self.generator.initial_seed(), worker.seed]
-            seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 2)
-            self._of_worker = (worker.seed, torch.Generator().manual_seed(seed))
+            self._of_worker = (worker.seed, torch.Generator().manual_seed(seed_of(entropy)))
         return self._of_worker[1]
 
 
@@ -142,16 +141,7 @@ def mixture(
 
 def _check_is_a_mixture(name: str, method: Regularizer) -> None:
     """Raise SoftlabError, with what takes its place, unless mixing images is all that a method asks for."""
-    refusal = parts.refusal_of_schedule(name, method)
-    if refusal:
-        raise SoftlabError(refusal)
-    network = parts.needs_the_network(name, method, "mixture")
-    if parts.overrides(method, "hidden") or parts.overrides(method, "with_model"):
-        raise network
-    try:
-        parts.tried(method, parts.prepared(method, parts.CLASSES), parts.CLASSES, 0.0)
-    except parts.Missing:
-        raise network from None
+    parts.check_needs_no_more(name, method, parts.CLASSES, "mixture")
     kind = parts.transform_of(method, parts.CLASSES)
     call = parts.call_of(name, method)
     if kind in ("nothing", "labels"):

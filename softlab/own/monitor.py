@@ -14,7 +14,7 @@ from softlab.batches import as_pixels
 from softlab.checks import check_pixels
 from softlab.errors import SoftlabError
 from softlab.lenses import calibration, steepness
-from softlab.representation import check_network, device_of
+from softlab.representation import check_network, device_of, evaluating
 from softlab.returned import logits_in
 
 EPSILON = 4 / 255  # at which the slope is taken, as in the book's tables
@@ -95,8 +95,9 @@ class Watch:
                     with torch.no_grad():
                         logits.append(self._logits(images[len(steep) :].to(device)).cpu())
                 labels.append(truth.detach().cpu())
-        if sum(map(len, logits)) < FEWEST:
-            raise SoftlabError(f"the loader has {sum(map(len, logits))} images: at least {FEWEST} are needed")
+        count = sum(map(len, logits))
+        if count < FEWEST:
+            raise SoftlabError(f"the loader has {count} images: at least {FEWEST} are needed")
         numbers = numbers_of(torch.cat(logits), torch.cat(labels))
         return numbers | ({"slope": float(torch.cat(slopes).mean())} if slopes else {})
 
@@ -148,18 +149,14 @@ def numbers_of(logits: Tensor, labels: Tensor) -> dict[str, float]:
 @contextmanager
 def as_it_was(model: nn.Module, loader: object, device: torch.device) -> Iterator[None]:
     """Evaluation mode inside the block; afterwards modes and random states are what they were."""
-    training = {module: module.training for module in model.modules()}
     generators = {id(drawing): drawing for drawing in _generators(loader)}.values()
     states = [(drawing, drawing.get_state()) for drawing in generators]
     of_python = random.getstate()
     of_numpy = np.random.get_state()
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        model.eval()
+    with torch.random.fork_rng([device] if device.type == "cuda" else []), evaluating(model):
         try:
             yield
         finally:
-            for module, mode in training.items():
-                module.training = mode
             for drawing, state in states:
                 drawing.set_state(state)
             random.setstate(of_python)

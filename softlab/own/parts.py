@@ -132,6 +132,22 @@ def call_of(name: str, method: Regularizer) -> str:
     return ", ".join([repr(name), *(f"{key}={value!r}" for key, value in own.items())])
 
 
+def check_needs_no_more(name: str, method: Regularizer, classes: int, function: str) -> None:
+    """Raise SoftlabError, with what takes its place, if a method needs more than images, targets and logits.
+
+    function: "criterion" or "mixture", which it cannot be then.
+    """
+    if refusal := refusal_of_schedule(name, method):
+        raise SoftlabError(refusal)
+    network = needs_the_network(name, method, function)
+    if overrides(method, "hidden") or overrides(method, "with_model"):
+        raise network
+    try:
+        tried(method, prepared(method, classes), classes, 0.0)
+    except Missing:
+        raise network from None
+
+
 def refusal_of_schedule(name: str, method: Regularizer) -> str | None:
     """Why a method is no loss and no mixture if all that it changes is how weights are decayed or kept."""
     advice = "and use softlab.criterion('baseline')"

@@ -163,10 +163,13 @@ class MaxSup(Regularizer):
     alpha: float = parameter(0.1, check_share)
     alpha_end: float | None = parameter(None, check_share)
 
-    def loss(self, logits, targets, features, head, progress):
+    def alpha_at(self, progress):
+        """The strength when this share of training is over."""
         end = self.alpha if self.alpha_end is None else self.alpha_end
-        alpha = self.alpha + progress * (end - self.alpha)
-        return cross_entropy(logits, targets) + alpha * top_logit_excess(logits)
+        return self.alpha + progress * (end - self.alpha)
+
+    def loss(self, logits, targets, features, head, progress):
+        return cross_entropy(logits, targets) + self.alpha_at(progress) * top_logit_excess(logits)
 
 
 @register("regularization_only")
