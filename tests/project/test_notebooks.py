@@ -64,6 +64,7 @@ def test_a_committed_notebook_is_clean(path):
         if "nbval-check-output" in tags(cell):
             assert "keep_output" in tags(cell), cell.id
             assert cell.outputs, f"cell {cell.id} is compared with an output that it does not have"
+            assert cell.execution_count, f"cell {cell.id} has an output without a count: nbval takes it for not run"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
