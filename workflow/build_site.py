@@ -33,7 +33,8 @@ from softlab.errors import SoftlabError
 ROOT = Path(__file__).resolve().parent.parent
 # Old address -> new one.
 MOVED = {"book/leaderboard.html": "numbers.html?search=%22NLL%20at%20that%20temperature%22%20many&sort=asc"}
-MOVED |= {"book/sweeps.html": "batch.html#over-a-grid"}
+MOVED |= {"book/sweeps.html": "batch.html#over-a-grid", "book/notation.html": "glossary.html#symbols"}
+MOVED |= {"book/cite.html": "changelog.html#cite-this"}
 MOVED |= {f"notebooks/{old}.html": f"{new}.html" for old, new in renamed().items()}
 
 
