@@ -17,7 +17,7 @@ from softbook.studies.records import by_profile
 ROOT = Path(__file__).parents[2]
 HIDDEN = {"remove-cell", "remove-input", "hide-input", "hide-cell"}  # the page does not show these cells, or folds them
 NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
-# Chapter -> knob, another value of it, the quantity of the networks called smoothed (or NAMED) that it moves, which way.
+# Chapter -> knob, another value, the quantity of the networks called smoothed (or NAMED) that it moves, and which way.
 KNOBS = {
     "soft_labels": ("alpha", 0.4, "mean confidence", -1),
     "cones": ("alpha", 0.4, "constant class", -1),
