@@ -1,4 +1,4 @@
-"""Claims of Robustness: margin and slope, whether a gain is real, what costs it, and the papers' own regime."""
+"""Claims of Robustness: margin and slope, one gradient, what robustness can be, and the papers' own regime."""
 
 import functools
 import math
@@ -30,8 +30,8 @@ from softbook.claims import (
     rounded_down,
     rounded_up,
 )
-from softbook.studies import another_slope, bending, louder, margins, prediction, records, robustness
-from softlab.comparison.effects import averages, effects, outcomes
+from softbook.studies import another_slope, laws, margins, prediction, records, robustness
+from softlab.comparison.effects import averages, effects
 from softlab.comparison.intervals import Interval, t_interval
 
 ATTACK = "robust, 0.4/255, PGD-7"  # the paper's
@@ -39,7 +39,6 @@ FAR = "robust, 1/255"
 LADDER = "robust, 4/255"
 HEART = "cifar10-papers"
 MANY = "fashion-heldout"
-FARTHER = "F, 1/255"
 ESCAPES = "fixed_scale"  # of which one gradient promises too much
 COLOUR = "cifar10-jpeg-flip"
 SOFT = ("label_smoothing", "mixup", "cutmix")
@@ -66,14 +65,6 @@ def on_the_map(method: str, condition: Condition) -> Interval:
     """In how many of the fifteen combinations a condition holds for a method's gain."""
     found = over_the_map(method)
     return exactly(float(sum(map(condition, found.values()))), len(found))
-
-
-def beside_undisturbed() -> Interval:
-    """CutMix after 5,760 steps on 1,000 images, beside the plain network whose loss never shoots up (the lowest)."""
-    table = robustness.cells_of("quick-confirm")[1000, 5760]
-    by_method = table.pivot(index="seed", columns="method", values=LADDER)
-    plain, cut = (by_method[method].to_numpy(float) for method in ("baseline", "cutmix"))
-    return exactly(100 * float((cut - plain)[plain.argmin()]))
 
 
 def of_those_right(profile: str, method: str, radius: str = "1/255") -> Interval:
@@ -104,15 +95,6 @@ def change(quantity: str, method: str) -> Interval:
 
 def plain(quantity: str) -> Interval:
     return averages(by_heart(), quantity)["baseline"].scaled(100)
-
-
-def off(radius: str, method: str | None = None) -> Interval:
-    """How far the estimate is above what the attack leaves, in points: of one method, or the mean size over all."""
-    units = margins.estimate_units(by_heart(), radius)
-    error = dict(zip(units["method"], (units["estimate"] - units["attacked"]).to_numpy(float), strict=True))
-    value = float(np.abs([*error.values()]).mean()) if method is None else error[method]
-    what = f"estimate minus attack at {radius} (points)"
-    return exactly(value).of(by_heart(), what)
 
 
 @functools.cache
@@ -213,114 +195,6 @@ def missed(profile: str, radius: str | None = None) -> Interval:
     return extent(error)
 
 
-def again_at_many() -> pandas.DataFrame:
-    return records.by_profile("core_again")[MANY]
-
-
-def estimated_at_many(method: str) -> Interval:
-    """What the estimate says of a method's network at B and 4/255, in percent."""
-    units = margins.estimate_units(again_at_many(), "4/255")
-    (value,) = units.loc[units["method"] == method, "estimate"]
-    return exactly(float(value))
-
-
-def too_high_at_many(method: str) -> Interval:
-    """By how many points that is above what the ladder leaves."""
-    units = margins.estimate_units(again_at_many(), "4/255")
-    (attacked,) = units.loc[units["method"] == method, "attacked"]
-    return exactly(estimated_at_many(method).mean - float(attacked))
-
-
-def missed_after(steps: int) -> Interval:
-    """By how many points the estimate misses an attack of 4/255 after so many steps: of five numbers of images."""
-    errors = [one.error for (_, walked), one in margins.in_cells().items() if walked == steps]
-    return exactly(float(np.mean(errors)), len(errors))
-
-
-def met_at_many(method: str, attack: str) -> Interval:
-    """What an attack leaves, in percent, of a method's network there, on the images that AutoAttack met."""
-    (left,) = robustness.autoattacked(again_at_many(), MANY)[attack][method]
-    return exactly(left)
-
-
-@functools.cache
-def beyond() -> dict[str, dict[str, list[float]]]:
-    return robustness.taken_beyond()
-
-
-def taken(place: str, method: str) -> Interval:
-    """Points that AutoAttack takes off a method's networks beyond the ladder, or beyond PGD-7: their mean."""
-    points = beyond()[place][method]
-    return exactly(float(np.mean(points)), len(points))
-
-
-def most_taken_far() -> Interval:
-    """The larger of label smoothing's and CutMix's at F and 1/255."""
-    return max((taken(FARTHER, method) for method in ("label_smoothing", "cutmix")), key=lambda one: one.mean)
-
-
-def left_in_new_pairs(radius: float) -> dict[str, dict[str, list[float]]]:
-    """At F, what the ladder (or PGD-7) and AutoAttack leave of the networks that were trained for AutoAttack."""
-    return robustness.autoattacked(records.by_profile("stronger_attack")[HEART], HEART, radius)
-
-
-def taken_again() -> Interval:
-    """In new pairs at F: points that AutoAttack takes more off label smoothing than off plain training, the least."""
-    left = left_in_new_pairs(0.4)
-    points = {m: np.subtract(left["the ladder"][m], left["AutoAttack"][m]) for m in ("label_smoothing", "baseline")}
-    more = points["label_smoothing"] - points["baseline"]
-    return exactly(float(more.min()), len(more))
-
-
-def taken_more(method: str = "label_smoothing") -> Interval:
-    """In new pairs at F: points that AutoAttack takes more off a method than off plain training, over two pairs."""
-    left = left_in_new_pairs(0.4)
-    points = {m: np.subtract(left["the ladder"][m], left["AutoAttack"][m]) for m in (method, "baseline")}
-    return t_interval(points[method] - points["baseline"])
-
-
-def networks_met() -> dict[str, str]:
-    """Networks that AutoAttack has met, each once: {id: method}."""
-    found = {}
-    for _, profile, radius, studies in robustness.MEETINGS:
-        done = robustness.met_by_autoattack(profile, radius)
-        for study in studies:
-            table = records.by_profile(study)[profile]
-            found |= {one: method for one, method in zip(table["id"], table["method"], strict=True) if one in done}
-    return found
-
-
-def recommended_met() -> Interval:
-    """How many of these networks are of a method that the chapter recommends."""
-    advice = {"weight_decay", "gaussian_noise", "gradient_penalty", "adversarial_training"}
-    return exactly(float(sum(method in advice for method in networks_met().values())), len(networks_met()))
-
-
-def far_behind() -> Interval:
-    """In those pairs, points that AutoAttack at 1/255 leaves less with label smoothing than with plain training."""
-    left = left_in_new_pairs(1)["AutoAttack"]
-    behind = np.subtract(left["baseline"], left["label_smoothing"])
-    return exactly(float(behind.mean() if (behind > 0).all() else np.nan), len(behind))
-
-
-def every_taken() -> Interval:
-    """The same over all networks that AutoAttack has met, with the least and the most."""
-    return extent([point for methods in beyond().values() for points in methods.values() for point in points])
-
-
-def bend(profile: str, method: str, radius: float = 4.0) -> Interval:
-    """The share of its lead that an attack leaves, minus what a line along the first gradient would leave."""
-    table = bending.recorded(profile)
-    rows = table.loc[(table["method"] == method) & (table["radius"] == radius)]
-    return exactly(float((rows["attacked"] - rows["straight"]).mean()), len(rows))
-
-
-def most_bent(profile: str) -> Interval:
-    """The largest bend, to whichever side, of plain training, label smoothing and Mixup at 4/255."""
-    sizes = [abs(bend(profile, method).mean) for method in ("baseline", "label_smoothing", "mixup")]
-    return exactly(max(sizes), len(sizes))
-
-
 def most_missed(profile: str) -> Interval:
     """By how many points the estimate misses an attack at most, except for the method that escapes it."""
     error = np.abs(too_high(profile, escaped=False))
@@ -331,62 +205,6 @@ def escapes(profile: str) -> Interval:
     """By how many points the estimate at 4/255 is too high for the method that escapes it: the least over its doses."""
     error = too_high(profile, "4/255", escaped=True)
     return exactly(float(error.min()), len(error))
-
-
-@functools.cache
-def by_autoattack(profile: str, method: str) -> Interval:
-    """What a method gains under AutoAttack, in points: mean, least and most over the networks that it met."""
-    left = robustness.autoattacked(core(profile), profile)["AutoAttack"]
-    gains = np.subtract(left[method], left["baseline"])
-    return extent(gains)
-
-
-def weak_attack(profile: str, method: str, radius: float = 4) -> Interval:
-    """Share (%) of images that seven steps up the cross-entropy leave, and a better attack does not."""
-    return robustness.left_by_weak_attack(core(profile), radius)[method]
-
-
-def weak_on_soft(profile: str, radius: float) -> list[Interval]:
-    """That share with each of the four soft labels, in ascending order."""
-    found = [weak_attack(profile, method, radius) for method in (*SOFT, "maxsup")]
-    return sorted(found, key=lambda one: one.mean)
-
-
-def by_rung(method: str, rung: int) -> Interval:
-    """What a method changes at F and 2/255, in points, by one attack: 1, seven steps; 2, the whole ladder."""
-    at = robustness.RADII.index(2)
-    survived = outcomes(by_heart(), "survived")
-    share = {m: {seed: one[rung, at].mean() for seed, one in seeds.items()} for m, seeds in survived.items()}
-    return t_interval(np.array([100 * (share[method][seed] - share["baseline"][seed]) for seed in share[method]]))
-
-
-@functools.cache
-def loud() -> pandas.DataFrame:
-    return louder.recorded("quick-fp32")
-
-
-def runner_up(method: str, factor: float = 1) -> Interval:
-    """The runner-up's share of the probability that is wrong, in percent, with the logits times a factor."""
-    column = f"runner-up, times {factor:g}"
-    shares = 100 * loud().loc[loud()["method"] == method, column]
-    return t_interval(shares.to_numpy()).of(loud(), f"{column}, in percent")
-
-
-def made_loud(method: str, factor: float = louder.FACTOR) -> Interval:
-    """Points by which what seven steps leave changes when the logits are multiplied by a factor."""
-    return louder.changed(loud(), f"times {factor:g}", "times 1", method)
-
-
-def loud_by_heart(method: str) -> Interval:
-    """At F and 1/255, in points: by how much seven steps leave less when the logits are multiplied by FACTOR."""
-    table = louder.recorded(HEART).query("radius == 1")
-    return exactly(-louder.changed(table, f"times {louder.FACTOR}", "times 1", method).mean)
-
-
-def declared_of_louder() -> Interval:
-    """How many of the five statements of softbook.studies.louder hold, those on soft labels for all four."""
-    found = louder.statements(loud())
-    return exactly(float(sum(found.values())), len(found))
 
 
 @functools.cache
@@ -448,11 +266,11 @@ def by_hand_left_out(method: str) -> Interval:
     return exactly(out, len(admitted))
 
 
-def inward(profile: str, method: str, space: str = "") -> Interval:
-    return at_scale(profile, method, f"inward, attack, cross-entropy{space}")
+def is_open_law(name: str) -> Interval:
+    """1 if a declared law of margin and slope is open, the word of the page, else 0."""
+    return exactly(float(laws.judged("slope")[name].verdict == "open"))
 
 
-ROWS = ", row space"
 CLAIMS = {
     "gain-cutmix": Claim(lambda: at_scale("quick-confirm", "cutmix"), above(5), form=SIZE),
     "decides": Claim(worst_agreement, above(0), form=WORDS),
@@ -471,96 +289,26 @@ CLAIMS = {
     "wider-smoothing": Claim(lambda: split("label_smoothing", 0), above(0), form=WORDS),
     "steeper-smoothing": Claim(lambda: split("label_smoothing", 1), above(0), form=WORDS),
     "split-cutmix": Claim(cut_slope, is_open, form=WORDS),
-    "split-third": Claim(lambda: margins.by_normaliser(core("quick-fp32"), "cutmix")["z₁ − z₃"][1], falls, form=WORDS),
     "missed": Claim(lambda: missed("quick-fp32"), lambda value: value.mean < 1, digits=1),
     "missed-at-four": Claim(lambda: missed("quick-fp32", "4/255"), lambda value: value.mean < 2.5, digits=1),
     "escapes": Claim(lambda: rounded_down(escapes("quick-fp32").mean, 0), above(5)),
     "missed-most": Claim(lambda: rounded_up(most_missed("quick-fp32").mean, 1), below(5), digits=1),
     "missed-flips": Claim(lambda: missed(COLOUR, "1/255"), below(3), digits=1),
-    "missed-flips-far": Claim(lambda: missed(COLOUR, "2/255"), below(3), digits=1),
-    "road-near": Claim(lambda: missed(MANY, "1/255"), lambda value: value.mean < 0.5, digits=1),
-    "road-maxsup": Claim(lambda: too_high_at_many("maxsup"), above(5), form=SIZE),
-    "road-mixup": Claim(lambda: too_high_at_many("mixup"), below(-10), form=SIZE),
-    "road-met-mixup": Claim(lambda: met_at_many("mixup", "AutoAttack"), between(25, 40)),
-    "road-ladder-mixup": Claim(lambda: met_at_many("mixup", "the ladder"), above(38)),
-    "road-estimate-mixup": Claim(lambda: estimated_at_many("mixup"), below(25)),
-    "road-met-maxsup": Claim(lambda: met_at_many("maxsup", "AutoAttack"), below(50)),
-    "road-estimate-maxsup": Claim(lambda: estimated_at_many("maxsup"), above(50)),
-    "steps-few": Claim(lambda: missed_after(360), below(1.5), digits=1),
-    "steps-more": Claim(lambda: missed_after(1440), between(1.5, 3), digits=1),
-    "steps-many": Claim(lambda: missed_after(5760), above(3.5)),
-    "straight": Claim(lambda: most_bent("quick-fp32"), below(0.05), form=WORDS),
-    "straight-plain": Claim(lambda: bend(MANY, "baseline"), between(-0.03, 0.03), form=WORDS),
-    "bends-down": Claim(lambda: bend(MANY, "label_smoothing"), below(-0.1), form=WORDS),
-    "bends-up": Claim(lambda: bend(MANY, "mixup"), above(0.1), form=WORDS),
     "missed-by-heart": Claim(lambda: missed(HEART, "1/255"), lambda value: value.mean > 3, digits=1),
-    "real-few": Claim(lambda: by_autoattack("quick-confirm", "cutmix"), above(5)),
-    "real-many": Claim(lambda: by_autoattack("fashion-heldout", "cutmix"), above(5)),
-    "real-many-smoothing": Claim(lambda: by_autoattack("fashion-heldout", "label_smoothing"), above(5)),
-    "weak-plain": Claim(lambda: weak_attack("quick-confirm", "baseline"), below(1.5), digits=1),
-    "weak-plain-heart": Claim(lambda: weak_attack(HEART, "baseline", 1), below(2.5), digits=1),
-    "weak-soft-least": Claim(lambda: weak_on_soft("quick-confirm", 4)[0], above(1.5), digits=1),
-    "weak-soft-most": Claim(lambda: weak_on_soft("quick-confirm", 4)[-1], above(3), digits=1),
-    "weak-heart-least": Claim(lambda: weak_on_soft(HEART, 1)[0], above(2), digits=1),
-    "weak-heart-most": Claim(lambda: weak_on_soft(HEART, 1)[-1], above(3), digits=1),
-    "weak-verdict": Claim(lambda: by_rung("label_smoothing", 1), rises, digits=1, form=SIGNED),
-    "weak-turned": Claim(lambda: by_rung("label_smoothing", 2), is_open, digits=1, form=SIGNED),
-    "weak-decay": Claim(lambda: by_rung("weight_decay", 1), rises, digits=1),
-    "ladder-decay": Claim(lambda: by_rung("weight_decay", 2), rises, digits=1),
-    "second-plain": Claim(lambda: runner_up("baseline"), above(60)),
-    "second-smoothing": Claim(lambda: runner_up("label_smoothing"), below(40)),
-    "second-cutmix": Claim(lambda: runner_up("cutmix"), below(55)),
-    "second-mixup": Claim(lambda: runner_up("mixup"), below(60)),
-    "loud-smoothing": Claim(lambda: made_loud("label_smoothing"), falls, digits=1, form=SIZE),
-    "loud-maxsup": Claim(lambda: made_loud("maxsup"), falls, digits=1, form=SIZE),
-    "loud-mixup": Claim(lambda: made_loud("mixup"), falls, digits=1, form=SIZE),
-    "loud-cutmix": Claim(lambda: made_loud("cutmix"), falls, digits=1, form=SIZE),
-    "loud-plain": Claim(lambda: made_loud("baseline"), above(0), digits=1),
-    "second-decay": Claim(lambda: runner_up("weight_decay"), below(50)),
-    "second-loud": Claim(lambda: runner_up("label_smoothing", louder.FACTOR), above(60)),
-    "kind-decay": Claim(lambda: louder.kindness(loud())["weight_decay"], below(3), digits=1),
-    "kind-cutmix": Claim(lambda: louder.kindness(loud())["cutmix"], above(0), digits=1),
-    "kind-mixup": Claim(lambda: louder.kindness(loud())["mixup"], above(2), digits=1),
-    "quiet-plain": Claim(lambda: made_loud("baseline", 0.25), rises, digits=1),
-    "loud-declared": Claim(declared_of_louder, above(4.5), form=WORDS),
     "twice-images": Claim(lambda: doubling("baseline", 0), rises, digits=1),
     "twice-steps": Claim(lambda: doubling("baseline", 1), falls, digits=1, form=SIZE),
     "passes": Claim(lambda: passes_order_best(("baseline", "mixup", "cutmix")), above(0), form=WORDS),
     "passes-smoothing": Claim(lambda: passes_order_best(("label_smoothing",)), between(-0.2, 0.05), form=WORDS),
     "cutmix-gains": Claim(lambda: on_the_map("cutmix", rises), above(7.5)),
     "cutmix-losses": Claim(lambda: on_the_map("cutmix", falls), below(4)),
-    "cutmix-fewest": Claim(lambda: over_the_map("cutmix")[250, 5760], falls, form=SIZE),
-    "cutmix-few": Claim(lambda: over_the_map("cutmix")[1000, 5760], falls, form=SIZE),
-    "cutmix-undisturbed": Claim(beside_undisturbed, between(-6, 0), form=SIZE),
-    "cutmix-colour-few": Claim(
-        lambda: effects(robustness.cells_of(COLOUR)[1000, 352], FAR)["cutmix"].shown, rises, digits=1, form=SIGNED
-    ),
     "cutmix-still": Claim(lambda: of_those_right(COLOUR, "cutmix"), is_open, digits=1, form=SPREAD),
     "cutmix-still-heart": Claim(lambda: of_those_right(HEART, "cutmix"), falls, form=SIGNED),
-    "early-mobile-accuracy": Claim(
-        lambda: in_settings("D", "accuracy", "early_stopping")[0], lambda value: value.mean < -3, form=WORDS
-    ),
-    "many-after-few": Claim(lambda: over_the_map("label_smoothing")[60000, 360], below(5), digits=1, form=SIGNED),
-    "many-after-open": Claim(lambda: over_the_map("label_smoothing")[60000, 360], is_open, form=WORDS),
-    "many-after-more": Claim(lambda: over_the_map("label_smoothing")[60000, 1440], rises, digits=1, form=SIGNED),
-    "many-after-most": Claim(lambda: over_the_map("label_smoothing")[60000, 5760], above(5), digits=1, form=SIGNED),
     "step-high": Claim(step_too_high, lambda value: value.mean > 4),
     "missed-at-eight": Claim(missed_at_eight, lambda value: value.mean > 4),
-    "loud-far-plain": Claim(lambda: loud_by_heart("baseline"), lambda value: value.mean < -3, form=SIZE),
     "twice-steps-margin": Claim(lambda: percent_by_doubling("log margin", 1), above(5)),
     "twice-steps-slope": Claim(lambda: percent_by_doubling("log slope", 1), above(15)),
     "twice-images-margin": Claim(lambda: percent_by_doubling("log margin", 0), above(2)),
     "twice-images-slope": Claim(lambda: percent_by_doubling("log slope", 0), between(-5, 5), form=WORDS),
-    "both-smoothing": Claim(lambda: doubling("label_smoothing", 2), rises, digits=1, form=SIGNED),
-    "both-others": Claim(
-        lambda: highest(doubling(method, 2) for method in ("baseline", "mixup", "cutmix")),
-        lambda value: value.mean < 0,
-        form=WORDS,
-    ),
-    "met": Claim(lambda: exactly(float(len(networks_met()))), above(20)),
-    "met-none": Claim(recommended_met, below(0.5), form=WORDS),
-    "met-least": Claim(every_taken, lambda value: value.low >= 0, form=WORDS),
-    "steps-smoothing": Claim(lambda: doubling("label_smoothing", 1), falls, digits=1, form=SIZE),
     "many-smoothing": Claim(lambda: at_scale(MANY, "label_smoothing"), rises),
     "many-mixup": Claim(lambda: at_scale(MANY, "mixup"), rises),
     "many-cutmix": Claim(lambda: at_scale(MANY, "cutmix"), rises),
@@ -579,23 +327,12 @@ CLAIMS = {
         lambda value: abs(value.mean) < 0.15,
         form=WORDS,
     ),
-    "ratio-by-heart-smoothing": Claim(
-        lambda: factor(places()["label_smoothing"].ratio), lambda value: value.low < 1 < value.high, digits=2
-    ),
-    "ratio-by-heart-cutmix": Claim(lambda: factor(places()["cutmix"].ratio), below(1), digits=2),
     "mixup-convnext": Claim(lambda: in_settings("C", LADDER, "mixup")[0], falls, form=SIZE),
     "decay-colour": Claim(lambda: in_settings("F", FAR, "weight_decay")[0], rises, form=SIZE),
     "decay-mobile": Claim(lambda: in_settings("D", LADDER, "weight_decay")[0], falls, digits=1, form=SIZE),
     "early-mobile": Claim(lambda: in_settings("D", FAR, "early_stopping")[0], falls, form=SIZE),
     "decay-slope": Claim(lambda: factor(places()["weight_decay"].slope), below(0.6), digits=2),
     "decay-margin": Claim(lambda: factor(places()["weight_decay"].margin), below(0.9), digits=2),
-    "inward-rows": Claim(lambda: inward("quick-confirm", "label_smoothing", ROWS), rises, digits=2, form=SIGNED),
-    "inward-whole": Claim(lambda: inward("quick-confirm", "label_smoothing"), falls, digits=2, form=SIGNED),
-    "inward-colour": Claim(
-        lambda: lowest(inward("cifar10-jpeg-flip", m, s) for m in SOFT for s in ("", ROWS)),
-        rises,
-        form=WORDS,
-    ),
     "cutmix-grey": Claim(lambda: lowest(in_settings("ABC", LADDER, "cutmix")), rises, form=WORDS),
     "cutmix-mobile": Claim(lambda: in_settings("D", LADDER, "cutmix")[0], rises, form=WORDS),
     "cutmix-colour": Claim(lambda: highest(in_settings("EF", FAR, "cutmix")), falls, form=WORDS),
@@ -609,8 +346,6 @@ CLAIMS = {
     "flat-attacked-most": Claim(lambda: kept("adversarial_training", 8 / 255), above(65)),
     "flat-weak-accuracy": Claim(lambda: gained("gradient_penalty", 0.1), rises, digits=1),
     "flat-attacked-accuracy": Claim(lambda: gained("adversarial_training", 8 / 255), rises, digits=1),
-    "flat-middle-error": Claim(lambda: gained("gradient_penalty", 1.0, "ECE"), falls, form=SIZE),
-    "flat-attacked-error": Claim(lambda: gained("adversarial_training", 8 / 255, "ECE"), falls, form=SIZE),
     "flat-strong-accuracy": Claim(lambda: gained("gradient_penalty", 10.0), falls, form=SIZE),
     "flat-most-of-a-label": Claim(most_of_a_label, lambda value: abs(value.mean) < 20, form=SIZE),
     "noise-few": Claim(lambda: noise("quick-confirm", 0.25), rises, form=SIZE),
@@ -630,16 +365,8 @@ CLAIMS = {
     "by-heart-far-mixup": Claim(lambda: change(FAR, "mixup"), falls, digits=1, form=SIGNED),
     "by-heart-far-cutmix": Claim(lambda: change(FAR, "cutmix"), falls, digits=1, form=SIGNED),
     "by-heart-far-maxsup": Claim(lambda: change(FAR, "maxsup"), falls, digits=1, form=SIGNED),
-    "taken-again": Claim(taken_again, lambda value: value.mean > 0 and value.n == 2, form=WORDS),
-    "taken-far-plain": Claim(lambda: taken(FARTHER, "baseline"), between(2, 6), digits=1),
-    "taken-far-smoothing": Claim(most_taken_far, between(2, 8), digits=1),
-    "far-behind": Claim(far_behind, above(4), digits=1),
-    "taken-more": Claim(taken_more, above(-20), digits=1),
-    "taken-more-half": Claim(lambda: exactly(taken_more().half_width, 2), above(3)),
-    "taken-more-cutmix": Claim(lambda: taken_more("cutmix"), above(-20), digits=1),
     "by-heart-decay": Claim(lambda: change(ATTACK, "weight_decay"), rises, form=SIZE),
     "by-heart-far-decay": Claim(lambda: change(FAR, "weight_decay"), rises, form=SIZE),
-    "by-heart-estimated-smoothing": Claim(lambda: change("estimate, 1/255", "label_smoothing"), rises, form=SIZE),
-    "by-heart-estimate-plain": Claim(lambda: off("1/255", "baseline"), above(0)),
-    "by-heart-estimate-smoothing": Claim(lambda: off("1/255", "label_smoothing"), above(6)),
+    "estimate-verdict": Claim(lambda: is_open_law("estimate"), between(0.5, 1.5), form=WORDS),
+    "split-verdict": Claim(lambda: is_open_law("split"), between(0.5, 1.5), form=WORDS),
 }

@@ -4,7 +4,7 @@ Every function takes matplotlib axes, or makes them, and returns them.
 """
 
 # ruff: noqa: F401 (what the package offers)
-from softbook.figures.attacked import Way, attack_steps, led_astray, over_passes, over_radii, ways_under_attack
+from softbook.figures.attacked import over_passes, over_radii
 from softbook.figures.grids import against, doses, gap_law, over_generalization, taken_and_paid
 from softbook.figures.planes import (
     PLANE,
@@ -21,8 +21,6 @@ from softbook.figures.slopes import (
     estimates_by_radius,
     on_the_plane,
     slope_plane,
-    small_slope_plane,
-    splits,
 )
 from softbook.figures.yours import RING, beside_record, legend
 from softlab.figures.effects import (

@@ -1,4 +1,4 @@
-"""Margin over slope: where methods lie relative to plain training, under each normaliser, and the estimate from it."""
+"""Margin over slope: where methods lie relative to plain training, the estimate from it, and where that fails."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from softlab.comparison.intervals import Interval
-from softlab.figures.effects import _estimate, _limits
+from softlab.figures.effects import _limits
 from softlab.figures.style import lift_letter, markers, style
 
 if TYPE_CHECKING:
@@ -31,42 +30,27 @@ RATIO = "margin/slope, times plain training’s"  # what the lines are labelled 
 BETWEEN = 0.5  # inches that two labels of lines lie apart, at least
 NEAR = 0.2  # on either axis, in natural logarithms: of two points this close the right one has its name aside
 TEXT = {"textcoords": "offset points", "fontsize": 8}
-CROWD = 12  # methods and doses in a panel, beyond which markers become small
 NOTHING = Interval(0.0, 0.0, 0.0, 1)  # no change: every axis shows it
 HALOS = ListedColormap(colormaps["RdBu"](np.linspace(0.15, 0.85, 256)))  # not so dark that a marker is lost on it
 
 
-def slope_plane(panels: "Mapping[str, Sequence[Place]]", radius: str = "4/255") -> Figure:
-    """The plane of margin and slope: a panel a setting, a marker a method and dose, plain training at the origin.
+def slope_plane(places: "Sequence[Place]", ax: Axes) -> Axes:
+    """The plane of margin and slope: a marker a method with its name, plain training at the origin.
 
-    panels: what a setting is called -> places, as of margins.places.  Along a line margin over slope is the same;
-    the solid one is plain training's, and a temperature moves a network along its line. A halo says by how many points
-    accuracy under an attack of this radius changes: blue is gained. Intervals that go on beyond an edge end in arrows.
+    places: of margins.places, a handful.  Along a line the ratio is the same; the solid one is plain training's.
+    A halo says what an attack does to accuracy: blue is gained, red lost. Intervals end in arrows where they leave.
     """
-    methods = list(dict.fromkeys(place.method for places in panels.values() for place in places))
-    height = len(panels) * (SIDE + 1.1) + 0.6 + 0.22 * math.ceil((1 + len(methods)) / 2)
-    figure, axes = plt.subplots(len(panels), 1, figsize=(WIDTH, height), squeeze=False, layout="constrained")
-    every = [place for places in panels.values() for place in places]
-    across, up = _square([place.slope for place in every], [place.margin for place in every])
-    changes = [abs(place.attacked.mean) for place in every if place.attacked.n]
-    widest = max([10.0, *changes])
-    halos = None
-    for ax, (title, places) in zip(axes.flat, panels.items(), strict=True):
-        halos = _placed(ax, places, (across, up), widest)
-        ax.set_title("\n".join([*([title] if title else []), RATIO]), fontsize=9, pad=19)
-    if halos is not None and changes:
-        label = f"change of accuracy under attack of {radius} (points)"
-        figure.colorbar(halos, ax=axes, location="bottom", shrink=0.9, aspect=30, label=label)
-    figure.legend(handles=markers(["baseline", *methods]), loc="outside lower center", ncols=2, frameon=False)
-    return figure
-
-
-def small_slope_plane(places: "Sequence[Place]", ax: Axes) -> Axes:
-    """One panel of `slope_plane` for a narrow place: names stand beside their markers, halos have no scale."""
-    limits = _square([place.slope for place in places], [place.margin for place in places])
-    _placed(ax, places, limits, max([10.0, *(abs(place.attacked.mean) for place in places)]))
+    across, up = _square([place.slope for place in places], [place.margin for place in places])
+    ax.set(xlim=across, ylim=up, aspect="equal", xlabel="change of log slope", ylabel="change of log margin")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    _lines_of_equal_ratio(ax)
+    _halos(ax, [place for place in places if place.attacked.n])
+    look = style("baseline")
+    ax.plot(0, 0, color=look.color, marker=look.marker, ms=8, ls="none")
     ax.annotate("plain training", (0, 0), (-10, 0), ha="right", va="center", **TEXT)
     for place in places:
+        _crossed(ax, place)
         point = place.slope.mean, place.margin.mean
         crowded = any(
             0 < point[0] - other.slope.mean < NEAR and abs(point[1] - other.margin.mean) < NEAR for other in places
@@ -81,30 +65,14 @@ def small_slope_plane(places: "Sequence[Place]", ax: Axes) -> Axes:
     return ax
 
 
-def _placed(ax: Axes, places: "Sequence[Place]", limits: tuple, widest: float) -> PathCollection:
-    """Methods on the plane, and plain training at its origin.  widest: points of accuracy of the darkest halo."""
-    ax.set(xlim=limits[0], ylim=limits[1], aspect="equal")
-    _lines_of_equal_ratio(ax)
-    known = [place for place in places if place.attacked.n]
-    halos = ax.scatter(
-        [place.slope.mean for place in known],
-        [place.margin.mean for place in known],
-        s=330 if len(places) <= CROWD else 110,
-        c=[place.attacked.mean for place in known],
-        cmap=HALOS,
-        norm=Normalize(-widest, widest),
-        edgecolors="#BDBDBD",
-        linewidths=0.6,
-        zorder=1,
-    )
-    for place in places:
-        _crossed(ax, place, 6 if len(places) <= CROWD else 4)
-    look = style("baseline")
-    ax.plot(0, 0, color=look.color, marker=look.marker, ms=8, ls="none")
-    ax.set(xlabel="change of log slope", ylabel="change of log margin")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    return halos
+def _halos(ax: Axes, places: "Sequence[Place]") -> None:
+    """A disc behind each method: what it changes under attack, in points; the darkest is ten points, or the most."""
+    changes = [place.attacked.mean for place in places]
+    widest = max([10.0, *map(abs, changes)])
+    across = [place.slope.mean for place in places]
+    up = [place.margin.mean for place in places]
+    look = {"s": 330, "cmap": HALOS, "edgecolors": "#BDBDBD", "linewidths": 0.6, "zorder": 1}
+    ax.scatter(across, up, c=changes, norm=Normalize(-widest, widest), **look)
 
 
 def on_the_plane(networks: Sequence[Mapping], text: str, seed: float, power: float) -> Figure:
@@ -143,7 +111,7 @@ def on_the_plane(networks: Sequence[Mapping], text: str, seed: float, power: flo
     return figure
 
 
-def _crossed(ax: Axes, place: "Place", size: float) -> None:
+def _crossed(ax: Axes, place: "Place") -> None:
     """A marker with both of its intervals, and arrows where they leave the axes."""
     look = style(place.method)
     at = place.slope.mean, place.margin.mean
@@ -153,8 +121,8 @@ def _crossed(ax: Axes, place: "Place", size: float) -> None:
         line = {"ls": "none", "color": look.color, "lw": 0.9, "capsize": 2, "zorder": 2}
         ax.errorbar(*at, xerr=place.slope.half_width, yerr=place.margin.half_width, **line)
         _arrows(ax, place, look.color)
-    lift_letter(ax, *at, look, size)
-    ax.plot(*at, color=look.color, marker=look.marker, ms=size, ls="none", fillstyle=fill, zorder=3)
+    lift_letter(ax, *at, look, 6)
+    ax.plot(*at, color=look.color, marker=look.marker, ms=6, ls="none", fillstyle=fill, zorder=3)
 
 
 def _arrows(ax: Axes, place: "Place", color: str) -> None:
@@ -200,37 +168,6 @@ def _lines_of_equal_ratio(ax: Axes) -> None:
         across = "center" if at_top else "left"
         up = "bottom" if at_top else "center"
         ax.annotate(f"× {factor:g}", spot, shift, textcoords="offset points", fontsize=8.5, ha=across, va=up)
-
-
-def splits(panels: Mapping[str, Mapping[str, tuple[Interval, Interval]]]) -> Figure:
-    """Margin and slope, raw and relative to each measure of the logits' size: a panel a method, a row a measure.
-
-    panels: method -> {what the measure is called: (change of log margin, of log slope)}, as of
-    margins.by_normaliser.  Filled: the margin; open: the slope.
-    """
-    rows = max(map(len, panels.values()), default=1)
-    size = (WIDTH, len(panels) * (0.42 * rows + 0.35) + 0.9)
-    figure, axes = plt.subplots(len(panels), 1, figsize=size, sharex=True, squeeze=False, layout="constrained")
-    pairs = [pair for measures in panels.values() for pair in measures.values()]
-    limits = _limits([*(change for pair in pairs for change in pair), NOTHING])
-    for ax, (method, measures) in zip(axes[:, 0], panels.items(), strict=True):
-        look = style(method)
-        for place, (margin, slope) in enumerate(measures.values()):
-            _estimate(ax, margin, place - 0.17, look, limits, size=6)
-            _estimate(ax, slope, place + 0.17, look, limits, size=6, fill="none")
-        ax.axhspan(-0.5, 0.5, color="#F3F3F3", linewidth=0, zorder=0)
-        ax.axvline(0, color="black", linewidth=0.8)
-        ax.set(xlim=limits, ylim=(max(1, len(measures)) - 0.5, -0.5))
-        ax.set_title(look.label, fontsize=10)
-        names = [name if name == "raw" else f"over {name}" for name in measures]
-        ax.set_yticks(range(len(measures)), names, fontsize=9)
-        ax.tick_params(axis="y", length=0)
-        ax.grid(axis="x", alpha=0.3)
-        ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axes[-1, 0].set_xlabel("change of the logarithm")
-    kinds = [Line2D([], [], fillstyle=fill, color="#7F7F7F", marker="o", ls="none") for fill in ("full", "none")]
-    figure.legend(kinds, ["margin", "slope"], loc="outside upper center", ncols=2, frameon=False)
-    return figure
 
 
 def estimates_by_radius(panels: "Mapping[str, pandas.DataFrame]") -> Figure:

@@ -1,4 +1,4 @@
-"""Chapter 6's questions to the records: data or training, what decides, and a comparison with AutoAttack.
+"""What Robustness and its sequel ask of records: data or training, what decides, and a comparison with AutoAttack.
 
 cells_of("quick-confirm")[1000, 360]     # the table of networks trained on so many images for so many steps
 """

@@ -64,10 +64,7 @@ losses = {
 points = figures.plane_points(8, 0.85)
 forces = [figures.minus_gradient(one, points) for one in losses.values()]
 """,
-    "slope-plane": """
-recorded = by_profile("core")["quick-fp32"]
-radius_4 = "robust, 4/255"
-""",
+    "slope-plane": "",  # of the record
 }
 MOVE = """
 form = displayed.pop()

@@ -1,4 +1,4 @@
-"""What chapter 6 asks of records: cells, corners, curves, and AutoAttack beside the ladder."""
+"""What the chapters on robustness ask of records: cells, corners, curves, and AutoAttack beside the ladder."""
 
 import math
 

@@ -269,7 +269,7 @@ def test_a_chapter_says_of_how_many_networks_it_speaks_and_which_are_trained_fir
     trained = []
     monkeypatch.setattr(records, "train", lambda settings, study: trained.append(study))
     monkeypatch.setattr(records, "recorded", lambda one, evaluation: None)
-    begin("robustness", "quick")
+    begin("your_regularizer", "quick")
     assert trained == ["core"]
     assert (
         "10 networks a method · ± is a 95 % interval · 25 networks are trained first, in about"
@@ -277,12 +277,12 @@ def test_a_chapter_says_of_how_many_networks_it_speaks_and_which_are_trained_fir
     )
     row = {"source": "recorded"}
     monkeypatch.setattr(records, "recorded", lambda one, evaluation: row if one.method == "mixup" else None)
-    begin("robustness", "quick", seeds=2)
+    begin("your_regularizer", "quick", seeds=2)
     said = capsys.readouterr().out
     assert "2 networks a method, exploratory" in said, "fewer seeds: the reader's own"
     assert "8 networks are trained first" in said
     monkeypatch.setattr(records, "recorded", lambda one, evaluation: row)
-    begin("robustness", "quick")
+    begin("your_regularizer", "quick")
     assert capsys.readouterr().out.endswith("10 networks a method · ± is a 95 % interval\n")
 
 

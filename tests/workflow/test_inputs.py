@@ -57,7 +57,7 @@ def test_data_are_read_with_the_room_that_they_lie_in():
 
 def test_chapters_read_the_lenses_that_they_use_and_training_reads_none():
     reads = {path.stem: inputs.of_notebook(path) for path in (ROOT / "notebooks").glob("*.ipynb")}
-    assert "softlab/lenses/attacks/gradient.py" in reads["robustness"]
+    assert "softlab/lenses/attacks/gradient.py" in reads["led_astray"]
     assert "softlab/lenses/attacks/gradient.py" not in reads["cosines"]
     assert "softlab/lenses/geometry/cosines.py" in reads["cosines"]
     assert not [name for name, files in reads.items() if "softbook/figures/charts.py" in files]
@@ -73,7 +73,7 @@ def test_settings_are_those_of_a_notebook_s_studies():
     path = ROOT / "notebooks" / "robustness.ipynb"
     found = json.loads(inputs.settings_of(path, profile, chapters(profile)["robustness"]))
     assert found["profile"]["seeds"] == list(profile.seeds)
-    assert set(found["studies"]) == {"core", "weight_decay", "flat"}, (
+    assert set(found["studies"]) == {"core", "weight_decay", "flat", "many", "noise"}, (
         "a study that is called like a method is named with it"
     )
 
