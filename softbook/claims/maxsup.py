@@ -144,12 +144,6 @@ def part_most() -> Interval:
     return rounded_up(found.high, 1, found.n) if found.n == 10 else exactly(np.nan)
 
 
-def noise_losses() -> Interval:
-    """With noisy labels, what the regularization part, both parts and MaxSup do to accuracy: what ends highest."""
-    methods = ("regularization_only", "label_smoothing", "maxsup")
-    return highest(parts(one, "accuracy", "baseline", "ablation_noise") for one in methods)
-
-
 def first_narrow() -> Interval:
     """MaxSup less label smoothing with a hundred grey classes in the narrow network: the contrast of laws.yml."""
     return effects(hundred("hundred", 4), "accuracy", "label_smoothing")["maxsup"].shown
@@ -192,11 +186,6 @@ def still_wrong(table: pandas.DataFrame) -> Interval:
     """Training images that networks with label smoothing get wrong in the end, in percent."""
     right = averages(table, "training accuracy")["label_smoothing"].scaled(100)
     return exactly(100 - right.mean, right.n)
-
-
-def still_wrong_in_grey() -> Interval:
-    """The same with a hundred grey classes, at the width that gets more of them wrong."""
-    return highest(still_wrong(hundred("hundred_again", width)) for width in WIDTHS)
 
 
 def tail_sure(method: str) -> Interval:
@@ -294,7 +283,6 @@ CLAIMS = {
         lambda: parts("regularization_only", "accuracy", "label_smoothing"), is_open, digits=1, form=SIGNED
     ),
     "part-most": Claim(part_most, below(1), digits=1),
-    "noise-lose": Claim(noise_losses, lambda value: value.high < 0 and -4 < value.mean < -2, form=WORDS),
     "noise-part": Claim(
         lambda: parts("regularization_only", "accuracy", "label_smoothing", "ablation_noise"), is_open, form=WORDS
     ),
@@ -335,12 +323,6 @@ CLAIMS = {
     "tuned-grey-most": Claim(lambda: exactly(at_its_best(GREY).high), above(0), digits=1, form=SIGNED),
     "grown-hard": Claim(lambda: grown_over_widths("baseline"), rises, digits=1, form=SIGNED),
     "grown-both": Claim(lambda: grown_over_widths("label_smoothing", 0.1), rises, digits=1, form=SIGNED),
-    "grown-least": Claim(
-        lambda: exactly(grown_over_widths("label_smoothing", 0.1).low), above(0), digits=1, form=SIGNED
-    ),
-    "grown-most": Claim(
-        lambda: exactly(grown_over_widths("label_smoothing", 0.1).high), above(1), digits=1, form=SIGNED
-    ),
     "grown-open": Claim(lambda: grown_over_widths("label_smoothing", 0.2), is_open, digits=1, form=WORDS),
     "strong-wide": Claim(strong_wide, rises, digits=1, form=SIGNED),
     "zipf": Claim(lambda: grown_over_widths("baseline", method="zipf_label_smoothing"), rises, digits=1, form=SIGNED),
@@ -348,17 +330,13 @@ CLAIMS = {
     "later": Claim(later, is_open, digits=1, form=SIGNED),
     "later-least": Claim(lambda: exactly(later().low, later().n), below(0), digits=1),
     "later-most-again": Claim(lambda: exactly(later().high, later().n), above(0), digits=1, form=SIGNED),
-    "grey-wrong": Claim(still_wrong_in_grey, below(25), form=WORDS),
     "colour-wrong": Claim(lambda: still_wrong(colour()), between(48, 57), form=WORDS),
     "colour-learnt": Claim(lambda: in_colour("training accuracy"), rises, digits=1, form=SIZE),
     "colour-lead": Claim(in_colour, is_open, digits=1, form=SIGNED),
     "colour-least": Claim(lambda: exactly(in_colour().low, in_colour().n), below(0), digits=1),
     "colour-most": Claim(lambda: exactly(in_colour().high, in_colour().n), above(0), digits=1, form=SIGNED),
-    "colour-seeds": Claim(lambda: exactly(float(in_colour().n)), above(9.5), form=WORDS),
     "colour-tuned": Claim(lambda: at_best(colour_by_strength(), "maxsup", "accuracy"), is_open, digits=1, form=SIGNED),
     "colour-grown": Claim(colour_grown, is_open, digits=1, form=SIGNED),
-    "drift-least": Claim(lambda: exactly(min(one.mean for one in drift().values())), above(0.05), digits=1),
-    "drift-most": Claim(lambda: exactly(max(one.mean for one in drift().values())), above(0.05), digits=1),
     "drift-open": Claim(only_the_tail, between(0.5, 1.5), form=WORDS),
     "colour-devices": Claim(on_two_devices, rises, digits=1, form=SIGNED),
     "colour-cpu": Claim(on_cpu, is_open, form=WORDS),

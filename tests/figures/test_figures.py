@@ -30,7 +30,6 @@ from softbook.figures import (
     slope_plane,
     small_slope_plane,
     splits,
-    taken_and_paid,
     ways_under_attack,
 )
 from softbook.figures.prediction import _without_outliers
@@ -362,20 +361,6 @@ def test_the_networks_own_place_has_a_large_marker():
     drawn = [line.get_xydata().tolist() for line in ax.get_lines()]
     assert drawn == [[[20, 9], [50, 3]], [[50, 3]], [[10, 5], [40, 1]], [[40, 1]]]
     assert ax.get_ylim()[0] == 0
-    plt.close(ax.figure)
-
-
-def test_what_strengths_take_and_cost_is_a_line_for_each_method_with_its_strengths_beside():
-    lines = {
-        "label_smoothing": {0.01: (1.0, Interval(-0.3, -0.5, -0.1, 10)), 0.1: (9.0, Interval(-1.3, -1.8, -0.8, 10))},
-        "maxsup": {0.1: (10.0, Interval(-0.7, -1.2, -0.2, 10))},
-    }
-    ax = taken_and_paid(lines)
-    drawn = [one.lines[0].get_xydata().tolist() for one in ax.containers]
-    assert drawn == [[[1, -0.3], [9, -1.3]], [[10, -0.7]]]
-    assert [text.get_text() for text in ax.texts] == ["α = 0.01", "α = 0.1", "α = 0.1"]
-    bars = ax.containers[0].lines[2][0].get_segments()
-    assert bars[0][:, 1] == pytest.approx([-0.5, -0.1])
     plt.close(ax.figure)
 
 
