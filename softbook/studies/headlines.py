@@ -242,7 +242,7 @@ HEADLINES = {
     ),
     "order": Headline(
         says="After smoothing a network that answers only when it is sure makes more mistakes, in each of A to F.",
-        claims=("what_should_i_do:order-everywhere",),
+        claims=("what_should_i_do:order-everywhere", "maxsup:order"),
         scope=f"{SETTINGS} and {SMOOTHED}",
         quantity="AURC",
         direction=RISES,
