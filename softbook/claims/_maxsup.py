@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pandas
 
-from softbook.claims import exactly, highest
+from softbook.claims import highest
 from softbook.studies import long_tail, records
 from softlab.comparison.effects import averages, effects, over_grid
 from softlab.comparison.intervals import Interval
@@ -102,14 +102,6 @@ def on_cpu() -> Interval:
     again = records.by_profile("hundred_one_device")["cifar10-papers"]
     maxsup = on_gpu_and_cpu().query("method == 'maxsup'")
     return long_tail.difference(maxsup, again, "accuracy")
-
-
-def moved(up: bool) -> Interval:
-    """How far label smoothing's networks on a processor are from the same seed on a GPU: the most, up or down."""
-    again = records.by_profile("hundred_one_device")["cifar10-papers"]
-    first = on_gpu_and_cpu().query("method == 'label_smoothing'")
-    apart = 100 * (again.set_index("seed")["accuracy"] - first.set_index("seed")["accuracy"]).dropna().to_numpy()
-    return exactly(float(apart.max() if up else -apart.min()), len(apart))
 
 
 @functools.cache

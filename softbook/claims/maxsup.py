@@ -15,15 +15,17 @@ from softbook.claims import (
     between,
     exactly,
     falls,
+    headline,
     highest,
     in_settings,
     is_open,
     least_open,
+    lowest,
     rises,
+    rounded_down,
     rounded_up,
 )
 from softbook.claims._maxsup import (
-    TAIL,
     at_best,
     by_strength,
     colour,
@@ -32,7 +34,6 @@ from softbook.claims._maxsup import (
     grown_over_widths,
     in_colour,
     later,
-    moved,
     on_cpu,
     on_gpu_and_cpu,
     on_two_devices,
@@ -44,7 +45,7 @@ from softbook.claims._maxsup import (
     usual_beside_best,
     weaker,
 )
-from softbook.studies import long_tail, records
+from softbook.studies import long_tail, records, tuned
 from softbook.studies.across_settings import effects_by_setting
 from softlab.comparison.effects import averages, effects
 from softlab.comparison.intervals import Interval, t_interval
@@ -52,6 +53,8 @@ from softlab.comparison.intervals import Interval, t_interval
 LETTERS = "ABCDEF"
 CORRUPTIONS = ("blur", "contrast", "jpeg", "noise")
 WIDTHS = (4, 8)
+SEPARATIONS = ("separation, raw", "separation, logits")  # R²: of the paper; one that no rescaling moves
+GREY = "100 classes, grey"  # of tuned.PLACES
 
 
 def beside(letter: str, quantity: str) -> Interval:
@@ -87,10 +90,6 @@ def equal_strength() -> tuple[Interval, ...]:
     return tuple(found)
 
 
-def equal(largest: bool) -> Interval:
-    return (max if largest else min)(equal_strength(), key=lambda one: one.mean)
-
-
 def strong_wide() -> Interval:
     """Label smoothing at .2 less plain training in the wide network."""
     table = hundred("hundred_strength", 8)
@@ -110,11 +109,6 @@ def tail_likelihood() -> Interval:
     found = by_strength()
     alone = found["regularization_only", long_tail.USUAL]
     return long_tail.difference(alone, found["label_smoothing", long_tail.USUAL], "NLL at T").scaled(0.01)
-
-
-def amplified() -> Interval:
-    """Error amplification as a share of label smoothing's term on its training images, in percent."""
-    return averages(hundred("hundred", 4), "amplification, train")["label_smoothing"].scaled(100)
 
 
 def amplified_in_training(profile: str) -> Interval:
@@ -151,18 +145,6 @@ def part_most() -> Interval:
     return rounded_up(found.high, 1, found.n) if found.n == 10 else exactly(np.nan)
 
 
-def noise_losses() -> Interval:
-    """With noisy labels, what the regularization part, both parts and MaxSup do to accuracy: what ends highest."""
-    methods = ("regularization_only", "label_smoothing", "maxsup")
-    return highest(parts(one, "accuracy", "baseline", "ablation_noise") for one in methods)
-
-
-def most_of_hundred() -> Interval:
-    """Where the interval of MaxSup's lead with a hundred classes ends, in grey or in colour: the higher one."""
-    one = highest((later(), in_colour()))
-    return rounded_up(one.high, 1, one.n)
-
-
 def first_narrow() -> Interval:
     """MaxSup less label smoothing with a hundred grey classes in the narrow network: the contrast of laws.yml."""
     return effects(hundred("hundred", 4), "accuracy", "label_smoothing")["maxsup"].shown
@@ -180,11 +162,6 @@ def likelier() -> Interval:
             tailed.scaled(0.01),
         ]
     )
-
-
-def and_no_lead_shows(value: Interval) -> bool:
-    """Is this below a point, and is each of the four declared tests at equal strength open?"""
-    return value.mean < 1 and all(map(is_open, (first_narrow(), later(), in_colour(), on_cpu())))
 
 
 def colour_grown() -> Interval:
@@ -206,22 +183,10 @@ def only_the_tail() -> Interval:
     return exactly(1.0 if apart == ["long tail"] else np.nan)
 
 
-def least_pairs() -> Interval:
-    """The least number of pairs behind what is said of other strengths in colour."""
-    found = colour_by_strength()
-    other = (usual_beside_best(found, "accuracy"), at_best(found, "maxsup", "accuracy"), colour_grown())
-    return exactly(float(min(one.n for one in other)))
-
-
 def still_wrong(table: pandas.DataFrame) -> Interval:
     """Training images that networks with label smoothing get wrong in the end, in percent."""
     right = averages(table, "training accuracy")["label_smoothing"].scaled(100)
     return exactly(100 - right.mean, right.n)
-
-
-def still_wrong_in_grey() -> Interval:
-    """The same with a hundred grey classes, at the width that gets more of them wrong."""
-    return highest(still_wrong(hundred("hundred_again", width)) for width in WIDTHS)
 
 
 def tail_sure(method: str) -> Interval:
@@ -230,85 +195,110 @@ def tail_sure(method: str) -> Interval:
     return long_tail.difference(found[method, long_tail.USUAL], found["baseline", 0.0], "confidence when wrong")
 
 
-def taken_back() -> Interval:
-    """The share of label smoothing's cost with a long tail that MaxSup avoids."""
-    cost = tail("label_smoothing", "baseline").mean
-    return exactly(1 - tail("maxsup", "baseline").mean / cost)
-
-
 def after_two(value: Interval) -> bool:
     """Does it stay above zero if one allows for two contrasts (Holm)? The weaker one needs no correction."""
     return value.low > 0 and 2 * value.p_value() < 0.05
 
 
+def least_off_errors() -> Interval:
+    """By how much label smoothing lowers the confidence of wrong answers where it does so least, of A to F: points."""
+    one = highest(in_settings(LETTERS, "confidence when wrong", "label_smoothing"))
+    return rounded_down(-one.mean, 0, one.n) if falls(one) else exactly(np.nan)
+
+
+def error_part_out() -> Interval:
+    """What leaving out the error part does to accuracy, in three places: what ends highest, in points."""
+    found = [parts("regularization_only", "accuracy", "label_smoothing", of) for of in ("ablation", "ablation_noise")]
+    found.append(tail_part("regularization_only", "label_smoothing"))
+    return highest(found) if all(map(is_open, found)) else exactly(np.nan)
+
+
+def with_noise(epochs: int) -> Interval:
+    """MaxSup less label smoothing after so many epochs on labels of which 40 % are drawn anew: accuracy in points."""
+    table = records.by_profile("noisy_labels")["quick-fp32"].query("label_noise == 0.4")
+    if epochs != 45:
+        table = records.by_profile("noisy_briefly")["quick-fp32"].query("epochs == @epochs")
+    return effects(table, "accuracy", "label_smoothing")["maxsup"].shown
+
+
+def looser() -> Interval:
+    """In how many of A to F MaxSup's features vary more within classes than label smoothing's, if that is D alone."""
+    found = {letter: beside(letter, "spread, raw") for letter in LETTERS}
+    apart = [letter for letter, one in found.items() if not is_open(one)]
+    return exactly(1.0 if apart == ["D"] and rises(found["D"]) else np.nan)
+
+
+def in_colour_apart(separation: str) -> Interval:
+    """MaxSup less label smoothing in R², with a hundred colour classes."""
+    return effects(colour(), separation, "label_smoothing")["maxsup"].shown
+
+
+def in_grey_apart(width: int, separation: str = "separation, logits") -> Interval:
+    """The same with a hundred grey classes and networks of this width."""
+    return effects(hundred("hundred_again", width), separation, "label_smoothing")["maxsup"].shown
+
+
+def most_apart() -> Interval:
+    """The largest gain of MaxSup over label smoothing in R² by either measure, of those that exclude zero."""
+    found = [beside(letter, one) for letter in LETTERS for one in SEPARATIONS]
+    found += map(in_colour_apart, SEPARATIONS)
+    found += [in_grey_apart(width, one) for width in WIDTHS for one in SEPARATIONS]
+    found += [effects(rare(), one, "label_smoothing")["maxsup"].shown for one in SEPARATIONS]
+    return max(filter(rises, found), key=lambda one: one.mean)
+
+
+def apart_elsewhere() -> Interval:
+    """MaxSup less label smoothing in R² where it is said to be open: what comes nearest to excluding zero."""
+    features = [beside(letter, "separation, raw") for letter in "ACDF"]
+    return least_open(features + [beside(letter, "separation, logits") for letter in "ACDF"])
+
+
+def at_its_best(place: str) -> Interval:
+    """MaxSup less label smoothing, each at its best strength: accuracy in points."""
+    return tuned.everywhere("maxsup", "label_smoothing")[place].lead
+
+
+def beside_the_best() -> Interval:
+    """MaxSup, usual or at its best, less label smoothing at its best: what comes nearest to excluding zero."""
+    found = [weaker(), at_best(by_strength(), "maxsup")]
+    found.append(usual_beside_best(colour_by_strength(), "accuracy"))
+    found.append(at_best(colour_by_strength(), "maxsup", "accuracy"))
+    return least_open(found)
+
+
+def tuned_ahead() -> Interval:
+    """In how many of six places MaxSup is then ahead, if that is a hundred grey classes alone."""
+    found = {place: at_its_best(place) for place in tuned.PLACES}
+    apart = [place for place, one in found.items() if not is_open(one)]
+    return exactly(1.0 if apart == [GREY] and len(found) == 6 else np.nan)
+
+
 CLAIMS = {
+    "errors-less-sure": Claim(least_off_errors, headline("errors-less-sure", also=above(0))),
+    "nowhere": Claim(nowhere, headline("maxsup-hardly-ever", also=is_open), form=WORDS),
+    "part-nowhere": Claim(error_part_out, lambda value: is_open(value) and value.high < 1, form=WORDS),
+    "wrong-less-grey": Claim(lambda: core("confidence when wrong"), falls, form=SIZE),
+    "wrong-less": Claim(lambda: core("confidence when wrong", letter="E"), falls, form=SIZE),
+    "never-surer": Claim(least_off_errors, headline("errors-less-sure", also=above(0)), form=WORDS),
+    "order": Claim(
+        lambda: lowest(in_settings(LETTERS, "AURC", "label_smoothing")), headline("order", also=rises), form=WORDS
+    ),
+    "wrong-maxsup": Claim(lambda: beside("E", "confidence when wrong"), falls, digits=1, form=SIZE),
+    "share-start": Claim(lambda: share_at(0), between(0.45, 0.55), form=WORDS),
+    "share-passes": Claim(lambda: amplified_in_training("quick-fp32"), below(2), digits=1),
+    "share-colour": Claim(lambda: amplified_in_training("cifar10-papers"), below(5), digits=1),
     "error-alone": Claim(lambda: parts("amplification_only", "accuracy", "baseline"), is_open, digits=1, form=SIGNED),
     "error-sure": Claim(
         lambda: parts("amplification_only", "confidence when wrong", "baseline"), is_open, digits=1, form=SIGNED
     ),
-    "part-sure": Claim(
-        lambda: parts("regularization_only", "confidence when wrong", "baseline"), falls, digits=1, form=SIZE
-    ),
     "part-less": Claim(
         lambda: parts("regularization_only", "accuracy", "label_smoothing"), is_open, digits=1, form=SIGNED
     ),
-    "part-open": Claim(lambda: parts("regularization_only", "accuracy", "label_smoothing"), is_open, form=WORDS),
     "part-most": Claim(part_most, below(1), digits=1),
-    "strong-seeds": Claim(lambda: exactly(float(error_alone_strong().n)), between(4.5, 5.5)),
-    "strong-error": Claim(error_alone_strong, falls, digits=1, form=SIZE),
-    "strong-others": Claim(others_strong, lambda value: value.mean < 100 / 9, form=WORDS),
-    "noise-lose": Claim(noise_losses, lambda value: value.high < 0 and -4 < value.mean < -2, form=WORDS),
-    "noise-error": Claim(
-        lambda: parts("amplification_only", "accuracy", "baseline", "ablation_noise"), is_open, form=WORDS
+    "noise-part": Claim(
+        lambda: parts("regularization_only", "accuracy", "label_smoothing", "ablation_noise"), is_open, form=WORDS
     ),
-    "likelier": Claim(likelier, lambda value: falls(value) and value.mean > -0.03, form=WORDS),
-    "nowhere": Claim(nowhere, is_open, form=WORDS),
-    "ruled-out": Claim(most_of_hundred, and_no_lead_shows, digits=1),
-    "tight": Claim(lambda: core("spread, logits, train"), falls, digits=2, form=SIZE),
-    "loose": Claim(lambda: core("spread, logits"), rises, digits=2, form=SIZE),
-    "tight-same": Claim(lambda: beside("A", "spread, logits"), lambda v: abs(v.mean) < 0.01, form=WORDS),
-    "raw-same": Claim(lambda: beside("A", "spread, raw"), is_open, form=WORDS),
-    "grown-hard": Claim(lambda: grown_over_widths("baseline"), rises, digits=1, form=SIGNED),
-    "grown-both": Claim(lambda: grown_over_widths("label_smoothing", 0.1), rises, digits=1, form=SIGNED),
-    "grown-least": Claim(
-        lambda: exactly(grown_over_widths("label_smoothing", 0.1).low), above(0), digits=1, form=SIGNED
-    ),
-    "grown-most": Claim(
-        lambda: exactly(grown_over_widths("label_smoothing", 0.1).high), above(1), digits=1, form=SIGNED
-    ),
-    "grown-open": Claim(lambda: grown_over_widths("label_smoothing", 0.2), is_open, digits=1, form=WORDS),
-    "zipf": Claim(lambda: grown_over_widths("baseline", method="zipf_label_smoothing"), rises, digits=1, form=SIGNED),
-    "strong-wide": Claim(strong_wide, rises, digits=1, form=SIGNED),
-    "equal-least": Claim(lambda: equal(largest=False), lambda value: value.mean > 0, digits=1),
-    "equal-most": Claim(lambda: equal(largest=True), lambda value: value.mean > 0, digits=1),
-    "later": Claim(later, is_open, digits=1, form=SIGNED),
-    "later-least": Claim(lambda: exactly(later().low, later().n), below(0), digits=1),
-    "later-most-again": Claim(lambda: exactly(later().high, later().n), above(0), digits=1, form=SIGNED),
-    "share": Claim(amplified, below(1), digits=1),
-    "share-start": Claim(lambda: share_at(0), between(0.45, 0.55), form=WORDS),
-    "share-passes": Claim(lambda: amplified_in_training("quick-fp32"), below(2), digits=1),
-    "share-colour": Claim(lambda: amplified_in_training("cifar10-papers"), below(5), digits=1),
-    "wrong-less": Claim(lambda: core("confidence when wrong", letter="E"), falls, form=SIZE),
-    "wrong-maxsup": Claim(lambda: beside("E", "confidence when wrong"), falls, digits=1, form=SIZE),
-    "colour-gap": Claim(lambda: beside("E", "gap"), falls, digits=1, form=SIZE),
-    "tail-short": Claim(lambda: tail(), after_two, digits=1),
-    "tail-wrong": Claim(lambda: still_wrong(rare()), between(8, 14), form=WORDS),
-    "tail-all": Claim(lambda: tail(), rises, digits=1, form=SIGNED),
-    "tail-two": Claim(lambda: tail(), after_two, form=WORDS),
-    "tail-rare": Claim(lambda: tail(part="tail"), rises, digits=1, form=SIGNED),
-    "tail-just": Claim(lambda: tail(part="tail"), lambda value: 0 < value.low < 0.3, form=WORDS),
-    "tail-smoothing": Claim(lambda: tail("label_smoothing", "baseline"), falls, digits=1, form=SIZE),
-    "tail-smoothing-rare": Claim(lambda: tail("label_smoothing", "baseline", "tail"), falls, digits=1, form=SIZE),
-    "tail-plain": Claim(lambda: tail("maxsup", "baseline"), falls, digits=1, form=SIZE),
-    "tail-back": Claim(taken_back, between(0.33, 0.67), form=WORDS),
-    "tail-seeds": Claim(lambda: exactly(float(tail().n)), between(9.5, 10.5)),
     "tail-part": Claim(lambda: tail_part("regularization_only", "label_smoothing"), is_open, digits=1, form=SIGNED),
-    "tail-part-most": Claim(
-        lambda: rounded_up(tail_part("regularization_only", "label_smoothing").high, 1, TAIL), below(0.6), digits=1
-    ),
-    "tail-part-nll": Claim(tail_likelihood, falls, digits=3, form=SIGNED),
-    "tail-equal": Claim(lambda: tail_equal(0.03), rises, digits=1, form=SIGNED),
-    "tail-equal-just": Claim(lambda: tail_equal(0.03), lambda value: 0 < value.low < 0.2, form=WORDS),
     "tail-beyond": Claim(lambda: tail_part("maxsup", "regularization_only"), is_open, digits=1, form=SIGNED),
     "tail-steps-open": Claim(
         lambda: least_open(
@@ -318,36 +308,76 @@ CLAIMS = {
         form=WORDS,
     ),
     "tail-error-sure": Claim(lambda: tail_sure("amplification_only"), rises, digits=1),
-    "tail-part-sure": Claim(lambda: tail_sure("regularization_only"), between(-11, -9), form=WORDS),
+    "tail-part-nll": Claim(tail_likelihood, falls, digits=3, form=SIGNED),
+    "strong-error": Claim(error_alone_strong, falls, digits=1, form=SIZE),
+    "strong-others": Claim(others_strong, lambda value: value.mean < 100 / 9, form=WORDS),
+    "noise-behind": Claim(lambda: with_noise(10), falls, digits=1, form=SIZE),
+    "noise-open": Claim(lambda: least_open(map(with_noise, (5, 20, 45))), is_open, form=WORDS),
+    "tight": Claim(lambda: core("spread, logits, train"), falls, digits=2, form=SIZE),
+    "loose": Claim(lambda: core("spread, logits"), rises, digits=2, form=SIZE),
+    "tight-same": Claim(lambda: beside("A", "spread, logits"), lambda v: abs(v.mean) < 0.01, form=WORDS),
+    "raw-same": Claim(lambda: beside("A", "spread, raw"), is_open, form=WORDS),
+    "looser-one": Claim(looser, between(0.5, 1.5), form=WORDS),
+    "apart-colour": Claim(lambda: lowest(map(in_colour_apart, SEPARATIONS)), rises, form=WORDS),
+    "apart-logits": Claim(lambda: lowest([beside("E", "separation, logits"), in_grey_apart(4)]), rises, form=WORDS),
+    "apart-less": Claim(
+        lambda: highest(
+            [beside("B", "separation, raw"), beside("E", "separation, raw"), beside("B", "separation, logits")]
+        ),
+        falls,
+        form=WORDS,
+    ),
+    "apart-open": Claim(apart_elsewhere, is_open, form=WORDS),
+    "apart-most": Claim(most_apart, lambda value: 5 < 0.036 / value.mean < 7, digits=3),
+    "tuned-one": Claim(tuned_ahead, between(0.5, 1.5), form=WORDS),
+    "tuned-grey": Claim(lambda: at_its_best(GREY), rises, digits=1, form=SIGNED),
+    "tuned-grey-least": Claim(lambda: exactly(at_its_best(GREY).low), above(0), digits=1, form=SIGNED),
+    "tuned-grey-most": Claim(lambda: exactly(at_its_best(GREY).high), above(0), digits=1, form=SIGNED),
+    "grown-hard": Claim(lambda: grown_over_widths("baseline"), rises, digits=1, form=SIGNED),
+    "grown-both": Claim(lambda: grown_over_widths("label_smoothing", 0.1), rises, digits=1, form=SIGNED),
+    "grown-open": Claim(lambda: grown_over_widths("label_smoothing", 0.2), is_open, digits=1, form=WORDS),
+    "strong-wide": Claim(strong_wide, rises, digits=1, form=SIGNED),
+    "zipf": Claim(lambda: grown_over_widths("baseline", method="zipf_label_smoothing"), rises, digits=1, form=SIGNED),
+    "equal-least": Claim(lambda: min(equal_strength(), key=lambda one: one.mean), lambda v: v.mean > 0, form=WORDS),
+    "later": Claim(later, is_open, digits=1, form=SIGNED),
+    "later-least": Claim(lambda: exactly(later().low, later().n), below(0), digits=1),
+    "later-most-again": Claim(lambda: exactly(later().high, later().n), above(0), digits=1, form=SIGNED),
+    "colour-wrong": Claim(lambda: still_wrong(colour()), between(48, 57), form=WORDS),
+    "colour-learnt": Claim(lambda: in_colour("training accuracy"), rises, digits=1, form=SIZE),
+    "colour-lead": Claim(in_colour, is_open, digits=1, form=SIGNED),
+    "colour-least": Claim(lambda: exactly(in_colour().low, in_colour().n), below(0), digits=1),
+    "colour-most": Claim(lambda: exactly(in_colour().high, in_colour().n), above(0), digits=1, form=SIGNED),
+    "colour-tuned": Claim(lambda: at_best(colour_by_strength(), "maxsup", "accuracy"), is_open, digits=1, form=SIGNED),
+    "colour-grown": Claim(colour_grown, is_open, digits=1, form=SIGNED),
+    "drift-open": Claim(only_the_tail, between(0.5, 1.5), form=WORDS),
+    "colour-devices": Claim(on_two_devices, rises, digits=1, form=SIGNED),
+    "colour-cpu": Claim(on_cpu, is_open, form=WORDS),
+    "tail-wrong": Claim(lambda: still_wrong(rare()), between(8, 14), form=WORDS),
+    "tail-all": Claim(lambda: tail(), rises, digits=1, form=SIGNED),
+    "tail-just": Claim(lambda: tail(part="tail"), lambda value: 0 < value.low < 0.3, form=WORDS),
+    "tail-rare": Claim(lambda: tail(part="tail"), rises, digits=1, form=SIGNED),
+    "tail-smoothing": Claim(lambda: tail("label_smoothing", "baseline"), falls, digits=1, form=SIZE),
+    "tail-plain": Claim(lambda: tail("maxsup", "baseline"), falls, digits=1, form=SIZE),
     "tail-weak-at": Claim(lambda: exactly(long_tail.best(by_strength(), "label_smoothing")), below(0.1), digits=2),
     "tail-max-at": Claim(lambda: exactly(long_tail.best(by_strength(), "maxsup")), below(0.1), digits=2),
-    "tail-weaker": Claim(weaker, is_open, digits=1, form=SIGNED),
     "tail-best": Claim(lambda: at_best(by_strength(), "maxsup"), is_open, digits=1, form=SIGNED),
     "tail-best-open": Claim(lambda: at_best(by_strength(), "maxsup"), is_open, form=WORDS),
+    "tail-equal": Claim(lambda: tail_equal(0.03), rises, digits=1, form=SIGNED),
+    "tail-equal-just": Claim(lambda: tail_equal(0.03), lambda value: 0 < value.low < 0.2, form=WORDS),
     "tail-best-plain": Claim(
         lambda: at_best(by_strength(), "label_smoothing", against="baseline"), falls, digits=1, form=SIZE
     ),
     "tail-max-plain": Claim(
         lambda: at_best(by_strength(), "maxsup", against="baseline"), is_open, digits=1, form=SIGNED
     ),
-    "grey-wrong": Claim(still_wrong_in_grey, below(25), form=WORDS),
-    "colour-wrong": Claim(lambda: still_wrong(colour()), between(48, 57), form=WORDS),
-    "colour-learnt": Claim(lambda: in_colour("training accuracy"), rises, digits=1, form=SIZE),
-    "colour-seeds": Claim(lambda: exactly(float(in_colour().n)), above(9.5), form=WORDS),
-    "colour-lead": Claim(in_colour, is_open, digits=1, form=SIGNED),
-    "colour-least": Claim(lambda: exactly(in_colour().low, in_colour().n), below(0), digits=1),
-    "colour-most": Claim(lambda: exactly(in_colour().high, in_colour().n), above(0), digits=1, form=SIGNED),
-    "colour-usual": Claim(lambda: usual_beside_best(colour_by_strength(), "accuracy"), is_open, digits=1, form=SIGNED),
-    "colour-tuned": Claim(lambda: at_best(colour_by_strength(), "maxsup", "accuracy"), is_open, digits=1, form=SIGNED),
-    "colour-grown": Claim(colour_grown, is_open, digits=1, form=SIGNED),
-    "colour-five": Claim(least_pairs, between(4.5, 5.5), form=WORDS),
-    "drift-least": Claim(lambda: exactly(min(one.mean for one in drift().values())), above(0.05), digits=1),
-    "drift-most": Claim(lambda: exactly(max(one.mean for one in drift().values())), above(0.05), digits=1),
-    "drift-open": Claim(only_the_tail, between(0.5, 1.5), form=WORDS),
-    "colour-devices": Claim(on_two_devices, rises, digits=1, form=SIGNED),
-    "colour-devices-clear": Claim(on_two_devices, rises, form=WORDS),
-    "colour-cpu": Claim(on_cpu, is_open, form=WORDS),
-    "colour-risen": Claim(lambda: moved(up=True), above(0), digits=1),
-    "colour-fallen": Claim(lambda: moved(up=False), above(0), digits=1),
+    "colour-gap": Claim(lambda: beside("E", "gap"), falls, digits=1, form=SIZE),
+    "likelier": Claim(likelier, lambda value: falls(value) and value.mean > -0.03, form=WORDS),
     "corrupted-apart": Claim(corrupted_apart, lambda value: 0 < value.mean < 4),
+    "declared-hundred": Claim(
+        lambda: least_open([first_narrow(), later(), in_colour(), on_cpu()]), is_open, form=WORDS
+    ),
+    "tail-two": Claim(lambda: tail(), after_two, form=WORDS),
+    "declared-best": Claim(beside_the_best, is_open, form=WORDS),
+    "declared-plain": Claim(lambda: at_best(by_strength(), "label_smoothing", against="baseline"), falls, form=WORDS),
+    "declared-parts": Claim(error_part_out, is_open, form=WORDS),
 }

@@ -5,7 +5,7 @@ Every function takes matplotlib axes, or makes them, and returns them.
 
 # ruff: noqa: F401 (what the package offers)
 from softbook.figures.attacked import over_passes, over_radii
-from softbook.figures.grids import against, doses, gap_law, over_generalization, taken_and_paid
+from softbook.figures.grids import against, doses, gap_law, over_generalization
 from softbook.figures.planes import (
     PLANE,
     force_field,

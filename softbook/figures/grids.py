@@ -58,28 +58,6 @@ def against(points: Mapping[float | None, Intervals], label: str, none: str = "n
     return ax
 
 
-def taken_and_paid(lines: Mapping[str, Mapping[float, tuple[float, Interval]]], ax: Axes | None = None) -> Axes:
-    """What a method does at several strengths, and what that costs: a line for each method, above which nobody pays.
-
-    lines: method -> strength -> (x, interval along y). Strengths are written beside the markers, left of the first
-    method's and right of the others'.
-    """
-    ax = ax or plt.subplots(figsize=(5.4, 3.2), layout="constrained")[1]
-    for number, (method, points) in enumerate(lines.items()):
-        look = style(method)
-        across, costs = zip(*points.values(), strict=True)
-        means = [cost.mean for cost in costs]
-        half = [cost.half_width for cost in costs]
-        ax.errorbar(across, means, half, color=look.color, marker=look.marker, capsize=3, label=look.label)
-        place = {"ha": "left", "xytext": (5, 6)} if number else {"ha": "right", "xytext": (-5, -10)}
-        for strength, x, y in zip(points, across, means, strict=True):
-            ax.annotate(f"α = {strength:g}", (x, y), textcoords="offset points", fontsize=9, **place)
-    ax.axhline(0, color="black", linewidth=0.8)
-    ax.margins(x=0.18)
-    ax.legend(frameon=False)
-    return ax
-
-
 def over_generalization(ahead: Mapping[Any, float], gaps: Gaps, changes: Gaps) -> Figure:
     """Confidence gaps against the generalization gap of plain training, a panel for each method, all in points.
 

@@ -241,7 +241,7 @@ HEADLINES = {
     ),
     "order": Headline(
         says="After smoothing a network that answers only when it is sure makes more mistakes, in each of A to F.",
-        claims=("what_should_i_do:order-everywhere",),
+        claims=("what_should_i_do:order-everywhere", "maxsup:order"),
         scope=f"{SETTINGS} and {SMOOTHED}",
         quantity="AURC",
         direction=RISES,
@@ -429,9 +429,16 @@ HEADLINES = {
         quantity="accuracy",
         direction=NEITHER,
     ),
+    "errors-less-sure": Headline(
+        says="Label smoothing makes no network surer of its wrong answers.",
+        claims=("maxsup:errors-less-sure", "maxsup:never-surer"),
+        scope="method == 'label_smoothing' and dose > 0",
+        quantity="confidence when wrong",
+        direction=FALLS,
+    ),
     "maxsup-hardly-ever": Headline(
         says="At equal strength MaxSup is hardly ever more accurate than label smoothing.",
-        claims=("intro:maxsup", "conclusion:maxsup"),
+        claims=("intro:maxsup", "conclusion:maxsup", "maxsup:nowhere"),
         scope="method == 'maxsup' and not parameters.str.contains('alpha_end')",
         against="method == 'label_smoothing' and dose > 0",
         sharing=("dose",),

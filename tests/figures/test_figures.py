@@ -25,7 +25,6 @@ from softbook.figures import (
     projections,
     shrunk_along_ray,
     slope_plane,
-    taken_and_paid,
 )
 from softbook.figures.prediction import _without_outliers
 from softbook.studies.margins import Place
@@ -315,20 +314,6 @@ def test_each_network_has_its_marker_in_the_row_of_its_method():
     assert drawn == [[[1, 0], [3, 0]], [], [[0, 0]], [[2, 1]]]
     assert one.get_xlim() == other.get_xlim()
     plt.close(figure)
-
-
-def test_what_strengths_take_and_cost_is_a_line_for_each_method_with_its_strengths_beside():
-    lines = {
-        "label_smoothing": {0.01: (1.0, Interval(-0.3, -0.5, -0.1, 10)), 0.1: (9.0, Interval(-1.3, -1.8, -0.8, 10))},
-        "maxsup": {0.1: (10.0, Interval(-0.7, -1.2, -0.2, 10))},
-    }
-    ax = taken_and_paid(lines)
-    drawn = [one.lines[0].get_xydata().tolist() for one in ax.containers]
-    assert drawn == [[[1, -0.3], [9, -1.3]], [[10, -0.7]]]
-    assert [text.get_text() for text in ax.texts] == ["α = 0.01", "α = 0.1", "α = 0.1"]
-    bars = ax.containers[0].lines[2][0].get_segments()
-    assert bars[0][:, 1] == pytest.approx([-0.5, -0.1])
-    plt.close(ax.figure)
 
 
 def test_lines_over_radii_share_their_axes_and_a_legend():

@@ -26,7 +26,6 @@ def page(name):
 
 
 def test_every_page_is_in_the_table_of_contents_and_there():
-    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
     listed = plan.pages(ROOT / "_toc.yml")
     assert len(set(listed)) == len(listed)
     pages = {one.removeprefix("book/") for one in listed if one.startswith("book/")} - {"this_build"}  # made by a build
