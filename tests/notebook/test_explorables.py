@@ -24,7 +24,7 @@ CELLS = {
     "reliability": ("calibration", ["explore-reliability", "show-reliability"]),
     "cones": ("cones", ["draw-plane", "draw-rows", "draw-moved", "explore-two-features"]),
     "maxsup-field": ("maxsup", ["draw-rates", "explore-rates"]),
-    "slope-plane": ("robustness", ["plane-networks", "explore-plane"]),
+    "slope-plane": ("robustness", ["plane-networks", "explore-scenes", "explore-plane"]),
 }
 STAND_INS = """
 from types import SimpleNamespace
