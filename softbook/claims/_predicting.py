@@ -38,11 +38,6 @@ def by_step() -> Interval:
     return prediction.jackknife(from_step())
 
 
-def by_step_fitted() -> Interval:
-    """The same with a line that is fitted to the other families."""
-    return prediction.jackknife(predicted("FGSM, 4/255"))
-
-
 @functools.cache
 def by_gradient() -> Interval:
     return prediction.jackknife(from_gradient())

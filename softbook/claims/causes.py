@@ -29,7 +29,6 @@ from softbook.claims._predicting import (
     alone_in_each,
     by_gradient,
     by_shape,
-    by_step_fitted,
     control,
     ranks_in_each,
 )
@@ -177,6 +176,23 @@ def high_and_its_law_open(value: Interval) -> bool:
     return value.low > 50 and laws.judged("slope")["slope-by-hand"].verdict == "open"
 
 
+@functools.cache
+def penalty_elsewhere(profile: str, outcome: str) -> Interval:
+    """What the penalty on length does in another setting, compared with plain training."""
+    tables = [records.by_profile(study)[profile] for study in ("core", "scale_penalty")]
+    return effects(pandas.concat(tables), outcome)["scale_penalty"].shown
+
+
+def learnt_at_most() -> Interval:
+    """The largest accuracy, in percent, of the MobileNetV2s trained with the penalty."""
+    return exactly(100 * float(records.by_profile("scale_penalty")["mobilenet-confirm"]["accuracy"].max()))
+
+
+def rule() -> Interval:
+    """The number that judges the declared rule of eleven properties."""
+    return laws.judged()["prediction"].parts[0].interval
+
+
 def verdict() -> Interval:
     """1 if the declared contrasts of bound and strength say "interaction", the word of the page, else 0."""
     return exactly(float(margins.decided_by(cells()) == "interaction"))
@@ -204,11 +220,6 @@ def end_of(name: str, side: str) -> Callable[[], Interval]:
     return lambda: exactly(getattr(park()[name].interval, side), park()[name].interval.n)
 
 
-def says(name: str, word: str) -> Callable[[Interval], bool]:
-    """That this is the verdict of the contrast, whatever the value."""
-    return lambda _: park()[name].word == word
-
-
 def by_cell(quantity: str, cell: str, less: str = "plain") -> Interval:
     """One kind of network of that study less another, by seed, in the units of the book."""
     table = records.by_profile("park_by_hand")["quick-fp32"]
@@ -231,6 +242,11 @@ def stays_as_the_slope_does(value: Interval) -> bool:
     return abs(value.mean) < 0.015 and park()["the pull on the slope"].word == judge.SAME
 
 
+def adds_nothing(value: Interval) -> bool:
+    """Is this open, and declared to be no difference?"""
+    return is_open(value) and park()["the pull on CutMix, robustness"].word == judge.SAME
+
+
 def within_three(value: Interval) -> bool:
     """Is this declared to be no difference, while the pull alone gains?"""
     same = park()["cosine on robustness"].word == judge.SAME
@@ -244,9 +260,7 @@ CLAIMS = {
     "penalty": Claim(lambda: of("scale_penalty 0.1"), rises, form=SIGNED),
     "smoothing": Claim(lambda: of("label_smoothing 0.1"), falls, form=SIGNED),
     "one-length": Claim(lambda: of("fixed_scale 4"), rises, form=SIGNED),
-    "one-length-confidence": Claim(lambda: of("fixed_scale 4", "gap"), above(-15), form=SIZE),
     "logit-penalty": Claim(lambda: of("logit_penalty 0.01"), is_open, form=WORDS),
-    "beside-decay": Claim(lambda: beside_decay("quick-confirm"), below(10), digits=1, form=SIGNED),
     "beside-decay-open": Claim(lambda: beside_decay("quick-confirm"), is_open, form=WORDS),
     "beside-decay-many": Claim(lambda: beside_decay("fashion-heldout"), rises, form=SIZE),
     "penalty-many": Claim(lambda: beside_decay("fashion-heldout", "baseline"), rises, form=SIZE),
@@ -274,7 +288,6 @@ CLAIMS = {
     "turn-length": Claim(more_turned, between(0.8, 1.2), form=WORDS),
     "ball-alone": Claim(lambda: max(alone_in_each(BALL), key=lambda one: one.mean), below(0.1), digits=2, form=WORDS),
     "ball-ranks": Claim(lambda: lowest(ranks_in_each(BALL)), between(0.5, 0.6), digits=1),
-    "by-step-fitted": Claim(by_step_fitted, lambda value: value.mean > 0.9, digits=2),
     "penalty-map": Claim(lambda: exactly(min(one.mean for one in over_the_map()), 15), above(0), form=WORDS),
     "penalty-map-clear": Claim(lambda: exactly(float(sum(map(rises, over_the_map()))), 15), above(7.5)),
     "weak-loose": Claim(lambda: left(0.0001, 0.01), below(50)),
@@ -327,9 +340,7 @@ CLAIMS = {
     "park-interaction": Claim(contrast("does the cosine do less at the short length"), is_open, form=WORDS),
     "park-control": Claim(contrast("control, CutMix on robustness"), rises),
     "cutmix-turns": Claim(lambda: by_cell(BALL, "cutmix"), falls, digits=2, form=SIZE),
-    "pull-cutmix": Claim(
-        contrast("the pull on CutMix, robustness"), says("the pull on CutMix, robustness", judge.SAME), form=WORDS
-    ),
+    "pull-cutmix": Claim(contrast("the pull on CutMix, robustness"), adds_nothing, form=WORDS),
     "random-turns": Claim(lambda: by_cell(BALL, "to a random direction"), falls, digits=2, form=SIZE),
     "random-open": Claim(lambda: by_cell(ROBUST, "to a random direction"), is_open, form=WORDS),
     "held-slope": Claim(
@@ -349,4 +360,14 @@ CLAIMS = {
     "turned-gap": Claim(contrast("cosine on the gap"), rises, digits=1),
     "length-alone": Claim(lambda: control(SHORT), above(0.5), form=WORDS),
     "shape-control": Claim(control, below(0.2), form=WORDS),
+    "rule-open": Claim(rule, is_open, form=WORDS),
+    "penalty-elsewhere": Claim(
+        lambda: least_open(
+            [penalty_elsewhere("convnext-confirm", ROBUST), penalty_elsewhere("cifar10-jpeg-flip", "robust, 1/255")]
+        ),
+        is_open,
+        form=WORDS,
+    ),
+    "penalty-cost": Claim(lambda: penalty_elsewhere("cifar10-jpeg-flip", "accuracy"), falls, digits=1, form=SIZE),
+    "penalty-mobile": Claim(learnt_at_most, below(25), form=WORDS),
 }
