@@ -185,7 +185,8 @@ def penalty_elsewhere(profile: str, outcome: str) -> Interval:
 
 def learnt_at_most() -> Interval:
     """The largest accuracy, in percent, of the MobileNetV2s trained with the penalty."""
-    return exactly(100 * float(records.by_profile("scale_penalty")["mobilenet-confirm"]["accuracy"].max()))
+    right = records.by_profile("scale_penalty")["mobilenet-confirm"]["accuracy"].to_numpy(float)
+    return exactly(100 * float(right.max()))
 
 
 def rule() -> Interval:
@@ -210,6 +211,12 @@ def park() -> dict[str, judge.Verdict]:
     return {one.contrast: one for one in verdicts if one.setting == "A"}
 
 
+def waiting() -> Interval:
+    """1 if Park's cosine at B and F is not on record, as the page says, else 0."""
+    verdicts = judge.judged(judge.declarations()["park_by_hand"])
+    return exactly(float({one.setting for one in verdicts if one.word == judge.PENDING} == {"B", "F"}))
+
+
 def contrast(name: str) -> Callable[[], Interval]:
     """What it comes to, in the units of its quantity."""
     return lambda: park()[name].interval
@@ -223,8 +230,9 @@ def end_of(name: str, side: str) -> Callable[[], Interval]:
 def by_cell(quantity: str, cell: str, less: str = "plain") -> Interval:
     """One kind of network of that study less another, by seed, in the units of the book."""
     table = records.by_profile("park_by_hand")["quick-fp32"]
-    values = judge.KNOWN[quantity].factor * table.pivot(index="seed", columns="cell", values=quantity)
-    return t_interval(values[cell] - values[less])
+    one, other = (table.loc[table["cell"] == name].sort_values("seed") for name in (cell, less))
+    change = one[quantity].to_numpy(float) - other[quantity].to_numpy(float)
+    return t_interval(judge.KNOWN[quantity].factor * change).of(table, f"{quantity}: {cell} less {less}")
 
 
 def per_tenth() -> Interval:
@@ -354,12 +362,14 @@ CLAIMS = {
     "twins-cosine": Claim(lambda: by_cell(BALL, "pulled", "long, turned"), is_open, form=WORDS),
     "twins-length": Claim(lambda: by_cell("log length", "pulled", "long, turned"), is_open, form=WORDS),
     "twins-margin": Claim(lambda: by_cell("log margin", "pulled", "long, turned"), wider_and_steeper, form=WORDS),
+    "twins-open": Claim(lambda: by_cell(ROBUST, "pulled", "long, turned"), is_open, form=WORDS),
     "held-gap": Claim(contrast("length on the gap"), falls, form=SIZE),
     "held-error": Claim(contrast("length on ECE"), falls, form=SIZE),
     "held-likelihood": Claim(contrast("length on NLL at T"), rises, form=WORDS),
     "turned-gap": Claim(contrast("cosine on the gap"), rises, digits=1),
     "length-alone": Claim(lambda: control(SHORT), above(0.5), form=WORDS),
     "shape-control": Claim(control, below(0.2), form=WORDS),
+    "park-pending": Claim(waiting, above(0), form=WORDS),
     "rule-open": Claim(rule, is_open, form=WORDS),
     "penalty-elsewhere": Claim(
         lambda: least_open(
