@@ -401,7 +401,7 @@ def verify(
 
     count: how many, each from the middle of an equal part of the table.  store: train none, but compare all that this
     store, or the zoo, has.  clean: compare no number that takes an attack or a corruption.
-    If no point of the table has two seeds, anything that is not the same counts as different.
+    If no point of the table has two seeds, a number may move by rounding, or by a few images, and no further.
     """
     profile = study_profile(settings, study)
     device = loop.choose_device()
@@ -456,17 +456,18 @@ def _place(profile: Study, experiment: Experiment) -> str:
 
 
 def _seed_spreads(table: pandas.DataFrame, place: str, sizes: Mapping[str, int]) -> dict[str, float]:
-    """The standard deviation over seeds of each quantity at a place; NaN if no place has two seeds.
+    """The standard deviation over seeds of each quantity at a place.
 
     That of the networks there or of all places together, whichever is larger, and at least the quantity's resolution:
-    equal values in all rows, or zeros up to rounding, do not say how far it may move.
+    equal values in all rows, or zeros up to rounding, do not say how far it may move. The resolution alone, if no
+    place has two seeds.
     sizes: of the samples that the networks are measured on (`Samples.sizes`).
     """
     by_place = table.groupby("place")[[name for name in KNOWN if name in table]]
     together = np.sqrt((by_place.var() * (by_place.count() - 1)).sum() / (by_place.count() - 1).clip(lower=0).sum())
     own = by_place.std().reindex([place]).iloc[0]
     resolution = pandas.Series({name: KNOWN[str(name)].resolution(sizes) for name in own.index})
-    return own.combine(together, np.fmax).combine(resolution, np.maximum).to_dict()
+    return own.combine(together, np.fmax).combine(resolution, np.fmax).to_dict()
 
 
 def _compared(values: Mapping[str, float], row: Row, spreads: Mapping[str, float]) -> Comparison:

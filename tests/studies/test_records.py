@@ -454,7 +454,8 @@ def test_numbers_may_be_as_far_apart_as_those_of_two_seeds():
     together = math.sqrt((1 * 2 + 2 * 0) / (1 + 2))  # variances 2 and 0, weighted by their degrees of freedom
     for place, expected in (("a", math.sqrt(2)), ("b", together), ("of one seed", together)):
         assert recording._seed_spreads(table, place, SIZES)["accuracy"] == pytest.approx(expected)
-    assert math.isnan(recording._seed_spreads(table[:1], "a", SIZES)["accuracy"])
+    alone = recording._seed_spreads(table[:1], "a", SIZES)["accuracy"]
+    assert alone == QUANTITIES["accuracy"].resolution(SIZES), "of one network the spread is not known"
     one = {"accuracy": 1.0}
     assert str(beside(one, table)) == "a-1: same bits"
     assert beside(one, table, accuracy=9.0).word == "alike"
