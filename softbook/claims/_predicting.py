@@ -1,4 +1,4 @@
-"""What predicts robustness of hidden families: one gradient, the shape, or accuracy. Chapter 8 and the conclusion."""
+"""What predicts robustness of hidden families: one gradient, or the shape. Page causes and conclusion."""
 
 import functools
 
@@ -38,16 +38,6 @@ def by_step() -> Interval:
     return prediction.jackknife(from_step())
 
 
-def by_step_fitted() -> Interval:
-    """The same with a line that is fitted to the other families."""
-    return prediction.jackknife(predicted("FGSM, 4/255"))
-
-
-def from_shape() -> prediction.Prediction:
-    """By the eleven declared properties."""
-    return predicted(*prediction.declared().properties)
-
-
 @functools.cache
 def by_gradient() -> Interval:
     return prediction.jackknife(from_gradient())
@@ -55,16 +45,8 @@ def by_gradient() -> Interval:
 
 @functools.cache
 def by_shape() -> Interval:
-    return prediction.jackknife(from_shape())
-
-
-def by_accuracy() -> Interval:
-    return prediction.jackknife(predicted("accuracy"))
-
-
-def ahead_of_shape() -> Interval:
-    """How much better one gradient's score is than that of the eleven properties."""
-    return prediction.gain(from_gradient(), from_shape())
+    """By the eleven declared properties."""
+    return prediction.jackknife(predicted(*prediction.declared().properties))
 
 
 @functools.cache
@@ -85,8 +67,8 @@ def ranks_in_each(name: str) -> list[Interval]:
     return [exactly(float(one.corr(other, method="spearman")), len(one)) for one, other in pairs]
 
 
-def escaping() -> Interval:
-    """By how many points one gradient overestimates networks of a fixed feature length: the least of three."""
-    table = from_gradient().table
-    rows = table.loc[table.index.str.startswith("fixed_scale")]
-    return exactly(100 * float((rows["predicted"] - rows["observed"]).min()), len(rows))
+def control(*names: str) -> Interval:
+    """The score for how sure networks are, by these numbers; by the eleven declared properties if none is named."""
+    units = in_three_records()[0]
+    found = prediction.left_out(units, names or prediction.declared().properties, "gap")
+    return exactly(found.score(), len(found.table))

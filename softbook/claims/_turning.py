@@ -15,7 +15,6 @@ BALL = "cosine, ball"  # to the minimal-loss point of the class: what Park et al
 STRENGTHS = (0.5, 1.0, 2.0)
 PROFILES = ("quick-confirm", "quick-again", "quick-fp32")
 WEAK = (0.05, 0.1)
-STRONGEST = "cosine_penalty_most"  # a study of one network
 
 
 @functools.cache
@@ -57,11 +56,3 @@ def at_equal_cosine(like: str, less: bool = False) -> Interval:
     """Under attack, once it has turned logits as far as these soft labels do; less: minus what those do."""
     there, more = interventions.recorded(like, ROBUST, "quick-confirm")["cosine_penalty"]
     return (more if less else there).scaled(100)
-
-
-def strongest(outcome: str) -> Interval:
-    """What one network with the largest strength on record changes, compared with plain training of its seed."""
-    table = records.by_profile(STRONGEST)["quick"]
-    plain = records.by_profile("core")["quick"].query("method == 'baseline'")
-    change = effects(pandas.concat([plain, table]), outcome)["cosine_penalty"].shown
-    return exactly(change.mean, change.n)

@@ -16,24 +16,20 @@ from softbook.claims import (
     below,
     between,
     exactly,
+    factor,
     falls,
     highest,
     is_open,
     least_open,
     lowest,
     rises,
-    rounded_down,
 )
 from softbook.claims._length import share
 from softbook.claims._predicting import (
-    ahead_of_shape,
     alone_in_each,
-    by_accuracy,
     by_gradient,
     by_shape,
-    by_step,
-    by_step_fitted,
-    escaping,
+    control,
     ranks_in_each,
 )
 from softbook.claims._turning import (
@@ -42,11 +38,10 @@ from softbook.claims._turning import (
     ball_at_most,
     each,
     mean_of,
-    strongest,
     ten_seeds,
     weakly,
 )
-from softbook.studies import another_slope, laws, margins, prediction, records, robustness
+from softbook.studies import another_slope, judge, laws, margins, prediction, records, robustness
 from softlab.comparison.effects import Effects, averages, effects
 from softlab.comparison.intervals import Interval, t_interval
 
@@ -181,6 +176,24 @@ def high_and_its_law_open(value: Interval) -> bool:
     return value.low > 50 and laws.judged("slope")["slope-by-hand"].verdict == "open"
 
 
+@functools.cache
+def penalty_elsewhere(profile: str, outcome: str) -> Interval:
+    """What the penalty on length does in another setting, compared with plain training."""
+    tables = [records.by_profile(study)[profile] for study in ("core", "scale_penalty")]
+    return effects(pandas.concat(tables), outcome)["scale_penalty"].shown
+
+
+def learnt_at_most() -> Interval:
+    """The largest accuracy, in percent, of the MobileNetV2s trained with the penalty."""
+    right = records.by_profile("scale_penalty")["mobilenet-confirm"]["accuracy"].to_numpy(float)
+    return exactly(100 * float(right.max()))
+
+
+def rule() -> Interval:
+    """The number that judges the declared rule of eleven properties."""
+    return laws.judged()["prediction"].parts[0].interval
+
+
 def verdict() -> Interval:
     """1 if the declared contrasts of bound and strength say "interaction", the word of the page, else 0."""
     return exactly(float(margins.decided_by(cells()) == "interaction"))
@@ -191,6 +204,63 @@ def bare(outcome: str, method: str) -> Interval:
     return effects(records.by_profile("no_bias")["quick-fp32"], outcome)[method].shown
 
 
+@functools.cache
+def park() -> dict[str, judge.Verdict]:
+    """The declared contrasts of Park's cosine and the length, set by hand, at A."""
+    verdicts = judge.judged(judge.declarations()["park_by_hand"])
+    return {one.contrast: one for one in verdicts if one.setting == "A"}
+
+
+def waiting() -> Interval:
+    """1 if Park's cosine at B and F is not on record, as the page says, else 0."""
+    verdicts = judge.judged(judge.declarations()["park_by_hand"])
+    return exactly(float({one.setting for one in verdicts if one.word == judge.PENDING} == {"B", "F"}))
+
+
+def contrast(name: str) -> Callable[[], Interval]:
+    """What it comes to, in the units of its quantity."""
+    return lambda: park()[name].interval
+
+
+def end_of(name: str, side: str) -> Callable[[], Interval]:
+    """The lower or the upper end of its interval."""
+    return lambda: exactly(getattr(park()[name].interval, side), park()[name].interval.n)
+
+
+def by_cell(quantity: str, cell: str, less: str = "plain") -> Interval:
+    """One kind of network of that study less another, by seed, in the units of the book."""
+    table = records.by_profile("park_by_hand")["quick-fp32"]
+    one, other = (table.loc[table["cell"] == name].sort_values("seed") for name in (cell, less))
+    change = one[quantity].to_numpy(float) - other[quantity].to_numpy(float)
+    return t_interval(judge.KNOWN[quantity].factor * change).of(table, f"{quantity}: {cell} less {less}")
+
+
+def per_tenth() -> Interval:
+    """Points of robustness for each tenth of Park's cosine."""
+    return park()["robustness along Park's cosine"].interval.scaled(0.1)
+
+
+def wider_and_steeper(value: Interval) -> bool:
+    """Is the margin of pulled networks clearly wider than that of those held at their length, and the slope steeper?"""
+    return rises(value) and rises(by_cell("log slope", "pulled", "long, turned"))
+
+
+def stays_as_the_slope_does(value: Interval) -> bool:
+    """Does this length change by about a percent, and is the slope's verdict no difference?"""
+    return abs(value.mean) < 0.015 and park()["the pull on the slope"].word == judge.SAME
+
+
+def adds_nothing(value: Interval) -> bool:
+    """Is this open, and declared to be no difference?"""
+    return is_open(value) and park()["the pull on CutMix, robustness"].word == judge.SAME
+
+
+def within_three(value: Interval) -> bool:
+    """Is this declared to be no difference, while the pull alone gains?"""
+    same = park()["cosine on robustness"].word == judge.SAME
+    return same and abs(value.mean) < 3 and park()["the pull on robustness"].word == "rises"
+
+
 CLAIMS = {
     "alike": Claim(spread_of_lengths, alike_and_part_of_it, form=WORDS),
     "least-confidence": Claim(lambda: confidence(True), falls, form=SIZE),
@@ -198,9 +268,7 @@ CLAIMS = {
     "penalty": Claim(lambda: of("scale_penalty 0.1"), rises, form=SIGNED),
     "smoothing": Claim(lambda: of("label_smoothing 0.1"), falls, form=SIGNED),
     "one-length": Claim(lambda: of("fixed_scale 4"), rises, form=SIGNED),
-    "one-length-confidence": Claim(lambda: of("fixed_scale 4", "gap"), above(-15), form=SIZE),
     "logit-penalty": Claim(lambda: of("logit_penalty 0.01"), is_open, form=WORDS),
-    "beside-decay": Claim(lambda: beside_decay("quick-confirm"), below(10), digits=1, form=SIGNED),
     "beside-decay-open": Claim(lambda: beside_decay("quick-confirm"), is_open, form=WORDS),
     "beside-decay-many": Claim(lambda: beside_decay("fashion-heldout"), rises, form=SIZE),
     "penalty-many": Claim(lambda: beside_decay("fashion-heldout", "baseline"), rises, form=SIZE),
@@ -225,14 +293,9 @@ CLAIMS = {
     "turn-equal": Claim(lambda: at_equal_cosine("label_smoothing"), is_open, digits=1, form=SIGNED),
     "turn-equal-less": Claim(lambda: at_equal_cosine("label_smoothing", less=True), rises, digits=1),
     "turn-ball": Claim(ball_at_most, below(0.02), digits=2, form=WORDS),
-    "turn-ball-most": Claim(lambda: strongest(BALL), above(0.05), digits=2, form=SIGNED),
-    "turn-strongest": Claim(lambda: strongest(ROBUST), above(10)),
     "turn-length": Claim(more_turned, between(0.8, 1.2), form=WORDS),
     "ball-alone": Claim(lambda: max(alone_in_each(BALL), key=lambda one: one.mean), below(0.1), digits=2, form=WORDS),
     "ball-ranks": Claim(lambda: lowest(ranks_in_each(BALL)), between(0.5, 0.6), digits=1),
-    "centred-least": Claim(lambda: lowest(alone_in_each("cosine, centred mean")), between(0.25, 0.35), digits=1),
-    "by-step": Claim(by_step, lambda value: value.mean > 0.8, digits=2),
-    "by-step-fitted": Claim(by_step_fitted, lambda value: value.mean > 0.9, digits=2),
     "penalty-map": Claim(lambda: exactly(min(one.mean for one in over_the_map()), 15), above(0), form=WORDS),
     "penalty-map-clear": Claim(lambda: exactly(float(sum(map(rises, over_the_map()))), 15), above(7.5)),
     "weak-loose": Claim(lambda: left(0.0001, 0.01), below(50)),
@@ -245,9 +308,6 @@ CLAIMS = {
     "twice-slope": Claim(lambda: by_hand("baseline", 2.0), below(25)),
     "by-gradient": Claim(by_gradient, lambda value: value.low > 0.5, digits=2),
     "by-shape": Claim(by_shape, lambda value: value.mean < 0.3, digits=2),
-    "by-accuracy": Claim(by_accuracy, lambda value: value.mean < 0.3, digits=2),
-    "ahead": Claim(ahead_of_shape, is_open, digits=2, form=WORDS),
-    "escapes": Claim(lambda: rounded_down(escaping().mean, 0, escaping().n), above(3)),
     "steps": Claim(monotone, above(0), form=WORDS),
     "shorter": Claim(lambda: of_soft("log magnitude", highest), falls, form=WORDS),
     "worse-error": Claim(lambda: of_soft("ECE", lowest), rises, form=WORDS),
@@ -259,4 +319,65 @@ CLAIMS = {
     "inward-gain": Claim(colour_gain, lambda value: value.low <= 0, form=WORDS),
     "bare-confidence": Claim(lambda: bare("gap", "label_smoothing"), falls, form=SIZE),
     "bare-robust": Claim(lambda: bare(ROBUST, "cutmix"), rises, form=SIZE),
+    "park-same": Claim(contrast("cosine on robustness"), within_three, form=WORDS),
+    "pull-cosine": Claim(lambda: by_cell(BALL, "pulled"), rises, digits=2),
+    "pull-margin": Claim(lambda: factor(park()["the pull on the margin"].interval), above(1), digits=2),
+    "pull-length": Claim(lambda: by_cell("log length", "pulled"), stays_as_the_slope_does, form=WORDS),
+    "pull": Claim(contrast("the pull on robustness"), rises, digits=1),
+    "smoothing-turns": Claim(lambda: by_cell(BALL, "label smoothing"), falls, digits=2, form=SIZE),
+    "pull-smoothing": Claim(contrast("the pull on label smoothing, robustness"), rises, digits=1),
+    "pull-smoothing-back": Claim(lambda: by_cell(ROBUST, "label smoothing, pulled"), is_open, form=WORDS),
+    "row": Claim(lambda: by_cell(ROBUST, "to the row"), rises, digits=1),
+    "row-turns": Claim(lambda: by_cell(BALL, "to the row"), above(0.08), form=WORDS),
+    "means-turn": Claim(
+        lambda: highest([by_cell(BALL, "to the mean"), by_cell(BALL, "to the centred mean")]),
+        below(0.02),
+        form=WORDS,
+    ),
+    "means-open": Claim(
+        lambda: least_open([by_cell(ROBUST, "to the mean"), by_cell(ROBUST, "to the centred mean")]),
+        is_open,
+        form=WORDS,
+    ),
+    "line": Claim(per_tenth, rises, digits=1),
+    "park": Claim(contrast("cosine on robustness"), is_open, digits=1, form=SIGNED),
+    "park-least": Claim(end_of("cosine on robustness", "low"), above(-3), digits=1),
+    "park-most": Claim(end_of("cosine on robustness", "high"), below(3), digits=1, form=SIGNED),
+    "park-long": Claim(contrast("cosine at the long length, on robustness"), rises, digits=1, form=SIGNED),
+    "park-short": Claim(lambda: by_cell(ROBUST, "short, turned", "short, as plain"), is_open, form=WORDS),
+    "park-interaction": Claim(contrast("does the cosine do less at the short length"), is_open, form=WORDS),
+    "park-control": Claim(contrast("control, CutMix on robustness"), rises),
+    "cutmix-turns": Claim(lambda: by_cell(BALL, "cutmix"), falls, digits=2, form=SIZE),
+    "pull-cutmix": Claim(contrast("the pull on CutMix, robustness"), adds_nothing, form=WORDS),
+    "random-turns": Claim(lambda: by_cell(BALL, "to a random direction"), falls, digits=2, form=SIZE),
+    "random-open": Claim(lambda: by_cell(ROBUST, "to a random direction"), is_open, form=WORDS),
+    "held-slope": Claim(
+        lambda: lowest(by_cell("log slope", f"{one}, turned", f"{one}, as plain") for one in ("long", "short")),
+        rises,
+        form=WORDS,
+    ),
+    "short-margin": Claim(
+        lambda: by_cell("log margin", "short, turned", "short, as plain"), between(0, 0.05), form=WORDS
+    ),
+    "twins-cosine": Claim(lambda: by_cell(BALL, "pulled", "long, turned"), is_open, form=WORDS),
+    "twins-length": Claim(lambda: by_cell("log length", "pulled", "long, turned"), is_open, form=WORDS),
+    "twins-margin": Claim(lambda: by_cell("log margin", "pulled", "long, turned"), wider_and_steeper, form=WORDS),
+    "twins-open": Claim(lambda: by_cell(ROBUST, "pulled", "long, turned"), is_open, form=WORDS),
+    "held-gap": Claim(contrast("length on the gap"), falls, form=SIZE),
+    "held-error": Claim(contrast("length on ECE"), falls, form=SIZE),
+    "held-likelihood": Claim(contrast("length on NLL at T"), rises, form=WORDS),
+    "turned-gap": Claim(contrast("cosine on the gap"), rises, digits=1),
+    "length-alone": Claim(lambda: control(SHORT), above(0.5), form=WORDS),
+    "shape-control": Claim(control, below(0.2), form=WORDS),
+    "park-pending": Claim(waiting, above(0), form=WORDS),
+    "rule-open": Claim(rule, is_open, form=WORDS),
+    "penalty-elsewhere": Claim(
+        lambda: least_open(
+            [penalty_elsewhere("convnext-confirm", ROBUST), penalty_elsewhere("cifar10-jpeg-flip", "robust, 1/255")]
+        ),
+        is_open,
+        form=WORDS,
+    ),
+    "penalty-cost": Claim(lambda: penalty_elsewhere("cifar10-jpeg-flip", "accuracy"), falls, digits=1, form=SIZE),
+    "penalty-mobile": Claim(learnt_at_most, below(25), form=WORDS),
 }

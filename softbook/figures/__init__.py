@@ -15,7 +15,6 @@ from softbook.figures.planes import (
     projections,
     shrunk_along_ray,
 )
-from softbook.figures.prediction import families, predicted
 from softbook.figures.slopes import (
     bends,
     estimates_by_radius,

@@ -26,7 +26,6 @@ from softbook.figures import (
     shrunk_along_ray,
     slope_plane,
 )
-from softbook.figures.prediction import _without_outliers
 from softbook.studies.margins import Place
 from softlab import regularizers
 from softlab.comparison.effects import Effect, Effects, seed_means_at
@@ -103,12 +102,6 @@ def test_a_letter_stands_on_a_white_disc_and_other_markers_do_not():
     letter = style("gradient_penalty")
     seen = [(line.get_color(), line.get_marker()) for line in ax.lines]
     assert seen == [("white", "o"), (letter.color, letter.marker)]
-
-
-def test_a_value_far_from_all_others_does_not_set_the_scale():
-    assert _without_outliers([-49.0, -12.0, -10.0, -5.0, 0.0, 2.0]) == (-12.0, 2.0)
-    assert _without_outliers([-12.0, -10.0, -5.0, 0.0, 2.0, 30.0]) == (-12.0, 2.0)
-    assert _without_outliers([-3.0, -2.0, 0.0, 1.0]) == (-3.0, 1.0)
 
 
 def test_no_label_has_a_comma():

@@ -25,8 +25,9 @@ KNOBS = {
     "cosines": ("alpha", 0.01, "cosine, logit", -1),
     "calibration": ("alpha", 0.4, "gap", -1),
     "robustness": ("noise", 0.06, "log slope", 1),
+    "causes": ("strength", 1.0, "cosine, ball", 1),
 }
-NAMED = {"robustness": "noise"}
+MOVED = {"robustness": "noise", "causes": "pulled"}  # what the knob moves, where it is not the smoothed networks
 
 
 def tags(cell):
@@ -96,6 +97,7 @@ def test_what_is_yours_moves_with_the_parameters_and_nothing_else_does(name, tmp
 def test_a_chapter_s_knob_moves_what_it_says_by_more_than_a_seed_does(name, tmp_path, monkeypatch):
     knob, value, quantity, direction = KNOBS[name]
     record = by_profile("core")["quick-fp32"] if quantity == "log slope" else headline()
+    moved = MOVED.get(name, "smoothed")
     spread = record.loc[record["method"] == "label_smoothing", quantity].std()
     means = []
     for changed in ({}, {knob: value}):
@@ -105,7 +107,7 @@ def test_a_chapter_s_knob_moves_what_it_says_by_more_than_a_seed_does(name, tmp_
         means += [
             one["value"]
             for one in found["measurements"]
-            if one["quantity"] == quantity and re.fullmatch(NAMED.get(name, r"smoothed(, α = [\d.]+)?"), one["method"])
+            if one["quantity"] == quantity and re.fullmatch(rf"{moved}(, α = [\d.]+)?", one["method"])
         ]
     usual, turned = means
     assert direction * (turned - usual) > spread

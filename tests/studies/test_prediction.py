@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas
 import pytest
@@ -11,13 +10,10 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from softbook import figures
 from softbook.studies import catalogue, interventions, prediction, records
 from softbook.studies.catalogue import study_profile
 from softbook.studies.prediction import Prediction, declared, doses_as_methods, gain, left_out, methods, whole
 from softlab import SoftlabError, regularizers
-from softlab.comparison.effects import Effect, Effects
-from softlab.comparison.intervals import Interval
 from softlab.profile import load_profile
 
 NAMES = ["log logit scale", "alignment", "effective rank"]
@@ -170,17 +166,6 @@ def test_a_file_of_ones_own_adds_its_method_to_the_study(tmp_path, monkeypatch):
     assert set(study.methods) == {"baseline", "mine", *study.doses}
     assert len([one for one in study.experiments() if one.method == "mine"]) == 5
     assert len(study.doses["focal"][1]) == len([one for one in study.experiments() if one.method == "focal"]) / 5
-
-
-def test_what_was_predicted_is_drawn_in_points(units):
-    found = left_out(units, NAMES, "gap")
-    known = Effects("gap")
-    known.update({name: Effect("gap", Interval(1, 0, 2, 3), "seeds", ()) for name in units.index})
-    ax = figures.predicted(found, known)
-    assert ax.get_xlim() == ax.get_ylim()
-    xs = np.concatenate([line.get_xdata() for line in ax.lines if line.get_marker() in [*"s^vDPo"]])
-    assert sorted(xs) == pytest.approx(sorted(100 * found.table["predicted"]))
-    plt.close("all")
 
 
 def test_interventions_are_compared_where_they_have_moved_their_property_as_far(monkeypatch):
