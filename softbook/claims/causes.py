@@ -24,6 +24,7 @@ from softbook.claims import (
     lowest,
     rises,
 )
+from softbook.claims._by_hand import contrast, end_of, park, within_three
 from softbook.claims._length import share
 from softbook.claims._predicting import (
     alone_in_each,
@@ -204,27 +205,10 @@ def bare(outcome: str, method: str) -> Interval:
     return effects(records.by_profile("no_bias")["quick-fp32"], outcome)[method].shown
 
 
-@functools.cache
-def park() -> dict[str, judge.Verdict]:
-    """The declared contrasts of Park's cosine and the length, set by hand, at A."""
-    verdicts = judge.judged(judge.declarations()["park_by_hand"])
-    return {one.contrast: one for one in verdicts if one.setting == "A"}
-
-
 def waiting() -> Interval:
     """1 if Park's cosine at B and F is not on record, as the page says, else 0."""
     verdicts = judge.judged(judge.declarations()["park_by_hand"])
     return exactly(float({one.setting for one in verdicts if one.word == judge.PENDING} == {"B", "F"}))
-
-
-def contrast(name: str) -> Callable[[], Interval]:
-    """What it comes to, in the units of its quantity."""
-    return lambda: park()[name].interval
-
-
-def end_of(name: str, side: str) -> Callable[[], Interval]:
-    """The lower or the upper end of its interval."""
-    return lambda: exactly(getattr(park()[name].interval, side), park()[name].interval.n)
 
 
 def by_cell(quantity: str, cell: str, less: str = "plain") -> Interval:
@@ -253,12 +237,6 @@ def stays_as_the_slope_does(value: Interval) -> bool:
 def adds_nothing(value: Interval) -> bool:
     """Is this open, and declared to be no difference?"""
     return is_open(value) and park()["the pull on CutMix, robustness"].word == judge.SAME
-
-
-def within_three(value: Interval) -> bool:
-    """Is this declared to be no difference, while the pull alone gains?"""
-    same = park()["cosine on robustness"].word == judge.SAME
-    return same and abs(value.mean) < 3 and park()["the pull on robustness"].word == "rises"
 
 
 CLAIMS = {

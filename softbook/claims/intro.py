@@ -24,6 +24,7 @@ from softbook.claims import (
     rises,
     typical_size,
 )
+from softbook.claims._by_hand import contrast, within_three
 from softbook.claims._length import share
 from softbook.claims._maxsup import at_best, by_strength, tail
 from softbook.studies import combining, prediction, records
@@ -112,6 +113,8 @@ def by_heart_gains() -> Interval:
 
 
 CLAIMS = {
+    "pull": Claim(contrast("the pull on robustness"), rises, form=SIZE),
+    "by-hand": Claim(contrast("cosine on robustness"), within_three, form=WORDS),
     "most": Claim(
         lambda: min(of("mean confidence"), key=lambda one: one.mean), headline("sure", also=falls), form=SIZE
     ),
