@@ -207,30 +207,3 @@ def jackknife(prediction: Prediction) -> Interval:
 def _jackknife(score: Callable[[pandas.DataFrame], float], prediction: Prediction, units: pandas.DataFrame) -> Interval:
     what = f"score of the prediction of changes of {QUANTITIES[prediction.outcome].changed}, or a difference of two"
     return intervals.jackknife(units, "family", score).of(prediction.table, what, counts="families")
-
-
-def invariant() -> list[str]:
-    """The properties that do not depend on how features are scaled; the declaration names them first."""
-    return declared().properties[: declared().properties.index("seen share")]
-
-
-def compared(units: pandas.DataFrame, outcome: str) -> dict[str, Prediction]:
-    """Ways to predict an outcome: the shape (ridge, trees, its invariant part), the nulls, and the best property.
-
-    The best is the one with the highest score, chosen after the fact.
-    """
-    declaration = declared()
-    single = nulls(units, outcome)
-    best = max(declaration.properties, key=lambda name: single[name].score())
-    return {
-        "shape": left_out(units, declaration.properties, outcome),
-        "shape, trees": left_out(units, declaration.properties, outcome, "trees"),
-        "shape, invariant": left_out(units, invariant(), outcome),
-        **{name: single[name] for name in declaration.nulls},
-        "best property": single[best],
-    }
-
-
-def nulls(units: pandas.DataFrame, outcome: str) -> dict[str, Prediction]:
-    """Predictions from one number alone: clean accuracy, mean confidence, and each property. {number: Prediction}"""
-    return {name: left_out(units, [name], outcome) for name in (*declared().nulls, *declared().properties)}
