@@ -19,6 +19,7 @@ from softbook.claims import (
     rises,
     rounded_up,
 )
+from softbook.claims._by_hand import contrast, within_three
 from softbook.claims._length import share
 from softbook.claims._maxsup import at_best as tail_at_best
 from softbook.claims._maxsup import (
@@ -186,7 +187,7 @@ def without_bias() -> Interval:
 
 def without_bias_too() -> Interval:
     """CutMix under attack if the head has no bias."""
-    return effects(records.by_profile("no_bias")["quick-fp32"], LADDER)["cutmix"].shown
+    return effects(records.by_profile("no_bias_again")["quick-fp32"], LADDER)["cutmix"].shown
 
 
 def declared(verdict: str = "") -> Interval:
@@ -211,6 +212,8 @@ def same_sides() -> Interval:
 
 
 CLAIMS = {
+    "pull": Claim(contrast("the pull on robustness"), rises, form=SIZE),
+    "by-hand": Claim(contrast("cosine on robustness"), within_three, form=WORDS),
     "by-gradient": Claim(by_gradient, lambda value: value.low > 0.5, digits=2),
     "by-step": Claim(by_step, lambda value: value.mean > 0.8, digits=2),
     "by-margin": Claim(
@@ -316,7 +319,7 @@ CLAIMS = {
     "penalty": Claim(lambda: ten_seeds("scale_penalty 0.1"), rises, form=SIZE),
     "smoothing": Claim(lambda: in_settings("A", LADDER, "label_smoothing")[0], falls, form=SIZE),
     "no-bias": Claim(without_bias, above(99.5), form=WORDS),
-    "no-bias-cutmix": Claim(without_bias_too, rises, form=WORDS),
+    "no-bias-cutmix": Claim(without_bias_too, headline("no-bias", also=rises), form=WORDS),
     "turning": Claim(gains, headline("turning", also=lambda value: rises(value) and value.mean < 7), form=WORDS),
     "turning-ball": Claim(ball_at_most, below(0.02), digits=2, form=WORDS),
     "grown": Claim(lambda: grown_over_widths("label_smoothing", 0.1), rises, digits=1, form=SIGNED),

@@ -133,7 +133,7 @@ CLAIMS = {
     "both-ways": Claim(both_ways, lambda value: value.mean == value.n, form=WORDS),
     "worse-at-t": Claim(
         lambda: lowest(in_settings(LETTERS, "NLL at T", "label_smoothing")),
-        headline("worse-at-t", also=rises),
+        headline("worse-at-t", "no-smoothing-at-t", also=rises),
         form=WORDS,
     ),
     "penalty": Claim(penalty, lambda value: value.low > 15 and round(value.mean) == 28),

@@ -404,7 +404,6 @@ HEADLINES = {
         scope=f"head_bias == 'none' and {CUTMIX}",
         quantity=ROBUST_GREY,
         direction=RISES,
-        breaks="no pair: its plain networks were trained by another version of torch than those with CutMix",
     ),
     "harden": Headline(
         says="At A a penalty on the gradient, attacked images and noise each gain more than any soft label.",
