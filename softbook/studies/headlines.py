@@ -256,7 +256,6 @@ HEADLINES = {
         quantifier=MOST,
         rest=(
             "A: mixup",
-            "A: cutmix",
             "A, scored on fashion-mnist: mixup",
             "A, scored on fashion-mnist: cutmix",
             "C: label_smoothing",

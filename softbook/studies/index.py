@@ -261,10 +261,12 @@ def _complete(method: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _strength_of(method: str, parameters: Mapping[str, Any]) -> str:
-    """The parameter that says how strong a method is: the one that a study doses, or the only one; "" if neither."""
+    """The parameter that says how strong a method is: the one that a study doses, the only one, or `strength`; else ""."""
     if method in _doses():
         return _doses()[method]
-    return next(iter(parameters)) if len(parameters) == 1 else ""
+    if len(parameters) == 1:
+        return next(iter(parameters))
+    return "strength" if "strength" in parameters else ""
 
 
 @functools.cache
