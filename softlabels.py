@@ -9,6 +9,9 @@ changed; beside each number stands where such networks on record lie.
 It needs torch and numpy, and fashion_mini.npz, the images, beside this file. In
 a notebook, paste it into a cell; main(["--method", "cutmix"]) runs it again.
 
+In this order: labels, a network, the loop; ECE, an attack; Mixup, CutMix; cones,
+length, angle; temperature; margin and slope; MaxSup; the table, and the command.
+
 The papers: Park et al. 2024 (arXiv 2410.03999), Zhou et al. 2025 (2502.15798).
 The code: cells of a book's chapters, with the chapters' own words as comments.
 tools/tangle.py writes it: to change this file, change the chapters.
@@ -46,20 +49,21 @@ def smoothing(targets, alpha):
 # The network is a ResNet with eight layers. It turns an image into a vector of
 # numbers, its feature, and one linear layer, the head, turns the feature into
 # ten logits, one for each class.
-def conv(inside, outside, size, stride):
-    return nn.Conv2d(inside, outside, size, stride, size // 2, bias=False)
+def conv(before, after, size, stride):
+    """A convolution, with so many channels before it and after it."""
+    return nn.Conv2d(before, after, size, stride, size // 2, bias=False)
 
 
 class Block(nn.Module):
     """Two convolutions, and a shortcut around them."""
 
-    def __init__(self, inside, outside, stride):
+    def __init__(self, before, after, stride):
         super().__init__()
         around = []
         if stride > 1:
-            around = [conv(inside, outside, 1, stride), nn.BatchNorm2d(outside)]
-        first = [conv(inside, outside, 3, stride), nn.BatchNorm2d(outside)]
-        second = [conv(outside, outside, 3, 1), nn.BatchNorm2d(outside)]
+            around = [conv(before, after, 1, stride), nn.BatchNorm2d(after)]
+        first = [conv(before, after, 3, stride), nn.BatchNorm2d(after)]
+        second = [conv(after, after, 3, 1), nn.BatchNorm2d(after)]
         self.body = nn.Sequential(*first, nn.ReLU(), *second)
         self.shortcut = nn.Sequential(*around)
 
@@ -99,7 +103,7 @@ class Network(nn.Module):
 # Two networks can be compared only if they begin alike and see the same images
 # in the same order. So each purpose has a stream of random numbers of its own,
 # which depends on the seed, the epoch and the step, and on nothing else.
-PURPOSES = {"subset": 0, "weights": 1, "order": 2, "method": 4}
+PURPOSES = {"subset": 0, "weights": 1, "order": 2, "method": 4}  # as softlab
 
 
 def stream(seed, purpose, epoch=0, step=0):
@@ -220,8 +224,9 @@ def attacked(model, images, labels, epsilon, steps=10):
 # both labels their share. Mixup lays the two over one another; CutMix cuts a
 # box out of one and pastes it into the other.
 def draw_share(draws, beta=1.0):
-    """λ ~ Beta(β, β), from this stream."""
-    torch.manual_seed(int(torch.randint(2**62, (), generator=draws)))
+    """λ ~ Beta(β, β), from 0 to 1."""
+    seed = int(torch.randint(2**62, (), generator=draws))
+    torch.manual_seed(seed)  # as Beta draws from torch's own generator
     return float(torch.distributions.Beta(beta, beta).sample())
 
 
@@ -231,17 +236,19 @@ def blend(batch, share):
 
 
 def mixup(images, targets, draws):
+    """Blends of images, and of their labels."""
     share = draw_share(draws)
     return blend(images, share), blend(targets, share)
 
 
 def box(size, centre, share):
-    """From where to where a box of area 1 − λ reaches on one side."""
+    """Where along one side a box lies that has 1 − λ of the area."""
     half = int(0.5 * math.sqrt(1 - share) * size)
     return slice(max(centre - half, 0), min(centre + half, size))
 
 
 def cutmix(images, targets, draws):
+    """A box of another image, and of its label as much as of its pixels."""
     share = draw_share(draws)
     height, width = images.shape[2:]
     columns = box(width, int(torch.randint(width, ())), share)
@@ -259,7 +266,7 @@ def cutmix(images, targets, draws):
 # its own length, and at ten times that? (Along the ray logits are straight
 # lines, so a class that leads at both ends leads everywhere in between.)
 def keeps_class(features, weight, bias):
-    """(N,): is the class at .1 and at 10 times the feature's length its own?"""
+    """(N,): is the class the same at .1, 1 and 10 times the length?"""
     near, own, far = (
         (t * features @ weight.T + bias).argmax(1) for t in (0.1, 1, 10)
     )
@@ -369,7 +376,7 @@ def maxsup(logits, labels, alpha):
 # === Two networks side by side ===
 
 # Where 19 of 20 such networks lie, judged by ten of each method on record (the
-# last row: by five), which were trained as here, from other seeds.
+# last row: by five), which were trained as here from other seeds. No probe was.
 RECORD = """
                       | plain           | label_smoothing | mixup           | cutmix          | maxsup
 accuracy (%)          | 77.3 to 82.7    | 77.1 to 82.4    | 78.5 to 81.9    | 80.4 to 83.8    | 77.7 to 81.6
@@ -410,6 +417,7 @@ def measured(model, data):
     few, few_labels, few_answers = images[:500], labels[:500], answers[:500]
     moved = attacked(model, few, few_labels, epsilon=4 / 255)
     survived = predict(model, moved).argmax(1) == few_labels
+    # Of the network's own answers, be they right or wrong:
     margins, slopes = margin_and_slope(model, few, few_answers, 4 / 255)
     ratio = margins.clamp(min=1e-9) / slopes.clamp(min=1e-9)
     return {
@@ -486,7 +494,8 @@ def in_folder(folder):
         mode = "L" if {image.mode for image in images} == {"L"} else "RGB"
         pixels = np.stack([np.atleast_3d(one.convert(mode)) for one in images])
         labels = [classes.index(file.parent.name) for file in files]
-        parts[part] = torch.from_numpy(pixels).movedim(3, 1), torch.tensor(labels)
+        images = torch.from_numpy(pixels).movedim(3, 1)
+        parts[part] = images, torch.tensor(labels)
     images, labels = parts["test"]  # a quarter of it becomes the part to fit on
     order = balanced(labels, len(labels), torch.Generator().manual_seed(0))
     fit = min(1000, len(order) // 4)
@@ -554,11 +563,7 @@ def main(arguments=None, folder=Path()):
 
 
 def options_of(arguments):
-    parser = argparse.ArgumentParser(
-        usage=argparse.SUPPRESS,  # so that an error is one line
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = argparse.ArgumentParser(usage=argparse.SUPPRESS)  # errors: a line
     methods = "label_smoothing", "mixup", "cutmix", "maxsup"
     parser.add_argument("--method", choices=methods, default=methods[0])
     parser.add_argument("--alpha", type=float, default=0.1, help="strength")
@@ -566,12 +571,10 @@ def options_of(arguments):
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, help="train/CLASS/*, test/CLASS/*")
     options = parser.parse_args(arguments)
-    if not 0 <= options.alpha <= 1:
-        parser.error(f"alpha is a share, from 0 to 1, not {options.alpha}")
+    if not 0 <= options.alpha <= 1 or options.epochs < 1 or options.seed < 0:
+        parser.error("alpha is from 0 to 1, epochs from 1, and seed from 0")
     if options.alpha != 0.1 and options.method in ("mixup", "cutmix"):
         parser.error(f"{options.method} has no alpha")
-    if options.epochs < 1 or options.seed < 0:
-        parser.error("epochs begin at 1, and seeds at 0")
     return options
 
 
