@@ -471,7 +471,7 @@ def embedded(folder):
         path = f"{ADDRESS}/raw/main/{NPZ}"
         content = urllib.request.urlopen(path, timeout=60).read()
     else:
-        raise OSError(f"put the book's {NPZ} into {folder.resolve()}")
+        raise OSError("none here, and no address to download them from")
     if hashlib.sha256(content).hexdigest() != SHA256:
         raise OSError(f"{path} is not the book's file")
     if path not in places:
@@ -492,7 +492,8 @@ def in_folder(folder):
         files = sorted((folder / part).glob("[!.]*/[!.]*"))
         images = [Image.open(file) for file in files]
         mode = "L" if {image.mode for image in images} == {"L"} else "RGB"
-        pixels = np.stack([np.atleast_3d(one.convert(mode)) for one in images])
+        arrays = [np.asarray(image.convert(mode)) for image in images]
+        pixels = np.stack([np.atleast_3d(array) for array in arrays])
         labels = [classes.index(file.parent.name) for file in files]
         images = torch.from_numpy(pixels).movedim(3, 1)
         parts[part] = images, torch.tensor(labels)
@@ -546,7 +547,11 @@ def main(arguments=None, folder=Path()):
     try:
         parts = in_folder(options.data) if options.data else embedded(folder)
     except (ImportError, OSError, ValueError) as error:
-        sys.exit(f"no images: {error}")
+        wanted = f"the book's {NPZ}"
+        if options.data:
+            wanted = "folders train/CLASS and test/CLASS of images of one size"
+        place = (options.data or folder).resolve()
+        sys.exit(f"no images ({error}); put into {place}: {wanted}")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.set_num_threads(1)  # more gain little, and round differently
     data, start = prepared(parts, options.seed, device)

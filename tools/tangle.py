@@ -18,7 +18,7 @@ import pandas as pd
 import yaml
 from scipy import special
 
-from softbook import headline
+from softbook.studies.across_settings import headline
 from softbook.studies.records import by_profile
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,8 +77,8 @@ def blocks() -> Iterator[str]:
         cells = notebook.cells
         places = [n for n, cell in enumerate(cells) if "scratch" in cell.metadata.get("tags", [])]
         if places:
-            title = re.match(r"# (.*)", cells[0].source)[1]
-            yield f"# === {title} (notebooks/{name}.ipynb) ==="
+            title, *_ = cells[0].source.splitlines()
+            yield f"# === {title.removeprefix('# ')} (notebooks/{name}.ipynb) ==="
         for n in places:
             before = cells[n - 1]
             said = comment(before.source) if before.cell_type == "markdown" else ""
@@ -120,7 +120,8 @@ def address() -> str:
     """Of the repository, as `make repository` wrote it into the first cell of a chapter."""
     notebook = nbformat.read(ROOT / "notebooks" / "soft_labels.ipynb", as_version=4)
     (cell,) = [cell.source for cell in notebook.cells if cell.id == "package"]
-    return re.search(r'(?m)^url = "(?:git\+)?(.*?)"', cell)[1]
+    (url,) = re.findall(r'(?m)^url = "(?:git\+)?(.*?)"', cell)
+    return url
 
 
 def record() -> str:
