@@ -393,6 +393,7 @@ margin / slope * 255  | 1.8 to 3.43     | 1.63 to 2.93    | 1.43 to 2.59    | 2.
 
 
 def percent(true):
+    """The mean of shares, or of what is true or not."""
     return 100 * float(true.double().mean())
 
 
@@ -438,17 +439,14 @@ def trained(method, alpha, recipe, data, start):
     """A network and its losses.  Here, and only here, methods differ."""
     images, labels = data["train"]
     targets = one_hot(labels, start["classes"])
-    mix, loss = unmixed, cross_entropy
     if method == "label_smoothing":
         targets = smoothing(targets, alpha)
-    elif method == "mixup":
-        mix = mixup
-    elif method == "cutmix":
-        mix = cutmix
-    elif method == "maxsup":
+    mix = {"mixup": mixup, "cutmix": cutmix}.get(method, unmixed)
 
-        def loss(logits, targets):
+    def loss(logits, targets):
+        if method == "maxsup":
             return maxsup(logits, targets.argmax(1), alpha)
+        return cross_entropy(logits, targets)
 
     model = new_network(**start).to(images.device)
     return model, train(model, images, targets, recipe, mix, loss)
@@ -585,16 +583,16 @@ def options_of(arguments):
 
 def show(numbers, on_record):
     """The table: of each network its numbers, and those on record."""
-    header, *rows = (line.split("|") for line in RECORD.strip().splitlines())
-    header = [name.strip() for name in header]
+    lines = [line.split("|") for line in RECORD.strip().splitlines()]
+    header, *rows = ([cell.strip() for cell in line] for line in lines)
     print(f"\n{'':22}" + "".join(f"{name:^25}" for name in numbers))
     print(f"{'':22}" + f"{'here':>9}  {'on record':14}" * len(numbers))
-    for name, *intervals in rows:
-        line = name.ljust(22)
+    for row in rows:
+        line = f"{row[0]:22}"
         for method, found in numbers.items():
-            known = intervals[header.index(method) - 1] if on_record else ""
-            line += f"{found[name.strip()]:9.3g}  {known.strip():14}"
-        print(line)
+            known = row[header.index(method)] if on_record else ""
+            line += f"{found[row[0]]:9.3g}  {known:14}"
+        print(line.rstrip())
 
 
 if __name__ == "__main__":
