@@ -344,10 +344,10 @@ def best_temperature(logits, labels):
 # === Robustness (notebooks/robustness.ipynb) ===
 
 
-# Networks are not linear, but an attack is small. The margin m = z1 - z2 is how
-# far the largest logit is ahead of the second; the slope gε is how much of that
-# lead an attack takes away per unit of its radius, as long as the network stays
-# linear.
+# Networks are not linear, but an attack is small. The margin m = z_1 - z_2 is
+# how far the largest logit is ahead of the second; the slope g_ε is how much of
+# that lead an attack takes away per unit of its radius, as long as the network
+# stays linear.
 def margin_and_slope(model, images, labels, epsilon):
     """How far the label leads (N,), and what epsilon takes off it (N,).
 

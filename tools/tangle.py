@@ -100,7 +100,7 @@ def as_text(formula: str) -> str:
     """A short formula without TeX: letters and signs."""
     plain = re.sub(r"\\bar ?(\w)", "\\1\N{COMBINING MACRON}", formula)
     plain = re.sub(r"\\([a-zA-Z]+)", lambda command: SIGNS.get(command[1], command[0]), plain)
-    plain = re.sub(r"\\[,;! ]", " ", plain).replace("_", "")
+    plain = re.sub(r"\\[,;! ] ?", " ", plain)
     if "\\" in plain:
         raise ValueError(f"${formula}$ has no plain text: write it otherwise, or add to SIGNS")
     return plain

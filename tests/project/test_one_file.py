@@ -69,7 +69,7 @@ def test_the_file_is_as_tidy_as_the_cells():
 
 def test_a_comment_has_no_markdown_and_no_tex():
     said = "## A heading\n\nA *term*, a [link](cones.ipynb#x), $\\lambda\\, z_1 \\leq \\bar z$:\n\nAnother paragraph."
-    assert tangle.comment(said) == "# A term, a link, λ  z1 ≤ z̄.\n"
+    assert tangle.comment(said) == "# A term, a link, λ z_1 ≤ z̄.\n"
     with pytest.raises(ValueError, match=r"has no plain text"):
         tangle.comment(r"The root $\sqrt{2}$.")
 
