@@ -15,7 +15,7 @@ from filelock import FileLock
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("_config.yml", "_toc.yml", "pyproject.toml", "benchmarks", "book", "notebooks", "softbook", "softlab")
-PARTS += ("tools", "workflow")
+PARTS += ("softlabels.py", "tools", "workflow")
 # The small book: these two notebooks, each of these cells, and six networks.
 CHAPTERS = ("soft_labels", "cosines")
 CELLS = {

@@ -1,7 +1,8 @@
 """Write the repository's address where it cannot be asked for: python tools/set_repository.py https://github.com/OWNER/NAME
 
 Colab opens the committed notebooks, so their first cell has to hold the address that it installs softlab from. The
-address also goes into README.md (a badge), CITATION.cff and pyproject.toml. Called again, it replaces the address.
+address also goes into README.md (a badge), CITATION.cff, pyproject.toml and softlabels.py, which can download its
+images. Called again, it replaces the address.
 """
 
 import json
@@ -27,6 +28,7 @@ def main(given: str, root: Path = ROOT) -> None:
             r"(?m)^(\[project\.urls\]\n.*\n\n)?(?=\[project\.optional-dependencies\])",
             f'[project.urls]\nRepository = "{address}"\n\n',
         ),
+        "softlabels.py": (r'(?m)^ADDRESS = ".*?"', f'ADDRESS = "{address}"'),
     }
     texts = {root / name: replaced(root / name, *place) for name, place in places.items()}
     for notebook in sorted((root / "notebooks").glob("*.ipynb")):

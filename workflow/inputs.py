@@ -60,7 +60,7 @@ def of_site() -> list[str]:
     kinds += ("softbook/zoo/*/*", "benchmarks/results/*.json")
     paths = [path for kind in kinds for path in ROOT.glob(kind) if path.is_file()]
     pages = sorted(str(path.relative_to(ROOT)) for path in paths if path.parent.name != "__pycache__")
-    return [*pages, "_config.yml", "_toc.yml", "softlab/training/datasets/fashion_mini.npz"]
+    return [*pages, "_config.yml", "_toc.yml", "softlabels.py", "softlab/training/datasets/fashion_mini.npz"]
 
 
 def records() -> list[str]:

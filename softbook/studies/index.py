@@ -261,7 +261,10 @@ def _complete(method: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _strength_of(method: str, parameters: Mapping[str, Any]) -> str:
-    """The parameter that says how strong a method is: the one that a study doses, the only one, or `strength`; else ""."""
+    """The parameter that says how strong a method is: the one that a study doses, the only one, or `strength`.
+
+    "" if there is none of these.
+    """
     if method in _doses():
         return _doses()[method]
     if len(parameters) == 1:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-FILES = ("README.md", "CITATION.cff", "pyproject.toml")
+FILES = ("README.md", "CITATION.cff", "pyproject.toml", "softlabels.py")
 ADDRESS = "https://github.com/owner/name"
 
 
@@ -58,6 +58,7 @@ def test_the_address_is_written_once_into_each_file_and_nothing_else_changes(che
     project = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
     assert project["urls"] == {"Repository": ADDRESS}
     assert "optional-dependencies" in project
+    assert f'ADDRESS = "{ADDRESS}"  # ' in (checkout / "softlabels.py").read_text()
     link = "https://colab.research.google.com/github/owner/name/blob/main/notebooks/soft_labels.ipynb"
     assert (checkout / "README.md").read_text().count(f"]({link})") == 1
     for path, text in content(checkout).items():
@@ -101,6 +102,7 @@ def test_the_committed_files_agree_about_the_address():
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text()).get("repository-code") == address
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"].get("urls", {})
     assert urls.get("Repository") == address
+    assert f'ADDRESS = "{address or ""}"' in (ROOT / "softlabels.py").read_text()
     assert ("Open in Colab]" in (ROOT / "README.md").read_text()) == (address is not None)
 
 
