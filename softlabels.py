@@ -370,8 +370,9 @@ def margin_and_slope(model, images, labels, epsilon):
 # there is to it.
 def maxsup(logits, labels, alpha):
     """The mean loss of logits (N, K): cross-entropy + α (largest − mean)."""
+    loss = F.cross_entropy(logits, labels)
     ahead = logits.amax(1) - logits.mean(1)
-    return F.cross_entropy(logits, labels) + alpha * ahead.mean()
+    return loss + alpha * ahead.mean()
 
 
 # === Two networks side by side ===
