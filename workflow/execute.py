@@ -19,7 +19,6 @@ from importlib import metadata
 from pathlib import Path
 
 import kernels
-import left_out
 import nbformat
 import plan
 from filelock import FileLock
@@ -74,9 +73,8 @@ def execute(notebook: Path, output: Path, log: Path, parameters: dict, digest: s
     work.mkdir()
     partial = work / notebook.name
     results = work / "results.json"
-    shown = left_out.prepared(notebook, work / f"source-{notebook.name}", parameters)
     command = [sys.executable, "-m", "papermill", "--log-output", "--no-progress-bar", "--execution-timeout", TIMEOUT]
-    command += [shown, partial, "--kernel", kernels.NAME, "--parameters_yaml", plan.as_yaml(parameters)]
+    command += [notebook, partial, "--kernel", kernels.NAME, "--parameters_yaml", plan.as_yaml(parameters)]
     environment = os.environ | {"IPYTHONDIR": str(work / "ipython"), "PYTHONDONTWRITEBYTECODE": "1"}
     environment |= kernels.pinned(work / "jupyter")
     environment.pop("SOFTLAB_PROFILE", None)  # the profile is given

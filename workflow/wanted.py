@@ -22,7 +22,7 @@ from softlab.profile import Profile, load_profile
 from softlab.provenance import store_folder
 
 BOOK = "book"  # the scope of the book's own training jobs; those of a sweep are of the scope sweeps/NAME
-EXECUTING = [f"workflow/{name}.py" for name in ("execute", "kernels", "left_out")]
+EXECUTING = [f"workflow/{name}.py" for name in ("execute", "kernels")]
 # Where no build has timed them yet, notebooks that train networks of their own first: no core waits for one at the end.
 LONGEST = ("your_regularizer", "your_network")
 FIRST = 10**6  # seconds that no notebook takes

@@ -1,11 +1,10 @@
-"""Networks of a whole study, or one of each method: `study(settings)`, `specimens(settings)`."""
+"""Networks of a whole study, or one of each method: `study(profile)`, `specimens()`."""
 
 from softbook.studies.catalogue import study_profile
 from softlab.profile import Profile, load_profile
 from softlab.provenance import mixed
 from softlab.training import zoo
-from softlab.training.loop import choose_device
-from softlab.training.runs import Run, fit_or_load, from_zoo, present
+from softlab.training.runs import Run, fit_or_load, from_zoo
 
 
 def study(profile: Profile, name: str = "core") -> dict[str, list[Run]]:
@@ -22,18 +21,11 @@ def study(profile: Profile, name: str = "core") -> dict[str, list[Run]]:
     return runs
 
 
-def specimens(profile: Profile | None = None, study: str = "core") -> dict[str, Run]:
-    """One network of each method of a study, to look into: {method: Run}, of the study's first seed.
+def specimens() -> dict[str, Run]:
+    """One network of each method of the book's own profile, for pictures that stay: {method: Run}.
 
-    profile: None: the book's own, for pictures that stay: from the zoo that comes along, which has half precision.
-    Else from the store or the zoo in use, then from the zoo that comes along; what none has is trained now.
+    From the zoo that comes along, which has half precision; what it lacks is trained now.
     """
-    experiments = study_profile(profile or load_profile("quick"), study).experiments()
-    device = choose_device()
-    found = {}
-    for experiment in experiments:
-        if experiment.seed == experiments[0].seed:
-            in_store = profile is not None and present(experiment, device)
-            own = None if in_store else from_zoo(experiment, zoo.own())
-            found[experiment.method] = own or fit_or_load(experiment, device=device)
-    return found
+    experiments = study_profile(load_profile("quick"), "core").experiments()
+    first = [experiment for experiment in experiments if experiment.seed == experiments[0].seed]
+    return {experiment.method: from_zoo(experiment, zoo.own()) or fit_or_load(experiment) for experiment in first}

@@ -77,13 +77,6 @@ def test_a_notebook_reads_in_jupyterlab_and_colab_as_on_the_page(path):
             assert "caption" not in cell.metadata.get("mystnb", {}).get("figure", {}), cell.id
 
 
-@pytest.mark.parametrize("path", [*NOTEBOOKS, *OTHERS], ids=lambda path: path.stem)
-def test_a_cell_needs_only_studies_of_its_chapter(path):
-    for cell in nbformat.read(path, as_version=4).cells:
-        needed = {tag.removeprefix("needs-") for tag in tags(cell) if tag.startswith("needs-")}
-        assert needed <= set(chapters()[path.stem]) - {"core"}, f"cell {cell.id}: see softbook/chapters.yaml"
-
-
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_figures_have_an_alt_text_and_solutions_are_folded(path):
     cells = nbformat.read(path, as_version=4).cells

@@ -186,13 +186,6 @@ def test_a_study_has_every_method_and_seed_in_order(count_training):
     assert all(runs.present(one, torch.device("cpu")) for one in profile.experiments())
 
 
-def test_specimens_are_one_network_of_each_method(count_training):
-    profile = load_profile("smoke", methods=["baseline", "mixup"], epochs=1, train_size=50)
-    found = networks.specimens(profile)
-    assert {name: run.experiment.seed for name, run in found.items()} == {"baseline": 0, "mixup": 0}
-    assert len(count_training) == 2
-
-
 def test_listing_and_pruning(tiny, store):
     first = fit_or_load(tiny)
     second = fit_or_load(tiny.replace(seed=1))

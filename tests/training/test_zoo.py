@@ -42,15 +42,14 @@ def test_a_network_of_the_zoo_is_loaded_in_no_time_and_knows_its_images(experime
 
 
 def test_what_a_chapter_looks_into_comes_along(monkeypatch, tmp_path):
-    """One network of each method, also where no zoo is asked for; one of the store goes first."""
-    profile = load_profile("quick")
-    found = networks.specimens(profile)
-    assert list(found) == list(profile.methods)
+    """One network of each method, also where no zoo is asked for; what the zoo lacks is trained."""
+    found = networks.specimens()
+    assert list(found) == list(load_profile("quick").methods)
     assert {run.folder.parent for run in found.values()} == {zoo.own()}
     assert not list((tmp_path / "store").glob("*-seed*"))
-    monkeypatch.setattr(networks, "present", lambda *_: zoo.own())
-    monkeypatch.setattr(networks, "fit_or_load", lambda experiment, **_: experiment.method)
-    assert networks.specimens(profile)["mixup"] == "mixup"
+    monkeypatch.setattr(networks, "from_zoo", lambda *_: None)
+    monkeypatch.setattr(networks, "fit_or_load", lambda experiment: experiment.method)
+    assert networks.specimens()["mixup"] == "mixup"
 
 
 def test_every_network_of_the_zoo_is_found(monkeypatch):
