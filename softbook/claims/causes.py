@@ -25,7 +25,7 @@ from softbook.claims import (
     rises,
 )
 from softbook.claims._by_hand import contrast, end_of, park, within_three
-from softbook.claims._length import share
+from softbook.claims._length import least_share, share
 from softbook.claims._predicting import (
     alone_in_each,
     by_gradient,
@@ -240,6 +240,7 @@ def adds_nothing(value: Interval) -> bool:
 
 
 CLAIMS = {
+    "length-smoothing": Claim(least_share, between(0.5, 0.7), form=WORDS),
     "alike": Claim(spread_of_lengths, alike_and_part_of_it, form=WORDS),
     "least-confidence": Claim(lambda: confidence(True), falls, form=SIZE),
     "most-confidence": Claim(lambda: confidence(False), falls, form=SIZE),

@@ -3,6 +3,7 @@
 from softbook.claims import (
     SIGNED,
     SIZE,
+    SPREAD,
     WORDS,
     Claim,
     above,
@@ -20,7 +21,7 @@ from softbook.claims import (
     rounded_up,
 )
 from softbook.claims._by_hand import contrast, within_three
-from softbook.claims._length import share
+from softbook.claims._length import least_share, share
 from softbook.claims._maxsup import at_best as tail_at_best
 from softbook.claims._maxsup import (
     by_strength,
@@ -213,7 +214,7 @@ def same_sides() -> Interval:
 
 CLAIMS = {
     "pull": Claim(contrast("the pull on robustness"), rises, form=SIZE),
-    "by-hand": Claim(contrast("cosine on robustness"), within_three, form=WORDS),
+    "by-hand": Claim(contrast("cosine on robustness"), within_three, digits=1, form=SPREAD),
     "by-gradient": Claim(by_gradient, lambda value: value.low > 0.5, digits=2),
     "by-step": Claim(by_step, lambda value: value.mean > 0.8, digits=2),
     "by-margin": Claim(
@@ -228,7 +229,7 @@ CLAIMS = {
     "rays-decay": Claim(lambda: in_settings("F", "constant class", "weight_decay")[0], below(-40), form=SIZE),
     "loosened": Claim(loosened, headline("loosened", also=lambda value: value.mean == 5), form=WORDS),
     "lasting-strong": Claim(equal_strong, rises, digits=1, form=SIGNED),
-    "length-smoothing": Claim(lambda: share("label_smoothing"), between(0.85, 1.15), form=WORDS),
+    "length-smoothing": Claim(least_share, between(0.5, 0.7), form=WORDS),
     "length-mixup": Claim(lambda: share("mixup"), between(0.4, 0.6), form=WORDS),
     "short-many": Claim(short_many, headline("short-many", also=rises), form=WORDS),
     "declared-law": Claim(

@@ -8,6 +8,7 @@ from softbook.claims import (
     SIGNED,
     SIZE,
     SOFT,
+    SPREAD,
     WORDS,
     Claim,
     above,
@@ -25,7 +26,7 @@ from softbook.claims import (
     typical_size,
 )
 from softbook.claims._by_hand import contrast, within_three
-from softbook.claims._length import share
+from softbook.claims._length import least_share
 from softbook.claims._maxsup import at_best, by_strength, tail
 from softbook.studies import combining, prediction, records
 from softbook.studies.across_settings import tables_by_setting
@@ -114,7 +115,7 @@ def by_heart_gains() -> Interval:
 
 CLAIMS = {
     "pull": Claim(contrast("the pull on robustness"), rises, form=SIZE),
-    "by-hand": Claim(contrast("cosine on robustness"), within_three, form=WORDS),
+    "by-hand": Claim(contrast("cosine on robustness"), within_three, digits=1, form=SPREAD),
     "most": Claim(
         lambda: min(of("mean confidence"), key=lambda one: one.mean), headline("sure", also=falls), form=SIZE
     ),
@@ -128,12 +129,11 @@ CLAIMS = {
     "keep-grey-most": Claim(lambda: keep_class("ABCD", largest=True), above(90)),
     "keep-colour-least": Claim(lambda: keep_class("EF", largest=False), below(85)),
     "keep-colour-most": Claim(lambda: keep_class("EF", largest=True), below(85)),
-    "length-smoothing": Claim(lambda: share("label_smoothing"), between(0.85, 1.15), form=WORDS),
-    "length-mixup": Claim(lambda: share("mixup"), between(0.4, 0.6), form=WORDS),
+    "length-smoothing": Claim(least_share, between(0.5, 0.7), form=WORDS),
     "both-ways": Claim(both_ways, lambda value: value.mean == value.n, form=WORDS),
     "worse-at-t": Claim(
         lambda: lowest(in_settings(LETTERS, "NLL at T", "label_smoothing")),
-        headline("worse-at-t", "no-smoothing-at-t", also=rises),
+        headline("worse-at-t", also=rises),
         form=WORDS,
     ),
     "penalty": Claim(penalty, lambda value: value.low > 15 and round(value.mean) == 28),

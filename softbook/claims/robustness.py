@@ -361,6 +361,7 @@ CLAIMS = {
     "by-heart-mixup": Claim(lambda: change(ATTACK, "mixup"), is_open, digits=1, form=SIGNED),
     "by-heart-cutmix": Claim(lambda: change(ATTACK, "cutmix"), falls, digits=1, form=SIGNED),
     "by-heart-maxsup": Claim(lambda: change(ATTACK, "maxsup"), falls, digits=1, form=SIGNED),
+    "all-lost": Claim(lambda: highest([change(FAR, method) for method in (*SOFT, "maxsup")]), falls, form=WORDS),
     "by-heart-far-smoothing": Claim(lambda: change(FAR, "label_smoothing"), falls, digits=1, form=SIGNED),
     "by-heart-far-mixup": Claim(lambda: change(FAR, "mixup"), falls, digits=1, form=SIGNED),
     "by-heart-far-cutmix": Claim(lambda: change(FAR, "cutmix"), falls, digits=1, form=SIGNED),

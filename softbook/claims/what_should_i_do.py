@@ -338,7 +338,7 @@ CLAIMS = {
     "at-temperature": Claim(lambda: core("NLL at T", "label_smoothing"), rises, digits=3, form=SPREAD),
     "at-temperature-everywhere": Claim(
         lambda: in_all_settings("NLL at T", "label_smoothing", 1),
-        headline("worse-at-t", "no-smoothing-at-t", also=rises),
+        headline("worse-at-t", also=rises),
         digits=3,
         form=WORDS,
     ),

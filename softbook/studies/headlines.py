@@ -232,13 +232,6 @@ HEADLINES = {
         quantity="NLL at T",
         direction=RISES,
     ),
-    "no-smoothing-at-t": Headline(
-        says="Do not smooth if you fit a temperature anyway, unless classes are very many or many labels wrong.",
-        claims=("intro:worse-at-t", "what_should_i_do:at-temperature-everywhere"),
-        scope="method == 'label_smoothing' and dose > 0 and classes <= 10 and label_noise == 0",
-        quantity="NLL at T",
-        direction=RISES,
-    ),
     "order": Headline(
         says="After smoothing a network that answers only when it is sure makes more mistakes, in each of A to F.",
         claims=("what_should_i_do:order-everywhere", "maxsup:order"),
