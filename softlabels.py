@@ -344,9 +344,9 @@ def best_temperature(logits, labels):
 # === Robustness (notebooks/robustness.ipynb) ===
 
 
-# Under attack a lead falls along a nearly straight line, so the first push
-# tells how far away the edge is, and nobody has to walk there. The margin m =
-# z_1 - z_2 is how far the largest logit is ahead of the second; the slope g_ε
+# Under attack the lead falls along a nearly straight line, so the first push
+# tells you how far away the edge is, and you need not walk there. The margin m
+# = z_1 - z_2 is how far the largest logit is ahead of the second. The slope g_ε
 # is how much of that lead an attack takes away per unit of its radius, as long
 # as the network stays linear.
 def margin_and_slope(model, images, labels, epsilon):
@@ -365,8 +365,8 @@ def margin_and_slope(model, images, labels, epsilon):
 # === MaxSup (notebooks/maxsup.ipynb) ===
 
 
-# Label smoothing of strength α adds α (z_y - z̄) to cross-entropy: the true
-# logit less the mean of all K. MaxSup adds α (max_k z_k - z̄). That is all
+# Label smoothing of strength α adds α (z_y - z̄) to the cross-entropy: the true
+# logit minus the mean of all K. MaxSup adds α (max_k z_k - z̄). That is all
 # there is to it.
 def maxsup(logits, labels, alpha):
     """The mean loss of logits (N, K): cross-entropy + α (largest − mean)."""
