@@ -64,8 +64,8 @@ def of_site() -> list[str]:
 
 
 def records() -> list[str]:
-    """Everything that is on record."""
-    return sorted(str(path.relative_to(ROOT)) for path in RECORDS.rglob("*.*"))
+    """Everything that is on record; not the locks of who writes there."""
+    return sorted(str(path.relative_to(ROOT)) for path in RECORDS.glob("[!.]*/**/*.*") if path.is_file())
 
 
 def code(modules: Collection[str]) -> list[str]:

@@ -68,6 +68,16 @@ def test_chapters_read_the_lenses_that_they_use_and_training_reads_none():
     assert not {Path(file).parts[1] for file in training} & {"studies", "figures", "notebook", "cli.py"}
 
 
+def test_records_are_read_without_the_locks_of_who_writes_there(tmp_path, monkeypatch):
+    for name in ("core/quick.csv", "core/along/quick.csv", ".locks/core.lock"):
+        path = tmp_path / "records" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    monkeypatch.setattr(inputs, "ROOT", tmp_path)
+    monkeypatch.setattr(inputs, "RECORDS", tmp_path / "records")
+    assert inputs.records() == ["records/core/along/quick.csv", "records/core/quick.csv"]
+
+
 def test_settings_are_those_of_a_notebook_s_studies():
     profile = load_profile("quick")
     path = ROOT / "notebooks" / "robustness.ipynb"
