@@ -82,7 +82,7 @@ def test_two_cells_with_one_name_are_refused():
 def test_the_page_links_each_chapter_to_its_block():
     page = (ROOT / "book" / "one_file.md").read_text(encoding="utf-8")
     headings = re.findall(r"(?m)^# === (.*) \((.*)\) ===$", FILE.read_text(encoding="utf-8"))
-    assert len(headings) == 7
+    assert headings
     for title, notebook in headings:
         assert f"## [{title}](../{notebook})" in page
         assert f':start-after: "# === {title} ({notebook}) ==="' in page

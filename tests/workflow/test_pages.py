@@ -32,6 +32,11 @@ def test_every_page_is_in_the_table_of_contents_and_there():
     assert {path.stem for kind in ("*.md", "*.ipynb") for path in BOOK.glob(kind)} == pages
 
 
+def test_every_notebook_is_in_the_list_of_chapters():
+    listed = plan.pages(ROOT / "_toc.yml")
+    assert all(f"(../{name}.ipynb)" in page("how_to_read") for name in listed if name.startswith("notebooks/"))
+
+
 def test_every_module_is_on_the_page_of_the_package():
     named = set(re.findall(r"automodule:: softlab\.([\w.]+)", page("api")))
     paths = [path.relative_to(ROOT / "softlab") for path in (ROOT / "softlab").rglob("*.py")]
