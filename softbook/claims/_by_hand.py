@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 
 from softbook.claims import exactly
-from softbook.studies import judge
+from softbook.studies import judge, records
 from softlab.comparison.intervals import Interval
 
 
@@ -17,7 +17,7 @@ def park() -> dict[str, judge.Verdict]:
 
 def contrast(name: str) -> Callable[[], Interval]:
     """What it comes to, in the units of its quantity."""
-    return lambda: park()[name].interval
+    return lambda: park()[name].interval.of(records.by_profile("park_by_hand")["quick-fp32"], name)
 
 
 def end_of(name: str, side: str) -> Callable[[], Interval]:
