@@ -16,10 +16,10 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import yaml
-from scipy import special
 
 from softbook.studies.across_settings import headline
 from softbook.studies.records import by_profile
+from softlab.comparison.intervals import t_quantile
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "softlabels.py"
@@ -28,8 +28,7 @@ IMAGES = ROOT / "softlab" / "training" / "datasets" / "fashion_mini.npz"
 # Greek letters and signs in the chapters' formulas; a comment has no other commands of TeX.
 SIGNS = {"alpha": "α", "beta": "β", "lambda": "λ", "varepsilon": "ε", "times": "×", "cdot": "·", "lVert": "‖"}
 SIGNS |= {"rVert": "‖", "leq": "≤", "geq": "≥", "max": "max", "log": "log", "sum": "Σ"}
-METHODS = {"plain": "baseline", "label_smoothing": "label_smoothing", "mixup": "mixup", "cutmix": "cutmix"}
-METHODS |= {"maxsup": "maxsup"}
+METHODS = {"plain": "baseline"} | {name: name for name in ("label_smoothing", "mixup", "cutmix", "maxsup")}
 # Row of the table -> its quantity on record, and how many of the file's units are one of the record's.
 QUANTITIES = {
     "accuracy (%)": ("accuracy", 100),
@@ -46,8 +45,9 @@ QUANTITIES = {
 
 
 def main() -> None:
-    FILE.write_text(text(), encoding="utf-8")
-    print(f"{FILE.name}: {len(text().splitlines())} lines")
+    written = text()
+    FILE.write_text(written, encoding="utf-8")
+    print(f"{FILE.name}: {len(written.splitlines())} lines")
 
 
 def text() -> str:
@@ -149,7 +149,7 @@ def interval(values: pd.Series | None, factor: float | None) -> str:
     if values is None:
         return ""
     count = len(values)
-    half = special.stdtrit(count - 1, 0.975) * values.std() * (1 + 1 / count) ** 0.5
+    half = t_quantile(count - 1) * values.std() * (1 + 1 / count) ** 0.5
     ends = (values.mean() - half, values.mean() + half)
     shown = [math.exp(end) if factor is None else factor * end for end in ends]
     return " to ".join(f"{end:.3g}" for end in shown)
