@@ -12,3 +12,11 @@
 document.addEventListener("DOMContentLoaded", () => {
   for (const entry of document.querySelectorAll(".citation-list > .citation")) entry.setAttribute("role", "listitem");
 });
+
+// In the menu, what unfolds the pages under another one is an arrow without a word; it is named by that page.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const arrow of document.querySelectorAll(".bd-sidenav details > summary")) {
+    const page = arrow.closest("li").querySelector("a");
+    arrow.setAttribute("aria-label", `Pages under ${page.textContent.trim()}`);
+  }
+});

@@ -58,6 +58,11 @@ class Claim:
         """The value, computed once: records do not change while a program runs."""
         return self.value()
 
+    @functools.cached_property
+    def stands(self) -> bool:
+        """Whether the sentence holds of the value; computed once, too, as conditions look at records of their own."""
+        return self.holds(self.interval)
+
     def written(self) -> str:
         mean = self.interval.mean
         number = abs(mean) if self.form == SIZE else mean
@@ -191,7 +196,7 @@ def problems(path: Path) -> dict[str, str]:
     wrong |= dict.fromkeys(set(claims) - set(said), "stands in no sentence")
     for name in sorted(set(said) & set(claims)):
         claim = claims[name]
-        if not claim.holds(claim.interval):
+        if not claim.stands:
             wrong[name] = f"its sentence no longer holds: {claim.interval.text(claim.digits + 1, sign=True)}"
         elif claim.form != WORDS and said[name] != claim.written():
             wrong[name] = f"{said[name]} should be {claim.written()}: make claims"
