@@ -11,6 +11,7 @@ from softbook.claims import (
     SIGNED,
     SIZE,
     SOFT,
+    SPREAD,
     WORDS,
     Claim,
     above,
@@ -24,6 +25,7 @@ from softbook.claims import (
     lowest,
     rises,
 )
+from softbook.claims._reasons import averaged, open_and_pending, within_margin
 from softbook.claims.intro import cooled_is_better
 from softbook.studies import records
 from softbook.studies.across_settings import cells, effects_by_setting, generalization_gaps, tables_by_setting
@@ -228,4 +230,11 @@ CLAIMS = {
     "decay-instead": Claim(decay_instead, and_labels_raise_it, form=WORDS),
     "everywhere": Claim(lambda: nearest_to_none("gap", SOFT, 2, -1), falls, form=WORDS),
     "worse-everywhere": Claim(lambda: nearest_to_none("NLL at T", ["label_smoothing"], 4, 1), rises, form=WORDS),
+    "alone-cost": Claim(averaged("control, label smoothing's cost alone"), rises, digits=3),
+    "group-cost": Claim(averaged("label smoothing's cost in groups"), within_margin, digits=3, form=SPREAD),
+    "group-shrinks": Claim(averaged("label smoothing's cost, in groups less alone"), falls, form=WORDS),
+    "weights-cost": Claim(
+        averaged("label smoothing's cost, with averaged weights less alone"), open_and_pending, form=WORDS
+    ),
+    "worst-classes": Claim(averaged("label smoothing on the worst classes"), falls, digits=1, form=SIZE),
 }

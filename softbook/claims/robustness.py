@@ -30,6 +30,7 @@ from softbook.claims import (
     rounded_down,
     rounded_up,
 )
+from softbook.claims._reasons import apart, images_say, labels_pass_too, whole_mixup
 from softbook.studies import another_slope, laws, margins, prediction, records, robustness
 from softlab.comparison.effects import averages, effects
 from softlab.comparison.intervals import Interval, t_interval
@@ -370,4 +371,18 @@ CLAIMS = {
     "by-heart-far-decay": Claim(lambda: change(FAR, "weight_decay"), rises, form=SIZE),
     "estimate-verdict": Claim(lambda: is_open_law("estimate"), between(0.5, 1.5), form=WORDS),
     "split-verdict": Claim(lambda: is_open_law("split"), between(0.5, 1.5), form=WORDS),
+    "cutmix-apart-images": Claim(apart("CutMix's images against plain training"), images_say, form=SIZE),
+    "cutmix-apart-whole": Claim(apart("control, CutMix against plain training"), rises, form=SIZE),
+    "cutmix-apart-images-long": Claim(apart("CutMix's images against plain training", 32), rises, form=SIZE),
+    "cutmix-apart-whole-long": Claim(apart("control, CutMix against plain training", 32), rises, form=SIZE),
+    "cutmix-apart-mixed": Claim(apart("labels on CutMix's images"), falls, form=SIZE),
+    "cutmix-apart-mixed-long": Claim(apart("labels on CutMix's images", 32), falls, form=SIZE),
+    "cutmix-apart-labels": Claim(apart("CutMix's labels against plain training"), rises, form=SIZE),
+    "cutmix-apart-labels-long": Claim(apart("CutMix's labels against plain training", 32), labels_pass_too, form=SIZE),
+    "mixup-apart-images": Claim(apart("Mixup's images against plain training"), rises, form=SIZE),
+    "mixup-apart-labels": Claim(apart("Mixup's labels against plain training"), rises, form=SIZE),
+    "mixup-apart-images-long": Claim(apart("Mixup's images against plain training", 32), rises, form=SIZE),
+    "mixup-apart-labels-long": Claim(apart("Mixup's labels against plain training", 32), rises, form=SIZE),
+    "mixup-apart-whole": Claim(whole_mixup(8), falls, form=SIZE),
+    "mixup-apart-whole-long": Claim(whole_mixup(32), falls, form=SIZE),
 }

@@ -248,7 +248,6 @@ HEADLINES = {
         direction=RISES,
         quantifier=MOST,
         rest=(
-            "A: mixup",
             "A, scored on fashion-mnist: mixup",
             "A, scored on fashion-mnist: cutmix",
             "C: label_smoothing",
