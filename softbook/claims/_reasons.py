@@ -3,6 +3,8 @@
 import functools
 from collections.abc import Callable, Mapping
 
+import pandas
+
 from softbook.claims import is_open
 from softbook.studies import judge, records
 from softlab.comparison.intervals import Interval, t_interval
@@ -30,7 +32,7 @@ def of_cells(weights: Mapping[str, float], steps: int) -> Interval:
     """The sum of cells times weights, by seed, in points of robustness; nothing of it was declared."""
     table = records.by_profile("images_or_labels")[PROFILE]
     there = table[table["steps_per_epoch"] == steps].pivot(index="seed", columns="cell", values="robust, 4/255")
-    total = sum(weight * there[cell] for cell, weight in weights.items())
+    total = there[list(weights)] @ pandas.Series(weights)
     terms = " ".join(f"{weight:+g} {cell};" for cell, weight in weights.items())
     return t_interval(100 * total.to_numpy(float)).of(table, f"robust, 4/255: {terms}")
 
