@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Mapping
 
-import pandas
+import numpy as np
 
 from softbook.claims import is_open
 from softbook.studies import judge, records
@@ -32,9 +32,9 @@ def of_cells(weights: Mapping[str, float], steps: int) -> Interval:
     """The sum of cells times weights, by seed, in points of robustness; nothing of it was declared."""
     table = records.by_profile("images_or_labels")[PROFILE]
     there = table[table["steps_per_epoch"] == steps].pivot(index="seed", columns="cell", values="robust, 4/255")
-    total = there[list(weights)] @ pandas.Series(weights)
+    total = there[list(weights)].to_numpy(float) @ np.array(list(weights.values()))
     terms = " ".join(f"{weight:+g} {cell};" for cell, weight in weights.items())
-    return t_interval(100 * total.to_numpy(float)).of(table, f"robust, 4/255: {terms}")
+    return t_interval(100 * total).of(table, f"robust, 4/255: {terms}")
 
 
 def whole_mixup(steps: int) -> Callable[[], Interval]:
