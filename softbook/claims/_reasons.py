@@ -1,11 +1,11 @@
-"""CutMix and Mixup taken apart, and networks averaged: the declared contrasts at A, for several pages."""
+"""The reasons, as declared and recorded at A, for several pages: set by hand, taken apart, averaged."""
 
 import functools
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from softbook.claims import is_open
+from softbook.claims import exactly, is_open
 from softbook.studies import judge, records
 from softlab.comparison.intervals import Interval, t_interval
 
@@ -21,6 +21,27 @@ def verdicts(study: str) -> dict[tuple[str, str], judge.Verdict]:
 def declared(study: str, name: str, setting: str) -> Callable[[], Interval]:
     """The interval of a declared contrast, in the units of the book."""
     return lambda: verdicts(study)[name, setting].interval.of(records.by_profile(study)[PROFILE], name)
+
+
+def park() -> dict[str, judge.Verdict]:
+    """The declared contrasts of Park's cosine and the length, set by hand, at A."""
+    return {name: one for (name, setting), one in verdicts("park_by_hand").items() if setting == "A"}
+
+
+def contrast(name: str) -> Callable[[], Interval]:
+    """One of them, in the units of its quantity."""
+    return declared("park_by_hand", name, "A")
+
+
+def end_of(name: str, side: str) -> Callable[[], Interval]:
+    """The lower or the upper end of its interval."""
+    return lambda: exactly(getattr(park()[name].interval, side), park()[name].interval.n)
+
+
+def within_three(value: Interval) -> bool:
+    """Is this declared to be no difference, while the pull alone gains?"""
+    same = park()["cosine on robustness"].word == judge.SAME
+    return same and abs(value.mean) < 3 and park()["the pull on robustness"].word == "rises"
 
 
 def apart(name: str, steps: int = 8) -> Callable[[], Interval]:

@@ -24,7 +24,6 @@ from softbook.claims import (
     lowest,
     rises,
 )
-from softbook.claims._by_hand import contrast, end_of, park, within_three
 from softbook.claims._length import least_share, share
 from softbook.claims._predicting import (
     alone_in_each,
@@ -33,6 +32,7 @@ from softbook.claims._predicting import (
     control,
     ranks_in_each,
 )
+from softbook.claims._reasons import contrast, end_of, park, within_three
 from softbook.claims._turning import (
     BALL,
     at_equal_cosine,

@@ -20,7 +20,6 @@ from softbook.claims import (
     rises,
     rounded_up,
 )
-from softbook.claims._by_hand import contrast, within_three
 from softbook.claims._length import least_share, share
 from softbook.claims._maxsup import at_best as tail_at_best
 from softbook.claims._maxsup import (
@@ -34,6 +33,7 @@ from softbook.claims._maxsup import (
     tail_part,
 )
 from softbook.claims._predicting import by_gradient, by_step
+from softbook.claims._reasons import contrast, within_three
 from softbook.claims._turning import ball_at_most, gains, ten_seeds
 from softbook.claims.intro import FAR, LADDER, LETTERS, OF_PARK, decay_loses, error_falls, of
 from softbook.studies import long_tail, louder, prediction, records, robustness, tally

@@ -25,9 +25,9 @@ from softbook.claims import (
     rises,
     typical_size,
 )
-from softbook.claims._by_hand import contrast, within_three
 from softbook.claims._length import least_share
 from softbook.claims._maxsup import at_best, by_strength, tail
+from softbook.claims._reasons import contrast, within_three
 from softbook.studies import combining, prediction, records
 from softbook.studies.across_settings import tables_by_setting
 from softlab.comparison.effects import averages, effects
