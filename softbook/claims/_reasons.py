@@ -23,6 +23,11 @@ def declared(study: str, name: str, setting: str) -> Callable[[], Interval]:
     return lambda: verdicts(study)[name, setting].interval.of(records.by_profile(study)[PROFILE], name)
 
 
+def pending(study: str) -> set[str]:
+    """The letters of the settings at which it is declared and not on record."""
+    return {setting for (_, setting), one in verdicts(study).items() if one.word == judge.PENDING}
+
+
 def park() -> dict[str, judge.Verdict]:
     """The declared contrasts of Park's cosine and the length, set by hand, at A."""
     return {name: one for (name, setting), one in verdicts("park_by_hand").items() if setting == "A"}
@@ -89,5 +94,4 @@ def within_margin(value: Interval) -> bool:
 
 def open_and_pending(value: Interval) -> bool:
     """Cannot be told from zero at A, and nothing is on record at B, as the page says."""
-    at_b = {one.word for (_, setting), one in verdicts("averages").items() if setting == "B"}
-    return is_open(value) and at_b == {judge.PENDING}
+    return is_open(value) and pending("averages") == {"B"}

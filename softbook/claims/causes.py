@@ -32,7 +32,7 @@ from softbook.claims._predicting import (
     control,
     ranks_in_each,
 )
-from softbook.claims._reasons import contrast, end_of, park, within_three
+from softbook.claims._reasons import contrast, end_of, park, pending, within_three
 from softbook.claims._turning import (
     BALL,
     at_equal_cosine,
@@ -207,8 +207,7 @@ def bare(outcome: str, method: str) -> Interval:
 
 def waiting() -> Interval:
     """1 if Park's cosine at B and F is not on record, as the page says, else 0."""
-    verdicts = judge.judged(judge.declarations()["park_by_hand"])
-    return exactly(float({one.setting for one in verdicts if one.word == judge.PENDING} == {"B", "F"}))
+    return exactly(float(pending("park_by_hand") == {"B", "F"}))
 
 
 def by_cell(quantity: str, cell: str, less: str = "plain") -> Interval:
