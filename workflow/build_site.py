@@ -7,6 +7,7 @@ page of the table of contents came out.
 
 import base64
 import functools
+import itertools
 import json
 import os
 import re
@@ -24,11 +25,13 @@ import playground
 import retrained
 import speed
 import yaml
+from matplotlib.colors import to_hex
 from number_page import table
 
 from softbook import claims
 from softbook.studies.catalogue import renamed
 from softlab.errors import SoftlabError
+from softlab.figures.style import class_colors
 
 ROOT = Path(__file__).resolve().parent.parent
 # Old address -> new one.
@@ -162,7 +165,17 @@ def cover_figure(found: re.Match, told: str, numbers: list[str]) -> str:
     """The cover's figure in Markdown, as COVER found it, with its text and the script that moves it."""
     options = [f"{found['options']} {told}".rstrip(), f":figclass: {'explorable ' if numbers else ''}cover"]
     moves = [f'\n<script type="application/json" data-name="planes">{one}</script>\n' for one in numbers[:1]]
-    return "".join(["```{figure} _static/cover.png\n", "\n".join(options), found["rest"], *moves, "```"])
+    rest = found["rest"]
+    for one in numbers[:1]:
+        rest = rest.replace("<!-- the classes -->", f" ({key(json.loads(one)['classes'])})")
+    return "".join(["```{figure} _static/cover.png\n", "\n".join(options), rest, *moves, "```"])
+
+
+def key(classes: list[str]) -> str:
+    """The names of the classes, each behind its colour in the planes."""
+    colors = map(to_hex, class_colors(len(classes))(range(len(classes))))
+    swatch = '<span class="swatch" style="background: {}"></span>&nbsp;{}'
+    return ", ".join(itertools.starmap(swatch.format, zip(colors, classes, strict=True)))
 
 
 def without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -1,9 +1,11 @@
 """The page of all numbers, from all_numbers.py's tables: a table to search and sort, and files to download.
 
 The table is DataTables, from the package itables: the page asks no host for anything and works from disk. Only the rows
-on the screen become elements of the page, so that thousands of them are no burden.
+on the screen become elements of the page, so that thousands of them are no burden; the page holds the others packed.
 """
 
+import base64
+import gzip
 import json
 import shutil
 from collections.abc import Sequence
@@ -56,20 +58,16 @@ def as_html(numbers: pandas.DataFrame) -> str:
 def script(words: Sequence[str], rows: Sequence[list]) -> str:
     """What makes a table of the rows, with the library that does so."""
     library = Path(itables.options.dt_bundle)
+    content = {"library": library.read_text(), "words": words, "rows": rows}
     text = TEMPLATE.read_text()
-    for place, content in (
-        ("/* the library's style */", library.with_suffix(".css").read_text()),
-        ('"the library"', in_script(library.read_text())),
-        ('"the words"', in_script(words)),
-        ('"the rows"', in_script(rows)),
-    ):
-        text = text.replace(place, content)
-    return text
+    text = text.replace("/* the library's style */", library.with_suffix(".css").read_text())
+    return text.replace("the packed table", packed(content))
 
 
-def in_script(content: object) -> str:
-    """Plain values for a script in a page, without any <, so that nothing in them ends the script."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+def packed(content: object) -> str:
+    """Plain values as base64 of gzipped JSON: a quarter of the size, the same bits at each build, safe in a script."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def written(row: dict, name: str) -> str:

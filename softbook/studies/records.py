@@ -32,9 +32,6 @@ from softlab.provenance import mixed
 from softlab.training import loop, runs, zoo
 from softlab.training.experiment import Experiment
 
-# Records of their own kind, whose rows name networks by run id: beside.
-BESIDE = ("autoattack", "bending", "louder", "slope_by_hand", "unknown_classes")
-
 
 def study_table(
     settings: Profile, study: str = "core", store: str | Path | None = None, device: str | None = None
@@ -199,8 +196,9 @@ def beside_path(kind: str, profile: str) -> Path:
 def beside(kind: str, profile: str) -> list[dict[str, Any]]:
     """What is on record beside the tables, softbook/records/KIND/PROFILE.json: its rows as written, none without one.
 
-    kind: of BESIDE, or `seconds`.  A row names its network by run id (`id`; in slope_by_hand `origin`, from which it
-    was trained on).  AutoAttack's rows have `right`, too: which images are right still, (N,) bool.
+    kind: autoattack, bending, louder, seconds, slope_by_hand or unknown_classes.  A row names its network by run id
+    (`id`; in slope_by_hand `origin`, from which it was trained on).  AutoAttack's rows have `right`, too: which images
+    are right still, (N,) bool.
     Raises SoftlabError if a file is damaged.
     """
     path = beside_path(kind, profile)
@@ -211,20 +209,6 @@ def beside(kind: str, profile: str) -> list[dict[str, Any]]:
     if lost := [row["id"] for row in rows if row["id"] not in right]:
         raise SoftlabError(f"{path.with_suffix('.npz')} lacks {lost[0]}, which {path.name} names")
     return [{**row, "right": right[row["id"]]} for row in rows]
-
-
-def beside_of(run: str) -> dict[str, list[dict[str, Any]]]:
-    """All that is on record beside the tables of one network, by kind: rows as of `beside`, with their `profile`.
-
-    run: its run id; of an unknown one there is nothing.
-    """
-    found: dict[str, list[dict[str, Any]]] = {}
-    for kind in BESIDE:
-        for path in sorted((RECORDS / kind).glob("*.json")):
-            rows = [row | {"profile": path.stem} for row in beside(kind, path.stem)]
-            if own := [row for row in rows if run in (row.get("id"), row.get("origin"))]:
-                found.setdefault(kind, []).extend(own)
-    return found
 
 
 def varied(table: pandas.DataFrame) -> list[str]:

@@ -225,19 +225,17 @@ def test_what_did_not_train_is_what_the_book_says_did_not():
     assert {tuple(one) for one in failed.to_numpy()} == {("D", "scale_penalty")}
 
 
-def test_what_stands_beside_the_tables_is_read_by_run_id(shelf):
+def test_what_stands_beside_the_tables_is_read_as_written(shelf):
     for kind in ("autoattack", "louder", "slope_by_hand"):
         (shelf / kind).mkdir()
     (shelf / "autoattack" / "quick.json").write_text('{"a": {"evaluation": "images1"}}')
     np.savez(shelf / "autoattack" / "quick.npz", a=np.array([True, False]), begun=np.array([True]))
     (shelf / "louder" / "quick.json").write_text('[{"id": "a", "radius": 4}, {"id": "b", "radius": 4}]')
     (shelf / "slope_by_hand" / "quick.json").write_text('[{"origin": "a", "tau": 0.5}, {"origin": "a", "tau": 2.0}]')
-    found = records.beside_of("a")
-    assert list(found) == ["autoattack", "louder", "slope_by_hand"]
-    assert found["louder"] == [{"id": "a", "radius": 4, "profile": "quick"}]
-    assert [one["tau"] for one in found["slope_by_hand"]] == [0.5, 2.0]
-    assert found["autoattack"][0]["right"].tolist() == [True, False]
-    assert records.beside_of("begun") == records.beside_of("nobody") == {}
+    assert records.beside("louder", "quick")[0] == {"id": "a", "radius": 4}
+    assert [one["tau"] for one in records.beside("slope_by_hand", "quick")] == [0.5, 2.0]
+    (attacked,) = records.beside("autoattack", "quick")
+    assert attacked["right"].tolist() == [True, False]
     assert records.beside("bending", "quick") == []
 
 
@@ -263,6 +261,5 @@ def test_every_network_that_is_looked_into_elsewhere_has_a_row():
             met = {row.get("id") or row["origin"] for row in records.beside(kind, path.stem)}
             assert met
             assert met <= known, (kind, path.stem)
-    (one,) = records.beside_of("baseline-seed1000-9acea9579392")["autoattack"]
-    assert one["profile"] == "quick-confirm"
-    assert one["right"].dtype == bool
+    attacked = {row["id"]: row["right"] for row in records.beside("autoattack", "quick-confirm")}
+    assert attacked["baseline-seed1000-9acea9579392"].dtype == bool

@@ -56,12 +56,12 @@ def test_every_network_of_the_zoo_is_found(monkeypatch):
     """After a new version of what trains: make zoo."""
     monkeypatch.setenv("SOFTLAB_ZOO", "1")
     found = list(zoo.own().glob("*-seed*"))
-    assert len(found) >= 20
+    assert len(found) >= 8
     for path in found:
         experiment = Experiment(**json.loads((path / "experiment.json").read_bytes()))
         assert zoo.find(name_of(experiment)) == path
         assert json.loads((path / "provenance.json").read_bytes())["versions"] == runs.versions(experiment)
-    assert sum(path.stat().st_size for path in zoo.own().rglob("*")) < 5.3e6
+    assert sum(path.stat().st_size for path in zoo.own().rglob("*")) < 2e6
 
 
 def test_half_precision_moves_logits_by_little(tiny, monkeypatch, tmp_path):

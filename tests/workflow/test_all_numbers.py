@@ -1,6 +1,8 @@
 """The page of all numbers: its rows by hand, what is compared with what, and the table that is put into the page."""
 
+import base64
 import csv
+import gzip
 import json
 import math
 import re
@@ -53,13 +55,23 @@ def test_means_intervals_and_differences_in_percent():
     assert len(rows) == 2, "quantities without a value have no row"
 
 
+def unpacked(packed):
+    """What the page's script unpacks."""
+    return json.loads(gzip.decompress(base64.b64decode(packed)))
+
+
+def table_in(made):
+    """The library, words and rows that a made page holds."""
+    return unpacked(re.search(r'await unpacked\("(.*)"\)', made)[1])
+
+
 def test_numbers_of_an_older_version_are_marked():
     table = networks({"baseline": [0.5, 0.7]})
     table["older"] = [("accuracy",), ()]
     row = of(table)["", "plain training"]
     assert row["older"] == 1
     made = page.as_html(pandas.DataFrame([row]).fillna({"setting": ""}))
-    assert f"60.0 ± {10 * T:.1f} †" in made
+    assert f"60.0 ± {10 * T:.1f} †" in table_in(made)["rows"][0]
     assert of(networks({"baseline": [0.5, 0.7]}))["", "plain training"]["older"] == 0
 
 
@@ -155,7 +167,8 @@ def test_the_page_holds_the_table_and_links_to_the_files(monkeypatch, tmp_path):
         assert (site / "book" / "".join(file)).exists()
     assert text.count("{download}") == 2
     made = (site / "book" / "numbers" / "table.html").read_text()
-    words, rows = (json.loads(re.search(rf"const {name} = (\[.*\]);", made)[1]) for name in ("words", "coded"))
+    content = table_in(made)
+    words, rows = content["words"], content["rows"]
     assert [words[place] for place in rows[1][:4]] == ["accuracy (%)", "label smoothing", "core", "this build"]
     assert rows[1][5:] == [2, "75.0 ± 190.6", "+15.0 ± 63.5"]
     assert rows[0][6:8] == ["60.0 ± 127.1", ""]
@@ -169,7 +182,11 @@ def test_a_build_without_numbers_says_so(tmp_path):
 
 
 def test_nothing_in_the_data_ends_the_script():
-    assert page.in_script(["</script><!--"]) == '["\\u003c/script>\\u003c!--"]'
+    packed = page.packed(["</script><!--"])
+    assert packed.isascii()
+    assert "<" not in packed
+    assert unpacked(packed) == ["</script><!--"]
+    assert packed == page.packed(["</script><!--"])
 
 
 def test_a_number_is_written_in_its_digits_with_a_minus_sign():
