@@ -1,11 +1,12 @@
-"""The reasons, as declared and recorded at A, for several pages: set by hand, taken apart, averaged."""
+"""The reasons, as declared and recorded at A, for several pages: set by hand, taken apart, averaged, taught."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
+import pandas
 
-from softbook.claims import exactly, is_open
+from softbook.claims import exactly
 from softbook.studies import judge, records
 from softlab.comparison.intervals import Interval, t_interval
 
@@ -26,6 +27,11 @@ def declared(study: str, name: str, setting: str) -> Callable[[], Interval]:
 def pending(study: str) -> set[str]:
     """The letters of the settings at which it is declared and not on record."""
     return {setting for (_, setting), one in verdicts(study).items() if one.word == judge.PENDING}
+
+
+def waiting(study: str, *letters: str) -> Callable[[], Interval]:
+    """1 if just these settings of a declared study are not on record, as a page says, else 0."""
+    return lambda: exactly(float(pending(study) == {*letters}))
 
 
 def park() -> dict[str, judge.Verdict]:
@@ -54,23 +60,43 @@ def apart(name: str, steps: int = 8) -> Callable[[], Interval]:
     return declared("images_or_labels", name, f"A, steps_per_epoch {steps}")
 
 
-def of_cells(weights: Mapping[str, float], steps: int) -> Interval:
-    """The sum of cells times weights, by seed, in points of robustness; nothing of it was declared."""
-    table = records.by_profile("images_or_labels")[PROFILE]
-    there = table[table["steps_per_epoch"] == steps].pivot(index="seed", columns="cell", values="robust, 4/255")
-    total = there[list(weights)].to_numpy(float) @ np.array(list(weights.values()))
+def of_cells(table: pandas.DataFrame, quantity: str, weights: Mapping[str, float]) -> Interval:
+    """The sum of cells times weights, by seed, in the units of the book; nothing of it was declared."""
+    total = judge.by_seed(table, quantity)[list(weights)].to_numpy(float) @ np.array(list(weights.values()))
     terms = " ".join(f"{weight:+g} {cell};" for cell, weight in weights.items())
-    return t_interval(100 * total).of(table, f"robust, 4/255: {terms}")
+    return t_interval(total).of(table, f"{quantity}: {terms}")
 
 
-def whole_mixup(steps: int) -> Callable[[], Interval]:
-    """What Mixup as it is does beside plain training."""
-    return lambda: of_cells({"mixup": 1, "plain": -1}, steps)
+def halves(weights: Mapping[str, float], steps: int = 8, quantity: str = "robust, 4/255") -> Interval:
+    """The same of CutMix's and Mixup's parts, trained with so many steps an epoch."""
+    table = records.by_profile("images_or_labels")[PROFILE]
+    return of_cells(table.loc[table["steps_per_epoch"] == steps], quantity, weights)
 
 
-def labels_pass_too(value: Interval) -> bool:
-    """Rises, and CutMix's labels alone bring more than half of its gain after the long training."""
-    return value.low > 0 and of_cells({"cutmix, labels alone": 1, "plain": -0.5, "cutmix": -0.5}, 32).low > 0
+def labels_pass_later(value: Interval) -> bool:
+    """Rises, and CutMix's labels bring more than half of its gain after the long training, but not after the short."""
+    beyond = {"cutmix, labels alone": 1, "plain": -0.5, "cutmix": -0.5}
+    return value.low > 0 and halves(beyond, 32).low > 0 and halves(beyond, 8).low <= 0
+
+
+def slope_or_margin(cells: Iterable[str]) -> list[Interval]:
+    """What parts do to the logarithm of margin over slope, beside plain training, after either length of training."""
+    return [halves({cell: 1, "plain": -1}, steps, "log margin over slope") for cell in cells for steps in (8, 32)]
+
+
+def calm(name: str, steps: int) -> Interval:
+    """A contrast of parts without the seeds in which a training was disturbed."""
+    return verdicts("images_or_labels")[name, f"A, steps_per_epoch {steps}"].without
+
+
+def taught(name: str) -> Callable[[], Interval]:
+    """A contrast of networks that were trained on a teacher's labels."""
+    return declared("teachers", name, "A")
+
+
+def pupils(quantity: str, cell: str, less: str) -> Interval:
+    """One kind of those networks less another, by seed."""
+    return of_cells(records.by_profile("teachers")[PROFILE], quantity, {cell: 1, less: -1})
 
 
 def averaged(name: str) -> Callable[[], Interval]:
@@ -92,6 +118,6 @@ def within_margin(value: Interval) -> bool:
     return abs(value.mean) < 0.03 and verdicts("averages")["label smoothing's cost in groups", "A"].word == judge.SAME
 
 
-def open_and_pending(value: Interval) -> bool:
-    """Cannot be told from zero at A, and nothing is on record at B, as the page says."""
-    return is_open(value) and pending("averages") == {"B"}
+def of_groups(quantity: str, weights: Mapping[str, float]) -> Interval:
+    """The sum of kinds of networks times weights, in groups of five or with averaged weights."""
+    return of_cells(records.by_profile("averages")[PROFILE], quantity, weights)

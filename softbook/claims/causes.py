@@ -32,7 +32,7 @@ from softbook.claims._predicting import (
     control,
     ranks_in_each,
 )
-from softbook.claims._reasons import contrast, end_of, park, pending, within_three
+from softbook.claims._reasons import contrast, end_of, of_cells, park, waiting, within_three
 from softbook.claims._turning import (
     BALL,
     at_equal_cosine,
@@ -205,17 +205,9 @@ def bare(outcome: str, method: str) -> Interval:
     return effects(records.by_profile("no_bias_again")["quick-fp32"], outcome)[method].shown
 
 
-def waiting() -> Interval:
-    """1 if Park's cosine at B and F is not on record, as the page says, else 0."""
-    return exactly(float(pending("park_by_hand") == {"B", "F"}))
-
-
 def by_cell(quantity: str, cell: str, less: str = "plain") -> Interval:
     """One kind of network of that study less another, by seed, in the units of the book."""
-    table = records.by_profile("park_by_hand")["quick-fp32"]
-    one, other = (table.loc[table["cell"] == name].sort_values("seed") for name in (cell, less))
-    change = one[quantity].to_numpy(float) - other[quantity].to_numpy(float)
-    return t_interval(judge.KNOWN[quantity].factor * change).of(table, f"{quantity}: {cell} less {less}")
+    return of_cells(records.by_profile("park_by_hand")["quick-fp32"], quantity, {cell: 1, less: -1})
 
 
 def per_tenth() -> Interval:
@@ -329,6 +321,8 @@ CLAIMS = {
     "pull-cutmix": Claim(contrast("the pull on CutMix, robustness"), adds_nothing, form=WORDS),
     "random-turns": Claim(lambda: by_cell(BALL, "to a random direction"), falls, digits=2, form=SIZE),
     "random-open": Claim(lambda: by_cell(ROBUST, "to a random direction"), is_open, form=WORDS),
+    "held-itself": Claim(lambda: factor(by_cell("log slope", "long, as plain")), below(1), digits=2),
+    "held-margin": Claim(lambda: factor(by_cell("log margin", "long, as plain")), below(1), digits=2),
     "held-slope": Claim(
         lambda: lowest(by_cell("log slope", f"{one}, turned", f"{one}, as plain") for one in ("long", "short")),
         rises,
@@ -347,7 +341,7 @@ CLAIMS = {
     "turned-gap": Claim(contrast("cosine on the gap"), rises, digits=1),
     "length-alone": Claim(lambda: control(SHORT), above(0.5), form=WORDS),
     "shape-control": Claim(control, below(0.2), form=WORDS),
-    "park-pending": Claim(waiting, above(0), form=WORDS),
+    "park-pending": Claim(waiting("park_by_hand", "B", "F"), above(0), form=WORDS),
     "rule-open": Claim(rule, is_open, form=WORDS),
     "penalty-elsewhere": Claim(
         lambda: least_open(

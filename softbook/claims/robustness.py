@@ -30,7 +30,7 @@ from softbook.claims import (
     rounded_down,
     rounded_up,
 )
-from softbook.claims._reasons import apart, images_say, labels_pass_too, whole_mixup
+from softbook.claims._reasons import apart, calm, halves, images_say, labels_pass_later, slope_or_margin
 from softbook.studies import another_slope, laws, margins, prediction, records, robustness
 from softlab.comparison.effects import averages, effects
 from softlab.comparison.intervals import Interval, t_interval
@@ -334,11 +334,16 @@ CLAIMS = {
     "early-mobile": Claim(lambda: in_settings("D", FAR, "early_stopping")[0], falls, form=SIZE),
     "decay-slope": Claim(lambda: factor(places()["weight_decay"].slope), below(0.6), digits=2),
     "decay-margin": Claim(lambda: factor(places()["weight_decay"].margin), below(0.9), digits=2),
-    "cutmix-grey": Claim(lambda: lowest(in_settings("ABC", LADDER, "cutmix")), rises, form=WORDS),
+    "cutmix-grey": Claim(lambda: lowest(in_settings("ABC", LADDER, "cutmix")), above(5), form=WORDS),
     "cutmix-mobile": Claim(lambda: in_settings("D", LADDER, "cutmix")[0], rises, form=WORDS),
     "cutmix-colour": Claim(lambda: highest(in_settings("EF", FAR, "cutmix")), falls, form=WORDS),
     "smoothing-few": Claim(
-        lambda: highest(in_settings("ACD", LADDER, "label_smoothing")), lambda v: v.low < 0, form=WORDS
+        lambda: max(
+            in_settings("ACD", LADDER, "label_smoothing") + in_settings("EF", FAR, "label_smoothing"),
+            key=lambda one: one.low,
+        ),
+        lambda value: value.low < 0,
+        form=WORDS,
     ),
     "flat-plain": Claim(lambda: kept("gradient_penalty", 0.1, "baseline"), below(45)),
     "flat-weak": Claim(lambda: kept("gradient_penalty", 0.1), above(60)),
@@ -378,11 +383,27 @@ CLAIMS = {
     "cutmix-apart-mixed": Claim(apart("labels on CutMix's images"), falls, form=SIZE),
     "cutmix-apart-mixed-long": Claim(apart("labels on CutMix's images", 32), falls, form=SIZE),
     "cutmix-apart-labels": Claim(apart("CutMix's labels against plain training"), rises, form=SIZE),
-    "cutmix-apart-labels-long": Claim(apart("CutMix's labels against plain training", 32), labels_pass_too, form=SIZE),
+    "cutmix-apart-labels-long": Claim(
+        apart("CutMix's labels against plain training", 32), labels_pass_later, form=SIZE
+    ),
     "mixup-apart-images": Claim(apart("Mixup's images against plain training"), rises, form=SIZE),
     "mixup-apart-labels": Claim(apart("Mixup's labels against plain training"), rises, form=SIZE),
     "mixup-apart-images-long": Claim(apart("Mixup's images against plain training", 32), rises, form=SIZE),
     "mixup-apart-labels-long": Claim(apart("Mixup's labels against plain training", 32), rises, form=SIZE),
-    "mixup-apart-whole": Claim(whole_mixup(8), falls, form=SIZE),
-    "mixup-apart-whole-long": Claim(whole_mixup(32), falls, form=SIZE),
+    "mixup-apart-whole": Claim(lambda: halves({"mixup": 1, "plain": -1}), falls, form=SIZE),
+    "mixup-apart-whole-long": Claim(lambda: halves({"mixup": 1, "plain": -1}, 32), falls, form=SIZE),
+    "apart-ahead": Claim(lambda: halves({"cutmix, labels alone": 1, "cutmix, images alone": -1}, 32), rises, form=SIZE),
+    "apart-alike": Claim(
+        lambda: least_open(halves({"mixup, labels alone": 1, "cutmix, labels alone": -1}, n) for n in (8, 32)),
+        is_open,
+        form=WORDS,
+    ),
+    "apart-less": Claim(
+        lambda: highest(apart("do CutMix's parts add up", steps)() for steps in (8, 32)), falls, form=WORDS
+    ),
+    "apart-slope": Claim(
+        lambda: lowest(slope_or_margin(["cutmix, labels alone", "mixup, labels alone"])), rises, form=WORDS
+    ),
+    "apart-margin": Claim(lambda: highest(slope_or_margin(["mixup"])), falls, form=WORDS),
+    "apart-calm": Claim(lambda: calm("control, CutMix against plain training", 32), rises, form=WORDS),
 }

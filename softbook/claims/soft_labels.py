@@ -12,10 +12,13 @@ from softbook.claims import (
     falls,
     highest,
     in_settings,
+    is_open,
+    least_open,
     lowest,
     rises,
     typical_size,
 )
+from softbook.claims._reasons import pupils, taught, waiting
 from softbook.claims.intro import cutmix_accuracy
 from softbook.studies import records
 from softlab.comparison.effects import averages, effects
@@ -24,6 +27,7 @@ from softlab.comparison.intervals import Interval
 LETTERS = "ABCDEF"
 RIGHT = "accuracy"
 SURE = "mean confidence"
+HIT = "robust, 4/255"
 
 
 def small_but_for_cutmix(value: Interval) -> bool:
@@ -99,5 +103,29 @@ CLAIMS = {
     "cutmix-acd": Claim(lambda: lowest(in_settings("ACD", RIGHT, "cutmix")), rises, form=WORDS),
     "smoothing-many": Claim(smoothing_at_most, lambda value: value.low > 0 and value.mean < 0.5, form=WORDS),
     "smoothing-nowhere": Claim(lambda: smoothing_moves("ACDEF"), below(0.5), form=WORDS),
+    "taught-another": Claim(taught("each image's own label against another's, accuracy"), rises, digits=1),
+    "taught-another-nll": Claim(
+        taught("each image's own label against another's, NLL at T"), falls, digits=2, form=SIZE
+    ),
+    "taught-mean": Claim(taught("each image's own label against the mean of its class, accuracy"), rises, digits=1),
+    "taught-mean-nll": Claim(
+        taught("each image's own label against the mean of its class, NLL at T"), falls, digits=2, form=SIZE
+    ),
+    "taught-hard": Claim(taught("a teacher against hard labels, accuracy"), rises, digits=1),
+    "taught-open": Claim(
+        lambda: least_open(taught(f"a teacher against hard labels, {what}")() for what in ("NLL at T", "robustness")),
+        is_open,
+        form=WORDS,
+    ),
+    "taught-smoothed": Claim(taught("a smoothed teacher against a plain one, accuracy"), falls, digits=1, form=SIZE),
+    "taught-smoothed-nll": Claim(taught("a smoothed teacher against a plain one, NLL at T"), rises, digits=2),
+    "taught-maxsup": Claim(taught("a MaxSup teacher against a smoothed one, NLL at T"), is_open, form=WORDS),
+    "taught-mixup": Claim(taught("a Mixup teacher against a plain one, NLL at T"), rises, digits=2),
+    "taught-cutmix": Claim(taught("a CutMix teacher against a plain one, NLL at T"), rises, digits=2),
+    "taught-uniform": Claim(lambda: pupils("NLL at T", "label smoothing", "hard labels"), above(0.05), digits=2),
+    "taught-means": Claim(lambda: pupils("NLL at T", "means of a class", "hard labels"), below(0.02), digits=2),
+    "taught-uniform-robust": Claim(lambda: pupils(HIT, "label smoothing", "hard labels"), falls, form=SIZE),
+    "taught-means-robust": Claim(lambda: pupils(HIT, "means of a class", "hard labels"), falls, form=SIZE),
+    "taught-waiting": Claim(waiting("teachers", "B"), above(0), form=WORDS),
     "every-falls": Claim(lambda: highest(everywhere(SURE)), falls, form=WORDS),
 }

@@ -1,4 +1,4 @@
-"""Claims of the page of ten questions: one number with its interval per answer, and the tables behind them."""
+"""Claims of the page of eight questions: one number with its interval per answer, and the tables behind them."""
 
 import functools
 import itertools
@@ -28,6 +28,7 @@ from softbook.claims import (
 )
 from softbook.claims._maxsup import at_best, in_colour, later, tail
 from softbook.claims._maxsup import by_strength as tail_by_strength
+from softbook.claims._reasons import taught
 from softbook.studies import combining, prediction, records, seconds, unknown_classes
 from softbook.studies.across_settings import effects_by_setting
 from softbook.studies.robustness import cells_of
@@ -313,6 +314,8 @@ def within(margin: float) -> Condition:
 
 
 CLAIMS = {
+    "taught-accuracy": Claim(taught("a smoothed teacher against a plain one, accuracy"), falls, digits=1, form=SIZE),
+    "taught-loss": Claim(taught("a smoothed teacher against a plain one, NLL at T"), rises, digits=3, form=SPREAD),
     "with-either": Claim(lambda: added("accuracy", "either"), is_open, digits=1, form=SPREAD),
     "decay-cutmix": Claim(
         cutmix_beside_decay, headline("decay-cutmix-loss", "decay-cutmix-attacked", also=rises), form=WORDS

@@ -273,7 +273,7 @@ def values(contrast: Contrast, rows: pandas.DataFrame) -> pandas.Series:
 def _sums(contrast: Contrast, rows: pandas.DataFrame) -> pandas.Series:
     """Σ coefficient · quantity over the cells."""
     own = {cell: contrast.quantity_of.get(cell, contrast.quantity) for cell in contrast.of}
-    tables = {quantity: _by_seed(rows, quantity) for quantity in dict.fromkeys(own.values())}
+    tables = {quantity: by_seed(rows, quantity) for quantity in dict.fromkeys(own.values())}
     parts = [coefficient * tables[own[cell]][cell] for cell, coefficient in contrast.of.items()]
     return pandas.concat(parts, axis=1).sum(axis=1, skipna=False)
 
@@ -293,7 +293,7 @@ def _slopes(contrast: Contrast, rows: pandas.DataFrame) -> pandas.Series:
     others = [cell for cell in contrast.of if cell != origin]
     changes = {}
     for axis, quantity in (("x", contrast.x), ("y", contrast.quantity)):
-        table = _by_seed(rows, quantity)
+        table = by_seed(rows, quantity)
         changes[axis] = table[others].sub(table[origin], axis=0)
     products = (changes["x"] * changes["y"]).sum(axis=1, skipna=False)
     return products / (changes["x"] ** 2).sum(axis=1, skipna=False)
@@ -310,8 +310,8 @@ def _at_the_best(contrast: Contrast, rows: pandas.DataFrame) -> pandas.DataFrame
     return pandas.concat(chosen)
 
 
-def _by_seed(rows: pandas.DataFrame, quantity: str) -> pandas.DataFrame:
-    """A quantity, a row for each seed and a column for each cell; NaN where a training failed."""
+def by_seed(rows: pandas.DataFrame, quantity: str) -> pandas.DataFrame:
+    """A quantity, or a derived one, in the units of the book, by seed and cell; NaN where a training failed."""
     first, *rest = DERIVED.get(quantity, (quantity,))
     numbers = rows[first] * KNOWN[first].factor
     for other in rest:
@@ -325,7 +325,7 @@ def not_admitted(conditions: Sequence[Mapping[str, Any]], rows: pandas.DataFrame
     """What was to be set by hand and is not where it was to be, in words; empty where all is."""
     said = []
     for condition in conditions:
-        table = _by_seed(rows, condition["quantity"])
+        table = by_seed(rows, condition["quantity"])
         for cell in condition["cells"]:
             mean = float((table[cell] - table[condition["less"]]).to_numpy().mean())
             if not abs(mean - condition["is"]) <= condition["within"]:

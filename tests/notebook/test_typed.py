@@ -25,9 +25,14 @@ KNOBS = {
     "cosines": ("alpha", 0.01, "cosine, logit", -1),
     "calibration": ("alpha", 0.4, "gap", -1),
     "robustness": ("noise", 0.06, "log slope", 1),
+    "maxsup": ("alpha", 0.4, "confidence when wrong", -1),
     "causes": ("strength", 1.0, "cosine, ball", 1),
 }
-MOVED = {"robustness": "noise", "causes": "pulled"}  # what the knob moves, where it is not the smoothed networks
+MOVED = {
+    "robustness": "noise",
+    "maxsup": "MaxSup",
+    "causes": "pulled",
+}  # what the knob moves, where it is not the smoothed networks
 
 
 def tags(cell):
