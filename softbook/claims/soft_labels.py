@@ -111,6 +111,11 @@ CLAIMS = {
     "taught-mean-nll": Claim(
         taught("each image's own label against the mean of its class, NLL at T"), falls, digits=2, form=SIZE
     ),
+    "taught-harm": Claim(lambda: pupils("NLL at T", "labels of another image", "hard labels"), rises, form=WORDS),
+    "taught-hot": Claim(lambda: pupils("NLL at T", "plain teacher, T 8", "hard labels"), rises, digits=3),
+    "taught-repeat": Claim(
+        lambda: pupils("accuracy", "smoothed teacher, T 1", "plain teacher"), falls, digits=1, form=SIZE
+    ),
     "taught-hard": Claim(taught("a teacher against hard labels, accuracy"), rises, digits=1),
     "taught-open": Claim(
         lambda: least_open(taught(f"a teacher against hard labels, {what}")() for what in ("NLL at T", "robustness")),

@@ -314,7 +314,6 @@ def within(margin: float) -> Condition:
 
 
 CLAIMS = {
-    "taught-accuracy": Claim(taught("a smoothed teacher against a plain one, accuracy"), falls, digits=1, form=SIZE),
     "taught-loss": Claim(taught("a smoothed teacher against a plain one, NLL at T"), rises, digits=3, form=SPREAD),
     "with-either": Claim(lambda: added("accuracy", "either"), is_open, digits=1, form=SPREAD),
     "decay-cutmix": Claim(
