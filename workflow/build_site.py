@@ -174,8 +174,8 @@ def cover_figure(found: re.Match, told: str, numbers: list[str]) -> str:
 def key(classes: list[str]) -> str:
     """The names of the classes, each behind its colour in the planes."""
     colors = map(to_hex, class_colors(len(classes))(range(len(classes))))
-    swatch = '<span class="swatch" style="background: {}"></span>&nbsp;{}'
-    return ", ".join(itertools.starmap(swatch.format, zip(colors, classes, strict=True)))
+    name = '<span class="name"><span class="swatch" style="background: {}"></span> {}</span>'
+    return ", ".join(itertools.starmap(name.format, zip(colors, classes, strict=True)))
 
 
 def without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

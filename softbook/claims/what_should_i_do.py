@@ -28,7 +28,7 @@ from softbook.claims import (
 )
 from softbook.claims._maxsup import at_best, in_colour, later, tail
 from softbook.claims._maxsup import by_strength as tail_by_strength
-from softbook.claims._reasons import taught
+from softbook.claims._reasons import apart, averaged, taught, within_margin
 from softbook.studies import combining, prediction, records, seconds, unknown_classes
 from softbook.studies.across_settings import effects_by_setting
 from softbook.studies.robustness import cells_of
@@ -313,7 +313,17 @@ def within(margin: float) -> Condition:
     return lambda value: -margin < value.low and value.high < margin
 
 
+def less_than_collages(value: Interval) -> bool:
+    """Does CutMix gain, and does the mixed label take something off what its images gain, after either training?"""
+    taken = [apart("labels on CutMix's images", steps)() for steps in (8, 32)]
+    return rises(value) and all(falls(one) for one in taken)
+
+
 CLAIMS = {
+    "in-groups": Claim(averaged("label smoothing's cost, in groups less alone"), falls, form=WORDS),
+    "in-groups-left": Claim(averaged("label smoothing's cost in groups"), within_margin, digits=3, form=SPREAD),
+    "collages": Claim(apart("CutMix's images against plain training"), rises, form=SIZE),
+    "collages-whole": Claim(apart("control, CutMix against plain training"), less_than_collages, form=SIZE),
     "taught-loss": Claim(taught("a smoothed teacher against a plain one, NLL at T"), rises, digits=3, form=SPREAD),
     "with-either": Claim(lambda: added("accuracy", "either"), is_open, digits=1, form=SPREAD),
     "decay-cutmix": Claim(

@@ -117,7 +117,7 @@ def test_the_cover_is_moved_by_the_numbers_of_the_chapters_explorable(tmp_path, 
     assert "smoothing. None is closed." in options
     assert f":figclass: {'explorable ' if movable else ''}cover" in options.splitlines()
     assert "{.moving}" in caption
-    assert ('<span class="swatch" style="background: #1f77b4"></span>&nbsp;coat' in caption) is movable
+    assert ('<span class="swatch" style="background: #1f77b4"></span> coat</span>' in caption) is movable
     script = f'<script type="application/json" data-name="planes">{numbers}</script>\n```'
     assert (moves == [script]) is movable
     assert after["regions"].endswith("```")
