@@ -37,6 +37,7 @@ TITLES = {  # in the table's order
     "geometry_onset": "Cone onset",
     "geometry_centers": "Class centres",
     "engine_notebook": "Executing a notebook",
+    "start_up": "Starting",
     "page_forward": "A network in the browser: logits",
     "page_gradient": "A network in the browser: gradient",
     "page_attack": "A network in the browser: PGD-20",
