@@ -3,7 +3,8 @@
 AutoAttack costs minutes a network, so its outcomes are recorded, for some networks of a study (the core) and at one
 radius, 4/255 unless --radius says another: softbook/records/autoattack/PROFILE.npz (PROFILE-RADIUS.npz at another), one
 array for each network, by run id: is the image right still? It meets the images that the ladder meets, or the first of
-them (--images), also those that the ladder fools, so that the two can be compared.
+them (--images), also those that the ladder fools, so that the two can be compared: `ladder` is the share that it leaves
+of this network, which need not be its row's where another processor trained that one.
 Written batch by batch: a kill loses the batch in work, and the next call goes on.
 """
 
@@ -23,6 +24,7 @@ from softbook.studies.records import RECORDS, beside_path
 from softbook.studies.robustness import RADIUS_OF_AUTOATTACK, autoattack_name
 from softlab.files import write_json, write_whole
 from softlab.lenses import attacks
+from softlab.numbers import stored
 from softlab.numbers.stored import evaluation_digest
 from softlab.profile import load_profile
 from softlab.training import runs
@@ -42,7 +44,7 @@ def main(given: argparse.Namespace, only: dict[str, object]) -> None:
             continue
         run = runs.fit_or_load(experiment, use_zoo=False)
         count = min(given.images or math.inf, settings.evaluation["attack_size"])
-        if run.id in _json(about) and len(_arrays(path).get(run.id, ())) == count:
+        if "ladder" in _json(about).get(run.id, {}) and len(_arrays(path).get(run.id, ())) == count:
             continue
         network, images, labels = attacked(run, settings.evaluation, given.images)
         while (done := len(_arrays(path).get(run.id, ()))) < len(labels):
@@ -55,6 +57,8 @@ def main(given: argparse.Namespace, only: dict[str, object]) -> None:
             print(time.strftime("%H:%M:%S"), run.id, len(found[run.id]), f"{found[run.id].mean():.3f}", flush=True)
         digest = evaluation_digest(runs.dataset_of(experiment), settings.evaluation)
         said = {"evaluation": digest, "pyautoattack": version("pyautoattack"), **origin(commit)}
+        survives = stored.of(run, settings.evaluation).images[f"survives {given.radius:g}/255"]
+        said["ladder"] = float(survives[: len(labels)].mean())
         with alone(RECORDS, f"autoattack.{path.stem}", "records"):
             write_json(about, _json(about) | {run.id: said})
 
@@ -66,7 +70,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         return dict(file)
 
 
-def _json(path: Path) -> dict[str, object]:
+def _json(path: Path) -> dict[str, dict[str, object]]:
     return json.loads(path.read_bytes()) if path.exists() else {}
 
 

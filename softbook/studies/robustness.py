@@ -53,16 +53,16 @@ def autoattacked(
 
     {"the ladder" or "AutoAttack": {method: one of each network}}, of networks met to the end, in a profile's file, on
     the same images: the first of those that the ladder has met where AutoAttack has met fewer. At .4/255 PGD-7 stands
-    for the ladder.
+    for the ladder. Where the record says what the ladder leaves of the very network, that counts, else the row.
     """
-    met = met_by_autoattack(profile, radius)
-    key = f"survives {radius:g}/255"
+    met = {row["id"]: row for row in records.beside("autoattack", autoattack_name(profile, radius))}
     found: dict[str, dict[str, list[float]]] = {"the ladder": {}, "AutoAttack": {}}
     for name, method, images in zip(table["id"], table["method"], table["images"], strict=True):
         if name in met:
-            right = met[name]
-            for by_method, left in zip(found.values(), (images[key][: len(right)], right), strict=True):
-                by_method.setdefault(method, []).append(100 * float(left.mean()))
+            right = met[name]["right"]
+            ladder = met[name].get("ladder", images[f"survives {radius:g}/255"][: len(right)].mean())
+            for by_method, left in zip(found.values(), (ladder, right.mean()), strict=True):
+                by_method.setdefault(method, []).append(100 * float(left))
     return found
 
 
