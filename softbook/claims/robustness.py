@@ -272,6 +272,42 @@ def is_open_law(name: str) -> Interval:
     return exactly(float(laws.judged("slope")[name].verdict == "open"))
 
 
+ADVISED = ("weight_decay", "gaussian_noise", "gradient_penalty", "adversarial_training")
+
+
+@functools.cache
+def left_at_a(*studies: str) -> dict[str, dict[str, float]]:
+    """Percent that the ladder, and AutoAttack, leave of the networks that both met in 32 bits, one of each method."""
+    tables = [records.by_profile(study)["quick-fp32"] for study in studies]
+    left = robustness.autoattacked(pandas.concat(tables), "quick-fp32")
+    return {who: {method: values[0] for method, values in methods.items()} for who, methods in left.items()}
+
+
+def advised(method: str, who: str = "AutoAttack") -> Interval:
+    """What a method that the book recommends keeps beside plain training, in points: one network each."""
+    left = left_at_a("core", "flat", "many")[who]
+    return exactly(left[method] - left["baseline"])
+
+
+def survive() -> Interval:
+    """The least share of the ladder's gain that AutoAttack leaves of what the book recommends."""
+    return exactly(min(advised(method).mean / advised(method, "the ladder").mean for method in ADVISED), len(ADVISED))
+
+
+def halves_survive() -> Interval:
+    """The same of CutMix and of its and Mixup's halves, one network each."""
+    ladder, attacked = (left_at_a("images_or_labels")[who] for who in ("the ladder", "AutoAttack"))
+    parts = [method for method in attacked if method not in ("baseline", "mixup")]
+    plain = ladder["baseline"], attacked["baseline"]
+    return exactly(min((attacked[one] - plain[1]) / (ladder[one] - plain[0]) for one in parts), len(parts))
+
+
+def taken_off_advised() -> Interval:
+    """The most points that AutoAttack takes off one of them, or off plain training, beyond the ladder."""
+    left = left_at_a("core", "flat", "many")
+    return exactly(max(left["the ladder"][method] - left["AutoAttack"][method] for method in left["AutoAttack"]))
+
+
 CLAIMS = {
     "gain-cutmix": Claim(lambda: at_scale("quick-confirm", "cutmix"), above(5), form=SIZE),
     "decides": Claim(worst_agreement, above(0), form=WORDS),
@@ -392,6 +428,8 @@ CLAIMS = {
     "mixup-apart-labels-long": Claim(apart("Mixup's labels against plain training", 32), rises, form=SIZE),
     "mixup-apart-whole": Claim(lambda: halves({"mixup": 1, "plain": -1}), falls, form=SIZE),
     "mixup-apart-whole-long": Claim(lambda: halves({"mixup": 1, "plain": -1}, 32), falls, form=SIZE),
+    "advised": Claim(survive, above(0.5), form=WORDS),
+    "apart-autoattack": Claim(halves_survive, above(0.5), form=WORDS),
     "apart-ahead": Claim(lambda: halves({"cutmix, labels alone": 1, "cutmix, images alone": -1}, 32), rises, form=SIZE),
     "apart-alike": Claim(
         lambda: least_open(halves({"mixup, labels alone": 1, "cutmix, labels alone": -1}, n) for n in (8, 32)),

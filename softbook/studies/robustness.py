@@ -69,6 +69,8 @@ def autoattacked(
 # Where AutoAttack was run: place, its profile, its radius, and the studies whose networks it met.
 MEETINGS = (
     ("A", "quick-confirm", 4, ("core",)),
+    ("A, what the book advises", "quick-fp32", 4, ("core", "flat", "many")),
+    ("A, halves of mixtures", "quick-fp32", 4, ("images_or_labels",)),
     ("as A, images and steps vary", "quick-confirm", 4, ("training_images", "training_images_more")),
     ("B", "fashion-heldout", 4, ("core", "core_again", "interventions")),
     ("F, 0.4/255: beyond PGD-7", "cifar10-papers", 0.4, ("core", "stronger_attack")),

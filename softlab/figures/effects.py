@@ -185,8 +185,8 @@ def networks_in_panels(panels: Mapping[str, Mapping[str, Sequence[float]]], labe
         for row, method in enumerate(methods):
             points = values.get(method, ())
             look = style(method)
-            ax.plot(points, [row] * len(points), look.marker, color=look.color, mfc="none")
-        ax.set_title("\n".join(label_lines(title, 18)), fontsize=10)
+            ax.plot(points, [row] * len(points), ls="none", marker=look.marker, color=look.color, mfc="none")
+        ax.set_title("\n".join(label_lines(title, 90 // len(panels))), fontsize=10)
         ax.grid(axis="x", alpha=0.3)
     axes[0, 0].set_yticks(range(len(methods)), [style(method).label for method in methods])
     axes[0, 0].set_ylim(len(methods) - 0.5, -0.5)

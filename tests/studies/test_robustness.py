@@ -92,6 +92,8 @@ def test_autoattack_is_read_of_networks_that_it_has_met_to_the_end(monkeypatch, 
     np.savez(tmp_path / "autoattack" / "a.npz", done=np.array([True, False, False, False]), begun=np.array([True]))
     (tmp_path / "autoattack" / "a.json").write_text('{"done": {}}')
     assert robustness.autoattacked(table, "a") == {"the ladder": {"mixup": [50.0]}, "AutoAttack": {"mixup": [25.0]}}
+    (tmp_path / "autoattack" / "a.json").write_text('{"done": {"ladder": 0.75}}')
+    assert robustness.autoattacked(table, "a")["the ladder"] == {"mixup": [75.0]}, "of the very network"
 
 
 def test_what_autoattack_takes_beyond_the_ladder_counts_each_network_once(monkeypatch, tmp_path):
