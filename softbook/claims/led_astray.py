@@ -22,6 +22,7 @@ from softbook.claims import (
     rises,
 )
 from softbook.claims.robustness import (
+    ADVISED,
     COLOUR,
     FAR,
     HEART,
@@ -32,9 +33,10 @@ from softbook.claims.robustness import (
     by_heart,
     change,
     core,
+    left_at_a,
     missed,
     survive,
-    taken_off_advised,
+    taken_off,
 )
 from softbook.studies import bending, louder, margins, records, robustness
 from softlab.comparison.effects import outcomes
@@ -122,6 +124,12 @@ def networks_met() -> dict[str, str]:
             table = records.by_profile(study)[profile]
             found |= {one: method for one, method in zip(table["id"], table["method"], strict=True) if one in done}
     return found
+
+
+def third_cutmix() -> Interval:
+    """What CutMix keeps under AutoAttack beside plain training, in the study of its parts, one network each."""
+    left = left_at_a("images_or_labels")["AutoAttack"]
+    return exactly(left["cutmix"] - left["baseline"])
 
 
 def far_behind() -> Interval:
@@ -258,7 +266,9 @@ CLAIMS = {
     "advised-noise": Claim(lambda: advised("gaussian_noise"), above(15), form=SIZE),
     "advised-penalty": Claim(lambda: advised("gradient_penalty"), above(15), form=SIZE),
     "advised-attacked": Claim(lambda: advised("adversarial_training"), above(15), form=SIZE),
-    "advised-taken": Claim(taken_off_advised, below(2), digits=1),
+    "advised-taken": Claim(lambda: taken_off(*ADVISED), below(1), digits=1),
+    "advised-taken-plain": Claim(lambda: taken_off("baseline"), below(2), digits=1),
+    "real-third": Claim(third_cutmix, above(0), form=SIZE),
     "met-least": Claim(every_taken, lambda value: value.low >= 0, form=WORDS),
     "inward-rows": Claim(lambda: inward("quick-confirm", "label_smoothing", ROWS), rises, digits=2, form=SIGNED),
     "inward-whole": Claim(lambda: inward("quick-confirm", "label_smoothing"), falls, digits=2, form=SIGNED),

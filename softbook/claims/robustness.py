@@ -294,18 +294,17 @@ def survive() -> Interval:
     return exactly(min(advised(method).mean / advised(method, "the ladder").mean for method in ADVISED), len(ADVISED))
 
 
-def halves_survive() -> Interval:
-    """The same of CutMix and of its and Mixup's halves, one network each."""
+def halves_survive(*parts: str) -> Interval:
+    """The same of parts of mixtures, one network each."""
     ladder, attacked = (left_at_a("images_or_labels")[who] for who in ("the ladder", "AutoAttack"))
-    parts = [method for method in attacked if method not in ("baseline", "mixup")]
     plain = ladder["baseline"], attacked["baseline"]
     return exactly(min((attacked[one] - plain[1]) / (ladder[one] - plain[0]) for one in parts), len(parts))
 
 
-def taken_off_advised() -> Interval:
-    """The most points that AutoAttack takes off one of them, or off plain training, beyond the ladder."""
+def taken_off(*methods: str) -> Interval:
+    """The most points that AutoAttack takes off one of these beyond the ladder."""
     left = left_at_a("core", "flat", "many")
-    return exactly(max(left["the ladder"][method] - left["AutoAttack"][method] for method in left["AutoAttack"]))
+    return exactly(max(left["the ladder"][method] - left["AutoAttack"][method] for method in methods), len(methods))
 
 
 CLAIMS = {
@@ -429,7 +428,12 @@ CLAIMS = {
     "mixup-apart-whole": Claim(lambda: halves({"mixup": 1, "plain": -1}), falls, form=SIZE),
     "mixup-apart-whole-long": Claim(lambda: halves({"mixup": 1, "plain": -1}, 32), falls, form=SIZE),
     "advised": Claim(survive, above(0.5), form=WORDS),
-    "apart-autoattack": Claim(halves_survive, above(0.5), form=WORDS),
+    "apart-autoattack": Claim(
+        lambda: halves_survive("cutmix", "cutmix_images", "mixup_images"), above(0.9), form=WORDS
+    ),
+    "apart-autoattack-labels": Claim(
+        lambda: halves_survive("cutmix_labels", "mixup_labels"), between(0.6, 0.75), form=WORDS
+    ),
     "apart-ahead": Claim(lambda: halves({"cutmix, labels alone": 1, "cutmix, images alone": -1}, 32), rises, form=SIZE),
     "apart-alike": Claim(
         lambda: least_open(halves({"mixup, labels alone": 1, "cutmix, labels alone": -1}, n) for n in (8, 32)),
