@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+from html import escape
 from pathlib import Path
 
 import address
@@ -175,7 +176,7 @@ def key(classes: list[str]) -> str:
     """The names of the classes, each behind its colour in the planes."""
     colors = map(to_hex, class_colors(len(classes))(range(len(classes))))
     name = '<span class="name"><span class="swatch" style="background: {}"></span> {}</span>'
-    return ", ".join(itertools.starmap(name.format, zip(colors, classes, strict=True)))
+    return ", ".join(itertools.starmap(name.format, zip(colors, map(escape, classes), strict=True)))
 
 
 def without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

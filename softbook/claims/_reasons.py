@@ -67,6 +67,12 @@ def of_cells(table: pandas.DataFrame, quantity: str, weights: Mapping[str, float
     return t_interval(total).of(table, f"{quantity}: {terms}")
 
 
+def cell_of(study: str, quantity: str, cell: str, less: str | None = "plain") -> Interval:
+    """One cell of a declared study at A less another (None: by itself), by seed."""
+    weights = {cell: 1} | ({less: -1} if less else {})
+    return of_cells(records.by_profile(study)[PROFILE], quantity, weights)
+
+
 def halves(weights: Mapping[str, float], steps: int = 8, quantity: str = "robust, 4/255") -> Interval:
     """The same of CutMix's and Mixup's parts, trained with so many steps an epoch."""
     table = records.by_profile("images_or_labels")[PROFILE]
@@ -94,11 +100,6 @@ def taught(name: str) -> Callable[[], Interval]:
     return declared("teachers", name, "A")
 
 
-def pupils(quantity: str, cell: str, less: str) -> Interval:
-    """One kind of those networks less another, by seed."""
-    return of_cells(records.by_profile("teachers")[PROFILE], quantity, {cell: 1, less: -1})
-
-
 def averaged(name: str) -> Callable[[], Interval]:
     """A contrast of groups of five networks."""
     return declared("averages", name, "A")
@@ -116,8 +117,3 @@ def images_say(value: Interval) -> bool:
 def within_margin(value: Interval) -> bool:
     """The declared word for label smoothing's cost in groups is "no difference"."""
     return abs(value.mean) < 0.03 and verdicts("averages")["label smoothing's cost in groups", "A"].word == judge.SAME
-
-
-def of_groups(quantity: str, weights: Mapping[str, float]) -> Interval:
-    """The sum of kinds of networks times weights, in groups of five or with averaged weights."""
-    return of_cells(records.by_profile("averages")[PROFILE], quantity, weights)

@@ -25,7 +25,7 @@ from softbook.claims import (
     lowest,
     rises,
 )
-from softbook.claims._reasons import averaged, of_groups, waiting, within_margin
+from softbook.claims._reasons import averaged, cell_of, waiting, within_margin
 from softbook.claims.intro import cooled_is_better
 from softbook.studies import records
 from softbook.studies.across_settings import cells, effects_by_setting, generalization_gaps, tables_by_setting
@@ -234,9 +234,9 @@ CLAIMS = {
     "group-cost": Claim(averaged("label smoothing's cost in groups"), within_margin, digits=3, form=SPREAD),
     "group-shrinks": Claim(averaged("label smoothing's cost, in groups less alone"), falls, form=WORDS),
     "group-cutmix": Claim(averaged("CutMix's gain, in groups less alone"), rises, digits=2),
-    "group-gap": Claim(lambda: of_groups("group, gap", {"label smoothing": 1}), falls, form=SIZE),
-    "group-gap-plain": Claim(lambda: of_groups("group, gap", {"plain": 1}), between(-2, 2), form=WORDS),
-    "weights-cost": Claim(lambda: of_groups("weights, NLL at T", {"label smoothing": 1, "plain": -1}), rises, digits=2),
+    "group-gap": Claim(lambda: cell_of("averages", "group, gap", "label smoothing", less=None), falls, form=SIZE),
+    "group-gap-plain": Claim(lambda: cell_of("averages", "group, gap", "plain", less=None), between(-2, 2), form=WORDS),
+    "weights-cost": Claim(lambda: cell_of("averages", "weights, NLL at T", "label smoothing"), rises, digits=2),
     "worst-classes": Claim(averaged("label smoothing on the worst classes"), falls, digits=1, form=SIZE),
     "averages-waiting": Claim(waiting("averages", "B"), above(0), form=WORDS),
 }

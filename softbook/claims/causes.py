@@ -32,7 +32,7 @@ from softbook.claims._predicting import (
     control,
     ranks_in_each,
 )
-from softbook.claims._reasons import contrast, end_of, of_cells, park, waiting, within_three
+from softbook.claims._reasons import cell_of, contrast, end_of, park, waiting, within_three
 from softbook.claims._turning import (
     BALL,
     at_equal_cosine,
@@ -205,9 +205,7 @@ def bare(outcome: str, method: str) -> Interval:
     return effects(records.by_profile("no_bias_again")["quick-fp32"], outcome)[method].shown
 
 
-def by_cell(quantity: str, cell: str, less: str = "plain") -> Interval:
-    """One kind of network of that study less another, by seed, in the units of the book."""
-    return of_cells(records.by_profile("park_by_hand")["quick-fp32"], quantity, {cell: 1, less: -1})
+by_cell = functools.partial(cell_of, "park_by_hand")
 
 
 def per_tenth() -> Interval:

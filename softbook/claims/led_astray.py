@@ -33,7 +33,7 @@ from softbook.claims.robustness import (
     by_heart,
     change,
     core,
-    left_at_a,
+    left_at,
     missed,
     survive,
     taken_off,
@@ -128,7 +128,7 @@ def networks_met() -> dict[str, str]:
 
 def third_cutmix() -> Interval:
     """What CutMix keeps under AutoAttack beside plain training, in the study of its parts, one network each."""
-    left = left_at_a("images_or_labels")["AutoAttack"]
+    left = left_at("A, halves of mixtures")["AutoAttack"]
     return exactly(left["cutmix"] - left["baseline"])
 
 

@@ -276,16 +276,17 @@ ADVISED = ("weight_decay", "gaussian_noise", "gradient_penalty", "adversarial_tr
 
 
 @functools.cache
-def left_at_a(*studies: str) -> dict[str, dict[str, float]]:
-    """Percent that the ladder, and AutoAttack, leave of the networks that both met in 32 bits, one of each method."""
-    tables = [records.by_profile(study)["quick-fp32"] for study in studies]
-    left = robustness.autoattacked(pandas.concat(tables), "quick-fp32")
+def left_at(place: str) -> dict[str, dict[str, float]]:
+    """Percent that the ladder, and AutoAttack, leave of the networks of one of MEETINGS, one of each method."""
+    _, profile, radius, studies = next(one for one in robustness.MEETINGS if one[0] == place)
+    table = pandas.concat([records.by_profile(study)[profile] for study in studies])
+    left = robustness.autoattacked(table, profile, radius)
     return {who: {method: values[0] for method, values in methods.items()} for who, methods in left.items()}
 
 
 def advised(method: str, who: str = "AutoAttack") -> Interval:
     """What a method that the book recommends keeps beside plain training, in points: one network each."""
-    left = left_at_a("core", "flat", "many")[who]
+    left = left_at("A, what the book advises")[who]
     return exactly(left[method] - left["baseline"])
 
 
@@ -296,14 +297,14 @@ def survive() -> Interval:
 
 def halves_survive(*parts: str) -> Interval:
     """The same of parts of mixtures, one network each."""
-    ladder, attacked = (left_at_a("images_or_labels")[who] for who in ("the ladder", "AutoAttack"))
+    ladder, attacked = (left_at("A, halves of mixtures")[who] for who in ("the ladder", "AutoAttack"))
     plain = ladder["baseline"], attacked["baseline"]
     return exactly(min((attacked[one] - plain[1]) / (ladder[one] - plain[0]) for one in parts), len(parts))
 
 
 def taken_off(*methods: str) -> Interval:
     """The most points that AutoAttack takes off one of these beyond the ladder."""
-    left = left_at_a("core", "flat", "many")
+    left = left_at("A, what the book advises")
     return exactly(max(left["the ladder"][method] - left["AutoAttack"][method] for method in methods), len(methods))
 
 

@@ -18,7 +18,7 @@ from softbook.claims import (
     rises,
     typical_size,
 )
-from softbook.claims._reasons import pupils, taught, waiting
+from softbook.claims._reasons import cell_of, taught, waiting
 from softbook.claims.intro import cutmix_accuracy
 from softbook.studies import records
 from softlab.comparison.effects import averages, effects
@@ -111,10 +111,12 @@ CLAIMS = {
     "taught-mean-nll": Claim(
         taught("each image's own label against the mean of its class, NLL at T"), falls, digits=2, form=SIZE
     ),
-    "taught-harm": Claim(lambda: pupils("NLL at T", "labels of another image", "hard labels"), rises, form=WORDS),
-    "taught-hot": Claim(lambda: pupils("NLL at T", "plain teacher, T 8", "hard labels"), rises, digits=3),
+    "taught-harm": Claim(
+        lambda: cell_of("teachers", "NLL at T", "labels of another image", "hard labels"), rises, form=WORDS
+    ),
+    "taught-hot": Claim(lambda: cell_of("teachers", "NLL at T", "plain teacher, T 8", "hard labels"), rises, digits=3),
     "taught-repeat": Claim(
-        lambda: pupils("accuracy", "smoothed teacher, T 1", "plain teacher"), falls, digits=1, form=SIZE
+        lambda: cell_of("teachers", "accuracy", "smoothed teacher, T 1", "plain teacher"), falls, digits=1, form=SIZE
     ),
     "taught-hard": Claim(taught("a teacher against hard labels, accuracy"), rises, digits=1),
     "taught-open": Claim(
@@ -127,10 +129,16 @@ CLAIMS = {
     "taught-maxsup": Claim(taught("a MaxSup teacher against a smoothed one, NLL at T"), is_open, form=WORDS),
     "taught-mixup": Claim(taught("a Mixup teacher against a plain one, NLL at T"), rises, digits=2),
     "taught-cutmix": Claim(taught("a CutMix teacher against a plain one, NLL at T"), rises, digits=2),
-    "taught-uniform": Claim(lambda: pupils("NLL at T", "label smoothing", "hard labels"), above(0.05), digits=2),
-    "taught-means": Claim(lambda: pupils("NLL at T", "means of a class", "hard labels"), below(0.02), digits=2),
-    "taught-uniform-robust": Claim(lambda: pupils(HIT, "label smoothing", "hard labels"), falls, form=SIZE),
-    "taught-means-robust": Claim(lambda: pupils(HIT, "means of a class", "hard labels"), falls, form=SIZE),
+    "taught-uniform": Claim(
+        lambda: cell_of("teachers", "NLL at T", "label smoothing", "hard labels"), above(0.05), digits=2
+    ),
+    "taught-means": Claim(
+        lambda: cell_of("teachers", "NLL at T", "means of a class", "hard labels"), below(0.02), digits=2
+    ),
+    "taught-uniform-robust": Claim(
+        lambda: cell_of("teachers", HIT, "label smoothing", "hard labels"), falls, form=SIZE
+    ),
+    "taught-means-robust": Claim(lambda: cell_of("teachers", HIT, "means of a class", "hard labels"), falls, form=SIZE),
     "taught-waiting": Claim(waiting("teachers", "B"), above(0), form=WORDS),
     "every-falls": Claim(lambda: highest(everywhere(SURE)), falls, form=WORDS),
 }

@@ -33,12 +33,13 @@ def cells_of(profile: str, again: bool = False) -> dict[tuple[int, int], pandas.
     return dict(sorted(found.items()))
 
 
-def met_by_autoattack(profile: str, radius: float = RADIUS_OF_AUTOATTACK) -> dict[str, np.ndarray]:
+def met_by_autoattack(profile: str, radius: float = RADIUS_OF_AUTOATTACK) -> dict[str, dict[str, Any]]:
     """The networks of a profile that AutoAttack has met to the end at this radius, in 255ths.
 
-    {run id: which images are right still, (N,) bool}; {} without a record.
+    {run id: {"right": which images are right still, (N,) bool, and perhaps "ladder": the share of them that the ladder
+    leaves right}}; {} without a record.
     """
-    return {row["id"]: row["right"] for row in records.beside("autoattack", autoattack_name(profile, radius))}
+    return {row["id"]: row for row in records.beside("autoattack", autoattack_name(profile, radius))}
 
 
 def autoattack_name(profile: str, radius: float = RADIUS_OF_AUTOATTACK) -> str:
@@ -55,7 +56,7 @@ def autoattacked(
     the same images: the first of those that the ladder has met where AutoAttack has met fewer. At .4/255 PGD-7 stands
     for the ladder. Where the record says what the ladder leaves of the very network, that counts, else the row.
     """
-    met = {row["id"]: row for row in records.beside("autoattack", autoattack_name(profile, radius))}
+    met = met_by_autoattack(profile, radius)
     found: dict[str, dict[str, list[float]]] = {"the ladder": {}, "AutoAttack": {}}
     for name, method, images in zip(table["id"], table["method"], table["images"], strict=True):
         if name in met:
