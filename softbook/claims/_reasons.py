@@ -1,4 +1,4 @@
-"""The reasons, as declared and recorded at A, for several pages: set by hand, taken apart, averaged, taught."""
+"""The reasons, as declared and recorded, for several pages: set by hand, taken apart, averaged, taught, probed."""
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
@@ -10,8 +10,6 @@ from softbook.claims import exactly
 from softbook.studies import judge, records
 from softlab.comparison.intervals import Interval, t_interval
 
-PROFILE = "quick-fp32"
-
 
 @functools.cache
 def verdicts(study: str) -> dict[tuple[str, str], judge.Verdict]:
@@ -19,9 +17,16 @@ def verdicts(study: str) -> dict[tuple[str, str], judge.Verdict]:
     return {(one.contrast, one.setting): one for one in judge.judged(judge.declarations()[study])}
 
 
+def recorded(study: str, setting: str = "A") -> pandas.DataFrame:
+    """The rows of a declared study at a setting, named by its letter and perhaps more."""
+    settings = judge.declarations()[study].settings
+    (profile,) = [profile for profile, one in settings.items() if one["letter"] == setting[0]]
+    return records.by_profile(study)[profile]
+
+
 def declared(study: str, name: str, setting: str) -> Callable[[], Interval]:
     """The interval of a declared contrast, in the units of the book."""
-    return lambda: verdicts(study)[name, setting].interval.of(records.by_profile(study)[PROFILE], name)
+    return lambda: verdicts(study)[name, setting].interval.of(recorded(study, setting), name)
 
 
 def pending(study: str) -> set[str]:
@@ -67,15 +72,15 @@ def of_cells(table: pandas.DataFrame, quantity: str, weights: Mapping[str, float
     return t_interval(total).of(table, f"{quantity}: {terms}")
 
 
-def cell_of(study: str, quantity: str, cell: str, less: str | None = "plain") -> Interval:
-    """One cell of a declared study at A less another (None: by itself), by seed."""
+def cell_of(study: str, quantity: str, cell: str, less: str | None = "plain", setting: str = "A") -> Interval:
+    """One cell of a declared study less another (None: by itself), by seed, at a setting."""
     weights = {cell: 1} | ({less: -1} if less else {})
-    return of_cells(records.by_profile(study)[PROFILE], quantity, weights)
+    return of_cells(recorded(study, setting), quantity, weights)
 
 
 def halves(weights: Mapping[str, float], steps: int = 8, quantity: str = "robust, 4/255") -> Interval:
     """The same of CutMix's and Mixup's parts, trained with so many steps an epoch."""
-    table = records.by_profile("images_or_labels")[PROFILE]
+    table = recorded("images_or_labels")
     return of_cells(table.loc[table["steps_per_epoch"] == steps], quantity, weights)
 
 
@@ -117,3 +122,19 @@ def images_say(value: Interval) -> bool:
 def within_margin(value: Interval) -> bool:
     """The declared word for label smoothing's cost in groups is "no difference"."""
     return abs(value.mean) < 0.03 and verdicts("averages")["label smoothing's cost in groups", "A"].word == judge.SAME
+
+
+def transferred(name: str) -> Callable[[], Interval]:
+    """A contrast of features, probed on classes that their network was never shown."""
+    return declared("transfer", name, "B")
+
+
+def probed(quantity: str, cell: str = "plain") -> Interval:
+    """What such a probe gets right, in percent, with the features of one kind of network."""
+    return cell_of("transfer", quantity, cell, less=None, setting="B")
+
+
+def less_apart() -> list[Interval]:
+    """What the four soft labels do to the share of the features' cosine distance that lies between classes."""
+    soft = ("label smoothing", "maxsup", "mixup", "cutmix")
+    return [cell_of("transfer", "separation, raw", cell, setting="B") for cell in soft]

@@ -8,6 +8,7 @@ import pandas
 
 from softbook.claims import (
     SIZE,
+    SPREAD,
     WORDS,
     Claim,
     above,
@@ -18,9 +19,11 @@ from softbook.claims import (
     falls,
     highest,
     in_settings,
+    is_open,
     lowest,
     rises,
 )
+from softbook.claims._reasons import less_apart, probed, transferred, waiting
 from softbook.studies import margins, records
 from softbook.studies.across_settings import effects_by_setting
 from softlab.comparison.effects import effects, half_way
@@ -124,6 +127,12 @@ def step(quantity: str, method: str) -> Interval:
     return factor(log)
 
 
+def maxsup_gains_too(value: Interval) -> bool:
+    """Is this open, while MaxSup beats plain training with each of the three probes?"""
+    probes = ("linear probe", "50 images a class", "neighbours")
+    return is_open(value) and all(rises(transferred(f"MaxSup, {probe}")()) for probe in probes)
+
+
 CLAIMS = {
     "lead": Claim(lambda: lead("label_smoothing"), above(1.3), digits=1),
     "own-everywhere": Claim(lambda: everywhere(OWN), rises, form=WORDS),
@@ -155,4 +164,19 @@ CLAIMS = {
     "own-path": Claim(lambda: later_on_own_path("label_smoothing", 0.9), rises, digits=0),
     "own-path-plain": Claim(lambda: later_on_own_path("baseline", 0.9), falls, digits=0, form=SIZE),
     "widens-late": Claim(lambda: step("log margin", "label_smoothing"), above(1.5), digits=1),
+    "transfer-linear": Claim(transferred("label smoothing, linear probe"), rises, digits=1),
+    "transfer-few": Claim(transferred("label smoothing, 50 images a class"), rises, digits=1),
+    "transfer-near": Claim(transferred("label smoothing, neighbours"), rises, digits=1),
+    "transfer-maxsup": Claim(transferred("MaxSup against label smoothing, linear probe"), maxsup_gains_too, form=WORDS),
+    "transfer-mixup": Claim(transferred("Mixup, linear probe"), rises, digits=1),
+    "transfer-cutmix": Claim(transferred("CutMix, linear probe"), rises, digits=1),
+    "transfer-untrained": Claim(lambda: probed("transfer, untrained, linear"), below(85)),
+    "transfer-plain": Claim(lambda: probed("transfer, linear"), between(85, 92)),
+    "transfer-all": Claim(lambda: probed("transfer, linear", "all ten classes"), above(92)),
+    "transfer-stopped": Claim(
+        transferred("label smoothing against plain training as accurate"), is_open, digits=1, form=SPREAD
+    ),
+    "transfer-apart-least": Claim(lambda: highest(less_apart()), falls, digits=2, form=SIZE),
+    "transfer-apart-most": Claim(lambda: lowest(less_apart()), falls, digits=2, form=SIZE),
+    "transfer-waiting": Claim(waiting("transfer", "E"), above(0), form=WORDS),
 }

@@ -28,7 +28,7 @@ from softbook.claims import (
 )
 from softbook.claims._maxsup import at_best, in_colour, later, tail
 from softbook.claims._maxsup import by_strength as tail_by_strength
-from softbook.claims._reasons import apart, averaged, taught, within_margin
+from softbook.claims._reasons import apart, averaged, taught, transferred, within_margin
 from softbook.studies import combining, prediction, records, seconds, unknown_classes
 from softbook.studies.across_settings import effects_by_setting
 from softbook.studies.robustness import cells_of
@@ -324,6 +324,7 @@ CLAIMS = {
     "in-groups-left": Claim(averaged("label smoothing's cost in groups"), within_margin, digits=3, form=SPREAD),
     "collages": Claim(apart("CutMix's images against plain training"), rises, form=SIZE),
     "collages-whole": Claim(apart("control, CutMix against plain training"), less_than_collages, form=SIZE),
+    "probed": Claim(transferred("label smoothing, linear probe"), rises, digits=1),
     "taught-loss": Claim(taught("a smoothed teacher against a plain one, NLL at T"), rises, digits=3, form=SPREAD),
     "with-either": Claim(lambda: added("accuracy", "either"), is_open, digits=1, form=SPREAD),
     "decay-cutmix": Claim(
