@@ -10,6 +10,10 @@ from softbook.claims import exactly
 from softbook.studies import judge, records
 from softlab.comparison.intervals import Interval, t_interval
 
+SOFT_CELLS = ("label smoothing", "maxsup", "mixup", "cutmix")  # of the study of transfer
+NEAR = "neighbours"
+PROBES = ("linear", "linear, 50 a class", NEAR)
+
 
 @functools.cache
 def verdicts(study: str) -> dict[tuple[str, str], judge.Verdict]:
@@ -134,7 +138,19 @@ def probed(quantity: str, cell: str = "plain") -> Interval:
     return cell_of("transfer", quantity, cell, less=None, setting="B")
 
 
-def less_apart() -> list[Interval]:
-    """What the four soft labels do to the share of the features' cosine distance that lies between classes."""
-    soft = ("label smoothing", "maxsup", "mixup", "cutmix")
-    return [cell_of("transfer", "separation, raw", cell, setting="B") for cell in soft]
+def of_probes(weights: Mapping[str, float], probe: str) -> Interval:
+    """The sum of kinds of networks times weights, in what a probe of PROBES gets right."""
+    return of_cells(recorded("transfer", "B"), f"transfer, {probe}", weights)
+
+
+def ahead_of_stopped(cell: str, probe: str) -> Interval:
+    """What such a probe gets right with one kind of features, less those of plain training stopped as accurate."""
+    table = recorded("transfer", "B")
+    right = judge.by_seed(table, f"transfer, {probe}")[cell]
+    stopped = judge.by_seed(table, f"transfer, stopped, {probe}")["plain"]
+    return t_interval((right - stopped).to_numpy(float)).of(table, f"transfer, {probe}: {cell}; less plain, stopped")
+
+
+def less_apart() -> dict[str, Interval]:
+    """What soft labels do to the share of the features' cosine distance that lies between classes, on new images."""
+    return {cell: cell_of("transfer", "separation, raw", cell, setting="B") for cell in SOFT_CELLS}

@@ -23,7 +23,17 @@ from softbook.claims import (
     lowest,
     rises,
 )
-from softbook.claims._reasons import less_apart, probed, transferred, waiting
+from softbook.claims._reasons import (
+    NEAR,
+    PROBES,
+    SOFT_CELLS,
+    ahead_of_stopped,
+    less_apart,
+    of_probes,
+    probed,
+    transferred,
+    waiting,
+)
 from softbook.studies import margins, records
 from softbook.studies.across_settings import effects_by_setting
 from softlab.comparison.effects import effects, half_way
@@ -127,10 +137,21 @@ def step(quantity: str, method: str) -> Interval:
     return factor(log)
 
 
-def maxsup_gains_too(value: Interval) -> bool:
-    """Is this open, while MaxSup beats plain training with each of the three probes?"""
-    probes = ("linear probe", "50 images a class", "neighbours")
-    return is_open(value) and all(rises(transferred(f"MaxSup, {probe}")()) for probe in probes)
+def only_just_as_much(value: Interval) -> bool:
+    """Does MaxSup gain by this probe, if barely, by the others as well, and no less than label smoothing by any?"""
+    alike = all(is_open(of_probes({"maxsup": 1, "label smoothing": -1}, probe)) for probe in PROBES)
+    return 0 < value.low < 0.2 and alike and all(rises(of_probes({"maxsup": 1, "plain": -1}, one)) for one in PROBES)
+
+
+def most_with_each(value: Interval) -> bool:
+    """Rises, and with each probe CutMix's features are clearly ahead of those of the other soft labels."""
+    others = [one for one in SOFT_CELLS if one != "cutmix"]
+    return rises(value) and all(rises(of_probes({"cutmix": 1, one: -1}, p)) for one in others for p in PROBES)
+
+
+def is_least_apart(value: Interval) -> bool:
+    """Is this the lowest of the four, while CutMix's features transfer best?"""
+    return value.mean == lowest(less_apart().values()).mean and most_with_each(transferred("CutMix, linear probe")())
 
 
 CLAIMS = {
@@ -164,19 +185,23 @@ CLAIMS = {
     "own-path": Claim(lambda: later_on_own_path("label_smoothing", 0.9), rises, digits=0),
     "own-path-plain": Claim(lambda: later_on_own_path("baseline", 0.9), falls, digits=0, form=SIZE),
     "widens-late": Claim(lambda: step("log margin", "label_smoothing"), above(1.5), digits=1),
-    "transfer-linear": Claim(transferred("label smoothing, linear probe"), rises, digits=1),
-    "transfer-few": Claim(transferred("label smoothing, 50 images a class"), rises, digits=1),
-    "transfer-near": Claim(transferred("label smoothing, neighbours"), rises, digits=1),
-    "transfer-maxsup": Claim(transferred("MaxSup against label smoothing, linear probe"), maxsup_gains_too, form=WORDS),
-    "transfer-mixup": Claim(transferred("Mixup, linear probe"), rises, digits=1),
-    "transfer-cutmix": Claim(transferred("CutMix, linear probe"), rises, digits=1),
+    "transfer-linear": Claim(transferred("label smoothing, linear probe"), rises, digits=1, form=SPREAD),
+    "transfer-few": Claim(transferred("label smoothing, 50 images a class"), rises, digits=1, form=SPREAD),
+    "transfer-near": Claim(transferred("label smoothing, neighbours"), rises, digits=1, form=SPREAD),
+    "transfer-maxsup": Claim(transferred("MaxSup, linear probe"), only_just_as_much, digits=1, form=SPREAD),
+    "transfer-cutmix": Claim(transferred("CutMix, linear probe"), most_with_each, digits=1, form=SPREAD),
     "transfer-untrained": Claim(lambda: probed("transfer, untrained, linear"), below(85)),
     "transfer-plain": Claim(lambda: probed("transfer, linear"), between(85, 92)),
     "transfer-all": Claim(lambda: probed("transfer, linear", "all ten classes"), above(92)),
     "transfer-stopped": Claim(
         transferred("label smoothing against plain training as accurate"), is_open, digits=1, form=SPREAD
     ),
-    "transfer-apart-least": Claim(lambda: highest(less_apart()), falls, digits=2, form=SIZE),
-    "transfer-apart-most": Claim(lambda: lowest(less_apart()), falls, digits=2, form=SIZE),
+    "transfer-stopped-near": Claim(lambda: ahead_of_stopped("label smoothing", NEAR), rises, digits=1, form=SPREAD),
+    "transfer-stopped-cutmix": Claim(
+        lambda: lowest(ahead_of_stopped("cutmix", probe) for probe in PROBES), rises, form=WORDS
+    ),
+    "transfer-apart-least": Claim(lambda: highest(less_apart().values()), falls, digits=2, form=SIZE),
+    "transfer-apart-most": Claim(lambda: lowest(less_apart().values()), falls, digits=2, form=SIZE),
+    "transfer-apart-order": Claim(lambda: less_apart()["mixup"], is_least_apart, form=WORDS),
     "transfer-waiting": Claim(waiting("transfer", "E"), above(0), form=WORDS),
 }

@@ -324,7 +324,7 @@ CLAIMS = {
     "in-groups-left": Claim(averaged("label smoothing's cost in groups"), within_margin, digits=3, form=SPREAD),
     "collages": Claim(apart("CutMix's images against plain training"), rises, form=SIZE),
     "collages-whole": Claim(apart("control, CutMix against plain training"), less_than_collages, form=SIZE),
-    "probed": Claim(transferred("label smoothing, linear probe"), rises, digits=1),
+    "probed": Claim(transferred("label smoothing, linear probe"), rises, digits=1, form=SPREAD),
     "taught-loss": Claim(taught("a smoothed teacher against a plain one, NLL at T"), rises, digits=3, form=SPREAD),
     "with-either": Claim(lambda: added("accuracy", "either"), is_open, digits=1, form=SPREAD),
     "decay-cutmix": Claim(
