@@ -188,6 +188,7 @@ def without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 CAPTION = "**Figure.** "  # how the Markdown below a picture begins
+SHOWN = {"display_data", "execute_result"}  # outputs that a caption is put under
 
 
 def fold_captions(notebook: nbformat.NotebookNode) -> None:
@@ -195,6 +196,8 @@ def fold_captions(notebook: nbformat.NotebookNode) -> None:
     cells: list[nbformat.NotebookNode] = []
     for cell in notebook.cells:
         if cell.source.startswith(CAPTION) and cells and cells[-1].cell_type == "code":
+            if sum(output.output_type in SHOWN for output in cells[-1].outputs) > 1:
+                sys.exit(f"cell {cells[-1].id} shows more than the one picture that its caption is of")
             figure = cells[-1].metadata.setdefault("mystnb", {}).setdefault("figure", {})
             figure["caption"] = cell.source.removeprefix(CAPTION)
         else:

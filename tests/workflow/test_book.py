@@ -88,6 +88,22 @@ def test_a_build_without_its_picture_has_a_cover_without_one(tmp_path, after):
     assert cell.source.split() == f"# Title {after}".split()
 
 
+def test_a_caption_is_of_one_picture():
+    drawn = nbformat.v4.new_output("display_data", {"image/png": "UE5H"})
+    limits = nbformat.v4.new_output("execute_result", {"text/plain": "(3.5, -0.5)"})
+    said = nbformat.v4.new_output("stream", text="seed 0\n")
+
+    def folded(*outputs):
+        cells = [nbformat.v4.new_code_cell(outputs=[*outputs]), nbformat.v4.new_markdown_cell("**Figure.** A line.")]
+        notebook = nbformat.v4.new_notebook(cells=cells)
+        build_site.fold_captions(notebook)
+        return [cell.metadata["mystnb"]["figure"]["caption"] for cell in notebook.cells]
+
+    assert folded(said, drawn) == ["A line."]
+    with pytest.raises(SystemExit, match="more than the one picture"):
+        folded(limits, drawn)
+
+
 @pytest.mark.parametrize("movable", [True, False])
 def test_the_cover_is_moved_by_the_numbers_of_the_chapters_explorable(tmp_path, movable):
     pages = tmp_path / "site" / "book"
