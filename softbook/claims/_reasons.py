@@ -133,14 +133,9 @@ def transferred(name: str) -> Callable[[], Interval]:
     return declared("transfer", name, "B")
 
 
-def probed(quantity: str, cell: str = "plain") -> Interval:
-    """What such a probe gets right, in percent, with the features of one kind of network."""
-    return cell_of("transfer", quantity, cell, less=None, setting="B")
-
-
-def of_probes(weights: Mapping[str, float], probe: str) -> Interval:
-    """The sum of kinds of networks times weights, in what a probe of PROBES gets right."""
-    return of_cells(recorded("transfer", "B"), f"transfer, {probe}", weights)
+def probed(probe: str, cell: str, less: str | None = None) -> Interval:
+    """What such a probe gets right with the features of one kind of network, in percent, less another's if named."""
+    return cell_of("transfer", f"transfer, {probe}", cell, less, setting="B")
 
 
 def ahead_of_stopped(cell: str, probe: str) -> Interval:

@@ -29,7 +29,6 @@ from softbook.claims._reasons import (
     SOFT_CELLS,
     ahead_of_stopped,
     less_apart,
-    of_probes,
     probed,
     transferred,
     waiting,
@@ -139,14 +138,14 @@ def step(quantity: str, method: str) -> Interval:
 
 def only_just_as_much(value: Interval) -> bool:
     """Does MaxSup gain by this probe, if barely, by the others as well, and no less than label smoothing by any?"""
-    alike = all(is_open(of_probes({"maxsup": 1, "label smoothing": -1}, probe)) for probe in PROBES)
-    return 0 < value.low < 0.2 and alike and all(rises(of_probes({"maxsup": 1, "plain": -1}, one)) for one in PROBES)
+    alike = all(is_open(probed(probe, "maxsup", "label smoothing")) for probe in PROBES)
+    return 0 < value.low < 0.2 and alike and all(rises(probed(probe, "maxsup", "plain")) for probe in PROBES)
 
 
 def most_with_each(value: Interval) -> bool:
     """Rises, and with each probe CutMix's features are clearly ahead of those of the other soft labels."""
     others = [one for one in SOFT_CELLS if one != "cutmix"]
-    return rises(value) and all(rises(of_probes({"cutmix": 1, one: -1}, p)) for one in others for p in PROBES)
+    return rises(value) and all(rises(probed(probe, "cutmix", one)) for one in others for probe in PROBES)
 
 
 def is_least_apart(value: Interval) -> bool:
@@ -190,9 +189,9 @@ CLAIMS = {
     "transfer-near": Claim(transferred("label smoothing, neighbours"), rises, digits=1, form=SPREAD),
     "transfer-maxsup": Claim(transferred("MaxSup, linear probe"), only_just_as_much, digits=1, form=SPREAD),
     "transfer-cutmix": Claim(transferred("CutMix, linear probe"), most_with_each, digits=1, form=SPREAD),
-    "transfer-untrained": Claim(lambda: probed("transfer, untrained, linear"), below(85)),
-    "transfer-plain": Claim(lambda: probed("transfer, linear"), between(85, 92)),
-    "transfer-all": Claim(lambda: probed("transfer, linear", "all ten classes"), above(92)),
+    "transfer-untrained": Claim(lambda: probed("untrained, linear", "plain"), below(85)),
+    "transfer-plain": Claim(lambda: probed("linear", "plain"), between(85, 92)),
+    "transfer-all": Claim(lambda: probed("linear", "all ten classes"), above(92)),
     "transfer-stopped": Claim(
         transferred("label smoothing against plain training as accurate"), is_open, digits=1, form=SPREAD
     ),

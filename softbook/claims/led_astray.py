@@ -22,18 +22,19 @@ from softbook.claims import (
     rises,
 )
 from softbook.claims.robustness import (
+    ADVICE,
     ADVISED,
     COLOUR,
     FAR,
+    HALVES,
     HEART,
     MANY,
     SOFT,
-    advised,
     at_scale,
     by_heart,
     change,
     core,
-    left_at,
+    left_more,
     missed,
     survive,
     taken_off,
@@ -124,12 +125,6 @@ def networks_met() -> dict[str, str]:
             table = records.by_profile(study)[profile]
             found |= {one: method for one, method in zip(table["id"], table["method"], strict=True) if one in done}
     return found
-
-
-def third_cutmix() -> Interval:
-    """What CutMix keeps under AutoAttack beside plain training, in the study of its parts, one network each."""
-    left = left_at("A, halves of mixtures")["AutoAttack"]
-    return exactly(left["cutmix"] - left["baseline"])
 
 
 def far_behind() -> Interval:
@@ -261,14 +256,14 @@ CLAIMS = {
     "loud-declared": Claim(declared_of_louder, above(4.5), form=WORDS),
     "loud-far-plain": Claim(lambda: loud_by_heart("baseline"), lambda value: value.mean < -3, form=SIZE),
     "met": Claim(lambda: exactly(float(len(networks_met()))), above(20)),
-    "advised": Claim(survive, above(0.5), form=WORDS),
-    "advised-decay": Claim(lambda: advised("weight_decay"), above(5), form=SIZE),
-    "advised-noise": Claim(lambda: advised("gaussian_noise"), above(15), form=SIZE),
-    "advised-penalty": Claim(lambda: advised("gradient_penalty"), above(15), form=SIZE),
-    "advised-attacked": Claim(lambda: advised("adversarial_training"), above(15), form=SIZE),
+    "advised": Claim(lambda: survive(ADVICE, *ADVISED), above(0.5), form=WORDS),
+    "advised-decay": Claim(lambda: left_more(ADVICE, "weight_decay"), above(5), form=SIZE),
+    "advised-noise": Claim(lambda: left_more(ADVICE, "gaussian_noise"), above(15), form=SIZE),
+    "advised-penalty": Claim(lambda: left_more(ADVICE, "gradient_penalty"), above(15), form=SIZE),
+    "advised-attacked": Claim(lambda: left_more(ADVICE, "adversarial_training"), above(15), form=SIZE),
     "advised-taken": Claim(lambda: taken_off(*ADVISED), below(1), digits=1),
     "advised-taken-plain": Claim(lambda: taken_off("baseline"), below(2), digits=1),
-    "real-third": Claim(third_cutmix, above(0), form=SIZE),
+    "real-third": Claim(lambda: left_more(HALVES, "cutmix"), above(0), form=SIZE),
     "met-least": Claim(every_taken, lambda value: value.low >= 0, form=WORDS),
     "inward-rows": Claim(lambda: inward("quick-confirm", "label_smoothing", ROWS), rises, digits=2, form=SIGNED),
     "inward-whole": Claim(lambda: inward("quick-confirm", "label_smoothing"), falls, digits=2, form=SIGNED),

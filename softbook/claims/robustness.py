@@ -272,6 +272,7 @@ def is_open_law(name: str) -> Interval:
     return exactly(float(laws.judged("slope")[name].verdict == "open"))
 
 
+ADVICE, HALVES = "A, what the book advises", "A, halves of mixtures"  # of robustness.MEETINGS
 ADVISED = ("weight_decay", "gaussian_noise", "gradient_penalty", "adversarial_training")
 
 
@@ -284,27 +285,21 @@ def left_at(place: str) -> dict[str, dict[str, float]]:
     return {who: {method: values[0] for method, values in methods.items()} for who, methods in left.items()}
 
 
-def advised(method: str, who: str = "AutoAttack") -> Interval:
-    """What a method that the book recommends keeps beside plain training, in points: one network each."""
-    left = left_at("A, what the book advises")[who]
+def left_more(place: str, method: str, who: str = "AutoAttack") -> Interval:
+    """What a method keeps beside plain training under an attack, in points: one network each."""
+    left = left_at(place)[who]
     return exactly(left[method] - left["baseline"])
 
 
-def survive() -> Interval:
-    """The least share of the ladder's gain that AutoAttack leaves of what the book recommends."""
-    return exactly(min(advised(method).mean / advised(method, "the ladder").mean for method in ADVISED), len(ADVISED))
-
-
-def halves_survive(*parts: str) -> Interval:
-    """The same of parts of mixtures, one network each."""
-    ladder, attacked = (left_at("A, halves of mixtures")[who] for who in ("the ladder", "AutoAttack"))
-    plain = ladder["baseline"], attacked["baseline"]
-    return exactly(min((attacked[one] - plain[1]) / (ladder[one] - plain[0]) for one in parts), len(parts))
+def survive(place: str, *methods: str) -> Interval:
+    """The least share of the ladder's gain that AutoAttack leaves of these."""
+    shares = [left_more(place, method).mean / left_more(place, method, "the ladder").mean for method in methods]
+    return exactly(min(shares), len(shares))
 
 
 def taken_off(*methods: str) -> Interval:
     """The most points that AutoAttack takes off one of these beyond the ladder."""
-    left = left_at("A, what the book advises")
+    left = left_at(ADVICE)
     return exactly(max(left["the ladder"][method] - left["AutoAttack"][method] for method in methods), len(methods))
 
 
@@ -428,12 +423,12 @@ CLAIMS = {
     "mixup-apart-labels-long": Claim(apart("Mixup's labels against plain training", 32), rises, form=SIZE),
     "mixup-apart-whole": Claim(lambda: halves({"mixup": 1, "plain": -1}), falls, form=SIZE),
     "mixup-apart-whole-long": Claim(lambda: halves({"mixup": 1, "plain": -1}, 32), falls, form=SIZE),
-    "advised": Claim(survive, above(0.5), form=WORDS),
+    "advised": Claim(lambda: survive(ADVICE, *ADVISED), above(0.5), form=WORDS),
     "apart-autoattack": Claim(
-        lambda: halves_survive("cutmix", "cutmix_images", "mixup_images"), above(0.9), form=WORDS
+        lambda: survive(HALVES, "cutmix", "cutmix_images", "mixup_images"), above(0.9), form=WORDS
     ),
     "apart-autoattack-labels": Claim(
-        lambda: halves_survive("cutmix_labels", "mixup_labels"), between(0.6, 0.75), form=WORDS
+        lambda: survive(HALVES, "cutmix_labels", "mixup_labels"), between(0.6, 0.75), form=WORDS
     ),
     "apart-ahead": Claim(lambda: halves({"cutmix, labels alone": 1, "cutmix, images alone": -1}, 32), rises, form=SIZE),
     "apart-alike": Claim(
