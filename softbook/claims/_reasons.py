@@ -88,6 +88,12 @@ def halves(weights: Mapping[str, float], steps: int = 8, quantity: str = "robust
     return of_cells(table.loc[table["steps_per_epoch"] == steps], quantity, weights)
 
 
+def each_half() -> list[Interval]:
+    """What the images alone and the labels alone of CutMix and of Mixup gain, after either length of training."""
+    cells = [f"{mixture}, {half} alone" for mixture in ("cutmix", "mixup") for half in ("images", "labels")]
+    return [halves({cell: 1, "plain": -1}, steps) for cell in cells for steps in (8, 32)]
+
+
 def labels_pass_later(value: Interval) -> bool:
     """Rises, and CutMix's labels bring more than half of its gain after the long training, but not after the short."""
     beyond = {"cutmix, labels alone": 1, "plain": -0.5, "cutmix": -0.5}

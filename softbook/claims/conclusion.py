@@ -33,7 +33,17 @@ from softbook.claims._maxsup import (
     tail_part,
 )
 from softbook.claims._predicting import by_gradient, by_step
-from softbook.claims._reasons import contrast, within_three
+from softbook.claims._reasons import (
+    apart,
+    averaged,
+    contrast,
+    each_half,
+    halves,
+    taught,
+    transferred,
+    within_margin,
+    within_three,
+)
 from softbook.claims._turning import ball_at_most, gains, ten_seeds
 from softbook.claims.intro import FAR, LADDER, LETTERS, OF_PARK, decay_loses, error_falls, of
 from softbook.studies import long_tail, louder, prediction, records, robustness, tally
@@ -318,7 +328,7 @@ CLAIMS = {
     "kind-plain": Claim(lambda: missed_by_seven_steps("baseline"), below(2), digits=1),
     "kind-loud": Claim(made_loud, rises, digits=1),
     "penalty": Claim(lambda: ten_seeds("scale_penalty 0.1"), rises, form=SIZE),
-    "smoothing": Claim(lambda: in_settings("A", LADDER, "label_smoothing")[0], falls, form=SIZE),
+    "smoothing": Claim(lambda: ten_seeds("label_smoothing 0.1"), falls, form=SIZE),
     "no-bias": Claim(without_bias, above(99.5), form=WORDS),
     "no-bias-cutmix": Claim(without_bias_too, headline("no-bias", also=rises), form=WORDS),
     "turning": Claim(gains, headline("turning", also=lambda value: rises(value) and value.mean < 7), form=WORDS),
@@ -330,4 +340,16 @@ CLAIMS = {
     "declared-open": Claim(lambda: declared(tally.OPEN), above(0)),
     "declared-held": Claim(lambda: declared(tally.HELD), above(0)),
     "outside": Claim(same_sides, above(90), form=WORDS),
+    "halves-each": Claim(lambda: lowest(each_half()), rises, form=WORDS),
+    "halves-less": Claim(
+        lambda: highest(apart("do CutMix's parts add up", steps)() for steps in (8, 32)), falls, form=WORDS
+    ),
+    "halves-mixup": Claim(
+        lambda: highest(halves({"mixup": 1, "plain": -1}, steps) for steps in (8, 32)), falls, form=WORDS
+    ),
+    "taught-smoothed": Claim(taught("a smoothed teacher against a plain one, NLL at T"), rises, digits=2),
+    "alone-cost": Claim(averaged("control, label smoothing's cost alone"), rises, digits=2),
+    "group-cost": Claim(averaged("label smoothing's cost in groups"), within_margin, digits=3, form=SPREAD),
+    "transfer-linear": Claim(transferred("label smoothing, linear probe"), rises, digits=1),
+    "transfer-near": Claim(transferred("label smoothing, neighbours"), rises, digits=1),
 }
