@@ -14,7 +14,7 @@ ROBUST = "robust, 4/255"
 BALL = "cosine, ball"  # to the minimal-loss point of the class: what Park et al. mean
 STRENGTHS = (0.5, 1.0, 2.0)
 PROFILES = ("quick-confirm", "quick-again", "quick-fp32")
-WEAK = (0.05, 0.1)
+WEAK = (0.05, 0.1, 0.2)
 
 
 @functools.cache
@@ -47,7 +47,7 @@ def ball_at_most() -> Interval:
 
 
 def weakly() -> Iterable[Interval]:
-    """Under attack, at two weaker strengths."""
+    """Under attack, at three weaker strengths."""
     table = prediction.doses_as_methods(records.by_profile("interventions")["quick-confirm"])
     return [effects(table, ROBUST)[f"cosine_penalty {dose:g}"].shown for dose in WEAK]
 

@@ -24,7 +24,7 @@ from softbook.claims import (
     lowest,
     rises,
 )
-from softbook.claims._length import least_share, share
+from softbook.claims._length import least_share, share, short_many
 from softbook.claims._predicting import (
     alone_in_each,
     by_gradient,
@@ -249,6 +249,7 @@ CLAIMS = {
     ),
     "smoothing-loss": Claim(lambda: of("label_smoothing 0.1"), falls, form=SIZE),
     "weak-tight-length": Claim(lambda: length(0.1, 0.01), below(5.5), digits=1),
+    "strong-tight-length": Claim(lambda: length(0.1, 1.0), below(4.5), digits=1),
     "strong-loose-length": Claim(lambda: length(0.0001, 1.0), above(7.5), digits=1),
     "one-curve": Claim(one_curve, is_open, digits=1),
     "one-curve-least": Claim(lambda: exactly(one_curve().low, one_curve().n), below(0), digits=1),
@@ -341,6 +342,7 @@ CLAIMS = {
     "shape-control": Claim(control, below(0.2), form=WORDS),
     "park-pending": Claim(waiting("park_by_hand", "B", "F"), above(0), form=WORDS),
     "rule-open": Claim(rule, is_open, form=WORDS),
+    "short-many": Claim(short_many, rises, form=WORDS),
     "penalty-elsewhere": Claim(
         lambda: least_open(
             [penalty_elsewhere("convnext-confirm", ROBUST), penalty_elsewhere("cifar10-jpeg-flip", "robust, 1/255")]

@@ -20,7 +20,7 @@ from softbook.claims import (
     rises,
     rounded_up,
 )
-from softbook.claims._length import least_share, share
+from softbook.claims._length import least_share, share, short_many
 from softbook.claims._maxsup import at_best as tail_at_best
 from softbook.claims._maxsup import (
     by_strength,
@@ -34,7 +34,6 @@ from softbook.claims._maxsup import (
 )
 from softbook.claims._predicting import by_gradient, by_step
 from softbook.claims._reasons import (
-    apart,
     averaged,
     contrast,
     each_half,
@@ -102,15 +101,14 @@ def loosened() -> Interval:
     return exactly(float("nan") if any(map(falls, found)) else float(sum(map(rises, found))), len(found))
 
 
-def short_many() -> Interval:
-    """Under attack at B, the one of seven ways to shorten logits with hard labels that begins lowest."""
-    table = prediction.doses_as_methods(records.by_profile("interventions")["fashion-heldout"])
-    found = effects(table, LADDER, records.by_profile("core")["fashion-heldout"].query("method == 'baseline'"))
-    return lowest(found[name].shown for name in found if name != "baseline")
-
-
 def in_f(quantity: str, methods: tuple[str, ...] = OF_PARK) -> list[Interval]:
     return [in_settings("F", quantity, method)[0] for method in methods]
+
+
+def less_than_its_better_half() -> Interval:
+    """CutMix less its images alone after the short training, less its labels alone after the long one: the higher."""
+    better = {8: "cutmix, images alone", 32: "cutmix, labels alone"}
+    return highest(halves({"cutmix": 1, half: -1}, steps) for steps, half in better.items())
 
 
 def park_holds() -> Interval:
@@ -341,9 +339,9 @@ CLAIMS = {
     "declared-held": Claim(lambda: declared(tally.HELD), above(0)),
     "outside": Claim(same_sides, above(90), form=WORDS),
     "halves-each": Claim(lambda: lowest(each_half()), rises, form=WORDS),
-    "halves-less": Claim(
-        lambda: highest(apart("do CutMix's parts add up", steps)() for steps in (8, 32)), falls, form=WORDS
-    ),
+    "halves-less": Claim(less_than_its_better_half, falls, form=WORDS),
+    "taught-hard": Claim(taught("a teacher against hard labels, accuracy"), between(0.4, 0.6), form=WORDS),
+    "transfer-stopped": Claim(transferred("label smoothing against plain training as accurate"), is_open, form=WORDS),
     "halves-mixup": Claim(
         lambda: highest(halves({"mixup": 1, "plain": -1}, steps) for steps in (8, 32)), falls, form=WORDS
     ),
