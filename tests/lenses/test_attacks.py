@@ -707,11 +707,11 @@ def test_the_union_with_autoattack_is_never_above_pgd(trained):
             model, images, labels, epsilon, attacks=("apgd-ce",)
         ),
     }
-    weak, strong = robustness_curve(model, images, labels, [0.01], ladder)[:, 0]
+    weak, strong = robustness_curve(model, images, labels, [0.02], ladder)[:, 0]
     assert (strong <= weak).all()
     assert 0 < strong.sum() < weak.sum()
     left = weak.nonzero().squeeze(1)
-    alone = autoattack(model, images[left], labels[left], 0.01, attacks=("apgd-ce",))
+    alone = autoattack(model, images[left], labels[left], 0.02, attacks=("apgd-ce",))
     assert torch.equal(~strong[left], alone.success)
 
 
