@@ -199,7 +199,7 @@ def fold_captions(notebook: nbformat.NotebookNode) -> None:
             if sum(output.output_type in SHOWN for output in cells[-1].outputs) > 1:
                 sys.exit(f"cell {cells[-1].id} shows more than the one picture that its caption is of")
             figure = cells[-1].metadata.setdefault("mystnb", {}).setdefault("figure", {})
-            figure["caption"] = cell.source.removeprefix(CAPTION)
+            figure["caption"] = as_terms(cell.source.removeprefix(CAPTION))
         else:
             cells.append(cell)
     notebook.cells = cells

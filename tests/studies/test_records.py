@@ -608,6 +608,8 @@ def declared_of_mine(tmp_path, monkeypatch):
     judge.declarations.cache_clear()
 
 
+@pytest.mark.slow
+@pytest.mark.sampled
 def test_a_declared_study_is_recorded_judged_and_verified_with_what_it_asks_for(declared_of_mine, shelf):
     (before,) = judge.judged(judge.declarations()["mine"])
     assert before.note == "0 of 4 networks are on record"

@@ -77,6 +77,8 @@ def test_a_network_that_is_trained_there_is_stored_and_measured(tiny, gpu):
     assert not stored.of(run, EVALUATION).problems
 
 
+@pytest.mark.slow
+@pytest.mark.sampled
 def test_what_a_declared_study_asks_for_is_measured_there(tiny, gpu):
     """A student of a teacher, features on classes never shown, groups and averaged weights."""
     student = fit_or_load(tiny.replace(teacher={"width": 8, "temperature": 2}))

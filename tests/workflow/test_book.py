@@ -93,13 +93,15 @@ def test_a_caption_is_of_one_picture():
     limits = nbformat.v4.new_output("execute_result", {"text/plain": "(3.5, -0.5)"})
     said = nbformat.v4.new_output("stream", text="seed 0\n")
 
+    line = "A line of the [ladder](../book/glossary.md#ladder)."
+
     def folded(*outputs):
-        cells = [nbformat.v4.new_code_cell(outputs=[*outputs]), nbformat.v4.new_markdown_cell("**Figure.** A line.")]
+        cells = [nbformat.v4.new_code_cell(outputs=[*outputs]), nbformat.v4.new_markdown_cell(f"**Figure.** {line}")]
         notebook = nbformat.v4.new_notebook(cells=cells)
         build_site.fold_captions(notebook)
         return [cell.metadata["mystnb"]["figure"]["caption"] for cell in notebook.cells]
 
-    assert folded(said, drawn) == ["A line."]
+    assert folded(said, drawn) == ["A line of the {term}`ladder <ladder>`."]
     with pytest.raises(SystemExit, match="more than the one picture"):
         folded(limits, drawn)
 
