@@ -85,6 +85,18 @@ def runs_of(checkout):
     return {path.parent.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in weights}
 
 
+def outputs_of(cell):
+    """Its outputs; what was printed in one go, whatever the moments at which the kernel sent it."""
+    joined = []
+    for output in cell.get("outputs", ()):
+        stream = output.get("name")  # no other kind of output has a name
+        if joined and stream and joined[-1].get("name") == stream:
+            joined[-1]["text"] += output["text"]
+        else:
+            joined.append(dict(output))
+    return joined
+
+
 def results(checkout):
     """All that a build leaves, without times, dates and what is numbered by their order."""
     found = {}
@@ -97,7 +109,7 @@ def results(checkout):
         written = checkout.build / "notebooks" / f"{name}.results.json"
         found[written.name] = {**json.loads(written.read_bytes()), "date": None, "commit": None}
         executed = nbformat.read(checkout.build / "notebooks" / f"{name}.ipynb", as_version=4)
-        found[name] = [cell.get("outputs") for cell in executed.cells]
+        found[name] = [outputs_of(cell) for cell in executed.cells]
         page = (checkout.folder / "_build" / "html" / "notebooks" / f"{name}.html").read_text()
         found[f"{name}.html"] = re.sub(r"<[^>]*>|\s+", " ", page)
     return found
