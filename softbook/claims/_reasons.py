@@ -1,13 +1,15 @@
 """The reasons, as declared and recorded, for several pages: set by hand, taken apart, averaged, taught, probed."""
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import pandas
 
 from softbook.claims import exactly
-from softbook.studies import judge, records
+from softbook.studies import judge, records, robustness
+from softlab.comparison.effects import effects
 from softlab.comparison.intervals import Interval, t_interval
 
 SOFT_CELLS = ("label smoothing", "maxsup", "mixup", "cutmix")  # of the study of transfer
@@ -43,14 +45,14 @@ def waiting(study: str, *letters: str) -> Callable[[], Interval]:
     return lambda: exactly(float(pending(study) == {*letters}))
 
 
-def park() -> dict[str, judge.Verdict]:
-    """The declared contrasts of Park's cosine and the length, set by hand, at A."""
-    return {name: one for (name, setting), one in verdicts("park_by_hand").items() if setting == "A"}
+def park(setting: str = "A") -> dict[str, judge.Verdict]:
+    """The declared contrasts of Park's cosine and the length, set by hand, at a setting."""
+    return {name: one for (name, where), one in verdicts("park_by_hand").items() if where == setting}
 
 
-def contrast(name: str) -> Callable[[], Interval]:
+def contrast(name: str, setting: str = "A") -> Callable[[], Interval]:
     """One of them, in the units of its quantity."""
-    return declared("park_by_hand", name, "A")
+    return declared("park_by_hand", name, setting)
 
 
 def end_of(name: str, side: str) -> Callable[[], Interval]:
@@ -62,6 +64,74 @@ def within_three(value: Interval) -> bool:
     """Is this declared to be no difference, while the pull alone gains?"""
     same = park()["cosine on robustness"].word == judge.SAME
     return same and abs(value.mean) < 3 and park()["the pull on robustness"].word == "rises"
+
+
+def on_average(of: str, quantity: str, setting: str) -> Interval:
+    """What the length or the cosine does by itself, set by hand: the mean of two differences, by seed."""
+    weights = judge.declarations()["park_by_hand"].contrasts[f"{of} on robustness"].of
+    return of_cells(recorded("park_by_hand", setting), quantity, weights)
+
+
+def neither_matters(value: Interval) -> bool:
+    """Are both, the length and the cosine, declared to make no difference under attack at A?"""
+    return abs(value.mean) < 3 and park()["length on robustness"].word == judge.SAME and within_three(value)
+
+
+def both_matter(value: Interval) -> bool:
+    """Do both, the length and the cosine, clearly raise accuracy under attack at B, by the declaration?"""
+    words = {park("B")[f"{of} on robustness"].word for of in ("length", "cosine")}
+    return value.low > 0 and words == {"rises"}
+
+
+def more_at_b(of: str) -> Interval:
+    """How much more the length or the cosine does under attack at B than at A; the two share no network."""
+    few, many = (contrast(f"{of} on robustness", setting)() for setting in "AB")
+    half = math.hypot(few.half_width, many.half_width)
+    more = many.mean - few.mean
+    return Interval(more, more - half, more + half, many.n, many.degrees)
+
+
+def soft_labels(quantity: str, setting: str) -> list[Interval]:
+    """What the four soft labels do to a quantity at A or B, in the core."""
+    table = records.by_profile("core")[{"A": "quick-confirm", "B": "fashion-heldout"}[setting]]
+    found = effects(table, quantity)
+    return [found[method].shown for method in ("label_smoothing", "mixup", "cutmix", "maxsup")]
+
+
+def soft_turn() -> Interval:
+    """The least that a soft label lowers Park's cosine at A or B."""
+    return max((one for setting in "AB" for one in soft_labels("cosine, ball", setting)), key=lambda one: one.high)
+
+
+def smoothed_many() -> Interval:
+    """What label smoothing keeps under attack at B beyond networks that are held at long logits."""
+    weights = {"label smoothing": 1, "long, as plain": -0.5, "long, turned": -0.5}
+    return of_cells(recorded("park_by_hand", "B"), "robust, 4/255", weights)
+
+
+def as_much_as_short(value: Interval) -> bool:
+    """Is this clear, and within a point and a half of what short logits bring by the declared contrast?"""
+    return value.low > 0 and abs(value.mean - park("B")["length on robustness"].interval.mean) < 1.5
+
+
+def by_autoattack(cell: str) -> Interval:
+    """Points that AutoAttack leaves more of the one network of a cell that it met at B than of plain training's."""
+    met = robustness.met_by_autoattack("fashion-heldout")
+    cells = recorded("park_by_hand", "B").set_index("id")["cell"]
+    left = {cells[name]: 100 * float(row["right"].mean()) for name, row in met.items() if name in cells}
+    return exactly(left[cell] - left["plain"])
+
+
+def pulls() -> Interval:
+    """What the pull alone gains under attack, at A and at B: the one that ends lower."""
+    return min((contrast("the pull on robustness", setting)() for setting in "AB"), key=lambda one: one.low)
+
+
+def six_and_eight(value: Interval) -> bool:
+    """Are these gains about 6 and 8 points, and clear, while with the length held the cosine brings less than them?"""
+    few, many = (park(setting)["the pull on robustness"].interval.mean for setting in "AB")
+    held = park("B")["cosine on robustness"].interval.mean
+    return value.low > 0 and round(few) == 6 and round(many) == 8 and 2 * held < many
 
 
 def apart(name: str, steps: int = 8) -> Callable[[], Interval]:

@@ -10,6 +10,7 @@ import pandas
 from softbook.claims import (
     SIGNED,
     SIZE,
+    SPREAD,
     WORDS,
     Claim,
     above,
@@ -32,7 +33,22 @@ from softbook.claims._predicting import (
     control,
     ranks_in_each,
 )
-from softbook.claims._reasons import cell_of, contrast, end_of, park, waiting, within_three
+from softbook.claims._reasons import (
+    both_matter,
+    by_autoattack,
+    cell_of,
+    contrast,
+    end_of,
+    more_at_b,
+    neither_matters,
+    on_average,
+    park,
+    pulls,
+    six_and_eight,
+    soft_labels,
+    soft_turn,
+    waiting,
+)
 from softbook.claims._turning import (
     BALL,
     at_equal_cosine,
@@ -206,6 +222,7 @@ def bare(outcome: str, method: str) -> Interval:
 
 
 by_cell = functools.partial(cell_of, "park_by_hand")
+many_by_cell = functools.partial(cell_of, "park_by_hand", setting="B")
 
 
 def per_tenth() -> Interval:
@@ -228,13 +245,32 @@ def adds_nothing(value: Interval) -> bool:
     return is_open(value) and park()["the pull on CutMix, robustness"].word == judge.SAME
 
 
+def at_other_radii(of: str) -> list[Interval]:
+    """What the length or the cosine does by itself at B, at the radii that were not declared."""
+    return [on_average(of, f"robust, {radius}/255", "B") for radius in (1, 2, 8)]
+
+
+def about_a_third_at_a_too(value: Interval) -> bool:
+    """Is this factor about a third, and the same factor at A?"""
+    return all(0.28 < one.mean < 0.38 for one in (value, factor(on_average("length", "log length", "A"))))
+
+
+def decay_many(outcome: str) -> Interval:
+    """What a tuned weight decay does at B, beside plain training."""
+    return effects(records.by_profile("core")["fashion-heldout"], outcome)["weight_decay"].shown
+
+
+def plain_gap(setting: str) -> Interval:
+    """Confidence less accuracy of plain training, in points."""
+    return cell_of("park_by_hand", "gap", "plain", None, setting)
+
+
 CLAIMS = {
     "length-smoothing": Claim(least_share, between(0.5, 0.7), form=WORDS),
     "alike": Claim(spread_of_lengths, alike_and_part_of_it, form=WORDS),
     "least-confidence": Claim(lambda: confidence(True), falls, form=SIZE),
     "most-confidence": Claim(lambda: confidence(False), falls, form=SIZE),
     "penalty": Claim(lambda: of("scale_penalty 0.1"), rises, form=SIGNED),
-    "smoothing": Claim(lambda: of("label_smoothing 0.1"), falls, form=SIGNED),
     "one-length": Claim(lambda: of("fixed_scale 4"), rises, form=SIGNED),
     "logit-penalty": Claim(lambda: of("logit_penalty 0.01"), is_open, form=WORDS),
     "beside-decay-open": Claim(lambda: beside_decay("quick-confirm"), is_open, form=WORDS),
@@ -247,6 +283,7 @@ CLAIMS = {
     "plain-gap": Claim(
         lambda: averages(records.by_profile("core")["quick-confirm"], "gap")["baseline"].scaled(100), rises
     ),
+    "margin-loss": Claim(lambda: of("margin_smoothing 3"), falls, form=SIZE),
     "smoothing-loss": Claim(lambda: of("label_smoothing 0.1"), falls, form=SIZE),
     "weak-tight-length": Claim(lambda: length(0.1, 0.01), below(5.5), digits=1),
     "strong-tight-length": Claim(lambda: length(0.1, 1.0), below(4.5), digits=1),
@@ -288,7 +325,50 @@ CLAIMS = {
     "inward-gain": Claim(colour_gain, lambda value: value.low <= 0, form=WORDS),
     "bare-confidence": Claim(lambda: bare("gap", "label_smoothing"), falls, form=SIZE),
     "bare-robust": Claim(lambda: bare(ROBUST, "cutmix"), rises, form=SIZE),
-    "park-same": Claim(contrast("cosine on robustness"), within_three, form=WORDS),
+    "pulls": Claim(pulls, six_and_eight, form=WORDS),
+    "pull-many": Claim(contrast("the pull on robustness", "B"), rises),
+    "pull-cosine-many": Claim(lambda: many_by_cell(BALL, "pulled"), rises, digits=2),
+    "length-few": Claim(contrast("length on robustness"), neither_matters, digits=1, form=SPREAD),
+    "length-many": Claim(contrast("length on robustness", "B"), both_matter),
+    "length-near": Claim(lambda: lowest(at_other_radii("length")), rises, form=WORDS),
+    "length-few-plain": Claim(
+        lambda: by_cell(ROBUST, "short, as plain", "long, as plain"), rises, digits=1, form=SPREAD
+    ),
+    "length-few-turned": Claim(
+        lambda: by_cell(ROBUST, "short, turned", "long, turned"), is_open, digits=1, form=SPREAD
+    ),
+    "cosine-many": Claim(contrast("cosine on robustness", "B"), both_matter, digits=1, form=SPREAD),
+    "cosine-more": Claim(lambda: more_at_b("cosine"), is_open, form=WORDS),
+    "cosine-near": Claim(lambda: least_open(at_other_radii("cosine")), is_open, form=WORDS),
+    "pull-smoothing-many": Claim(contrast("the pull on label smoothing, robustness", "B"), rises, digits=1),
+    "here-smoothing": Claim(lambda: many_by_cell(ROBUST, "label smoothing"), rises),
+    "neither-few": Claim(contrast("cosine on robustness"), neither_matters, form=WORDS),
+    "soft-turn": Claim(soft_turn, falls, form=WORDS),
+    "soft-turn-least": Claim(lambda: max(soft_labels(BALL, "B"), key=lambda one: one.mean), falls, digits=2, form=SIZE),
+    "soft-turn-most": Claim(lambda: min(soft_labels(BALL, "B"), key=lambda one: one.mean), falls, digits=2, form=SIZE),
+    "soft-gain": Claim(lambda: lowest(soft_labels(ROBUST, "B")), rises, form=WORDS),
+    "as-smoothing": Claim(
+        lambda: many_by_cell(ROBUST, "short, as plain", "label smoothing"), is_open, digits=1, form=SPREAD
+    ),
+    "short-autoattack": Claim(lambda: by_autoattack("short, as plain"), above(8)),
+    "smoothing-autoattack": Claim(lambda: by_autoattack("label smoothing"), above(8)),
+    "held-autoattack": Claim(lambda: by_autoattack("long, as plain"), below(6)),
+    "held-many": Claim(lambda: many_by_cell(ROBUST, "long, as plain"), is_open, digits=1, form=SPREAD),
+    "shrunk": Claim(lambda: factor(on_average("length", "log length", "B")), about_a_third_at_a_too, form=WORDS),
+    "ratio-many": Claim(
+        lambda: factor(on_average("length", "log first-order radius", "B")), between(1.4, 1.6), form=WORDS
+    ),
+    "short-many-plain": Claim(lambda: many_by_cell(ROBUST, "short, as plain"), rises),
+    "decay-many-length": Claim(lambda: factor(decay_many(SHORT)), between(0.75, 0.85), digits=2),
+    "decay-many": Claim(lambda: decay_many(ROBUST), rises),
+    "margin-few": Claim(lambda: factor(on_average("length", "log margin", "A")), between(0.5, 0.65), digits=2),
+    "slope-few": Claim(lambda: factor(on_average("length", "log slope", "A")), between(0.5, 0.65), digits=2),
+    "margin-many": Claim(lambda: factor(on_average("length", "log margin", "B")), between(0.55, 0.68), digits=2),
+    "slope-many": Claim(lambda: factor(on_average("length", "log slope", "B")), below(0.5), digits=2),
+    "gap-many": Claim(contrast("length on the gap", "B"), falls, form=SIZE),
+    "plain-gap-many": Claim(lambda: plain_gap("B"), rises),
+    "error-many": Claim(contrast("length on ECE", "B"), rises, digits=1),
+    "error-many-words": Claim(contrast("length on ECE", "B"), rises, form=WORDS),
     "pull-cosine": Claim(lambda: by_cell(BALL, "pulled"), rises, digits=2),
     "pull-margin": Claim(lambda: factor(park()["the pull on the margin"].interval), above(1), digits=2),
     "pull-length": Claim(lambda: by_cell("log length", "pulled"), stays_as_the_slope_does, form=WORDS),
@@ -340,7 +420,7 @@ CLAIMS = {
     "turned-gap": Claim(contrast("cosine on the gap"), rises, digits=1),
     "length-alone": Claim(lambda: control(SHORT), above(0.5), form=WORDS),
     "shape-control": Claim(control, below(0.2), form=WORDS),
-    "park-pending": Claim(waiting("park_by_hand", "B", "F"), above(0), form=WORDS),
+    "park-pending": Claim(waiting("park_by_hand", "F"), above(0), form=WORDS),
     "rule-open": Claim(rule, is_open, form=WORDS),
     "short-many": Claim(short_many, rises, form=WORDS),
     "penalty-elsewhere": Claim(

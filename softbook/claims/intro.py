@@ -27,7 +27,17 @@ from softbook.claims import (
 )
 from softbook.claims._length import least_share
 from softbook.claims._maxsup import at_best, by_strength, tail
-from softbook.claims._reasons import contrast, within_three
+from softbook.claims._reasons import (
+    as_much_as_short,
+    both_matter,
+    contrast,
+    neither_matters,
+    pulls,
+    six_and_eight,
+    smoothed_many,
+    soft_turn,
+    within_three,
+)
 from softbook.studies import combining, prediction, records
 from softbook.studies.across_settings import tables_by_setting
 from softlab.comparison.effects import averages, effects
@@ -114,7 +124,12 @@ def by_heart_gains() -> Interval:
 
 
 CLAIMS = {
-    "pull": Claim(contrast("the pull on robustness"), rises, form=SIZE),
+    "neither-few": Claim(contrast("cosine on robustness"), neither_matters, form=WORDS),
+    "length-many": Claim(contrast("length on robustness", "B"), both_matter),
+    "cosine-many": Claim(contrast("cosine on robustness", "B"), both_matter, digits=1, form=SPREAD),
+    "soft-turn": Claim(soft_turn, falls, form=WORDS),
+    "smoothed-many": Claim(smoothed_many, as_much_as_short, form=WORDS),
+    "pulls": Claim(pulls, six_and_eight, form=WORDS),
     "by-hand": Claim(contrast("cosine on robustness"), within_three, digits=1, form=SPREAD),
     "most": Claim(
         lambda: min(of("mean confidence"), key=lambda one: one.mean), headline("sure", also=falls), form=SIZE

@@ -74,6 +74,7 @@ MEETINGS = (
     ("A, halves of mixtures", "quick-fp32", 4, ("images_or_labels",)),
     ("as A, images and steps vary", "quick-confirm", 4, ("training_images", "training_images_more")),
     ("B", "fashion-heldout", 4, ("core", "core_again", "interventions")),
+    ("B, length and cosine by hand", "fashion-heldout", 4, ("park_by_hand",)),
     ("F, 0.4/255: beyond PGD-7", "cifar10-papers", 0.4, ("core", "stronger_attack")),
     ("F, 1/255", "cifar10-papers", 1, ("stronger_attack",)),
 )
