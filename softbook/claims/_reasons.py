@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import pandas
 
-from softbook.claims import exactly
+from softbook.claims import SPREAD, WORDS, Claim, exactly, falls
 from softbook.studies import judge, records, robustness
 from softlab.comparison.effects import effects
 from softlab.comparison.intervals import Interval, t_interval
@@ -132,6 +132,16 @@ def six_and_eight(value: Interval) -> bool:
     few, many = (park(setting)["the pull on robustness"].interval.mean for setting in "AB")
     held = park("B")["cosine on robustness"].interval.mean
     return value.low > 0 and round(few) == 6 and round(many) == 8 and 2 * held < many
+
+
+# What cover, conclusion and *Is the shape the reason?* say of the length and the direction, set by hand.
+BY_HAND = {
+    "length-many": Claim(contrast("length on robustness", "B"), both_matter),
+    "neither-few": Claim(contrast("length on robustness"), neither_matters, form=WORDS),
+    "cosine-many": Claim(contrast("cosine on robustness", "B"), both_matter, digits=1, form=SPREAD),
+    "pulls": Claim(pulls, six_and_eight, form=WORDS),
+    "soft-turn": Claim(soft_turn, falls, form=WORDS),
+}
 
 
 def apart(name: str, steps: int = 8) -> Callable[[], Interval]:

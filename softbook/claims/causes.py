@@ -34,7 +34,7 @@ from softbook.claims._predicting import (
     ranks_in_each,
 )
 from softbook.claims._reasons import (
-    both_matter,
+    BY_HAND,
     by_autoattack,
     cell_of,
     contrast,
@@ -43,10 +43,7 @@ from softbook.claims._reasons import (
     neither_matters,
     on_average,
     park,
-    pulls,
-    six_and_eight,
     soft_labels,
-    soft_turn,
     waiting,
 )
 from softbook.claims._turning import (
@@ -266,6 +263,7 @@ def plain_gap(setting: str) -> Interval:
 
 
 CLAIMS = {
+    **BY_HAND,
     "length-smoothing": Claim(least_share, between(0.5, 0.7), form=WORDS),
     "alike": Claim(spread_of_lengths, alike_and_part_of_it, form=WORDS),
     "least-confidence": Claim(lambda: confidence(True), falls, form=SIZE),
@@ -325,11 +323,9 @@ CLAIMS = {
     "inward-gain": Claim(colour_gain, lambda value: value.low <= 0, form=WORDS),
     "bare-confidence": Claim(lambda: bare("gap", "label_smoothing"), falls, form=SIZE),
     "bare-robust": Claim(lambda: bare(ROBUST, "cutmix"), rises, form=SIZE),
-    "pulls": Claim(pulls, six_and_eight, form=WORDS),
     "pull-many": Claim(contrast("the pull on robustness", "B"), rises),
     "pull-cosine-many": Claim(lambda: many_by_cell(BALL, "pulled"), rises, digits=2),
     "length-few": Claim(contrast("length on robustness"), neither_matters, digits=1, form=SPREAD),
-    "length-many": Claim(contrast("length on robustness", "B"), both_matter),
     "length-near": Claim(lambda: lowest(at_other_radii("length")), rises, form=WORDS),
     "length-few-plain": Claim(
         lambda: by_cell(ROBUST, "short, as plain", "long, as plain"), rises, digits=1, form=SPREAD
@@ -337,13 +333,10 @@ CLAIMS = {
     "length-few-turned": Claim(
         lambda: by_cell(ROBUST, "short, turned", "long, turned"), is_open, digits=1, form=SPREAD
     ),
-    "cosine-many": Claim(contrast("cosine on robustness", "B"), both_matter, digits=1, form=SPREAD),
     "cosine-more": Claim(lambda: more_at_b("cosine"), is_open, form=WORDS),
     "cosine-near": Claim(lambda: least_open(at_other_radii("cosine")), is_open, form=WORDS),
     "pull-smoothing-many": Claim(contrast("the pull on label smoothing, robustness", "B"), rises, digits=1),
     "here-smoothing": Claim(lambda: many_by_cell(ROBUST, "label smoothing"), rises),
-    "neither-few": Claim(contrast("cosine on robustness"), neither_matters, form=WORDS),
-    "soft-turn": Claim(soft_turn, falls, form=WORDS),
     "soft-turn-least": Claim(lambda: max(soft_labels(BALL, "B"), key=lambda one: one.mean), falls, digits=2, form=SIZE),
     "soft-turn-most": Claim(lambda: min(soft_labels(BALL, "B"), key=lambda one: one.mean), falls, digits=2, form=SIZE),
     "soft-gain": Claim(lambda: lowest(soft_labels(ROBUST, "B")), rises, form=WORDS),

@@ -34,6 +34,7 @@ from softbook.claims._maxsup import (
 )
 from softbook.claims._predicting import by_gradient, by_step
 from softbook.claims._reasons import (
+    BY_HAND,
     as_much_as_short,
     averaged,
     both_matter,
@@ -41,10 +42,7 @@ from softbook.claims._reasons import (
     each_half,
     halves,
     neither_matters,
-    pulls,
-    six_and_eight,
     smoothed_many,
-    soft_turn,
     taught,
     transferred,
     within_margin,
@@ -228,16 +226,12 @@ def same_sides() -> Interval:
 
 
 CLAIMS = {
+    **BY_HAND,
     "pull": Claim(contrast("the pull on robustness"), rises, form=SIZE),
     "by-hand": Claim(contrast("cosine on robustness"), within_three, digits=1, form=SPREAD),
-    "neither-few": Claim(contrast("cosine on robustness"), neither_matters, form=WORDS),
     "length-few": Claim(contrast("length on robustness"), neither_matters, digits=1, form=SPREAD),
-    "length-many": Claim(contrast("length on robustness", "B"), both_matter),
     "length-many-wide": Claim(contrast("length on robustness", "B"), both_matter, digits=1, form=SPREAD),
-    "cosine-many": Claim(contrast("cosine on robustness", "B"), both_matter, digits=1, form=SPREAD),
-    "soft-turn": Claim(soft_turn, falls, form=WORDS),
     "smoothed-many": Claim(smoothed_many, as_much_as_short, form=WORDS),
-    "pulls": Claim(pulls, six_and_eight, form=WORDS),
     "by-gradient": Claim(by_gradient, lambda value: value.low > 0.5, digits=2),
     "by-step": Claim(by_step, lambda value: value.mean > 0.8, digits=2),
     "by-margin": Claim(

@@ -28,14 +28,10 @@ from softbook.claims import (
 from softbook.claims._length import least_share
 from softbook.claims._maxsup import at_best, by_strength, tail
 from softbook.claims._reasons import (
+    BY_HAND,
     as_much_as_short,
-    both_matter,
     contrast,
-    neither_matters,
-    pulls,
-    six_and_eight,
     smoothed_many,
-    soft_turn,
     within_three,
 )
 from softbook.studies import combining, prediction, records
@@ -124,12 +120,8 @@ def by_heart_gains() -> Interval:
 
 
 CLAIMS = {
-    "neither-few": Claim(contrast("cosine on robustness"), neither_matters, form=WORDS),
-    "length-many": Claim(contrast("length on robustness", "B"), both_matter),
-    "cosine-many": Claim(contrast("cosine on robustness", "B"), both_matter, digits=1, form=SPREAD),
-    "soft-turn": Claim(soft_turn, falls, form=WORDS),
+    **BY_HAND,
     "smoothed-many": Claim(smoothed_many, as_much_as_short, form=WORDS),
-    "pulls": Claim(pulls, six_and_eight, form=WORDS),
     "by-hand": Claim(contrast("cosine on robustness"), within_three, digits=1, form=SPREAD),
     "most": Claim(
         lambda: min(of("mean confidence"), key=lambda one: one.mean), headline("sure", also=falls), form=SIZE
