@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import pandas
 
-from softbook.claims import SPREAD, WORDS, Claim, exactly, falls
+from softbook.claims import SOFT, SPREAD, WORDS, Claim, exactly, falls, highest, in_settings, lowest
 from softbook.studies import judge, records, robustness
-from softlab.comparison.effects import effects
 from softlab.comparison.intervals import Interval, t_interval
 
 SOFT_CELLS = ("label smoothing", "maxsup", "mixup", "cutmix")  # of the study of transfer
@@ -91,16 +90,14 @@ def more_at_b(of: str) -> Interval:
     return Interval(more, more - half, more + half, many.n, many.degrees)
 
 
-def soft_labels(quantity: str, setting: str) -> list[Interval]:
-    """What the four soft labels do to a quantity at A or B, in the core."""
-    table = records.by_profile("core")[{"A": "quick-confirm", "B": "fashion-heldout"}[setting]]
-    found = effects(table, quantity)
-    return [found[method].shown for method in ("label_smoothing", "mixup", "cutmix", "maxsup")]
+def soft_labels(quantity: str, letters: str) -> list[Interval]:
+    """What the four soft labels do to a quantity in these settings, in the core."""
+    return [one for method in SOFT for one in in_settings(letters, quantity, method)]
 
 
 def soft_turn() -> Interval:
     """The least that a soft label lowers Park's cosine at A or B."""
-    return max((one for setting in "AB" for one in soft_labels("cosine, ball", setting)), key=lambda one: one.high)
+    return highest(soft_labels("cosine, ball", "AB"))
 
 
 def smoothed_many() -> Interval:
@@ -124,7 +121,7 @@ def by_autoattack(cell: str) -> Interval:
 
 def pulls() -> Interval:
     """What the pull alone gains under attack, at A and at B: the one that ends lower."""
-    return min((contrast("the pull on robustness", setting)() for setting in "AB"), key=lambda one: one.low)
+    return lowest(contrast("the pull on robustness", setting)() for setting in "AB")
 
 
 def six_and_eight(value: Interval) -> bool:

@@ -20,6 +20,7 @@ from softbook.claims import (
     factor,
     falls,
     highest,
+    in_settings,
     is_open,
     least_open,
     lowest,
@@ -252,16 +253,6 @@ def about_a_third_at_a_too(value: Interval) -> bool:
     return all(0.28 < one.mean < 0.38 for one in (value, factor(on_average("length", "log length", "A"))))
 
 
-def decay_many(outcome: str) -> Interval:
-    """What a tuned weight decay does at B, beside plain training."""
-    return effects(records.by_profile("core")["fashion-heldout"], outcome)["weight_decay"].shown
-
-
-def plain_gap(setting: str) -> Interval:
-    """Confidence less accuracy of plain training, in points."""
-    return cell_of("park_by_hand", "gap", "plain", None, setting)
-
-
 CLAIMS = {
     **BY_HAND,
     "length-smoothing": Claim(least_share, between(0.5, 0.7), form=WORDS),
@@ -352,14 +343,16 @@ CLAIMS = {
         lambda: factor(on_average("length", "log first-order radius", "B")), between(1.4, 1.6), form=WORDS
     ),
     "short-many-plain": Claim(lambda: many_by_cell(ROBUST, "short, as plain"), rises),
-    "decay-many-length": Claim(lambda: factor(decay_many(SHORT)), between(0.75, 0.85), digits=2),
-    "decay-many": Claim(lambda: decay_many(ROBUST), rises),
+    "decay-many-length": Claim(
+        lambda: factor(in_settings("B", SHORT, "weight_decay")[0]), between(0.75, 0.85), digits=2
+    ),
+    "decay-many": Claim(lambda: in_settings("B", ROBUST, "weight_decay")[0], rises),
     "margin-few": Claim(lambda: factor(on_average("length", "log margin", "A")), between(0.5, 0.65), digits=2),
     "slope-few": Claim(lambda: factor(on_average("length", "log slope", "A")), between(0.5, 0.65), digits=2),
     "margin-many": Claim(lambda: factor(on_average("length", "log margin", "B")), between(0.55, 0.68), digits=2),
     "slope-many": Claim(lambda: factor(on_average("length", "log slope", "B")), below(0.5), digits=2),
     "gap-many": Claim(contrast("length on the gap", "B"), falls, form=SIZE),
-    "plain-gap-many": Claim(lambda: plain_gap("B"), rises),
+    "plain-gap-many": Claim(lambda: many_by_cell("gap", "plain", None), rises),
     "error-many": Claim(contrast("length on ECE", "B"), rises, digits=1),
     "error-many-words": Claim(contrast("length on ECE", "B"), rises, form=WORDS),
     "pull-cosine": Claim(lambda: by_cell(BALL, "pulled"), rises, digits=2),
