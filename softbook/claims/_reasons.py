@@ -73,7 +73,7 @@ def on_average(of: str, quantity: str, setting: str) -> Interval:
 
 def neither_matters(value: Interval) -> bool:
     """Are both, the length and the cosine, declared to make no difference under attack at A?"""
-    return abs(value.mean) < 3 and park()["length on robustness"].word == judge.SAME and within_three(value)
+    return park()["length on robustness"].word == judge.SAME and within_three(value)
 
 
 def both_matter(value: Interval) -> bool:
