@@ -122,6 +122,16 @@ def test_the_table_is_accessible_in_both_themes_and_fits_on_a_phone(tab, theme, 
         assert violations(page, ALL) == []
 
 
+def test_until_the_table_is_there_nothing_scrolls(tab):
+    """A look at every page may come before: the headings alone are wider than a phone."""
+    with tab(viewport={"width": 360, "height": 740}) as phone:
+        phone.page.add_init_script("delete window.DecompressionStream")  # the rows stay packed
+        page = phone.open(PAGE)
+        assert page.locator(ROW).count() == 0
+        assert page.evaluate(CUT_OFF) == []
+        assert violations(page, {"runOnly": ["scrollable-region-focusable"]}) == []
+
+
 def test_without_javascript_the_files_are_there(tab):
     with tab(java_script_enabled=False) as one:
         page = one.page
