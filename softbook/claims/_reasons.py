@@ -143,7 +143,7 @@ BY_HAND = {
 
 def apart(name: str, steps: int = 8) -> Callable[[], Interval]:
     """A contrast of CutMix's or Mixup's parts; steps an epoch, of which there are 45."""
-    return declared("images_or_labels", name, f"A, steps_per_epoch {steps}")
+    return declared("images_or_labels", name, f"A, steps per epoch {steps}")
 
 
 def of_cells(table: pandas.DataFrame, quantity: str, weights: Mapping[str, float]) -> Interval:
@@ -184,7 +184,7 @@ def slope_or_margin(cells: Iterable[str]) -> list[Interval]:
 
 def calm(name: str, steps: int) -> Interval:
     """A contrast of parts without the seeds in which a training was disturbed."""
-    return verdicts("images_or_labels")[name, f"A, steps_per_epoch {steps}"].without
+    return verdicts("images_or_labels")[name, f"A, steps per epoch {steps}"].without
 
 
 def taught(name: str) -> Callable[[], Interval]:
@@ -201,7 +201,7 @@ def images_say(value: Interval) -> bool:
     """Rises, and both declared contrasts say "images" after either length of training."""
     names = ("CutMix, under attack", "CutMix, margin over slope")
     words = {
-        verdicts("images_or_labels")[name, f"A, steps_per_epoch {steps}"].word for name in names for steps in (8, 32)
+        verdicts("images_or_labels")[name, f"A, steps per epoch {steps}"].word for name in names for steps in (8, 32)
     }
     return value.low > 0 and words == {"images"}
 

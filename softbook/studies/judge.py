@@ -203,7 +203,7 @@ def _places(declaration: Declaration, table: pandas.DataFrame, letter: str) -> I
         return
     for _, rows in table.groupby(columns, sort=False):
         point = ", ".join(f"{name} {rows[name].iloc[0]}" for name in columns)
-        yield f"{letter}, {point}", rows
+        yield f"{letter}, {point}".replace("_", " "), rows
 
 
 def verdict(contrast: Contrast, rows: pandas.DataFrame, place: str, disturbed: float) -> Verdict:

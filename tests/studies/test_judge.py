@@ -252,7 +252,7 @@ def test_points_that_are_judged_apart_have_verdicts_of_their_own(monkeypatch):
     )
     monkeypatch.setattr(records, "by_profile", lambda study: {"quick-fp32": table})
     words = {one.setting: one.word for one in judge.judged(declaration) if one.contrast == gain.name}
-    assert words == {"A, steps_per_epoch 8": "gains", "A, steps_per_epoch 32": "open"}
+    assert words == {"A, steps per epoch 8": "gains", "A, steps per epoch 32": "open"}
 
 
 def test_a_cells_classes_are_those_that_its_probe_is_not_shown():
