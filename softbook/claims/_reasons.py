@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import pandas
 
-from softbook.claims import SOFT, SPREAD, WORDS, Claim, exactly, falls, highest, in_settings, lowest
+from softbook.claims import SOFT, SPREAD, WORDS, Claim, exactly, falls, highest, in_settings, lowest, rises
 from softbook.studies import judge, records, robustness
 from softlab.comparison.intervals import Interval, t_interval
 
@@ -192,9 +192,9 @@ def taught(name: str) -> Callable[[], Interval]:
     return declared("teachers", name, "A")
 
 
-def averaged(name: str) -> Callable[[], Interval]:
+def averaged(name: str, setting: str = "A") -> Callable[[], Interval]:
     """A contrast of groups of five networks."""
-    return declared("averages", name, "A")
+    return declared("averages", name, setting)
 
 
 def images_say(value: Interval) -> bool:
@@ -209,6 +209,19 @@ def images_say(value: Interval) -> bool:
 def within_margin(value: Interval) -> bool:
     """The declared word for label smoothing's cost in groups is "no difference"."""
     return abs(value.mean) < 0.03 and verdicts("averages")["label smoothing's cost in groups", "A"].word == judge.SAME
+
+
+def shrinks_and_stays(value: Interval) -> bool:
+    """Does label smoothing cost an average of five something at B, and less than it costs one network?"""
+    return rises(value) and falls(averaged("label smoothing's cost, in groups less alone", "B")())
+
+
+LEFT_IN_GROUPS = Claim(  # at B, where all five see the same images
+    lambda: cell_of("averages", "group, NLL at T", "label smoothing", setting="B"),
+    shrinks_and_stays,
+    digits=3,
+    form=SPREAD,
+)
 
 
 def transferred(name: str) -> Callable[[], Interval]:

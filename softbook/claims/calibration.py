@@ -25,7 +25,7 @@ from softbook.claims import (
     lowest,
     rises,
 )
-from softbook.claims._reasons import averaged, cell_of, waiting, within_margin
+from softbook.claims._reasons import LEFT_IN_GROUPS, averaged, cell_of, within_margin
 from softbook.claims.intro import cooled_is_better
 from softbook.studies import records
 from softbook.studies.across_settings import cells, effects_by_setting, generalization_gaps, tables_by_setting
@@ -238,5 +238,13 @@ CLAIMS = {
     "group-gap-plain": Claim(lambda: cell_of("averages", "group, gap", "plain", less=None), between(-2, 2), form=WORDS),
     "weights-cost": Claim(lambda: cell_of("averages", "weights, NLL at T", "label smoothing"), rises, digits=2),
     "worst-classes": Claim(averaged("label smoothing on the worst classes"), falls, digits=1, form=SIZE),
-    "averages-waiting": Claim(waiting("averages", "B"), above(0), form=WORDS),
+    "alone-cost-many": Claim(averaged("control, label smoothing's cost alone", "B"), rises, digits=3),
+    "group-falls-many": Claim(
+        averaged("label smoothing's cost, in groups less alone", "B"), falls, digits=3, form=SPREAD
+    ),
+    "weights-many": Claim(
+        averaged("label smoothing's cost, with averaged weights less alone", "B"), is_open, form=WORDS
+    ),
+    "worst-many": Claim(averaged("label smoothing on the worst classes", "B"), is_open, form=WORDS),
+    "group-cost-many": LEFT_IN_GROUPS,
 }

@@ -35,6 +35,7 @@ from softbook.claims._maxsup import (
 from softbook.claims._predicting import by_gradient, by_step
 from softbook.claims._reasons import (
     BY_HAND,
+    LEFT_IN_GROUPS,
     as_much_as_short,
     averaged,
     both_matter,
@@ -356,6 +357,7 @@ CLAIMS = {
     ),
     "taught-smoothed": Claim(taught("a smoothed teacher against a plain one, NLL at T"), rises, digits=2),
     "alone-cost": Claim(averaged("control, label smoothing's cost alone"), rises, digits=2),
+    "group-cost-many": LEFT_IN_GROUPS,
     "group-cost": Claim(averaged("label smoothing's cost in groups"), within_margin, digits=3, form=SPREAD),
     "transfer-linear": Claim(transferred("label smoothing, linear probe"), rises, digits=1),
     "transfer-near": Claim(transferred("label smoothing, neighbours"), rises, digits=1),

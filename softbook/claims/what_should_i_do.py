@@ -28,7 +28,7 @@ from softbook.claims import (
 )
 from softbook.claims._maxsup import at_best, in_colour, later, tail
 from softbook.claims._maxsup import by_strength as tail_by_strength
-from softbook.claims._reasons import apart, averaged, taught, transferred, within_margin
+from softbook.claims._reasons import LEFT_IN_GROUPS, apart, averaged, taught, transferred, within_margin
 from softbook.studies import combining, prediction, records, seconds, unknown_classes
 from softbook.studies.across_settings import effects_by_setting
 from softbook.studies.robustness import cells_of
@@ -321,6 +321,7 @@ def less_than_collages(value: Interval) -> bool:
 
 CLAIMS = {
     "in-groups": Claim(averaged("label smoothing's cost, in groups less alone"), falls, form=WORDS),
+    "in-groups-many": LEFT_IN_GROUPS,
     "in-groups-left": Claim(averaged("label smoothing's cost in groups"), within_margin, digits=3, form=SPREAD),
     "collages": Claim(apart("CutMix's images against plain training"), rises, form=SIZE),
     "collages-whole": Claim(apart("control, CutMix against plain training"), less_than_collages, form=SIZE),
