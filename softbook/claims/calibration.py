@@ -239,6 +239,12 @@ CLAIMS = {
     "weights-cost": Claim(lambda: cell_of("averages", "weights, NLL at T", "label smoothing"), rises, digits=2),
     "worst-classes": Claim(averaged("label smoothing on the worst classes"), falls, digits=1, form=SIZE),
     "alone-cost-many": Claim(averaged("control, label smoothing's cost alone", "B"), rises, digits=3),
+    "cutmix-many": Claim(
+        lambda: cell_of("averages", "alone, NLL at T", "cutmix", setting="B"), between(-0.01, 0.01), form=WORDS
+    ),
+    "group-cutmix-many": Claim(
+        lambda: cell_of("averages", "group, NLL at T", "cutmix", setting="B"), rises, digits=3, form=SPREAD
+    ),
     "group-falls-many": Claim(
         averaged("label smoothing's cost, in groups less alone", "B"), falls, digits=3, form=SPREAD
     ),
