@@ -45,7 +45,6 @@ from softbook.claims._reasons import (
     on_average,
     park,
     soft_labels,
-    waiting,
 )
 from softbook.claims._turning import (
     BALL,
@@ -406,7 +405,6 @@ CLAIMS = {
     "turned-gap": Claim(contrast("cosine on the gap"), rises, digits=1),
     "length-alone": Claim(lambda: control(SHORT), above(0.5), form=WORDS),
     "shape-control": Claim(control, below(0.2), form=WORDS),
-    "park-pending": Claim(waiting("park_by_hand", "F"), above(0), form=WORDS),
     "rule-open": Claim(rule, is_open, form=WORDS),
     "short-many": Claim(short_many, rises, form=WORDS),
     "penalty-elsewhere": Claim(

@@ -221,16 +221,34 @@ def renamed() -> Mapping[str, str]:
 
 @functools.cache
 def declared() -> Mapping[str, Mapping[str, Any]]:
-    """The content of the files of DECLARED, by study, with the `date` from the file's name; the oldest first."""
+    """The content of the files of DECLARED, by study, with the `date` from the file's name; the oldest first.
+
+    Settings that were withdrawn before their first row (DECLARED/withdrawn) are not among its `settings`, but in
+    `withdrawn`: profile -> letter, date and why.
+    """
+    withdrawn = _dated(DECLARED / "withdrawn")
     found = {}
-    for path in sorted(DECLARED.glob("*.yaml")):
+    for study, content in _dated(DECLARED).items():
+        taken_back = withdrawn.get(study, {"settings": []})
+        settings = dict(content["settings"])
+        gone = {name: {"letter": settings.pop(name)["letter"]} for name in taken_back["settings"]}
+        why = {name: taken_back[name] for name in ("date", "why") if gone}
+        parts = {"settings": settings, "withdrawn": {name: {**one, **why} for name, one in gone.items()}}
+        found[study] = MappingProxyType({**content, **parts})
+    return MappingProxyType(found)
+
+
+def _dated(folder: Path) -> dict[str, dict[str, Any]]:
+    """The content of a folder's files DAY-STUDY.yaml, by study, with the `date` from the file's name; oldest first."""
+    found = {}
+    for path in sorted(folder.glob("*.yaml")):
         named = DECLARED_NAME.fullmatch(path.stem)
         if named is None:
             raise SoftlabError(
                 f"{path.name}: a declaration's file is named by its day and its study: 2026-01-31-name.yaml"
             )
-        found[named[2].replace("-", "_")] = MappingProxyType({**read_yaml(path), "date": named[1]})
-    return MappingProxyType(found)
+        found[named[2].replace("-", "_")] = {**read_yaml(path), "date": named[1]}
+    return found
 
 
 def _declared_at(name: str, seeds: object) -> dict[str, Mapping[str, Any]]:

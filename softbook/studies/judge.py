@@ -107,6 +107,7 @@ class Declaration:
     disturbed: float
     admitted: Sequence[Mapping[str, Any]]
     readings: Mapping[str, Mapping[str, str]]
+    withdrawn: Mapping[str, Mapping[str, str]]  # profiles that were settings -> letter, date, why
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def declarations() -> dict[str, Declaration]:
 def _read(study: str, content: Mapping[str, Any]) -> Declaration:
     cells = content["cells"]
     contrasts = {name: Contrast(name=name, **entry) for name, entry in content["contrasts"].items()}
-    letters = [setting["letter"] for setting in content["settings"].values()]
+    letters = [setting["letter"] for part in ("settings", "withdrawn") for setting in content[part].values()]
     for contrast in contrasts.values():
         for cell in contrast.of:
             check_known(f"cell of {study}", cell, cells)
@@ -158,6 +159,7 @@ def _read(study: str, content: Mapping[str, Any]) -> Declaration:
         disturbed=content["disturbed"],
         admitted=content.get("admitted", ()),
         readings=content.get("readings", {}),
+        withdrawn=content["withdrawn"],
     )
 
 
@@ -359,6 +361,7 @@ def told(declaration: Declaration) -> list[str]:
         number = one.interval.text(3, sign=True) if one.interval.n else ""
         lines.append("  " + "  ".join(part for part in (one.setting, one.contrast, one.word, number, one.note) if part))
     lines += [f"  {place}  {sentence}: {word}" for (sentence, place), word in readings(declaration, verdicts).items()]
+    lines += [f"  {one['letter']}  withdrawn {one['date']}: {one['why']}" for one in declaration.withdrawn.values()]
     return lines
 
 
