@@ -28,6 +28,7 @@ HOMES = {
     "calibration": "lenses.calibration",
     "geometry": "lenses.geometry",
     "fit": "fitting",
+    "refit_head": "training.heads",
     "criterion": "own.losses",
     "mixture": "own.mixtures",
     "Watch": "own.monitor",

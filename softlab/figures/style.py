@@ -36,7 +36,7 @@ OTHERS += ("gradient_penalty", "adversarial_training")
 OTHERS += ("cutmix_images", "cutmix_labels", "mixup_images", "mixup_labels")
 OTHERS += ("toward_center", "toward_row", "toward_mean", "toward_centred_mean", "toward_random")
 OTHERS += ("label_relaxation", "margin_smoothing", "acls", "logit_norm", "dual_focal", "uniform_noise")
-OTHERS += ("gaussian_noise", "sign_noise", "regmixup", "mixup_or_cutmix", "feature_mixup")
+OTHERS += ("gaussian_noise", "sign_noise", "regmixup", "mixup_or_cutmix", "feature_mixup", "held")
 COLORS = ("#D55E00", "#56B4E9", "#7F7F7F", "#8C564B")
 MARKERS = (*"PX*ph<>8", "$U$", "$C$", "$R$", "$E$", "$F$", *"dH", "$O$", "$Z$", "$G$", "$A$")
 

@@ -54,6 +54,9 @@ class Experiment:
     # Whose predictions stand in for the labels: fields in which the teacher's experiment differs from this one, plain
     # training without a teacher of its own, and the entries of TEACHING. Empty: nobody's.
     teacher: Mapping[str, object] = field(default_factory=dict)
+    # What becomes of the head of a network that is trained as the other fields say, its body left as it is: see
+    # NEW_HEAD. Empty: it stays.
+    new_head: Mapping[str, object] = field(default_factory=dict)
     model: str = field(default="resnet8", metadata={"choices": MODELS})
     width: int | None = _number(None, 1, 4096)  # channels of the first stage; None: the architecture's own
     stem_stride: int = _number(1, 1, 2)  # 2 halves the resolution at once: four times as fast
@@ -72,6 +75,7 @@ class Experiment:
     learning_rate: float = _number(0.1, 1e-12, 1e3)  # its peak
     momentum: float = _number(0.9, 0.0, 0.9999)  # of SGD, or the first of AdamW's two averages
     weight_decay: float = _number(5e-4, 0.0, 10.0)  # of what has two dimensions and more
+    weight_decay_head: float | None = _number(None, 0.0, 10.0)  # of the head's; None: as of all others
     warmup: float = _number(0.2, 0.0, 1.0)  # share of all steps in which the learning rate rises
     schedule: str = _choice("linear", "cosine")  # how it falls to zero afterwards
     augmentation: str = _choice("none", "flip", "flip_shift")
@@ -83,6 +87,10 @@ class Experiment:
     def __post_init__(self):
         for spec in dataclasses.fields(self):
             object.__setattr__(self, spec.name, _checked(spec, getattr(self, spec.name)))
+        if self.new_head and self.head != "linear":
+            raise SoftlabError(f"new_head takes a network with a linear head, not {self.head}")
+        if self.new_head and self.snapshot_epochs:
+            raise SoftlabError("a network with a new_head has no snapshots: those of its body are the body's own")
         late = [epoch for epoch in self.snapshot_epochs if epoch > self.epochs]
         if late:
             raise SoftlabError(f"snapshot_epochs has {late[0]}, but training ends after epoch {self.epochs}")
@@ -101,7 +109,7 @@ class Experiment:
         """All fields as plain values for JSON."""
         values = {spec.name: getattr(self, spec.name) for spec in dataclasses.fields(self)}
         plain = {"method_parameters": dict(self.method_parameters), "snapshot_epochs": list(self.snapshot_epochs)}
-        return values | plain | {"teacher": dict(self.teacher)}
+        return values | plain | {"teacher": dict(self.teacher), "new_head": dict(self.new_head)}
 
 
 FIELDS = tuple(spec.name for spec in dataclasses.fields(Experiment))
@@ -115,7 +123,7 @@ def run_id(experiment: Experiment, data_digest: str, versions: Mapping[str, int 
     default needs a new version.
     """
     plain = {spec.name: spec.default for spec in dataclasses.fields(Experiment)}
-    plain |= {"method_parameters": {}, "snapshot_epochs": [], "teacher": {}}
+    plain |= {"method_parameters": {}, "snapshot_epochs": [], "teacher": {}, "new_head": {}}
     changed = {name: value for name, value in experiment.as_dict().items() if value != plain[name]}
     if "data" in changed:
         changed["data"] = changed["data"].partition(":")[0]  # where a folder lies does not matter: its digest counts
@@ -135,12 +143,16 @@ def _checked(spec: dataclasses.Field, value: Any):
         return _checked_parameters(value)
     if spec.name == "teacher":
         return _checked_teacher(value)
+    if spec.name == "new_head":
+        return _checked_new_head(value)
     if spec.name == "snapshot_epochs":
         return _checked_epochs(value)
     if "range" in spec.metadata:
         if value is None and spec.default is None:
             return None
-        return checked_number(spec.name, float if spec.type is float else int, value, spec.metadata["range"])
+        return checked_number(
+            spec.name, int if spec.type in (int, int | None) else float, value, spec.metadata["range"]
+        )
     if spec.type is bool:
         if not isinstance(value, bool):
             raise SoftlabError(f"{spec.name} must be true or false, not {value!r}")
@@ -184,6 +196,37 @@ def _checked_teacher(value: Any) -> Mapping[str, object]:
     }
     plain = {name: dict(entry) if isinstance(entry, Mapping) else entry for name, entry in value.items()}
     return MappingProxyType(dict(sorted({**plain, **numbers}.items())))
+
+
+# A new head is either fitted anew, to labels smoothed by alpha (0: hard ones) of the training images or of the images
+# for fitting; or the trained head times the number that brings the mean log length of the logits, on the images for
+# fitting, to log_length: then only the confidence changes, as with a temperature.
+NEW_HEAD = {"alpha": (0.0, 0.999), "log_length": (-10.0, 10.0)}
+FITTED_ON = ("training", "fit")
+
+
+def _checked_new_head(value: Any) -> Mapping[str, object]:
+    """What becomes of a head, read-only; see NEW_HEAD."""
+    if not isinstance(value, Mapping):
+        raise SoftlabError(f"new_head must map alpha (and images), or log_length, to values, not {value!r}")
+    if not value:
+        return MappingProxyType({})
+    for name in value:
+        check_known("entry of new_head", str(name), [*NEW_HEAD, "images"])
+    if ("alpha" in value) == ("log_length" in value):
+        raise SoftlabError("new_head takes the alpha of labels that a head is fitted to, or a log_length: one of them")
+    if "log_length" in value and "images" in value:
+        raise SoftlabError("new_head takes images only with alpha: a log_length is reached on the images for fitting")
+    numbers = {
+        name: checked_number(f"{name} of new_head", float, value[name], NEW_HEAD[name])
+        for name in NEW_HEAD
+        if name in value
+    }
+    if "alpha" not in value:
+        return MappingProxyType(numbers)
+    images = value.get("images", FITTED_ON[0])
+    check_known("images of new_head", str(images), FITTED_ON)
+    return MappingProxyType({**numbers, **({"images": images} if images != FITTED_ON[0] else {})})
 
 
 def _checked_epochs(value: Any) -> tuple[int, ...]:

@@ -379,13 +379,18 @@ def make_optimizer(
 ) -> torch.optim.Optimizer:
     """SGD with Nesterov momentum, or AdamW; decays what has two dimensions and more. `averages` resumes it.
 
-    weight_decay: None: the experiment's.
+    weight_decay: None: the experiment's. The head's is the experiment's weight_decay_head, if it has one.
     """
     decay = experiment.weight_decay if weight_decay is None else weight_decay
     parameters = dict(model.named_parameters())
-    decayed = [parameter for parameter in parameters.values() if parameter.ndim > 1]
+    decayed = {name: parameter for name, parameter in parameters.items() if parameter.ndim > 1}
     free = [parameter for parameter in parameters.values() if parameter.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": decay}, {"params": free, "weight_decay": 0.0}]
+    groups = [{"params": free, "weight_decay": 0.0}]
+    if experiment.weight_decay_head is not None:
+        names = [name for name in decayed if name.startswith("head.")]
+        own = [decayed.pop(name) for name in names]
+        groups = [{"params": own, "weight_decay": experiment.weight_decay_head}, *groups]
+    groups = [{"params": list(decayed.values()), "weight_decay": decay}, *groups]
     fused = next(model.parameters()).device.type in ("cpu", "cuda")
     if experiment.optimizer == "sgd":
         moving = {"momentum": experiment.momentum, "nesterov": experiment.momentum > 0}

@@ -24,7 +24,7 @@ from softlab.errors import SoftlabError
 from softlab.files import check_tensors, file_digest, write_json, write_tensors
 from softlab.provenance import store_folder
 from softlab.representation import extract
-from softlab.training import code_version, loop, models, teachers, zoo
+from softlab.training import code_version, heads, loop, models, teachers, zoo
 from softlab.training.data import Dataset, load
 from softlab.training.experiment import Experiment, run_id
 from softlab.training.store import (
@@ -138,13 +138,15 @@ def name_of(experiment: Experiment, data_digest: str) -> str:
 def versions(experiment: Experiment) -> dict[str, int | str]:
     """Versions of all code that a network depends on: training, architecture, method (a user's: sha256).
 
-    And the teacher's, if it has one.
+    And that of a new head, and the teacher's, if it has one.
     """
     own = {
         "training": loop.TRAINING,
         "model": models.ARCHITECTURES[experiment.model].version,
         "method": code_version.version_of(_method_of(experiment)),
     }
+    if experiment.new_head:
+        own["head"] = heads.VERSION
     if not experiment.teacher:
         return own
     return own | {f"teacher's {name}": version for name, version in versions(teacher_of(experiment)).items()}
@@ -187,7 +189,38 @@ def stored(store: str | Path | None = None) -> Iterator[Run]:
 def _train(experiment, dataset, store, name, device, on_epoch) -> None:
     """Train in .partial/, with snapshots and checkpoints, then rename into the store."""
     partial = store / ".partial" / name
-    started = last_kept = time.monotonic()
+    started = time.monotonic()
+    if experiment.new_head:
+        model, history, record = _with_new_head(experiment, dataset, store, device, on_epoch)
+    else:
+        model, history, record = _trained(experiment, dataset, store, partial, device, on_epoch)
+    write_tensors(partial / "weights.safetensors", model.state_dict())
+    write_json(partial / "experiment.json", experiment.as_dict())
+    write_json(partial / "history.json", history)
+    record |= {"network": loop.network_shape(dataset), "versions": versions(experiment)}
+    record |= {"data_digest": dataset.digest, "data_source": dataset.source}
+    record |= {"trained": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "cpu": cpu.get_cpu_capability()}
+    record |= {"seconds": round(sum(history["seconds"]), 3), "wall_seconds": round(time.monotonic() - started, 3)}
+    write_json(partial / "provenance.json", record | provenance.environment(loop.device_name(device)))
+    finish(partial, store / name)
+
+
+Made = tuple[Any, Mapping[str, list[float]], dict[str, Any]]  # a network, its history, and what else is to be known
+
+
+def _with_new_head(experiment, dataset, store, device, on_epoch) -> Made:
+    """The network of the experiment's body, trained if need be, with another head; the history is the body's."""
+    body = fit_or_load(heads.body_of(experiment), store=store, device=device, on_epoch=on_epoch, use_zoo=False)
+    images, labels = loop.training_set(experiment, dataset, "cpu")
+    with loop.cpu_threads(experiment.threads):
+        model = heads.new_head(body.model, dataset, images, labels, experiment.new_head)
+    weights = file_digest(body.folder / "weights.safetensors")
+    return model, body.history, {"body": {"id": body.id, "weights": weights}}
+
+
+def _trained(experiment, dataset, store, partial, device, on_epoch) -> Made:
+    """Train, and leave snapshots and checkpoints in `partial`."""
+    last_kept = time.monotonic()
     chooses = _method_of(experiment).keeps == "best"
     if chooses and not _candidates(experiment):
         raise SoftlabError(f"{experiment.method} chooses among snapshots: snapshot_epochs must have one after training")
@@ -210,15 +243,7 @@ def _train(experiment, dataset, store, name, device, on_epoch) -> None:
     if chooses:
         record["kept_epoch"] = _best_snapshot(partial, experiment, dataset, state.model)
         state.model.load_state_dict(safetensors.torch.load_file(partial / _snapshot_name(record["kept_epoch"])))
-    write_tensors(partial / "weights.safetensors", state.model.state_dict())
-    write_json(partial / "experiment.json", experiment.as_dict())
-    write_json(partial / "history.json", state.history)
-    record |= {"network": loop.network_shape(dataset), "versions": versions(experiment)}
-    record |= {"data_digest": dataset.digest, "data_source": dataset.source}
-    record |= {"trained": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "cpu": cpu.get_cpu_capability()}
-    record |= {"seconds": round(sum(state.history["seconds"]), 3), "wall_seconds": round(time.monotonic() - started, 3)}
-    write_json(partial / "provenance.json", record | provenance.environment(loop.device_name(device)))
-    finish(partial, store / name)
+    return state.model, state.history, record
 
 
 def _taught(experiment: Experiment, dataset: Dataset, store: Path, device: torch.device) -> tuple[Tensor, dict]:

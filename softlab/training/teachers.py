@@ -20,7 +20,7 @@ HOTTEST = 16.0  # |log T| of the coldest and the hottest temperature that is tri
 def teacher_of(student: Experiment) -> Experiment:
     """The experiment whose network is this student's teacher."""
     fields = {name: value for name, value in student.teacher.items() if name not in TEACHING}
-    plain = {"method": "baseline", "method_parameters": {}, "snapshot_epochs": (), "teacher": {}}
+    plain = {"method": "baseline", "method_parameters": {}, "snapshot_epochs": (), "teacher": {}, "new_head": {}}
     return student.replace(**(plain | fields))
 
 

@@ -50,6 +50,7 @@ OF_THE_LOOP = (
     "toward_mean",
     "toward_centred_mean",
     "toward_random",
+    "held",
     "gradient_penalty",
     "adversarial_training",
     "feature_mixup",

@@ -9,7 +9,9 @@ from torch import nn
 
 from softlab import SoftlabError, extract, fit_or_load, head_of, regularizers
 from softlab.lenses.geometry.centers import class_centers
-from softlab.lenses.geometry.head import cosine_to
+from softlab.lenses.geometry.cosines import rescaled_cosines
+from softlab.lenses.geometry.head import cosine_to, logit_scale_factors
+from softlab.lenses.steepness import length
 from softlab.regularizers.mixing import shares_of
 from softlab.training.loop import training_set
 from softlab.training.runs import dataset_of
@@ -158,3 +160,101 @@ def test_wrong_parameters_are_said_in_a_line(given, said):
 def test_it_takes_a_linear_head(tiny):
     with pytest.raises(SoftlabError, match="takes a network with a linear head"):
         fit_or_load(tiny.replace(method="toward_row", head="two_layers"))
+
+
+def held(**given):
+    """A network of two classes and three features that reads the first two, and `held`, as after an epoch."""
+    model = network(2, 3)
+    method = regularizers.get("held", **given)
+    method.prepare(model)
+    head = model.head
+    head.basis.copy_(torch.tensor([[1.0, 0.0, 0.0]]))
+    head.directions.copy_(torch.tensor([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]]))
+    head.solved.fill_(1.0)
+    return method, head
+
+
+FEATURES = torch.tensor([[3.0, 4.0, 0.0], [-4.0, 0.0, 3.0]])  # read shares 3/5 and 4/5, both read parts point right
+
+
+@pytest.mark.parametrize(
+    ("given", "added"),
+    [
+        ({}, 0.0),
+        ({"visible_cosine": 0.9, "slack": 0.02, "strength": 2.0}, 2 * 0.08),  # v = 1
+        ({"read_share": 0.5, "slack": 0.05}, 0.15),  # s = .7
+        ({"read_share": 0.72}, 0.0),  # within the slack
+        ({"read_share": [0.9, 0.8]}, 0.13),  # .85 half-way
+        ({"log_length": math.log(2) + 0.25, "hold": 3.0}, 3 * 0.2),  # ‖z - z̄‖ = 2
+        ({"read_share": 0.5, "log_length": math.log(2) - 1, "slack_length": 0.5}, 0.18 + 0.5),
+    ],
+)
+def test_what_is_beyond_the_slack_is_added_by_hand(given, added):
+    method, head = held(**given)
+    logits = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]) * math.sqrt(2)
+    plain = regularizers.cross_entropy(logits, torch.eye(2))
+    loss = method.loss(logits, torch.eye(2), FEATURES, head, 0.5)
+    assert (loss - plain).tolist() == pytest.approx([added] * 2, abs=1e-6)
+
+
+def test_it_is_held_from_both_sides_and_not_in_the_first_epoch():
+    for target, side in ((0.5, -1), (0.9, 1)):
+        method, head = held(read_share=target)
+        features = FEATURES.clone().requires_grad_()
+        loss = method.loss(torch.zeros(2, 2), torch.eye(2), features, head, 0.0)
+        (gradient,) = torch.autograd.grad(loss.mean(), features)
+        moved = features.detach() - 0.01 * gradient
+        share = (moved[:, 0].abs() / moved.norm(dim=1)).mean()
+        assert torch.sign(share - 0.7) == side
+        head.solved.zero_()
+        assert method.loss(torch.zeros(2, 2), torch.eye(2), FEATURES, head, 0.0).tolist() == pytest.approx(
+            [math.log(2)] * 2
+        )
+
+
+def test_the_control_is_held_to_its_own_running_mean():
+    """The first batch is its own mean; the second, .1 below it, is pulled back by what is beyond the slack."""
+    method, head = held(running=0.75)
+    first = method.loss(torch.zeros(2, 2), torch.eye(2), FEATURES, head, 0.0)
+    assert first.tolist() == pytest.approx([math.log(2)] * 2)
+    other = torch.tensor([[3.0, 4.0, 0.0], [3.0, 0.0, 4.0]])  # s = .6; the second read part points the wrong way: v = 0
+    second = method.loss(torch.zeros(2, 2), torch.eye(2), other, head, 0.0)
+    assert second.tolist() == pytest.approx([math.log(2) + 0.08 + 0.98] * 2, abs=1e-6)
+    assert head.means[:2].tolist() == pytest.approx([0.75, 0.75 * 0.7 + 0.25 * 0.6])
+
+
+def shape(run):
+    """v, s and l of the training images."""
+    dataset = dataset_of(run.experiment)
+    seen = extract(run.model, *training_set(run.experiment, dataset, "cpu"))
+    weight, bias = head_of(run.model)
+    share = float(logit_scale_factors(seen.features, weight).seen_share.mean())
+    cosine = rescaled_cosines(seen, seen, weight, bias)["row space"]
+    return {"visible_cosine": cosine, "read_share": share, "log_length": float(length(seen.logits).log().mean())}
+
+
+def test_trained_with_it_a_network_gets_the_shape_that_it_is_to_have(tiny):
+    longer = tiny.replace(train_size=200, epochs=30)
+    plain = shape(fit_or_load(longer))
+    for name, change in (("visible_cosine", -0.1), ("read_share", -0.1), ("log_length", -0.5)):
+        target = plain | {name: plain[name] + change}
+        own = {"strength": 3.0, "hold": 3.0, "slack": 0.0, "slack_length": 0.0}
+        run = fit_or_load(longer.replace(method="held", method_parameters={**target, **own}))
+        moved = {key: value - plain[key] for key, value in shape(run).items()}
+        assert moved[name] == pytest.approx(change, abs=0.5 * abs(change)), name
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"visible_cosine": 1.5}, "visible_cosine must be a number from -1 to 1, not 1.5"),
+        ({"read_share": [0.5, 1.5]}, "read_share must be a number from 0 to 1, not 1.5"),
+        ({"log_length": [2.0]}, "log_length must be a number, or a list of two or more"),
+        ({"log_length": "long"}, "log_length must be a number from -10 to 10, not 'long'"),
+        ({"running": 0.9, "read_share": 0.5}, "not both"),
+        ({"running": 1}, "running must be below 1"),
+    ],
+)
+def test_what_cannot_be_held_is_said_in_a_line(given, said):
+    with pytest.raises(SoftlabError, match=said):
+        regularizers.get("held", **given)

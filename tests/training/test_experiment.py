@@ -82,6 +82,8 @@ def test_every_field_changes_the_run_id():
         "class_count": 3,
         "half": 1,
         "teacher": {"alpha": 0.1},
+        "new_head": {"alpha": 0.1},
+        "weight_decay_head": 0.1,
         "feature_dimension": 2,
         "head": "two_layers",
         "head_bias": "zero",
