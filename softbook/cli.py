@@ -45,6 +45,10 @@ def _parser() -> argparse.ArgumentParser:
     only = "train recorded networks again and write just these quantities (or those of a lens) beside the others"
     record.add_argument("--only", nargs="+", metavar="QUANTITY", help=only)
     record.add_argument("--methods-file", type=Path, help="a Python file, which is run: its methods too")
+    queue = "what is declared and not on record yet, in its order; narrowed to these studies or profiles"
+    record.add_argument("--queue", nargs="*", metavar="NAME", help=queue)
+    record.add_argument("--minutes", type=float, help="of the queue: stop after so many (when all is recorded)")
+    record.add_argument("--workers", type=count, default=1, help="of the queue: networks side by side (1)")
     record.set_defaults(run=_record)
 
     about = "train some recorded networks again, and compare their numbers; with --store, compare those that are there"
@@ -119,6 +123,12 @@ def _record(options) -> None:
     from softbook.studies import recording, records
     from softlab.profile import load_profile
 
+    if options.queue is not None:
+        from softbook.studies import queue
+
+        left = queue.work(queue.queued(options.queue), options.minutes, options.workers, options.store)
+        print(f"{left} networks are left{': the same command goes on' * bool(left)}")
+        return
     if options.list or not options.study:
         print(records.listed().to_string(index=False))
         return

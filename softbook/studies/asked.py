@@ -1,12 +1,13 @@
 """What is measured on request, besides lenses: a study names it in its entry `asked`, and only its rows have it.
 
-It needs other networks or images than a lens sees, and takes minutes: no build measures it. These are the quantities;
-softbook.studies.transfer and softbook.studies.averages measure them, for softbook.studies.recording.
+It needs other networks or images than a lens sees, or is of use to one question only: no build measures it. These are
+the quantities; softbook.studies.transfer, averages and deciles measure them, for softbook.studies.recording.
 """
 
 from softlab.numbers.look import Quantity
 
 COSINES = "cosines"
+MAGNITUDES = "magnitudes"
 CALIBRATION = "calibration"
 
 PROBES = ("linear", "linear, 50 a class", "neighbours")
@@ -42,5 +43,12 @@ AVERAGES = {
     for name, quantity in MEASURES.items()
 }
 
-ASKED = {"transfer": TRANSFER, "averages": AVERAGES}
-ASKED_QUANTITIES = {**TRANSFER, **AVERAGES}
+SHAPE = {"visible cosine": COSINES, "read share": MAGNITUDES, "log length": MAGNITUDES}  # by image
+DECILES = {
+    f"{what}, decile {number}": Quantity(f"{what}, decile {number} over images", chapter, digits=3)
+    for what, chapter in SHAPE.items()
+    for number in range(1, 10)
+}
+
+ASKED = {"transfer": TRANSFER, "averages": AVERAGES, "deciles": DECILES}
+ASKED_QUANTITIES = {**TRANSFER, **AVERAGES, **DECILES}

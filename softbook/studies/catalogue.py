@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -140,7 +140,7 @@ def study_profile(profile: Profile, study: str = "core") -> Study:
         "seeds": _study_seeds(profile.seeds, entries),
         "methods": methods,
         "experiment": _study_experiment(profile.experiment, entries.get("shorten", 1), fields),
-        "grid": _study_grid(entries.get("grid", {}), methods),
+        "grid": _study_grid(entries.get("grid", {}), [*methods.values(), *cells.values()]),
         "doses": doses,
         "cells": cells,
         "evaluation": evaluation_of(profile.evaluation, entries.get("evaluation", {})),
@@ -177,10 +177,13 @@ def _study_experiment(experiment: Experiment, shorten: object, changes: Mapping[
     return experiment.replace(**changes)
 
 
-def _study_grid(given: object, methods: Mapping[str, Mapping]) -> Mapping[str, tuple]:
-    """What a study varies beside methods and seeds: fields of the experiment, or parameters of its methods."""
+def _study_grid(given: object, known: Sequence[Mapping]) -> Mapping[str, tuple]:
+    """What a study varies beside methods and seeds: fields of the experiment, or parameters of its methods and cells.
+
+    known: the parameters of each, by name.
+    """
     grid = _grid(given)
-    parameters = [name for own in methods.values() for name in own]
+    parameters = [name for own in known for name in own]
     for name in grid:
         if name in SPANNED:
             raise SoftlabError(f"a grid varies fields and parameters, not {name!r}, which is an entry of its own")

@@ -10,11 +10,13 @@ A file has, beside what is trained (softlab.profile.declared):
                          `robust`: what the quantity "robust" is there, accuracy under attack at the setting's radius
   apart                  columns of the grid whose values are judged one by one; over the others rows are averaged
   disturbed              a `jump` (records.jump) above which a network counts as disturbed
-  admitted               list of {cells, quantity, less: cell, is, within}: of means over seeds; else nothing is judged
+  admitted               list of {cells, quantity, less: cell, is, within}: of means over seeds; else no contrast that
+                         reads one of these cells is judged
   contrasts              name -> quantity (or `x` for a line), `of`: cell -> coefficient, and:
     over                 a column of the grid: judged is the slope per doubling of it
     best                 {over: column, by: quantity}: each cell at the value that is best on images for fitting
     line                 judged is the slope, through plain training, of changes of `quantity` over changes of `x`
+    statistic            name of a module whose `statistic` takes all rows of a seed and gives the number that is judged
     says                 {above, below}: the word where all of the 95 % interval is on that side of zero
     margin               by the setting's letter: "no difference" is said where the interval contains zero, and its
                          90 % counterpart lies within
@@ -40,7 +42,7 @@ import numpy as np
 import pandas
 from scipy import special
 
-from softbook.studies import records
+from softbook.studies import exchange, records
 from softbook.studies.asked import ASKED_QUANTITIES
 from softbook.studies.catalogue import Study, declared, study_profile
 from softlab.comparison.intervals import OPEN, Interval, t_interval, t_quantile
@@ -57,6 +59,7 @@ DERIVED = {
     "NLL at T, weights less alone": ("weights, NLL at T", "alone, NLL at T"),
     "AURC, group less alone": ("group, AURC", "alone, AURC"),
 }
+STATISTICS = {"exchange": exchange}  # of a contrast that no sum over cells says
 LOST = 0.2  # share of seeds that failed trainings may take out of a contrast
 ROBUST = "robust"  # stands for accuracy under attack at a setting's own radius
 PENDING = "pending"
@@ -80,6 +83,7 @@ class Contrast:
     x: str = ""
     over: str = ""
     line: bool = False
+    statistic: str = ""
     best: Mapping[str, str] = field(default_factory=dict)
     margin: Mapping[str, float] = field(default_factory=dict)
     limit: float | None = None  # the margin of the setting that is judged
@@ -179,8 +183,9 @@ def judged(declaration: Declaration) -> list[Verdict]:
         for place, rows in _places(declaration, table, setting["letter"]):
             refused = not_admitted(declaration.admitted, rows)
             for contrast in contrasts:
-                said = Verdict(contrast.name, place, NOT_ADMITTED, note="; ".join(refused))
-                verdicts.append(said if refused else verdict(contrast, rows, place, declaration.disturbed))
+                notes = [note for cell in contrast.of for note in refused.get(cell, ())]
+                said = Verdict(contrast.name, place, NOT_ADMITTED, note="; ".join(notes))
+                verdicts.append(said if notes else verdict(contrast, rows, place, declaration.disturbed))
     return verdicts
 
 
@@ -265,6 +270,8 @@ def values(contrast: Contrast, rows: pandas.DataFrame) -> pandas.Series:
     """A contrast's number for each seed, in the units that the book writes; NaN where one of its networks failed."""
     if contrast.best:
         rows = _at_the_best(contrast, rows)
+    if contrast.statistic:
+        return rows.groupby("seed").apply(STATISTICS[contrast.statistic].statistic)  # pyright: ignore
     if contrast.line:
         return _slopes(contrast, rows)
     if contrast.over:
@@ -323,16 +330,17 @@ def by_seed(rows: pandas.DataFrame, quantity: str) -> pandas.DataFrame:
     return means.where(keyed.count() == keyed.size()).unstack("cell")
 
 
-def not_admitted(conditions: Sequence[Mapping[str, Any]], rows: pandas.DataFrame) -> list[str]:
-    """What was to be set by hand and is not where it was to be, in words; empty where all is."""
-    said = []
+def not_admitted(conditions: Sequence[Mapping[str, Any]], rows: pandas.DataFrame) -> dict[str, list[str]]:
+    """Cells in which what was to be set by hand is not where it was to be, and what is amiss there, in words."""
+    said: dict[str, list[str]] = {}
     for condition in conditions:
         table = by_seed(rows, condition["quantity"])
         for cell in condition["cells"]:
             mean = float((table[cell] - table[condition["less"]]).to_numpy().mean())
             if not abs(mean - condition["is"]) <= condition["within"]:
                 aim = f"{condition['is']:+g} ± {condition['within']:g}"
-                said.append(f"{cell}: {condition['quantity']} less {condition['less']} is {mean:+.3f}, not {aim}")
+                amiss = f"{cell}: {condition['quantity']} less {condition['less']} is {mean:+.3f}, not {aim}"
+                said.setdefault(cell, []).append(amiss)
     return said
 
 
@@ -368,6 +376,7 @@ def told(declaration: Declaration) -> list[str]:
 DRAWS = 20  # planted tables of each kind
 OFTEN = 0.8  # a planted effect has to be found in so many of them
 SELDOM = 0.3  # one that is not there, in no more
+LITTLE = 1e-3  # noise that shows how much of it a contrast passes on
 LARGE = 2.5  # the effect that is planted, in expected half-widths
 
 
@@ -378,19 +387,30 @@ def tried(declaration: Declaration, seed: int = 0) -> None:
     said, or a failed training is passed over.
     """
     generator = np.random.default_rng(seed)
+    known = set()
     for profile, setting in declaration.settings.items():
         asked = study_profile(load_profile(profile), declaration.study)
         for contrast in contrasts_at(declaration, setting):
-            _try(contrast, setting["letter"], asked, declaration.disturbed, generator)
+            if (kind := _kind(contrast, setting["letter"], asked)) not in known:
+                _try(contrast, setting["letter"], asked, declaration.disturbed, generator)
+            known.add(kind)
+
+
+def _kind(contrast: Contrast, letter: str, asked: Study) -> tuple:
+    """What planted rows depend on, their unit aside: contrasts of one kind are tried once."""
+    width = contrast.half_width[letter]
+    margin = None if contrast.limit is None else contrast.limit / width
+    form = (contrast.line, contrast.statistic, contrast.over, tuple(contrast.best.items()), len(contrast.columns()))
+    return (tuple(contrast.of.values()), len(asked.seeds), margin, *form, tuple(asked.grid.items()))
 
 
 def _try(contrast: Contrast, letter: str, asked: Study, disturbed: float, generator: np.random.Generator) -> None:
     seeds = asked.seeds
     width = contrast.half_width[letter]
-    needed = (contrast.over, contrast.best.get("over"))
+    needed = asked.grid if contrast.statistic else (contrast.over, contrast.best.get("over"))
     varied = {name: options for name, options in asked.grid.items() if name in needed}
-    many = planted(contrast, range(400), varied, 1.0, 0.0, generator)
-    unit = float(values(contrast, many).to_numpy().std())
+    many = planted(contrast, range(400), varied, LITTLE, 0.0, generator)
+    unit = float(values(contrast, many).to_numpy().std()) / LITTLE
     noise = width * math.sqrt(len(seeds)) / t_quantile(len(seeds) - 1) / unit
     where = f"{contrast.name}, {letter}"
 
@@ -421,6 +441,8 @@ def planted(
     seeds: of the rows.  grid: column -> values.  generator: numpy's.
     """
     first = next(iter(contrast.of))
+    if contrast.statistic:
+        return STATISTICS[contrast.statistic].planted(seeds, grid, noise, effect, generator).assign(cell=first)
     names = ["seed", "cell", *grid]
     table = pandas.DataFrame([*itertools.product(seeds, contrast.of, *grid.values())], columns=names).assign(jump=0.0)
     for name in sorted(contrast.columns()):

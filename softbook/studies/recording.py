@@ -21,7 +21,7 @@ import numpy as np
 import pandas
 from torch.backends.cpu import get_cpu_capability
 
-from softbook.studies import averages, judge, records, transfer
+from softbook.studies import averages, deciles, judge, records, transfer
 from softbook.studies.asked import ASKED, ASKED_QUANTITIES
 from softbook.studies.catalogue import Study, studies_of, study_profile
 from softbook.studies.tables import read_table, rows_of, write_table
@@ -43,7 +43,8 @@ COMPARED = ("accuracy", "NLL at T")  # and `right`: what a network trained again
 # Outcomes by image that are recorded: those that a quantity is the mean of, what calibration is made of, and rungs.
 OUTCOMES = {"right", "confidence", "survived"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
 KNOWN = {**QUANTITIES, **ASKED_QUANTITIES}
-MEASURED = {"transfer": transfer.measured, "averages": averages.measured}  # on request: softbook.studies.asked
+# On request (softbook.studies.asked):
+MEASURED = {"transfer": transfer.measured, "averages": averages.measured, "deciles": deciles.measured}
 Row = dict[str, Any]
 
 
@@ -135,9 +136,16 @@ class Recording:
         self.say(f"[{[*self.experiments].index(name) + 1} of {len(self.experiments)}] {text}")
 
 
-def record(study: str, settings: Profile, store: str | Path | None = None, say: Callable = SAY) -> Path:
+def record(
+    study: str,
+    settings: Profile,
+    store: str | Path | None = None,
+    say: Callable = SAY,
+    names: Collection[str] | None = None,
+) -> Path:
     """Write a row for each network of a study at this profile that has none yet; returns the path of the table.
 
+    names: run ids, of those networks alone (None: of all).
     Networks that the store lacks are trained. A kill loses the row in progress. If a profile leaves precision to the
     device, a row that another device recorded in another precision stays. Rows that were measured on other images are
     measured again; for newer quantities see add. Rows of networks that the study no longer has are dropped.
@@ -153,9 +161,21 @@ def record(study: str, settings: Profile, store: str | Path | None = None, say: 
         judge.tried(declaration)
     with recording.writing():
         _remove_torn(recording.path)
-        _add_rows(recording)
+        _add_rows(recording, recording.experiments if names is None else names)
     records.forget()
     return recording.path
+
+
+def lacking(recording: Recording) -> list[str]:
+    """Run ids of the networks without a row; all of a seed come before those of the next, so that rows have pairs."""
+    rows = _recorded_rows(recording.path) if recording.path.exists() else {}
+    asked = {row["asked"] for row in rows.values() if row["evaluation"]}
+    missing = {
+        name: experiment
+        for name, experiment in recording.experiments.items()
+        if name not in rows and records.asked_id(experiment) not in asked
+    }
+    return sorted(missing, key=lambda name: missing[name].seed)
 
 
 def add(
@@ -187,8 +207,8 @@ def _remove_torn(path: Path) -> None:
         torn.unlink()
 
 
-def _add_rows(recording: Recording) -> None:
-    """Write the rows that a table lacks, each as soon as it is measured."""
+def _add_rows(recording: Recording, names: Collection[str]) -> None:
+    """Write the rows of these networks that a table lacks, each as soon as it is measured."""
     rows = _recorded_rows(recording.path) if recording.path.exists() else {}
     in_any_precision = {row["asked"]: row for row in rows.values()}
     snapshots = _recorded_snapshots(recording)
@@ -198,6 +218,8 @@ def _add_rows(recording: Recording) -> None:
     for name, experiment in recording.experiments.items():
         asked = records.asked_id(experiment)
         row = rows.get(name) or in_any_precision.get(asked)
+        if row is None and name not in names:
+            continue
         evaluation = recording.evaluation_digest(experiment)
         if row and row["evaluation"] == evaluation:
             rows[name] = row

@@ -156,13 +156,25 @@ def cosines(look: Look) -> Found:
     {
         "cosine, ball, fit": Quantity("cosine to the centre: ball, images for fitting", COSINES, digits=3),
         "log length, fit": Quantity("log length of the logits, images for fitting", MAGNITUDES),
+        "log length, train": Quantity("log length of the logits, training images", MAGNITUDES, version=2),
+        "cosine, row space, fit": Quantity(
+            "cosine to the centre: row space, images for fitting", COSINES, digits=3, version=2
+        ),
+        "seen share, fit": Quantity("seen share ‖Qf‖ / ‖f‖, images for fitting", MAGNITUDES, digits=3, version=2),
     },
 )
 def on_fit(look: Look) -> Found:
     """What tunes and admits a study that sets lengths and directions by hand: no test image is looked at."""
     means = geometry.rescaled_cosines(look.reference, look.fitted, *look.layer)
     length = steepness.length(look.fitted.logits)
-    return {"cosine, ball, fit": means["ball"], "log length, fit": float(_log(length).mean())}
+    factors = geometry.logit_scale_factors(look.fitted.features, look.layer[0])
+    return {
+        "cosine, ball, fit": means["ball"],
+        "log length, fit": float(_log(length).mean()),
+        "log length, train": float(_log(steepness.length(look.reference.logits)).mean()),
+        "cosine, row space, fit": means["row space"],
+        "seen share, fit": float(factors.seen_share.mean()),
+    }
 
 
 @lens(

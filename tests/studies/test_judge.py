@@ -10,7 +10,7 @@ import pytest
 import yaml
 from scipy import stats
 
-from softbook.studies import catalogue, judge, records
+from softbook.studies import catalogue, exchange, judge, records
 from softbook.studies.asked import ASKED
 from softbook.studies.catalogue import studies_of, study_profile
 from softbook.studies.recording import MEASURED
@@ -149,8 +149,8 @@ def test_halves_of_a_seed_are_one_number_and_a_missing_one_is_missed():
 def test_what_is_not_set_as_it_should_be_is_not_judged():
     table = rows(a=[0.52, 0.56], b=[0.5, 0.5])
     condition = {"cells": ["a"], "quantity": "accuracy", "less": "b", "is": 10, "within": 2}
-    assert judge.not_admitted([condition], table) == ["a: accuracy less b is +4.000, not +10 ± 2"]
-    assert judge.not_admitted([{**condition, "is": 5}], table) == []
+    assert judge.not_admitted([condition], table) == {"a": ["a: accuracy less b is +4.000, not +10 ± 2"]}
+    assert judge.not_admitted([{**condition, "is": 5}], table) == {}
     failed = rows(a=[math.nan, math.nan], b=[0.5, 0.5])
     assert judge.not_admitted([condition], failed), "nothing is admitted that nobody knows"
 
@@ -288,3 +288,50 @@ def narrow(teacher):
     how = {"labels": teacher.get("labels", "each"), "temperature": 2.0}
     fields = {name: value for name, value in teacher.items() if name not in TEACHING}
     return {**fields, **how, "width": 8} if teacher else {}
+
+
+def test_a_setting_that_was_withdrawn_is_no_setting_any_more_and_says_why():
+    declaration = judge.declarations()["park_by_hand"]
+    assert [one["letter"] for one in declaration.settings.values()] == ["A", "B"]
+    (withdrawn,) = declaration.withdrawn.values()
+    assert (withdrawn["letter"], withdrawn["date"]) == ("F", "2026-11-30")
+    assert not any(one.setting == "F" for one in judge.judged(declaration))
+    assert judge.told(declaration)[-1].startswith("  F  withdrawn 2026-11-30: Park's cosine is the product")
+
+
+def test_a_contrast_that_reads_no_cell_that_missed_its_target_is_judged(monkeypatch):
+    declaration = judge.declarations()["three_numbers"]
+    asked = study_profile(load_profile("quick-fp32"), "three_numbers")
+    table = pandas.DataFrame([{"cell": asked.cell_of(one), "seed": one.seed} for one in asked.experiments()])
+    read = {name for contrast in declaration.contrasts.values() for name in contrast.columns()} - {judge.ROBUST}
+    read |= {condition["quantity"] for condition in declaration.admitted} | {"jump", "robust, 4/255"}
+    table = table.assign(**dict.fromkeys(read, 0.5))
+    missed = "v smoothing, s plain, l plain"
+    table.loc[table["cell"] == missed, "seen share, fit"] = 0.6
+    monkeypatch.setattr(judge.records, "by_profile", lambda study: {"quick-fp32": table})
+    verdicts = {one.contrast: one for one in judge.judged(declaration)}
+    length = verdicts["the length, on the gap"]
+    assert (length.word, length.note) == (
+        judge.NOT_ADMITTED,
+        f"{missed}: seen share, fit less plain training is +0.100, not +0 ± 0.02",
+    )
+    assert verdicts["control, label smoothing on the gap"].word != judge.NOT_ADMITTED
+
+
+def test_a_named_statistic_by_hand():
+    """Lengths that follow the theory are predicted to the digit; a length twice as long is off by a half."""
+    grid = {"alpha": (0, 0.01, 0.2), "weight_decay": (0.0005, 0.002, 0.005)}
+    table = exchange.planted([0], grid, 0.0, -0.1, np.random.default_rng(0))
+    assert exchange.statistic(table) == pytest.approx(-0.1, abs=1e-6)
+    beyond = table["alpha"] > 0.03
+    table.loc[beyond, "log length, train"] += math.log(2)
+    assert exchange.statistic(table) == pytest.approx(0.4, abs=1e-6)
+    table.loc[0, "log length, train"] = math.nan
+    assert math.isnan(exchange.statistic(table))
+
+
+def test_the_length_that_theory_gives_by_hand():
+    """a = 1 is total collapse; alpha = .1 and ten classes: p = .91, lead = log(9 · .91 / .09), length 4.28."""
+    assert float(exchange.length(np.array(1.0))) == pytest.approx(0, abs=1e-4)
+    assert float(exchange.length(np.array(0.1))) == pytest.approx(math.log(9 * 0.91 / 0.09) * math.sqrt(0.9))
+    assert float(exchange.length(np.array(0.1))) == pytest.approx(4.28, abs=0.005)
