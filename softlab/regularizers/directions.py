@@ -291,9 +291,9 @@ class Held(AimsAtCenters):
 
         head = model.head
         if head.counts.sum() > 0:
-            basis = row_space(head.weight.detach().cpu())
-            head.basis.zero_()
-            head.basis[: len(basis)] = basis.to(head.basis)
+            read = row_space(head.weight.detach().cpu())
+            missing = len(head.basis) - len(read)  # where the rows of the head span less
+            head.basis.copy_(functional.pad(read, (0, 0, 0, missing)))
             head.solved.fill_(1.0)
         super().begin_epoch(model)
 
