@@ -277,7 +277,7 @@ def examine(
         torch.default_generator.manual_seed(0)  # for a network that draws in evaluation mode too
         pixels, labels = _checked(images, labels)
         network = foreign.adapt(model, pixels, head, mean, std, output)
-        fit, scored = split(labels)
+        fit, scored = split_test(labels)
         fitting, scoring = ((_some(pixels, rows), labels[rows]) for rows in (fit, scored))
         samples = Samples(fitting if reference is None else _checked(*reference), fitting, scoring, attacked, steps)
         classes = network.head.out_features
@@ -357,7 +357,7 @@ def examine_predictions(
 
 def of_predictions(given: predictions.Predictions) -> Examination:
     """The same, of predictions that are read and checked."""
-    fit, scored = split(given.labels)
+    fit, scored = split_test(given.labels)
     fitted = _part(given, fit)
     tested = _part(given, scored)
     look = LookAtPredictions(fitted, tested)
@@ -436,23 +436,6 @@ def _left_out(
         notes.append("How soft labels scatter around calibrated probabilities is not known")
     named = "; ".join(QUANTITIES[name].label for name in QUANTITIES if name in undefined)
     return undefined, [f"{'. '.join(notes)}. Left out: {named}."] if notes else []
-
-
-def split(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows for fitting, a quarter, at most 1,000, and those to score: both have the classes as often as they come.
-
-    Where these come equally often, up to one image, the rows are those of `split_test`. Else rows are sorted by class,
-    in a random order of each, and as many as are wanted are taken at equal distances.
-    """
-    count = labels.unique(return_counts=True)[1]
-    if count.max() - count.min() <= 1:
-        return split_test(labels)
-    size = min(1000, len(labels) // 4)
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
-    by_class = labels[order].argsort(stable=True)
-    taken = torch.zeros(len(labels), dtype=torch.bool)
-    taken[by_class[((torch.arange(size) + 0.5) * len(labels) / size).long()]] = True
-    return order[taken], order[~taken]
 
 
 def _said(warned: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:

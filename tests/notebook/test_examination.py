@@ -1085,6 +1085,11 @@ def test_folders_named_by_number_are_those_classes_also_if_there_is_one_for_each
     assert pictures_of.class_numbers([f"{n:02}" for n in range(12)], 12, tmp_path)[0] == list(range(12))
     numbers, note = pictures_of.class_numbers(["cat", "dog"], 2, tmp_path)
     assert (numbers, "alphabetical order" in note) == ([0, 1], True)
+    names = sorted(f"c{n}" for n in range(12))  # c0, c1, c10, c11, c2, …
+    numbers, note = pictures_of.class_numbers(names, 12, tmp_path)
+    assert numbers == [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert "would sort them as text): 0 'c0', 1 'c1', 2 'c2', 3 'c3', " in note
+    assert note.endswith("11 'c11'.")
 
 
 @pytest.mark.parametrize(
@@ -1096,6 +1101,12 @@ def test_folders_named_by_number_are_those_classes_also_if_there_is_one_for_each
         (["007", "07"], 2, "two folders in .* same number"),
         (["cat", "dog"], 5, "the network has 5 classes, and there are 2 folders"),
         (["01", "03"], 5, "without leading zeros"),
+        (
+            ["Banana", "apple", "cherry"],
+            3,
+            r"class 0 may be 'Banana' as text \(torchvision\), 'apple' in natural order",
+        ),
+        (["v1.9", "v1.10"], 2, r"class 0 may be 'v1.10' as text \(torchvision\), 'v1.9' in natural order \(timm\)"),
     ],
 )
 def test_folders_of_which_the_class_is_not_sure_are_refused(names, classes, message, tmp_path):

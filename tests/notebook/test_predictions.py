@@ -10,9 +10,10 @@ from torch import nn
 from softlab import SoftlabError, examine, examine_predictions
 from softlab.inspector import arrays, predictions
 from softlab.inspector.comparison import compare
-from softlab.inspector.examination import of_predictions, split
+from softlab.inspector.examination import of_predictions
 from softlab.lenses import calibration
 from softlab.training.data import split_test
+from softlab.training.sampling import balanced_subset
 
 COUNT = 80
 NAMES = ["cat", "dog", "newt"]
@@ -85,11 +86,12 @@ def test_labels_may_be_one_row_each_and_floats_that_are_whole():
         ((190, 10), (47, 3)),
         ((9500, 490, 10), (950, 49, 1)),
         ((60, 20, 1), (15, 5, 0)),  # what comes once is scored
+        ((100, 90, 12), (25, 22, 3)),
     ],
 )
 def test_both_parts_have_the_classes_as_often_as_they_come(counts, fitted):
     labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
-    fit, scored = split(labels)
+    fit, scored = split_test(labels)
     assert sorted([*fit.tolist(), *scored.tolist()]) == list(range(len(labels)))
     assert labels[fit].bincount(minlength=len(counts)).tolist() == list(fitted)
     assert not torch.equal(labels[scored], labels[scored].sort().values)  # the first ones are of all classes
@@ -97,8 +99,10 @@ def test_both_parts_have_the_classes_as_often_as_they_come(counts, fitted):
 
 @pytest.mark.parametrize("labels", [torch.arange(200) % 4, torch.arange(80) % 3])
 def test_balanced_classes_are_split_as_those_of_the_book(labels):
-    for ours, theirs in zip(split(labels), split_test(labels), strict=True):
-        assert torch.equal(ours, theirs)
+    order = balanced_subset(labels, len(labels), torch.Generator().manual_seed(0))
+    fit, scored = split_test(labels)
+    assert torch.equal(torch.cat([fit, scored]), order)
+    assert len(fit) == len(labels) // 4
 
 
 def test_what_is_scored_of_unbalanced_classes_is_what_was_given():
@@ -591,7 +595,7 @@ def test_a_padded_row_takes_what_it_leaves_undefined_and_nothing_else():
 
 def test_two_logits_that_are_equal_leave_no_margin():
     logits, labels = outcomes()
-    rows = split(torch.tensor(labels))[1][:2].numpy()
+    rows = split_test(torch.tensor(labels))[1][:2].numpy()
     logits[rows] = [2, 2, 1]
     seen = examine_predictions(logits, labels)
     assert "log margin" not in seen.numbers
@@ -618,7 +622,7 @@ def test_what_predicts_the_distribution_is_calibrated_with_temperature_1(tmp_pat
     assert seen.numbers["temperature"] == pytest.approx(2, rel=1e-5)
     assert seen.numbers["ECE at T"] == pytest.approx(0, abs=1e-6)
     assert seen.numbers["accuracy"] == 1
-    entropy = -(soft * np.log(soft)).sum(1)[split(torch.tensor(soft.argmax(1)))[1]]
+    entropy = -(soft * np.log(soft)).sum(1)[split_test(torch.tensor(soft.argmax(1)))[1]]
     assert seen.numbers["NLL at T"] == pytest.approx(entropy.mean(), rel=1e-5)
     assert "Overconfident" in " ".join(seen.findings())
     pandas.DataFrame(logits, columns=NAMES).to_csv(tmp_path / "a.csv", index=False)
@@ -647,6 +651,6 @@ def test_an_npy_is_mapped_not_read(tmp_path):
 def test_temperature_is_that_of_the_images_for_fitting():
     logits, labels = outcomes()
     truth = torch.tensor(labels)
-    rows = split(truth)[0]
+    rows = split_test(truth)[0]
     fitted = calibration.fit_temperature(torch.tensor(logits)[rows], truth[rows])
     assert examine_predictions(logits, labels).numbers["temperature"] == pytest.approx(fitted, rel=1e-5)
