@@ -108,7 +108,7 @@ def diagram(confidence: Tensor, correct: Tensor, bins: int = 15, equal_mass: boo
         ends = ordered[[math.ceil(len(ordered) * (b + 1) / bins) - 1 for b in range(bins)]]
         edges = torch.cat([ordered[:1], ends]).double()
     else:
-        edges = torch.arange(bins + 1, dtype=torch.float64) / bins
+        edges = _edges(bins, confidence).double()
     sums = torch.zeros(3, bins, dtype=torch.float64)
     for values, right in zip(confidence.split(CHUNK), correct.cpu().split(CHUNK), strict=True):
         index = torch.searchsorted(ends, values) if equal_mass else _bin_of(values, bins)
@@ -188,7 +188,7 @@ class ClasswiseSums:
         probs = _full(probs).clamp(max=1)  # rounding can take one above 1
         soft = labels.ndim == 2
         truth = labels.sum(0, dtype=torch.float64) if soft else labels.bincount(minlength=classes)
-        rows, columns = (probs * self.bins > 1).nonzero(as_tuple=True)
+        rows, columns = (probs > _edges(self.bins, probs)[1]).nonzero(as_tuple=True)
         values = probs[rows, columns]
         right = labels[rows, columns] if soft else labels[rows] == columns
         place = columns * self.bins + _bin_of(values, self.bins)
@@ -505,9 +505,21 @@ def _exact(labels: Tensor) -> Tensor:
     return labels.double() if labels.ndim == 2 else labels
 
 
+def _edges(bins: int, like: Tensor) -> Tensor:
+    """The edges (bins + 1,) of equally wide bins of [0, 1], in the precision of what is sorted into them."""
+    return (torch.arange(bins + 1, dtype=torch.float64) / bins).to(like)
+
+
 def _bin_of(values: Tensor, bins: int) -> Tensor:
-    """Which of the equally wide bins each value in [0, 1] is in: on an edge, the one below."""
-    return (values * bins).ceil_().int().sub_(1).clamp_(0, bins - 1)
+    """Which of the equally wide bins each value in [0, 1] is in: on an edge, the one below.
+
+    The product is rounded, so that it may be beside an edge where the value is not: the edges decide.
+    """
+    index = (values * bins).ceil_().int().sub_(1).clamp_(0, bins - 1)
+    edges = _edges(bins, values)
+    index -= (values <= edges.index_select(0, index)).int()
+    index += (values > edges.index_select(0, index + 1)).int()
+    return index.clamp_(0, bins - 1)
 
 
 def _full(values: Tensor) -> Tensor:

@@ -30,7 +30,8 @@ class Watch:
         gap           mean confidence minus accuracy, in [-1, 1]: above 0 overconfident
         ECE           expected calibration error in 15 bins, in [0, 1]
         NLL at T      negative log-likelihood in nats at the temperature: fitted on one half of the images, scored on
-                      the other, the halves drawn once and for all
+                      the other, the halves drawn once and for all,
+                      each with half of the images of each class
         temperature   of the first half; above 1 where the network is overconfident
         length        mean of log ‖z - z̄‖, the natural logarithm of the logits' length
         margin        mean of the largest logit minus the second largest
@@ -85,6 +86,10 @@ class Watch:
         with as_it_was(self.model, self.loader, device), torch.inference_mode(False), in_full:
             for batch in self.loader:
                 images, truth = _pair(batch)
+                if self.mean is not None and not images.is_floating_point():
+                    kind = str(images.dtype).removeprefix("torch.")
+                    advice = "leave mean and std out, or normalise in the loader"
+                    raise SoftlabError(f"a batch holds {kind}, to which no mean and std were applied: {advice}")
                 steep = images[:left]
                 left -= len(steep)
                 if len(steep):
@@ -132,7 +137,10 @@ def numbers_of(logits: Tensor, labels: Tensor) -> dict[str, float]:
     labels = labels if labels.is_floating_point() else labels.long()
     plain = calibration.outcomes(logits, labels)
     order = torch.randperm(len(logits), generator=torch.Generator().manual_seed(0))
-    fitted, scored = order.tensor_split(2)
+    classes = labels if labels.ndim == 1 else labels.argmax(1)
+    by_class = order[classes[order].argsort(stable=True)]
+    fitted = by_class[::2]  # of each class one half
+    scored = by_class[1::2]
     temperature = calibration.fit_temperature(logits[fitted], labels[fitted])
     lengths = steepness.length(logits).double().clamp(min=LEAST)
     return {

@@ -858,3 +858,14 @@ def test_a_temperature_that_was_cut_off_has_no_interval():
     with pytest.warns(UserWarning, match="the colder the better"):
         temperature = fit_temperature(3 * logits, torch.tensor([0, 1]))
     assert all(map(math.isnan, temperature_interval(3 * logits, torch.tensor([0, 1]), temperature)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("bins", [5, 10, 20, 25, 30, 50, 100])
+def test_what_lies_on_an_edge_is_in_the_bin_that_ends_there(bins, dtype):
+    """.28 is 7/25: ECE, its table and the classwise error have it in the seventh bin of 25."""
+    on_edges = torch.tensor([place / bins for place in range(1, bins + 1)], dtype=torch.float64)
+    curve = reliability(on_edges.to(dtype), torch.ones(bins), bins)
+    assert curve.count.tolist() == [1] * bins
+    assert (curve.confidence <= curve.edges[1:]).all()
+    assert (curve.confidence > curve.edges[:-1]).all()
