@@ -25,6 +25,7 @@ from softlab.inspector import arrays
 
 LOGITS = ("logits", "logit", "scores", "outputs")  # what people call them in an .npz
 PROBABILITIES = ("probs", "probabilities", "prob", "probas", "softmax", "y_prob")
+SCORES = (*LOGITS, *PROBABILITIES, "score", "output", "1", "positive")  # one number for each of two classes
 SMALLEST = 1e-12  # in place of a probability of 0, which has no logarithm
 FEWEST = 40  # images: ten for the temperature, thirty to score
 SO_FAR_BELOW = 5000  # the largest logit of its row, a logit is a mask: float16's smallest number, -1e9, -inf
@@ -174,7 +175,7 @@ def _scores(path: Path, wanted: tuple[str, ...], beside: Rows | None, probabilit
     label = next(iter(table.label_columns), None)
     labels = None if label is None else table.frame[label].to_numpy()
     words = {word for one in (labels, beside and beside.values) if one is not None for word in _words(one)}
-    classes, left_out = _class_columns(table, words)
+    classes, left_out = _class_columns(table, words, probabilities)
     if not classes:
         raise SoftlabError(f"{path} has no column of numbers for a class, only {', '.join(table.frame.columns)}")
     if len(classes) > 1 and not (probabilities or _numbered_from_0(classes)):
@@ -235,16 +236,22 @@ def _paired(scores: Rows, labels: Rows, names: tuple[str, str]) -> tuple[np.ndar
     return truth, arrays.one_sided(scores.ids, labels.ids, names)
 
 
-def _class_columns(table: arrays.Table, words: set[str]) -> tuple[list[str], list[str]]:
+def _class_columns(table: arrays.Table, words: set[str], probabilities: bool = False) -> tuple[list[str], list[str]]:
     """The columns that are classes, in the order of their numbers if they have some, and those that are left out.
 
-    words: those that labels are, if they are any: what is one of them is a class, whatever else it could be.
+    words: those that labels are, if they are any: what is one of them is a class, whatever else it could be. So is what
+    completes probabilities to a sum of 1, as `correct` beside `incorrect`.
     """
     frame = table.frame
     beside = arrays.IDS + arrays.BESIDE
     others = [name for name in frame.columns if name not in table.label_columns]
     left_out = [name for name in others if name not in words and (name.lower() in beside or _is_text(frame, name))]
     classes = [name for name in others if name not in left_out]
+    beside_them = [name for name in left_out if name.lower() not in arrays.IDS and frame[name].dtype.kind in "iuf"]
+    together = [name for name in others if name in classes or name in beside_them]
+    if beside_them and classes and _may_be_classes(table, classes, together, probabilities):
+        left_out = [name for name in left_out if name not in together]
+        classes = together
     numbers = [name for name in classes if name.isdecimal()]
     if stranger := next((name for name in classes if numbers and name not in numbers), None):
         said = f"column {stranger!r} of {table.path} is no number of a class, as {numbers[0]!r} is"
@@ -259,6 +266,28 @@ def _class_columns(table: arrays.Table, words: set[str]) -> tuple[list[str], lis
         advice = f"number them 0 to {len(classes) - 1}" if len(classes) > 1 else "name it score"
         raise SoftlabError(f"{table.path} has columns {arrays.separated(classes)} for classes: {advice}")
     return classes, left_out
+
+
+def _may_be_classes(table: arrays.Table, classes: list[str], together: list[str], probabilities: bool) -> bool:
+    """Are columns classes that have names as what stands beside classes has, such as `correct`, `right` and `loss`?
+
+    classes, together: those that are no others, and both.  Probabilities are told by their sum. Raises SoftlabError
+    where there are two logits, one of them called so: it could be the second class, or no class.
+    """
+    if not all(table.frame[name].dtype.kind in "iuf" for name in classes):
+        return False
+    if probabilities:
+        sums = [
+            bool(distributions(torch.tensor(table.frame[some].to_numpy(np.float64))).all())
+            for some in (together, classes)
+        ]
+        return len(together) > 1 and sums == [True, False]
+    other = next(name for name in together if name not in classes)
+    values = table.frame[other]
+    if len(together) != 2 or classes[0].lower() in SCORES or (values == values.round()).all():
+        return False
+    said = f"columns {together[0]!r} and {together[1]!r} of {table.path} may be two classes, or {other!r} none"
+    raise SoftlabError(f"{said}: name classes 0 and 1, or leave {other!r} out")
 
 
 def _numbered_from_0(classes: Sequence[str]) -> bool:

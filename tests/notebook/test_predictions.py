@@ -654,3 +654,31 @@ def test_temperature_is_that_of_the_images_for_fitting():
     rows = split_test(truth)[0]
     fitted = calibration.fit_temperature(torch.tensor(logits)[rows], truth[rows])
     assert examine_predictions(logits, labels).numbers["temperature"] == pytest.approx(fitted, rel=1e-5)
+
+
+PAIRS = [("incorrect", "correct"), ("left", "right"), ("loss", "win"), ("wrong", "right")]
+
+
+@pytest.mark.parametrize("names", PAIRS)
+def test_two_classes_that_have_names_of_what_stands_beside_classes_are_classes(names, tmp_path):
+    """Labels are 0 and 1, and numbers decide: probabilities sum to 1 only with both, logits could be either."""
+    logits, labels = outcomes(2)
+    probs = torch.from_numpy(logits).double().softmax(1).numpy()
+    pandas.DataFrame(probs, columns=names).assign(label=labels).to_csv(tmp_path / "p.csv", index=False)
+    found = predictions.from_files(tmp_path / "p.csv", probabilities=True)
+    assert found.classes == names
+    np.testing.assert_allclose(found.logits.softmax(1).numpy(), probs, atol=1e-6)
+    pandas.DataFrame(logits, columns=names).assign(label=labels).to_csv(tmp_path / "z.csv", index=False)
+    with pytest.raises(SoftlabError, match=rf"'{names[0]}' and '{names[1]}' of .*z.csv may be two classes, or '"):
+        predictions.from_files(tmp_path / "z.csv")
+
+
+@pytest.mark.parametrize("other", ["correct", "loss", "confidence", "pred"])
+def test_one_score_beside_other_numbers_is_that_of_class_1(other, tmp_path):
+    logits, labels = outcomes(2)
+    score = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
+    beside = {"correct": (score > 0.5) == labels, "pred": score > 0.5}.get(other, np.maximum(score, 1 - score) + 0.5)
+    frame = pandas.DataFrame({"prob": score, other: beside.astype(float), "label": labels})
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    found = predictions.from_files(tmp_path / "p.csv", probabilities=True)
+    np.testing.assert_allclose(found.logits.softmax(1)[:, 1].numpy(), score, atol=1e-6)
