@@ -389,4 +389,4 @@ def _from_folder(name: str, folder: Path) -> Dataset:
         with contextlib.suppress(SoftlabError):  # a home that cannot be written: decode each time
             write_whole(cached, lambda file: np.savez(file, **arrays))
     tensors = {key: torch.from_numpy(array) for key, array in arrays.items()}
-    return assemble(name, _split_parts(**tensors), tuple(sorted(files["train"])), f"image folder {folder.name}")
+    return assemble(name, _split_parts(**tensors), tuple(files["train"]), f"image folder {folder.name}")
