@@ -1132,6 +1132,25 @@ def test_what_wrappers_add_to_names_of_weights_is_left_out_and_said(given, tmp_p
     assert all(torch.equal(tensors[name], one) for name, one in found.model.state_dict().items())
 
 
+def test_what_does_not_belong_to_the_network_in_a_wrapper_is_left_out_and_said(given, tmp_path):
+    tensors = safetensors.torch.load_file(given / "net.safetensors")
+    wrapped = {f"model.{name}": one for name, one in tensors.items()}
+    architecture = network_files.architecture_of("mobilenet_v3_small")
+    path = tmp_path / "wrapped.safetensors"
+    safetensors.torch.save_file(wrapped | {"criterion.weight": torch.ones(2)}, path)
+    found = network_files.network_of(path, architecture)
+    said = "Left out of the weights' names: model.; left out, as no weights of the network: criterion.weight"
+    assert found.notes[0] == said
+    assert all(torch.equal(tensors[name], one) for name, one in found.model.state_dict().items())
+    averaged = {f"ema.{name}": one.clone() for name, one in tensors.items()}
+    safetensors.torch.save_file(wrapped | averaged, path)
+    with pytest.raises(SoftlabError, match=r"^the weights hold several networks, 'ema.' and 'model.': save the one"):
+        network_files.network_of(path, architecture)
+    safetensors.torch.save_file(dict(list(wrapped.items())[:-1]), path)
+    with pytest.raises(SoftlabError, match=r"does not fit mobilenet_v3_small: .*Missing key\(s\) in state_dict: \"\w"):
+        network_files.network_of(path, architecture)
+
+
 def test_arrays_of_any_strides_byte_order_and_of_16_bits_are_taken():
     images, labels = pictures()
     model = fitted(mlp(), images, labels)
