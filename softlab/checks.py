@@ -51,6 +51,7 @@ def as_tensor(values: object, what: str) -> Tensor:
     """A tensor without a graph of what is given: a tensor, an array of any strides and byte order, a list."""
     if isinstance(values, Tensor):
         return values.detach()
+    check_unmasked(values, what)
     try:
         array = np.asarray(values)
         whole = array.dtype.kind in "iu"
@@ -58,6 +59,12 @@ def as_tensor(values: object, what: str) -> Tensor:
     except Exception as error:  # of numpy and torch, of many kinds
         said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise SoftlabError(f"{what} must be a tensor, or an array of numbers: {said}") from None
+
+
+def check_unmasked(values: object, what: str) -> None:
+    """Raise SoftlabError for an array of which some values are masked: no number stands in their place."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
+        raise SoftlabError(f"{what} has masked values: leave their rows out, or fill them ({what}.filled(…))")
 
 
 def refuse(bad: Tensor, say: Callable[[int], str]) -> None:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from softlab.batches import ROWS, by_rows, row_slices
-from softlab.checks import distributions, refuse, shown, sum_tolerance
+from softlab.checks import check_unmasked, distributions, refuse, shown, sum_tolerance
 from softlab.errors import SoftlabError
 from softlab.files import read_arrays
 from softlab.inspector import arrays
@@ -355,6 +355,7 @@ def _numbers(values: object, what: str) -> Tensor:
         if table.numel() == 0 or table.is_complex():
             raise SoftlabError(f"{what} must be an array of numbers, not {table.dtype} {tuple(table.shape)}")
         return table if table.dtype in (torch.float16, torch.bfloat16, torch.float32) else table.double()
+    check_unmasked(values, what)
     array = np.asarray(values)
     if array.dtype.kind in "OUS" and array.ndim == 2:
         read = np.stack([_read(column) for column in array.T], 1)
@@ -376,6 +377,7 @@ def _as_labels(labels: object, table: Tensor) -> tuple[Tensor, Tensor | None, li
     if isinstance(labels, Tensor):
         labels = labels.detach().cpu()
         labels = (labels.double() if labels.is_floating_point() else labels).numpy()  # numpy has no bfloat16
+    check_unmasked(labels, "labels")
     given = np.asarray(labels)
     if given.dtype.kind not in "iufb":
         raise SoftlabError(f"labels must be whole numbers, not {given.dtype}")

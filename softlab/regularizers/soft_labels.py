@@ -100,9 +100,10 @@ class OnlineLabelSmoothing(Regularizer):
         head.sums.zero_()
 
     def loss(self, logits, targets, features, head: Any, progress):
-        right = (logits.argmax(1) == targets.argmax(1)).float()
-        head.sums += (targets * right[:, None]).T @ logits.detach().softmax(1)
-        return cross_entropy(logits, (1 - self.alpha) * targets + self.alpha * targets @ head.soft)
+        right = (logits.argmax(1) == targets.argmax(1)).to(targets.dtype)
+        seen = (targets * right[:, None]).T @ logits.detach().softmax(1)
+        head.sums += seen.to(head.sums.dtype)
+        return cross_entropy(logits, (1 - self.alpha) * targets + self.alpha * targets @ head.soft.to(targets.dtype))
 
 
 @register("zipf_label_smoothing")
