@@ -41,7 +41,9 @@ def corrupt(images: Tensor, kind: str, severity: int, generator: torch.Generator
     if kind == "blur":
         from torchvision.transforms.v2 import functional  # here, as it takes longer to import than torch
 
-        return functional.gaussian_blur(pixels, kernel_size=[2 * round(4 * amount) + 1] * 2, sigma=[amount] * 2)
+        reach = round(4 * amount)  # an image is mirrored at its border, and has nothing beyond its other end
+        size = [2 * min(reach, side - 1) + 1 for side in (pixels.shape[3], pixels.shape[2])]
+        return functional.gaussian_blur(pixels, kernel_size=size, sigma=[amount] * 2)
     mean = pixels.mean((2, 3), keepdim=True)
     return ((pixels - mean) * amount + mean).clamp(0, 1)
 

@@ -14,7 +14,7 @@ from softlab.batches import as_pixels
 from softlab.checks import check_pixels
 from softlab.errors import SoftlabError
 from softlab.lenses import calibration, steepness
-from softlab.representation import check_network, device_of, evaluating
+from softlab.representation import check_network, device_of, evaluating, frozen_copy, gradient_by
 from softlab.returned import logits_in
 
 EPSILON = 4 / 255  # at which the slope is taken, as in the book's tables
@@ -106,21 +106,39 @@ class Watch:
         numbers = numbers_of(torch.cat(logits), torch.cat(labels))
         return numbers | ({"slope": float(torch.cat(slopes).mean())} if slopes else {})
 
-    def _logits(self, images: Tensor) -> Tensor:
-        """Logits (N, K) of images as the loader gives them, in the network's own precision."""
-        kinds = (held.dtype for held in self.model.parameters() if held.is_floating_point())
+    def _logits(self, images: Tensor, model: nn.Module | None = None) -> Tensor:
+        """Logits (N, K) of images as the loader gives them, in the network's own precision. model: in its place."""
+        model = self.model if model is None else model
+        kinds = (held.dtype for held in model.parameters() if held.is_floating_point())
         own = next(kinds, torch.float32)
         given = as_pixels(images)
-        return logits_in(self.model(given.to(own) if given.is_floating_point() else given)).float()
+        return logits_in(model(given.to(own) if given.is_floating_point() else given)).float()
+
+    def _gradient(self, images: Tensor, model: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
+        """Images as a leaf, the logits of a network, and the derivative of their margins' sum by the images."""
+        given = as_pixels(images).clone().requires_grad_()  # of its own: Lightning's may be inference tensors
+        with torch.enable_grad():
+            answers = []
+
+            def gap() -> Tensor:
+                answers.append(self._logits(given, model))
+                if not answers[0].requires_grad:
+                    said = "no gradient of the logits reaches the images"
+                    raise SoftlabError(f"{said}: give steep=0 to leave the slope out")
+                return steepness.margin(answers[-1]).sum()
+
+            if model is self.model:  # its parameters may have gradients, which stay as they are
+                (gradient,) = torch.autograd.grad(gap(), given, allow_unused=True)
+            if model is not self.model or gradient is None:
+                gradient = gradient_by(given, gap)
+            return given, answers[0], gradient
 
     def _steep(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (N, K) and slopes (N,), on the CPU; one forward and one backward pass, to the images alone."""
-        given = as_pixels(images).clone().requires_grad_()  # of its own: Lightning's may be inference tensors
-        with torch.enable_grad():
-            logits = self._logits(given)
-            if not logits.requires_grad:
-                raise SoftlabError("no gradient of the logits reaches the images: give steep=0 to leave the slope out")
-            (gradient,) = torch.autograd.grad(steepness.margin(logits).sum(), given)
+        try:
+            given, logits, gradient = self._gradient(images, self.model)
+        except RuntimeError:  # a network made in inference mode, or with reentrant checkpoints
+            given, logits, gradient = self._gradient(images, frozen_copy(self.model))
         pixels = given.detach()
         if self.mean is not None and self.std is not None:
             std = self.std.to(pixels)
