@@ -556,7 +556,7 @@ def pixels_of(files):
 def split(labels):
     """Which images to fit on, a quarter, at most 1,000, and the others.
 
-    Both have the classes as often as they come, and no class loses its only one.
+    Both have the classes as often as they come, and none loses its only one, if few have one.
     """
     size = min(1000, len(labels) // 4)
     draws = torch.Generator().manual_seed(0)
@@ -570,7 +570,8 @@ def split(labels):
         apart = (torch.arange(size) + 0.5) * len(labels) / size
         taken = torch.zeros(len(labels), dtype=torch.bool)
         taken[by_class[apart.long()]] = True
-    taken &= torch.isin(labels[order], labels[order][~taken])
+    spared = taken & torch.isin(labels[order], labels[order][~taken])
+    taken = spared if 2 * spared.sum() >= size else taken
     return order[taken], order[~taken]
 
 

@@ -48,7 +48,7 @@ class Table:
 
         Raises SoftlabError where they contradict each other.
         """
-        found = [name for name in self.frame.columns if self.named and name.lower() in LABELS]
+        found = [name for name in self.frame.columns if name.lower() in LABELS] if self.named else []
         found.sort(key=lambda name: LABELS.index(name.lower()))
         for other in found[1:]:
             one, two = (as_ids(self.frame[name].to_numpy()) for name in (found[0], other))
@@ -73,7 +73,20 @@ def file_of(path: str | Path, kinds: tuple[str, ...] = KINDS) -> Path:
         raise SoftlabError(f"{place} must be a file of {', '.join(kinds)}{unsafe}")
     if not place.is_file():
         raise SoftlabError(f"there is no file {place}")
+    _check_content(place)
     return place
+
+
+def _check_content(path: Path) -> None:
+    """Raise SoftlabError for an .npz that is called .npy, and the other way round."""
+    try:
+        with path.open("rb") as file:
+            begins = file.read(6)
+    except OSError:
+        return  # whoever reads it says why it cannot be read
+    for kind, sign in ((".npy", b"\x93NUMPY"), (".npz", b"PK\x03\x04")):
+        if begins.startswith(sign) and path.suffix.lower() in (".npy", ".npz") and path.suffix.lower() != kind:
+            raise SoftlabError(f"{path} holds what numpy writes as {kind}: rename it {path.with_suffix(kind).name}")
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -192,13 +205,15 @@ def _names(path: Path, first: list[str]) -> list[str]:
     if "" in names:
         last = " (it ends with a separator)" if names.index("") == len(names) - 1 else ""
         raise SoftlabError(f"line 1 of {path}: cell {names.index('') + 1} is empty{last}")
-    for place, name in enumerate(names, 1):
+    seen = set()
+    for name in names:
         if DECIMAL_COMMA.fullmatch(name):
             raise SoftlabError(f"line 1 of {path}: {name!r} has a decimal comma: write numbers with a point")
         if is_number(name) and not re.fullmatch(r"\d+", name):
             raise SoftlabError(f"line 1 of {path} has words and numbers: {name!r} is no name of a column")
-        if name in names[: place - 1]:
+        if name in seen:
             raise SoftlabError(f"line 1 of {path}: two columns are called {name!r}")
+        seen.add(name)
     return names
 
 

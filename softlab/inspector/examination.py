@@ -289,7 +289,7 @@ def examine(
         look = Look(network, samples)
         lenses = [one for one in LENSES.values() if one.clean or attacked]
         planned = seconds.passes(look, lenses)
-        if progress:
+        if progress and sys.stderr:
             each = seconds.seconds_for(network, as_pixels(pixels[: min(8, len(pixels))].to(device)))
             takes = seconds.estimate(each * sum(planned.values()))
             met = f"{attacked} of them attacked" if attacked else "none attacked"
@@ -316,7 +316,7 @@ def examine(
         fitted=len(fit),
         attacked=attacked,
         tested=look.tested,
-        notes=_of_network(network),
+        notes=(*_of_network(network), *_not_scored(labels, scored)),
         interval=interval,
         channels=pixels.shape[1],
         images=said.images,
@@ -378,7 +378,7 @@ def of_predictions(given: predictions.Predictions) -> Examination:
         fitted=len(fit),
         attacked=0,
         tested=tested,
-        notes=(*given.notes, *notes),
+        notes=(*given.notes, *_not_scored(given.labels, scored), *notes),
         interval=interval,
         images={"right": tested.correct.numpy(), "confidence": tested.confidence.numpy(), **said.images},
     )
@@ -436,6 +436,12 @@ def _left_out(
         notes.append("How soft labels scatter around calibrated probabilities is not known")
     named = "; ".join(QUANTITIES[name].label for name in QUANTITIES if name in undefined)
     return undefined, [f"{'. '.join(notes)}. Left out: {named}."] if notes else []
+
+
+def _not_scored(labels: Tensor, scored: Tensor) -> list[str]:
+    """What is to be said of classes whose only image is for fitting. labels: (N,).  scored: rows that are scored."""
+    count = len(labels.unique()) - len(labels[scored].unique())
+    return [f"{count} classes have one image each, which is for fitting: they are not scored."] * (count > 0)
 
 
 def _said(warned: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:

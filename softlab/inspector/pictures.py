@@ -5,7 +5,6 @@ given.pictures[:500]                        # decoded now: (500, 3, H, W) uint8
 """
 
 import re
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from softlab.errors import SoftlabError
+from softlab.errors import SoftlabError, at_terminal
 from softlab.inspector import arrays
 from softlab.training import folders
 
@@ -166,9 +165,7 @@ def _from_paths(paths: Sequence[Path], labels: Sequence[int], size: int | None, 
 
     shape = None
     unturned = 0
-    for path in tqdm(
-        paths, desc="looking at files", unit="image", delay=2, leave=False, disable=not sys.stderr.isatty()
-    ):
+    for path in tqdm(paths, desc="looking at files", unit="image", delay=2, leave=False, disable=not at_terminal()):
         width, height, turned = folders.heading(path)
         shape = shape or (height, width)
         unturned += turned
@@ -202,12 +199,13 @@ def _from_array(array: np.ndarray, labels: np.ndarray, size: int | None, name: s
     if array.dtype != np.uint8:
         if size:
             raise SoftlabError(f"images in {name} are {array.dtype}: bytes (uint8) are resized, others are not")
-        return Images(torch.from_numpy(np.array(array)).expand(-1, 3, -1, -1), truth, ())
+        native = np.array(array, dtype=array.dtype.newbyteorder("="))
+        return Images(torch.from_numpy(native).expand(-1, 3, -1, -1), truth, ())
 
     def read(row: int) -> np.ndarray:
         channels = np.array(array[row])
         if size:
-            channels = np.stack([folders.resized(Image.fromarray(one), size) for one in channels])
+            channels = np.stack([np.asarray(folders.resized(Image.fromarray(one), size)) for one in channels])
         return np.broadcast_to(channels, (3, *channels.shape[1:]))
 
     height, width = (size, size) if size else array.shape[2:]

@@ -193,12 +193,20 @@ def _ids_among(held: Mapping[str, np.ndarray]) -> arrays.Ids:
 
 
 def _labels(path: Path) -> Rows:
-    """What a file of labels holds: values are labels (N,) or (N, K)."""
+    """What a file of labels holds: values are labels (N,) or (N, K). Raises SoftlabError where that is one number."""
+    rows = _rows_of_labels(path)
+    if rows.values.ndim == 0:
+        raise SoftlabError(f"{path} holds one number: labels are one for each image")
+    return rows
+
+
+def _rows_of_labels(path: Path) -> Rows:
+    """`_labels`, of any shape."""
     if path.suffix.lower() == ".npz":
         held = read_arrays(path)
         name = arrays.name_among(held, path, arrays.LABELS)
         assert name is not None  # else an error was raised
-        return Rows(held[name], ids=_ids_among(held), count=len(held[name]))
+        return Rows(held[name], ids=_ids_among(held), count=len(held[name]) if held[name].ndim else None)
     if path.suffix.lower() == ".npy":
         held = arrays.read_npy(path)
         return Rows(held, count=len(held) if held.ndim else None)
@@ -244,16 +252,19 @@ def _class_columns(table: arrays.Table, words: set[str], probabilities: bool = F
     """
     frame = table.frame
     beside = arrays.IDS + arrays.BESIDE
-    others = [name for name in frame.columns if name not in table.label_columns]
+    labels = set(table.label_columns)
+    others = [name for name in frame.columns if name not in labels]
     left_out = [name for name in others if name not in words and (name.lower() in beside or _is_text(frame, name))]
-    classes = [name for name in others if name not in left_out]
+    no_class = set(left_out)
+    classes = [name for name in others if name not in no_class]
     beside_them = [name for name in left_out if name.lower() not in arrays.IDS and frame[name].dtype.kind in "iuf"]
-    together = [name for name in others if name in classes or name in beside_them]
+    no_class -= set(beside_them)
+    together = [name for name in others if name not in no_class]
     if beside_them and classes and _may_be_classes(table, classes, together, probabilities):
-        left_out = [name for name in left_out if name not in together]
+        left_out = [name for name in left_out if name in no_class]
         classes = together
     numbers = [name for name in classes if name.isdecimal()]
-    if stranger := next((name for name in classes if numbers and name not in numbers), None):
+    if stranger := next((name for name in classes if numbers and not name.isdecimal()), None):
         said = f"column {stranger!r} of {table.path} is no number of a class, as {numbers[0]!r} is"
         raise SoftlabError(f"{said}: leave it out, or number all classes")
     parts = [re.fullmatch(r"(.*?)(\d+)", name) for name in classes]
@@ -283,8 +294,8 @@ def _may_be_classes(table: arrays.Table, classes: list[str], together: list[str]
         ]
         return len(together) > 1 and sums == [True, False]
     other = next(name for name in together if name not in classes)
-    values = table.frame[other]
-    if len(together) != 2 or classes[0].lower() in SCORES or (values == values.round()).all():
+    values = table.frame[other].to_numpy()
+    if len(together) != 2 or classes[0].lower() in SCORES or bool((values == values.round()).all()):
         return False
     said = f"columns {together[0]!r} and {together[1]!r} of {table.path} may be two classes, or {other!r} none"
     raise SoftlabError(f"{said}: name classes 0 and 1, or leave {other!r} out")
@@ -335,13 +346,13 @@ def _numbered(labels: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     words = [str(one).strip() for one in labels.ravel().tolist()]
     if all(word.lstrip("+-").isdecimal() for word in words):
         return np.array(words, dtype=np.int64).reshape(labels.shape)
-    strange = next((word for word in words if word not in classes), None)
+    number = {name: place for place, name in enumerate(classes)}
+    strange = next((word for word in words if word not in number), None)
     if strange is not None:
         known = (
             f"the columns are {', '.join(classes[:5])}" if classes else "the classes of the predictions have no names"
         )
         raise SoftlabError(f"label {strange!r} is no number, and no class's name: {known}")
-    number = {name: place for place, name in enumerate(classes)}
     return np.array([number[word] for word in words]).reshape(labels.shape)
 
 

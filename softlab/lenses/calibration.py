@@ -27,11 +27,12 @@ from softlab.checks import (
     check_probabilities,
     takes_arrays,
 )
-from softlab.errors import SoftlabError
+from softlab.errors import SoftlabError, is_whole
 
 CHUNK = 2**16  # confidences at once: they stay in the processor's cache
 GRID = 2**13  # cells of [0, 1] in which smooth_calibration_error sums: far narrower than its kernels
-TEMPERATURES = (0.01, 100.0)  # where fit_temperature stops if there is no finite best one
+TEMPERATURES = (0.01, 100.0)  # where fit_temperature stops
+FAR = 1e6  # times colder than that a network is as good as sure: is it right then?
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def reliability(probs: Tensor, labels: Tensor, bins: int = 15, equal_mass: bool 
 
 def diagram(confidence: Tensor, correct: Tensor, bins: int = 15, equal_mass: bool = False) -> Reliability:
     """`reliability` of what confidence_and_correct gives: confidence (N,), and how right each prediction is (N,)."""
-    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
+    if not is_whole(bins) or bins < 1:
         raise SoftlabError(f"bins must be a whole number from 1 on, not {bins!r}")
     confidence = confidence.cpu()
     if equal_mass:
@@ -367,8 +368,8 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """The temperature T > 0 with the smallest NLL of softmax(logits / T) (Guo et al. 2017).
 
     logits: (N, K).  labels: (N,) int64, or soft (N, K).  Fit it on other samples than those that are scored.
-    Warns, and stays within TEMPERATURES, where there is no finite best one: every prediction is right (T → 0), or they
-    are no better than chance (T → ∞).
+    Warns, and stays within TEMPERATURES, where the best one is outside, or there is none: every prediction is right
+    (T → 0), or they are no better than chance (T → ∞).
     """
     return 1 / fit_scale(logits, labels)
 
@@ -430,10 +431,12 @@ def fit_scale(logits: Tensor, labels: Tensor, offset: Tensor | None = None) -> f
     high = 1 / TEMPERATURES[0]
     scale = 1.0
     if derivatives(low)[0] >= 0:
-        warnings.warn(f"no better than chance: the temperature is cut off at {1 / low:g}", stacklevel=5)
+        why = "no better than chance" if derivatives(0.0)[0] >= 0 else "the best temperature is higher"
+        warnings.warn(f"{why}: the temperature is cut off at {1 / low:g}", stacklevel=5)
         return low
     if derivatives(high)[0] <= 0:
-        warnings.warn(f"the colder the better: the temperature is cut off at {1 / high:g}", stacklevel=5)
+        why = "the best temperature is lower" if derivatives(FAR * high)[0] > 0 else "the colder the better"
+        warnings.warn(f"{why}: the temperature is cut off at {1 / high:g}", stacklevel=5)
         return high
     while high - low > 1e-9 * low:
         first, second = derivatives(scale)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from softlab.batches import as_pixels
 from softlab.checks import check_pixels
-from softlab.errors import SoftlabError, check_known
+from softlab.errors import SoftlabError, check_known, is_whole
 
 SEVERITIES = {
     "noise": (0.04, 0.06, 0.08, 0.09, 0.10),  # standard deviation, of pixels in [0, 1]
@@ -28,7 +28,7 @@ def corrupt(images: Tensor, kind: str, severity: int, generator: torch.Generator
     Raises SoftlabError for anything else; the first image that is out of range is named.
     """
     check_known("corruption", kind, SEVERITIES)
-    if isinstance(severity, bool) or not isinstance(severity, int) or severity not in range(1, 6):
+    if not is_whole(severity) or severity not in range(1, 6):
         raise SoftlabError(f"severity must be 1, 2, 3, 4 or 5, not {severity!r}")
     amount = SEVERITIES[kind][severity - 1]
     pixels = check_pixels(as_pixels(images))

@@ -9,7 +9,7 @@ import torch.nn.functional as functional
 from torch import Tensor, distributed, nn
 
 from softlab import regularizers
-from softlab.errors import SoftlabError, check_known
+from softlab.errors import SoftlabError, check_known, is_whole
 from softlab.own import parts
 from softlab.own.targets import (
     Look,
@@ -277,18 +277,18 @@ def criterion(
     """
     method = regularizers.get(name, **parameters)
     check_known("reduction", reduction, REDUCTIONS)
-    if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
+    if not is_whole(ignore_index):
         raise SoftlabError(f"ignore_index must be a whole number, not {ignore_index!r}")
     if weight is not None:
         weight = _class_weights(weight, classes)
         classes = len(weight)
     check_classes(classes)
-    return Criterion(name, method, classes=classes, reduction=reduction, ignore_index=ignore_index, weight=weight)
+    return Criterion(name, method, classes=classes, reduction=reduction, ignore_index=int(ignore_index), weight=weight)
 
 
 def check_classes(classes: object) -> None:
     """Raise SoftlabError unless it is None, or a whole number from 2 on."""
-    if classes is not None and (isinstance(classes, bool) or not isinstance(classes, int) or classes < 2):
+    if classes is not None and (not is_whole(classes) or classes < 2):
         raise SoftlabError(f"classes must be a whole number from 2 on, not {classes!r}")
 
 

@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from softlab.batches import as_pixels
 from softlab.checks import check_pixels
-from softlab.errors import SoftlabError
+from softlab.errors import SoftlabError, is_whole
 from softlab.lenses import calibration, steepness
 from softlab.representation import check_network, device_of, evaluating, frozen_copy, gradient_by
 from softlab.returned import logits_in
@@ -63,7 +63,7 @@ class Watch:
         check_network(model)
         if (mean is None) != (std is None):
             raise SoftlabError("a normalisation has a mean and a std: give both, or none")
-        if isinstance(steep, bool) or not isinstance(steep, int) or steep < 0:
+        if not is_whole(steep) or steep < 0:
             raise SoftlabError(f"steep must be a whole number from 0 on, not {steep!r}")
         if isinstance(loader, Iterator) or not isinstance(loader, Iterable):
             raise SoftlabError(f"the loader must be one to go through again and again, not a {type(loader).__name__}")

@@ -6,6 +6,8 @@ looked at, as each look waits for the device; a wrong class number in a later on
 as with torch's own losses. What torch.compile makes looks at no values.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -18,7 +20,8 @@ SUM = 0.01  # by so much the sum of a distribution may miss 1 at once; else soft
 
 def is_transformed() -> bool:
     """Does this run inside torch.func's vmap, grad or the like, where no value can be looked at?"""
-    return torch._C._functorch.maybe_current_level() is not None  # torch.func offers no way to ask
+    functorch: Any = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]: torch.func offers no way to ask
+    return functorch.maybe_current_level() is not None
 
 
 class Look:

@@ -139,7 +139,8 @@ def _load(name: str, root: Path, state: str = "") -> Dataset:
 def split_test(labels: Tensor) -> tuple[Tensor, Tensor]:
     """Indices of the `fit` part, a quarter of the test set, at most 1,000, and of the rest, which is scored.
 
-    labels: (N,) int64. Both parts have the classes as often as they come, and each class is scored. Where classes come
+    labels: (N,) int64. Both parts have the classes as often as they come, and each class is scored
+    unless most have only one image. Where classes come
     equally often, up to one image, the first images of a balanced order are for fitting. Else images are sorted by
     class, in a random order of each, and as many as are wanted are taken at equal distances.
     """
@@ -154,7 +155,8 @@ def split_test(labels: Tensor) -> tuple[Tensor, Tensor]:
         by_class = labels[order].argsort(stable=True)
         taken = torch.zeros(len(labels), dtype=torch.bool)
         taken[by_class[((torch.arange(size) + 0.5) * len(labels) / size).long()]] = True
-    taken &= torch.isin(labels[order], labels[order][~taken])  # no class loses its only image
+    spared = taken & torch.isin(labels[order], labels[order][~taken])  # no class loses its only image
+    taken = spared if 2 * spared.sum() >= size else taken  # but where most classes have only one
     return order[taken], order[~taken]
 
 

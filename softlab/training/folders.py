@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from softlab.errors import SoftlabError
+from softlab.errors import SoftlabError, at_terminal
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -125,7 +124,7 @@ def decode(
     shape = None
     unturned = 0
     total = sum(len(paths) for part in files.values() for paths in part.values())
-    with tqdm(total=total, desc="decoding images", unit="image", disable=not sys.stderr.isatty()) as bar:
+    with tqdm(total=total, desc="decoding images", unit="image", disable=not at_terminal()) as bar:
         for part, classes in files.items():
             images = []
             for path in (path for paths in classes.values() for path in paths):

@@ -869,3 +869,27 @@ def test_what_lies_on_an_edge_is_in_the_bin_that_ends_there(bins, dtype):
     assert curve.count.tolist() == [1] * bins
     assert (curve.confidence <= curve.edges[1:]).all()
     assert (curve.confidence > curve.edges[:-1]).all()
+
+
+def scaled_noise(factor):
+    """Logits that say little: the best temperature is 3.6 for a factor of 1, and grows with it."""
+    drawing = torch.Generator().manual_seed(0)
+    labels = torch.arange(2000) % 4
+    logits = torch.randn(2000, 4, generator=drawing)
+    logits[range(2000), labels] += 0.3
+    return factor * logits, labels
+
+
+TEMPERATURES_AT_AN_END = {
+    "280 and the like": (*scaled_noise(100), 100, "the best temperature is higher: the temperature is cut off at 100"),
+    "chance": (*(-torch.eye(4)[torch.arange(40) % 4], torch.arange(40) % 4), 100, "no better than chance: the temp"),
+    "all right": (torch.eye(4)[torch.arange(40) % 4], torch.arange(40) % 4, 0.01, "the colder the better: the temp"),
+    "small logits": (*scaled_noise(1e-4), 0.01, "the best temperature is lower: the temperature is cut off at 0.01"),
+}
+
+
+@pytest.mark.parametrize("case", TEMPERATURES_AT_AN_END)
+def test_why_a_temperature_is_cut_off_is_said(case):
+    logits, labels, end, words = TEMPERATURES_AT_AN_END[case]
+    with pytest.warns(UserWarning, match=words):
+        assert fit_temperature(logits, labels) == pytest.approx(end)
