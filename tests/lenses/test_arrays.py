@@ -101,7 +101,7 @@ def test_what_is_no_array_of_numbers_is_said_in_one_line(name, wrong):
         geometry.apex_ratio,
         geometry.cone_onset,
         geometry.constant_share,
-        lambda features, weight, bias: geometry.logit_scale_factors(features, weight).norm,
+        lambda features, weight, bias: geometry.logit_scale_factors(features, weight).head_gain,
         lambda features, weight, bias: geometry.cosine_to(features, weight, torch.tensor([0, 1, 2, 0])),
         lambda features, weight, bias: geometry.confidence_contour(features, weight, bias, 0.5),
     ],

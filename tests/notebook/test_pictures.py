@@ -258,6 +258,15 @@ def test_one_image_is_resized_alike_whatever_holds_it(tmp_path):
         assert torch.equal(from_path(tmp_path / place, 3, size=32).pictures[0], expected)
 
 
+@pytest.mark.parametrize("dtype", [">f4", ">f8"])
+def test_arrays_of_any_byte_order_are_taken(dtype, tmp_path):
+    images, labels = pixels()
+    np.savez(tmp_path / "x.npz", images=(images / 255).astype(dtype), labels=labels.astype(">i4"))
+    found = from_path(tmp_path / "x.npz", 3)
+    assert torch.allclose(found.pictures.double(), torch.from_numpy(images / 255), atol=1e-6)
+    assert found.labels.tolist() == labels.tolist()
+
+
 # timm's networks, of which only names, builders and settings are asked
 
 

@@ -1,5 +1,8 @@
 """Predictions without their network: the numbers are the network's; what is wrong with a file is said in one line."""
 
+import sys
+import time
+
 import numpy as np
 import pandas
 import pytest
@@ -682,3 +685,46 @@ def test_one_score_beside_other_numbers_is_that_of_class_1(other, tmp_path):
     frame.to_csv(tmp_path / "p.csv", index=False)
     found = predictions.from_files(tmp_path / "p.csv", probabilities=True)
     np.testing.assert_allclose(found.logits.softmax(1)[:, 1].numpy(), score, atol=1e-6)
+
+
+def test_a_file_under_another_kind_s_name_and_one_label_are_named(tmp_path):
+    logits, labels = outcomes()
+    np.savez(tmp_path / "x.npz", logits=logits, labels=labels)
+    (tmp_path / "x.npz").rename(tmp_path / "x.npy")
+    with pytest.raises(SoftlabError, match=r"x.npy holds what numpy writes as .npz: rename it x.npz$"):
+        predictions.from_files(tmp_path / "x.npy")
+    np.save(tmp_path / "y.npy", logits)
+    (tmp_path / "y.npy").rename(tmp_path / "y.npz")
+    with pytest.raises(SoftlabError, match=r"y.npz holds what numpy writes as .npy: rename it y.npy$"):
+        predictions.from_files(tmp_path / "y.npz")
+    np.save(tmp_path / "logits.npy", logits)
+    np.save(tmp_path / "label.npy", np.array(3))
+    np.savez(tmp_path / "label.npz", labels=np.array(3))
+    for name in ("label.npy", "label.npz"):
+        with pytest.raises(SoftlabError, match=rf"{name} holds one number: labels are one for each image$"):
+            predictions.from_files(tmp_path / "logits.npy", tmp_path / name)
+
+
+def test_the_time_for_a_table_grows_with_its_columns_and_not_with_their_square(tmp_path):
+    seconds = []
+    for classes in (1000, 4000):
+        table = np.full((60, classes), 1 / classes)
+        frame = pandas.DataFrame(table, columns=[f"class_{number}" for number in range(classes)])
+        frame.assign(label=np.arange(60)).to_csv(tmp_path / "wide.csv", index=False)
+        begun = time.process_time()
+        predictions.from_files(tmp_path / "wide.csv", probabilities=True)
+        seconds.append(time.process_time() - begun)
+    assert seconds[1] < 10 * seconds[0]  # sixteen times, were it the square
+
+
+class NoFile:
+    """Stands for the standard error, as some frameworks leave it."""
+
+    def write(self, text):
+        pass
+
+
+@pytest.mark.parametrize("standard_error", [None, NoFile()])
+def test_no_terminal_is_needed(standard_error, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", standard_error)
+    assert 0 < examine_predictions(*outcomes()).numbers["accuracy"] < 1

@@ -587,3 +587,17 @@ def test_processes_of_one_training_keep_one_state(tmp_path):
     expected = torch.stack([Z[0].softmax(0), Z[1].softmax(0), torch.full((3,), 1 / 3)])
     assert torch.allclose(shares[0], expected, atol=1e-6)
     assert torch.equal(shares[0], shares[1])
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    seven = np.int64(7)
+    assert softlab.criterion("online_label_smoothing", classes=seven).classes == 7
+    assert softlab.criterion("baseline", ignore_index=np.int8(-1)).ignore_index == -1
+    assert softlab.criterion("maxsup", alpha=np.float64(0.25)).method.alpha == 0.25
+    assert softlab.Watch(nn.Linear(2, 2), [], steep=np.int32(3)).steep == 3
+    ours = softlab.mixture("mixup", classes=np.int64(3), seed=seven)(torch.ones(2, 1, 4, 4), Y)
+    assert torch.equal(ours[1], softlab.mixture("mixup", classes=3, seed=7)(torch.ones(2, 1, 4, 4), Y)[1])
+    assert softlab.calibration.reliability(Z.softmax(1), Y, bins=seven).count.shape == (7,)
+    for wrong in (True, np.bool_(True), 7.0, np.float64(7)):
+        with pytest.raises(SoftlabError, match="classes must be a whole number"):
+            softlab.criterion("baseline", classes=wrong)
