@@ -18,7 +18,7 @@ Function = typing.TypeVar("Function", bound=Callable)
 ROUNDING = 1e-6  # by so much a probability may be above 1: rounding in float32
 HALF_PRECISION = 0.01  # by so much a sum of probabilities may miss 1: bfloat16, and means of it, miss it by up to .004
 PIXEL_ROUNDING = 4  # units of the last place of 1, in the pixels' own precision: resizing in float32 is off by 3
-OWN = "divide those of 0 to 255 by 255; a normalisation is the model's own, or examine's mean=… and std=…"
+OWN = "divide those of 0 to 255 by 255; a normalisation is the model's own, or said, mean=… and std=…"
 HEADS = {"weight", "centers"}  # parameters that features are multiplied with
 DECIMALS_OF = 1000  # rows that are looked at to see how many decimals are written
 FEW_DIGITS = 0.05  # and where few decimals are written: beyond that, dividing by the sum would make other numbers

@@ -278,15 +278,15 @@ def in_order(own: Ids, other: Ids, names: tuple[str, str]) -> np.ndarray | None:
     """
     columns = [name for name in own if name in other and name != INDEX.lower()]
     if columns:
-        return _matched([own[name] for name in columns], [other[name] for name in columns], names, columns[0])
+        return _matched([own[name] for name in columns], [other[name] for name in columns], names, columns[:1] * 2)
     _check_index(own, other, names)
     mine, theirs = ({name: ids for name, ids in one.items() if not counts(ids)} for one in (own, other))
     if not mine or not theirs:
         return None
     for name, ids in mine.items():
-        for others in theirs.values():
+        for called, others in theirs.items():
             if set(ids) == set(others):
-                return _matched([ids], [others], names, name)
+                return _matched([ids], [others], names, [name, called])
     said = f"{names[0]} says in {next(iter(mine))!r} which image a row is of, and {names[1]} in {next(iter(theirs))!r}"
     raise SoftlabError(f"{said}: give both the same ids in a column id")
 
@@ -313,11 +313,11 @@ def counts(ids: np.ndarray) -> bool:
     return bool((ids == np.arange(len(ids)).astype(str)).all())
 
 
-def _matched(own: list[np.ndarray], other: list[np.ndarray], names: tuple[str, str], column: str) -> np.ndarray:
-    """The rows of the other in one's own order."""
+def _matched(own: list[np.ndarray], other: list[np.ndarray], names: tuple[str, str], columns: list[str]) -> np.ndarray:
+    """The rows of the other in one's own order. names, columns: of one's own file and of the other."""
     keys = [list(zip(*(part.tolist() for part in parts), strict=True)) for parts in (own, other)]
     places = []
-    for listed, name in zip(keys, names, strict=True):
+    for listed, name, column in zip(keys, names, columns, strict=True):
         place = {key: row for row, key in enumerate(listed)}
         if len(place) < len(listed):
             twice = next(key for row, key in enumerate(listed) if place[key] != row)
@@ -326,7 +326,7 @@ def _matched(own: list[np.ndarray], other: list[np.ndarray], names: tuple[str, s
     for one, two in ((0, 1), (1, 0)):
         lost = next((key for key in keys[one] if key not in places[two]), None)
         if lost is not None:
-            raise SoftlabError(f"{lost[0]!r} of {column!r} is in {names[one]}, and not in {names[two]}")
+            raise SoftlabError(f"{lost[0]!r} of {columns[one]!r} is in {names[one]}, and not in {names[two]}")
     return np.array([places[1][key] for key in keys[0]])
 
 

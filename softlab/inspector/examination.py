@@ -460,9 +460,14 @@ def _checked(images: Any, labels: Tensor) -> tuple[Any, Tensor]:
     labels = foreign.as_tensor(labels, "labels").detach().cpu().clone()
     given = images if isinstance(images, Pictures) else foreign.as_tensor(images, "images")
     whole = not labels.is_floating_point() and not labels.is_complex() and labels.dtype != torch.bool
-    if len(given.shape) != 4 or math.prod(given.shape) == 0 or labels.shape != given.shape[:1] or not whole:
-        shapes = f"{tuple(given.shape)} and {labels.dtype} {tuple(labels.shape)}"
-        raise SoftlabError(f"images must be (N, C, H, W), N > 0, and labels whole numbers (N,), not {shapes}")
+    shape = tuple(given.shape)
+    if len(shape) != 4 or math.prod(shape) == 0:
+        raise SoftlabError(f"images must be (N, C, H, W) with N > 0, not {shape}")
+    if shape[1] == shape[2] > 4 and shape[3] in (1, 3):
+        raise SoftlabError(f"images must be (N, C, H, W), and {shape} is (N, H, W, C): images.permute(0, 3, 1, 2)")
+    if labels.shape != given.shape[:1] or not whole:
+        allowed = f"whole numbers ({shape[0]},), one for each image"
+        raise SoftlabError(f"labels must be {allowed}, not {labels.dtype} {tuple(labels.shape)}")
     labels = labels.long()
     present = len(labels.unique())
     if present < 2 or len(labels) < PER_CLASS * present:

@@ -114,7 +114,8 @@ def from_path(path: str | Path, classes: int, labels: str | Path | None = None, 
     truth = truth if labels is None else arrays.read_labels(arrays.file_of(labels))
     if truth is None:
         raise SoftlabError(f"{place} has no labels: give them, --labels FILE (.npy, .npz or .csv)")
-    return _from_array(np.asarray(found), truth, size, place.name)
+    source = place.name if labels is None else Path(labels).name
+    return _from_array(np.asarray(found), truth, size, (place.name, source))
 
 
 def _from_folder(folder: Path, classes: int, size: int | None) -> Images:
@@ -183,8 +184,12 @@ def _from_paths(paths: Sequence[Path], labels: Sequence[int], size: int | None, 
     return Images(pictures, torch.tensor(labels), tuple(notes))
 
 
-def _from_array(array: np.ndarray, labels: np.ndarray, size: int | None, name: str) -> Images:
-    """Images of an array of bytes, which may be mapped; those of floats are taken as a tensor."""
+def _from_array(array: np.ndarray, labels: np.ndarray, size: int | None, names: tuple[str, str]) -> Images:
+    """Images of an array of bytes, which may be mapped; those of floats are taken as a tensor.
+
+    names: of the files of the images and of the labels.
+    """
+    name, source = names
     if array.ndim == 3:
         array = array[:, None]
     if array.ndim != 4 or len(array) == 0:
@@ -194,7 +199,8 @@ def _from_array(array: np.ndarray, labels: np.ndarray, size: int | None, name: s
     if array.shape[1] not in (1, 3):
         raise SoftlabError(f"images in {name} must have one channel or three, not {array.shape}")
     if labels.dtype.kind not in "iu" or labels.shape != array.shape[:1]:
-        raise SoftlabError(f"labels must be whole numbers, one for each of {len(array)} images in {name}")
+        wanted = f"whole numbers, one for each of {len(array)} images in {name}"
+        raise SoftlabError(f"labels in {source} must be {wanted}, not {labels.dtype} {labels.shape}")
     truth = torch.from_numpy(labels.astype(np.int64))
     if array.dtype != np.uint8:
         if size:

@@ -91,6 +91,10 @@ class Watch:
                     advice = "leave mean and std out, or normalise in the loader"
                     raise SoftlabError(f"a batch holds {kind}, to which no mean and std were applied: {advice}")
                 steep = images[:left]
+                if len(steep) and not images.is_floating_point() and images.dtype != torch.uint8:
+                    kind = str(images.dtype).removeprefix("torch.")
+                    advice = "give floats from 0 to 1, or steep=0 to leave it out"
+                    raise SoftlabError(f"a batch holds {kind}, of which no slope is taken: {advice}")
                 left -= len(steep)
                 if len(steep):
                     answered, slope = self._steep(steep.to(device))

@@ -845,11 +845,14 @@ def test_how_sure_how_steep_and_how_far_is_said_in_a_line_each():
         (lambda x, y: {"model": torch.jit.trace(mlp(), x[:2] / 255)}, "scripted or traced.*that it was made from"),
         (lambda x, y: {"model": type(mlp())}, "must be a torch.nn.Module, not type"),
         (lambda x, y: {"images": x.long()}, "must be uint8, or floats in .*int64"),
-        (lambda x, y: {"images": x[0]}, r"must be \(N, C, H, W\), N > 0, .*not \(3, 6, 6\)"),
+        (lambda x, y: {"images": x[0]}, r"images must be \(N, C, H, W\) with N > 0, not \(3, 6, 6\)"),
         (lambda x, y: {"images": x[:0], "labels": y[:0]}, r"not \(0, 3, 6, 6\)"),
         (lambda x, y: {"images": x[:, :1]}, "fails on images .1, 6, 6.: RuntimeError: .*mat1 and mat2"),
-        (lambda x, y: {"labels": y[1:]}, r"labels whole numbers \(N,\), not .*torch.int64 \(79,\)"),
-        (lambda x, y: {"labels": y.float()}, "and torch.float32"),
+        (
+            lambda x, y: {"labels": y[1:]},
+            r"^labels must be whole numbers \(80,\), one for each image, not torch.int64 \(79,\)",
+        ),
+        (lambda x, y: {"labels": y.float()}, "^labels must be whole numbers .*, not torch.float32"),
         (lambda x, y: {"labels": nn.functional.one_hot(y)}, r"\(80, 4\)"),
         (lambda x, y: {"labels": y + 1}, r"classes are 0 to 3, but there are labels \[4\]"),
         (lambda x, y: {"labels": y - 1}, r"labels \[-1\]"),
@@ -1149,6 +1152,12 @@ def test_what_does_not_belong_to_the_network_in_a_wrapper_is_left_out_and_said(g
     safetensors.torch.save_file(dict(list(wrapped.items())[:-1]), path)
     with pytest.raises(SoftlabError, match=r"does not fit mobilenet_v3_small: .*Missing key\(s\) in state_dict: \"\w"):
         network_files.network_of(path, architecture)
+
+
+def test_images_with_channels_last_are_named():
+    images = torch.rand(40, 8, 8, 3, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(SoftlabError, match=r"\(40, 8, 8, 3\) is \(N, H, W, C\): images.permute\(0, 3, 1, 2\)$"):
+        examine(nn.Sequential(nn.Flatten(), nn.Linear(192, 4)), images, torch.arange(40) % 4)
 
 
 def test_arrays_of_any_strides_byte_order_and_of_16_bits_are_taken():

@@ -207,7 +207,11 @@ MALFORMED = {
     "two dimensions": ("x.npz", {"images": IMAGES[0, 0], "labels": LABELS}, "(N, C, H, W), (N, H, W, C) or"),
     "four channels": ("x.npz", {"images": IMAGES[:, :, :4].transpose(0, 2, 1, 3), "labels": LABELS}, "one channel or"),
     "labels of another length": ("x.npz", {"images": IMAGES, "labels": LABELS[1:]}, "one for each of 24 images"),
-    "labels as floats": ("x.npz", {"images": IMAGES, "labels": LABELS / 2}, "labels must be whole numbers"),
+    "labels as floats": (
+        "x.npz",
+        {"images": IMAGES, "labels": LABELS / 2},
+        "labels in x.npz must be whole numbers, one for each of 24 images in x.npz, not float64 (24,)",
+    ),
     "objects": ("x.npz", {"images": np.array([{}, []], object), "labels": LABELS[:2]}, "Object arrays cannot be load"),
 }
 

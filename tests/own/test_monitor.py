@@ -103,6 +103,12 @@ def test_bytes_beside_a_normalisation_are_refused(network, held_out):
         watch()
 
 
+def test_whole_numbers_have_no_slope(network, held_out):
+    images, labels = held_out
+    with pytest.raises(SoftlabError, match=r"a batch holds int64, of which no slope is taken: give floats from 0 to 1"):
+        softlab.Watch(network, [((255 * images).long(), labels)])()
+
+
 def everything(network):
     """All that a monitor could change, as something to compare."""
     yield from (value.clone() for value in network.state_dict().values())
