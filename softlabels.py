@@ -21,6 +21,7 @@ import argparse
 import hashlib
 import io
 import math
+import re
 import sys
 import time
 import urllib.request
@@ -412,7 +413,7 @@ def measured(model, data):
     accuracy = percent(answers == labels)
 
     held_images, held_labels = data["fit"]  # neither trained on nor scored
-    T = best_temperature(predict(model, held_images), held_labels)
+    T = within_bounds(predict(model, held_images), held_labels)
     means = class_means(known, train_labels)
     cosines = cosine_to_class(features, labels, means)
     probed = linear_probe(known, train_labels, features)
@@ -435,6 +436,16 @@ def measured(model, data):
         "under attack (%)": percent(survived),
         "margin / slope * 255": 255 * float(ratio.log().mean().exp()),
     }
+
+
+def within_bounds(logits, labels):
+    """The best temperature: .01 if every answer is right, 100 if by chance."""
+    if (logits.argmax(1) == labels).all():
+        return 0.01  # the colder the better
+    lead = logits[range(len(labels)), labels] - logits.mean(1)
+    if lead.mean() <= 0:
+        return 100.0  # the hotter the better
+    return min(max(best_temperature(logits, labels), 0.01), 100.0)
 
 
 def trained(method, alpha, recipe, data, start):
@@ -482,27 +493,86 @@ def embedded(folder):
     return {p: (tensors[f"{p}_images"], tensors[f"{p}_labels"]) for p in parts}
 
 
+KINDS = ".bmp .jpeg .jpg .pgm .png .ppm .tif .tiff .webp".split()
+
+
 def in_folder(folder):
     """The same of FOLDER/train/CLASS/* and FOLDER/test/CLASS/*."""
-    from PIL import Image  # needed here only
-
-    classes = sorted(path.name for path in (folder / "train").glob("[!.]*"))
+    classes = in_order(names_in(folder / "train"))
+    if other := sorted(set(classes) ^ set(names_in(folder / "test"))):
+        raise ValueError(f"class {other[0]!r} is in one of train and test only")
     parts = {}
     for part in ("train", "test"):
-        files = sorted((folder / part).glob("[!.]*/[!.]*"))
-        images = [Image.open(file) for file in files]
-        mode = "L" if {image.mode for image in images} == {"L"} else "RGB"
-        arrays = [np.asarray(image.convert(mode)) for image in images]
-        pixels = np.stack([np.atleast_3d(array) for array in arrays])
-        labels = [classes.index(file.parent.name) for file in files]
-        images = torch.from_numpy(pixels).movedim(3, 1)
-        parts[part] = images, torch.tensor(labels)
+        files, labels = [], []
+        for label, name in enumerate(classes):
+            inside = sorted((folder / part / name).glob("[!.]*"))
+            inside = [file for file in inside if file.suffix.lower() in KINDS]
+            if not inside:
+                raise ValueError(f"{folder / part / name} holds no image")
+            files += inside
+            labels += [label] * len(inside)
+        parts[part] = pixels_of(files), torch.tensor(labels)
     images, labels = parts["test"]  # a quarter of it becomes the part to fit on
-    order = balanced(labels, len(labels), torch.Generator().manual_seed(0))
-    fit = min(1000, len(order) // 4)
-    parts["fit"] = images[order[:fit]], labels[order[:fit]]
-    parts["test"] = images[order[fit:]], labels[order[fit:]]
+    fit, test = split(labels)
+    if len(fit) == 0:
+        raise ValueError("four test images, two of a class, are the fewest")
+    parts["fit"] = images[fit], labels[fit]
+    parts["test"] = images[test], labels[test]
     return parts
+
+
+def names_in(folder):
+    return [path.name for path in folder.glob("[!.]*") if path.is_dir()]
+
+
+def in_order(names):
+    """Sorted: numbers, also behind a word in common, by their size."""
+    parts = [re.fullmatch(r"(.*?)([0-9]+)", name) for name in sorted(names)]
+    if all(parts) and len({part[1] for part in parts}) == 1:
+        parts.sort(key=lambda part: int(part[2]))
+        return [part[0] for part in parts]
+    return sorted(names)
+
+
+def pixels_of(files):
+    """(N, C, H, W): grey if all are grey; 16 bits become 8."""
+    from PIL import Image  # needed here only
+
+    images = []
+    for file in files:
+        with Image.open(file) as image:
+            if image.mode.startswith("I"):
+                deep = np.asarray(image).astype(float)
+                image = Image.fromarray(np.round(deep / 257).astype(np.uint8))
+            images.append(image.convert("L" if image.mode in "1L" else "RGB"))
+        if image.size != images[0].size:
+            raise ValueError(f"{file} is of another size than {files[0]}")
+    if {image.mode for image in images} != {"L"}:
+        images = [image.convert("RGB") for image in images]
+    pixels = np.stack([np.atleast_3d(np.asarray(image)) for image in images])
+    return torch.from_numpy(pixels).movedim(3, 1)
+
+
+def split(labels):
+    """Which images to fit on, a quarter, at most 1,000, and the others.
+
+    Both have the classes as often as they come, and none loses its only one, if few have one.
+    """
+    size = min(1000, len(labels) // 4)
+    draws = torch.Generator().manual_seed(0)
+    count = labels.bincount()
+    if count.max() - count.min() <= 1:
+        order = balanced(labels, len(labels), draws)
+        taken = torch.arange(len(labels)) < size
+    else:
+        order = torch.randperm(len(labels), generator=draws)
+        by_class = labels[order].argsort(stable=True)
+        apart = (torch.arange(size) + 0.5) * len(labels) / size
+        taken = torch.zeros(len(labels), dtype=torch.bool)
+        taken[by_class[apart.long()]] = True
+    spared = taken & torch.isin(labels[order], labels[order][~taken])
+    taken = spared if 2 * spared.sum() >= size else taken
+    return order[taken], order[~taken]
 
 
 def balanced(labels, count, draws):

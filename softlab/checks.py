@@ -18,13 +18,16 @@ Function = typing.TypeVar("Function", bound=Callable)
 ROUNDING = 1e-6  # by so much a probability may be above 1: rounding in float32
 HALF_PRECISION = 0.01  # by so much a sum of probabilities may miss 1: bfloat16, and means of it, miss it by up to .004
 PIXEL_ROUNDING = 4  # units of the last place of 1, in the pixels' own precision: resizing in float32 is off by 3
-OWN = "divide those of 0 to 255 by 255; a normalisation is the model's own, or examine's mean=… and std=…"
+OWN = "divide those of 0 to 255 by 255; a normalisation is the model's own, or said, mean=… and std=…"
+HEADS = {"weight", "centers"}  # parameters that features are multiplied with
 DECIMALS_OF = 1000  # rows that are looked at to see how many decimals are written
 FEW_DIGITS = 0.05  # and where few decimals are written: beyond that, dividing by the sum would make other numbers
 
 
 def takes_arrays(function: Function) -> Function:
     """Let a function of tensors take arrays and lists as well, and tensors that carry a graph, as a number needs none.
+
+    What a head multiplies is of one precision afterwards.
 
     Raises SoftlabError, with the parameter's name, for what is nothing that torch takes.
     """
@@ -42,15 +45,28 @@ def takes_arrays(function: Function) -> Function:
         for name in others.keys() & given.keys():
             if not isinstance(given[name], others[name]):
                 given[name] = as_tensor(given[name], name)
+        if HEADS & given.keys():
+            given |= _of_one_precision({name: given[name] for name in others.keys() & given.keys()})
         return function(**given)
 
     return typing.cast(Function, adapted)
+
+
+def _of_one_precision(given: dict[str, typing.Any]) -> dict[str, typing.Any]:
+    """Tensors that are multiplied with each other, all as precise as the most precise of them."""
+    floating = {name: one for name, one in given.items() if isinstance(one, Tensor) and one.is_floating_point()}
+    kinds = {one.dtype for one in floating.values()}
+    if len(kinds) < 2:
+        return {}
+    precise = functools.reduce(torch.promote_types, kinds)
+    return {name: one.to(precise) for name, one in floating.items()}
 
 
 def as_tensor(values: object, what: str) -> Tensor:
     """A tensor without a graph of what is given: a tensor, an array of any strides and byte order, a list."""
     if isinstance(values, Tensor):
         return values.detach()
+    check_unmasked(values, what)
     try:
         array = np.asarray(values)
         whole = array.dtype.kind in "iu"
@@ -58,6 +74,12 @@ def as_tensor(values: object, what: str) -> Tensor:
     except Exception as error:  # of numpy and torch, of many kinds
         said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise SoftlabError(f"{what} must be a tensor, or an array of numbers: {said}") from None
+
+
+def check_unmasked(values: object, what: str) -> None:
+    """Raise SoftlabError for an array of which some values are masked: no number stands in their place."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
+        raise SoftlabError(f"{what} has masked values: leave their rows out, or fill them ({what}.filled(…))")
 
 
 def refuse(bad: Tensor, say: Callable[[int], str]) -> None:

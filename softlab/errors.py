@@ -1,8 +1,11 @@
 """Errors for people: one line that says what was given, what is allowed, and the nearest valid name."""
 
 import difflib
+import numbers
 import re
+import sys
 from collections.abc import Iterable
+from typing import TypeGuard
 
 
 class SoftlabError(ValueError):
@@ -35,3 +38,14 @@ def check_name(kind: str, given: object, joint: str = "_") -> None:
     if not isinstance(given, str) or not re.fullmatch(rf"[a-z][a-z0-9{joint}]{{0,63}}", given):
         rule = f"small letters, digits and {joint} only, a letter first"
         raise SoftlabError(f"{given!r} cannot name a {kind}: {rule}")
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Is it a whole number, of Python's kind or of numpy's? True and False are none."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def at_terminal() -> bool:
+    """Does somebody watch the standard error? It may be missing, or something that is no file."""
+    asked = getattr(sys.stderr, "isatty", None)
+    return bool(asked and asked())

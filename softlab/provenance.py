@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -22,8 +23,16 @@ def is_checkout() -> bool:
 
 
 def cache_folder() -> Path:
-    """The user's folder for what can be remade: SOFTLAB_CACHE, else the system's cache folder."""
-    return Path(os.environ.get("SOFTLAB_CACHE") or user_cache_path("softlab", appauthor=False))
+    """The user's folder for what can be remade: SOFTLAB_CACHE, else the system's cache folder.
+
+    Who has no home, as in some containers, gets a folder of his own among the temporary ones.
+    """
+    if place := os.environ.get("SOFTLAB_CACHE"):
+        return Path(place)
+    try:
+        return user_cache_path("softlab", appauthor=False)
+    except RuntimeError:  # no HOME, and nobody of that number is known
+        return Path(tempfile.gettempdir()) / f"softlab-{os.getuid()}"
 
 
 def store_folder(store: str | Path | None = None) -> Path:

@@ -3,7 +3,7 @@
 import copy
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -47,10 +47,31 @@ def check_network(model: nn.Module) -> None:
     if isinstance(model, torch.jit.ScriptModule):
         advice = "give the torch.nn.Module that it was made from"
         raise SoftlabError(f"the model is scripted or traced, so that its layers cannot be seen: {advice}")
+    if "eval" in vars(model):  # as torch.export leaves it, with an error in its place
+        advice = "give the torch.nn.Module that it was made from"
+        raise SoftlabError(f"the model is exported, so that it has one mode and one size of batches: {advice}")
     for name, module in model.named_modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
             said = f"the batch normalisation {name!r} keeps no running statistics"
             raise SoftlabError(f"{said}: the answer to an image would depend on the others in its batch")
+
+
+def gradient_by(pixels: Tensor, value: Callable[[], Tensor], *, again: bool = False) -> Tensor:
+    """The derivative of a number by pixels (N, C, H, W), a leaf; parameters must be without gradients.
+
+    value: computes the number.  again: is another number of the same pass differentiated afterwards?
+    Raises SoftlabError where no gradient reaches the pixels, as through a quantized layer.
+    """
+    try:
+        (gradient,) = torch.autograd.grad(value(), pixels, retain_graph=again, allow_unused=True)
+    except RuntimeError:  # reentrant checkpointing knows only the way back to all leaves
+        value().backward(retain_graph=again)
+        gradient = pixels.grad
+        pixels.grad = None
+    if gradient is None:
+        said = "no gradient of the logits reaches the images, as through a quantized layer"
+        raise SoftlabError(f"{said}: attacks and slopes need one, other than autoattack's square; Watch takes steep=0")
+    return gradient
 
 
 def frozen_copy(model: nn.Module) -> nn.Module:

@@ -4,6 +4,7 @@ Every function takes matplotlib axes, or makes them, and returns them.
 """
 
 # ruff: noqa: F401 (what the package offers)
+from softlab.facade import went
 from softlab.figures.effects import (
     estimate_panels,
     estimates,
@@ -17,3 +18,5 @@ from softlab.figures.effects import (
 from softlab.figures.networks import decision_plane, dots, reliabilities, reliability
 from softlab.figures.style import COLORS, OTHERS, STYLES, Style, markers, style
 from softlab.figures.tables import table
+
+__getattr__ = went(__name__)

@@ -48,7 +48,7 @@ class Table:
 
         Raises SoftlabError where they contradict each other.
         """
-        found = [name for name in self.frame.columns if self.named and name.lower() in LABELS]
+        found = [name for name in self.frame.columns if name.lower() in LABELS] if self.named else []
         found.sort(key=lambda name: LABELS.index(name.lower()))
         for other in found[1:]:
             one, two = (as_ids(self.frame[name].to_numpy()) for name in (found[0], other))
@@ -73,7 +73,20 @@ def file_of(path: str | Path, kinds: tuple[str, ...] = KINDS) -> Path:
         raise SoftlabError(f"{place} must be a file of {', '.join(kinds)}{unsafe}")
     if not place.is_file():
         raise SoftlabError(f"there is no file {place}")
+    _check_content(place)
     return place
+
+
+def _check_content(path: Path) -> None:
+    """Raise SoftlabError for an .npz that is called .npy, and the other way round."""
+    try:
+        with path.open("rb") as file:
+            begins = file.read(6)
+    except OSError:
+        return  # whoever reads it says why it cannot be read
+    for kind, sign in ((".npy", b"\x93NUMPY"), (".npz", b"PK\x03\x04")):
+        if begins.startswith(sign) and path.suffix.lower() in (".npy", ".npz") and path.suffix.lower() != kind:
+            raise SoftlabError(f"{path} holds what numpy writes as {kind}: rename it {path.with_suffix(kind).name}")
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -192,13 +205,15 @@ def _names(path: Path, first: list[str]) -> list[str]:
     if "" in names:
         last = " (it ends with a separator)" if names.index("") == len(names) - 1 else ""
         raise SoftlabError(f"line 1 of {path}: cell {names.index('') + 1} is empty{last}")
-    for place, name in enumerate(names, 1):
+    seen = set()
+    for name in names:
         if DECIMAL_COMMA.fullmatch(name):
             raise SoftlabError(f"line 1 of {path}: {name!r} has a decimal comma: write numbers with a point")
         if is_number(name) and not re.fullmatch(r"\d+", name):
             raise SoftlabError(f"line 1 of {path} has words and numbers: {name!r} is no name of a column")
-        if name in names[: place - 1]:
+        if name in seen:
             raise SoftlabError(f"line 1 of {path}: two columns are called {name!r}")
+        seen.add(name)
     return names
 
 
@@ -263,15 +278,15 @@ def in_order(own: Ids, other: Ids, names: tuple[str, str]) -> np.ndarray | None:
     """
     columns = [name for name in own if name in other and name != INDEX.lower()]
     if columns:
-        return _matched([own[name] for name in columns], [other[name] for name in columns], names, columns[0])
+        return _matched([own[name] for name in columns], [other[name] for name in columns], names, columns[:1] * 2)
     _check_index(own, other, names)
     mine, theirs = ({name: ids for name, ids in one.items() if not counts(ids)} for one in (own, other))
     if not mine or not theirs:
         return None
     for name, ids in mine.items():
-        for others in theirs.values():
+        for called, others in theirs.items():
             if set(ids) == set(others):
-                return _matched([ids], [others], names, name)
+                return _matched([ids], [others], names, [name, called])
     said = f"{names[0]} says in {next(iter(mine))!r} which image a row is of, and {names[1]} in {next(iter(theirs))!r}"
     raise SoftlabError(f"{said}: give both the same ids in a column id")
 
@@ -298,11 +313,11 @@ def counts(ids: np.ndarray) -> bool:
     return bool((ids == np.arange(len(ids)).astype(str)).all())
 
 
-def _matched(own: list[np.ndarray], other: list[np.ndarray], names: tuple[str, str], column: str) -> np.ndarray:
-    """The rows of the other in one's own order."""
+def _matched(own: list[np.ndarray], other: list[np.ndarray], names: tuple[str, str], columns: list[str]) -> np.ndarray:
+    """The rows of the other in one's own order. names, columns: of one's own file and of the other."""
     keys = [list(zip(*(part.tolist() for part in parts), strict=True)) for parts in (own, other)]
     places = []
-    for listed, name in zip(keys, names, strict=True):
+    for listed, name, column in zip(keys, names, columns, strict=True):
         place = {key: row for row, key in enumerate(listed)}
         if len(place) < len(listed):
             twice = next(key for row, key in enumerate(listed) if place[key] != row)
@@ -311,7 +326,7 @@ def _matched(own: list[np.ndarray], other: list[np.ndarray], names: tuple[str, s
     for one, two in ((0, 1), (1, 0)):
         lost = next((key for key in keys[one] if key not in places[two]), None)
         if lost is not None:
-            raise SoftlabError(f"{lost[0]!r} of {column!r} is in {names[one]}, and not in {names[two]}")
+            raise SoftlabError(f"{lost[0]!r} of {columns[one]!r} is in {names[one]}, and not in {names[two]}")
     return np.array([places[1][key] for key in keys[0]])
 
 

@@ -277,7 +277,7 @@ def examine(
         torch.default_generator.manual_seed(0)  # for a network that draws in evaluation mode too
         pixels, labels = _checked(images, labels)
         network = foreign.adapt(model, pixels, head, mean, std, output)
-        fit, scored = split(labels)
+        fit, scored = split_test(labels)
         fitting, scoring = ((_some(pixels, rows), labels[rows]) for rows in (fit, scored))
         samples = Samples(fitting if reference is None else _checked(*reference), fitting, scoring, attacked, steps)
         classes = network.head.out_features
@@ -289,7 +289,7 @@ def examine(
         look = Look(network, samples)
         lenses = [one for one in LENSES.values() if one.clean or attacked]
         planned = seconds.passes(look, lenses)
-        if progress:
+        if progress and sys.stderr:
             each = seconds.seconds_for(network, as_pixels(pixels[: min(8, len(pixels))].to(device)))
             takes = seconds.estimate(each * sum(planned.values()))
             met = f"{attacked} of them attacked" if attacked else "none attacked"
@@ -316,7 +316,7 @@ def examine(
         fitted=len(fit),
         attacked=attacked,
         tested=look.tested,
-        notes=_of_network(network),
+        notes=(*_of_network(network), *_not_scored(labels, scored)),
         interval=interval,
         channels=pixels.shape[1],
         images=said.images,
@@ -357,7 +357,7 @@ def examine_predictions(
 
 def of_predictions(given: predictions.Predictions) -> Examination:
     """The same, of predictions that are read and checked."""
-    fit, scored = split(given.labels)
+    fit, scored = split_test(given.labels)
     fitted = _part(given, fit)
     tested = _part(given, scored)
     look = LookAtPredictions(fitted, tested)
@@ -378,7 +378,7 @@ def of_predictions(given: predictions.Predictions) -> Examination:
         fitted=len(fit),
         attacked=0,
         tested=tested,
-        notes=(*given.notes, *notes),
+        notes=(*given.notes, *_not_scored(given.labels, scored), *notes),
         interval=interval,
         images={"right": tested.correct.numpy(), "confidence": tested.confidence.numpy(), **said.images},
     )
@@ -438,21 +438,10 @@ def _left_out(
     return undefined, [f"{'. '.join(notes)}. Left out: {named}."] if notes else []
 
 
-def split(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows for fitting, a quarter, at most 1,000, and those to score: both have the classes as often as they come.
-
-    Where these come equally often, up to one image, the rows are those of `split_test`. Else rows are sorted by class,
-    in a random order of each, and as many as are wanted are taken at equal distances.
-    """
-    count = labels.unique(return_counts=True)[1]
-    if count.max() - count.min() <= 1:
-        return split_test(labels)
-    size = min(1000, len(labels) // 4)
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
-    by_class = labels[order].argsort(stable=True)
-    taken = torch.zeros(len(labels), dtype=torch.bool)
-    taken[by_class[((torch.arange(size) + 0.5) * len(labels) / size).long()]] = True
-    return order[taken], order[~taken]
+def _not_scored(labels: Tensor, scored: Tensor) -> list[str]:
+    """What is to be said of classes whose only image is for fitting. labels: (N,).  scored: rows that are scored."""
+    count = len(labels.unique()) - len(labels[scored].unique())
+    return [f"{count} classes have one image each, which is for fitting: they are not scored."] * (count > 0)
 
 
 def _said(warned: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
@@ -471,9 +460,14 @@ def _checked(images: Any, labels: Tensor) -> tuple[Any, Tensor]:
     labels = foreign.as_tensor(labels, "labels").detach().cpu().clone()
     given = images if isinstance(images, Pictures) else foreign.as_tensor(images, "images")
     whole = not labels.is_floating_point() and not labels.is_complex() and labels.dtype != torch.bool
-    if len(given.shape) != 4 or math.prod(given.shape) == 0 or labels.shape != given.shape[:1] or not whole:
-        shapes = f"{tuple(given.shape)} and {labels.dtype} {tuple(labels.shape)}"
-        raise SoftlabError(f"images must be (N, C, H, W), N > 0, and labels whole numbers (N,), not {shapes}")
+    shape = tuple(given.shape)
+    if len(shape) != 4 or math.prod(shape) == 0:
+        raise SoftlabError(f"images must be (N, C, H, W) with N > 0, not {shape}")
+    if shape[1] == shape[2] > 4 and shape[3] in (1, 3):
+        raise SoftlabError(f"images must be (N, C, H, W), and {shape} is (N, H, W, C): images.permute(0, 3, 1, 2)")
+    if labels.shape != given.shape[:1] or not whole:
+        allowed = f"whole numbers ({shape[0]},), one for each image"
+        raise SoftlabError(f"labels must be {allowed}, not {labels.dtype} {tuple(labels.shape)}")
     labels = labels.long()
     present = len(labels.unique())
     if present < 2 or len(labels) < PER_CLASS * present:

@@ -10,6 +10,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from softlab.batches import as_pixels
+from softlab.checks import check_unmasked
 from softlab.errors import SoftlabError
 from softlab.inspector import heads
 from softlab.inspector.heads import Layer, Relation, one_line
@@ -195,6 +196,7 @@ def as_tensor(values: object, what: str, dtype: torch.dtype | None = None) -> Te
 
     Raises SoftlabError if it is nothing that torch takes.
     """
+    check_unmasked(values, what)
     try:
         if isinstance(values, np.ndarray):
             values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))

@@ -1,10 +1,9 @@
 """Networks from files: torchvision's and timm's, with weights as safetensors. Nothing that is loaded can run code."""
 
 import importlib
-import itertools
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from softlab.inspector.heads import one_line
 
 USUAL = 1000  # classes of a network before its weights say how many
 SHARD = re.compile(r"(.*)-(\d+)-of-(\d+)\.safetensors")  # one of the files that large networks are split into
+BY_ITSELF = "num_batches_tracked"  # what torch does without
 WRAPPERS = ("_orig_mod", "module")  # what torch.compile, DataParallel and AveragedModel put into names
 
 
@@ -148,16 +148,43 @@ def classes_of(model: nn.Module) -> int:
 
 
 def _unwrapped(given: dict[str, Tensor], expected: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
-    """Weights under the names that a network expects, where only wrappers or one beginning differ; what was done."""
+    """Weights under the names that a network expects, where only wrappers or one beginning differ; what was done.
+
+    What does not have that beginning, as a criterion's own weights, is left out.
+    Raises SoftlabError where several beginnings lead to a whole network: which one is meant?
+    """
     counter = {"n_averaged"} - expected.keys()  # AveragedModel's own
-    parts = {name: [part for part in name.split(".") if part not in WRAPPERS] for name in given.keys() - counter}
-    alike = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*parts.values(), strict=False))
-    common = [] if given.keys() & expected.keys() else [column[0] for column in alike]
-    names = {name: name if name in expected else ".".join(kept[len(common) :]) for name, kept in parts.items()}
+    plain = {
+        name: ".".join(part for part in name.split(".") if part not in WRAPPERS) for name in given.keys() - counter
+    }
+    beginnings = _beginnings(plain.values(), expected)
+    if len(beginnings) > 1:
+        ways = " and ".join(repr(one) for one in beginnings)
+        raise SoftlabError(f"the weights hold several networks, {ways}: save the one that is meant alone")
+    (common,) = beginnings or [""]
+    names = {
+        name: name if name in expected else new.removeprefix(common)
+        for name, new in plain.items()
+        if new.startswith(common)
+    }
     fitting = len(set(names.values()) & expected.keys())
     if fitting <= len(given.keys() & expected.keys()) or len(set(names.values())) < len(names):
         return given, ""
     dropped = [f"{part}." for part in WRAPPERS if any(part in name.split(".") for name in names)]
-    dropped += [".".join([*common, ""])] * bool(common)
+    dropped += [common] * bool(common)
     dropped += sorted(counter & given.keys())
-    return {new: given[name] for name, new in names.items()}, f"Left out of the weights' names: {', '.join(dropped)}"
+    note = f"Left out of the weights' names: {', '.join(dropped)}"
+    foreign = sorted(plain.keys() - names.keys())
+    note += f"; left out, as no weights of the network: {', '.join(foreign)}" * bool(foreign)
+    return {new: given[name] for name, new in names.items()}, note
+
+
+def _beginnings(names: Iterable[str], expected: Mapping[str, Tensor]) -> list[str]:
+    """What may stand before the names that a network expects: after it each of them is there, or most of them are."""
+    held = set(names)
+    needed = [name for name in expected if not name.endswith(BY_ITSELF)]
+    first = needed[0]
+    possible = {name.removesuffix(first) for name in held if name == first or name.endswith(f".{first}")}
+    whole = sorted(one for one in possible if all(one + name in held for name in needed))
+    nearest = sorted(possible, key=lambda one: sum(one + name in held for name in needed))[-1:]
+    return [""] if "" in whole else whole or nearest

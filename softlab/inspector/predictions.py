@@ -18,13 +18,14 @@ import torch
 from torch import Tensor
 
 from softlab.batches import ROWS, by_rows, row_slices
-from softlab.checks import distributions, refuse, shown, sum_tolerance
+from softlab.checks import check_unmasked, distributions, refuse, shown, sum_tolerance
 from softlab.errors import SoftlabError
 from softlab.files import read_arrays
 from softlab.inspector import arrays
 
 LOGITS = ("logits", "logit", "scores", "outputs")  # what people call them in an .npz
 PROBABILITIES = ("probs", "probabilities", "prob", "probas", "softmax", "y_prob")
+SCORES = (*LOGITS, *PROBABILITIES, "score", "output", "1", "positive")  # one number for each of two classes
 SMALLEST = 1e-12  # in place of a probability of 0, which has no logarithm
 FEWEST = 40  # images: ten for the temperature, thirty to score
 SO_FAR_BELOW = 5000  # the largest logit of its row, a logit is a mask: float16's smallest number, -1e9, -inf
@@ -174,7 +175,7 @@ def _scores(path: Path, wanted: tuple[str, ...], beside: Rows | None, probabilit
     label = next(iter(table.label_columns), None)
     labels = None if label is None else table.frame[label].to_numpy()
     words = {word for one in (labels, beside and beside.values) if one is not None for word in _words(one)}
-    classes, left_out = _class_columns(table, words)
+    classes, left_out = _class_columns(table, words, probabilities)
     if not classes:
         raise SoftlabError(f"{path} has no column of numbers for a class, only {', '.join(table.frame.columns)}")
     if len(classes) > 1 and not (probabilities or _numbered_from_0(classes)):
@@ -192,12 +193,20 @@ def _ids_among(held: Mapping[str, np.ndarray]) -> arrays.Ids:
 
 
 def _labels(path: Path) -> Rows:
-    """What a file of labels holds: values are labels (N,) or (N, K)."""
+    """What a file of labels holds: values are labels (N,) or (N, K). Raises SoftlabError where that is one number."""
+    rows = _rows_of_labels(path)
+    if rows.values.ndim == 0:
+        raise SoftlabError(f"{path} holds one number: labels are one for each image")
+    return rows
+
+
+def _rows_of_labels(path: Path) -> Rows:
+    """`_labels`, of any shape."""
     if path.suffix.lower() == ".npz":
         held = read_arrays(path)
         name = arrays.name_among(held, path, arrays.LABELS)
         assert name is not None  # else an error was raised
-        return Rows(held[name], ids=_ids_among(held), count=len(held[name]))
+        return Rows(held[name], ids=_ids_among(held), count=len(held[name]) if held[name].ndim else None)
     if path.suffix.lower() == ".npy":
         held = arrays.read_npy(path)
         return Rows(held, count=len(held) if held.ndim else None)
@@ -235,18 +244,27 @@ def _paired(scores: Rows, labels: Rows, names: tuple[str, str]) -> tuple[np.ndar
     return truth, arrays.one_sided(scores.ids, labels.ids, names)
 
 
-def _class_columns(table: arrays.Table, words: set[str]) -> tuple[list[str], list[str]]:
+def _class_columns(table: arrays.Table, words: set[str], probabilities: bool = False) -> tuple[list[str], list[str]]:
     """The columns that are classes, in the order of their numbers if they have some, and those that are left out.
 
-    words: those that labels are, if they are any: what is one of them is a class, whatever else it could be.
+    words: those that labels are, if they are any: what is one of them is a class, whatever else it could be. So is what
+    completes probabilities to a sum of 1, as `correct` beside `incorrect`.
     """
     frame = table.frame
     beside = arrays.IDS + arrays.BESIDE
-    others = [name for name in frame.columns if name not in table.label_columns]
+    labels = set(table.label_columns)
+    others = [name for name in frame.columns if name not in labels]
     left_out = [name for name in others if name not in words and (name.lower() in beside or _is_text(frame, name))]
-    classes = [name for name in others if name not in left_out]
+    no_class = set(left_out)
+    classes = [name for name in others if name not in no_class]
+    beside_them = [name for name in left_out if name.lower() not in arrays.IDS and frame[name].dtype.kind in "iuf"]
+    no_class -= set(beside_them)
+    together = [name for name in others if name not in no_class]
+    if beside_them and classes and _may_be_classes(table, classes, together, probabilities):
+        left_out = [name for name in left_out if name in no_class]
+        classes = together
     numbers = [name for name in classes if name.isdecimal()]
-    if stranger := next((name for name in classes if numbers and name not in numbers), None):
+    if stranger := next((name for name in classes if numbers and not name.isdecimal()), None):
         said = f"column {stranger!r} of {table.path} is no number of a class, as {numbers[0]!r} is"
         raise SoftlabError(f"{said}: leave it out, or number all classes")
     parts = [re.fullmatch(r"(.*?)(\d+)", name) for name in classes]
@@ -259,6 +277,28 @@ def _class_columns(table: arrays.Table, words: set[str]) -> tuple[list[str], lis
         advice = f"number them 0 to {len(classes) - 1}" if len(classes) > 1 else "name it score"
         raise SoftlabError(f"{table.path} has columns {arrays.separated(classes)} for classes: {advice}")
     return classes, left_out
+
+
+def _may_be_classes(table: arrays.Table, classes: list[str], together: list[str], probabilities: bool) -> bool:
+    """Are columns classes that have names as what stands beside classes has, such as `correct`, `right` and `loss`?
+
+    classes, together: those that are no others, and both.  Probabilities are told by their sum. Raises SoftlabError
+    where there are two logits, one of them called so: it could be the second class, or no class.
+    """
+    if not all(table.frame[name].dtype.kind in "iuf" for name in classes):
+        return False
+    if probabilities:
+        sums = [
+            bool(distributions(torch.tensor(table.frame[some].to_numpy(np.float64))).all())
+            for some in (together, classes)
+        ]
+        return len(together) > 1 and sums == [True, False]
+    other = next(name for name in together if name not in classes)
+    values = table.frame[other].to_numpy()
+    if len(together) != 2 or classes[0].lower() in SCORES or bool((values == values.round()).all()):
+        return False
+    said = f"columns {together[0]!r} and {together[1]!r} of {table.path} may be two classes, or {other!r} none"
+    raise SoftlabError(f"{said}: name classes 0 and 1, or leave {other!r} out")
 
 
 def _numbered_from_0(classes: Sequence[str]) -> bool:
@@ -306,13 +346,13 @@ def _numbered(labels: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     words = [str(one).strip() for one in labels.ravel().tolist()]
     if all(word.lstrip("+-").isdecimal() for word in words):
         return np.array(words, dtype=np.int64).reshape(labels.shape)
-    strange = next((word for word in words if word not in classes), None)
+    number = {name: place for place, name in enumerate(classes)}
+    strange = next((word for word in words if word not in number), None)
     if strange is not None:
         known = (
             f"the columns are {', '.join(classes[:5])}" if classes else "the classes of the predictions have no names"
         )
         raise SoftlabError(f"label {strange!r} is no number, and no class's name: {known}")
-    number = {name: place for place, name in enumerate(classes)}
     return np.array([number[word] for word in words]).reshape(labels.shape)
 
 
@@ -326,6 +366,7 @@ def _numbers(values: object, what: str) -> Tensor:
         if table.numel() == 0 or table.is_complex():
             raise SoftlabError(f"{what} must be an array of numbers, not {table.dtype} {tuple(table.shape)}")
         return table if table.dtype in (torch.float16, torch.bfloat16, torch.float32) else table.double()
+    check_unmasked(values, what)
     array = np.asarray(values)
     if array.dtype.kind in "OUS" and array.ndim == 2:
         read = np.stack([_read(column) for column in array.T], 1)
@@ -347,6 +388,7 @@ def _as_labels(labels: object, table: Tensor) -> tuple[Tensor, Tensor | None, li
     if isinstance(labels, Tensor):
         labels = labels.detach().cpu()
         labels = (labels.double() if labels.is_floating_point() else labels).numpy()  # numpy has no bfloat16
+    check_unmasked(labels, "labels")
     given = np.asarray(labels)
     if given.dtype.kind not in "iufb":
         raise SoftlabError(f"labels must be whole numbers, not {given.dtype}")

@@ -1,6 +1,5 @@
 """How long an examination takes: an estimate beforehand, a bar while it runs. The unit is one image's forward pass."""
 
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from softlab.batches import WATCHERS
+from softlab.errors import at_terminal
 from softlab.numbers.look import CORRUPTED, Lens, Look
 from softlab.numbers.quantities import RADII, STEEP, WALKED
 
@@ -85,7 +85,7 @@ def rows_shown(count: int) -> Iterator[None]:
     from tqdm import tqdm
 
     form = "{desc}: {percentage:3.0f} %|{bar}| {elapsed}, {remaining} left"
-    hidden = not sys.stderr.isatty()
+    hidden = not at_terminal()
     with tqdm(total=count, bar_format=form, desc="predictions", delay=3, leave=False, disable=hidden) as bar:
 
         def watch(rows: int) -> None:
@@ -101,7 +101,7 @@ def rows_shown(count: int) -> Iterator[None]:
 @contextmanager
 def shown(planned: dict[str, int], model: nn.Module, wanted: bool) -> Iterator[Bar]:
     """A bar while lenses look at a network, if wanted and at a terminal; its hook never outlives the block."""
-    bar = Bar(planned, model, not wanted or not sys.stderr.isatty())
+    bar = Bar(planned, model, not wanted or not at_terminal())
     try:
         yield bar
     finally:

@@ -27,11 +27,12 @@ from softlab.checks import (
     check_probabilities,
     takes_arrays,
 )
-from softlab.errors import SoftlabError
+from softlab.errors import SoftlabError, is_whole
 
 CHUNK = 2**16  # confidences at once: they stay in the processor's cache
 GRID = 2**13  # cells of [0, 1] in which smooth_calibration_error sums: far narrower than its kernels
-TEMPERATURES = (0.01, 100.0)  # where fit_temperature stops if there is no finite best one
+TEMPERATURES = (0.01, 100.0)  # where fit_temperature stops
+FAR = 1e6  # times colder than that a network is as good as sure: is it right then?
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def reliability(probs: Tensor, labels: Tensor, bins: int = 15, equal_mass: bool 
 
 def diagram(confidence: Tensor, correct: Tensor, bins: int = 15, equal_mass: bool = False) -> Reliability:
     """`reliability` of what confidence_and_correct gives: confidence (N,), and how right each prediction is (N,)."""
-    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
+    if not is_whole(bins) or bins < 1:
         raise SoftlabError(f"bins must be a whole number from 1 on, not {bins!r}")
     confidence = confidence.cpu()
     if equal_mass:
@@ -108,7 +109,7 @@ def diagram(confidence: Tensor, correct: Tensor, bins: int = 15, equal_mass: boo
         ends = ordered[[math.ceil(len(ordered) * (b + 1) / bins) - 1 for b in range(bins)]]
         edges = torch.cat([ordered[:1], ends]).double()
     else:
-        edges = torch.arange(bins + 1, dtype=torch.float64) / bins
+        edges = _edges(bins, confidence).double()
     sums = torch.zeros(3, bins, dtype=torch.float64)
     for values, right in zip(confidence.split(CHUNK), correct.cpu().split(CHUNK), strict=True):
         index = torch.searchsorted(ends, values) if equal_mass else _bin_of(values, bins)
@@ -188,7 +189,7 @@ class ClasswiseSums:
         probs = _full(probs).clamp(max=1)  # rounding can take one above 1
         soft = labels.ndim == 2
         truth = labels.sum(0, dtype=torch.float64) if soft else labels.bincount(minlength=classes)
-        rows, columns = (probs * self.bins > 1).nonzero(as_tuple=True)
+        rows, columns = (probs > _edges(self.bins, probs)[1]).nonzero(as_tuple=True)
         values = probs[rows, columns]
         right = labels[rows, columns] if soft else labels[rows] == columns
         place = columns * self.bins + _bin_of(values, self.bins)
@@ -367,8 +368,8 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """The temperature T > 0 with the smallest NLL of softmax(logits / T) (Guo et al. 2017).
 
     logits: (N, K).  labels: (N,) int64, or soft (N, K).  Fit it on other samples than those that are scored.
-    Warns, and stays within TEMPERATURES, where there is no finite best one: every prediction is right (T → 0), or they
-    are no better than chance (T → ∞).
+    Warns, and stays within TEMPERATURES, where the best one is outside, or there is none: every prediction is right
+    (T → 0), or they are no better than chance (T → ∞).
     """
     return 1 / fit_scale(logits, labels)
 
@@ -430,10 +431,12 @@ def fit_scale(logits: Tensor, labels: Tensor, offset: Tensor | None = None) -> f
     high = 1 / TEMPERATURES[0]
     scale = 1.0
     if derivatives(low)[0] >= 0:
-        warnings.warn(f"no better than chance: the temperature is cut off at {1 / low:g}", stacklevel=5)
+        why = "no better than chance" if derivatives(0.0)[0] >= 0 else "the best temperature is higher"
+        warnings.warn(f"{why}: the temperature is cut off at {1 / low:g}", stacklevel=5)
         return low
     if derivatives(high)[0] <= 0:
-        warnings.warn(f"the colder the better: the temperature is cut off at {1 / high:g}", stacklevel=5)
+        why = "the best temperature is lower" if derivatives(FAR * high)[0] > 0 else "the colder the better"
+        warnings.warn(f"{why}: the temperature is cut off at {1 / high:g}", stacklevel=5)
         return high
     while high - low > 1e-9 * low:
         first, second = derivatives(scale)
@@ -505,9 +508,21 @@ def _exact(labels: Tensor) -> Tensor:
     return labels.double() if labels.ndim == 2 else labels
 
 
+def _edges(bins: int, like: Tensor) -> Tensor:
+    """The edges (bins + 1,) of equally wide bins of [0, 1], in the precision of what is sorted into them."""
+    return (torch.arange(bins + 1, dtype=torch.float64) / bins).to(like)
+
+
 def _bin_of(values: Tensor, bins: int) -> Tensor:
-    """Which of the equally wide bins each value in [0, 1] is in: on an edge, the one below."""
-    return (values * bins).ceil_().int().sub_(1).clamp_(0, bins - 1)
+    """Which of the equally wide bins each value in [0, 1] is in: on an edge, the one below.
+
+    The product is rounded, so that it may be beside an edge where the value is not: the edges decide.
+    """
+    index = (values * bins).ceil_().int().sub_(1).clamp_(0, bins - 1)
+    edges = _edges(bins, values)
+    index -= (values <= edges.index_select(0, index)).int()
+    index += (values > edges.index_select(0, index + 1)).int()
+    return index.clamp_(0, bins - 1)
 
 
 def _full(values: Tensor) -> Tensor:

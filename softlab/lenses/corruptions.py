@@ -11,7 +11,7 @@ from torch import Tensor
 
 from softlab.batches import as_pixels
 from softlab.checks import check_pixels
-from softlab.errors import SoftlabError, check_known
+from softlab.errors import SoftlabError, check_known, is_whole
 
 SEVERITIES = {
     "noise": (0.04, 0.06, 0.08, 0.09, 0.10),  # standard deviation, of pixels in [0, 1]
@@ -28,7 +28,7 @@ def corrupt(images: Tensor, kind: str, severity: int, generator: torch.Generator
     Raises SoftlabError for anything else; the first image that is out of range is named.
     """
     check_known("corruption", kind, SEVERITIES)
-    if isinstance(severity, bool) or not isinstance(severity, int) or severity not in range(1, 6):
+    if not is_whole(severity) or severity not in range(1, 6):
         raise SoftlabError(f"severity must be 1, 2, 3, 4 or 5, not {severity!r}")
     amount = SEVERITIES[kind][severity - 1]
     pixels = check_pixels(as_pixels(images))
@@ -41,7 +41,9 @@ def corrupt(images: Tensor, kind: str, severity: int, generator: torch.Generator
     if kind == "blur":
         from torchvision.transforms.v2 import functional  # here, as it takes longer to import than torch
 
-        return functional.gaussian_blur(pixels, kernel_size=[2 * round(4 * amount) + 1] * 2, sigma=[amount] * 2)
+        reach = round(4 * amount)  # an image is mirrored at its border, and has nothing beyond its other end
+        size = [2 * min(reach, side - 1) + 1 for side in (pixels.shape[3], pixels.shape[2])]
+        return functional.gaussian_blur(pixels, kernel_size=size, sigma=[amount] * 2)
     mean = pixels.mean((2, 3), keepdim=True)
     return ((pixels - mean) * amount + mean).clamp(0, 1)
 

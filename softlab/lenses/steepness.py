@@ -18,7 +18,7 @@ from softlab.batches import as_pixels
 from softlab.checks import are_probabilities, check_features, check_pixels, check_radii
 from softlab.errors import SoftlabError
 from softlab.lenses.geometry import centered_logits
-from softlab.representation import at_once, device_of, frozen_copy, layout
+from softlab.representation import at_once, device_of, frozen_copy, gradient_by, layout
 from softlab.returned import logits_in
 
 BATCH = 250  # images whose gradient is taken at once
@@ -62,15 +62,18 @@ def margin_gradient(model: nn.Module, images: Tensor) -> Tensor:
     found = []
     for batch in images.split(at_once(images, BATCH)):
         pixels = check_pixels(as_pixels(batch.to(device))).contiguous(memory_format=layout(model)).requires_grad_()
-        with torch.enable_grad():
+
+        def gap(pixels: Tensor = pixels) -> Tensor:
             logits = logits_in(frozen(pixels)).float()
             if not logits.requires_grad:
                 raise SoftlabError("no gradient of the logits reaches the pixels: the slope cannot be measured")
             if are_probabilities(logits.detach()):
                 said = "the model gives probabilities: their margin and slope are not those of logits"
-                warnings.warn(said, stacklevel=2)
-            gap = margin(logits).sum()
-        (gradient,) = torch.autograd.grad(gap, pixels)
+                warnings.warn(said, stacklevel=4)
+            return margin(logits).sum()
+
+        with torch.enable_grad():
+            gradient = gradient_by(pixels, gap)
         found.append(gradient.float().cpu())
     return torch.cat(found)
 

@@ -1,15 +1,26 @@
 """A method as a loss for any training: `criterion("maxsup", alpha=0.1)` is a module like torch's CrossEntropyLoss."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as functional
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from softlab import regularizers
-from softlab.errors import SoftlabError, check_known
+from softlab.errors import SoftlabError, check_known, is_whole
 from softlab.own import parts
-from softlab.own.targets import Look, are_class_numbers, as_rows, check_distributions, check_numbers, one_hot
+from softlab.own.targets import (
+    Look,
+    are_class_numbers,
+    as_rows,
+    check_distributions,
+    check_numbers,
+    check_tensor,
+    is_transformed,
+    one_hot,
+)
 from softlab.regularizers import Regularizer
 from softlab.regularizers.soft_labels import LabelSmoothing, MaxSup
 
@@ -51,6 +62,7 @@ class Criterion(nn.Module):
         if parts.overrides(method, "prepare") and classes is None:
             raise SoftlabError(f"method {name!r} keeps a state for each class: say how many, classes=K")
         self.state = parts.prepared(method, count)
+        self._takes_masks = parts.takes_masks(method, self.state, count)
         self._grows = parts.grows(method, self.state, count)
         self._takes_soft = parts.takes_distributions(method, self.state, count)
         self._has_epochs = parts.overrides(method, "begin_epoch")
@@ -59,6 +71,16 @@ class Criterion(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.method}, reduction={self.reduction!r}"
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Criterion":
+        """As of any module; but what a method counts stays in float32, as bfloat16 counts to 256."""
+        before = dict(self.state.named_buffers())
+        super()._apply(fn, recurse)
+        for name, held in before.items():
+            moved = self.state.get_buffer(name)
+            if moved.is_floating_point() and moved.dtype.itemsize < held.dtype.itemsize:
+                self.state.register_buffer(name, held.to(moved.device))
+        return self
 
     def begin_epoch(self) -> None:
         """To be called before the first step of each epoch; only methods that learn from epoch to epoch need it.
@@ -79,6 +101,8 @@ class Criterion(nn.Module):
         Raises SoftlabError for shapes or types that do not fit, an empty batch under reduction="mean", and what
         `softlab.own.targets` finds in values. Where every target is ignored the mean is NaN, as torch's is.
         """
+        check_tensor(logits, "logits")
+        check_tensor(targets, "targets")
         self._check_logits(logits)
         if targets.device != logits.device:
             raise SoftlabError(f"targets are on {targets.device}, but logits on {logits.device}: targets.to(device)")
@@ -115,7 +139,13 @@ class Criterion(nn.Module):
             soft = as_rows(targets)
         weight = self._weight(logits)
         shares = None if weight is None else soft @ weight
+        masked = self._masks(rows) if numbers else None
+        if masked is not None:
+            hopeless = (soft * masked).sum(1) > 0
+            rows = rows.masked_fill(masked, parts.MASK)
         losses = self._losses(rows, soft, shares, progress, numbers)
+        if masked is not None:
+            losses = losses.masked_fill(hopeless, torch.inf)
         if ignored is not None:
             losses = losses.masked_fill(ignored, 0)
         if self.reduction == "none":
@@ -126,6 +156,21 @@ class Criterion(nn.Module):
         if ignored is None:
             return total / len(losses)
         return total / ((~ignored).sum() if shares is None else shares.sum())
+
+    def _masks(self, rows: Tensor) -> Tensor | None:
+        """Which logits (M, K) are -inf, as of classes that cannot be; None where there are none.
+
+        Raises SoftlabError where the loss would be another for each number that stood in their place.
+        """
+        masked = rows.detach().isneginf()
+        if not self._look.due(rows):
+            return masked if self._takes_masks else None
+        if not masked.any():
+            return None
+        if not self._takes_masks:
+            said = f"method {self.name!r} takes the logits of all classes, and some are -inf"
+            raise SoftlabError(f"{said}: leave these classes out, or take another method")
+        return masked
 
     def _losses(
         self, rows: Tensor, soft: Tensor, shares: Tensor | None, progress: float | Tensor, spare: bool
@@ -138,10 +183,12 @@ class Criterion(nn.Module):
         if self._of_a_mixture and len(rows) % 2:
             said = f"{self.name} is the loss of a batch that mixture({self.name!r}) made"
             raise SoftlabError(f"{said}: an even number of rows, not {len(rows)}")
-        if type(self.method) is MaxSup:
+        if type(self.method) is MaxSup and not is_transformed():  # which changes no tensor in place
             losses = _maxsup(rows, soft if spare else soft.clone(), self.method, progress)
         else:
-            losses = self.method.loss(rows, changed, nothing, self._state(rows), cast(float, progress))
+            state = self._state(rows)
+            with _of_all_processes(state):
+                losses = self.method.loss(rows, changed, nothing, state, cast(float, progress))
         return losses if shares is None else shares * losses
 
     def _state(self, rows: Tensor) -> Any:
@@ -230,18 +277,18 @@ def criterion(
     """
     method = regularizers.get(name, **parameters)
     check_known("reduction", reduction, REDUCTIONS)
-    if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
+    if not is_whole(ignore_index):
         raise SoftlabError(f"ignore_index must be a whole number, not {ignore_index!r}")
     if weight is not None:
         weight = _class_weights(weight, classes)
         classes = len(weight)
     check_classes(classes)
-    return Criterion(name, method, classes=classes, reduction=reduction, ignore_index=ignore_index, weight=weight)
+    return Criterion(name, method, classes=classes, reduction=reduction, ignore_index=int(ignore_index), weight=weight)
 
 
 def check_classes(classes: object) -> None:
     """Raise SoftlabError unless it is None, or a whole number from 2 on."""
-    if classes is not None and (isinstance(classes, bool) or not isinstance(classes, int) or classes < 2):
+    if classes is not None and (not is_whole(classes) or classes < 2):
         raise SoftlabError(f"classes must be a whole number from 2 on, not {classes!r}")
 
 
@@ -266,6 +313,18 @@ def _torchs_smoothing(method: Regularizer) -> float | None:
         return vars(method)["alpha"]
     changes = ("loss", "transform", "prepare", "begin_epoch")
     return None if any(parts.overrides(method, function) for function in changes) else 0.0
+
+
+@contextmanager
+def _of_all_processes(state: Any) -> Iterator[None]:
+    """What the block adds to a state is added in all processes of a distributed training: they keep one state."""
+    alone = not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1
+    before = {} if alone or not isinstance(state, nn.Module) else parts.copied(state).__dict__
+    yield
+    for name, held in before.items():
+        added = state.get_buffer(name) - held
+        distributed.all_reduce(added)
+        state.get_buffer(name).copy_(held + added)
 
 
 def _maxsup(rows: Tensor, soft: Tensor, method: Any, progress: float | Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from torch.utils.data import default_collate, get_worker_info
 
 from softlab import regularizers
 from softlab.batches import seed_of
-from softlab.errors import SoftlabError
+from softlab.errors import SoftlabError, is_whole
 from softlab.own import parts
 from softlab.own.losses import check_classes
 from softlab.own.targets import Look, are_class_numbers, check_distributions, check_numbers, one_hot
@@ -130,9 +130,9 @@ def mixture(
     if seed is not None and generator is not None:
         raise SoftlabError("give a generator or a seed, not both")
     if seed is not None:
-        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        if not is_whole(seed) or not 0 <= seed < 2**63:
             raise SoftlabError(f"seed must be a whole number from 0 on, not {seed!r}")
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(int(seed))
     if generator is not None and (not isinstance(generator, torch.Generator) or generator.device.type != "cpu"):
         raise SoftlabError("generator must be a torch.Generator on the CPU, so that draws are the same on every device")
     _check_is_a_mixture(name, method)

@@ -12,9 +12,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from softlab.batches import as_pixels
 from softlab.checks import check_pixels
-from softlab.errors import SoftlabError
+from softlab.errors import SoftlabError, is_whole
 from softlab.lenses import calibration, steepness
-from softlab.representation import check_network, device_of, evaluating
+from softlab.representation import check_network, device_of, evaluating, frozen_copy, gradient_by
 from softlab.returned import logits_in
 
 EPSILON = 4 / 255  # at which the slope is taken, as in the book's tables
@@ -30,7 +30,8 @@ class Watch:
         gap           mean confidence minus accuracy, in [-1, 1]: above 0 overconfident
         ECE           expected calibration error in 15 bins, in [0, 1]
         NLL at T      negative log-likelihood in nats at the temperature: fitted on one half of the images, scored on
-                      the other, the halves drawn once and for all
+                      the other, the halves drawn once and for all,
+                      each with half of the images of each class
         temperature   of the first half; above 1 where the network is overconfident
         length        mean of log ‖z - z̄‖, the natural logarithm of the logits' length
         margin        mean of the largest logit minus the second largest
@@ -62,7 +63,7 @@ class Watch:
         check_network(model)
         if (mean is None) != (std is None):
             raise SoftlabError("a normalisation has a mean and a std: give both, or none")
-        if isinstance(steep, bool) or not isinstance(steep, int) or steep < 0:
+        if not is_whole(steep) or steep < 0:
             raise SoftlabError(f"steep must be a whole number from 0 on, not {steep!r}")
         if isinstance(loader, Iterator) or not isinstance(loader, Iterable):
             raise SoftlabError(f"the loader must be one to go through again and again, not a {type(loader).__name__}")
@@ -85,7 +86,15 @@ class Watch:
         with as_it_was(self.model, self.loader, device), torch.inference_mode(False), in_full:
             for batch in self.loader:
                 images, truth = _pair(batch)
+                if self.mean is not None and not images.is_floating_point():
+                    kind = str(images.dtype).removeprefix("torch.")
+                    advice = "leave mean and std out, or normalise in the loader"
+                    raise SoftlabError(f"a batch holds {kind}, to which no mean and std were applied: {advice}")
                 steep = images[:left]
+                if len(steep) and not images.is_floating_point() and images.dtype != torch.uint8:
+                    kind = str(images.dtype).removeprefix("torch.")
+                    advice = "give floats from 0 to 1, or steep=0 to leave it out"
+                    raise SoftlabError(f"a batch holds {kind}, of which no slope is taken: {advice}")
                 left -= len(steep)
                 if len(steep):
                     answered, slope = self._steep(steep.to(device))
@@ -101,21 +110,39 @@ class Watch:
         numbers = numbers_of(torch.cat(logits), torch.cat(labels))
         return numbers | ({"slope": float(torch.cat(slopes).mean())} if slopes else {})
 
-    def _logits(self, images: Tensor) -> Tensor:
-        """Logits (N, K) of images as the loader gives them, in the network's own precision."""
-        kinds = (held.dtype for held in self.model.parameters() if held.is_floating_point())
+    def _logits(self, images: Tensor, model: nn.Module | None = None) -> Tensor:
+        """Logits (N, K) of images as the loader gives them, in the network's own precision. model: in its place."""
+        model = self.model if model is None else model
+        kinds = (held.dtype for held in model.parameters() if held.is_floating_point())
         own = next(kinds, torch.float32)
         given = as_pixels(images)
-        return logits_in(self.model(given.to(own) if given.is_floating_point() else given)).float()
+        return logits_in(model(given.to(own) if given.is_floating_point() else given)).float()
+
+    def _gradient(self, images: Tensor, model: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
+        """Images as a leaf, the logits of a network, and the derivative of their margins' sum by the images."""
+        given = as_pixels(images).clone().requires_grad_()  # of its own: Lightning's may be inference tensors
+        with torch.enable_grad():
+            answers = []
+
+            def gap() -> Tensor:
+                answers.append(self._logits(given, model))
+                if not answers[0].requires_grad:
+                    said = "no gradient of the logits reaches the images"
+                    raise SoftlabError(f"{said}: give steep=0 to leave the slope out")
+                return steepness.margin(answers[-1]).sum()
+
+            if model is self.model:  # its parameters may have gradients, which stay as they are
+                (gradient,) = torch.autograd.grad(gap(), given, allow_unused=True)
+            if model is not self.model or gradient is None:
+                gradient = gradient_by(given, gap)
+            return given, answers[0], gradient
 
     def _steep(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (N, K) and slopes (N,), on the CPU; one forward and one backward pass, to the images alone."""
-        given = as_pixels(images).clone().requires_grad_()  # of its own: Lightning's may be inference tensors
-        with torch.enable_grad():
-            logits = self._logits(given)
-            if not logits.requires_grad:
-                raise SoftlabError("no gradient of the logits reaches the images: give steep=0 to leave the slope out")
-            (gradient,) = torch.autograd.grad(steepness.margin(logits).sum(), given)
+        try:
+            given, logits, gradient = self._gradient(images, self.model)
+        except RuntimeError:  # a network made in inference mode, or with reentrant checkpoints
+            given, logits, gradient = self._gradient(images, frozen_copy(self.model))
         pixels = given.detach()
         if self.mean is not None and self.std is not None:
             std = self.std.to(pixels)
@@ -132,7 +159,10 @@ def numbers_of(logits: Tensor, labels: Tensor) -> dict[str, float]:
     labels = labels if labels.is_floating_point() else labels.long()
     plain = calibration.outcomes(logits, labels)
     order = torch.randperm(len(logits), generator=torch.Generator().manual_seed(0))
-    fitted, scored = order.tensor_split(2)
+    classes = labels if labels.ndim == 1 else labels.argmax(1)
+    by_class = order[classes[order].argsort(stable=True)]
+    fitted = by_class[::2]  # of each class one half
+    scored = by_class[1::2]
     temperature = calibration.fit_temperature(logits[fitted], labels[fitted])
     lengths = steepness.length(logits).double().clamp(min=LEAST)
     return {

@@ -15,6 +15,7 @@ from softlab.errors import SoftlabError
 from softlab.regularizers import Regularizer
 
 COUNT = 4  # images of a trial
+MASK = -1e4  # in place of the logit -inf: its exponential is 0 in every type
 CLASSES = 3  # of a trial where nobody said how many
 
 
@@ -92,13 +93,18 @@ def transform_of(method: Regularizer, classes: int) -> str:
 
 
 def tried(
-    method: Regularizer, state: nn.Module, classes: int, progress: float, targets: Tensor | None = None
+    method: Regularizer,
+    state: nn.Module,
+    classes: int,
+    progress: float,
+    targets: Tensor | None = None,
+    moved: Tensor | float = 0.0,
 ) -> Tensor:
     """The losses (4,) of a trial. Raises Missing if the method needs features or the network.
 
-    targets: distributions (4, classes) (None: one-hot ones).
+    targets: distributions (4, classes) (None: one-hot ones).  moved: is added to the logits of each class, (classes,).
     """
-    logits = torch.arange(COUNT * classes).reshape(COUNT, classes).sin()
+    logits = torch.arange(COUNT * classes).reshape(COUNT, classes).sin() + moved
     if targets is None:
         targets = torch.eye(classes)[torch.arange(COUNT) % classes]
     features: Any = Absent()
@@ -123,6 +129,16 @@ def takes_distributions(method: Regularizer, state: nn.Module, classes: int) -> 
     """Is the loss a number where no entry of the targets is zero? Not if it asks which classes are wrong."""
     even = torch.full((COUNT, classes), 1 / classes)
     return bool(tried(method, state, classes, 0.0, even).isfinite().all())
+
+
+def takes_masks(method: Regularizer, state: nn.Module, classes: int) -> bool:
+    """Does a class whose logit is far below all others leave the loss as it is, however far that is?"""
+    targets = torch.eye(classes)[[0] * COUNT]
+    if transform_of(method, classes) == "labels":
+        targets = method.transform(targets, targets, torch.Generator())[1]
+    masked = torch.arange(classes) == classes - 1
+    near, far = (tried(method, state, classes, 0.5, targets, masked * low) for low in (MASK, 2 * MASK))
+    return torch.equal(near, far)
 
 
 def call_of(name: str, method: Regularizer) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
@@ -107,8 +108,9 @@ def get(name: str, **parameters) -> Regularizer:
         if not allowed:
             raise SoftlabError(f"method {name!r} has no parameters, but {parameter!r} was given")
         check_known(f"parameter of {name}", parameter, allowed)
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()}
     try:
-        return method(**parameters)
+        return method(**plain)
     except TypeError as error:
         raise SoftlabError(f"method {name!r}: {error}") from None
 

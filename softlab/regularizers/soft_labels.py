@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from softlab.regularizers.base import Regularizer, check_positive, check_share, cross_entropy, parameter, register
 
+SMALL = 0.05  # a beta below which Beta(beta, beta) is drawn by logarithms
+
 
 def smoothed(targets: Tensor, alpha: float) -> Tensor:
     """(1 - alpha) targets + alpha / K: target distributions (N, K) moved towards uniform."""
@@ -100,9 +102,10 @@ class OnlineLabelSmoothing(Regularizer):
         head.sums.zero_()
 
     def loss(self, logits, targets, features, head: Any, progress):
-        right = (logits.argmax(1) == targets.argmax(1)).float()
-        head.sums += (targets * right[:, None]).T @ logits.detach().softmax(1)
-        return cross_entropy(logits, (1 - self.alpha) * targets + self.alpha * targets @ head.soft)
+        right = (logits.argmax(1) == targets.argmax(1)).to(targets.dtype)
+        seen = (targets * right[:, None]).T @ logits.detach().softmax(1)
+        head.sums += seen.to(head.sums.dtype)
+        return cross_entropy(logits, (1 - self.alpha) * targets + self.alpha * targets @ head.soft.to(targets.dtype))
 
 
 @register("zipf_label_smoothing")
@@ -214,4 +217,22 @@ def _mixed(name: str, beta: float, images: Tensor, targets: Tensor, generator: t
     seed = int(torch.randint(2**62, (), generator=generator))
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        return transform(alpha=float(beta), num_classes=targets.shape[1])(images, targets)
+        mixing = transform(alpha=float(beta), num_classes=targets.shape[1])
+        if beta < SMALL:
+            mixing._dist = _SmallBeta(beta)
+        return mixing(images, targets)
+
+
+class _SmallBeta:
+    """Beta(beta, beta) for a beta so small that torch's own draws underflow, and share images evenly.
+
+    λ = G / (G + H) of two gamma variates. The logarithm of one is that of a variate of beta + 1, plus log(U) / beta.
+    """
+
+    def __init__(self, beta: float):
+        self.beta = beta
+
+    def sample(self, shape: tuple[int, ...] = ()) -> Tensor:
+        larger = torch.distributions.Gamma(self.beta + 1.0, 1.0).sample((2, *shape)).double().log()
+        logarithms = larger + torch.rand(2, *shape, dtype=torch.float64).log() / self.beta
+        return (logarithms[0] - logarithms[1]).sigmoid()

@@ -137,10 +137,27 @@ def _load(name: str, root: Path, state: str = "") -> Dataset:
 
 
 def split_test(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Indices of the `fit` part (a quarter of the test set, at most 1,000, class-balanced) and of the rest."""
+    """Indices of the `fit` part, a quarter of the test set, at most 1,000, and of the rest, which is scored.
+
+    labels: (N,) int64. Both parts have the classes as often as they come, and each class is scored
+    unless most have only one image. Where classes come
+    equally often, up to one image, the first images of a balanced order are for fitting. Else images are sorted by
+    class, in a random order of each, and as many as are wanted are taken at equal distances.
+    """
     size = min(1000, len(labels) // 4)
-    order = balanced_subset(labels, len(labels), torch.Generator().manual_seed(0))
-    return order[:size], order[size:]
+    draws = torch.Generator().manual_seed(0)
+    count = labels.unique(return_counts=True)[1]
+    if len(labels) == 0 or count.max() - count.min() <= 1:
+        order = balanced_subset(labels, len(labels), draws)
+        taken = torch.arange(len(labels)) < size
+    else:
+        order = torch.randperm(len(labels), generator=draws)
+        by_class = labels[order].argsort(stable=True)
+        taken = torch.zeros(len(labels), dtype=torch.bool)
+        taken[by_class[((torch.arange(size) + 0.5) * len(labels) / size).long()]] = True
+    spared = taken & torch.isin(labels[order], labels[order][~taken])  # no class loses its only image
+    taken = spared if 2 * spared.sum() >= size else taken  # but where most classes have only one
+    return order[taken], order[~taken]
 
 
 @functools.lru_cache(maxsize=2)
@@ -294,7 +311,11 @@ def _digest(parts: dict[str, Tensor], classes: tuple[str, ...], mean: Tensor, st
 
 def _split_parts(train_images, train_labels, test_images, test_labels) -> dict[str, Tensor]:
     parts = {"train_images": train_images, "train_labels": train_labels}
-    for part, rows in zip(("fit", "test"), split_test(test_labels), strict=True):
+    split = split_test(test_labels)
+    if len(split[0]) == 0:
+        needed = "at least four, and two of a class, are needed: a quarter is for fitting a temperature"
+        raise SoftlabError(f"there are {len(test_labels)} test images: {needed}")
+    for part, rows in zip(("fit", "test"), split, strict=True):
         parts |= {f"{part}_images": test_images[rows], f"{part}_labels": test_labels[rows]}
     return parts
 
@@ -370,4 +391,4 @@ def _from_folder(name: str, folder: Path) -> Dataset:
         with contextlib.suppress(SoftlabError):  # a home that cannot be written: decode each time
             write_whole(cached, lambda file: np.savez(file, **arrays))
     tensors = {key: torch.from_numpy(array) for key, array in arrays.items()}
-    return assemble(name, _split_parts(**tensors), tuple(sorted(files["train"])), f"image folder {folder.name}")
+    return assemble(name, _split_parts(**tensors), tuple(files["train"]), f"image folder {folder.name}")

@@ -1,21 +1,21 @@
 """Image folders: `PATH/<part>/<class>/<image>` into arrays."""
 
 import os
-import sys
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from softlab.errors import SoftlabError
+from softlab.errors import SoftlabError, at_terminal
 
 if TYPE_CHECKING:
     from PIL import Image
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
-DECODING = 2  # raise it when the same files give other pixels: arrays that are kept are then made again
+DECODING = 3  # raise it when the same files give other pixels: arrays that are kept are then made again
 MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV")  # 8 bits at most
 TURNED = 0x0112  # the EXIF tag that says how a viewer is to turn an image
 
@@ -28,20 +28,39 @@ class LeftOut(UserWarning):
     """Files in an image folder are of kinds that are not read."""
 
 
-def class_files(folder: Path, part: str) -> dict[str, list[Path]]:
-    """The image files of each class of `folder/part/<class>/`, in the order of torchvision's ImageFolder.
+def in_class_order(names: Iterable[str]) -> list[str]:
+    """Names of classes in the order that numbers them: numbers by their size, whatever else as text.
 
-    That is: classes in alphabetical order; for each, first the files in its folder, then those in folders inside.
+    Numbers are so also behind a word that all have in common: c2 comes before c10.
+    """
+    ordered = sorted(names)
+    numbers = numbers_in(ordered)
+    return ordered if numbers is None else [name for _, name in sorted(zip(numbers, ordered, strict=True))]
+
+
+def numbers_in(names: Sequence[str]) -> list[float] | None:
+    """What the names of classes number: 2 and 10 of c2 and c10, 2 and 10 of 2.0 and 10.0; None where they do not."""
+    if all(re.fullmatch(r"[-+]?\d+(\.\d*)?", name) for name in names):
+        return [float(name) for name in names]
+    parts = [re.fullmatch(r"(.*?)(\d+)", name) for name in names]
+    if not all(parts) or len({part[1] for part in parts if part}) > 1:
+        return None
+    return [float(part[2]) for part in parts if part]
+
+
+def class_files(folder: Path, part: str) -> dict[str, list[Path]]:
+    """The image files of each class of `folder/part/<class>/`, classes in the order of `in_class_order`.
+
+    Of each class first the files in its folder, then those in folders inside, as torchvision's ImageFolder has them.
     Files and folders whose names begin with a dot are left out.  Raises SoftlabError if there is no image.
     """
     if not (folder / part).is_dir():
         raise SoftlabError(f"{folder} has no folder {part!r}; expected {part}/<class>/<image>")
     classes = {}
-    for path in sorted((folder / part).iterdir()):
-        if path.is_dir() and not path.name.startswith("."):
-            classes[path.name] = list(_images(path))
-            if not classes[path.name]:
-                raise SoftlabError(f"{path} holds no image ({', '.join(sorted(SUFFIXES))})")
+    for path in _class_folders(folder / part):
+        classes[path.name] = list(_images(path))
+        if not classes[path.name]:
+            raise SoftlabError(f"{path} holds no image ({', '.join(sorted(SUFFIXES))})")
     if not classes:
         raise SoftlabError(f"{folder / part} is empty; expected {part}/<class>/<image>")
     return classes
@@ -49,11 +68,17 @@ def class_files(folder: Path, part: str) -> dict[str, list[Path]]:
 
 def left_out(folder: Path, part: str) -> str:
     """What is said of files in folders of classes that are of no kind that is read; nothing where there is none."""
-    classes = [path for path in sorted((folder / part).iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    classes = _class_folders(folder / part)
     others = [path for one in classes for path in _files(one) if path.suffix.lower() not in SUFFIXES]
     kinds = ", ".join(sorted({path.suffix.lower() or "no ending" for path in others}))
     files = f"{len(others)} files ({kinds})" if len(others) > 1 else f"one file ({kinds})"
     return f"{files} in {folder / part} left out: only {', '.join(sorted(SUFFIXES))} are read" if others else ""
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    """The folders of classes, in the order of `in_class_order`."""
+    names = [path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    return [folder / name for name in in_class_order(names)]
 
 
 def _images(folder: Path) -> Iterator[Path]:
@@ -99,7 +124,7 @@ def decode(
     shape = None
     unturned = 0
     total = sum(len(paths) for part in files.values() for paths in part.values())
-    with tqdm(total=total, desc="decoding images", unit="image", disable=not sys.stderr.isatty()) as bar:
+    with tqdm(total=total, desc="decoding images", unit="image", disable=not at_terminal()) as bar:
         for part, classes in files.items():
             images = []
             for path in (path for paths in classes.values() for path in paths):
@@ -129,10 +154,17 @@ def pixels(path: Path, size: int | None = None, colour: bool = False) -> tuple[n
             turned = image.getexif().get(TURNED, 1) != 1
             image = _of_eight_bits(image)
             image = image.convert("L" if image.mode in ("1", "L") and not colour else "RGB")
-            array = np.asarray(image.resize((size, size)) if size else image)
+            array = np.asarray(resized(image, size) if size else image)
     except Exception as error:  # Pillow raises many kinds for damaged files
         raise SoftlabError(f"{path} cannot be read as an image: {error}") from None
     return np.ascontiguousarray(np.atleast_3d(array).transpose(2, 0, 1)), turned
+
+
+def resized(image: "Image.Image", size: int) -> "Image.Image":
+    """The image in size × size pixels: bilinear and antialiased, as torchvision's Resize does it."""
+    from PIL import Image
+
+    return image.resize((size, size), Image.Resampling.BILINEAR)
 
 
 def heading(path: Path) -> tuple[int, int, bool]:

@@ -67,6 +67,9 @@ def resampled(labels: Tensor, share: float, classes: int, generator: torch.Gener
 def flip_shift(images: Tensor, generator: torch.Generator, reach: int = 4) -> Tensor:
     """Mirror each image with probability ½ and shift it by up to `reach` pixels, the border reflected."""
     count, channels, height, width = images.shape
+    if reach >= min(height, width):
+        needed = f"a shift by {reach} pixels, the border reflected, takes images of at least {reach + 1}"
+        raise SoftlabError(f"images are {height} × {width}: {needed}; train with augmentation=flip or none")
     mirrored = torch.rand(count, generator=generator) < 0.5
     offsets = torch.randint(2 * reach + 1, (count, 2), generator=generator)
     rows = offsets[:, 0, None] + torch.arange(height)

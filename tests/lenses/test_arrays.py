@@ -93,3 +93,23 @@ def test_what_is_no_array_of_numbers_is_said_in_one_line(name, wrong):
     with pytest.raises(SoftlabError, match=r"must be a tensor, or an array of numbers") as caught:
         called(name, lambda values: wrong)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        geometry.apex_ratio,
+        geometry.cone_onset,
+        geometry.constant_share,
+        lambda features, weight, bias: geometry.logit_scale_factors(features, weight).head_gain,
+        lambda features, weight, bias: geometry.cosine_to(features, weight, torch.tensor([0, 1, 2, 0])),
+        lambda features, weight, bias: geometry.confidence_contour(features, weight, bias, 0.5),
+    ],
+)
+def test_features_of_one_precision_meet_a_head_of_another(function):
+    drawing = torch.Generator().manual_seed(0)
+    features = torch.randn(4, 5, generator=drawing, dtype=torch.float64)
+    weight = torch.randn(3, 5, generator=drawing)
+    bias = torch.randn(3, generator=drawing)
+    expected = function(features, weight.double(), bias.double())
+    assert torch.allclose(torch.as_tensor(function(features, weight, bias)), torch.as_tensor(expected))

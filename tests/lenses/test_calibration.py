@@ -858,3 +858,38 @@ def test_a_temperature_that_was_cut_off_has_no_interval():
     with pytest.warns(UserWarning, match="the colder the better"):
         temperature = fit_temperature(3 * logits, torch.tensor([0, 1]))
     assert all(map(math.isnan, temperature_interval(3 * logits, torch.tensor([0, 1]), temperature)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("bins", [5, 10, 20, 25, 30, 50, 100])
+def test_what_lies_on_an_edge_is_in_the_bin_that_ends_there(bins, dtype):
+    """.28 is 7/25: ECE, its table and the classwise error have it in the seventh bin of 25."""
+    on_edges = torch.tensor([place / bins for place in range(1, bins + 1)], dtype=torch.float64)
+    curve = reliability(on_edges.to(dtype), torch.ones(bins), bins)
+    assert curve.count.tolist() == [1] * bins
+    assert (curve.confidence <= curve.edges[1:]).all()
+    assert (curve.confidence > curve.edges[:-1]).all()
+
+
+def scaled_noise(factor):
+    """Logits that say little: the best temperature is 3.6 for a factor of 1, and grows with it."""
+    drawing = torch.Generator().manual_seed(0)
+    labels = torch.arange(2000) % 4
+    logits = torch.randn(2000, 4, generator=drawing)
+    logits[range(2000), labels] += 0.3
+    return factor * logits, labels
+
+
+TEMPERATURES_AT_AN_END = {
+    "280 and the like": (*scaled_noise(100), 100, "the best temperature is higher: the temperature is cut off at 100"),
+    "chance": (*(-torch.eye(4)[torch.arange(40) % 4], torch.arange(40) % 4), 100, "no better than chance: the temp"),
+    "all right": (torch.eye(4)[torch.arange(40) % 4], torch.arange(40) % 4, 0.01, "the colder the better: the temp"),
+    "small logits": (*scaled_noise(1e-4), 0.01, "the best temperature is lower: the temperature is cut off at 0.01"),
+}
+
+
+@pytest.mark.parametrize("case", TEMPERATURES_AT_AN_END)
+def test_why_a_temperature_is_cut_off_is_said(case):
+    logits, labels, end, words = TEMPERATURES_AT_AN_END[case]
+    with pytest.warns(UserWarning, match=words):
+        assert fit_temperature(logits, labels) == pytest.approx(end)

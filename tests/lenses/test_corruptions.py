@@ -167,3 +167,11 @@ def test_misuse_is_named(clothes):
 def test_what_is_no_image_or_severity_is_named(images, kind, severity, message):
     with pytest.raises(SoftlabError, match=message):
         corrupt(images, kind, severity)
+
+
+def test_tiny_images_are_blurred_as_far_as_they_reach():
+    """Of one row nothing is taken from above and below: each of its pixels is the mean of its mirrored neighbours."""
+    images = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    assert corrupt(images, "blur", 5).shape == images.shape
+    flat = images[:, :, :1, :1].expand(-1, -1, 1, 4)
+    assert torch.allclose(corrupt(flat, "blur", 5), flat, atol=1e-6)

@@ -845,11 +845,14 @@ def test_how_sure_how_steep_and_how_far_is_said_in_a_line_each():
         (lambda x, y: {"model": torch.jit.trace(mlp(), x[:2] / 255)}, "scripted or traced.*that it was made from"),
         (lambda x, y: {"model": type(mlp())}, "must be a torch.nn.Module, not type"),
         (lambda x, y: {"images": x.long()}, "must be uint8, or floats in .*int64"),
-        (lambda x, y: {"images": x[0]}, r"must be \(N, C, H, W\), N > 0, .*not \(3, 6, 6\)"),
+        (lambda x, y: {"images": x[0]}, r"images must be \(N, C, H, W\) with N > 0, not \(3, 6, 6\)"),
         (lambda x, y: {"images": x[:0], "labels": y[:0]}, r"not \(0, 3, 6, 6\)"),
         (lambda x, y: {"images": x[:, :1]}, "fails on images .1, 6, 6.: RuntimeError: .*mat1 and mat2"),
-        (lambda x, y: {"labels": y[1:]}, r"labels whole numbers \(N,\), not .*torch.int64 \(79,\)"),
-        (lambda x, y: {"labels": y.float()}, "and torch.float32"),
+        (
+            lambda x, y: {"labels": y[1:]},
+            r"^labels must be whole numbers \(80,\), one for each image, not torch.int64 \(79,\)",
+        ),
+        (lambda x, y: {"labels": y.float()}, "^labels must be whole numbers .*, not torch.float32"),
         (lambda x, y: {"labels": nn.functional.one_hot(y)}, r"\(80, 4\)"),
         (lambda x, y: {"labels": y + 1}, r"classes are 0 to 3, but there are labels \[4\]"),
         (lambda x, y: {"labels": y - 1}, r"labels \[-1\]"),
@@ -1085,6 +1088,11 @@ def test_folders_named_by_number_are_those_classes_also_if_there_is_one_for_each
     assert pictures_of.class_numbers([f"{n:02}" for n in range(12)], 12, tmp_path)[0] == list(range(12))
     numbers, note = pictures_of.class_numbers(["cat", "dog"], 2, tmp_path)
     assert (numbers, "alphabetical order" in note) == ([0, 1], True)
+    names = sorted(f"c{n}" for n in range(12))  # c0, c1, c10, c11, c2, …
+    numbers, note = pictures_of.class_numbers(names, 12, tmp_path)
+    assert numbers == [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert "would sort them as text): 0 'c0', 1 'c1', 2 'c2', 3 'c3', " in note
+    assert note.endswith("11 'c11'.")
 
 
 @pytest.mark.parametrize(
@@ -1096,6 +1104,12 @@ def test_folders_named_by_number_are_those_classes_also_if_there_is_one_for_each
         (["007", "07"], 2, "two folders in .* same number"),
         (["cat", "dog"], 5, "the network has 5 classes, and there are 2 folders"),
         (["01", "03"], 5, "without leading zeros"),
+        (
+            ["Banana", "apple", "cherry"],
+            3,
+            r"class 0 may be 'Banana' as text \(torchvision\), 'apple' in natural order",
+        ),
+        (["v1.9", "v1.10"], 2, r"class 0 may be 'v1.10' as text \(torchvision\), 'v1.9' in natural order \(timm\)"),
     ],
 )
 def test_folders_of_which_the_class_is_not_sure_are_refused(names, classes, message, tmp_path):
@@ -1119,6 +1133,31 @@ def test_what_wrappers_add_to_names_of_weights_is_left_out_and_said(given, tmp_p
     found = network_files.network_of(tmp_path / "wrapped.safetensors", architecture)
     assert found.notes[0] == f"Left out of the weights' names: {left_out}"
     assert all(torch.equal(tensors[name], one) for name, one in found.model.state_dict().items())
+
+
+def test_what_does_not_belong_to_the_network_in_a_wrapper_is_left_out_and_said(given, tmp_path):
+    tensors = safetensors.torch.load_file(given / "net.safetensors")
+    wrapped = {f"model.{name}": one for name, one in tensors.items()}
+    architecture = network_files.architecture_of("mobilenet_v3_small")
+    path = tmp_path / "wrapped.safetensors"
+    safetensors.torch.save_file(wrapped | {"criterion.weight": torch.ones(2)}, path)
+    found = network_files.network_of(path, architecture)
+    said = "Left out of the weights' names: model.; left out, as no weights of the network: criterion.weight"
+    assert found.notes[0] == said
+    assert all(torch.equal(tensors[name], one) for name, one in found.model.state_dict().items())
+    averaged = {f"ema.{name}": one.clone() for name, one in tensors.items()}
+    safetensors.torch.save_file(wrapped | averaged, path)
+    with pytest.raises(SoftlabError, match=r"^the weights hold several networks, 'ema.' and 'model.': save the one"):
+        network_files.network_of(path, architecture)
+    safetensors.torch.save_file(dict(list(wrapped.items())[:-1]), path)
+    with pytest.raises(SoftlabError, match=r"does not fit mobilenet_v3_small: .*Missing key\(s\) in state_dict: \"\w"):
+        network_files.network_of(path, architecture)
+
+
+def test_images_with_channels_last_are_named():
+    images = torch.rand(40, 8, 8, 3, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(SoftlabError, match=r"\(40, 8, 8, 3\) is \(N, H, W, C\): images.permute\(0, 3, 1, 2\)$"):
+        examine(nn.Sequential(nn.Flatten(), nn.Linear(192, 4)), images, torch.arange(40) % 4)
 
 
 def test_arrays_of_any_strides_byte_order_and_of_16_bits_are_taken():

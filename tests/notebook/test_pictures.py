@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 from PIL import Image
 from torch import nn
+from torchvision.transforms import functional
 
 from softlab import SoftlabError, cli, examine
 from softlab.inspector import network_files, progress
@@ -193,13 +194,24 @@ MALFORMED = {
     "a path with a zero": ("x.csv", "path,label\na\0.png,1", "x.csv"),
     "no image inside": ("x.csv", "path,label\nbroken.png,1", "broken.png cannot be read as an image"),
     "two sizes": ("x.csv", "path,label\nsmall.png,0\nlarge.png,1", "--size PIXELS resizes all"),
+    "no label": ("x.csv", "path,label\nsmall.png,0\nsmall.png,-1", "x.csv has no label, only '-1' in its column"),
+    "an empty label": ("x.csv", "path,label\nsmall.png,0\nsmall.png,", "x.csv has no label, only ''"),
+    "words in two orders": (
+        "x.csv",
+        "path,label\nsmall.png,Banana\nsmall.png,apple\nsmall.png,cherry",
+        "class 0 may be 'Banana' as text (torchvision), 'apple' in natural order (timm): name each of the labels in",
+    ),
     "names too few": ("x.csv", "path,label\nsmall.png,cat\nsmall.png,dog", "the network has 3 classes, and"),
     "arrays without images": ("x.npz", {"a": IMAGES, "b": LABELS}, "unknown array of x.npz 'images'"),
     "arrays without labels": ("x.npz", {"images": IMAGES}, "has no labels: give them, --labels FILE"),
     "two dimensions": ("x.npz", {"images": IMAGES[0, 0], "labels": LABELS}, "(N, C, H, W), (N, H, W, C) or"),
     "four channels": ("x.npz", {"images": IMAGES[:, :, :4].transpose(0, 2, 1, 3), "labels": LABELS}, "one channel or"),
     "labels of another length": ("x.npz", {"images": IMAGES, "labels": LABELS[1:]}, "one for each of 24 images"),
-    "labels as floats": ("x.npz", {"images": IMAGES, "labels": LABELS / 2}, "labels must be whole numbers"),
+    "labels as floats": (
+        "x.npz",
+        {"images": IMAGES, "labels": LABELS / 2},
+        "labels in x.npz must be whole numbers, one for each of 24 images in x.npz, not float64 (24,)",
+    ),
     "objects": ("x.npz", {"images": np.array([{}, []], object), "labels": LABELS[:2]}, "Object arrays cannot be load"),
 }
 
@@ -215,6 +227,48 @@ def test_what_is_wrong_with_images_is_one_line(case, tmp_path):
         from_path(tmp_path / name, 3)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("write_label", [str, float, "c{}".format, "{:02}".format])
+def test_twelve_classes_are_numbered_by_their_numbers_in_a_table_and_in_folders(write_label, tmp_path):
+    for number in range(12):
+        path = tmp_path / "images" / str(write_label(number)) / "one.png"
+        path.parent.mkdir(parents=True)
+        Image.new("RGB", (4, 4), (20 * number, 0, 0)).save(path)
+    lines = [f"images/{write_label(number)}/one.png,{write_label(number)}" for number in range(12)]
+    (tmp_path / "x.csv").write_text("\n".join(["path,label", *lines]))
+    for place in ("x.csv", "images"):
+        found = from_path(tmp_path / place, 12)
+        assert (found.pictures[:][:, 0, 0, 0] // 20).tolist() == found.labels.tolist()
+
+
+def test_a_folder_of_parts_is_no_folder_of_classes(tmp_path):
+    for part in ("train", "val"):
+        for name in ("cat", "dog"):
+            (tmp_path / part / name).mkdir(parents=True)
+            Image.new("RGB", (4, 4)).save(tmp_path / part / name / "one.png")
+    with pytest.raises(SoftlabError, match=r"holds train and val, which are parts .* one of them, --images .*/val$"):
+        from_path(tmp_path, 2)
+
+
+def test_one_image_is_resized_alike_whatever_holds_it(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    (tmp_path / "images" / "0").mkdir(parents=True)
+    Image.fromarray(image).save(tmp_path / "images" / "0" / "one.png")
+    np.savez(tmp_path / "x.npz", images=image[None], labels=[0])
+    as_torchvision_does = functional.resize(functional.to_pil_image(torch.from_numpy(image).movedim(2, 0)), [32, 32])
+    expected = functional.pil_to_tensor(as_torchvision_does)
+    for place in ("images", "x.npz"):
+        assert torch.equal(from_path(tmp_path / place, 3, size=32).pictures[0], expected)
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8"])
+def test_arrays_of_any_byte_order_are_taken(dtype, tmp_path):
+    images, labels = pixels()
+    np.savez(tmp_path / "x.npz", images=(images / 255).astype(dtype), labels=labels.astype(">i4"))
+    found = from_path(tmp_path / "x.npz", 3)
+    assert torch.allclose(found.pictures.double(), torch.from_numpy(images / 255), atol=1e-6)
+    assert found.labels.tolist() == labels.tolist()
 
 
 # timm's networks, of which only names, builders and settings are asked

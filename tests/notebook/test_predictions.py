@@ -1,5 +1,8 @@
 """Predictions without their network: the numbers are the network's; what is wrong with a file is said in one line."""
 
+import sys
+import time
+
 import numpy as np
 import pandas
 import pytest
@@ -10,9 +13,10 @@ from torch import nn
 from softlab import SoftlabError, examine, examine_predictions
 from softlab.inspector import arrays, predictions
 from softlab.inspector.comparison import compare
-from softlab.inspector.examination import of_predictions, split
+from softlab.inspector.examination import of_predictions
 from softlab.lenses import calibration
 from softlab.training.data import split_test
+from softlab.training.sampling import balanced_subset
 
 COUNT = 80
 NAMES = ["cat", "dog", "newt"]
@@ -85,11 +89,12 @@ def test_labels_may_be_one_row_each_and_floats_that_are_whole():
         ((190, 10), (47, 3)),
         ((9500, 490, 10), (950, 49, 1)),
         ((60, 20, 1), (15, 5, 0)),  # what comes once is scored
+        ((100, 90, 12), (25, 22, 3)),
     ],
 )
 def test_both_parts_have_the_classes_as_often_as_they_come(counts, fitted):
     labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
-    fit, scored = split(labels)
+    fit, scored = split_test(labels)
     assert sorted([*fit.tolist(), *scored.tolist()]) == list(range(len(labels)))
     assert labels[fit].bincount(minlength=len(counts)).tolist() == list(fitted)
     assert not torch.equal(labels[scored], labels[scored].sort().values)  # the first ones are of all classes
@@ -97,8 +102,10 @@ def test_both_parts_have_the_classes_as_often_as_they_come(counts, fitted):
 
 @pytest.mark.parametrize("labels", [torch.arange(200) % 4, torch.arange(80) % 3])
 def test_balanced_classes_are_split_as_those_of_the_book(labels):
-    for ours, theirs in zip(split(labels), split_test(labels), strict=True):
-        assert torch.equal(ours, theirs)
+    order = balanced_subset(labels, len(labels), torch.Generator().manual_seed(0))
+    fit, scored = split_test(labels)
+    assert torch.equal(torch.cat([fit, scored]), order)
+    assert len(fit) == len(labels) // 4
 
 
 def test_what_is_scored_of_unbalanced_classes_is_what_was_given():
@@ -591,7 +598,7 @@ def test_a_padded_row_takes_what_it_leaves_undefined_and_nothing_else():
 
 def test_two_logits_that_are_equal_leave_no_margin():
     logits, labels = outcomes()
-    rows = split(torch.tensor(labels))[1][:2].numpy()
+    rows = split_test(torch.tensor(labels))[1][:2].numpy()
     logits[rows] = [2, 2, 1]
     seen = examine_predictions(logits, labels)
     assert "log margin" not in seen.numbers
@@ -618,7 +625,7 @@ def test_what_predicts_the_distribution_is_calibrated_with_temperature_1(tmp_pat
     assert seen.numbers["temperature"] == pytest.approx(2, rel=1e-5)
     assert seen.numbers["ECE at T"] == pytest.approx(0, abs=1e-6)
     assert seen.numbers["accuracy"] == 1
-    entropy = -(soft * np.log(soft)).sum(1)[split(torch.tensor(soft.argmax(1)))[1]]
+    entropy = -(soft * np.log(soft)).sum(1)[split_test(torch.tensor(soft.argmax(1)))[1]]
     assert seen.numbers["NLL at T"] == pytest.approx(entropy.mean(), rel=1e-5)
     assert "Overconfident" in " ".join(seen.findings())
     pandas.DataFrame(logits, columns=NAMES).to_csv(tmp_path / "a.csv", index=False)
@@ -647,6 +654,77 @@ def test_an_npy_is_mapped_not_read(tmp_path):
 def test_temperature_is_that_of_the_images_for_fitting():
     logits, labels = outcomes()
     truth = torch.tensor(labels)
-    rows = split(truth)[0]
+    rows = split_test(truth)[0]
     fitted = calibration.fit_temperature(torch.tensor(logits)[rows], truth[rows])
     assert examine_predictions(logits, labels).numbers["temperature"] == pytest.approx(fitted, rel=1e-5)
+
+
+PAIRS = [("incorrect", "correct"), ("left", "right"), ("loss", "win"), ("wrong", "right")]
+
+
+@pytest.mark.parametrize("names", PAIRS)
+def test_two_classes_that_have_names_of_what_stands_beside_classes_are_classes(names, tmp_path):
+    """Labels are 0 and 1, and numbers decide: probabilities sum to 1 only with both, logits could be either."""
+    logits, labels = outcomes(2)
+    probs = torch.from_numpy(logits).double().softmax(1).numpy()
+    pandas.DataFrame(probs, columns=names).assign(label=labels).to_csv(tmp_path / "p.csv", index=False)
+    found = predictions.from_files(tmp_path / "p.csv", probabilities=True)
+    assert found.classes == names
+    np.testing.assert_allclose(found.logits.softmax(1).numpy(), probs, atol=1e-6)
+    pandas.DataFrame(logits, columns=names).assign(label=labels).to_csv(tmp_path / "z.csv", index=False)
+    with pytest.raises(SoftlabError, match=rf"'{names[0]}' and '{names[1]}' of .*z.csv may be two classes, or '"):
+        predictions.from_files(tmp_path / "z.csv")
+
+
+@pytest.mark.parametrize("other", ["correct", "loss", "confidence", "pred"])
+def test_one_score_beside_other_numbers_is_that_of_class_1(other, tmp_path):
+    logits, labels = outcomes(2)
+    score = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
+    beside = {"correct": (score > 0.5) == labels, "pred": score > 0.5}.get(other, np.maximum(score, 1 - score) + 0.5)
+    frame = pandas.DataFrame({"prob": score, other: beside.astype(float), "label": labels})
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    found = predictions.from_files(tmp_path / "p.csv", probabilities=True)
+    np.testing.assert_allclose(found.logits.softmax(1)[:, 1].numpy(), score, atol=1e-6)
+
+
+def test_a_file_under_another_kind_s_name_and_one_label_are_named(tmp_path):
+    logits, labels = outcomes()
+    np.savez(tmp_path / "x.npz", logits=logits, labels=labels)
+    (tmp_path / "x.npz").rename(tmp_path / "x.npy")
+    with pytest.raises(SoftlabError, match=r"x.npy holds what numpy writes as .npz: rename it x.npz$"):
+        predictions.from_files(tmp_path / "x.npy")
+    np.save(tmp_path / "y.npy", logits)
+    (tmp_path / "y.npy").rename(tmp_path / "y.npz")
+    with pytest.raises(SoftlabError, match=r"y.npz holds what numpy writes as .npy: rename it y.npy$"):
+        predictions.from_files(tmp_path / "y.npz")
+    np.save(tmp_path / "logits.npy", logits)
+    np.save(tmp_path / "label.npy", np.array(3))
+    np.savez(tmp_path / "label.npz", labels=np.array(3))
+    for name in ("label.npy", "label.npz"):
+        with pytest.raises(SoftlabError, match=rf"{name} holds one number: labels are one for each image$"):
+            predictions.from_files(tmp_path / "logits.npy", tmp_path / name)
+
+
+def test_the_time_for_a_table_grows_with_its_columns_and_not_with_their_square(tmp_path):
+    seconds = []
+    for classes in (1000, 4000):
+        table = np.full((60, classes), 1 / classes)
+        frame = pandas.DataFrame(table, columns=[f"class_{number}" for number in range(classes)])
+        frame.assign(label=np.arange(60)).to_csv(tmp_path / "wide.csv", index=False)
+        begun = time.process_time()
+        predictions.from_files(tmp_path / "wide.csv", probabilities=True)
+        seconds.append(time.process_time() - begun)
+    assert seconds[1] < 10 * seconds[0]  # sixteen times, were it the square
+
+
+class NoFile:
+    """Stands for the standard error, as some frameworks leave it."""
+
+    def write(self, text):
+        pass
+
+
+@pytest.mark.parametrize("standard_error", [None, NoFile()])
+def test_no_terminal_is_needed(standard_error, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", standard_error)
+    assert 0 < examine_predictions(*outcomes()).numbers["accuracy"] < 1

@@ -5,6 +5,7 @@ import math
 import shutil
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as functional
@@ -462,3 +463,142 @@ def test_inductor_gives_the_same_loss_and_gradient(name, logits, labels):
     losses = [criterion(logits, labels) for criterion in (made(name), torch.compile(made(name), fullgraph=True))]
     assert torch.allclose(*losses, rtol=1e-5)
     assert torch.allclose(*(torch.autograd.grad(loss, logits)[0] for loss in losses), atol=1e-6)
+
+
+# What torch differentiates works; the rest is one line that says what to do.
+
+
+@pytest.mark.parametrize("name", [name for name in LOSSES if name != "online_label_smoothing"])
+def test_gradients_of_single_samples_are_those_of_a_loop(name):
+    criterion = made(name)
+    torch.manual_seed(0)
+    weight = torch.randn(CLASSES, 5)
+    samples = torch.randn(4, 5)
+    numbers = torch.tensor([0, 1, 2, 0])
+
+    def loss(weight, sample, number):
+        return criterion((weight @ sample)[None], number[None])
+
+    at_once = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(weight, samples, numbers)
+    one_by_one = []
+    for sample, number in zip(samples, numbers, strict=True):
+        own = weight.clone().requires_grad_()
+        one_by_one.append(torch.autograd.grad(loss(own, sample, number), own)[0])
+    assert torch.allclose(at_once, torch.stack(one_by_one), atol=1e-6)
+
+
+Z = torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, 0.5]])
+Y = torch.tensor([0, 2])
+NO_TENSORS = {
+    "a list": (Z.tolist(), Y, r"logits must be a tensor, not of the type list: torch.as_tensor\(logits\)"),
+    "an array": (Z.numpy(), Y, r"logits must be a tensor, not of the type ndarray: torch.as_tensor\(logits\)"),
+    "a dictionary": (
+        {"logits": Z, "loss": Z[0, 0]},
+        Y,
+        r"not of the type dict: give one of those in it \(logits, loss\)",
+    ),
+    "a tuple": ((Z, Z), Y, r"not of the type tuple: give one of those in it \(0, 1\)"),
+    "labels in a list": (Z, [0, 2], r"targets must be a tensor, not of the type list: torch.as_tensor\(targets\)"),
+    "labels in a tuple": (Z, (Y, Y, 0.5), r"targets must be a tensor, .* give one of those in it \(0, 1\)"),
+    "no labels": (Z, None, r"targets must be a tensor, not of the type NoneType"),
+    "a masked array": (np.ma.masked_greater(Z.numpy(), 1), Y, r"logits has masked values: leave their rows out, or"),
+    "a sparse tensor": (Z.to_sparse(), Y, r"logits must be a dense tensor, not a sparse_coo one: logits.to_dense"),
+}
+
+
+@pytest.mark.parametrize("case", NO_TENSORS)
+@pytest.mark.parametrize("name", ["baseline", "maxsup"])
+def test_what_is_no_tensor_is_one_line(name, case):
+    logits, targets, words = NO_TENSORS[case]
+    with pytest.raises(SoftlabError, match=words) as caught:
+        softlab.criterion(name)(logits, targets)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.uint32, torch.uint64, torch.int16])
+@pytest.mark.parametrize("name", ["baseline", "maxsup"])
+def test_labels_may_be_whole_numbers_of_any_type(name, dtype):
+    criterion = softlab.criterion(name)
+    assert criterion(Z, Y.to(dtype)) == criterion(Z, Y)
+    of_numbers = softlab.mixture("mixup", classes=3, seed=0)(torch.rand(2, 1, 4, 4), Y.to(dtype))[1]
+    assert torch.equal(of_numbers, softlab.mixture("mixup", classes=3, seed=0)(torch.rand(2, 1, 4, 4), Y)[1])
+
+
+def test_an_ignored_label_that_became_unsigned_is_named():
+    criterion = softlab.criterion("maxsup", ignore_index=-1)
+    with pytest.raises(
+        SoftlabError, match=r"number 255 at place 1 .* ignore_index=-1, which uint8 cannot hold: labels.long"
+    ):
+        criterion(Z, torch.tensor([0, -1]).to(torch.uint8))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_masked_class_leaves_the_loss_as_it_is_or_is_refused(name):
+    """Far below the others, a class plays no part: then -inf is right; else any number would be a loss of its own."""
+    criterion = made(name).eval()
+    masked = torch.cat([Z, Z[:, :1] / 2, torch.full((2, 1), -torch.inf)], 1)
+    far = [criterion(masked.clamp(min=low), Y) for low in (-2e4, -4e4)]
+    if far[0] == far[1]:
+        assert criterion(masked, Y) == far[0]
+        assert criterion(masked, torch.tensor([0, 4])) == torch.inf  # the label's own class
+    elif name == "label_smoothing":
+        assert criterion(masked, Y) == torch.inf  # as torch has it
+    else:
+        with pytest.raises(SoftlabError, match=rf"{name}' takes the logits of all classes, and some are -inf: leave"):
+            criterion(masked, Y)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_online_smoothing_counts_in_full_whatever_its_module_is(dtype):
+    learned = []
+    for kind in (torch.float32, dtype):
+        criterion = softlab.criterion("online_label_smoothing", classes=3).to(kind)
+        criterion.begin_epoch()
+        logits = Z.repeat(500, 1).to(kind).requires_grad_()
+        for rows in logits.split(10):
+            criterion(rows, Y.repeat(5)).backward()
+        criterion.begin_epoch()
+        learned.append(criterion.state.soft)
+    assert torch.allclose(learned[1].float(), learned[0], atol=1e-3 if dtype == torch.bfloat16 else 1e-6)
+
+
+def learns_in_a_group(rank, place, shares):
+    """One of two processes: what online smoothing knows after an epoch on its own half of the images."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{place}", rank=rank, world_size=2)
+    model = nn.Module()
+    model.head = nn.Linear(3, 3)
+    model.criterion = softlab.criterion("online_label_smoothing", classes=3)
+    model.forward = lambda logits, numbers: model.criterion(model.head(logits), numbers)
+    with torch.no_grad():
+        model.head.weight.copy_(torch.eye(3))
+        model.head.bias.zero_()
+    parallel = nn.parallel.DistributedDataParallel(model)
+    model.criterion.begin_epoch()
+    for _ in range(3):
+        parallel(Z[rank : rank + 1], torch.tensor([0, 1])[rank : rank + 1]).backward()
+    model.criterion.begin_epoch()
+    shares[rank] = model.criterion.state.soft
+    torch.distributed.destroy_process_group()
+
+
+def test_processes_of_one_training_keep_one_state(tmp_path):
+    """Each is right on one class; both learn both."""
+    shares = torch.zeros(2, 3, 3).share_memory_()
+    torch.multiprocessing.spawn(learns_in_a_group, (tmp_path / "meeting", shares), nprocs=2)
+    expected = torch.stack([Z[0].softmax(0), Z[1].softmax(0), torch.full((3,), 1 / 3)])
+    assert torch.allclose(shares[0], expected, atol=1e-6)
+    assert torch.equal(shares[0], shares[1])
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    seven = np.int64(7)
+    assert softlab.criterion("online_label_smoothing", classes=seven).classes == 7
+    assert softlab.criterion("baseline", ignore_index=np.int8(-1)).ignore_index == -1
+    assert softlab.criterion("maxsup", alpha=np.float64(0.25)).method.alpha == 0.25
+    assert softlab.Watch(nn.Linear(2, 2), [], steep=np.int32(3)).steep == 3
+    ours = softlab.mixture("mixup", classes=np.int64(3), seed=seven)(torch.ones(2, 1, 4, 4), Y)
+    assert torch.equal(ours[1], softlab.mixture("mixup", classes=3, seed=7)(torch.ones(2, 1, 4, 4), Y)[1])
+    assert softlab.calibration.reliability(Z.softmax(1), Y, bins=seven).count.shape == (7,)
+    for wrong in (True, np.bool_(True), 7.0, np.float64(7)):
+        with pytest.raises(SoftlabError, match="classes must be a whole number"):
+            softlab.criterion("baseline", classes=wrong)

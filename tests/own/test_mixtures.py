@@ -260,3 +260,14 @@ def test_wrong_arguments_are_one_line(images, labels):
         softlab.mixture("mixup", generator=3)
     with pytest.raises(SoftlabError, match="beta must be a number above 0"):
         softlab.mixture("mixup", beta=math.inf)
+
+
+@pytest.mark.parametrize("beta", [1e-6, 1e-3, 0.02])
+def test_the_smaller_beta_the_nearer_a_share_is_to_all_or_nothing(beta):
+    """P(.05 < λ < .95) of Beta(β, β) is β ln(.95/.05) for small β, and λ is above 1/2 as often as below."""
+    mix = softlab.mixture("mixup", beta=beta, classes=2, seed=0)
+    images = torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1)
+    shares = torch.stack([mix(images, torch.tensor([0, 1]))[1][0, 0] for _ in range(1000)])
+    between = ((shares > 0.05) & (shares < 0.95)).float().mean()
+    assert between == pytest.approx(beta * math.log(19), abs=0.02)
+    assert (shares > 0.5).float().mean() == pytest.approx(0.5, abs=0.06)

@@ -71,7 +71,9 @@ def test_the_temperature_is_fitted_on_one_half_and_scored_on_the_other(network, 
     images, labels = held_out
     with torch.no_grad():
         logits = network.eval()(images)
-    first, second = torch.randperm(40, generator=torch.Generator().manual_seed(0)).tensor_split(2)
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(0)).tolist()
+    by_class = sorted(order, key=lambda image: int(labels[image]))  # stable: the order within a class stays
+    first, second = by_class[::2], by_class[1::2]
     temperature = calibration.fit_temperature(logits[first], labels[first])
     seen = softlab.Watch(network, [held_out])()
     assert seen["temperature"] == pytest.approx(temperature, rel=1e-5)
@@ -90,6 +92,21 @@ def test_a_normalisation_is_the_loaders_and_the_slope_that_of_pixels(network, he
     by_pixels = softlab.Watch(nn.Sequential(Normalising(), network), [(images, labels)])()
     by_loader = softlab.Watch(network, [((images - mean) / std, labels)], mean=mean, std=[std])()
     assert by_loader == pytest.approx(by_pixels, rel=1e-4)
+
+
+def test_bytes_beside_a_normalisation_are_refused(network, held_out):
+    images, labels = held_out
+    watch = softlab.Watch(network, [((255 * images).byte(), labels)], mean=0.3, std=0.2)
+    with pytest.raises(
+        SoftlabError, match=r"holds uint8, to which no mean and std were applied: leave mean and std out"
+    ):
+        watch()
+
+
+def test_whole_numbers_have_no_slope(network, held_out):
+    images, labels = held_out
+    with pytest.raises(SoftlabError, match=r"a batch holds int64, of which no slope is taken: give floats from 0 to 1"):
+        softlab.Watch(network, [((255 * images).long(), labels)])()
 
 
 def everything(network):

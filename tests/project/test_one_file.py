@@ -350,6 +350,72 @@ def test_a_folder_of_images_is_read_as_the_package_reads_it(mode, tmp_path):
         assert torch.equal(parts[part][1], getattr(theirs, f"{part}_labels"))
 
 
+def write_folder(folder, classes, count, mode="L", side=8):
+    """Images of noise. count: of each class, those of train and those of test."""
+    generator = np.random.default_rng(0)
+    for part, counts in zip(("train", "test"), count, strict=True):
+        for name, some in zip(classes, counts, strict=True):
+            (folder / part / name).mkdir(parents=True)
+            for n in range(some):
+                deep = mode == "I;16"
+                pixels = generator.integers(
+                    0, 2 ** (16 if deep else 8), (side, side), dtype=np.uint16 if deep else np.uint8
+                )
+                Image.fromarray(pixels).save(folder / part / name / f"{n}.png")
+
+
+FOLDERS = {
+    "twelve classes by number": ([str(n) for n in range(12)], ([1] * 12, [4] * 12), "L"),
+    "twelve classes by number behind a letter": ([f"c{n}" for n in range(12)], ([1] * 12, [4] * 12), "L"),
+    "a rare class": (["a", "b", "c"], ([2, 2, 2], [40, 36, 5]), "L"),
+    "a class with one test image": (["a", "b", "c"], ([2, 2, 2], [20, 20, 1]), "L"),
+    "grey of 16 bits": (["a", "b"], ([2, 2], [4, 4]), "I;16"),
+}
+
+
+@pytest.mark.parametrize("case", FOLDERS)
+def test_any_folder_of_images_is_read_as_the_package_reads_it(case, tmp_path):
+    classes, count, mode = FOLDERS[case]
+    write_folder(tmp_path, classes, count, mode)
+    (tmp_path / "train" / "read me.txt").write_text("no class")
+    parts = one_file.in_folder(tmp_path)
+    theirs = data_sets.load(f"folder:{tmp_path}")
+    for part in ("train", "fit", "test"):
+        assert torch.equal(parts[part][0], getattr(theirs, f"{part}_images"))
+        assert torch.equal(parts[part][1], getattr(theirs, f"{part}_labels"))
+    assert theirs.classes == tuple(classes)
+    assert set(parts["test"][1].tolist()) == set(range(len(classes)))
+
+
+def test_an_empty_class_and_one_of_test_images_only_are_refused(tmp_path):
+    write_folder(tmp_path / "empty", ["a", "b"], ([2, 0], [4, 4]))
+    with pytest.raises(ValueError, match=r"train/b holds no image$"):
+        one_file.in_folder(tmp_path / "empty")
+    write_folder(tmp_path / "tested", ["a", "b"], ([2, 2], [4, 4]))
+    (tmp_path / "tested" / "test" / "new").mkdir()
+    with pytest.raises(ValueError, match=r"class 'new' is in one of train and test only"):
+        one_file.in_folder(tmp_path / "tested")
+
+
+def test_more_images_are_read_than_files_may_be_open(tmp_path):
+    resource = pytest.importorskip("resource")
+    write_folder(tmp_path, ["a", "b"], ([150, 150], [4, 4]))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        assert len(one_file.in_folder(tmp_path)["train"][0]) == 300
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_temperature_that_has_no_best_value_stands_at_an_end():
+    logits = torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    assert one_file.within_bounds(logits, torch.tensor([0, 1, 0])) == 0.01  # all right
+    assert one_file.within_bounds(logits, torch.tensor([1, 0, 1])) == 100  # worse than chance
+    mixed = torch.tensor([0, 1, 1])
+    assert 0.01 < one_file.within_bounds(logits, mixed) == one_file.best_temperature(logits, mixed) < 100
+
+
 NO_IMAGES = r"no images \(none here, .*\); put into .*: the book's softlab/\S*/fashion_mini.npz$"
 
 

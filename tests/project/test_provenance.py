@@ -2,11 +2,15 @@
 
 import csv
 import json
+import os
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
+
+from softlab import provenance
 
 ROOT = Path(__file__).parents[2]
 RECORDS = ROOT / "softbook" / "records"
@@ -58,3 +62,13 @@ def test_every_commit_on_record_is_in_the_history_or_called_lost():
 def test_the_list_would_miss_a_commit():
     assert _in_json({"a": [{"commit": "0123456789"}], "commit": "9876543210+"}) == {"0123456789", "9876543210+"}
     assert LISTED.findall("| `0123456789+` | here | why |\n| `b` | here | why |") == ["0123456789+"]
+
+
+def test_who_has_no_home_has_a_cache_all_the_same(monkeypatch, tmp_path):
+    def homeless(*_, **__):
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.delenv("SOFTLAB_CACHE", raising=False)
+    monkeypatch.setattr(provenance, "user_cache_path", homeless)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert provenance.cache_folder() == tmp_path / f"softlab-{os.getuid()}"

@@ -10,8 +10,11 @@ robustness, such as gradients that vanish in float32, it says so with a warning,
 """
 
 # ruff: noqa: F401 (what the package offers)
+from softlab.facade import went
 from softlab.lenses.attacks.ascent import UntrustedAttack
 from softlab.lenses.attacks.gradient import Starts, fgsm, gradient_shares, pgd
 from softlab.lenses.attacks.ladder import robustness_curve, usual_ladder
 from softlab.lenses.attacks.result import AttackResult, Health
 from softlab.lenses.attacks.standard import AUTOATTACKS, autoattack
+
+__getattr__ = went(__name__)

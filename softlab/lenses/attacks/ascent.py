@@ -1,6 +1,7 @@
 """What attacks share: a copy of the model and the samples to attack it with, its gradients, and the walk uphill."""
 
 import dataclasses
+import functools
 import math
 import warnings
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from softlab.batches import as_pixels
 from softlab.checks import are_probabilities, check_labels, check_pixels, check_radii
 from softlab.errors import SoftlabError
 from softlab.lenses import answers
-from softlab.representation import at_once, device_of, frozen_copy, layout
+from softlab.representation import at_once, device_of, frozen_copy, gradient_by, layout
 from softlab.returned import logits_in
 
 BATCH = 250  # images at once, at most: stays near a CPU's cache
@@ -103,7 +104,8 @@ def _nearest(subject: Subject, count: int) -> Tensor:
             logits = logits_of(subject.model, points)
             labels = subject.labels[rows].to(device)
             for column, targets in enumerate(likely[rows].to(device).unbind(1)):
-                (gradient,) = torch.autograd.grad(margin(logits, labels, targets), points, retain_graph=True)
+                aimed = functools.partial(margin, logits, labels, targets)
+                gradient = gradient_by(points, aimed, again=True)
                 speed = gradient.flatten(1).norm(p=1, dim=1)  # at most, along a perturbation of size 1
                 distances[rows, column] /= speed.clamp(min=TINY).to(own.device)
     return likely.gather(1, distances.argsort(1))[:, :count]
@@ -194,11 +196,18 @@ def gradient_at(model: nn.Module, loss: str, points: Tensor, labels: Tensor, tar
     """Gradient of the loss with respect to each image, and the logits."""
     with torch.enable_grad(), torch.autocast(points.device.type, enabled=False):  # it would reach the way back too
         points = points.detach().requires_grad_()
-        logits = logits_of(model, points)
-        if not logits.requires_grad:
-            raise SoftlabError("the model gives no gradient with respect to its images; autoattack's square needs none")
-        (gradient,) = torch.autograd.grad(LOSSES[loss](logits, labels, targets), points)
-    return gradient, logits.detach()
+        answers = []
+
+        def value() -> Tensor:
+            logits = logits_of(model, points)
+            if not logits.requires_grad:
+                said = "the model gives no gradient with respect to its images"
+                raise SoftlabError(f"{said}; autoattack's square needs none")
+            answers.append(logits.detach())
+            return LOSSES[loss](logits, labels, targets)
+
+        gradient = gradient_by(points, value)
+    return gradient, answers[0]
 
 
 def not_finite(*values: Tensor) -> int:

@@ -9,7 +9,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from softlab.batches import stream
-from softlab.checks import check_features, check_labels
+from softlab.checks import check_features, check_labels, takes_arrays
 from softlab.errors import SoftlabError, check_known
 from softlab.lenses.attacks import ascent
 from softlab.lenses.attacks.ascent import prepare
@@ -42,11 +42,13 @@ class Starts:
         return dataclasses.replace(self, rows=places[rows.cpu()], count=self.count or len(images))
 
 
+@takes_arrays
 def fgsm(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float | Tensor) -> AttackResult:
     """One step of full length along the gradient of cross-entropy (Goodfellow et al. 2015). Arguments: see pgd."""
     return pgd(model, images, labels, epsilon, step=epsilon, steps=1, random_start=False)
 
 
+@takes_arrays
 def pgd(
     model: nn.Module,
     images: Tensor,

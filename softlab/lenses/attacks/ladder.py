@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from softlab.checks import takes_arrays
 from softlab.errors import SoftlabError
 from softlab.lenses.attacks.gradient import Starts, fgsm, pgd
 from softlab.lenses.attacks.result import AttackResult
@@ -27,6 +28,7 @@ def usual_ladder(steps: int) -> dict[str, Attack]:
     }
 
 
+@takes_arrays
 def robustness_curve(
     model: nn.Module, images: Tensor, labels: Tensor, epsilons: Sequence[float], attacks: Mapping[str, Attack]
 ) -> Tensor:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from softlab.checks import takes_arrays
 from softlab.errors import SoftlabError, check_known
 from softlab.lenses.attacks import ascent
 from softlab.lenses.attacks.ascent import UntrustedAttack, prepare
@@ -17,6 +18,7 @@ from softlab.representation import at_once, device_of
 AUTOATTACKS = ("apgd-ce", "apgd-t", "fab-t", "square")
 
 
+@takes_arrays
 def autoattack(
     model: nn.Module, images: Tensor, labels: Tensor, epsilon: float, attacks: Sequence[str] = AUTOATTACKS
 ) -> AttackResult:

@@ -1,6 +1,7 @@
 """Lenses on the space of features: pure functions of features, labels and a linear head."""
 
 # ruff: noqa: F401 (what the package offers)
+from softlab.facade import went
 from softlab.lenses.geometry.centers import class_centers
 from softlab.lenses.geometry.cones import (
     apex,
@@ -30,3 +31,5 @@ from softlab.lenses.geometry.variation import (
     variation_variants,
     within_class_variation,
 )
+
+__getattr__ = went(__name__)
