@@ -19,7 +19,7 @@ from softbook.claims import (
     rises,
     rounded_up,
 )
-from softbook.claims._length import least_share, share
+from softbook.claims._length import least_share
 from softbook.claims._maxsup import at_best as tail_at_best
 from softbook.claims._maxsup import (
     by_strength,
@@ -60,11 +60,6 @@ PARK = {
     "cosine, ball": rises,
 }
 LONG = ((250, 5760), (1000, 5760))  # images and steps
-
-
-def missed_by_seven_steps(method: str) -> Interval:
-    """In A, images (%) that a better attack fools and seven steps do not."""
-    return robustness.left_by_weak_attack(records.by_profile("core")["quick-confirm"])[method]
 
 
 def made_loud() -> Interval:
@@ -187,6 +182,11 @@ CLAIMS = {
     "by-margin": Claim(
         lambda: max(in_f("inward, attack, margin"), key=lambda one: one.low), lambda value: value.low <= 0, form=WORDS
     ),
+    "lose-few": Claim(
+        lambda: highest(in_settings("A", LADDER, method)[0] for method in ("label_smoothing", "mixup")),
+        falls,
+        form=WORDS,
+    ),
     "near-few": Claim(
         lambda: least_open(in_settings("A", NEAR, method)[0] for method in ("label_smoothing", "mixup")),
         is_open,
@@ -204,7 +204,6 @@ CLAIMS = {
     "decay-loses": Claim(decay_loses, headline("decay-grey", "decay-colour", also=falls), form=WORDS),
     "loosened": Claim(loosened, headline("loosened", also=lambda value: value.mean == 5), form=WORDS),
     "length-smoothing": Claim(least_share, between(0.5, 0.7), form=WORDS),
-    "length-mixup": Claim(lambda: share("mixup"), between(0.4, 0.6), form=WORDS),
     "learnt": Claim(learnt, above(99), digits=1),
     "park-holds": Claim(park_holds, lambda value: value.mean == 3, form=WORDS),
     "error": Claim(lambda: lowest(in_f("ECE")), headline("by-heart-error", also=rises), form=WORDS),
@@ -245,8 +244,6 @@ CLAIMS = {
         form=WORDS,
     ),
     "cutmix-at-t": Claim(lambda: highest(in_settings("AC", "NLL at T", "cutmix")), falls, form=WORDS),
-    "smoothing-few": Claim(lambda: in_settings("A", LADDER, "label_smoothing")[0], falls, form=SIZE),
-    "mixup-few": Claim(lambda: in_settings("A", LADDER, "mixup")[0], falls, form=SIZE),
     "smoothing-many": Claim(lambda: in_settings("B", LADDER, "label_smoothing")[0], rises, form=SIZE),
     "logits-turn": Claim(
         lambda: lowest(of("cosine, logit", ("label_smoothing", "maxsup"))),
@@ -265,8 +262,6 @@ CLAIMS = {
     "tail": Claim(tail, lambda value: 0 < value.low < 0.6, form=WORDS),
     "tail-best": Claim(lambda: tail_at_best(by_strength(), "maxsup"), is_open, form=WORDS),
     "tail-plain": Claim(lambda: tail_at_best(by_strength(), "label_smoothing", against="baseline"), falls, form=WORDS),
-    "kind-smoothing": Claim(lambda: missed_by_seven_steps("label_smoothing"), above(2), digits=1),
-    "kind-plain": Claim(lambda: missed_by_seven_steps("baseline"), below(2), digits=1),
     "kind-loud": Claim(made_loud, rises, digits=1),
     "penalty": Claim(lambda: ten_seeds("scale_penalty 0.1"), rises, form=SIZE),
     "smoothing": Claim(lambda: ten_seeds("label_smoothing 0.1"), falls, form=SIZE),

@@ -193,8 +193,7 @@ CLAIMS = {
     "transfer-stopped-cutmix": Claim(
         lambda: lowest(ahead_of_stopped("cutmix", probe) for probe in PROBES), rises, form=WORDS
     ),
-    "transfer-apart-least": Claim(lambda: highest(less_apart().values()), falls, digits=2, form=SIZE),
-    "transfer-apart-most": Claim(lambda: lowest(less_apart().values()), falls, digits=2, form=SIZE),
+    "transfer-apart-least": Claim(lambda: highest(less_apart().values()), falls, form=WORDS),
     "transfer-apart-order": Claim(lambda: less_apart()["mixup"], is_least_apart, form=WORDS),
     "transfer-waiting": Claim(waiting("transfer", "E"), above(0), form=WORDS),
 }

@@ -286,12 +286,6 @@ def chosen_at_many() -> Interval:
     return effects(table, LADDER, "smoothing 0")[str(means.idxmin())].shown
 
 
-def mixup_halves() -> list[Interval]:
-    """What Mixup's images alone and its labels alone gain, after either length of training."""
-    cells = [f"mixup, {half} alone" for half in ("images", "labels")]
-    return [halves({cell: 1, "plain": -1}, steps) for cell in cells for steps in (8, 32)]
-
-
 CLAIMS = {
     "gain-cutmix": Claim(lambda: at_scale("quick-confirm", "cutmix"), above(5), form=SIZE),
     "three-times": Claim(
@@ -372,8 +366,9 @@ CLAIMS = {
     "cutmix-apart-labels-long": Claim(
         apart("CutMix's labels against plain training", 32), labels_pass_later, form=SIZE
     ),
-    "mixup-apart-whole": Claim(lambda: halves({"mixup": 1, "plain": -1}), falls, form=SIZE),
-    "mixup-apart-whole-long": Claim(lambda: halves({"mixup": 1, "plain": -1}, 32), falls, form=SIZE),
+    "mixup-apart-whole": Claim(
+        lambda: highest(halves({"mixup": 1, "plain": -1}, steps) for steps in (8, 32)), falls, form=WORDS
+    ),
     "advised": Claim(lambda: survive(ADVICE, *ADVISED), above(0.5), form=WORDS),
     "apart-autoattack": Claim(
         lambda: survive(HALVES, "cutmix", "cutmix_images", "mixup_images"), above(0.9), form=WORDS
@@ -383,7 +378,6 @@ CLAIMS = {
     ),
     "apart-ahead": Claim(lambda: halves({"cutmix, labels alone": 1, "cutmix, images alone": -1}, 32), rises, form=SIZE),
     "many-chosen": Claim(chosen_at_many, is_open, form=WORDS),
-    "mixup-apart-each": Claim(lambda: lowest(mixup_halves()), lambda one: rises(one) and one.mean > 4, form=WORDS),
     "halves-less": Claim(less_than_its_better_half, falls, form=WORDS),
     "by-heart-lose": Claim(
         lambda: highest(change(ATTACK, method) for method in ("label_smoothing", "cutmix", "maxsup")),
