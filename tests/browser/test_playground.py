@@ -264,7 +264,9 @@ def test_everything_goes_by_keyboard(playground):
             if here == "inputs":
                 page.keyboard.press("ArrowLeft")
                 first = page.inner_text("#probe")
-                assert re.fullmatch(r"At your point, the first says \w+ \(\d+ % sure\), the second says \w+ \(\d+ % sure\)\.", first)
+                assert re.fullmatch(
+                    r"At your point, the first says \w+ \(\d+ % sure\), the second says \w+ \(\d+ % sure\)\.", first
+                )
                 for _ in range(15):
                     page.keyboard.press("ArrowUp")
                 assert page.evaluate("playground.probe.map((value) => Math.round(100 * value))") == [-5, 75]
