@@ -79,8 +79,8 @@ def shrunk_along_ray(
 def needles(to_border: Mapping[str, float], ax: Axes | None = None, turned: Mapping[str, float] | None = None) -> Axes:
     """Directions of the logits of an image of a boot, on the compass of three classes.
 
-    to_border: method -> angle between the logits and the border to bag, in degrees; 60 is the direction of boot itself. An
-    arc for each, its size in the legend; on the other side of the needle, to boot, is what is left of 60 degrees.
+    to_border: method -> angle between the logits and the border to bag, in degrees; 60 is the direction of boot. An arc
+    for each, its size in the legend; on the other side of the needle, to boot, is what is left of 60 degrees.
     turned: method -> by how many degrees an attack turns that needle towards bag; then the arcs show this, up to a thin
     needle where the attack ends.
     """
