@@ -23,7 +23,7 @@ def check_known(kind: str, given: object, allowed: Iterable[str]) -> None:
     allowed = sorted(allowed)
     if isinstance(given, str) and given in allowed:
         return
-    near = difflib.get_close_matches(str(given).lower().replace("-", "_"), allowed, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(re.sub(r"\W+", "_", str(given).lower()), allowed, n=1, cutoff=0.5)
     near = near or difflib.get_close_matches(str(given), allowed, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     listed = f"{len(allowed)} are known" if len(allowed) > LISTED else f"allowed: {', '.join(allowed)}"

@@ -1,12 +1,19 @@
 """One network by its method's name: `fit("mixup")`."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from softlab.errors import SoftlabError
+from tqdm import tqdm
+
+from softlab import regularizers
+from softlab.errors import SoftlabError, check_known
 from softlab.profile import Profile, load_profile
-from softlab.training.runs import Run, fit_or_load
+from softlab.provenance import store_folder
+from softlab.training import loop
+from softlab.training.experiment import Experiment
+from softlab.training.runs import Run, fit_or_load, present
 
 
 def fit(
@@ -22,8 +29,10 @@ def fit(
     method: its name; the profile's parameters for it hold unless `parameters` say otherwise.
     experiment: fields of softlab.Experiment that differ from the profile's, as {"epochs": 90}.
     The run is that of fit_or_load, with the same id: if a build or a notebook trained it before, it is loaded.
+    Otherwise a bar on the error stream shows the epochs, and a line says where the network is kept.
     Raises SoftlabError for an unknown name (with the nearest valid one), or a value out of its range.
     """
+    check_known("method", method, regularizers.REGISTRY)
     settings = profile if isinstance(profile, Profile) else load_profile(profile)
     given = {**settings.methods.get(method, {}), **parameters}
     fields = {**(experiment or {})}
@@ -33,4 +42,14 @@ def fit(
     base = settings.experiment
     if "epochs" in fields and "snapshot_epochs" not in fields:
         base = base.shortened(fields.pop("epochs"))
-    return fit_or_load(base.replace(method=method, method_parameters=given, seed=seed, **fields))
+    return _shown(base.replace(method=method, method_parameters=given, seed=seed, **fields))
+
+
+def _shown(experiment: Experiment) -> Run:
+    """The run of an experiment; if it has to be trained, with a bar, and then the folder in which it is kept."""
+    if present(experiment, loop.choose_device()):
+        return fit_or_load(experiment)
+    with tqdm(total=experiment.epochs, desc=experiment.method, unit="epoch", leave=False) as bar:
+        run = fit_or_load(experiment, on_epoch=lambda state: bar.update(state.epoch - bar.n))
+    print(f"{run.id} is kept in {store_folder()}", file=sys.stderr)
+    return run

@@ -37,7 +37,7 @@ function readouts(setting, knobs, seed) {
 const isAlike = (first, second, within) => Math.abs(first - second) <= within;
 const [soften, fool, lies, mix, push] = EXPERIMENTS;
 
-/* experiment: whose points, A and B are meant.  holds: of their readouts, and of `also`, a function of a seed that
+/* experiment: whose points, first and second network (A and B) are meant.  holds: of their readouts, and of `also`, a function of a seed that
    trains another network: also(knobs), or also(knobs, points) where these are others. */
 const CLAIMS = [
   {

@@ -85,7 +85,8 @@ def assemble(build: Path, site: Path, sweeps: list[str]) -> None:
     """
     shutil.copytree(ROOT / "book", site / "book")
     shutil.copy(ROOT / "_toc.yml", site)
-    shutil.copy(ROOT / "softlabels.py", site)  # book/one_file.md shows it
+    shutil.copy(ROOT / "softlabels.py", site)  # book/one_file.md shows it, and offers its images
+    shutil.copy(ROOT / "softlab" / "training" / "datasets" / "fashion_mini.npz", site)
     (site / "notebooks").mkdir()
     repository = address.of_repository()
     for executed in sorted((build / "notebooks").glob("*.ipynb")):

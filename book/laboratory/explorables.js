@@ -250,7 +250,7 @@ function makeExplorables(laboratory) {
   /* plane: two directions of three logits; points: of it, where arrows stand; looks: of the three losses. */
   function maxsupField({ plane, points, looks }, ui, views) {
     const { svg, line, circle, word, chart, picture, square, drawRegions, colorOf } = views;
-    const [REACH, NAMES, SIDE] = [4.6, ["A", "B", "C"], 400];
+    const [REACH, NAMES, SIDE] = [4.6, ["boot", "bag", "coat"], 400];
     const digits = (value) => plain(value, 2);
     const [start, most] = [[0.5, 2, -1], 2.8];
     const sliders = NAMES.map((name, place) => ui.slider(`logit of ${name}${place ? "" : " (true)"}`,
@@ -312,8 +312,8 @@ function makeExplorables(laboratory) {
       const [ce, ls, ms] = rates.map((value) => signed(value, 3));
       const both = rates.slice(1).map((value) => signed(rates[0] + value, 3));
       const said = top === 0
-        ? `A leads, rightly: cross-entropy ${ce}, and both penalties add the same, −α (1 − p(A)) = ${ls}.`
-        : `${NAMES[top]} leads, wrongly: cross-entropy ${ce}; label smoothing adds α p(A) = ${ls}, MaxSup ` +
+        ? `${NAMES[0]} leads, rightly: cross-entropy ${ce}, and both penalties add the same, −α (1 − ${share(0)}) = ${ls}.`
+        : `${NAMES[top]} leads, wrongly: cross-entropy ${ce}; label smoothing adds α ${share(0)} = ${ls}, MaxSup ` +
           `−α (1 − ${share(top)}) = ${ms}. Whole losses: ${both[0]} and ${both[1]}.`;
       return { pictures: [box, bars.box], said: `${chances}. ${said}` };
     };

@@ -452,18 +452,19 @@ function measure(network, data, epsilon) {
 
 const STEPS = 2000; // after which training pauses, and by which the sentences are to hold
 
-/* Each: points, what B has of its own, two sentences, and in how many of twenty seeds each of them held at step 2,000
-   by tools/playground_claims.mjs, which says what counts as holding. A sentence below sixteen was rewritten, or went.
-   What stands in [ ] is a button that changes what followUp says. */
+const NETWORKS = ["first", "second"];
+
+/* Each: points, the second network's own, two sentences, and in how many of twenty seeds each held at step 2,000
+   (tools/playground_claims.mjs). What stands in [ ] is a button that changes what followUp says. */
 const EXPERIMENTS = [
   {
     name: "Soften the labels",
     setting: { shape: "blobs", classes: 3, points: 150, labelNoise: 0 },
     other: { knob: "labelSmoothing", value: 0.2 },
     sentences: [
-      "Told soft labels, B gets about as many fresh points right as A, but it is less sure of them.",
-      "The scores behind A’s answers (its logits) keep growing; B’s stop once they say what the soft label says, at "
-        + "less than half the size.",
+      "Told soft labels, the second network gets about as many fresh points right, but it is less sure of them.",
+      "The scores behind the first one’s answers (its logits) keep growing; the other’s stop once they say what the "
+        + "soft label says, at less than half the size.",
     ],
     held: [20, 20],
   },
@@ -484,10 +485,10 @@ const EXPERIMENTS = [
     other: { knob: "labelSmoothing", value: 0.2 },
     followUp: { other: { knob: "weightDecay", value: 0.01 } },
     sentences: [
-      "A fifth of the labels are wrong; A learns even those by heart and ends up surer than it is right, and soft "
-        + "labels take most of that excess away.",
-      "[Give B weight decay 0.01] instead: it lets go of the wrong labels, gets more fresh points right, and far fewer "
-        + "of them can be fooled.",
+      "A fifth of the labels are wrong; the first network learns even those and ends up surer than it is right. "
+        + "Soft labels take most of that excess away.",
+      "[Give the second one weight decay 0.01] instead: it lets go of the wrong labels, gets more fresh points right, "
+        + "and far fewer of them can be fooled.",
     ],
     held: [17, 19],
   },
@@ -497,8 +498,8 @@ const EXPERIMENTS = [
     other: { knob: "mixup", value: 1 },
     followUp: { setting: { shape: "blobs" } },
     sentences: [
-      "Half-way between two points of the outer ring lies another class, and Mixup gives it the outer ring’s label: B "
-        + "gets fewer points right, and more of them can be fooled.",
+      "Half-way between two points of the outer ring lies another class, and Mixup gives it the outer ring’s label: "
+        + "the second network gets fewer points right, and more of them can be fooled.",
       "[Choose blobs], where no other class lies in between: there Mixup does no such harm.",
     ],
     held: [20, 19],
@@ -509,10 +510,9 @@ const EXPERIMENTS = [
     other: { knob: "maxSup", value: 0.2 },
     followUp: { other: { knob: "labelSmoothing", value: 0.2 } },
     sentences: [
-      "MaxSup keeps the labels hard and pulls down the largest logit instead; B’s logits end up less than half as long "
-        + "as A’s.",
-      "Label smoothing pulls down the label’s logit, which is the largest wherever the network is right: [give B "
-        + "label smoothing 0.2], and it ends up much the same.",
+      "MaxSup keeps the labels hard and pulls down the largest logit instead; logits end up less than half as long.",
+      "Label smoothing pulls down the label’s logit, which is the largest wherever the network is right: [give "
+        + "it label smoothing 0.2], and it ends up much the same.",
     ],
     held: [20, 20],
   },
@@ -541,7 +541,7 @@ const BESIDE_THE_BOOK = [
 
 // The page -----------------------------------------------------------------------------------------------------------
 
-/* What each knob is called, where it can be turned to, and where it is when B alone gets it. */
+/* What each knob is called, where it can be turned to, and where it is for the second. */
 const KNOBS = {
   labelSmoothing: { label: "label smoothing", values: [0, 0.05, 0.1, 0.2, 0.3, 0.5], usual: 0.2 },
   mixup: { label: "Mixup", values: [0, 0.2, 0.5, 1], usual: 1 },
@@ -581,8 +581,8 @@ function openPlayground() {
   const $ = (id) => document.getElementById(id);
   const state = {
     setting: null, // shape, classes, points, labelNoise
-    knobs: { ...PLAIN }, // A's
-    other: { knob: "labelSmoothing", value: 0 }, // B's one of its own; knob "": there is no B
+    knobs: { ...PLAIN }, // the first's
+    other: { knob: "labelSmoothing", value: 0 }, // the second's; knob "": none
     experiment: 0, // the place of the one chosen last
     seed: 0,
     epsilon: EPSILON,
@@ -682,11 +682,11 @@ function openPlayground() {
   }
 
   const nameOf = (place) => {
-    if (place === 1) return `B: ${knobText(state.other.knob, state.other.value)}`;
+    if (place === 1) return `${NETWORKS[1]}: ${knobText(state.other.knob, state.other.value)}`;
     const turned = Object.keys(KNOBS).filter((knob) => state.knobs[knob] !== PLAIN[knob] && knob !== state.other.knob);
     const own = state.other.knob && state.knobs[state.other.knob] > 0 ? [state.other.knob] : [];
     const said = [...own, ...turned].map((knob) => knobText(knob, state.knobs[knob]));
-    return `A: ${said.join(", ") || "hard labels"}`;
+    return `${NETWORKS[0]}: ${said.join(", ") || "hard labels"}`;
   };
 
   /* What a network is told of a blue point. */
@@ -698,7 +698,7 @@ function openPlayground() {
 
   function summary(run, place) {
     const now = state.history[place].at(-1);
-    if (isBlownUp(run) || !now) return `${"AB"[place]} has blown up.`;
+    if (isBlownUp(run) || !now) return `The ${NETWORKS[place]} has blown up.`;
     const facts = READOUTS.map(({ id, label: name, text }) => `${name} ${text(now[id])}`);
     return `${nameOf(place)}: ${facts.join(", ")}.`;
   }
@@ -970,7 +970,7 @@ function openPlayground() {
     context.setLineDash([]);
     context.fillStyle = colours.text;
     context.font = "bold 11px system-ui, sans-serif";
-    context.fillText("AB"[1 - which], right + 3, top + 9);
+    context.fillText(NETWORKS[1 - which], right + 3, top + 9);
   }
 
   function toldFeatures(found, which) {
@@ -1005,11 +1005,11 @@ function openPlayground() {
     if (!state.probe) return;
     const { classes } = state.data;
     const said = state.runs.map((run, place) => {
-      if (isBlownUp(run)) return `${"AB"[place]} says nothing`;
+      if (isBlownUp(run)) return `the ${NETWORKS[place]} says nothing`;
       const { network } = run;
       const shares = softmax(logitsOf(network, Float64Array.from(state.probe)), classes);
       const answer = largest(shares, 0, classes);
-      return `${"AB"[place]} says ${COLOUR_NAMES[answer]} (${percent(shares[answer])} sure)`;
+      return `the ${NETWORKS[place]} says ${COLOUR_NAMES[answer]} (${percent(shares[answer])} sure)`;
     });
     const text = `At your point, ${said.join(", ")}.`;
     if ($("probe").textContent !== text) $("probe").textContent = text;
@@ -1069,7 +1069,7 @@ function openPlayground() {
     sections.forEach((section, place) => (section.querySelector(".label").textContent = toldLabel(knobsOf(place))));
     const { knob, value } = state.other;
     $("pair").hidden = !knob;
-    if (knob) $("differs").textContent = `${KNOBS[knob].label} (A ${state.knobs[knob]}, B ${value})`;
+    if (knob) $("differs").textContent = `${KNOBS[knob].label} (first ${state.knobs[knob]}, second ${value})`;
     tellWhereWeAre();
   }
 
@@ -1147,7 +1147,7 @@ function openPlayground() {
       chooseExperiment(state.experiment);
       playInView();
     });
-    $("other").append(new Option("nothing: no B", ""));
+    $("other").append(new Option("nothing: one network", ""));
     for (const [knob, { label: name, values }] of Object.entries(KNOBS)) {
       const row = document.createElement("p");
       row.innerHTML = `<label for="${knob}">${name}</label>

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from softbook.claims import exactly, lowest
+from softbook.claims import exactly
 from softbook.claims._turning import ten_seeds
 from softbook.studies import prediction, records
 from softlab.comparison.effects import effects
@@ -14,7 +14,6 @@ LENGTH = "log logit scale"
 SURE = "mean confidence"
 PENALTY = "scale_penalty"
 GAP = "gap"
-ROBUST = "robust, 4/255"
 CELLS = ("plain", "short, as plain", "label smoothing")
 AS_SHORT = ("scale_penalty 0.1", "fixed_scale 4", "logit_penalty 0.01", "margin_smoothing 3")
 
@@ -50,10 +49,3 @@ def least_share() -> Interval:
     plain, short, soft = (table.loc[table["cell"] == cell, GAP].mean() for cell in CELLS)
     shares.append(float((short - plain) / (soft - plain)))
     return exactly(min(shares), len(shares))
-
-
-def short_many() -> Interval:
-    """Under attack at B, the one of seven ways to shorten logits with hard labels that begins lowest."""
-    table = prediction.doses_as_methods(records.by_profile("interventions")["fashion-heldout"])
-    found = effects(table, ROBUST, records.by_profile("core")["fashion-heldout"].query("method == 'baseline'"))
-    return lowest(found[name].shown for name in found if name != "baseline")

@@ -21,15 +21,6 @@ def later() -> Interval:
 
 
 @functools.cache
-def equal_strong() -> Interval:
-    """MaxSup less label smoothing with a hundred grey classes, both at .2: five seeds, mean of both widths."""
-    table = records.by_profile("hundred_strength")["quick-confirm"]
-    strong = table.loc[np.isclose(table["alpha"].to_numpy(float), 0.2)]
-    strong.attrs = table.attrs
-    return over_grid(strong, "accuracy", "maxsup", "label_smoothing")
-
-
-@functools.cache
 def grown_over_widths(against: str, alpha: float = 0.0, method: str = "maxsup") -> Interval:
     """With a hundred grey classes, a method of hundred_recipe less another, mean of both widths for each seed.
 

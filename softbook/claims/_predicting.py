@@ -29,15 +29,6 @@ def from_gradient() -> prediction.Prediction:
     return predicted("estimate, 4/255", model="itself")
 
 
-def from_step() -> prediction.Prediction:
-    """By one step of an attack, FGSM, without a fit."""
-    return predicted("FGSM, 4/255", model="itself")
-
-
-def by_step() -> Interval:
-    return prediction.jackknife(from_step())
-
-
 @functools.cache
 def by_gradient() -> Interval:
     return prediction.jackknife(from_gradient())
@@ -53,18 +44,6 @@ def by_shape() -> Interval:
 def in_three_records() -> tuple[pandas.DataFrame, ...]:
     tables = records.by_profile("many")
     return tuple(prediction.methods(prediction.whole(tables[one])) for one in ("quick-confirm", "quick-again", HERE))
-
-
-def alone_in_each(name: str) -> list[Interval]:
-    """The score of one number alone in each of three records."""
-    found = [prediction.left_out(units, [name], ROBUST) for units in in_three_records()]
-    return [exactly(one.score(), len(one.table)) for one in found]
-
-
-def ranks_in_each(name: str) -> list[Interval]:
-    """How well it orders methods and doses by robustness in each of three records: Spearman's rank correlation."""
-    pairs = [(pandas.Series(units[name]), pandas.Series(units[ROBUST])) for units in in_three_records()]
-    return [exactly(float(one.corr(other, method="spearman")), len(one)) for one, other in pairs]
 
 
 def control(*names: str) -> Interval:

@@ -1,13 +1,12 @@
 """The reasons, as declared and recorded, for several pages: set by hand, taken apart, averaged, taught, probed."""
 
 import functools
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas
 
-from softbook.claims import SOFT, SPREAD, WORDS, Claim, exactly, falls, highest, in_settings, lowest, rises
+from softbook.claims import SOFT, exactly, falls, highest, in_settings, rises
 from softbook.studies import judge, records, robustness
 from softlab.comparison.intervals import Interval, t_interval
 
@@ -54,61 +53,15 @@ def contrast(name: str, setting: str = "A") -> Callable[[], Interval]:
     return declared("park_by_hand", name, setting)
 
 
-def end_of(name: str, side: str) -> Callable[[], Interval]:
-    """The lower or the upper end of its interval."""
-    return lambda: exactly(getattr(park()[name].interval, side), park()[name].interval.n)
-
-
-def within_three(value: Interval) -> bool:
-    """Is this declared to be no difference, while the pull alone gains?"""
-    same = park()["cosine on robustness"].word == judge.SAME
-    return same and abs(value.mean) < 3 and park()["the pull on robustness"].word == "rises"
-
-
 def on_average(of: str, quantity: str, setting: str) -> Interval:
     """What the length or the cosine does by itself, set by hand: the mean of two differences, by seed."""
     weights = judge.declarations()["park_by_hand"].contrasts[f"{of} on robustness"].of
     return of_cells(recorded("park_by_hand", setting), quantity, weights)
 
 
-def neither_matters(value: Interval) -> bool:
-    """Are both, the length and the cosine, declared to make no difference under attack at A?"""
-    return park()["length on robustness"].word == judge.SAME and within_three(value)
-
-
-def both_matter(value: Interval) -> bool:
-    """Do both, the length and the cosine, clearly raise accuracy under attack at B, by the declaration?"""
-    words = {park("B")[f"{of} on robustness"].word for of in ("length", "cosine")}
-    return value.low > 0 and words == {"rises"}
-
-
-def more_at_b(of: str) -> Interval:
-    """How much more the length or the cosine does under attack at B than at A; the two share no network."""
-    few, many = (contrast(f"{of} on robustness", setting)() for setting in "AB")
-    half = math.hypot(few.half_width, many.half_width)
-    more = many.mean - few.mean
-    return Interval(more, more - half, more + half, many.n, many.degrees)
-
-
 def soft_labels(quantity: str, letters: str) -> list[Interval]:
     """What the four soft labels do to a quantity in these settings, in the core."""
     return [one for method in SOFT for one in in_settings(letters, quantity, method)]
-
-
-def soft_turn() -> Interval:
-    """The least that a soft label lowers Park's cosine at A or B."""
-    return highest(soft_labels("cosine, ball", "AB"))
-
-
-def smoothed_many() -> Interval:
-    """What label smoothing keeps under attack at B beyond networks that are held at long logits."""
-    weights = {"label smoothing": 1, "long, as plain": -0.5, "long, turned": -0.5}
-    return of_cells(recorded("park_by_hand", "B"), "robust, 4/255", weights)
-
-
-def as_much_as_short(value: Interval) -> bool:
-    """Is this clear, and within a point and a half of what short logits bring by the declared contrast?"""
-    return value.low > 0 and abs(value.mean - park("B")["length on robustness"].interval.mean) < 1.5
 
 
 def by_autoattack(cell: str) -> Interval:
@@ -117,28 +70,6 @@ def by_autoattack(cell: str) -> Interval:
     cells = recorded("park_by_hand", "B").set_index("id")["cell"]
     left = {cells[name]: 100 * float(row["right"].mean()) for name, row in met.items() if name in cells}
     return exactly(left[cell] - left["plain"])
-
-
-def pulls() -> Interval:
-    """What the pull alone gains under attack, at A and at B: the one that ends lower."""
-    return lowest(contrast("the pull on robustness", setting)() for setting in "AB")
-
-
-def six_and_eight(value: Interval) -> bool:
-    """Are these gains about 6 and 8 points, and clear, while with the length held the cosine brings less than them?"""
-    few, many = (park(setting)["the pull on robustness"].interval.mean for setting in "AB")
-    held = park("B")["cosine on robustness"].interval.mean
-    return value.low > 0 and round(few) == 6 and round(many) == 8 and 2 * held < many
-
-
-# What cover, conclusion and *Is the shape the reason?* say of the length and the direction, set by hand.
-BY_HAND = {
-    "length-many": Claim(contrast("length on robustness", "B"), both_matter),
-    "neither-few": Claim(contrast("length on robustness"), neither_matters, form=WORDS),
-    "cosine-many": Claim(contrast("cosine on robustness", "B"), both_matter, digits=1, form=SPREAD),
-    "pulls": Claim(pulls, six_and_eight, form=WORDS),
-    "soft-turn": Claim(soft_turn, falls, form=WORDS),
-}
 
 
 def apart(name: str, steps: int = 8) -> Callable[[], Interval]:
@@ -171,20 +102,39 @@ def each_half() -> list[Interval]:
     return [halves({cell: 1, "plain": -1}, steps) for cell in cells for steps in (8, 32)]
 
 
+def less_than_its_better_half() -> Interval:
+    """CutMix and Mixup less the better of their halves, after either length of training: what ends highest."""
+    found = [
+        min((halves({mixture: 1, f"{mixture}, {half} alone": -1}, steps) for half in ("images", "labels")), key=by_mean)
+        for mixture in ("cutmix", "mixup")
+        for steps in (8, 32)
+    ]
+    return highest(found)
+
+
+def by_mean(value: Interval) -> float:
+    return value.mean
+
+
+def at_random(setting: str) -> Interval:
+    """What a pull in a random direction gains under attack."""
+    return cell_of("park_by_hand", "robust, 4/255", "to a random direction", setting=setting)
+
+
+def beyond_random(setting: str) -> Interval:
+    """What the pull towards the centre gains under attack beyond a pull in a random direction."""
+    return cell_of("park_by_hand", "robust, 4/255", "pulled", "to a random direction", setting)
+
+
+def open_there_and_clear_at_a(value: Interval) -> bool:
+    """Is this open, while at A the pull is clearly ahead of a pull in a random direction?"""
+    return value.low <= 0 <= value.high and rises(beyond_random("A"))
+
+
 def labels_pass_later(value: Interval) -> bool:
     """Rises, and CutMix's labels bring more than half of its gain after the long training, but not after the short."""
     beyond = {"cutmix, labels alone": 1, "plain": -0.5, "cutmix": -0.5}
     return value.low > 0 and halves(beyond, 32).low > 0 and halves(beyond, 8).low <= 0
-
-
-def slope_or_margin(cells: Iterable[str]) -> list[Interval]:
-    """What parts do to the logarithm of margin over slope, beside plain training, after either length of training."""
-    return [halves({cell: 1, "plain": -1}, steps, "log margin over slope") for cell in cells for steps in (8, 32)]
-
-
-def calm(name: str, steps: int) -> Interval:
-    """A contrast of parts without the seeds in which a training was disturbed."""
-    return verdicts("images_or_labels")[name, f"A, steps per epoch {steps}"].without
 
 
 def taught(name: str) -> Callable[[], Interval]:
@@ -216,12 +166,9 @@ def shrinks_and_stays(value: Interval) -> bool:
     return rises(value) and falls(averaged("label smoothing's cost, in groups less alone", "B")())
 
 
-LEFT_IN_GROUPS = Claim(  # at B, where all five see the same images
-    lambda: cell_of("averages", "group, NLL at T", "label smoothing", setting="B"),
-    shrinks_and_stays,
-    digits=3,
-    form=SPREAD,
-)
+def left_in_groups() -> Interval:
+    """What label smoothing costs an average of five networks at B, where all five see the same images."""
+    return cell_of("averages", "group, NLL at T", "label smoothing", setting="B")
 
 
 def transferred(name: str) -> Callable[[], Interval]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pandas
 
-from softbook.claims import exactly, lowest
+from softbook.claims import lowest
 from softbook.studies import interventions, prediction, records
 from softlab.comparison.effects import effects
 from softlab.comparison.intervals import Interval
@@ -38,12 +38,6 @@ def gains() -> Interval:
 
 def mean_of(outcome: str, least: bool) -> Interval:
     return (min if least else max)(each(outcome), key=lambda one: one.mean)
-
-
-def ball_at_most() -> Interval:
-    """How far it moves the cosine of Park et al., up or down, at most."""
-    found = each(BALL)
-    return exactly(max(abs(one.mean) for one in found), len(found))
 
 
 def weakly() -> Iterable[Interval]:

@@ -10,7 +10,6 @@ import pandas
 from softbook.claims import (
     SIGNED,
     SIZE,
-    SPREAD,
     WORDS,
     Claim,
     above,
@@ -26,31 +25,26 @@ from softbook.claims import (
     lowest,
     rises,
 )
-from softbook.claims._length import least_share, share, short_many
+from softbook.claims._length import share
 from softbook.claims._predicting import (
-    alone_in_each,
     by_gradient,
     by_shape,
     control,
-    ranks_in_each,
 )
 from softbook.claims._reasons import (
-    BY_HAND,
+    at_random,
+    beyond_random,
     by_autoattack,
     cell_of,
     contrast,
-    end_of,
-    more_at_b,
-    neither_matters,
     on_average,
+    open_there_and_clear_at_a,
     park,
     soft_labels,
 )
 from softbook.claims._turning import (
     BALL,
     at_equal_cosine,
-    ball_at_most,
-    each,
     mean_of,
     ten_seeds,
     weakly,
@@ -62,6 +56,7 @@ from softlab.comparison.intervals import Interval, t_interval
 ROBUST = "robust, 4/255"
 ATTACK = "robust, 0.4/255, PGD-7"  # the paper's
 SHORT = "log logit scale"
+VISIBLE = "cosine, row space"
 ALIKE = ("scale_penalty 0.1", "fixed_scale 4", "logit_penalty 0.01", "margin_smoothing 3", "label_smoothing 0.1")
 SOFT = ("label_smoothing", "mixup", "cutmix")
 
@@ -222,47 +217,55 @@ by_cell = functools.partial(cell_of, "park_by_hand")
 many_by_cell = functools.partial(cell_of, "park_by_hand", setting="B")
 
 
-def per_tenth() -> Interval:
-    """Points of robustness for each tenth of Park's cosine."""
-    return park()["robustness along Park's cosine"].interval.scaled(0.1)
-
-
-def wider_and_steeper(value: Interval) -> bool:
-    """Is the margin of pulled networks clearly wider than that of those held at their length, and the slope steeper?"""
-    return rises(value) and rises(by_cell("log slope", "pulled", "long, turned"))
-
-
 def stays_as_the_slope_does(value: Interval) -> bool:
     """Does this length change by about a percent, and is the slope's verdict no difference?"""
     return abs(value.mean) < 0.015 and park()["the pull on the slope"].word == judge.SAME
 
 
-def adds_nothing(value: Interval) -> bool:
-    """Is this open, and declared to be no difference?"""
-    return is_open(value) and park()["the pull on CutMix, robustness"].word == judge.SAME
-
-
 def at_other_radii(of: str) -> list[Interval]:
     """What the length or the cosine does by itself at B, at the radii that were not declared."""
-    return [on_average(of, f"robust, {radius}/255", "B") for radius in (1, 2, 8)]
+    return [on_average(of, f"robust, {radius}", "B") for radius in ("0.4/255, PGD-7", "1/255", "2/255", "8/255")]
 
 
-def about_a_third_at_a_too(value: Interval) -> bool:
-    """Is this factor about a third, and the same factor at A?"""
-    return all(0.28 < one.mean < 0.38 for one in (value, factor(on_average("length", "log length", "A"))))
+def some_lose(value: Interval) -> bool:
+    """Does each of the five lower confidence by at least this, while under attack some gain and some lose?"""
+    attacked = [of(method) for method in ALIKE]
+    return falls(value) and any(map(rises, attacked)) and any(map(falls, attacked))
+
+
+def no_difference(value: Interval) -> bool:
+    """Is this declared to be no difference, and is the margin more than half of what label smoothing does?"""
+    return (
+        abs(value.mean) < 3 < 2 * -of("label_smoothing 0.1").mean and park()["length on robustness"].word == judge.SAME
+    )
+
+
+def visible_more(setting: str) -> Interval:
+    """How much more the cosine inside what the head reads rises with short logits than with a raised Park's cosine."""
+    length, cosine = (on_average(of, VISIBLE, setting) for of in ("length", "cosine"))
+    return Interval(length.mean - cosine.mean, length.low - cosine.high, length.high - cosine.low, length.n)
 
 
 CLAIMS = {
-    **BY_HAND,
-    "length-smoothing": Claim(least_share, between(0.5, 0.7), form=WORDS),
+    "least-taken": Claim(lambda: highest(of(method, "gap") for method in ALIKE), some_lose, form=SIZE),
+    "visible-more": Claim(lambda: lowest(visible_more(setting) for setting in "AB"), rises, form=WORDS),
+    "visible-rises": Claim(
+        lambda: lowest(
+            one for method in ("label_smoothing", "maxsup") for one in in_settings("ABCDEF", VISIBLE, method)
+        ),
+        rises,
+        form=WORDS,
+    ),
+    "random-many": Claim(lambda: at_random("B"), rises),
+    "pull-random": Claim(lambda: beyond_random("B"), open_there_and_clear_at_a, form=WORDS),
+    "length-many": Claim(contrast("length on robustness", "B"), rises),
+    "cosine-many": Claim(contrast("cosine on robustness", "B"), rises, digits=1),
+    "soft-turn": Claim(lambda: highest(soft_labels(BALL, "AB")), falls, form=WORDS),
     "alike": Claim(spread_of_lengths, alike_and_part_of_it, form=WORDS),
     "least-confidence": Claim(lambda: confidence(True), falls, form=SIZE),
-    "most-confidence": Claim(lambda: confidence(False), falls, form=SIZE),
     "penalty": Claim(lambda: of("scale_penalty 0.1"), rises, form=SIGNED),
-    "one-length": Claim(lambda: of("fixed_scale 4"), rises, form=SIGNED),
     "logit-penalty": Claim(lambda: of("logit_penalty 0.01"), is_open, form=WORDS),
     "beside-decay-open": Claim(lambda: beside_decay("quick-confirm"), is_open, form=WORDS),
-    "beside-decay-many": Claim(lambda: beside_decay("fashion-heldout"), rises, form=SIZE),
     "penalty-many": Claim(lambda: beside_decay("fashion-heldout", "baseline"), rises, form=SIZE),
     "penalty-many-accuracy": Claim(
         lambda: beside_decay("fashion-heldout", "baseline", "accuracy"), above(-0.5), form=WORDS
@@ -271,27 +274,15 @@ CLAIMS = {
     "plain-gap": Claim(
         lambda: averages(records.by_profile("core")["quick-confirm"], "gap")["baseline"].scaled(100), rises
     ),
-    "margin-loss": Claim(lambda: of("margin_smoothing 3"), falls, form=SIZE),
     "smoothing-loss": Claim(lambda: of("label_smoothing 0.1"), falls, form=SIZE),
-    "weak-tight-length": Claim(lambda: length(0.1, 0.01), below(5.5), digits=1),
-    "strong-tight-length": Claim(lambda: length(0.1, 1.0), below(4.5), digits=1),
-    "strong-loose-length": Claim(lambda: length(0.0001, 1.0), above(7.5), digits=1),
     "one-curve": Claim(one_curve, is_open, digits=1),
-    "one-curve-least": Claim(lambda: exactly(one_curve().low, one_curve().n), below(0), digits=1),
-    "one-curve-most": Claim(lambda: exactly(one_curve().high, one_curve().n), above(3), digits=1, form=SIGNED),
     "turn-least": Claim(lambda: mean_of(ROBUST, least=True), rises, digits=1),
     "turn-most": Claim(lambda: mean_of(ROBUST, least=False), rises, digits=1),
     "turn-weak": Claim(lambda: least_open(weakly()), is_open, form=WORDS),
-    "turn-cosine": Claim(lambda: lowest(each("cosine, logit")), between(0.08, 0.13), form=WORDS),
-    "turn-sure": Claim(lambda: mean_of("mean confidence", least=True), between(-1.3, 0), form=WORDS),
     "turn-equal": Claim(lambda: at_equal_cosine("label_smoothing"), is_open, digits=1, form=SIGNED),
     "turn-equal-less": Claim(lambda: at_equal_cosine("label_smoothing", less=True), rises, digits=1),
-    "turn-ball": Claim(ball_at_most, below(0.02), digits=2, form=WORDS),
     "turn-length": Claim(more_turned, between(0.8, 1.2), form=WORDS),
-    "ball-alone": Claim(lambda: max(alone_in_each(BALL), key=lambda one: one.mean), below(0.1), digits=2, form=WORDS),
-    "ball-ranks": Claim(lambda: lowest(ranks_in_each(BALL)), between(0.5, 0.6), digits=1),
     "penalty-map": Claim(lambda: exactly(min(one.mean for one in over_the_map()), 15), above(0), form=WORDS),
-    "penalty-map-clear": Claim(lambda: exactly(float(sum(map(rises, over_the_map()))), 15), above(7.5)),
     "weak-loose": Claim(lambda: left(0.0001, 0.01), below(50)),
     "weak-tight": Claim(lambda: left(0.1, 0.01), below(50)),
     "strong-loose": Claim(lambda: left(0.0001, 1.0), below(50)),
@@ -305,8 +296,6 @@ CLAIMS = {
     "steps": Claim(monotone, above(0), form=WORDS),
     "shorter": Claim(lambda: of_soft("log magnitude", highest), falls, form=WORDS),
     "worse-error": Claim(lambda: of_soft("ECE", lowest), rises, form=WORDS),
-    "decay-length": Claim(lambda: by_heart("log magnitude")["weight_decay"].shown, above(-0.1), form=WORDS),
-    "decay-error": Claim(lambda: by_heart("ECE")["weight_decay"].shown, falls, form=SIZE),
     "turned": Claim(lambda: by_heart("cosine, ball")["cutmix"].shown, rises, digits=2, form=SIGNED),
     "turned-lost": Claim(lambda: by_heart(ATTACK)["cutmix"].shown, falls, digits=1, form=SIZE),
     "inward": Claim(colour_inward, rises, form=WORDS),
@@ -314,46 +303,19 @@ CLAIMS = {
     "bare-confidence": Claim(lambda: bare("gap", "label_smoothing"), falls, form=SIZE),
     "bare-robust": Claim(lambda: bare(ROBUST, "cutmix"), rises, form=SIZE),
     "pull-many": Claim(contrast("the pull on robustness", "B"), rises),
-    "pull-cosine-many": Claim(lambda: many_by_cell(BALL, "pulled"), rises, digits=2),
-    "length-few": Claim(contrast("length on robustness"), neither_matters, digits=1, form=SPREAD),
-    "length-near": Claim(lambda: lowest(at_other_radii("length")), rises, form=WORDS),
-    "length-few-plain": Claim(
-        lambda: by_cell(ROBUST, "short, as plain", "long, as plain"), rises, digits=1, form=SPREAD
-    ),
-    "length-few-turned": Claim(
-        lambda: by_cell(ROBUST, "short, turned", "long, turned"), is_open, digits=1, form=SPREAD
-    ),
-    "cosine-more": Claim(lambda: more_at_b("cosine"), is_open, form=WORDS),
+    "length-few": Claim(contrast("length on robustness"), no_difference, digits=1),
     "cosine-near": Claim(lambda: least_open(at_other_radii("cosine")), is_open, form=WORDS),
-    "pull-smoothing-many": Claim(contrast("the pull on label smoothing, robustness", "B"), rises, digits=1),
     "here-smoothing": Claim(lambda: many_by_cell(ROBUST, "label smoothing"), rises),
-    "soft-turn-least": Claim(lambda: max(soft_labels(BALL, "B"), key=lambda one: one.mean), falls, digits=2, form=SIZE),
-    "soft-turn-most": Claim(lambda: min(soft_labels(BALL, "B"), key=lambda one: one.mean), falls, digits=2, form=SIZE),
     "soft-gain": Claim(lambda: lowest(soft_labels(ROBUST, "B")), rises, form=WORDS),
-    "as-smoothing": Claim(
-        lambda: many_by_cell(ROBUST, "short, as plain", "label smoothing"), is_open, digits=1, form=SPREAD
-    ),
+    "as-smoothing": Claim(lambda: many_by_cell(ROBUST, "short, as plain", "label smoothing"), is_open, form=WORDS),
     "short-autoattack": Claim(lambda: by_autoattack("short, as plain"), above(8)),
     "smoothing-autoattack": Claim(lambda: by_autoattack("label smoothing"), above(8)),
     "held-autoattack": Claim(lambda: by_autoattack("long, as plain"), below(6)),
-    "held-many": Claim(lambda: many_by_cell(ROBUST, "long, as plain"), is_open, digits=1, form=SPREAD),
-    "shrunk": Claim(lambda: factor(on_average("length", "log length", "B")), about_a_third_at_a_too, form=WORDS),
-    "ratio-many": Claim(
-        lambda: factor(on_average("length", "log first-order radius", "B")), between(1.4, 1.6), form=WORDS
-    ),
+    "held-many": Claim(lambda: many_by_cell(ROBUST, "long, as plain"), is_open, form=WORDS),
     "short-many-plain": Claim(lambda: many_by_cell(ROBUST, "short, as plain"), rises),
-    "decay-many-length": Claim(
-        lambda: factor(in_settings("B", SHORT, "weight_decay")[0]), between(0.75, 0.85), digits=2
-    ),
-    "decay-many": Claim(lambda: in_settings("B", ROBUST, "weight_decay")[0], rises),
-    "margin-few": Claim(lambda: factor(on_average("length", "log margin", "A")), between(0.5, 0.65), digits=2),
-    "slope-few": Claim(lambda: factor(on_average("length", "log slope", "A")), between(0.5, 0.65), digits=2),
-    "margin-many": Claim(lambda: factor(on_average("length", "log margin", "B")), between(0.55, 0.68), digits=2),
-    "slope-many": Claim(lambda: factor(on_average("length", "log slope", "B")), below(0.5), digits=2),
     "gap-many": Claim(contrast("length on the gap", "B"), falls, form=SIZE),
     "plain-gap-many": Claim(lambda: many_by_cell("gap", "plain", None), rises),
     "error-many": Claim(contrast("length on ECE", "B"), rises, digits=1),
-    "error-many-words": Claim(contrast("length on ECE", "B"), rises, form=WORDS),
     "pull-cosine": Claim(lambda: by_cell(BALL, "pulled"), rises, digits=2),
     "pull-margin": Claim(lambda: factor(park()["the pull on the margin"].interval), above(1), digits=2),
     "pull-length": Claim(lambda: by_cell("log length", "pulled"), stays_as_the_slope_does, form=WORDS),
@@ -373,40 +335,16 @@ CLAIMS = {
         is_open,
         form=WORDS,
     ),
-    "line": Claim(per_tenth, rises, digits=1),
     "park": Claim(contrast("cosine on robustness"), is_open, digits=1, form=SIGNED),
-    "park-least": Claim(end_of("cosine on robustness", "low"), above(-3), digits=1),
-    "park-most": Claim(end_of("cosine on robustness", "high"), below(3), digits=1, form=SIGNED),
-    "park-long": Claim(contrast("cosine at the long length, on robustness"), rises, digits=1, form=SIGNED),
-    "park-short": Claim(lambda: by_cell(ROBUST, "short, turned", "short, as plain"), is_open, form=WORDS),
-    "park-interaction": Claim(contrast("does the cosine do less at the short length"), is_open, form=WORDS),
     "park-control": Claim(contrast("control, CutMix on robustness"), rises),
-    "cutmix-turns": Claim(lambda: by_cell(BALL, "cutmix"), falls, digits=2, form=SIZE),
-    "pull-cutmix": Claim(contrast("the pull on CutMix, robustness"), adds_nothing, form=WORDS),
-    "random-turns": Claim(lambda: by_cell(BALL, "to a random direction"), falls, digits=2, form=SIZE),
+    "cutmix-turns": Claim(lambda: by_cell(BALL, "cutmix"), falls, form=WORDS),
     "random-open": Claim(lambda: by_cell(ROBUST, "to a random direction"), is_open, form=WORDS),
-    "held-itself": Claim(lambda: factor(by_cell("log slope", "long, as plain")), below(1), digits=2),
-    "held-margin": Claim(lambda: factor(by_cell("log margin", "long, as plain")), below(1), digits=2),
-    "held-slope": Claim(
-        lambda: lowest(by_cell("log slope", f"{one}, turned", f"{one}, as plain") for one in ("long", "short")),
-        rises,
-        form=WORDS,
-    ),
-    "short-margin": Claim(
-        lambda: by_cell("log margin", "short, turned", "short, as plain"), between(0, 0.05), form=WORDS
-    ),
-    "twins-cosine": Claim(lambda: by_cell(BALL, "pulled", "long, turned"), is_open, form=WORDS),
-    "twins-length": Claim(lambda: by_cell("log length", "pulled", "long, turned"), is_open, form=WORDS),
-    "twins-margin": Claim(lambda: by_cell("log margin", "pulled", "long, turned"), wider_and_steeper, form=WORDS),
-    "twins-open": Claim(lambda: by_cell(ROBUST, "pulled", "long, turned"), is_open, form=WORDS),
     "held-gap": Claim(contrast("length on the gap"), falls, form=SIZE),
-    "held-error": Claim(contrast("length on ECE"), falls, form=SIZE),
     "held-likelihood": Claim(contrast("length on NLL at T"), rises, form=WORDS),
     "turned-gap": Claim(contrast("cosine on the gap"), rises, digits=1),
     "length-alone": Claim(lambda: control(SHORT), above(0.5), form=WORDS),
     "shape-control": Claim(control, below(0.2), form=WORDS),
     "rule-open": Claim(rule, is_open, form=WORDS),
-    "short-many": Claim(short_many, rises, form=WORDS),
     "penalty-elsewhere": Claim(
         lambda: least_open(
             [penalty_elsewhere("convnext-confirm", ROBUST), penalty_elsewhere("cifar10-jpeg-flip", "robust, 1/255")]
@@ -414,6 +352,5 @@ CLAIMS = {
         is_open,
         form=WORDS,
     ),
-    "penalty-cost": Claim(lambda: penalty_elsewhere("cifar10-jpeg-flip", "accuracy"), falls, digits=1, form=SIZE),
     "penalty-mobile": Claim(learnt_at_most, below(25), form=WORDS),
 }

@@ -3,7 +3,6 @@
 from softbook.claims import (
     SIGNED,
     SIZE,
-    SPREAD,
     WORDS,
     Claim,
     above,
@@ -20,38 +19,32 @@ from softbook.claims import (
     rises,
     rounded_up,
 )
-from softbook.claims._length import least_share, share, short_many
+from softbook.claims._length import least_share
 from softbook.claims._maxsup import at_best as tail_at_best
 from softbook.claims._maxsup import (
     by_strength,
-    equal_strong,
     grown_over_widths,
-    in_colour,
-    later,
     parts,
     tail,
-    tail_part,
 )
-from softbook.claims._predicting import by_gradient, by_step
+from softbook.claims._predicting import by_gradient
 from softbook.claims._reasons import (
-    BY_HAND,
-    LEFT_IN_GROUPS,
-    as_much_as_short,
+    at_random,
     averaged,
-    both_matter,
+    beyond_random,
     contrast,
     each_half,
-    halves,
-    neither_matters,
-    smoothed_many,
+    left_in_groups,
+    less_than_its_better_half,
+    open_there_and_clear_at_a,
+    shrinks_and_stays,
     taught,
     transferred,
     within_margin,
-    within_three,
 )
-from softbook.claims._turning import ball_at_most, gains, ten_seeds
+from softbook.claims._turning import gains, ten_seeds
 from softbook.claims.intro import FAR, LADDER, LETTERS, OF_PARK, decay_loses, error_falls, of
-from softbook.studies import long_tail, louder, prediction, records, robustness, tally
+from softbook.studies import louder, prediction, records, robustness, tally
 from softlab.comparison.effects import at_best, averages, effects
 from softlab.comparison.intervals import Interval
 
@@ -67,12 +60,6 @@ PARK = {
     "cosine, ball": rises,
 }
 LONG = ((250, 5760), (1000, 5760))  # images and steps
-DECAYED = {"ECE": falls, NEAR: rises, FAR: rises, "cosine, ball": rises, "accuracy": rises}
-
-
-def missed_by_seven_steps(method: str) -> Interval:
-    """In A, images (%) that a better attack fools and seven steps do not."""
-    return robustness.left_by_weak_attack(records.by_profile("core")["quick-confirm"])[method]
 
 
 def made_loud() -> Interval:
@@ -85,14 +72,6 @@ def cutmix_after_long_training() -> Interval:
     """CutMix where few images are seen very often: what ends highest."""
     cells = robustness.cells_of("quick-confirm")
     return highest(effects(cells[place], LADDER)["cutmix"].shown for place in LONG)
-
-
-def tail_likelihood() -> Interval:
-    """With a long tail, NLL at T of the regularization part alone less label smoothing's."""
-    found = by_strength()
-    return long_tail.difference(
-        found["regularization_only", long_tail.USUAL], found["label_smoothing", long_tail.USUAL], "NLL at T"
-    ).scaled(0.01)
 
 
 def noise_cost() -> Interval:
@@ -111,38 +90,15 @@ def in_f(quantity: str, methods: tuple[str, ...] = OF_PARK) -> list[Interval]:
     return [in_settings("F", quantity, method)[0] for method in methods]
 
 
-def less_than_its_better_half() -> Interval:
-    """CutMix less its images alone after the short training, less its labels alone after the long one: the higher."""
-    better = {8: "cutmix, images alone", 32: "cutmix, labels alone"}
-    return highest(halves({"cutmix": 1, half: -1}, steps) for steps, half in better.items())
-
-
 def park_holds() -> Interval:
     """How many of the six claims hold in F for all three soft labels, if the first three do."""
     held = [all(condition(one) for one in in_f(quantity)) for quantity, condition in PARK.items()]
     return exactly(float(sum(held)) if all(held[:3]) else float("nan"), len(held))
 
 
-def turned() -> Interval:
-    """How many of the three soft labels turn features towards the centre of their class in F, if CutMix is one."""
-    found = [rises(one) for one in in_f("cosine, ball")]
-    return exactly(float(sum(found)) if found[-1] else float("nan"), len(found))
-
-
-def decay_does() -> Interval:
-    """How many claims, except that on the features' length, hold in F for hard labels with tuned weight decay."""
-    held = [condition(in_f(quantity, ("weight_decay",))[0]) for quantity, condition in DECAYED.items()]
-    return exactly(float(sum(held)), len(held))
-
-
 def chosen(quantity: str, method: str) -> Interval:
     """In F, at the best of three strengths by NLL at T on images of their own."""
     return effects(at_best(records.by_profile("strength")["cifar10-papers"], "NLL at T, fit"), quantity)[method].shown
-
-
-def chosen_gains() -> Interval:
-    """In F at the best of three strengths, the gain under either attack that begins highest."""
-    return max((chosen(quantity, m) for quantity in (NEAR, FAR) for m in OF_PARK), key=lambda one: one.low)
 
 
 def learnt() -> Interval:
@@ -168,12 +124,6 @@ def spread_apart() -> Interval:
     """In how many settings MaxSup's features are looser within a class than label smoothing's."""
     found = in_settings(LETTERS, "spread, raw", "maxsup", "label_smoothing")
     return exactly(float(sum(one.low > 0 for one in found)), len(found))
-
-
-def told_apart() -> Interval:
-    """How far MaxSup may be from label smoothing in one of the settings, in points: the end furthest from zero."""
-    found = in_settings(LETTERS, "accuracy", "maxsup", "label_smoothing")
-    return rounded_up(max(max(-one.low, one.high) for one in found), 1, len(found))
 
 
 def moved_least() -> Interval:
@@ -227,57 +177,51 @@ def same_sides() -> Interval:
 
 
 CLAIMS = {
-    **BY_HAND,
     "pull": Claim(contrast("the pull on robustness"), rises, form=SIZE),
-    "by-hand": Claim(contrast("cosine on robustness"), within_three, digits=1, form=SPREAD),
-    "length-few": Claim(contrast("length on robustness"), neither_matters, digits=1, form=SPREAD),
-    "length-many-wide": Claim(contrast("length on robustness", "B"), both_matter, digits=1, form=SPREAD),
-    "smoothed-many": Claim(smoothed_many, as_much_as_short, form=WORDS),
     "by-gradient": Claim(by_gradient, lambda value: value.low > 0.5, digits=2),
-    "by-step": Claim(by_step, lambda value: value.mean > 0.8, digits=2),
     "by-margin": Claim(
         lambda: max(in_f("inward, attack, margin"), key=lambda one: one.low), lambda value: value.low <= 0, form=WORDS
     ),
+    "lose-few": Claim(
+        lambda: highest(in_settings("A", LADDER, method)[0] for method in ("label_smoothing", "mixup")),
+        falls,
+        form=WORDS,
+    ),
+    "near-few": Claim(
+        lambda: least_open(in_settings("A", NEAR, method)[0] for method in ("label_smoothing", "mixup")),
+        is_open,
+        form=WORDS,
+    ),
+    "accurate-mixup": Claim(lambda: in_settings("E", "accuracy", "mixup")[0], falls, form=SIZE),
+    "read-falls": Claim(lambda: highest(of("seen share", ("label_smoothing", "maxsup"))), falls, form=WORDS),
+    "visible-rises": Claim(lambda: lowest(of("cosine, row space", ("label_smoothing", "maxsup"))), rises, form=WORDS),
+    "length-many": Claim(contrast("length on robustness", "B"), rises),
+    "random-few": Claim(lambda: at_random("A"), is_open, form=WORDS),
+    "random-many": Claim(lambda: at_random("B"), rises),
+    "pull-random": Claim(lambda: beyond_random("B"), open_there_and_clear_at_a, form=WORDS),
     "far": Claim(lambda: highest(in_f(FAR)), headline("by-heart-far", also=falls), form=WORDS),
     "noise-cost": Claim(noise_cost, falls, form=SIZE),
     "decay-loses": Claim(decay_loses, headline("decay-grey", "decay-colour", also=falls), form=WORDS),
-    "accurate-open": Claim(
-        lambda: rounded_up(in_settings("D", "accuracy", "label_smoothing")[0].high, 1), above(0.5), digits=1
-    ),
-    "rays-decay": Claim(lambda: in_settings("F", "constant class", "weight_decay")[0], below(-40), form=SIZE),
     "loosened": Claim(loosened, headline("loosened", also=lambda value: value.mean == 5), form=WORDS),
-    "lasting-strong": Claim(equal_strong, rises, digits=1, form=SIGNED),
     "length-smoothing": Claim(least_share, between(0.5, 0.7), form=WORDS),
-    "length-mixup": Claim(lambda: share("mixup"), between(0.4, 0.6), form=WORDS),
-    "short-many": Claim(short_many, headline("short-many", also=rises), form=WORDS),
-    "declared-law": Claim(
-        lambda: exactly(float(sum(one.about == tally.ONE_LAW for one in tally.every()))),
-        lambda value: value.mean == 18,
-        form=WORDS,
-    ),
     "learnt": Claim(learnt, above(99), digits=1),
     "park-holds": Claim(park_holds, lambda value: value.mean == 3, form=WORDS),
     "error": Claim(lambda: lowest(in_f("ECE")), headline("by-heart-error", also=rises), form=WORDS),
-    "error-most": Claim(lambda: max(in_f("ECE"), key=lambda one: one.mean), rises, form=SIZE),
     "near": Claim(
         lambda: highest(in_f(NEAR, ("label_smoothing", "cutmix"))),
         lambda value: -2.5 < value.mean < -1.5 and falls(value),
         form=WORDS,
     ),
     "near-mixup": Claim(lambda: in_f(NEAR, ("mixup",))[0], is_open, form=WORDS),
-    "turned": Claim(turned, lambda value: value.mean == 1, form=WORDS),
-    "decay": Claim(decay_does, lambda value: value.mean == len(DECAYED), form=WORDS),
     "chosen-falls": Claim(
         lambda: highest(chosen("ECE", method) for method in ("label_smoothing", "mixup")), falls, form=WORDS
     ),
     "chosen-rises": Claim(lambda: chosen("ECE", "cutmix"), rises, form=WORDS),
-    "chosen-gains": Claim(chosen_gains, lambda value: value.low <= 0, form=WORDS),
     "maxsup": Claim(
         lambda: least_open(in_settings(LETTERS, "accuracy", "maxsup", "label_smoothing")),
         headline("maxsup", "maxsup-hardly-ever", also=is_open),
         form=WORDS,
     ),
-    "maxsup-most": Claim(told_apart, below(2), digits=1),
     "sure": Claim(
         lambda: highest([*of("mean confidence"), *of("log logit scale")]),
         headline("sure", "short-logits", also=falls),
@@ -300,10 +244,7 @@ CLAIMS = {
         form=WORDS,
     ),
     "cutmix-at-t": Claim(lambda: highest(in_settings("AC", "NLL at T", "cutmix")), falls, form=WORDS),
-    "smoothing-few": Claim(lambda: in_settings("A", LADDER, "label_smoothing")[0], falls, form=SIZE),
-    "mixup-few": Claim(lambda: in_settings("A", LADDER, "mixup")[0], falls, form=SIZE),
     "smoothing-many": Claim(lambda: in_settings("B", LADDER, "label_smoothing")[0], rises, form=SIZE),
-    "decay-many": Claim(lambda: in_settings("B", LADDER, "weight_decay")[0], rises, form=SIZE),
     "logits-turn": Claim(
         lambda: lowest(of("cosine, logit", ("label_smoothing", "maxsup"))),
         headline("logits-turn", also=rises),
@@ -316,32 +257,17 @@ CLAIMS = {
     "rays-heart": Claim(lambda: min(rays("F"), key=lambda one: one.mean), falls, form=SIZE),
     "pressed": Claim(pressed, lambda value: value.mean == 4, form=WORDS),
     "spread-apart": Claim(spread_apart, lambda value: value.mean == 1, form=WORDS),
-    "lasting": Claim(later, is_open, digits=1, form=SIGNED),
-    "lasting-most": Claim(lambda: rounded_up(later().high, 1, later().n), between(0, 0.7), digits=1),
-    "lasting-colour": Claim(in_colour, is_open, digits=1, form=SIGNED),
-    "lasting-colour-most": Claim(lambda: rounded_up(in_colour().high, 1, in_colour().n), between(0, 1), digits=1),
     "part": Claim(alone, is_open, digits=1, form=SIGNED),
     "part-most": Claim(lambda: rounded_up(alone().high, 1, alone().n), below(1), digits=1),
     "tail": Claim(tail, lambda value: 0 < value.low < 0.6, form=WORDS),
     "tail-best": Claim(lambda: tail_at_best(by_strength(), "maxsup"), is_open, form=WORDS),
-    "tail-part": Claim(
-        lambda: tail_part("regularization_only", "label_smoothing"),
-        lambda value: value.side() == 0 and value.high < 0.7,
-        digits=1,
-        form=SIGNED,
-    ),
-    "tail-part-nll": Claim(tail_likelihood, lambda value: value.mean > -0.02 and falls(value), digits=3, form=WORDS),
     "tail-plain": Claim(lambda: tail_at_best(by_strength(), "label_smoothing", against="baseline"), falls, form=WORDS),
-    "kind-smoothing": Claim(lambda: missed_by_seven_steps("label_smoothing"), above(2), digits=1),
-    "kind-plain": Claim(lambda: missed_by_seven_steps("baseline"), below(2), digits=1),
     "kind-loud": Claim(made_loud, rises, digits=1),
     "penalty": Claim(lambda: ten_seeds("scale_penalty 0.1"), rises, form=SIZE),
     "smoothing": Claim(lambda: ten_seeds("label_smoothing 0.1"), falls, form=SIZE),
     "no-bias": Claim(without_bias, above(99.5), form=WORDS),
     "no-bias-cutmix": Claim(without_bias_too, headline("no-bias", also=rises), form=WORDS),
     "turning": Claim(gains, headline("turning", also=lambda value: rises(value) and value.mean < 7), form=WORDS),
-    "turning-ball": Claim(ball_at_most, below(0.02), digits=2, form=WORDS),
-    "grown": Claim(lambda: grown_over_widths("label_smoothing", 0.1), rises, digits=1, form=SIGNED),
     "grown-strong": Claim(lambda: grown_over_widths("label_smoothing", 0.2), is_open, form=WORDS),
     "declared": Claim(declared, above(60)),
     "declared-failed": Claim(lambda: declared(tally.FAILED), above(0)),
@@ -350,15 +276,10 @@ CLAIMS = {
     "outside": Claim(same_sides, above(90), form=WORDS),
     "halves-each": Claim(lambda: lowest(each_half()), rises, form=WORDS),
     "halves-less": Claim(less_than_its_better_half, falls, form=WORDS),
-    "taught-hard": Claim(taught("a teacher against hard labels, accuracy"), between(0.4, 0.6), form=WORDS),
     "transfer-stopped": Claim(transferred("label smoothing against plain training as accurate"), is_open, form=WORDS),
-    "halves-mixup": Claim(
-        lambda: highest(halves({"mixup": 1, "plain": -1}, steps) for steps in (8, 32)), falls, form=WORDS
-    ),
     "taught-smoothed": Claim(taught("a smoothed teacher against a plain one, NLL at T"), rises, digits=2),
     "alone-cost": Claim(averaged("control, label smoothing's cost alone"), rises, digits=2),
-    "group-cost-many": LEFT_IN_GROUPS,
-    "group-cost": Claim(averaged("label smoothing's cost in groups"), within_margin, digits=3, form=SPREAD),
+    "group-cost-many": Claim(left_in_groups, shrinks_and_stays, form=WORDS),
+    "group-cost": Claim(averaged("label smoothing's cost in groups"), within_margin, form=WORDS),
     "transfer-linear": Claim(transferred("label smoothing, linear probe"), rises, digits=1),
-    "transfer-near": Claim(transferred("label smoothing, neighbours"), rises, digits=1),
 }

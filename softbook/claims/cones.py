@@ -1,6 +1,6 @@
 """Claims of Cones: how many images keep their class along a ray, and what the bias has to do with it."""
 
-from softbook.claims import SIGNED, SIZE, WORDS, Claim, above, below, extent, factor, falls, highest, is_open, rises
+from softbook.claims import SIZE, WORDS, Claim, above, below, extent, factor, falls, highest, is_open, rises
 from softbook.studies import laws, margins, records
 from softbook.studies.across_settings import effects_by_setting
 from softlab.comparison.effects import averages, effects
@@ -81,7 +81,7 @@ CLAIMS = {
     "same-at-plain": Claim(lambda: at_ratio_of("plain training"), rises),
     "same-at-smoothed": Claim(lambda: at_ratio_of("label smoothing"), above(2)),
     "bare-kept": Claim(lambda: level("quick-fp32", KEPT, study="no_bias"), above(99.9)),
-    "bare-accuracy": Claim(lambda: from_bare_head("accuracy"), is_open, digits=1, form=SIGNED),
+    "bare-accuracy": Claim(lambda: from_bare_head("accuracy"), is_open, form=WORDS),
     "bare-gap": Claim(lambda: change("quick-fp32", "gap", "label_smoothing", "no_bias_again"), falls, form=SIZE),
     "biased-gap": Claim(lambda: change("quick-fp32", "gap", "label_smoothing"), falls, form=SIZE),
     "bare-robust": Claim(lambda: change("quick-fp32", "robust, 4/255", "cutmix", "no_bias_again"), rises),

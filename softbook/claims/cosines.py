@@ -8,7 +8,6 @@ import pandas
 
 from softbook.claims import (
     SIZE,
-    SPREAD,
     WORDS,
     Claim,
     above,
@@ -42,7 +41,6 @@ OWN = "cosine, logit"
 PAPER = "cosine, ball"
 HEART = "cifar10-papers"
 USUAL = 0.1  # the strength of label smoothing in the core
-FALLING = ("orthant", "centred mean", "mean in row space")
 SMOOTHED = ("label_smoothing", "maxsup")  # which moves logits as label smoothing does
 
 
@@ -154,6 +152,10 @@ def is_least_apart(value: Interval) -> bool:
 
 
 CLAIMS = {
+    "read-falls": Claim(lambda: highest(in_settings("ABCDEF", "seen share", "label_smoothing")), falls, form=WORDS),
+    "visible-rises": Claim(
+        lambda: lowest(in_settings("ABCDEF", "cosine, row space", "label_smoothing")), rises, form=WORDS
+    ),
     "lead": Claim(lambda: lead("label_smoothing"), above(1.3), digits=1),
     "own-everywhere": Claim(lambda: everywhere(OWN), rises, form=WORDS),
     "paper-falls": Claim(lambda: paper("label_smoothing"), falls, digits=2, form=SIZE),
@@ -170,8 +172,6 @@ CLAIMS = {
     "row-falls": Claim(lambda: grey("row"), falls, digits=2, form=SIZE),
     "mean-rises": Claim(lambda: grey("class mean"), rises, digits=2),
     "own-rises": Claim(lambda: grey("logit"), rises, digits=2),
-    "others-fall": Claim(lambda: highest(map(grey, FALLING)), falls, form=WORDS),
-    "others-rise": Claim(lambda: grey("row space"), rises, form=WORDS),
     "row-everywhere": Claim(lambda: highest(centre("ABCDEF", "row")), falls, form=WORDS),
     "mean-grey": Claim(lambda: lowest(centre("ABCD", "class mean")), rises, form=WORDS),
     "mean-colour": Claim(lambda: highest(centre("EF", "class mean")), falls, form=WORDS),
@@ -184,23 +184,16 @@ CLAIMS = {
     "own-path": Claim(lambda: later_on_own_path("label_smoothing", 0.9), rises, digits=0),
     "own-path-plain": Claim(lambda: later_on_own_path("baseline", 0.9), falls, digits=0, form=SIZE),
     "widens-late": Claim(lambda: step("log margin", "label_smoothing"), above(1.5), digits=1),
-    "transfer-linear": Claim(transferred("label smoothing, linear probe"), rises, digits=1, form=SPREAD),
-    "transfer-few": Claim(transferred("label smoothing, 50 images a class"), rises, digits=1, form=SPREAD),
-    "transfer-near": Claim(transferred("label smoothing, neighbours"), rises, digits=1, form=SPREAD),
-    "transfer-maxsup": Claim(transferred("MaxSup, linear probe"), only_just_as_much, digits=1, form=SPREAD),
-    "transfer-cutmix": Claim(transferred("CutMix, linear probe"), most_with_each, digits=1, form=SPREAD),
-    "transfer-untrained": Claim(lambda: probed("untrained, linear", "plain"), below(85)),
-    "transfer-plain": Claim(lambda: probed("linear", "plain"), between(85, 92)),
-    "transfer-all": Claim(lambda: probed("linear", "all ten classes"), above(92)),
-    "transfer-stopped": Claim(
-        transferred("label smoothing against plain training as accurate"), is_open, digits=1, form=SPREAD
-    ),
-    "transfer-stopped-near": Claim(lambda: ahead_of_stopped("label smoothing", NEAR), rises, digits=1, form=SPREAD),
+    "transfer-linear": Claim(transferred("label smoothing, linear probe"), rises, digits=1),
+    "transfer-near": Claim(transferred("label smoothing, neighbours"), rises, digits=1),
+    "transfer-maxsup": Claim(transferred("MaxSup, linear probe"), only_just_as_much, digits=1),
+    "transfer-cutmix": Claim(transferred("CutMix, linear probe"), most_with_each, digits=1),
+    "transfer-stopped": Claim(transferred("label smoothing against plain training as accurate"), is_open, form=WORDS),
+    "transfer-stopped-near": Claim(lambda: ahead_of_stopped("label smoothing", NEAR), rises, digits=1),
     "transfer-stopped-cutmix": Claim(
         lambda: lowest(ahead_of_stopped("cutmix", probe) for probe in PROBES), rises, form=WORDS
     ),
-    "transfer-apart-least": Claim(lambda: highest(less_apart().values()), falls, digits=2, form=SIZE),
-    "transfer-apart-most": Claim(lambda: lowest(less_apart().values()), falls, digits=2, form=SIZE),
+    "transfer-apart-least": Claim(lambda: highest(less_apart().values()), falls, form=WORDS),
     "transfer-apart-order": Claim(lambda: less_apart()["mixup"], is_least_apart, form=WORDS),
     "transfer-waiting": Claim(waiting("transfer", "E"), above(0), form=WORDS),
 }

@@ -5,44 +5,31 @@ from collections.abc import Iterable
 import numpy as np
 
 from softbook.claims import (
-    SIGNED,
     SIZE,
     SOFT,
-    SPREAD,
     WORDS,
     Claim,
-    above,
     below,
-    between,
     exactly,
     falls,
     headline,
     highest,
     in_settings,
-    is_open,
-    least_open,
-    lowest,
     rises,
-    typical_size,
+    rounded_up,
 )
-from softbook.claims._length import least_share
-from softbook.claims._maxsup import at_best, by_strength, tail
-from softbook.claims._reasons import (
-    BY_HAND,
-    as_much_as_short,
-    contrast,
-    smoothed_many,
-    within_three,
-)
-from softbook.studies import combining, prediction, records
+from softbook.claims._length import AS_SHORT, GAP
+from softbook.claims._turning import ten_seeds
+from softbook.studies import prediction, records
 from softbook.studies.across_settings import tables_by_setting
-from softlab.comparison.effects import averages, effects
+from softlab.comparison.effects import effects
 from softlab.comparison.intervals import Interval, t_interval
 
 OF_PARK = ("label_smoothing", "mixup", "cutmix")
 LETTERS = "ABCDEF"
 LADDER = "robust, 4/255"
 FAR = "robust, 1/255"
+SMOOTHED = "label_smoothing 0.1"
 
 
 def of(quantity: str, methods: Iterable[str] = SOFT) -> list[Interval]:
@@ -75,12 +62,6 @@ def both_ways(methods: Iterable[str] = SOFT) -> Interval:
     return exactly(float(sum(turned)), len(turned))
 
 
-def on_mixture() -> Interval:
-    """What smoothing on top of Mixup, CutMix or both adds to the calibration error at A: the one that begins lowest."""
-    recipes = combining.recorded("quick-fp32")
-    return lowest(combining.added(recipes, "ECE", mixture) for mixture in ("mixup", "cutmix", "either"))
-
-
 def decay_loses() -> Interval:
     """Tuned weight decay under attack at D, if it loses for certain in no other setting."""
     others = in_settings("ABC", LADDER, "weight_decay") + in_settings("EF", FAR, "weight_decay")
@@ -102,83 +83,27 @@ def cooled_is_better() -> Interval:
     return exactly(sum(found) / len(found), len(found))
 
 
-def keep_class(letters: str, largest: bool) -> Interval:
-    """Images (%) that keep their class along the ray with plain training: the most, or the fewest, of settings."""
-    tables = {name[0]: table for name, table in tables_by_setting().items()}
-    found = [averages(tables[letter], "constant class")["baseline"].scaled(100) for letter in letters]
-    return (max if largest else min)(found, key=lambda one: one.mean)
+def told_apart() -> Interval:
+    """How far MaxSup may be from label smoothing in one of the settings, in points: the end furthest from zero."""
+    found = in_settings(LETTERS, "accuracy", "maxsup", "label_smoothing")
+    return rounded_up(max(max(-one.low, one.high) for one in found), 1, len(found))
 
 
-def cutmix_accuracy(largest: bool) -> Interval:
-    return (max if largest else min)(in_settings(LETTERS, "accuracy", "cutmix"), key=lambda one: one.mean)
-
-
-def by_heart_gains() -> Interval:
-    """How many of Park et al.'s soft labels gain in their regime and under their attack."""
-    found = effects(records.by_profile("core")["cifar10-papers"], "robust, 0.4/255, PGD-7")
-    return exactly(float(sum(found[method].shown.low > 0 for method in OF_PARK)), len(OF_PARK))
+def some_lose(value: Interval) -> bool:
+    """Does this gain, while label smoothing, whose logits are as short, loses?"""
+    return rises(value) and falls(ten_seeds(SMOOTHED))
 
 
 CLAIMS = {
-    **BY_HAND,
-    "smoothed-many": Claim(smoothed_many, as_much_as_short, form=WORDS),
-    "by-hand": Claim(contrast("cosine on robustness"), within_three, digits=1, form=SPREAD),
-    "most": Claim(
-        lambda: min(of("mean confidence"), key=lambda one: one.mean), headline("sure", also=falls), form=SIZE
-    ),
-    "typical": Claim(lambda: typical_size(of("accuracy")), lambda value: value.mean < 0.5, form=WORDS),
-    "accuracy-least": Claim(lambda: cutmix_accuracy(largest=False), falls, form=SIGNED),
-    "accuracy-most": Claim(lambda: cutmix_accuracy(largest=True), rises, form=SIGNED),
-    "on-mixture": Claim(on_mixture, rises, form=WORDS),
-    "decay-loses": Claim(decay_loses, headline("decay-grey", "decay-colour", also=falls), form=WORDS),
-    "cooled": Claim(cooled_is_better, headline("cooled", also=between(0.6, 1)), form=WORDS),
-    "keep-grey-least": Claim(lambda: keep_class("ABCD", largest=False), above(90)),
-    "keep-grey-most": Claim(lambda: keep_class("ABCD", largest=True), above(90)),
-    "keep-colour-least": Claim(lambda: keep_class("EF", largest=False), below(85)),
-    "keep-colour-most": Claim(lambda: keep_class("EF", largest=True), below(85)),
-    "length-smoothing": Claim(least_share, between(0.5, 0.7), form=WORDS),
+    "error-falls": Claim(error_falls, lambda value: value.mean == 3, form=WORDS),
     "both-ways": Claim(both_ways, lambda value: value.mean == value.n, form=WORDS),
-    "worse-at-t": Claim(
-        lambda: lowest(in_settings(LETTERS, "NLL at T", "label_smoothing")),
-        headline("worse-at-t", also=rises),
-        form=WORDS,
-    ),
-    "penalty": Claim(penalty, lambda value: value.low > 15 and round(value.mean) == 28),
-    "cutmix": Claim(lambda: in_settings("A", LADDER, "cutmix")[0], rises, form=SIZE),
-    "cones": Claim(
-        lambda: highest(of("constant class")),
-        headline("cones", also=lambda value: value.low < 0 and value.mean < 1),
-        form=WORDS,
-    ),
     "shrink": Claim(
         lambda: highest([*of("log logit scale"), *of("log magnitude")]),
         headline("short-logits", "short-features", also=falls),
         form=WORDS,
     ),
-    "logits-turn": Claim(
-        lambda: lowest(of("cosine, logit", ["label_smoothing", "maxsup"])),
-        headline("logits-turn", also=rises),
-        form=WORDS,
-    ),
-    "error-falls": Claim(error_falls, lambda value: value.mean == 3, form=WORDS),
-    "cutmix-grey": Claim(
-        lambda: lowest(in_settings("ABCD", LADDER, "cutmix")), headline("cutmix-grey", also=rises), form=WORDS
-    ),
-    "cutmix-colour": Claim(
-        lambda: highest(in_settings("EF", FAR, "cutmix")), headline("cutmix-colour", also=falls), form=WORDS
-    ),
-    "smoothing-many": Claim(lambda: in_settings("B", LADDER, "label_smoothing")[0], rises, form=WORDS),
-    "by-heart": Claim(by_heart_gains, headline("by-heart", also=lambda value: value.mean == 0), form=WORDS),
-    "maxsup": Claim(
-        lambda: least_open(in_settings(LETTERS, "accuracy", "maxsup", "label_smoothing")),
-        headline("maxsup", "maxsup-hardly-ever", also=is_open),
-        form=WORDS,
-    ),
-    "tail": Claim(tail, lambda value: 0 < value.low < 0.6, form=WORDS),
-    "tail-best": Claim(lambda: at_best(by_strength(), "maxsup"), is_open, form=WORDS),
-    "tail-plain": Claim(
-        lambda: at_best(by_strength(), "label_smoothing", against="baseline"),
-        falls,
-        form=WORDS,
-    ),
+    "alike": Claim(lambda: highest(ten_seeds(method, GAP) for method in (*AS_SHORT, SMOOTHED)), below(-9), form=SIZE),
+    "alike-attacked": Claim(lambda: ten_seeds(AS_SHORT[0]), some_lose, form=WORDS),
+    "maxsup": Claim(told_apart, headline("maxsup", "maxsup-hardly-ever", also=below(2)), digits=1),
+    "penalty": Claim(penalty, lambda value: value.low > 15 and round(value.mean) == 28),
 }

@@ -25,25 +25,20 @@ from softbook.claims.robustness import (
     ADVICE,
     ADVISED,
     COLOUR,
-    FAR,
     HALVES,
     HEART,
     MANY,
     SOFT,
     at_scale,
     by_heart,
-    change,
     core,
     left_more,
-    missed,
     survive,
-    taken_off,
 )
 from softbook.studies import bending, louder, margins, records, robustness
 from softlab.comparison.effects import outcomes
 from softlab.comparison.intervals import Interval, t_interval
 
-FARTHER = "F, 1/255"
 ROWS = ", row space"
 
 
@@ -88,11 +83,6 @@ def taken(place: str, method: str) -> Interval:
     return exactly(float(np.mean(points)), len(points))
 
 
-def most_taken_far() -> Interval:
-    """The larger of label smoothing's and CutMix's at F and 1/255."""
-    return max((taken(FARTHER, method) for method in ("label_smoothing", "cutmix")), key=lambda one: one.mean)
-
-
 def left_in_new_pairs(radius: float) -> dict[str, dict[str, list[float]]]:
     """At F, what the ladder (or PGD-7) and AutoAttack leave of the networks that were trained for AutoAttack."""
     return robustness.autoattacked(records.by_profile("stronger_attack")[HEART], HEART, radius)
@@ -109,11 +99,6 @@ def taken_again() -> Interval:
     """The least of these."""
     more = more_in_pairs()
     return exactly(float(more.min()), len(more))
-
-
-def taken_more() -> Interval:
-    """Their mean."""
-    return t_interval(more_in_pairs())
 
 
 def networks_met() -> dict[str, str]:
@@ -213,44 +198,33 @@ def inward(profile: str, method: str, space: str = "") -> Interval:
 
 
 CLAIMS = {
-    "road-near": Claim(lambda: missed(MANY, "1/255"), lambda value: value.mean < 0.5, digits=1),
     "road-met-mixup": Claim(lambda: met_at_many("mixup", "AutoAttack"), between(25, 40)),
     "road-estimate-mixup": Claim(lambda: estimated_at_many("mixup"), below(25)),
-    "road-met-maxsup": Claim(lambda: met_at_many("maxsup", "AutoAttack"), below(50)),
-    "road-estimate-maxsup": Claim(lambda: estimated_at_many("maxsup"), above(50)),
     "steps-few": Claim(lambda: missed_after(360), below(1.5), digits=1),
-    "steps-more": Claim(lambda: missed_after(1440), between(1.5, 3), digits=1),
     "steps-many": Claim(lambda: missed_after(5760), above(3.5)),
     "straight": Claim(lambda: most_bent("quick-fp32"), below(0.05), form=WORDS),
     "straight-plain": Claim(lambda: bend(MANY, "baseline"), between(-0.03, 0.03), form=WORDS),
     "bends-down": Claim(lambda: bend(MANY, "label_smoothing"), below(-0.1), form=WORDS),
     "bends-up": Claim(lambda: bend(MANY, "mixup"), above(0.1), form=WORDS),
-    "real-few": Claim(lambda: by_autoattack("quick-confirm", "cutmix"), above(5)),
+    "real-few-least": Claim(lambda: exactly(by_autoattack("quick-confirm", "cutmix").low), above(5)),
+    "real-few-most": Claim(lambda: exactly(by_autoattack("quick-confirm", "cutmix").high), above(5)),
+    "loud-others": Claim(
+        lambda: highest(made_loud(method) for method in ("maxsup", "mixup", "cutmix")), between(-3, -1), form=WORDS
+    ),
     "real-many": Claim(lambda: by_autoattack("fashion-heldout", "cutmix"), above(5)),
     "real-many-smoothing": Claim(lambda: by_autoattack("fashion-heldout", "label_smoothing"), above(5)),
     "weak-plain": Claim(lambda: weak_attack("quick-confirm", "baseline"), below(1.5), digits=1),
     "weak-plain-heart": Claim(lambda: weak_attack(HEART, "baseline", 1), below(2.5), digits=1),
     "weak-soft-least": Claim(lambda: weak_on_soft("quick-confirm", 4)[0], above(1.5), digits=1),
-    "weak-soft-most": Claim(lambda: weak_on_soft("quick-confirm", 4)[-1], above(3), digits=1),
     "weak-heart-least": Claim(lambda: weak_on_soft(HEART, 1)[0], above(2), digits=1),
-    "weak-heart-most": Claim(lambda: weak_on_soft(HEART, 1)[-1], above(3), digits=1),
-    "weak-verdict": Claim(lambda: by_rung("label_smoothing", 1), rises, digits=1, form=SIGNED),
-    "weak-turned": Claim(lambda: by_rung("label_smoothing", 2), is_open, digits=1, form=SIGNED),
-    "weak-decay": Claim(lambda: by_rung("weight_decay", 1), rises, digits=1),
-    "ladder-decay": Claim(lambda: by_rung("weight_decay", 2), rises, digits=1),
+    "weak-verdict": Claim(lambda: by_rung("label_smoothing", 1), rises, form=WORDS),
+    "weak-turned": Claim(lambda: by_rung("label_smoothing", 2), is_open, form=WORDS),
     "second-plain": Claim(lambda: runner_up("baseline"), above(60)),
     "second-smoothing": Claim(lambda: runner_up("label_smoothing"), below(40)),
-    "second-cutmix": Claim(lambda: runner_up("cutmix"), below(55)),
-    "second-mixup": Claim(lambda: runner_up("mixup"), below(60)),
     "loud-smoothing": Claim(lambda: made_loud("label_smoothing"), falls, digits=1, form=SIZE),
-    "loud-maxsup": Claim(lambda: made_loud("maxsup"), falls, digits=1, form=SIZE),
-    "loud-mixup": Claim(lambda: made_loud("mixup"), falls, digits=1, form=SIZE),
-    "loud-cutmix": Claim(lambda: made_loud("cutmix"), falls, digits=1, form=SIZE),
-    "loud-plain": Claim(lambda: made_loud("baseline"), above(0), digits=1),
     "second-decay": Claim(lambda: runner_up("weight_decay"), below(50)),
     "second-loud": Claim(lambda: runner_up("label_smoothing", louder.FACTOR), above(60)),
     "kind-decay": Claim(lambda: louder.kindness(loud())["weight_decay"], below(3), digits=1),
-    "kind-cutmix": Claim(lambda: louder.kindness(loud())["cutmix"], above(0), digits=1),
     "kind-mixup": Claim(lambda: louder.kindness(loud())["mixup"], above(2), digits=1),
     "quiet-plain": Claim(lambda: made_loud("baseline", 0.25), rises, digits=1),
     "loud-declared": Claim(declared_of_louder, above(4.5), form=WORDS),
@@ -261,8 +235,6 @@ CLAIMS = {
     "advised-noise": Claim(lambda: left_more(ADVICE, "gaussian_noise"), above(15), form=SIZE),
     "advised-penalty": Claim(lambda: left_more(ADVICE, "gradient_penalty"), above(15), form=SIZE),
     "advised-attacked": Claim(lambda: left_more(ADVICE, "adversarial_training"), above(15), form=SIZE),
-    "advised-taken": Claim(lambda: taken_off(*ADVISED), below(1), digits=1),
-    "advised-taken-plain": Claim(lambda: taken_off("baseline"), below(2), digits=1),
     "real-third": Claim(lambda: left_more(HALVES, "cutmix"), above(0), form=SIZE),
     "met-least": Claim(every_taken, lambda value: value.low >= 0, form=WORDS),
     "inward-rows": Claim(lambda: inward("quick-confirm", "label_smoothing", ROWS), rises, digits=2, form=SIGNED),
@@ -275,14 +247,8 @@ CLAIMS = {
     "outward-mobile": Claim(
         lambda: highest(inward("mobilenet-confirm", m, s) for m in SOFT for s in ("", ROWS)), falls, form=WORDS
     ),
-    "by-heart-far-smoothing": Claim(lambda: change(FAR, "label_smoothing"), falls, digits=1, form=SIGNED),
     "taken-again": Claim(taken_again, lambda value: value.mean > 0 and value.n == 2, form=WORDS),
-    "taken-far-plain": Claim(lambda: taken(FARTHER, "baseline"), between(2, 6), digits=1),
-    "taken-far-smoothing": Claim(most_taken_far, between(2, 8), digits=1),
     "far-behind": Claim(far_behind, above(4), digits=1),
-    "taken-more": Claim(taken_more, above(-20), digits=1),
-    "taken-more-half": Claim(lambda: exactly(taken_more().half_width, 2), above(3)),
-    "by-heart-estimated-smoothing": Claim(lambda: change("estimate, 1/255", "label_smoothing"), rises, form=SIZE),
     "by-heart-estimate-plain": Claim(lambda: off("1/255", "baseline"), above(0)),
     "by-heart-estimate-smoothing": Claim(lambda: off("1/255", "label_smoothing"), above(6)),
 }

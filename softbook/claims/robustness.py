@@ -10,7 +10,6 @@ import pandas
 from softbook.claims import (
     SIGNED,
     SIZE,
-    SPREAD,
     WORDS,
     Claim,
     Condition,
@@ -28,9 +27,8 @@ from softbook.claims import (
     lowest,
     rises,
     rounded_down,
-    rounded_up,
 )
-from softbook.claims._reasons import apart, calm, halves, images_say, labels_pass_later, slope_or_margin
+from softbook.claims._reasons import apart, halves, images_say, labels_pass_later, less_than_its_better_half
 from softbook.studies import another_slope, laws, margins, prediction, records, robustness
 from softlab.comparison.effects import averages, effects
 from softlab.comparison.intervals import Interval, t_interval
@@ -138,12 +136,6 @@ def grey() -> dict[str, margins.Place]:
     return {one.method: one for one in margins.places(core("quick-fp32"))}
 
 
-def worst_agreement() -> Interval:
-    """The least product, over all methods at A, of the changes of margin over slope and of accuracy under attack."""
-    products = [one.ratio.mean * one.attacked.mean for one in grey().values()]
-    return exactly(min(products), len(products))
-
-
 def largest_of_soft(side: str) -> Interval:
     """The soft labels' change of margin or slope at A that ends highest."""
     return highest(getattr(grey()[method], side) for method in SOFT)
@@ -196,12 +188,6 @@ def missed(profile: str, radius: str | None = None) -> Interval:
     return extent(error)
 
 
-def most_missed(profile: str) -> Interval:
-    """By how many points the estimate misses an attack at most, except for the method that escapes it."""
-    error = np.abs(too_high(profile, escaped=False))
-    return exactly(float(error.max()), len(error))
-
-
 def escapes(profile: str) -> Interval:
     """By how many points the estimate at 4/255 is too high for the method that escapes it: the least over its doses."""
     error = too_high(profile, "4/255", escaped=True)
@@ -251,11 +237,6 @@ def by_hand_gains(method: str) -> np.ndarray:
     return 100 * np.asarray(own[another_slope.LOWER] - own[another_slope.SHAM], dtype=float)
 
 
-def by_hand_least(method: str) -> Interval:
-    gains = by_hand_gains(method)
-    return exactly(float(gains.min()), len(gains))
-
-
 def by_hand_fell(method: str) -> Interval:
     change: Any = by_hand(method)["fit, log_slope"]
     return t_interval(100 * (1 - np.exp(np.asarray(change[another_slope.LOWER], dtype=float))))
@@ -297,15 +278,16 @@ def survive(place: str, *methods: str) -> Interval:
     return exactly(min(shares), len(shares))
 
 
-def taken_off(*methods: str) -> Interval:
-    """The most points that AutoAttack takes off one of these beyond the ladder."""
-    left = left_at(ADVICE)
-    return exactly(max(left["the ladder"][method] - left["AutoAttack"][method] for method in methods), len(methods))
+def chosen_at_many() -> Interval:
+    """What label smoothing gains at B at the strength that is best by NLL on images for fitting, as the decay is."""
+    table = records.by_profile("dose")[MANY]
+    table = table.assign(method=[f"smoothing {alpha:g}" for alpha in table["alpha"]])
+    means: Any = table.groupby("method")["NLL, fit"].mean()
+    return effects(table, LADDER, "smoothing 0")[str(means.idxmin())].shown
 
 
 CLAIMS = {
     "gain-cutmix": Claim(lambda: at_scale("quick-confirm", "cutmix"), above(5), form=SIZE),
-    "decides": Claim(worst_agreement, above(0), form=WORDS),
     "three-times": Claim(
         lambda: gained("gradient_penalty", 0.1, LADDER).scaled(1 / at_scale("quick-confirm", "cutmix").mean),
         lambda value: 2.3 < value.mean < 3.5,
@@ -316,43 +298,27 @@ CLAIMS = {
     "ratio-cutmix": Claim(lambda: factor(grey()["cutmix"].ratio), above(1), digits=1),
     "ratio-smoothing": Claim(lambda: factor(grey()["label_smoothing"].ratio), below(1), digits=1),
     "ratio-mixup": Claim(lambda: factor(grey()["mixup"].ratio), below(1), digits=1),
-    "loss-smoothing": Claim(lambda: at_scale("quick-confirm", "label_smoothing"), falls, form=SIZE),
-    "loss-mixup": Claim(lambda: at_scale("quick-confirm", "mixup"), falls, form=SIZE),
     "wider-smoothing": Claim(lambda: split("label_smoothing", 0), above(0), form=WORDS),
     "steeper-smoothing": Claim(lambda: split("label_smoothing", 1), above(0), form=WORDS),
     "split-cutmix": Claim(cut_slope, is_open, form=WORDS),
     "missed": Claim(lambda: missed("quick-fp32"), lambda value: value.mean < 1, digits=1),
-    "missed-at-four": Claim(lambda: missed("quick-fp32", "4/255"), lambda value: value.mean < 2.5, digits=1),
     "escapes": Claim(lambda: rounded_down(escapes("quick-fp32").mean, 0), above(5)),
-    "missed-most": Claim(lambda: rounded_up(most_missed("quick-fp32").mean, 1), below(5), digits=1),
-    "missed-flips": Claim(lambda: missed(COLOUR, "1/255"), below(3), digits=1),
     "missed-by-heart": Claim(lambda: missed(HEART, "1/255"), lambda value: value.mean > 3, digits=1),
     "twice-images": Claim(lambda: doubling("baseline", 0), rises, digits=1),
     "twice-steps": Claim(lambda: doubling("baseline", 1), falls, digits=1, form=SIZE),
     "passes": Claim(lambda: passes_order_best(("baseline", "mixup", "cutmix")), above(0), form=WORDS),
-    "passes-smoothing": Claim(lambda: passes_order_best(("label_smoothing",)), between(-0.2, 0.05), form=WORDS),
     "cutmix-gains": Claim(lambda: on_the_map("cutmix", rises), above(7.5)),
     "cutmix-losses": Claim(lambda: on_the_map("cutmix", falls), below(4)),
-    "cutmix-still": Claim(lambda: of_those_right(COLOUR, "cutmix"), is_open, digits=1, form=SPREAD),
     "cutmix-still-heart": Claim(lambda: of_those_right(HEART, "cutmix"), falls, form=SIGNED),
     "step-high": Claim(step_too_high, lambda value: value.mean > 4),
     "missed-at-eight": Claim(missed_at_eight, lambda value: value.mean > 4),
     "twice-steps-margin": Claim(lambda: percent_by_doubling("log margin", 1), above(5)),
     "twice-steps-slope": Claim(lambda: percent_by_doubling("log slope", 1), above(15)),
-    "twice-images-margin": Claim(lambda: percent_by_doubling("log margin", 0), above(2)),
-    "twice-images-slope": Claim(lambda: percent_by_doubling("log slope", 0), between(-5, 5), form=WORDS),
     "many-smoothing": Claim(lambda: at_scale(MANY, "label_smoothing"), rises),
-    "many-mixup": Claim(lambda: at_scale(MANY, "mixup"), rises),
     "many-cutmix": Claim(lambda: at_scale(MANY, "cutmix"), rises),
     "many-decay": Claim(lambda: at_scale(MANY, "weight_decay"), rises),
-    "beside-decay-smoothing": Claim(
-        lambda: at_scale(MANY, "label_smoothing", LADDER, "weight_decay"), rises, form=SIGNED
-    ),
-    "beside-decay-mixup": Claim(lambda: at_scale(MANY, "mixup", LADDER, "weight_decay"), falls, form=SIGNED),
-    "beside-decay-cutmix": Claim(lambda: at_scale(MANY, "cutmix", LADDER, "weight_decay"), rises, form=SIGNED),
     "by-hand-fell": Claim(lambda: by_hand_fell("label_smoothing"), rises),
     "by-hand-gain": Claim(lambda: t_interval(by_hand_gains("label_smoothing")), rises, digits=1),
-    "by-hand-plain": Claim(lambda: rounded_down(by_hand_least("baseline").mean, 0), above(5)),
     "by-hand-out": Claim(lambda: by_hand_left_out("baseline"), above(0)),
     "ratio-by-heart": Claim(
         lambda: max((places()[m].ratio for m in SOFT), key=lambda one: abs(one.mean)),
@@ -362,7 +328,6 @@ CLAIMS = {
     "mixup-convnext": Claim(lambda: in_settings("C", LADDER, "mixup")[0], falls, form=SIZE),
     "decay-colour": Claim(lambda: in_settings("F", FAR, "weight_decay")[0], rises, form=SIZE),
     "decay-mobile": Claim(lambda: in_settings("D", LADDER, "weight_decay")[0], falls, digits=1, form=SIZE),
-    "early-mobile": Claim(lambda: in_settings("D", FAR, "early_stopping")[0], falls, form=SIZE),
     "decay-slope": Claim(lambda: factor(places()["weight_decay"].slope), below(0.6), digits=2),
     "decay-margin": Claim(lambda: factor(places()["weight_decay"].margin), below(0.9), digits=2),
     "cutmix-grey": Claim(lambda: lowest(in_settings("ABC", LADDER, "cutmix")), above(5), form=WORDS),
@@ -378,31 +343,17 @@ CLAIMS = {
     ),
     "flat-plain": Claim(lambda: kept("gradient_penalty", 0.1, "baseline"), below(45)),
     "flat-weak": Claim(lambda: kept("gradient_penalty", 0.1), above(60)),
-    "flat-middle": Claim(lambda: kept("gradient_penalty", 1.0), above(65)),
-    "flat-attacked-least": Claim(lambda: kept("adversarial_training", 2 / 255), above(60)),
     "flat-attacked-most": Claim(lambda: kept("adversarial_training", 8 / 255), above(65)),
-    "flat-weak-accuracy": Claim(lambda: gained("gradient_penalty", 0.1), rises, digits=1),
-    "flat-attacked-accuracy": Claim(lambda: gained("adversarial_training", 8 / 255), rises, digits=1),
     "flat-strong-accuracy": Claim(lambda: gained("gradient_penalty", 10.0), falls, form=SIZE),
     "flat-most-of-a-label": Claim(most_of_a_label, lambda value: abs(value.mean) < 20, form=SIZE),
     "noise-few": Claim(lambda: noise("quick-confirm", 0.25), rises, form=SIZE),
     "noise-few-accuracy": Claim(lambda: noise("quick-confirm", 0.25, "accuracy"), above(-1), form=WORDS),
-    "noise-many": Claim(lambda: noise(MANY, 0.12), rises, form=SIZE),
-    "noise-many-accuracy": Claim(lambda: noise(MANY, 0.12, "accuracy"), falls, digits=1, form=SIZE),
     "noise-colour-accuracy": Claim(lambda: noise(COLOUR, 0.12, "accuracy"), falls, form=SIZE),
     "noise-colour-near": Claim(lambda: noise(COLOUR, 0.12, ATTACK), falls, form=SIZE),
-    "noise-colour": Claim(lambda: noise(COLOUR, 0.12, FAR), rises, form=SIGNED),
     "by-heart-known": Claim(lambda: plain("training accuracy"), above(99), digits=1),
     "by-heart-left": Claim(lambda: plain(ATTACK), above(50)),
-    "by-heart-smoothing": Claim(lambda: change(ATTACK, "label_smoothing"), falls, digits=1, form=SIGNED),
     "by-heart-mixup": Claim(lambda: change(ATTACK, "mixup"), is_open, digits=1, form=SIGNED),
-    "by-heart-cutmix": Claim(lambda: change(ATTACK, "cutmix"), falls, digits=1, form=SIGNED),
-    "by-heart-maxsup": Claim(lambda: change(ATTACK, "maxsup"), falls, digits=1, form=SIGNED),
     "all-lost": Claim(lambda: highest([change(FAR, method) for method in (*SOFT, "maxsup")]), falls, form=WORDS),
-    "by-heart-far-smoothing": Claim(lambda: change(FAR, "label_smoothing"), falls, digits=1, form=SIGNED),
-    "by-heart-far-mixup": Claim(lambda: change(FAR, "mixup"), falls, digits=1, form=SIGNED),
-    "by-heart-far-cutmix": Claim(lambda: change(FAR, "cutmix"), falls, digits=1, form=SIGNED),
-    "by-heart-far-maxsup": Claim(lambda: change(FAR, "maxsup"), falls, digits=1, form=SIGNED),
     "by-heart-decay": Claim(lambda: change(ATTACK, "weight_decay"), rises, form=SIZE),
     "by-heart-far-decay": Claim(lambda: change(FAR, "weight_decay"), rises, form=SIZE),
     "estimate-verdict": Claim(lambda: is_open_law("estimate"), between(0.5, 1.5), form=WORDS),
@@ -411,18 +362,13 @@ CLAIMS = {
     "cutmix-apart-whole": Claim(apart("control, CutMix against plain training"), rises, form=SIZE),
     "cutmix-apart-images-long": Claim(apart("CutMix's images against plain training", 32), rises, form=SIZE),
     "cutmix-apart-whole-long": Claim(apart("control, CutMix against plain training", 32), rises, form=SIZE),
-    "cutmix-apart-mixed": Claim(apart("labels on CutMix's images"), falls, form=SIZE),
-    "cutmix-apart-mixed-long": Claim(apart("labels on CutMix's images", 32), falls, form=SIZE),
     "cutmix-apart-labels": Claim(apart("CutMix's labels against plain training"), rises, form=SIZE),
     "cutmix-apart-labels-long": Claim(
         apart("CutMix's labels against plain training", 32), labels_pass_later, form=SIZE
     ),
-    "mixup-apart-images": Claim(apart("Mixup's images against plain training"), rises, form=SIZE),
-    "mixup-apart-labels": Claim(apart("Mixup's labels against plain training"), rises, form=SIZE),
-    "mixup-apart-images-long": Claim(apart("Mixup's images against plain training", 32), rises, form=SIZE),
-    "mixup-apart-labels-long": Claim(apart("Mixup's labels against plain training", 32), rises, form=SIZE),
-    "mixup-apart-whole": Claim(lambda: halves({"mixup": 1, "plain": -1}), falls, form=SIZE),
-    "mixup-apart-whole-long": Claim(lambda: halves({"mixup": 1, "plain": -1}, 32), falls, form=SIZE),
+    "mixup-apart-whole": Claim(
+        lambda: highest(halves({"mixup": 1, "plain": -1}, steps) for steps in (8, 32)), falls, form=WORDS
+    ),
     "advised": Claim(lambda: survive(ADVICE, *ADVISED), above(0.5), form=WORDS),
     "apart-autoattack": Claim(
         lambda: survive(HALVES, "cutmix", "cutmix_images", "mixup_images"), above(0.9), form=WORDS
@@ -431,17 +377,11 @@ CLAIMS = {
         lambda: survive(HALVES, "cutmix_labels", "mixup_labels"), between(0.6, 0.75), form=WORDS
     ),
     "apart-ahead": Claim(lambda: halves({"cutmix, labels alone": 1, "cutmix, images alone": -1}, 32), rises, form=SIZE),
-    "apart-alike": Claim(
-        lambda: least_open(halves({"mixup, labels alone": 1, "cutmix, labels alone": -1}, n) for n in (8, 32)),
-        is_open,
+    "many-chosen": Claim(chosen_at_many, is_open, form=WORDS),
+    "halves-less": Claim(less_than_its_better_half, falls, form=WORDS),
+    "by-heart-lose": Claim(
+        lambda: highest(change(ATTACK, method) for method in ("label_smoothing", "cutmix", "maxsup")),
+        falls,
         form=WORDS,
     ),
-    "apart-less": Claim(
-        lambda: highest(apart("do CutMix's parts add up", steps)() for steps in (8, 32)), falls, form=WORDS
-    ),
-    "apart-slope": Claim(
-        lambda: lowest(slope_or_margin(["cutmix, labels alone", "mixup, labels alone"])), rises, form=WORDS
-    ),
-    "apart-margin": Claim(lambda: highest(slope_or_margin(["mixup"])), falls, form=WORDS),
-    "apart-calm": Claim(lambda: calm("control, CutMix against plain training", 32), rises, form=WORDS),
 }

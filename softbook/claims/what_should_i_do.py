@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,12 +22,22 @@ from softbook.claims import (
     headline,
     highest,
     is_open,
+    least_open,
     lowest,
     rises,
 )
 from softbook.claims._maxsup import at_best, in_colour, later, tail
 from softbook.claims._maxsup import by_strength as tail_by_strength
-from softbook.claims._reasons import LEFT_IN_GROUPS, apart, averaged, taught, transferred, within_margin
+from softbook.claims._reasons import (
+    averaged,
+    each_half,
+    halves,
+    left_in_groups,
+    less_than_its_better_half,
+    shrinks_and_stays,
+    taught,
+    transferred,
+)
 from softbook.studies import combining, prediction, records, seconds, unknown_classes
 from softbook.studies.across_settings import effects_by_setting
 from softbook.studies.robustness import cells_of
@@ -41,7 +50,6 @@ A = "quick-confirm"
 MANY = "fashion-heldout"  # setting B
 BY_HEART = "cifar10-papers"  # setting F
 LADDER = "robust, 4/255"
-NOISY = ("baseline", "label_smoothing", "maxsup", "mixup", "early_stopping")
 UNKNOWN = unknown_classes.HELD_OUT
 
 
@@ -119,11 +127,6 @@ def noticed(method: str, score: str, kind: str = UNKNOWN, measure: str = "AUROC"
 
 
 @functools.cache
-def notices(method: str, score: str, kind: str = UNKNOWN, measure: str = "AUROC") -> Interval:
-    return unknown_classes.level(strangers(), f"{kind}, {score}, {measure}", method)
-
-
-@functools.cache
 def noisy(share: float) -> pandas.DataFrame:
     table = records.by_profile("noisy_labels")[HERE]
     return table.loc[np.isclose(table["label_noise"].to_numpy(float), share)]
@@ -132,11 +135,6 @@ def noisy(share: float) -> pandas.DataFrame:
 @functools.cache
 def with_noise(method: str, share: float, quantity: str = "accuracy") -> Interval:
     return effects(noisy(share), quantity)[method].shown
-
-
-@functools.cache
-def accuracy_with_noise(method: str, share: float) -> Interval:
-    return averages(noisy(share), "accuracy")[method].scaled(100)
 
 
 @functools.cache
@@ -225,9 +223,8 @@ def longest() -> Interval:
 
 
 MIXTURES = ("none", "mixup", "cutmix", "either")
-IN_CELLS = {"accuracy": 1, "NLL at T": 3, "gap": 1, "AURC": 1}  # digits
-SHORT = {"accuracy": "accuracy", "NLL at T": "nll", "gap": "gap", "AURC": "aurc"}
-SCORES = {"maximal softmax": "softmax", "maximal logit": "logit", "energy": "energy"}
+IN_CELLS = {"accuracy": 1, "NLL at T": 3, "gap": 1}  # digits
+SHORT = {"accuracy": "accuracy", "NLL at T": "nll", "gap": "gap"}
 
 
 def recipe_cells() -> dict[str, Claim]:
@@ -240,34 +237,27 @@ def recipe_cells() -> dict[str, Claim]:
     return found
 
 
-def noisy_cells() -> dict[str, Claim]:
-    return {
-        f"noise-{method.replace('_', '-')}-{share:.0%}"[:-1]: Claim(
-            functools.partial(accuracy_with_noise, method, share), between(0, 100), digits=1
-        )
-        for method, share in itertools.product(NOISY, (0.0, 0.2, 0.4))
-    }
+def half_cells() -> dict[str, Claim]:
+    """The table of halves: `half-cutmix-images-8` and the like; steps an epoch, of which there are 45."""
+    found = {}
+    for mixture, part, steps in itertools.product(("cutmix", "mixup"), ("images", "labels", "whole"), (8, 32)):
+        cell = mixture if part == "whole" else f"{mixture}, {part} alone"
+        value = functools.partial(halves, {cell: 1, "plain": -1}, steps)
+        clear = falls if cell == "mixup" else rises
+        found[f"half-{mixture}-{part}-{steps}"] = Claim(value, clear, form=SIGNED)
+    return found
 
 
-def unknown_cells() -> dict[str, Claim]:
-    kinds = {UNKNOWN: "class", unknown_classes.DIGITS: "digits"}
-    return {
-        f"{kinds[kind]}-{method.replace('_', '-')}-{SCORES[score]}": Claim(
-            functools.partial(notices, method, score, kind), between(0, 100), digits=1
-        )
-        for kind, method, score in itertools.product(kinds, unknown_classes.METHODS, SCORES)
-    }
+def mixed_images_near() -> Interval:
+    """What Mixup's images alone gain after the short training at radii up to 2/255: the least open."""
+    radii = ("robust, 0.4/255, PGD-7", "robust, 1/255", "robust, 2/255")
+    return least_open(halves({"mixup, images alone": 1, "plain": -1}, quantity=radius) for radius in radii)
 
 
 @functools.cache
 def accuracy_beside() -> Interval:
     """Accuracy that smoothing adds to Mixup, CutMix and either: the one farthest from zero."""
     return max((added("accuracy", mixture) for mixture in MIXTURES[1:]), key=lambda one: abs(one.mean) + one.half_width)
-
-
-def loss_beside(end: Callable) -> Interval:
-    """Loss that smoothing adds to Mixup, CutMix and either: the least or the most."""
-    return end((added("NLL at T", mixture) for mixture in MIXTURES[1:]), key=lambda one: one.mean)
 
 
 def seeds_of_recipes() -> Interval:
@@ -284,21 +274,6 @@ def attacked(quantity: str = LADDER) -> Interval:
     return combining.added(recipes_attacked(), quantity, "either")
 
 
-def seeds_attacked() -> Interval:
-    return exactly(len(recipes_attacked()["either", True]))
-
-
-@functools.cache
-def together(quantity: str, mixture: str = "either") -> Interval:
-    return combining.interaction(recipes(), quantity, mixture)
-
-
-@functools.cache
-def together_least() -> Interval:
-    """The interaction on NLL at T that ends highest, over the three mixtures."""
-    return highest(together("NLL at T", mixture) for mixture in MIXTURES[1:])
-
-
 def digits_less() -> Interval:
     """What smoothing does to the AUROC of digits by maximal logit and by energy: the one that ends highest."""
     found = (noticed("label_smoothing", score, unknown_classes.DIGITS) for score in ("maximal logit", "energy"))
@@ -313,37 +288,23 @@ def within(margin: float) -> Condition:
     return lambda value: -margin < value.low and value.high < margin
 
 
-def less_than_collages(value: Interval) -> bool:
-    """Does CutMix gain, and does the mixed label take something off what its images gain, after either training?"""
-    taken = [apart("labels on CutMix's images", steps)() for steps in (8, 32)]
-    return rises(value) and all(falls(one) for one in taken)
-
-
 CLAIMS = {
     "in-groups": Claim(averaged("label smoothing's cost, in groups less alone"), falls, form=WORDS),
-    "in-groups-many": LEFT_IN_GROUPS,
-    "in-groups-left": Claim(averaged("label smoothing's cost in groups"), within_margin, digits=3, form=SPREAD),
-    "collages": Claim(apart("CutMix's images against plain training"), rises, form=SIZE),
-    "collages-whole": Claim(apart("control, CutMix against plain training"), less_than_collages, form=SIZE),
-    "probed": Claim(transferred("label smoothing, linear probe"), rises, digits=1, form=SPREAD),
+    "in-groups-many": Claim(left_in_groups, shrinks_and_stays, digits=3, form=WORDS),
+    "probed": Claim(transferred("label smoothing, linear probe"), rises, digits=1),
+    "probed-stopped": Claim(transferred("label smoothing against plain training as accurate"), is_open, form=WORDS),
+    "halves-each": Claim(lambda: lowest(each_half()), rises, form=WORDS),
+    "halves-less": Claim(less_than_its_better_half, falls, form=WORDS),
+    "half-near": Claim(mixed_images_near, is_open, form=WORDS),
     "taught-loss": Claim(taught("a smoothed teacher against a plain one, NLL at T"), rises, digits=3, form=SPREAD),
     "with-either": Claim(lambda: added("accuracy", "either"), is_open, digits=1, form=SPREAD),
     "decay-cutmix": Claim(
         cutmix_beside_decay, headline("decay-cutmix-loss", "decay-cutmix-attacked", also=rises), form=WORDS
     ),
     "with-either-error": Claim(lambda: added("ECE", "either"), rises, digits=1, form=SPREAD),
-    "recipe-attacked-weakly": Claim(lambda: attacked("robust, 2/255"), rises, digits=1, form=SPREAD),
-    "recipe-attacked-strongly": Claim(lambda: attacked("robust, 8/255"), rises, digits=1, form=SPREAD),
     "with-either-loss": Claim(lambda: added("NLL at T", "either"), rises, digits=3, form=SPREAD),
-    "recipe-least": Claim(lambda: loss_beside(min), rises, digits=3, form=SIGNED),
-    "recipe-most": Claim(lambda: loss_beside(max), rises, digits=3, form=SIGNED),
     "with-each": Claim(accuracy_beside, within(1), form=WORDS),
     "recipe-seeds": Claim(seeds_of_recipes, above(9)),
-    "recipe-together": Claim(lambda: together("NLL at T"), falls, digits=3, form=SPREAD),
-    "recipe-attacked": Claim(attacked, is_open, form=SPREAD),
-    "recipe-attacked-seeds": Claim(seeds_attacked, above(2)),
-    "recipe-together-each": Claim(together_least, falls, form=WORDS),
-    "recipe-together-accuracy": Claim(lambda: together("accuracy"), within(1), digits=1, form=SPREAD),
     "strength-cost": Claim(lambda: cost("NLL at T"), rises, digits=3, form=SPREAD),
     "strength-chosen": Claim(lambda: strength("NLL at T"), below(0.01), form=WORDS),
     "strength-accuracy": Claim(lambda: cost("accuracy"), is_open, form=WORDS),
@@ -367,38 +328,15 @@ CLAIMS = {
     "order-left-colour": Claim(lambda: ranked_by_normalised(BY_HEART), rises, form=WORDS),
     "order-long": Claim(longest, falls, form=WORDS),
     "strange": Claim(lambda: noticed("label_smoothing", "maximal logit"), is_open, digits=1, form=SPREAD),
-    "strange-by-softmax": Claim(lambda: noticed("label_smoothing", "maximal softmax"), is_open, digits=1, form=SPREAD),
     "strange-digits": Claim(digits_less, falls, form=WORDS),
-    "strange-softmax": Claim(
-        lambda: noticed("label_smoothing", "maximal softmax", unknown_classes.DIGITS),
-        lambda one: one.high > 0,
-        form=WORDS,
-    ),
-    "strange-passing": Claim(
-        lambda: noticed("label_smoothing", "maximal logit", unknown_classes.DIGITS, "FPR95"),
-        lambda one: one.mean > 0,
-        form=SPREAD,
-    ),
     "strange-passing-softmax": Claim(digits_passing_by_softmax, falls, form=WORDS),
-    "strange-passing-by-softmax": Claim(digits_passing_by_softmax, falls, form=SPREAD),
-    "noisy-briefly-loss": Claim(
-        lambda: with_noise_briefly("label_smoothing", "NLL at T"), lambda one: one.mean < 0, digits=3, form=SPREAD
-    ),
     "noisy": Claim(lambda: with_noise("label_smoothing", 0.4), headline("noisy", also=falls), digits=1, form=SPREAD),
-    "noisy-seeds": Claim(lambda: exactly(len({*noisy(0.4)["seed"]})), above(4)),
     "noisy-maxsup": Claim(lambda: with_noise("maxsup", 0.4), headline("noisy", also=falls), form=WORDS),
     "noisy-mixup": Claim(lambda: with_noise("mixup", 0.4), headline("noisy", also=falls), form=WORDS),
-    "noisy-stopped": Claim(lambda: with_noise("early_stopping", 0.4), is_open, form=WORDS),
     "noisy-epochs": Claim(epochs_chosen, between(9, 11)),
     "noisy-briefly": Claim(by_stopping_whole, above(8)),
-    "noise-briefly-40": Claim(
-        lambda: averages(briefly(epochs_chosen().mean), "accuracy")["baseline"].scaled(100), above(65), digits=1
-    ),
-    "noisy-later-mixup": Claim(lambda: effects(briefly(20), "accuracy")["mixup"].shown, rises, digits=1, form=SPREAD),
     "noisy-briefly-none": Claim(lambda: with_noise_briefly("label_smoothing"), is_open, form=WORDS),
-    "noisy-briefly-mixup": Claim(lambda: with_noise_briefly("mixup"), is_open, form=WORDS),
-    "noisy-briefly-smoothed": Claim(lambda: with_noise_briefly("label_smoothing"), is_open, digits=1, form=SPREAD),
-    "harden": Claim(lambda: robust("gradient_penalty 0.1"), headline("harden", also=above(15)), form=SPREAD),
+    "harden": Claim(lambda: robust("gradient_penalty 0.1"), headline("harden", also=above(15))),
     "harden-accuracy": Claim(lambda: robust("gradient_penalty 0.1", "accuracy"), rises, form=WORDS),
     "harden-attacked": Claim(
         lambda: robust("adversarial_training 0.0313725"), headline("harden", also=above(15)), form=SIZE
@@ -419,19 +357,12 @@ CLAIMS = {
     "decay-colour": Claim(decay_by_heart, rises, form=WORDS),
     "decay-mobile": Claim(lambda: core(LADDER, "weight_decay", "mobilenet-confirm"), falls, form=WORDS),
     "with-either-many": Claim(
-        lambda: added("accuracy", "either", MANY),
+        lambda: least_open(added("accuracy", "either", profile) for profile in (MANY, BY_HEART)),
         lambda value: is_open(value) and within(3)(value),
-        digits=1,
-        form=SPREAD,
+        form=WORDS,
     ),
-    "with-either-colour": Claim(lambda: added("accuracy", "either", BY_HEART), is_open, digits=1, form=SPREAD),
-    "colour-seeds": Claim(lambda: exactly(len(recipes(BY_HEART)["either", True])), between(2.5, 3.5)),
-    "colour-loss": Claim(lambda: added("NLL at T", "either", BY_HEART), is_open, digits=3, form=SPREAD),
-    "many-seeds": Claim(lambda: exactly(len(recipes(MANY)["either", True])), between(2.5, 3.5)),
-    "many-loss": Claim(lambda: added("NLL at T", "either", MANY), within(0.1), digits=3, form=SPREAD),
     "seconds-network": Claim(seconds_a_network, between(5, 60)),
     "minutes-recipes": Claim(minutes_of_recipes, between(38, 53), form=WORDS),
     **recipe_cells(),
-    **noisy_cells(),
-    **unknown_cells(),
+    **half_cells(),
 }

@@ -17,6 +17,7 @@ from softlab.figures.style import style
 PLANE = torch.tensor([[1.0, -1.0, 0.0], [1.0, 1.0, -2.0]])
 PLANE = PLANE / PLANE.norm(dim=1, keepdim=True)
 REACH = 4.0  # of the plane, in logits
+CLASSES = ("boot", "bag", "coat")  # that three logits are of
 
 
 def plane_points(size: int, share: float = 1.0) -> Tensor:
@@ -29,7 +30,7 @@ def plane_points(size: int, share: float = 1.0) -> Tensor:
 
 
 def force_field(points: Tensor, forces: Tensor, scale: float = 1.0, ax: Axes | None = None) -> Axes:
-    """Arrows on the regions of the largest logit; A is the first class.
+    """Arrows on the regions of the largest logit of three classes, called as in CLASSES.
 
     points: (N, 2) of the plane.  forces: (N, 3) on the three logits.  scale: forces of this size are as long as one
     logit.
@@ -39,8 +40,8 @@ def force_field(points: Tensor, forces: Tensor, scale: float = 1.0, ax: Axes | N
     decision_plane(np.asarray(regions), REACH, ax, confidence=False)
     look = {"angles": "xy", "scale_units": "xy", "scale": scale, "width": 0.008}
     ax.quiver(*points.T, *(forces @ PLANE.T).T, pivot="mid", **look)
-    for name, (x, y) in zip("ABC", (3.3 * PLANE.T / (2 / 3) ** 0.5).tolist(), strict=True):
-        box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+    for name, (x, y) in zip(CLASSES, (3.0 * PLANE.T / (2 / 3) ** 0.5).tolist(), strict=True):
+        box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
         ax.text(x, y, name, weight="bold", ha="center", va="center", bbox=box)
     ax.set(xticks=[], yticks=[])
     return ax
@@ -76,17 +77,17 @@ def shrunk_along_ray(
 
 
 def needles(to_border: Mapping[str, float], ax: Axes | None = None, turned: Mapping[str, float] | None = None) -> Axes:
-    """Directions of the logits of an image of class A, on the compass of three classes.
+    """Directions of the logits of an image of a boot, on the compass of three classes.
 
-    to_border: method -> angle between the logits and the border to B, in degrees; 60 is the direction of A itself. An
-    arc for each, its size in the legend; on the other side of the needle, to A, is what is left of 60 degrees.
-    turned: method -> by how many degrees an attack turns that needle towards B; then the arcs show this, up to a thin
+    to_border: method -> angle between the logits and the border to bag, in degrees; 60 is the direction of boot. An arc
+    for each, its size in the legend; on the other side of the needle, to boot, is what is left of 60 degrees.
+    turned: method -> by how many degrees an attack turns that needle towards bag; then the arcs show this, up to a thin
     needle where the attack ends.
     """
     ax = ax or plt.subplots(figsize=(4, 4), layout="constrained")[1]
     side = torch.linspace(-1.2, 1.2, 400)
     across, up = torch.meshgrid(side, side, indexing="xy")
-    corners = {"A": 90.0, "B": -30.0, "C": 210.0}  # degrees; borders lie half-way between two of them
+    corners = dict(zip(CLASSES, (90.0, -30.0, 210.0), strict=True))  # degrees; borders lie half-way between two
     norths = torch.deg2rad(torch.tensor([*corners.values()]))
     logits = across[..., None] * norths.cos() + up[..., None] * norths.sin()
     decision_plane(np.asarray(logits), 1.2, ax, confidence=False)
@@ -95,7 +96,7 @@ def needles(to_border: Mapping[str, float], ax: Axes | None = None, turned: Mapp
         at = np.deg2rad(angle)
         ax.text(1.1 * np.cos(at), 1.1 * np.sin(at), name, weight="bold", ha="center", va="center")
         ax.plot([0, np.cos(at)], [0, np.sin(at)], color="black", linewidth=0.7, linestyle=":")
-    border = corners["A"] - 60
+    border = corners["boot"] - 60
     for place, (method, angle) in enumerate(to_border.items()):
         look = style(method)
         at = np.deg2rad(border + angle)

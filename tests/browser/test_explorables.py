@@ -172,7 +172,7 @@ def test_maxsups_field(tab, home):
     with tab(home) as one:
         field = Explorable(one, "maxsup-field")
         for logits, alpha in (([0.5, 2.0, -1.0], 0.4), ([-2.0, -1.0, 1.5], 0.1), ([2.0, 0.0, 1.0], 1.0)):
-            for label, value in zip(("logit of A (true)", "logit of B", "logit of C"), logits, strict=True):
+            for label, value in zip(("logit of boot (true)", "logit of bag", "logit of coat"), logits, strict=True):
                 field.slide(label, value)
             field.slide("strength α", alpha)
             p = torch.tensor(logits).softmax(0)

@@ -19,7 +19,7 @@ FOCUS = """() => {
   return [here.id || here.className || here.textContent, getComputedStyle(here).outlineStyle];
 }"""
 KNOBS = "playground.runs.map((run) => run.knobs)"
-# What the second sentence of an experiment suggests: the points' shape, and B's knob.
+# What the second sentence of an experiment suggests: the points' shape, and the second network's knob.
 SUGGESTIONS = {
     2: ("blobs", "weightDecay", 0.01),
     3: ("blobs", "mixup", 1),
@@ -97,10 +97,10 @@ def test_each_experiment_has_two_sentences_and_changes_one_knob(playground):
             assert len(counts) == 2
             assert min(map(int, counts)) >= 16
             assert buttons.nth(place).get_attribute("aria-pressed") == "true"
-            assert page.locator(".name").nth(0).inner_text() == "A: hard labels"
+            assert page.locator(".name").nth(0).inner_text() == "first: hard labels"
             knobs = page.evaluate(KNOBS)
             assert sum(knobs[0][name] != knobs[1][name] for name in knobs[0]) == 1
-            assert re.fullmatch(r"[\w ]+ \(A 0, B [\d.]+\)", page.inner_text("#differs"))
+            assert re.fullmatch(r"[\w ]+ \(first 0, second [\d.]+\)", page.inner_text("#differs"))
 
 
 def test_what_a_sentence_suggests_is_a_button_in_it(playground):
@@ -135,7 +135,7 @@ def test_after_a_turned_knob_one_can_go_back(playground):
         page.locator("#back").click()
         assert "held in" in page.inner_text("#where")
         assert page.locator("#experiments button").nth(0).get_attribute("aria-pressed") == "true"
-        assert page.locator(".name").nth(0).inner_text() == "A: hard labels"
+        assert page.locator(".name").nth(0).inner_text() == "first: hard labels"
 
 
 def test_an_experiment_sets_the_reach_and_the_readers_point_back(playground):
@@ -219,9 +219,9 @@ def test_a_turned_knob_starts_both_again_and_is_named(playground):
         assert seen(page)["steps"] == 1
         page.locator("#weightDecay").fill("3")
         assert seen(page)["steps"] == 0
-        assert page.locator(".name").all_inner_texts() == ["A: weight decay 0.01", "B: label smoothing 0.2"]
+        assert page.locator(".name").all_inner_texts() == ["first: weight decay 0.01", "second: label smoothing 0.2"]
         page.locator("#other").select_option("mixup")
-        assert page.locator(".name").nth(1).inner_text() == "B: Mixup 1"
+        assert page.locator(".name").nth(1).inner_text() == "second: Mixup 1"
         page.locator("#other").select_option("")
         assert page.locator(".network:visible").count() == 1
         assert page.locator("#labelSmoothing").get_attribute("aria-valuetext") == "0"
@@ -232,7 +232,7 @@ def test_a_network_that_blows_up_says_so(playground):
         page = one.page
         page.evaluate("playground.runs[1].network[0].weight[0] = NaN")
         page.locator("#step").click()
-        told = "B: label smoothing 0.2 has blown up: take a smaller learning rate"
+        told = "second: label smoothing 0.2 has blown up: take a smaller learning rate"
         assert page.locator(".name").nth(1).inner_text() == told
         assert "∞" in page.inner_text("#row-length")
         page.locator("#restart").click()
@@ -264,7 +264,9 @@ def test_everything_goes_by_keyboard(playground):
             if here == "inputs":
                 page.keyboard.press("ArrowLeft")
                 first = page.inner_text("#probe")
-                assert re.fullmatch(r"At your point, A says \w+ \(\d+ % sure\), B says \w+ \(\d+ % sure\)\.", first)
+                assert re.fullmatch(
+                    r"At your point, the first says \w+ \(\d+ % sure\), the second says \w+ \(\d+ % sure\)\.", first
+                )
                 for _ in range(15):
                     page.keyboard.press("ArrowUp")
                 assert page.evaluate("playground.probe.map((value) => Math.round(100 * value))") == [-5, 75]
@@ -381,7 +383,7 @@ def test_training_pauses_at_its_end_and_can_go_on(playground):
         page.locator("#play").click()
         page.wait_for_function("!playground.playing")
         assert seen(page)["steps"] == 60
-        assert re.match(r"Step 60\. A: hard labels: right, training points \d+ %", page.inner_text("#status"))
+        assert re.match(r"Step 60\. first: hard labels: right, training points \d+ %", page.inner_text("#status"))
         page.locator("#play").click()
         wait_for_step(page, 80)
         page.locator("#play").click()

@@ -88,7 +88,7 @@ def test_a_number_in_a_sentence_answers_to_mouse_keyboard_and_tap(tab, theme, wi
     """With the command that makes it again; on paper, and until somebody asks, nothing is added."""
     with tab(color_scheme=theme, viewport={"width": width, "height": 800}, has_touch=True) as one:
         page = one.open("book/intro.html")
-        number = page.locator(".answers").first
+        number = page.locator(".answers[data-note*='--profile']").first
         assert "--profile" not in page.locator("article").first.inner_text()
         for ask in (number.hover, number.focus, number.tap):  # a tap last: what was tapped counts as hovered
             assert number.evaluate(NOTE) == "none"
@@ -137,16 +137,16 @@ def test_search_works_without_a_network(tab, served, site, where):
 
 
 def test_one_click_leads_from_the_cover_to_an_answer(tab):
-    """Does label smoothing make cones? The link goes to the chapter's first screen, which says it."""
+    """Are the networks better calibrated? The link goes to the chapter's first screen, which says it."""
     with tab() as one:
         page = one.page
         page.goto(f"{one.home}/index.html")
         page.wait_for_url("**/book/intro.html")
-        page.locator("article").get_by_role("link", name="Cones", exact=True).click()
-        page.wait_for_url("**/cones.html#in-short")
+        page.locator("article").get_by_role("link", name="Calibration", exact=True).click()
+        page.wait_for_url("**/calibration.html#in-short")
         answer = page.locator("section#in-short")
         assert 0 <= answer.bounding_box()["y"] < 700
-        assert re.search(r"\d+ % of the test images keep their class", answer.text_content())
+        assert re.search(r"calibration error from \d+ to \d+ %", answer.text_content())
 
 
 def test_a_chapter_prints_without_navigation(tab, artefacts):
@@ -185,3 +185,16 @@ def test_no_chapter_is_heavy(site, chapters, report):
     heaviest = max(weights, key=weights.get)
     report(f"heaviest chapter: {weights[heaviest]:.1f} MB ({heaviest})")
     assert {name: weight for name, weight in weights.items() if weight > 6} == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_question_picture_and_six_answers_are_the_covers_first_screen(tab, theme):
+    with tab(color_scheme=theme, viewport={"width": 1280, "height": 900}) as one:
+        page = one.open("book/intro.html")
+        last = page.locator("figure.cover ~ .pst-scrollable-table-container tr").nth(6)
+        for seen in (page.locator("figure.cover"), last):
+            box = seen.bounding_box()
+            assert box["y"] + box["height"] <= 900
+    with tab(color_scheme=theme, viewport={"width": 390, "height": 844}) as one:
+        box = one.open("book/intro.html").locator("figure.cover .stage, figure.cover img").first.bounding_box()
+        assert box["y"] + box["height"] <= 844

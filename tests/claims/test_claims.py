@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+import re
 from dataclasses import replace
 
 import pytest
 
 from softbook import claims
-from softbook.claims import ROOT, SIGNED, SIZE, SPREAD, WORDS, Claim, falls
+from softbook.claims import ROOT, SIGNED, SIZE, SPAN, SPREAD, WORDS, Claim, falls
 from softlab.comparison.intervals import Interval
 
 PAGES = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "book").glob("*.ipynb"), *(ROOT / "book").glob("*.md")]
@@ -101,3 +102,14 @@ def test_a_page_of_the_site_says_what_a_number_is_of():
     assert shown.startswith('<span class="answers" tabindex="0" data-note="')
     assert "&#10;again: softbook verify " in shown
     assert shown.endswith(f">{claim.written()}</span> %")
+
+
+def test_the_readme_gives_the_covers_six_answers():
+    def answers(text):
+        rows = re.findall(r"(?m)^\| [A-Z].*\|$", SPAN.sub(r"\g<text>", text))
+        return [re.sub(r"\]\([^)]*\)", "]", row) for row in rows]
+
+    cover = "\n".join(claims.texts(ROOT / "book" / "intro.ipynb"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(answers(cover)) == 6
+    assert answers(readme) == answers(cover)

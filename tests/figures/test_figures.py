@@ -339,12 +339,14 @@ def test_a_force_on_the_first_logit_points_to_its_corner():
     assert points.tolist()[:2] == [[-4, -4], [0, -4]]
     away = minus_gradient(lambda z: z[:, 0] - z.mean(1), points)
     assert torch.allclose(away, torch.tensor([-2 / 3, 1 / 3, 1 / 3]).expand(9, 3))
-    back = minus_gradient(lambda z: z.max(1).values - z.mean(1), points[7:8])  # straight up: A and B tie, or C is last
+    back = minus_gradient(
+        lambda z: z.max(1).values - z.mean(1), points[7:8]
+    )  # straight up: two tie, or the third is last
     assert back.sum().abs() < 1e-6
     ax = force_field(points, away)
     (arrows,) = [one for one in ax.collections if isinstance(one, Quiver)]
     assert np.hypot(arrows.U, arrows.V) == pytest.approx(np.full(9, (2 / 3) ** 0.5))
-    assert [text.get_text() for text in ax.texts] == ["A", "B", "C"]
+    assert [text.get_text() for text in ax.texts] == ["boot", "bag", "coat"]
     plt.close("all")
 
 

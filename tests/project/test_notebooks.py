@@ -117,6 +117,13 @@ def test_a_tool_begins_with_question_and_picture_and_what_it_is_good_for(path):
     assert "**Why care?**" in cells[answer].source
 
 
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_announces_the_minutes_of_the_table(path):
+    table = (ROOT / "book" / "how_to_read.md").read_text()
+    (minutes,) = re.findall(rf"/{path.stem}\.ipynb\) \| [^|]+ \| (\d+) \|", table)
+    assert f"*About {minutes} minutes" in prose(path)
+
+
 # Digits that prose may have: settings and definitions, never results. Pattern -> where it comes from.
 DIGITS = {
     r"95 % interval": "the rules, first page of the book",
