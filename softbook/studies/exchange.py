@@ -5,6 +5,7 @@ Where features may go anywhere, both have one family of optima, a simplex of one
 acts on other things than features; here a = alpha + κ λ^γ, with κ and γ fitted to the smaller alphas and decays.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,7 +49,7 @@ def statistic(rows: pandas.DataFrame) -> float:
 
     rows: of one seed.
     """
-    if rows[QUANTITY].isna().any():
+    if np.isnan(rows[QUANTITY].to_numpy(float)).any():
         return float("nan")
     off = np.abs(np.expm1(predicted(rows) - rows[QUANTITY].to_numpy(float)))
     return float(off[~_small(rows)].mean() - TOLERATED)
@@ -60,7 +61,7 @@ def planted(
     """Rows whose statistic is `effect` on average, with a deviation of `noise` over seeds. generator: numpy's."""
     tables = []
     for seed in seeds:
-        points = pandas.MultiIndex.from_product(grid.values(), names=grid.keys()).to_frame(index=False).astype(float)
+        points = pandas.DataFrame([*itertools.product(*grid.values())], columns=[*grid], dtype=float)
         exact = np.log(length(points["alpha"].to_numpy() + 5.5 * points["weight_decay"].to_numpy() ** 1.83))
         off = TOLERATED + effect + noise * generator.standard_normal()
         beyond = ~_small(points)
