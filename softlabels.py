@@ -493,7 +493,7 @@ def embedded(folder):
     return {p: (tensors[f"{p}_images"], tensors[f"{p}_labels"]) for p in parts}
 
 
-KINDS = [".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"]
+KINDS = ".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"
 
 
 def in_folder(folder):

@@ -510,7 +510,7 @@ def _exact(labels: Tensor) -> Tensor:
 
 def _edges(bins: int, like: Tensor) -> Tensor:
     """The edges (bins + 1,) of equally wide bins of [0, 1], in the precision of what is sorted into them."""
-    return (torch.arange(bins + 1, dtype=torch.float64) / bins).to(like)
+    return (torch.arange(bins + 1, dtype=torch.float64) / bins).to(like.dtype).to(like.device)
 
 
 def _bin_of(values: Tensor, bins: int) -> Tensor:
