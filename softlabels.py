@@ -493,7 +493,8 @@ def embedded(folder):
     return {p: (tensors[f"{p}_images"], tensors[f"{p}_labels"]) for p in parts}
 
 
-KINDS = ".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"
+KINDS = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff")
+KINDS += (".webp",)
 
 
 def in_folder(folder):

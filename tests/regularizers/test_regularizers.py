@@ -12,7 +12,7 @@ import torch.nn.functional as functional
 from softlab import Experiment, SoftlabError, dataset_of, extract, fit_or_load, regularizers
 from softlab.lenses.calibration import nll
 from softlab.regularizers import Regularizer, label_smoothing_terms, maxsup_loss
-from softlab.regularizers.directions import Toward
+from softlab.regularizers.directions import KnowsClasses
 from softlab.representation import head_of
 from softlab.training import loop, models
 
@@ -494,7 +494,7 @@ def test_every_loss_has_finite_gradients_where_predictions_are_perfect_or_wrong(
     head = torch.nn.Linear(4, 3)
     features = torch.ones(3, 4, requires_grad=True)
     method = regularizers.get(name)
-    if isinstance(method, Toward):  # it keeps directions on the head
+    if isinstance(method, KnowsClasses):  # it keeps directions on the head
         method.prepare(SimpleNamespace(head=head))
     for scale in (0.0, 30.0, 1000.0):
         logits = (scale * torch.eye(3)).to(dtype).requires_grad_()
