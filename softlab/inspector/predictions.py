@@ -100,7 +100,10 @@ def from_files(path: str | Path, labels: str | Path | None = None, probabilities
         own = _numbered(scores.labels, scores.classes)
         if own.shape != truth.shape or (own != truth).any():
             raise SoftlabError(f"{place} has labels of its own, which are others than those of {labels}: leave one out")
-    found = from_arrays(scores.values, truth, probabilities, place.stem)
+    try:
+        found = from_arrays(scores.values, truth, probabilities, place.stem)
+    except SoftlabError as error:  # of the values: which file's, where several are compared?
+        raise SoftlabError(f"{place}: {error}") from None
     notes += found.notes
     return dataclasses.replace(found, notes=tuple(notes), classes=scores.classes, ids=scores.ids, file=scores.values)
 
