@@ -248,6 +248,12 @@ def half_cells() -> dict[str, Claim]:
     return found
 
 
+def labels_alone_unsure() -> Interval:
+    """What the labels alone of CutMix and of Mixup do to the calibration error, after either training: the lowest."""
+    cells = itertools.product(("cutmix, labels alone", "mixup, labels alone"), (8, 32))
+    return lowest(halves({cell: 1, "plain": -1}, steps, "ECE") for cell, steps in cells)
+
+
 def mixed_images_near() -> Interval:
     """What Mixup's images alone gain after the short training at radii up to 2/255: the least open."""
     radii = ("robust, 0.4/255, PGD-7", "robust, 1/255", "robust, 2/255")
@@ -296,6 +302,7 @@ CLAIMS = {
     "halves-each": Claim(lambda: lowest(each_half()), rises, form=WORDS),
     "halves-less": Claim(less_than_its_better_half, falls, form=WORDS),
     "half-near": Claim(mixed_images_near, is_open, form=WORDS),
+    "half-unsure": Claim(labels_alone_unsure, rises, form=WORDS),
     "taught-loss": Claim(taught("a smoothed teacher against a plain one, NLL at T"), rises, digits=3, form=SPREAD),
     "with-either": Claim(lambda: added("accuracy", "either"), is_open, digits=1, form=SPREAD),
     "decay-cutmix": Claim(
