@@ -5,7 +5,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -160,8 +160,8 @@ def pixels(path: Path, size: int | None = None, colour: bool = False) -> tuple[n
     return np.ascontiguousarray(np.atleast_3d(array).transpose(2, 0, 1)), turned
 
 
-def resized(image: "Image.Image", size: int) -> "Image.Image":
-    """The image in size × size pixels: bilinear and antialiased, as torchvision's Resize does it."""
+def resized(image: Any, size: int) -> Any:
+    """A picture of PIL in size × size pixels: bilinear and antialiased, as torchvision's Resize does it."""
     from PIL import Image
 
     return image.resize((size, size), Image.Resampling.BILINEAR)
