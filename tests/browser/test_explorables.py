@@ -238,7 +238,7 @@ def test_a_mouse_drags_what_a_slider_moves(tab):
         one.page.wait_for_function("!document.querySelector('.explorable .told').innerText.includes('moved')")
         field = Explorable(one, "maxsup-field")
         field.drag("logits", (60, 0))
-        assert "A leads, rightly" in field.told()
+        assert "boot leads, rightly" in field.told()
 
 
 @pytest.mark.parametrize("name", [name for name in CHAPTERS if name != "planes"])  # one slider, with nothing to reset
