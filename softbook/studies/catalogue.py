@@ -229,15 +229,16 @@ def declared() -> Mapping[str, Mapping[str, Any]]:
     Settings that were withdrawn before their first row (DECLARED/withdrawn) are not among its `settings`, but in
     `withdrawn`: profile -> letter, date and why.
     """
-    withdrawn = _dated(DECLARED / "withdrawn")
+    taken_back = _dated(DECLARED / "withdrawn")
     found = {}
     for study, content in _dated(DECLARED).items():
-        taken_back = withdrawn.get(study, {"settings": []})
         settings = dict(content["settings"])
-        gone = {name: {"letter": settings.pop(name)["letter"]} for name in taken_back["settings"]}
-        why = {name: taken_back[name] for name in ("date", "why") if gone}
-        parts = {"settings": settings, "withdrawn": {name: {**one, **why} for name, one in gone.items()}}
-        found[study] = MappingProxyType({**content, **parts})
+        withdrawn = {}
+        if reason := taken_back.get(study):
+            for name in reason["settings"]:
+                letter = settings.pop(name)["letter"]
+                withdrawn[name] = {"letter": letter, "date": reason["date"], "why": reason["why"]}
+        found[study] = MappingProxyType({**content, "settings": settings, "withdrawn": withdrawn})
     return MappingProxyType(found)
 
 
