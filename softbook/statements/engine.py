@@ -1,0 +1,126 @@
+"""A statement: what it is about, whether its rule holds, and how its number is written."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from softbook.statements import rules, values
+from softbook.studies import headlines
+from softlab.comparison.intervals import Interval
+from softlab.errors import SoftlabError, check_known
+from softlab.files import read_yaml
+
+FOLDER = Path(__file__).parent
+PLAIN = "plain"
+SIGNED = "signed"
+SIZE = "size"  # without its sign: the words say the direction
+SPREAD = "spread"  # signed, with half the width of its interval: −3.2 ± 0.9
+WORDS = "words"  # no number: what stands in the page stays, as long as the rule holds
+FORMS = (PLAIN, SIGNED, SIZE, SPREAD, WORDS)
+JUDGED = {"rule", "requires", "headlines", "word"}
+WRITTEN = {"form", "digits", "says", "same as"}
+KEYS = values.ABOUT | values.MADE | {"any_of", "statistic", "given"} | JUDGED | WRITTEN
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One entry of a page's list.  page, id: where it stands.  spec: its keys and values, those of `same as` included.
+
+    Raises SoftlabError for a key or a form that is not known.
+    """
+
+    page: str
+    id: str
+    spec: Mapping[str, Any]
+
+    def __post_init__(self):
+        for name in self.spec:
+            check_known(f"key of statement {self.page}.{self.id}", name, KEYS)
+        check_known(f"form of statement {self.page}.{self.id}", self.form, FORMS)
+        if not JUDGED & self.spec.keys():
+            raise SoftlabError(f"statement {self.page}.{self.id} says nothing that could be false")
+
+    @property
+    def form(self) -> str:
+        return self.spec.get("form", PLAIN)
+
+    @property
+    def digits(self) -> int:
+        return self.spec.get("digits", 0)
+
+    @functools.cached_property
+    def interval(self) -> Interval:
+        """The value, computed once: records do not change while a program runs."""
+        return values.value_of(self.spec)
+
+    @functools.cached_property
+    def stands(self) -> bool:
+        """Whether the sentence is true: its rule, and what it requires beside that."""
+        return self._keeps_its_rule() and self._has_its_word() and self._requirements_stand()
+
+    def _keeps_its_rule(self) -> bool:
+        return "rule" not in self.spec or rules.stands(self.spec["rule"], self.interval)
+
+    def _has_its_word(self) -> bool:
+        """Is the verdict on its declared contrast the word that the sentence takes?"""
+        if "word" not in self.spec:
+            return True
+        return all(one.word == self.spec["word"] for one in values.verdicts_of(self.spec))
+
+    def _requirements_stand(self) -> bool:
+        others = [self._required(one) for one in self.spec.get("requires", ())]
+        return all(one.stands for one in others) and all(
+            headlines.verdict(name).holds for name in self.spec.get("headlines", ())
+        )
+
+    def _required(self, one: str | Mapping[str, Any]) -> "Statement":
+        if isinstance(one, str):
+            return statement(one if "." in one else f"{self.page}.{one}")
+        return Statement(self.page, self.id, one)
+
+    def written(self) -> str:
+        mean = self.interval.mean
+        number = abs(mean) if self.form == SIZE else mean
+        text = f"{number:{'+' if self.form in (SIGNED, SPREAD) else ''}z.{self.digits}f}"
+        text += f" ± {self.interval.half_width:.{self.digits}f}" if self.form == SPREAD else ""
+        return text.replace("-", "\N{MINUS SIGN}")
+
+    def note(self) -> str:
+        """What it is, over what, and how to remake it; empty for a value put together from several."""
+        value = self.interval
+        if value.origin and value.low == value.high:
+            return f"{value.origin.what}: a number without an interval\n{value.origin.table}"
+        return value.text(self.digits + 1).note
+
+
+def pages() -> list[str]:
+    """The pages that have statements, by their names without suffix."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+@functools.cache
+def statements(page: str) -> Mapping[str, Statement]:
+    """Those of a page, by their IDs; empty where it has none.  Raises SoftlabError where one is not well formed."""
+    path = FOLDER / f"{page}.yaml"
+    entries = read_yaml(path) if path.exists() else {}
+    return {name: Statement(page, name, _whole(entry)) for name, entry in entries.items()}
+
+
+def statement(name: str) -> Statement:
+    """The statement called PAGE.ID.  Raises SoftlabError for one that is not there, with the nearest."""
+    page, _, own = name.partition(".")
+    check_known("page with statements", page, pages())
+    check_known(f"statement of {page}", own, statements(page))
+    return statements(page)[own]
+
+
+def _whole(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry with the keys of the statement that it is the same as, where it says nothing else."""
+    if "same as" not in entry:
+        return dict(entry)
+    other = statement(entry["same as"]).spec
+    shown = {"form", "digits", "says"}
+    kept = {name: value for name, value in other.items() if name not in shown}
+    return kept | {name: value for name, value in entry.items() if name != "same as"}
