@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from softbook.statements import rules, values
-from softbook.studies import headlines
+from softbook.statements import rules, universal, values
 from softlab.comparison.intervals import Interval
 from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
@@ -21,7 +20,7 @@ WORDS = "words"  # no number: what stands in the page stays, as long as the rule
 FORMS = (PLAIN, SIGNED, SIZE, SPREAD, WORDS)
 JUDGED = {"rule", "requires", "headlines", "word"}
 WRITTEN = {"form", "digits", "says", "same as"}
-KEYS = values.ABOUT | values.MADE | {"any_of", "statistic", "given"} | JUDGED | WRITTEN
+KEYS = universal.KEYS | values.ABOUT | values.MADE | {"any_of", "statistic", "given"} | JUDGED | WRITTEN
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,12 @@ class Statement:
     @functools.cached_property
     def interval(self) -> Interval:
         """The value, computed once: records do not change while a program runs."""
-        return values.value_of(self.spec)
+        return self.over_cells.pooled if "scope" in self.spec else values.value_of(self.spec)
+
+    @functools.cached_property
+    def over_cells(self) -> universal.Verdict:
+        """Of a universal sentence: what each cell of its scope says."""
+        return universal.verdict(self.spec)
 
     @functools.cached_property
     def stands(self) -> bool:
@@ -61,6 +65,8 @@ class Statement:
         return self._keeps_its_rule() and self._has_its_word() and self._requirements_stand()
 
     def _keeps_its_rule(self) -> bool:
+        if "scope" in self.spec:
+            return self.over_cells.holds
         return "rule" not in self.spec or rules.stands(self.spec["rule"], self.interval)
 
     def _has_its_word(self) -> bool:
@@ -71,9 +77,8 @@ class Statement:
 
     def _requirements_stand(self) -> bool:
         others = [self._required(one) for one in self.spec.get("requires", ())]
-        return all(one.stands for one in others) and all(
-            headlines.verdict(name).holds for name in self.spec.get("headlines", ())
-        )
+        others += [statement(f"headlines.{name}") for name in self.spec.get("headlines", ())]
+        return all(one.stands for one in others)
 
     def _required(self, one: str | Mapping[str, Any]) -> "Statement":
         if isinstance(one, str):
