@@ -1,7 +1,7 @@
 """A statement: what it is about, whether its rule holds, and how its number is written."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,20 +19,23 @@ SPREAD = "spread"  # signed, with half the width of its interval: −3.2 ± 0.9
 WORDS = "words"  # no number: what stands in the page stays, as long as the rule holds
 FORMS = (PLAIN, SIGNED, SIZE, SPREAD, WORDS)
 JUDGED = {"rule", "requires", "headlines", "word"}
-WRITTEN = {"form", "digits", "says", "same as"}
-KEYS = universal.KEYS | values.ABOUT | values.MADE | {"any_of", "statistic", "given"} | JUDGED | WRITTEN
+
+OWN = {"form", "digits", "says"}  # keys that a repeated statement does not hand on
+KEYS = universal.KEYS | values.ABOUT | values.MADE | {"any_of", "statistic", "given"} | JUDGED | OWN
 
 
 @dataclass(frozen=True)
 class Statement:
     """One entry of a page's list.  page, id: where it stands.  spec: its keys and values, those of `same as` included.
 
+    repeats: the statement that it is the same as, if there is one, PAGE.ID.
     Raises SoftlabError for a key or a form that is not known.
     """
 
     page: str
     id: str
     spec: Mapping[str, Any]
+    repeats: Sequence[str] = ()
 
     def __post_init__(self):
         for name in self.spec:
@@ -48,6 +51,12 @@ class Statement:
     @property
     def digits(self) -> int:
         return self.spec.get("digits", 0)
+
+    @property
+    def names(self) -> list[str]:
+        """The other statements that it names, PAGE.ID each."""
+        named = [one for one in self.spec.get("requires", ()) if isinstance(one, str)]
+        return [one if "." in one else f"{self.page}.{one}" for one in named] + [*self.repeats]
 
     @functools.cached_property
     def interval(self) -> Interval:
@@ -110,7 +119,7 @@ def statements(page: str) -> Mapping[str, Statement]:
     """Those of a page, by their IDs; empty where it has none.  Raises SoftlabError where one is not well formed."""
     path = FOLDER / f"{page}.yaml"
     entries = read_yaml(path) if path.exists() else {}
-    return {name: Statement(page, name, _whole(entry)) for name, entry in entries.items()}
+    return {name: _read(page, name, entry) for name, entry in entries.items()}
 
 
 def statement(name: str) -> Statement:
@@ -121,11 +130,11 @@ def statement(name: str) -> Statement:
     return statements(page)[own]
 
 
-def _whole(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry with the keys of the statement that it is the same as, where it says nothing else."""
+def _read(page: str, name: str, entry: Mapping[str, Any]) -> Statement:
+    """A statement, with the keys of the one that it is the same as where it says nothing else."""
     if "same as" not in entry:
-        return dict(entry)
-    other = statement(entry["same as"]).spec
-    shown = {"form", "digits", "says"}
-    kept = {name: value for name, value in other.items() if name not in shown}
-    return kept | {name: value for name, value in entry.items() if name != "same as"}
+        return Statement(page, name, entry)
+    repeated = entry["same as"]
+    kept = {key: value for key, value in statement(repeated).spec.items() if key not in OWN}
+    own = {key: value for key, value in entry.items() if key != "same as"}
+    return Statement(page, name, kept | own, (repeated,))

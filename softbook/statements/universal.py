@@ -1,4 +1,4 @@
-"""Universal sentences, each computed over every recorded cell in its scope: a record made later falls into it by itself.
+"""Universal sentences, over every recorded cell in their scope: a record made later falls into it by itself.
 
 verdict({"scope": {"letter": "ABCDEF", "method": "cutmix"}, "of": "ECE", "rule": "all rise"})      # a Verdict
 
