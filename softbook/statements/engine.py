@@ -117,17 +117,22 @@ def pages() -> list[str]:
 @functools.cache
 def statements(page: str) -> Mapping[str, Statement]:
     """Those of a page, by their IDs; empty where it has none.  Raises SoftlabError where one is not well formed."""
-    path = FOLDER / f"{page}.yaml"
-    entries = read_yaml(path) if path.exists() else {}
-    return {name: _read(page, name, entry) for name, entry in entries.items()}
+    return {name: statement(f"{page}.{name}") for name in _entries(page)}
 
 
+@functools.cache
 def statement(name: str) -> Statement:
     """The statement called PAGE.ID.  Raises SoftlabError for one that is not there, with the nearest."""
     page, _, own = name.partition(".")
     check_known("page with statements", page, pages())
-    check_known(f"statement of {page}", own, statements(page))
-    return statements(page)[own]
+    check_known(f"statement of {page}", own, _entries(page))
+    return _read(page, own, _entries(page)[own])
+
+
+@functools.cache
+def _entries(page: str) -> Mapping[str, Mapping[str, Any]]:
+    path = FOLDER / f"{page}.yaml"
+    return read_yaml(path) if path.exists() else {}
 
 
 def _read(page: str, name: str, entry: Mapping[str, Any]) -> Statement:
