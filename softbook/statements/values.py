@@ -49,14 +49,14 @@ def contrasts(spec: Spec) -> list[Interval]:
     """All contrasts of a statement: one for each combination of what its keys give several values."""
     if "any_of" in spec:
         shared = {name: value for name, value in spec.items() if name in ABOUT}
-        return [value for part in spec["any_of"] for value in _of_part(shared | part)]
+        return [value for part in spec["any_of"] for value in each_of(shared | part)]
     if "statistic" in spec:
         return statistics.computed(spec["statistic"], spec.get("given", {}))
     return [value for place in _places(spec) for value in _at(place, spec)]
 
 
-def _of_part(spec: Spec) -> list[Interval]:
-    """The contrasts of a part of `any_of`: one, if it says which to take, else each of them."""
+def each_of(spec: Spec) -> list[Interval]:
+    """The contrasts of a statement as it speaks of them: one, if it says which to take, else each."""
     if {"take", "count"} & spec.keys():
         return [value_of(spec)]
     return [_made(value, spec) for value in contrasts(spec)]
