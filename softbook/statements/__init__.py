@@ -16,6 +16,7 @@ What it is about (a contrast; a key with several values makes as many contrasts)
               tables by training images and steps
   where       columns of the table and their values;  each: columns whose values are taken one by one
   with        {study, at, where}: where its partner is, if not in the same table
+  averaged    `true`: over seeds alone, each of which counts by its mean over what the study's grid varies
   best        a quantity by which the strength of each method (dose or alpha) is chosen, on images for fitting
   cells       {cell: weight}, of a declared study;  declared: the name of one of its contrasts
   statistic   a function of softbook.statements.statistics, with its arguments in `given`
