@@ -8,7 +8,7 @@ import pandas
 from softbook.statements.origin import exactly
 from softbook.studies import robustness
 from softlab.comparison.effects import averages
-from softlab.comparison.intervals import Interval
+from softlab.comparison.intervals import Interval, t_interval
 
 ROBUST = "robust, 4/255"
 TWICE = ("images", "steps", "both")
@@ -24,6 +24,20 @@ def growth_per_doubling(twice: str, of: str) -> Interval:
     cells = robustness.cells_of("quick-confirm", again=True)
     change = robustness.per_doubling(cells, "baseline", of)[TWICE.index(twice)]
     return exactly(100 * math.expm1(change.mean), len(cells))
+
+
+def gain_between_cells(method: str, at: Sequence[Sequence[int]], less: Sequence[Sequence[int]]) -> Interval:
+    """Points under attack that a method brings in some cells, less what it brings in others: means over cells, by seed.
+
+    at, less: training images and steps of each cell.
+    """
+    cells = robustness.cells_of("quick-confirm")
+
+    def brought(places: Sequence[Sequence[int]]) -> pandas.Series:
+        tables = [cells[images, steps].pivot(index="seed", columns="method", values=ROBUST) for images, steps in places]
+        return pandas.concat([one[method] - one["baseline"] for one in tables], axis=1).mean(axis=1)
+
+    return t_interval(100 * (brought(at) - brought(less)).dropna().to_numpy())
 
 
 def lead_of_passes(methods: Sequence[str]) -> list[Interval]:

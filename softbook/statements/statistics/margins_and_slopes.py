@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from softbook.statements.origin import exactly
-from softbook.studies import another_slope, laws, margins, records
+from softbook.studies import another_slope, margins, records
 from softlab.comparison.intervals import Interval, t_interval
 
 SUMS = {  # of quantities with their weights, and what their change is called
@@ -32,15 +32,18 @@ def change_by_unit(method: str, of: str, units: Sequence[str] = (*margins.NORMAL
     return [found[unit][("log margin", "log slope").index(of)] for unit in units]
 
 
-def verdict_on_law(law: str, verdict: str) -> Interval:
-    """1 if a declared law of margin and slope has this verdict, else 0."""
-    return exactly(float(laws.judged("slope")[law].verdict == verdict))
-
-
 def difference_at_ratio(owner: str) -> Interval:
-    """Points more that keep their class with label smoothing, both biases scaled to the ratio of the owner, at A."""
-    parts = laws.bias_parts(records.by_profile("core")["quick-fp32"])
-    return next(part.interval for part in parts if f"the ratio of {owner} " in part.what)
+    """Points more that keep their class with label smoothing at A, both biases scaled to the ratio of one of the two.
+
+    owner: baseline or label_smoothing, each seed's own ratio of the bias to the logits.
+    """
+    table = records.by_profile("core")["quick-fp32"]
+    ratios = table.pivot(index="seed", columns="method", values="log bias over length")[owner]
+    kept = {
+        method: [100 * margins.kept_at(table, method, seed, float(ratio)) for seed, ratio in ratios.items()]
+        for method in ("label_smoothing", "baseline")
+    }
+    return t_interval(np.subtract(kept["label_smoothing"], kept["baseline"]))
 
 
 def fall_of_slope_by_hand(method: str) -> Interval:

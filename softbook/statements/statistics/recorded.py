@@ -31,3 +31,9 @@ def minutes_of_study(study: str, profile: str) -> Interval:
     """Minutes of one core for all networks of a study, if each takes as long as with plain training."""
     networks = len(records.by_profile(study)[profile])
     return exactly(networks * seconds_a_network(profile).mean / 60, networks)
+
+
+def least_accuracy(study: str, profile: str) -> Interval:
+    """The least accuracy, in percent, of all networks of a study."""
+    right = records.by_profile(study)[profile]["accuracy"].to_numpy(float)
+    return exactly(100 * float(right.min()), len(right))

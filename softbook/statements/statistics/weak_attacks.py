@@ -53,11 +53,21 @@ def change_when_louder(
     return [louder.changed(table, f"times {factor:g}", "times 1", method) for method in methods]
 
 
+def change_of_runner_up(methods: Sequence[str]) -> list[Interval]:
+    """Points by which the runner-up's share of the wrong probability at A differs from plain training's, by method."""
+    table = louder.recorded("quick-fp32")
+    share = "runner-up, times 1"
+    return [louder.changed(table, share, share, method, "baseline") for method in methods]
+
+
 def kindness(method: str) -> Interval:
     """Points that seven steps leave of a method's networks at A beyond the best of all attacks."""
     return louder.kindness(louder.recorded("quick-fp32"))[method]
 
 
-def predictions_of_louder() -> list[Interval]:
-    """1 for each of the declared statements of softbook.studies.louder that holds, else 0."""
-    return [exactly(float(holds)) for holds in louder.statements(louder.recorded("quick-fp32")).values()]
+def kindness_beside_plain(methods: Sequence[str], factor: float) -> list[Interval]:
+    """That with the logits times a factor, less its mean with plain training as it is, by method."""
+    table = louder.recorded("quick-fp32")
+    left = louder.kindness(table, factor)
+    plain = louder.kindness(table)["baseline"].mean
+    return [exactly(left[method].mean - plain, left[method].n) for method in methods]
