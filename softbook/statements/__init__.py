@@ -14,6 +14,7 @@ What it is about (a contrast; of each key several values may be given, which mak
   study       core; studies in a list are read as one table, and so are profiles with `pooled: true`
   where       columns of the table and their values;  each: columns whose values are taken one by one
   with        {study, at, where, method}: where its partner is, if not in the same table
+  averaged    `true`: over seeds alone, each of which counts by its mean over what the study's grid varies
   best        a quantity by which the strength of each method is chosen, on images for fitting
   cells       {cell: weight}, of a declared study;  declared: the name of one of its contrasts
   statistic   a function of softbook.statements.statistics, with its arguments in `given`

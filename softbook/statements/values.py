@@ -21,7 +21,7 @@ from softbook.statements.origin import exactly
 from softbook.studies import judge, records, robustness
 from softbook.studies.across_settings import SETTINGS, tables_by_setting
 from softbook.studies.prediction import doses_as_methods
-from softlab.comparison.effects import at_best, averages, effects
+from softlab.comparison.effects import at_best, averages, effects, over_grid
 from softlab.comparison.intervals import Interval, t_interval
 from softlab.errors import SoftlabError, check_known
 from softlab.numbers.quantities import QUANTITIES
@@ -33,7 +33,8 @@ NOTHING = "nothing"
 EVERYWHERE = "everywhere"
 MAP = "map"  # stands for a study: fifteen tables, by training images and steps
 LEAST = 4  # seeds of a setting that is among those of `everywhere`
-ABOUT = {"of", "method", "less", "at", "study", "where", "each", "with", "best", "cells", "declared", "pooled"}
+ABOUT = {"of", "method", "less", "at", "study", "where", "each", "with", "best", "averaged", "pooled"}
+ABOUT |= {"cells", "declared"}
 MADE = {"take", "count", "others", "as", "over", "times", "bound", "round"}
 
 
@@ -89,6 +90,7 @@ def _extent(found: Sequence[Interval]) -> Interval:
 
 TAKEN: dict[str, Callable[[Sequence[Interval]], Interval]] = {
     "lowest": lambda found: min(found, key=lambda value: value.low),  # comes nearest to breaking "each rises"
+    "highest end": lambda found: exactly(max(value.high for value in found), len(found)),  # that none is above
     "highest": lambda found: max(found, key=lambda value: value.high),  # … "each falls"
     "least open": lambda found: min(found, key=lambda value: min(-value.low, value.high)),
     "smallest": lambda found: min(found, key=lambda value: value.mean),
@@ -274,6 +276,8 @@ def _method(place: Place, quantity: str, method: str, spec: Spec) -> Interval:
         level = averages(_by_method(place, best, by_strength), quantity)[method]
         return level.scaled(QUANTITIES[quantity].factor)
     partner = _partner(place, spec["with"], less) if "with" in spec else None
+    if spec.get("averaged"):
+        return _averaged(place, quantity, method, less, partner or place)
     return _effects(place, quantity, less, best, by_strength, partner)[method].shown
 
 
@@ -283,6 +287,19 @@ def _partner(place: Place, other: Spec, less: str) -> Place:
     where = {name: _hashable(value) for name, value in other.get("where", {}).items()}
     profiles = tuple(name for _, names in _named(other["at"], studies[0]) for name in names) if "at" in other else ()
     return Place(studies, profiles or place.profiles, (*where.items(), ("method", less)))
+
+
+def _averaged(place: Place, quantity: str, method: str, less: str, partner: Place) -> Interval:
+    """A method less another over seeds alone, each of which counts by its mean over the study's grid."""
+    table, others = place.table(), partner.table()
+    both = pandas.concat(
+        [
+            table.loc[table["method"] == method].assign(method="this"),
+            others.loc[others["method"] == less].assign(method="less"),
+        ]
+    )
+    both.attrs = table.attrs
+    return over_grid(both, quantity, "this", "less")
 
 
 @functools.cache
