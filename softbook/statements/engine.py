@@ -1,13 +1,12 @@
 """A statement: what it is about, whether its rule holds, and how its number is written."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from softbook.statements import rules, values
-from softbook.studies import headlines
+from softbook.statements import rules, universal, values
 from softlab.comparison.intervals import Interval
 from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
@@ -20,20 +19,23 @@ SPREAD = "spread"  # signed, with half the width of its interval: −3.2 ± 0.9
 WORDS = "words"  # no number: what stands in the page stays, as long as the rule holds
 FORMS = (PLAIN, SIGNED, SIZE, SPREAD, WORDS)
 JUDGED = {"rule", "requires", "headlines", "word"}
-WRITTEN = {"form", "digits", "says", "same as"}
-KEYS = values.ABOUT | values.MADE | {"any_of", "statistic", "given"} | JUDGED | WRITTEN
+
+OWN = {"form", "digits", "says"}  # keys that a repeated statement does not hand on
+KEYS = universal.KEYS | values.ABOUT | values.MADE | {"any_of", "statistic", "given"} | JUDGED | OWN
 
 
 @dataclass(frozen=True)
 class Statement:
     """One entry of a page's list.  page, id: where it stands.  spec: its keys and values, those of `same as` included.
 
+    repeats: the statement that it is the same as, if there is one, PAGE.ID.
     Raises SoftlabError for a key or a form that is not known.
     """
 
     page: str
     id: str
     spec: Mapping[str, Any]
+    repeats: Sequence[str] = ()
 
     def __post_init__(self):
         for name in self.spec:
@@ -50,10 +52,21 @@ class Statement:
     def digits(self) -> int:
         return self.spec.get("digits", 0)
 
+    @property
+    def names(self) -> list[str]:
+        """The other statements that it names, PAGE.ID each."""
+        named = [one for one in self.spec.get("requires", ()) if isinstance(one, str)]
+        return [one if "." in one else f"{self.page}.{one}" for one in named] + [*self.repeats]
+
     @functools.cached_property
     def interval(self) -> Interval:
         """The value, computed once: records do not change while a program runs."""
-        return values.value_of(self.spec)
+        return self.over_cells.pooled if "scope" in self.spec else values.value_of(self.spec)
+
+    @functools.cached_property
+    def over_cells(self) -> universal.Verdict:
+        """Of a universal sentence: what each cell of its scope says."""
+        return universal.verdict(self.spec)
 
     @functools.cached_property
     def stands(self) -> bool:
@@ -61,6 +74,8 @@ class Statement:
         return self._keeps_its_rule() and self._has_its_word() and self._requirements_stand()
 
     def _keeps_its_rule(self) -> bool:
+        if "scope" in self.spec:
+            return self.over_cells.holds
         return "rule" not in self.spec or rules.stands(self.spec["rule"], self.interval)
 
     def _has_its_word(self) -> bool:
@@ -71,9 +86,8 @@ class Statement:
 
     def _requirements_stand(self) -> bool:
         others = [self._required(one) for one in self.spec.get("requires", ())]
-        return all(one.stands for one in others) and all(
-            headlines.verdict(name).holds for name in self.spec.get("headlines", ())
-        )
+        others += [statement(f"headlines.{name}") for name in self.spec.get("headlines", ())]
+        return all(one.stands for one in others)
 
     def _required(self, one: str | Mapping[str, Any]) -> "Statement":
         if isinstance(one, str):
@@ -103,24 +117,29 @@ def pages() -> list[str]:
 @functools.cache
 def statements(page: str) -> Mapping[str, Statement]:
     """Those of a page, by their IDs; empty where it has none.  Raises SoftlabError where one is not well formed."""
-    path = FOLDER / f"{page}.yaml"
-    entries = read_yaml(path) if path.exists() else {}
-    return {name: Statement(page, name, _whole(entry)) for name, entry in entries.items()}
+    return {name: statement(f"{page}.{name}") for name in _entries(page)}
 
 
+@functools.cache
 def statement(name: str) -> Statement:
     """The statement called PAGE.ID.  Raises SoftlabError for one that is not there, with the nearest."""
     page, _, own = name.partition(".")
     check_known("page with statements", page, pages())
-    check_known(f"statement of {page}", own, statements(page))
-    return statements(page)[own]
+    check_known(f"statement of {page}", own, _entries(page))
+    return _read(page, own, _entries(page)[own])
 
 
-def _whole(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry with the keys of the statement that it is the same as, where it says nothing else."""
+@functools.cache
+def _entries(page: str) -> Mapping[str, Mapping[str, Any]]:
+    path = FOLDER / f"{page}.yaml"
+    return read_yaml(path) if path.exists() else {}
+
+
+def _read(page: str, name: str, entry: Mapping[str, Any]) -> Statement:
+    """A statement, with the keys of the one that it is the same as where it says nothing else."""
     if "same as" not in entry:
-        return dict(entry)
-    other = statement(entry["same as"]).spec
-    shown = {"form", "digits", "says"}
-    kept = {name: value for name, value in other.items() if name not in shown}
-    return kept | {name: value for name, value in entry.items() if name != "same as"}
+        return Statement(page, name, entry)
+    repeated = entry["same as"]
+    kept = {key: value for key, value in statement(repeated).spec.items() if key not in OWN}
+    own = {key: value for key, value in entry.items() if key != "same as"}
+    return Statement(page, name, kept | own, (repeated,))

@@ -33,7 +33,7 @@ def stands(rule: str, value: Interval) -> bool:
 
     Raises SoftlabError for a part that is not in RULES.
     """
-    return all([_holds(part, value) for part in rule.split(" and ")])
+    return all(_holds(part, value) for part in rule.split(" and "))
 
 
 def _holds(part: str, value: Interval) -> bool:

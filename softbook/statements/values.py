@@ -101,6 +101,7 @@ TAKEN: dict[str, Callable[[Sequence[Interval]], Interval]] = {
     "least certain": lambda found: min(found, key=lambda value: value.low / value.half_width),
     "median size": lambda found: exactly(float(np.median([abs(value.mean) for value in found])), len(found)),
     "extent": _extent,
+    "mean": lambda found: exactly(float(np.mean([value.mean for value in found])), len(found)),
     "spread": lambda found: exactly(max(v.mean for v in found) - min(v.mean for v in found), len(found)),
 }
 
@@ -311,6 +312,8 @@ def _effects(place: Place, quantity: str, less: str, best: str, by_strength: boo
 def _by_method(place: Place, best: str, by_strength: bool) -> pandas.DataFrame:
     """A place's table with one network a seed of each method: at its best strength, or each strength as a method."""
     table = place.table()
+    if "alpha" in table and "dose" not in table:  # of a study of one method
+        table = table.assign(dose=table["alpha"])
     if best:
         return at_best(table, best)
     return doses_as_methods(table) if by_strength else table

@@ -8,7 +8,7 @@ Laws about them are judged in laws.py.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +109,7 @@ def skill(units: pandas.DataFrame, plain: pandas.Series) -> float:
     return 1 - float(np.square(missed).sum()) / float(np.square(attacked).sum())
 
 
-def changes(table: pandas.DataFrame, method: str, quantity: str, seeds=SEEDS) -> np.ndarray:
+def changes(table: pandas.DataFrame, method: str, quantity: str, seeds: Iterable[int] = SEEDS) -> np.ndarray:
     """Of each of the seeds: what a method's network has of a quantity more than plain training's."""
     by_method = table[table["seed"].isin(list(seeds))].pivot(index="seed", columns="method", values=quantity)
     return (by_method[method] - by_method["baseline"]).dropna().to_numpy(float)

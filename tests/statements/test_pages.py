@@ -1,0 +1,192 @@
+"""Statements in pages: each number is the records', each sentence holds, and a record that contradicts it is caught."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from softbook.statements import pages, values
+from softbook.statements.engine import SIGNED, SIZE, SPREAD, WORDS, Statement, statements
+from softbook.statements.engine import pages as topics
+from softbook.statements.pages import ROOT, SPAN, problems, rewritten, texts, with_notes
+from softlab.comparison.intervals import Interval
+from softlab.errors import SoftlabError
+
+FILES = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "book").glob("*.ipynb"), *(ROOT / "book").glob("*.md")]
+NO_PAGE = {"headlines"}  # lists of sentences that pages require beside a number of their own
+EVERY = [one for topic in topics() for one in statements(topic).values()]
+
+
+def known(**entries) -> dict[str, Statement]:
+    """Statements of a page, each with a given interval: ID -> (interval, its other keys)."""
+    found = {}
+    for name, (interval, spec) in entries.items():
+        one = Statement("page", name, spec)
+        one.__dict__["interval"] = interval
+        found[name] = one
+    return found
+
+
+def test_every_list_has_its_page():
+    told = {path.stem for path in FILES if statements(path.stem)}
+    assert set(topics()) - NO_PAGE == told != set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_what_a_page_says_is_what_the_records_say(path):
+    assert problems(path) == {}
+
+
+@pytest.mark.parametrize("one", EVERY, ids=lambda one: f"{one.page}-{one.id}")
+def test_a_sentence_can_fail(one):
+    """With a value far on either side, one of the two breaks its rule."""
+    if "scope" in one.spec or "rule" not in one.spec:
+        pytest.skip("a universal sentence, or a word: see test_universal and test_records_that_contradict")
+    value = one.interval
+    far = 1000 + 3 * abs(value.mean)
+
+    def moved(by: float) -> Statement:
+        end = value.mean + by
+        other = Statement(one.page, one.id, one.spec)
+        other.__dict__["interval"] = replace(value, mean=end, low=end - 1, high=end + 1, n=5)
+        return other
+
+    assert not all(moved(by).stands for by in (far, -far))
+
+
+def test_numbers_are_rewritten_and_words_are_not(tmp_path, monkeypatch):
+    page = tmp_path / "page.ipynb"
+    text = 'It loses <span class="answers" data-claim="loss">9.9</span> points, <b>1.2</b>.'
+    cells = [
+        {"cell_type": "markdown", "source": [text]},
+        {"cell_type": "code", "source": [f"x = '{text}'"]},
+    ]
+    page.write_text(json.dumps({"cells": cells}))
+    loss = known(loss=(Interval(-2.44, -3.0, -1.9, 5), {"rule": "falls", "digits": 1, "form": SIZE}))
+    monkeypatch.setattr(pages, "statements", lambda name: loss if name == "page" else {})
+    assert problems(page) == {"loss": "9.9 should be 2.4: make statements"}
+    new = json.loads(rewritten(page))["cells"]
+    assert "".join(new[0]["source"]) == text.replace("9.9", "2.4")
+    assert new[1] == cells[1]
+    page.write_text(rewritten(page))
+    assert problems(page) == {}
+
+
+def test_words_stay_and_are_held_to_their_rule(tmp_path, monkeypatch):
+    page = tmp_path / "page.md"
+    page.write_text('Lower <span class="answers" data-claim="all">in every setting</span>.')
+    spec = {"rule": "falls", "form": WORDS}
+    monkeypatch.setattr(pages, "statements", lambda name: known(all=(Interval(-2.0, -3.0, -1.0, 5), spec)))
+    assert problems(page) == {}
+    assert rewritten(page) == page.read_text()
+    monkeypatch.setattr(pages, "statements", lambda name: known(all=(Interval(-2.0, -3.0, 1.0, 5), spec)))
+    assert [*problems(page)] == ["all"]
+
+
+def test_a_sentence_falls_with_what_it_requires():
+    holds = {"statistic": "pending", "given": {"study": "heads", "letters": "nowhere"}, "rule": "is 0"}
+    fails = {**holds, "rule": "is 1"}
+    assert Statement("page", "both", {**holds, "requires": [holds]}).stands
+    assert not Statement("page", "one", {**holds, "requires": [holds, fails]}).stands
+
+
+def test_an_id_without_a_statement_and_a_statement_without_a_sentence_are_named(tmp_path, monkeypatch):
+    page = tmp_path / "page.md"
+    page.write_text('<span class="answers" data-claim="other">1</span>')
+    loss = known(loss=(Interval(-2.0, -3.0, -1.0, 5), {"rule": "falls"}))
+    monkeypatch.setattr(pages, "statements", lambda name: loss if name == "page" else {})
+    assert problems(page) == {"other": "no statement has this ID", "loss": "stands in no sentence"}
+
+
+@pytest.mark.parametrize(
+    ("mean", "form", "written"),
+    [
+        (-2.44, SIGNED, "−2.4"),
+        (2.44, SIGNED, "+2.4"),
+        (-2.44, SIZE, "2.4"),
+        (-0.01, SIGNED, "+0.0"),
+        (-3.24, SPREAD, "−3.2 ± 0.9"),
+    ],
+)
+def test_how_a_number_is_written(mean, form, written):
+    spec = {"rule": "falls", "digits": 1, "form": form}
+    assert known(one=(Interval(mean, mean - 0.9, mean + 0.9, 5), spec))["one"].written() == written
+
+
+def test_a_page_of_the_site_says_what_a_number_is_of():
+    (name, one), *_ = statements("robustness").items()
+    shown = with_notes("robustness", f'<span class="answers" data-claim="{name}">{one.written()}</span> %')
+    assert shown.startswith('<span class="answers" tabindex="0" data-note="')
+    assert "&#10;again: softbook verify " in shown
+    assert shown.endswith(f">{one.written()}</span> %")
+
+
+@pytest.mark.parametrize(
+    ("spec", "match"),
+    [
+        ({"rule": "rises", "fo": "size"}, "'of'|'form'"),
+        ({"rule": "rises", "form": "sized"}, "did you mean 'size'"),
+        ({"of": "accuracy"}, "nothing that could be false"),
+    ],
+)
+def test_a_statement_that_is_not_well_formed_is_refused(spec, match):
+    with pytest.raises(SoftlabError, match=match):
+        Statement("page", "one", spec)
+
+
+def test_the_readme_gives_the_covers_six_answers():
+    def answers(text):
+        rows = re.findall(r"(?m)^\| [A-Z].*\|$", SPAN.sub(r"\g<text>", text))
+        return [re.sub(r"\]\([^)]*\)", "]", row) for row in rows]
+
+    cover = "\n".join(texts(ROOT / "book" / "intro.ipynb"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(answers(cover)) == 6
+    assert answers(readme) == answers(cover)
+
+
+CONTRASTS = [one for one in EVERY if {"method", "cells"} & one.spec.keys() and "rule" in one.spec]
+
+
+@pytest.mark.parametrize("one", CONTRASTS, ids=lambda one: f"{one.page}-{one.id}")
+def test_a_record_that_contradicts_a_sentence_is_caught(one, monkeypatch):
+    """Its quantity, moved far to one side and the other in every network that it is about."""
+    recorded = values._recorded
+
+    def contradicted(by: float):
+        def table(study, profile):
+            return moved(recorded(study, profile), one.spec, by)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(values, "_recorded", table)
+            clear()
+            return not Statement(one.page, one.id, one.spec).stands
+
+    assert any(contradicted(by) for by in (1e3, -1e3))
+    clear()
+
+
+def moved(table, spec, by):
+    """The table with a statement's quantities moved in what it is about, and no outcomes by image."""
+    quantities = spec["of"] if isinstance(spec["of"], list) else [spec["of"]]
+    own_radius = "robust" in quantities
+    there = [name for name in table if name in quantities or (own_radius and name.startswith("robust, "))]
+    if "cells" in spec:
+        mine = table["cell"] == next(iter(spec["cells"]))
+    else:
+        named = spec["method"] if isinstance(spec["method"], list) else [spec["method"]]
+        methods = {one.split()[0] for name in named for one in values.GROUPS.get(name, (name,))}
+        mine = table["method"].isin(list(methods))
+    new = table.assign(images=[{}] * len(table))
+    for number, name in enumerate(there):
+        spread = by * (1 + 0.01 * new.loc[mine, "seed"].rank(method="dense"))
+        new[name] = new[name].astype(float)
+        new.loc[mine, name] += spread + number + new.loc[mine, "method"].rank(method="dense")  # each by another step
+    new.attrs = table.attrs
+    return new
+
+
+def clear():
+    for cached in (values._table, values._effects):
+        cached.cache_clear()
