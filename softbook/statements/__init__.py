@@ -10,7 +10,8 @@ What it is about (a contrast; a key with several values makes as many contrasts)
   method      the method, with its strength where a study has several: `gaussian_noise 0.25`; `soft` stands for the four
               soft labels, `park` for the three that Park et al. use
   less        what it is compared with (plain training); `nothing`: the quantity itself
-  at          settings by their letters (ABCDEF), or a profile; `everywhere`: each setting with four seeds or more
+  at          settings by their letters (ABCDEF), or a profile; `everywhere`: each setting that has the quantity and
+              four seeds or more; `everywhere at all`: two or more
   study       core; studies in a list are read as one table, and so are profiles with `pooled: true`; `map`: the fifteen
               tables by training images and steps
   where       columns of the table and their values;  each: columns whose values are taken one by one

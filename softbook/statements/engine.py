@@ -12,6 +12,7 @@ from softlab.errors import SoftlabError, check_known
 from softlab.files import read_yaml
 
 FOLDER = Path(__file__).parent
+LAWS = FOLDER.parent / "studies" / "laws.yml"
 PLAIN = "plain"
 SIGNED = "signed"
 SIZE = "size"  # without its sign: the words say the direction
@@ -20,8 +21,9 @@ WORDS = "words"  # no number: what stands in the page stays, as long as the rule
 FORMS = (PLAIN, SIGNED, SIZE, SPREAD, WORDS)
 JUDGED = {"rule", "requires", "headlines", "word"}
 
+DECLARED = {"about", "in", "failed", "seeds", "parts", "law"}  # of what was declared before its rows
 OWN = {"form", "digits", "says"}  # keys that a repeated statement does not hand on
-KEYS = universal.KEYS | values.ABOUT | values.MADE | {"any_of", "statistic", "given"} | JUDGED | OWN
+KEYS = universal.KEYS | values.ABOUT | values.MADE | {"any_of", "statistic", "given"} | JUDGED | DECLARED | OWN
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Statement:
         for name in self.spec:
             check_known(f"key of statement {self.page}.{self.id}", name, KEYS)
         check_known(f"form of statement {self.page}.{self.id}", self.form, FORMS)
-        if not JUDGED & self.spec.keys():
+        if not (JUDGED | {"parts", "failed"}) & self.spec.keys():
             raise SoftlabError(f"statement {self.page}.{self.id} says nothing that could be false")
 
     @property
@@ -71,7 +73,7 @@ class Statement:
     @functools.cached_property
     def stands(self) -> bool:
         """Whether the sentence is true: its rule, and what it requires beside that."""
-        return self._keeps_its_rule() and self._has_its_word() and self._requirements_stand()
+        return self._keeps_its_rule() and self._has_its_word() and self.requirements_stand()
 
     def _keeps_its_rule(self) -> bool:
         if "scope" in self.spec:
@@ -84,7 +86,8 @@ class Statement:
             return True
         return all(one.word == self.spec["word"] for one in values.verdicts_of(self.spec))
 
-    def _requirements_stand(self) -> bool:
+    def requirements_stand(self) -> bool:
+        """Does what it requires beside its own rule hold?"""
         others = [self._required(one) for one in self.spec.get("requires", ())]
         others += [statement(f"headlines.{name}") for name in self.spec.get("headlines", ())]
         return all(one.stands for one in others)
@@ -136,10 +139,19 @@ def _entries(page: str) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _read(page: str, name: str, entry: Mapping[str, Any]) -> Statement:
-    """A statement, with the keys of the one that it is the same as where it says nothing else."""
+    """A statement, with the keys of the one that it is the same as, or of its law, where it says nothing else."""
+    if "law" in entry:
+        return Statement(page, name, _of_law(entry["law"]) | entry)
     if "same as" not in entry:
         return Statement(page, name, entry)
     repeated = entry["same as"]
     kept = {key: value for key, value in statement(repeated).spec.items() if key not in OWN}
     own = {key: value for key, value in entry.items() if key != "same as"}
     return Statement(page, name, kept | own, (repeated,))
+
+
+def _of_law(name: str) -> dict[str, Any]:
+    """What judges a law of laws.yml that is a plain effect, in the keys of a statement."""
+    law = read_yaml(LAWS)[name]
+    known = {"quantity": "of", "method": "method", "against": "less", "study": "study", "profile": "at", "where": "where"}
+    return {key: law[field] for field, key in known.items() if field in law} | {"rule": law.get("side", "")}

@@ -15,6 +15,8 @@ RULES: dict[str, Callable[..., bool]] = {
     "not above": lambda value, most: value.low <= most,
     "not below": lambda value, least: value.high >= least,
     "within": lambda value, margin: -margin < value.low and value.high < margin,
+    "inside": lambda value, least, most: least <= value.low and value.high <= most,
+    "differs": lambda value: value.low > 0 or value.high < 0,
     "contains": lambda value, number: value.low < number < value.high,
     "between": lambda value, least, most: least < value.mean < most,
     "low between": lambda value, least, most: least < value.low < most,
@@ -26,6 +28,19 @@ RULES: dict[str, Callable[..., bool]] = {
     "is most": lambda value: value.mean > value.n / 2,
     "is sure after": lambda value, tests: tests * value.p_value() < 0.05,
 }
+# What contradicts a rule that the whole of an interval has to keep; between the two it is open.
+OPPOSITES: dict[str, Callable[..., bool]] = {
+    "rises": RULES["falls"],
+    "falls": RULES["rises"],
+    "above": RULES["below"],
+    "below": RULES["above"],
+    "within": lambda value, margin: value.high < -margin or value.low > margin,
+    "inside": lambda value, least, most: value.high < least or value.low > most,
+    "differs": lambda value: False,
+}
+HELD = 1
+OPEN = 0
+FAILED = -1
 
 
 def stands(rule: str, value: Interval) -> bool:
@@ -33,16 +48,37 @@ def stands(rule: str, value: Interval) -> bool:
 
     Raises SoftlabError for a part that is not in RULES.
     """
-    return all(_holds(part, value) for part in rule.split(" and "))
+    parts = [parsed(part) for part in rule.split(" and ")]
+    return all(RULES[name](value, *numbers) for name, numbers in parts)
 
 
-def _holds(part: str, value: Interval) -> bool:
+def outcome(rule: str, value: Interval) -> int:
+    """HELD; FAILED, if the opposite holds, or the rule has none; else OPEN.  rule: one part."""
+    name, numbers = parsed(rule)
+    if RULES[name](value, *numbers):
+        return HELD
+    contradicted = name not in OPPOSITES or OPPOSITES[name](value, *numbers)
+    return FAILED if contradicted else OPEN
+
+
+def p_value(rule: str, value: Interval) -> float:
+    """Two-sided p of the test behind `rises`, `falls`, `above`, `below` or `differs`; 1 where the mean contradicts it."""
+    name, numbers = parsed(rule)
+    null = numbers[0] if numbers else 0.0
+    side = {"rises": 1, "above": 1, "falls": -1, "below": -1, "differs": 0}[name]
+    if side and (value.mean - null) * side <= 0:
+        return 1.0
+    return value.p_value(null)
+
+
+def parsed(part: str) -> tuple[str, list[float]]:
+    """The name and the numbers of one part of a rule.  Raises SoftlabError if there is none of this name."""
     words = part.split()
     numbers = [word for word in words if _is_number(word)]
     name = " ".join(words[: len(words) - len(numbers)])
     if name not in RULES or words[len(words) - len(numbers) :] != numbers:
         raise SoftlabError(f"no rule {part!r}; there are {', '.join(RULES)}")
-    return RULES[name](value, *map(float, numbers))
+    return name, [float(number) for number in numbers]
 
 
 def _is_number(word: str) -> bool:

@@ -30,9 +30,8 @@ Spec = Mapping[str, Any]
 GROUPS = {"soft": ("label_smoothing", "mixup", "cutmix", "maxsup"), "park": ("label_smoothing", "mixup", "cutmix")}
 OWN_RADIUS = {letter: "robust, 1/255" if letter in "EF" else "robust, 4/255" for letter in "ABCDEF"}
 NOTHING = "nothing"
-EVERYWHERE = "everywhere"
+EVERYWHERE = {"everywhere": 4, "everywhere at all": 2}  # seeds that a setting has at least
 MAP = "map"  # stands for a study: fifteen tables, by training images and steps
-LEAST = 4  # seeds of a setting that is among those of `everywhere`
 ABOUT = {"of", "method", "less", "at", "study", "where", "each", "with", "best", "averaged", "pooled"}
 ABOUT |= {"cells", "declared"}
 MADE = {"take", "count", "others", "as", "over", "times", "bound", "round"}
@@ -50,14 +49,17 @@ def contrasts(spec: Spec) -> list[Interval]:
     """All contrasts of a statement: one for each combination of what its keys give several values."""
     if "any_of" in spec:
         shared = {name: value for name, value in spec.items() if name in ABOUT}
-        return [value for part in spec["any_of"] for value in _of_part(shared | part)]
+        return [value for part in spec["any_of"] for value in each_of(shared | part)]
     if "statistic" in spec:
         return statistics.computed(spec["statistic"], spec.get("given", {}))
-    return [value for place in _places(spec) for value in _at(place, spec)]
+    by_place = [list(_at(place, spec)) for place in _places(spec)]
+    if _least(spec.get("at")):
+        by_place = [found for found in by_place if any(value.n for value in found)]
+    return [value for found in by_place for value in found]
 
 
-def _of_part(spec: Spec) -> list[Interval]:
-    """The contrasts of a part of `any_of`: one, if it says which to take, else each of them."""
+def each_of(spec: Spec) -> list[Interval]:
+    """The contrasts of a statement as it speaks of them: one, if it says which to take, else each."""
     if {"take", "count"} & spec.keys():
         return [value_of(spec)]
     return [_made(value, spec) for value in contrasts(spec)]
@@ -168,13 +170,18 @@ def _places(spec: Spec) -> Iterator[Place]:
 
 def _named(at: str | Sequence[str], study: str) -> list[tuple[str, tuple[str, ...]]]:
     """(letter, profiles) of what `at` names: letters in a row, profiles, or everywhere."""
-    if at == EVERYWHERE:
-        there = {name.partition(" ")[0]: name for name in tables_by_setting(study, LEAST)}
+    if least := _least(at):
+        there = {name.partition(" ")[0]: name for name in tables_by_setting(study, least)}
         by_letter = {name[0]: profile for profile, name in SETTINGS.items()}
         return [(letter, (by_letter[letter],)) for letter in there]
     if isinstance(at, str) and set(at) <= set("ABCDEF"):
         return [(letter, (_profile(letter, study),)) for letter in at]
     return [("", (profile,)) for profile in _listed(at)]
+
+
+def _least(at: str | Sequence[str] | None) -> int:
+    """How many seeds a setting needs to be among those that `at` stands for; 0 where it names them."""
+    return EVERYWHERE.get(at, 0) if isinstance(at, str) else 0
 
 
 def _profile(letter: str, study: str) -> str:
