@@ -92,6 +92,7 @@ def _extent(found: Sequence[Interval]) -> Interval:
 
 TAKEN: dict[str, Callable[[Sequence[Interval]], Interval]] = {
     "lowest": lambda found: min(found, key=lambda value: value.low),  # comes nearest to breaking "each rises"
+    "highest end": lambda found: exactly(max(value.high for value in found), len(found)),  # that none is above
     "highest": lambda found: max(found, key=lambda value: value.high),  # … "each falls"
     "least open": lambda found: min(found, key=lambda value: min(-value.low, value.high)),
     "smallest": lambda found: min(found, key=lambda value: value.mean),

@@ -182,7 +182,7 @@ def moved(table, spec, by):
     for number, name in enumerate(there):
         spread = by * (1 + 0.01 * new.loc[mine, "seed"].rank(method="dense"))
         new[name] = new[name].astype(float)
-        new.loc[mine, name] += spread + number
+        new.loc[mine, name] += spread + number + new.loc[mine, "method"].rank(method="dense")  # each by another step
     new.attrs = table.attrs
     return new
 
