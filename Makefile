@@ -31,7 +31,7 @@ BENCHMARKS = $(shell grep -l '^def main' benchmarks/*.py)
 ZOO = core two_features feature_penalty
 ENGINE := $(VENV)/$(if $(filter local,$(ON)),book,cluster).stamp
 
-.PHONY: claims book plan sweep test test-all test-faults test-browser test-cluster lint format bench zoo publish repository clean help
+.PHONY: statements book plan sweep test test-all test-faults test-browser test-cluster lint format bench zoo publish repository clean help
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -67,8 +67,8 @@ lint: $(VENV)/test.stamp ## ruff: rules and format; lint-imports: what a room ma
 	@$(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 
-claims: $(VENV)/book.stamp ## write the numbers on record into the pages’ sentences, and name those that no longer hold
-	@$(BIN)/python -m softbook.claims
+statements: $(VENV)/book.stamp ## write the numbers on record into the pages’ sentences, and name those that no longer hold
+	@$(BIN)/python -m softbook.statements.pages
 
 format: $(VENV)/test.stamp ## let ruff mend what it can, and strip the notebooks' outputs
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/nbstripout --keep-count --keep-id notebooks/*.ipynb

@@ -29,7 +29,7 @@ import yaml
 from matplotlib.colors import to_hex
 from number_page import table
 
-from softbook import claims
+from softbook.statements.pages import with_notes
 from softbook.studies.catalogue import renamed
 from softlab.errors import SoftlabError
 from softlab.figures.style import class_colors
@@ -98,12 +98,12 @@ def assemble(build: Path, site: Path, sweeps: list[str]) -> None:
             shown = without_traces(nbformat.read(executed, as_version=4))
             fold_captions(shown)
             for cell in (cell for cell in shown.cells if cell.cell_type == "markdown"):
-                cell.source = as_terms(claims.with_notes(executed.stem, cell.source))
+                cell.source = as_terms(with_notes(executed.stem, cell.source))
             if place.name == "notebooks" or executed.stem == "intro":
                 add_foot(shown, executed.stem, repository, (site / "book" / "colab.md").exists(), results.exists())
             nbformat.write(shown, place / executed.name)
     for page in sorted((site / "book").glob("*.md")):
-        page.write_text(claims.with_notes(page.stem, page.read_text()))
+        page.write_text(with_notes(page.stem, page.read_text()))
     (site / "book" / "this_build.md").write_text(this_build(build))
     number_page.add(site, build)
     list_sweeps(site, build, sweeps)

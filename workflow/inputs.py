@@ -56,8 +56,8 @@ def of_script(path: Path) -> list[str]:
 
 def of_site() -> list[str]:
     """What pages are made of, beside executed notebooks and tables: the texts, the workflow's own code, the zoo."""
-    kinds = ("book/**/*.*", "workflow/**/*.py", "workflow/*.html", "softbook/claims/*.py", "softbook/renamed.yaml")
-    kinds += ("softbook/zoo/*/*", "benchmarks/results/*.json")
+    kinds = ("book/**/*.*", "workflow/**/*.py", "workflow/*.html", "softbook/renamed.yaml")
+    kinds += ("softbook/statements/*.yaml", "softbook/zoo/*/*", "benchmarks/results/*.json")
     paths = [path for kind in kinds for path in ROOT.glob(kind) if path.is_file()]
     pages = sorted(str(path.relative_to(ROOT)) for path in paths if path.parent.name != "__pycache__")
     return [*pages, "_config.yml", "_toc.yml", "softlabels.py", "softlab/training/datasets/fashion_mini.npz"]

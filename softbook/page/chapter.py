@@ -120,8 +120,8 @@ class _Open:
 
 def show_law(name: str, judged: Mapping | None = None) -> None:
     """Show a law as it was declared, and its outcome, once that is on record. judged: laws.judged()."""
-    from softbook.studies.laws import became, laws
-    from softbook.studies.laws import judged as judge
+    from softbook.statements.laws import became, laws
+    from softbook.statements.laws import judged as judge
 
     if text := became(name, judge() if judged is None else judged, answering):
         say(f"Declared beforehand: *{laws()[name].law}* {text}")

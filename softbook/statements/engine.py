@@ -19,7 +19,7 @@ SIZE = "size"  # without its sign: the words say the direction
 SPREAD = "spread"  # signed, with half the width of its interval: −3.2 ± 0.9
 WORDS = "words"  # no number: what stands in the page stays, as long as the rule holds
 FORMS = (PLAIN, SIGNED, SIZE, SPREAD, WORDS)
-JUDGED = {"rule", "requires", "headlines", "word"}
+JUDGED = {"rule", "requires", "word"}
 
 DECLARED = {"about", "in", "failed", "seeds", "parts", "law"}  # of what was declared before its rows
 OWN = {"form", "digits", "says"}  # keys that a repeated statement does not hand on
@@ -57,8 +57,12 @@ class Statement:
     @property
     def names(self) -> list[str]:
         """The other statements that it names, PAGE.ID each."""
-        named = [one for one in self.spec.get("requires", ()) if isinstance(one, str)]
-        return [one if "." in one else f"{self.page}.{one}" for one in named] + [*self.repeats]
+        required = [self.named(one) for one in self.spec.get("requires", ()) if isinstance(one, str)]
+        return [*required, *self.repeats]
+
+    def named(self, one: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
+        """What it requires, whose ID is of its own page if it names none."""
+        return f"{self.page}.{one}" if isinstance(one, str) and "." not in one else one
 
     @functools.cached_property
     def interval(self) -> Interval:
@@ -89,12 +93,11 @@ class Statement:
     def requirements_stand(self) -> bool:
         """Does what it requires beside its own rule hold?"""
         others = [self._required(one) for one in self.spec.get("requires", ())]
-        others += [statement(f"headlines.{name}") for name in self.spec.get("headlines", ())]
         return all(one.stands for one in others)
 
     def _required(self, one: str | Mapping[str, Any]) -> "Statement":
         if isinstance(one, str):
-            return statement(one if "." in one else f"{self.page}.{one}")
+            return statement(self.named(one))
         return Statement(self.page, self.id, one)
 
     def written(self) -> str:
@@ -110,6 +113,14 @@ class Statement:
         if value.origin and value.low == value.high:
             return f"{value.origin.what}: a number without an interval\n{value.origin.table}"
         return value.text(self.digits + 1).note
+
+    def lines(self) -> list[str]:
+        """The statement in full, line by line: what it says, its value, whether it stands, and how to remake it."""
+        rule = self.spec.get("rule", "what it requires")
+        stands = "stands" if self.stands else "does not stand"
+        value = self.interval.text(self.digits + 1, sign=True)
+        heading = f"{self.page}.{self.id}: {self.spec.get('says', 'in the words of its page')}"
+        return [heading, f"  {value}; {rule}: {stands}", *(f"  {line}" for line in self.note().splitlines())]
 
 
 def pages() -> list[str]:
@@ -145,7 +156,10 @@ def _read(page: str, name: str, entry: Mapping[str, Any]) -> Statement:
     if "same as" not in entry:
         return Statement(page, name, entry)
     repeated = entry["same as"]
-    kept = {key: value for key, value in statement(repeated).spec.items() if key not in OWN}
+    first = statement(repeated)
+    kept = {key: value for key, value in first.spec.items() if key not in OWN}
+    if "requires" in kept:
+        kept["requires"] = [first.named(one) for one in kept["requires"]]
     own = {key: value for key, value in entry.items() if key != "same as"}
     return Statement(page, name, kept | own, (repeated,))
 
@@ -153,5 +167,12 @@ def _read(page: str, name: str, entry: Mapping[str, Any]) -> Statement:
 def _of_law(name: str) -> dict[str, Any]:
     """What judges a law of laws.yml that is a plain effect, in the keys of a statement."""
     law = read_yaml(LAWS)[name]
-    known = {"quantity": "of", "method": "method", "against": "less", "study": "study", "profile": "at", "where": "where"}
+    known = {
+        "quantity": "of",
+        "method": "method",
+        "against": "less",
+        "study": "study",
+        "profile": "at",
+        "where": "where",
+    }
     return {key: law[field] for field, key in known.items() if field in law} | {"rule": law.get("side", "")}

@@ -169,7 +169,7 @@ def _parts(law: Law) -> list[Part]:
 
 
 def _name(part: Mapping, value: Interval) -> str:
-    return part["what"] if "what" in part else value.origin.what if value.origin else ""
+    return part.get("what", value.origin.what if value.origin else "")
 
 
 def became(name: str, among: Mapping[str, Judgement], write: Callable = str) -> str:
@@ -204,10 +204,13 @@ def near_enough(setting: margins.Setting) -> str:
 
 
 def lines(name: str) -> list[str]:
-    """A law of the group in full, line by line: its sentence, what judges it, its parts, and what became of it."""
+    """A law in full, line by line: its sentence, what judges it, its parts, and what became of it."""
+    if name in laws():
+        law = laws()[name]
+        return [f"{name} ({law.chapter}): {law.law}", f"  {became(name, judged()) or law.contrast or law.kind}"]
     law = laws("slope")[name]
-    judgement = judged("slope").get(name)
     heading = [f"{name} ({law.chapter}): {law.law}", f"  {law.contrast}"]
+    judgement = judged("slope").get(name)
     if judgement is None:
         found = {"estimate-elsewhere": _settings_in_lines, "passes": _doublings_in_lines}[name]()
         return [*heading, *(found or [f"  {law.kind}: nothing is on record"])]

@@ -41,6 +41,13 @@ class Said:
                 found = effects(table, self.quantity, self.against)
                 yield from ((profile, name, found[name]) for name in self.methods if name in found and found[name].ids)
 
+    def lines(self, tables: Mapping[str, pandas.DataFrame]) -> list[str]:
+        """The sentence in full, line by line, and what each table says of it."""
+        found = [f"{self.id} ({self.paper}; {self.chapter}): {self.says}", f"  {self.quantity} {self.side}"]
+        for profile, method, effect in self.read(tables):
+            found.append(f"  {profile:18} {method:16} {effect!s:16} {self.outcome(effect.interval)}")
+        return found
+
 
 @functools.cache
 def papers() -> dict[str, Said]:

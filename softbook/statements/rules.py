@@ -62,7 +62,7 @@ def outcome(rule: str, value: Interval) -> int:
 
 
 def p_value(rule: str, value: Interval) -> float:
-    """Two-sided p of the test behind `rises`, `falls`, `above`, `below` or `differs`; 1 where the mean contradicts it."""
+    """Two-sided p of the test behind a rule that one interval has to keep; 1 where the mean contradicts it."""
     name, numbers = parsed(rule)
     null = numbers[0] if numbers else 0.0
     side = {"rises": 1, "above": 1, "falls": -1, "below": -1, "differs": 0}[name]

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from build_site import CAPTION, glossary
 
-from softbook import claims
+from softbook.statements.pages import SPAN
 from softbook.studies.catalogue import chapters
 
 ROOT = Path(__file__).parents[2]
@@ -102,7 +102,7 @@ def test_a_chapter_begins_with_question_picture_and_answer_and_nothing_else_is_s
     for cell in (cell for cell in between if not cell.source.startswith(CAPTION)):
         assert "plt.show()" in cell.source
         assert "remove-input" in tags(cell)
-    assert len(claims.SPAN.findall(cells[answer].source)) <= 3
+    assert len(SPAN.findall(cells[answer].source)) <= 3
     assert "**Why care?**" in cells[answer].source
 
 
@@ -148,7 +148,7 @@ def test_prose_holds_no_typed_number(path):
     """Results in prose are read from cells; digits are allowed in mathematics, code, links, lists and DIGITS."""
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "markdown":
-            text = claims.SPAN.sub("", cell.source)  # numbers that the records hold: tests/claims
+            text = SPAN.sub("", cell.source)  # numbers that the records hold: tests/statements
             text = re.sub(r"\[[^\]]*\]\(http[^)]*\)", "", text)  # works, with their years
             text = re.sub(r"(?sm)```.*?```|^    .*?$|\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\]\([^)]*\)", " ", text)
             text = re.sub(r"(?m)^\s*\d+\. ", "", text)
