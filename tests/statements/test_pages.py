@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from softbook.statements import pages, values
@@ -156,7 +157,8 @@ def test_a_record_that_contradicts_a_sentence_is_caught(one, monkeypatch):
 
     def contradicted(by: float):
         def table(study, profile):
-            return moved(recorded(study, profile), one.spec, by)
+            elsewhere = study == one.spec.get("with", {}).get("study")  # of its partner
+            return recorded(study, profile) if elsewhere else moved(recorded(study, profile), one.spec, by)
 
         with monkeypatch.context() as patch:
             patch.setattr(values, "_recorded", table)
@@ -169,15 +171,11 @@ def test_a_record_that_contradicts_a_sentence_is_caught(one, monkeypatch):
 
 def moved(table, spec, by):
     """The table with a statement's quantities moved in what it is about, and no outcomes by image."""
-    quantities = spec["of"] if isinstance(spec["of"], list) else [spec["of"]]
-    own_radius = "robust" in quantities
-    there = [name for name in table if name in quantities or (own_radius and name.startswith("robust, "))]
-    if "cells" in spec:
-        mine = table["cell"] == next(iter(spec["cells"]))
-    else:
-        named = spec["method"] if isinstance(spec["method"], list) else [spec["method"]]
-        methods = {one.split()[0] for name in named for one in values.GROUPS.get(name, (name,))}
-        mine = table["method"].isin(list(methods))
+    parts = [spec | part for part in spec.get("any_of", [{}])]
+    quantities = {name for part in parts for name in values._listed(part.get("of", []))}
+    there = [name for name in table if name in quantities or ("robust" in quantities and name.startswith("robust, "))]
+    mine = np.any([told_of(table, part) for part in parts], axis=0)
+    mine &= ~np.any([compared_with(table, part) for part in parts], axis=0)
     new = table.assign(images=[{}] * len(table))
     for number, name in enumerate(there):
         spread = by * (1 + 0.01 * new.loc[mine, "seed"].rank(method="dense"))
@@ -185,6 +183,24 @@ def moved(table, spec, by):
         new.loc[mine, name] += spread + number + new.loc[mine, "method"].rank(method="dense")  # each by another step
     new.attrs = table.attrs
     return new
+
+
+def told_of(table, spec):
+    """Which rows a contrast is about."""
+    if "cells" in spec:
+        return (table["cell"] == next(iter(spec["cells"]))).to_numpy()
+    named = values._listed(spec.get("method", []))
+    methods = {one.split()[0] for name in named for one in values.GROUPS.get(name, (name,))}
+    return table["method"].isin(list(methods)).to_numpy()
+
+
+def compared_with(table, spec):
+    """Which rows it is compared with, where it says at which point of the same table these are."""
+    other = spec.get("with", {})
+    if "study" in other or "where" not in other:
+        return np.zeros(len(table), bool)
+    there = [values._are(table[column], values._hashable(value)) for column, value in other["where"].items()]
+    return np.all([table["method"] == spec.get("less", "baseline"), *there], axis=0)
 
 
 def clear():
