@@ -167,12 +167,6 @@ def _read(page: str, name: str, entry: Mapping[str, Any]) -> Statement:
 def _of_law(name: str) -> dict[str, Any]:
     """What judges a law of laws.yml that is a plain effect, in the keys of a statement."""
     law = read_yaml(LAWS)[name]
-    known = {
-        "quantity": "of",
-        "method": "method",
-        "against": "less",
-        "study": "study",
-        "profile": "at",
-        "where": "where",
-    }
-    return {key: law[field] for field, key in known.items() if field in law} | {"rule": law.get("side", "")}
+    keys = {"quantity": "of", "against": "less", "profile": "at", "side": "rule"}
+    keys |= {name: name for name in ("method", "study", "where")}
+    return {key: law[field] for field, key in keys.items() if field in law}
