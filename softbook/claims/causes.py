@@ -83,7 +83,7 @@ def cells() -> dict[str, Interval]:
 
 
 def cell(alpha: float, strength: float) -> pandas.DataFrame:
-    """The networks with one bound and one strength of the scale penalty."""
+    """The networks with one bound and one strength of the penalty on length."""
     table = records.by_profile("bound_or_strength")["quick-fp32"]
     bound = np.isclose(table["alpha"].to_numpy(float), alpha)
     return table.loc[bound & np.isclose(table["strength"].to_numpy(float), strength)]
