@@ -137,7 +137,7 @@ def _weak_attacks() -> Iterator[Statement]:
 
 
 def _scale_penalty() -> Iterator[Statement]:
-    about = "a penalty on the logits' length"
+    about = "a penalty on length"
     cells = robustness.cells_of("quick-confirm")
     gains = {at: effects(one, ROBUST)[PENALTY].interval for at, one in cells.items()}
     yield Statement(about, "in no cell of the map does it lose", "chapters.yaml", never(gains.values()))
@@ -254,6 +254,27 @@ def _readings() -> Iterator[Statement]:
     """What the declared studies that are on record read: their sentences, at each setting."""
     words = {"holds": HELD, "fails": FAILED, "open": OPEN}
     for study, declaration in judge.declarations().items():
-        read = judge.readings(declaration, judge.judged(declaration))
-        for (sentence, place), word in read.items():
-            yield Statement(f"study {study}", f"{place}: {sentence}", f"studies/declared, {study}", words[word])
+        verdicts = judge.judged(declaration)
+        for (sentence, place), word in judge.readings(declaration, verdicts).items():
+            here = {one.contrast: one for one in verdicts if one.setting == place}
+            declared = declaration.readings[sentence].items()
+            parts = [
+                declared_and_found(here[name], wanted, declaration.contrasts[name].margin.get(place))
+                for name, wanted in declared
+                if not name.startswith("control")
+            ]
+            says = f"{place}: {sentence} ({'; '.join(parts)})"
+            yield Statement(f"study {study}", says, f"studies/declared, {study}", words[word])
+
+
+def declared_and_found(found: judge.Verdict, wanted: str, margin: float | None) -> str:
+    """What was declared of a contrast; where it said another word, that too, and whether it is inside the margin.
+
+    The judge says "no difference" only of an interval that contains zero: one inside the margin may still be a side's.
+    """
+    if found.word == wanted:
+        return f"{found.contrast}: {wanted}"
+    text = f"{found.contrast}: {wanted} was declared, {found.word} came out"
+    if margin is not None and -margin < found.interval.low and found.interval.high < margin:
+        text += f", by less than the margin of {margin:g}"
+    return text
