@@ -424,12 +424,13 @@ def measured(model, data):
     # Of the network's own answers, be they right or wrong:
     margins, slopes = margin_and_slope(model, few, few_answers, 4 / 255)
     ratio = margins.clamp(min=1e-9) / slopes.clamp(min=1e-9)
+    centred = centred_logits(features, weight)
     return {
         "accuracy (%)": accuracy,
         "confidence - accuracy": percent(confidence) - accuracy,
         "ECE (%)": 100 * ece(logits, labels),
         "NLL at best T": float(F.cross_entropy(logits / T, labels)),
-        "length of the logits": typical_length(centred_logits(features, weight)),
+        "length of the logits": typical_length(centred),
         "keep class on ray (%)": percent(keeps_class(features, weight, bias)),
         "cosine to class mean": float(cosines.mean()),
         "linear probe (%)": percent(probed == labels),
