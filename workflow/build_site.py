@@ -232,7 +232,7 @@ In a terminal, with Python 3.11 or newer:
 
 ```bash
 {clone}
-make book       # installs all it needs into .venv, executes every notebook, builds these pages: some minutes
+make book  # sets up .venv, executes every notebook, builds these pages
 ```
 
 {unknown}Or {what} alone, to change and run again:
@@ -271,7 +271,7 @@ def add_foot(
     colab = f"In {'[Google Colab](../book/colab.md)' if explained else 'Google Colab'} it runs without an installation"
     badge = "[![Open in Colab](../book/_static/open_in_colab.svg)]"
     text = FOOT.format(
-        clone=known if repository else "cd softlab-book        # your clone of the repository, or its unpacked archive",
+        clone=known if repository else "cd softlab-book  # your clone, or the unpacked archive",
         unknown="" if repository else unknown,
         what="a chapter" if is_cover else "this chapter",
         name=chapter,

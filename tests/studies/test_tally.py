@@ -2,7 +2,7 @@
 
 import pytest
 
-from softbook.studies import laws, tally
+from softbook.studies import judge, laws, tally
 from softbook.studies.tally import FAILED, HELD, OPEN, VERDICTS
 from softlab.comparison.intervals import Interval
 
@@ -45,6 +45,17 @@ def test_fewer_seeds_than_declared_are_not_counted():
 @pytest.mark.parametrize(("bounds", "verdict"), [((0, 4), HELD), ((2, 4), OPEN), ((-4, 0), FAILED), ((4, 5), FAILED)])
 def test_a_statement_about_two_bounds_has_three_outcomes(bounds, verdict):
     assert tally.inside(ABOVE, *bounds) == verdict
+
+
+def test_a_reading_says_what_was_declared_and_what_came_out():
+    inside = judge.Verdict("MaxSup, linear probe", "B", "better", Interval(0.46, 0.02, 0.91, 10))
+    said = "MaxSup, linear probe: no difference was declared, better came out"
+    assert tally.declared_and_found(inside, "no difference", 1) == f"{said}, by less than the margin of 1"
+    assert tally.declared_and_found(inside, "no difference", 0.5) == said
+    assert tally.declared_and_found(inside, "no difference", None) == said
+    assert tally.declared_and_found(inside, "better", 1) == "MaxSup, linear probe: better"
+    verdicts = {one.says: one.verdict for one in tally.every() if one.about == "study transfer"}
+    assert verdicts[f"B: MaxSup does not, as Zhou et al. say ({said}, by less than the margin of 1)"] == FAILED
 
 
 def test_failures_come_first_and_every_law_is_counted():
