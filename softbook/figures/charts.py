@@ -162,6 +162,6 @@ def specification(definitions: "Iterable[Effect]", method: str, headline: str) -
         interval = effect.interval
         if interval.n > 1 and interval.half_width:
             judges = "▸ " if effect.quantity == headline else ""
-            rows[f"{judges}{effect.described.label}: {effect}"] = {method: interval.scaled(1 / interval.half_width)}
+            rows[f"{judges}{effect.described.label}: {effect:+}"] = {method: interval.scaled(1 / interval.half_width)}
     ordered = dict(sorted(rows.items(), key=lambda row: row[1][method].mean))
     return estimates({style(method).label: ordered}, "effect / half width of its interval")

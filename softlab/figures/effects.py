@@ -32,13 +32,13 @@ def estimate(
     x, y = (end if isinstance(end, Interval) else Interval(end, end, end, 2) for end in (across, up))
     if not (x.n and y.n):
         return
-    marker = {"color": look.color, "marker": look.marker, "ms": size, "ls": "none", "gid": SAYS + says}
+    marker = {"color": look.color, "marker": look.marker, "ms": size, "ls": "none"}
     if min(x.n, y.n) < 2:
-        ax.plot(x.mean, y.mean, fillstyle="none", **marker)
+        ax.plot(x.mean, y.mean, fillstyle="none", zorder=2.1, gid=SAYS + says, **marker)  # as an errorbar's
         return
     lift_letter(ax, x.mean, y.mean, look, size)
     bars = {"xerr": x.half_width if x is across else None, "yerr": y.half_width if y is up else None}
-    ax.errorbar(x.mean, y.mean, **bars, capsize=0.6 * size, **marker)
+    ax.errorbar(x.mean, y.mean, **bars, capsize=0.6 * size, **marker)[0].set_gid(SAYS + says)
     left, right = (-math.inf, math.inf) if ax.get_autoscalex_on() else ax.get_xlim()
     below, above = (-math.inf, math.inf) if ax.get_autoscaley_on() else ax.get_ylim()
     if y is not up:  # rows: their axis is turned around
@@ -72,7 +72,7 @@ def estimates(
     methods = list(dict.fromkeys(method for cell in cells for method in cell))
     several = max(map(len, cells), default=0) > 1
     columns = min(columns, len(panels))
-    names = ["\n".join(label_lines(row, 40 if columns == 1 and not several else 22)) for row in rows]
+    names = ["\n".join(label_lines(row, 48 if columns == 1 and not several else 22)) for row in rows]
     if several:
         names = [f"{name}\n{_seeds(panels, row)}" for name, row in zip(names, rows, strict=True)]
     pitch = max(0.1 * len(methods) + 0.2 if several else 0.0, 0.16 * max(name.count("\n") for name in names) + 0.27)
@@ -85,6 +85,8 @@ def estimates(
     for ax, (title, panel) in zip(axes.flat, panels.items(), strict=False):
         by_row = {row: panel.get(row, {}) for row in rows}
         _panel(ax, by_row, title, methods if several else (), (dashed or {}).get(title))
+        ax.set_title("\n".join(label_lines(title, {1: 60, 2: 24, 3: 24}.get(columns, 20))), fontsize=10)
+        ax.xaxis.set_major_locator(MaxNLocator(5 if columns == 1 else 3, steps=[1, 2, 5, 10]))
         for place in [place for place, cell in enumerate(by_row.values()) if not cell]:
             ax.text(0.5, place, absent, transform=ax.get_yaxis_transform(), ha="center", va="center", fontsize=8)
     axes[0, 0].set_yticks(range(len(rows)), names, fontsize=8.5)
@@ -128,8 +130,6 @@ def _panel(
         ax.axvline(dashed, color="black", linewidth=0.8, ls="--")
     better = {value.described.better for *_, value in values if not isinstance(value, Interval)}
     ax.set_xlabel({1: "better →", -1: "← better"}.get(better.pop() if better else 0, ""))
-    ax.set_title("\n".join(label_lines(title, 20)), fontsize=10)
-    ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", alpha=0.3)
 
