@@ -20,7 +20,7 @@ Gaps = Mapping[str, Mapping[Any, Interval]]  # method -> setting -> interval
 
 def along(
     ax: Axes,
-    curve: Mapping[float, Interval],
+    curve: Mapping[int, Interval] | Mapping[float, Interval],
     look: Style,
     line: str = "-",
     at: Callable[[float], float] = float,
@@ -74,7 +74,7 @@ def over_passes(panels: Mapping[str, Mapping[tuple[int, int], Interval]], batch:
     panels: method -> {(training images, steps): interval}.  batch: images a step.
     """
     sizes = sorted({images for cells in panels.values() for images, _ in cells})
-    shades = colormaps["viridis_r"](np.linspace(0.15, 1, len(sizes)))
+    shades = colormaps["viridis_r"](np.linspace(0.15, 0.75, len(sizes)))  # seen on dark and on light
     looks = {size: Style(f"{size:,}", to_hex(shade), "o") for size, shade in zip(sizes, shades, strict=True)}
     look = {"sharex": True, "sharey": True, "squeeze": False, "layout": "constrained"}
     figure, axes = plt.subplots(1, len(panels), figsize=(8.6, 3.3), **look)

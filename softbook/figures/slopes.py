@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from softlab.comparison.intervals import Interval
-from softlab.figures.effects import _limits, estimate, said
+from softlab.figures.effects import GREY, _limits, estimate, said
 from softlab.figures.style import markers, style
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _lines_of_equal_ratio(ax: Axes) -> None:
         if factor == 1:
             ax.axline((0, rise), slope=1, zorder=0, color="black", ls="-", lw=1)
         else:
-            ax.axline((0, rise), slope=1, zorder=0, color="#BDBDBD", ls="--", lw=0.8)
+            ax.axline((0, rise), slope=1, zorder=0, color=GREY, ls="--", lw=0.8)
         at_top = above - rise <= right
         spot = (above - rise, above) if at_top else (right, right + rise)
         if min(spot[0] - left, spot[1] - below) < 0.2 * inch or (not at_top and above - spot[1] < 0.15 * inch):

@@ -31,8 +31,8 @@ def described(figure: Figure) -> str | None:
     for pattern, new in CHANGES.items():
         svg = re.sub(pattern, new, svg)
     about = ". ".join(text for ax in figure.axes for text in (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) if text)
-    width = float(re.search(r'width="([\d.]+)pt"', svg)[1])
+    width = float(svg.partition('width="')[2].partition("pt")[0])
     return (
         f'<div class="chart" role="group" aria-label="{html.escape(about)}">'
-        f'<svg style="max-width: 100%; min-width: {SMALLEST * width:.0f}pt; height: auto" {svg}</div>'
+        f'<svg fill="currentColor" style="max-width: 100%; min-width: {SMALLEST * width:.0f}pt; height: auto" {svg}</div>'
     )
