@@ -71,12 +71,14 @@ def estimates(
     cells = [cell for panel in panels.values() for cell in panel.values()]
     methods = list(dict.fromkeys(method for cell in cells for method in cell))
     several = max(map(len, cells), default=0) > 1
-    columns = min(columns, len(panels))
+    columns = max(1, min(columns, len(panels)))
     names = ["\n".join(label_lines(row, 48 if columns == 1 and not several else 22)) for row in rows]
     if several:
         names = [f"{name}\n{_seeds(panels, row)}" for name, row in zip(names, rows, strict=True)]
-    pitch = max(0.1 * len(methods) + 0.2 if several else 0.0, 0.16 * max(name.count("\n") for name in names) + 0.27)
-    lines = -(-len(panels) // columns)
+    pitch = max(
+        0.1 * len(methods) + 0.2 if several else 0.0, 0.16 * max((name.count("\n") for name in names), default=0) + 0.27
+    )
+    lines = max(1, -(-len(panels) // columns))
     needed = (6.4 if columns == 1 else 1.55 * columns + 1.6), lines * (pitch * len(rows) + 0.7) + 0.5 * several
     look = {"sharey": True, "squeeze": False, "layout": "constrained"}
     figure, axes = plt.subplots(lines, columns, figsize=size or needed, **look)
@@ -90,7 +92,7 @@ def estimates(
         for place in [place for place, cell in enumerate(by_row.values()) if not cell]:
             ax.text(0.5, place, absent, transform=ax.get_yaxis_transform(), ha="center", va="center", fontsize=8)
     axes[0, 0].set_yticks(range(len(rows)), names, fontsize=8.5)
-    axes[0, 0].set_ylim(len(rows) - 0.5, -0.5)
+    axes[0, 0].set_ylim(max(1, len(rows)) - 0.5, -0.5)
     if columns == 1:
         axes[-1, 0].set_xlabel("\n".join(filter(None, (label, axes[-1, 0].get_xlabel()))))
     else:
@@ -116,7 +118,10 @@ def _panel(
 ) -> None:
     """One panel of `estimates`. places: the methods in their order within a row, where a row has several."""
     values = [
-        (place, row, *named) for place, (row, by_method) in enumerate(rows.items()) for named in by_method.items()
+        (place, row, method, value)
+        for place, (row, by_method) in enumerate(rows.items())
+        for method, value in by_method.items()
+        if _shown(value).n
     ]
     ax.set_xlim(_limits([_shown(value) for *_, value in values], dashed or 0.0))
     for place, row, method, value in values:
