@@ -184,10 +184,12 @@ def prepare() -> None:
     shell.set_custom_exc((SoftlabError,), one_line)
 
     import matplotlib
+    import matplotlib.pyplot as plt
     from matplotlib.figure import Figure
 
     from softlab.figures.described import described
 
+    plt.switch_backend(matplotlib.get_backend())  # before it forgets how figures are shown
     shell.display_formatter.formatters["text/html"].for_type(Figure, described)
     matplotlib.rc("figure", dpi=160)
     matplotlib.rc("font", size=10)

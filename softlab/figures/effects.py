@@ -71,13 +71,12 @@ def estimates(
     cells = [cell for panel in panels.values() for cell in panel.values()]
     methods = list(dict.fromkeys(method for cell in cells for method in cell))
     several = max(map(len, cells), default=0) > 1
-    columns = max(1, min(columns, len(panels)))
+    columns = min(columns, len(panels) or columns)
     names = ["\n".join(label_lines(row, 48 if columns == 1 and not several else 22)) for row in rows]
     if several:
         names = [f"{name}\n{_seeds(panels, row)}" for name, row in zip(names, rows, strict=True)]
-    pitch = max(
-        0.1 * len(methods) + 0.2 if several else 0.0, 0.16 * max((name.count("\n") for name in names), default=0) + 0.27
-    )
+    most = max((name.count("\n") for name in names), default=0)
+    pitch = max(0.16 * most + 0.27, 0.1 * len(methods) + 0.2 if several else 0.0)
     lines = max(1, -(-len(panels) // columns))
     needed = (6.4 if columns == 1 else 1.55 * columns + 1.6), lines * (pitch * len(rows) + 0.7) + 0.5 * several
     look = {"sharey": True, "squeeze": False, "layout": "constrained"}
@@ -98,12 +97,7 @@ def estimates(
     else:
         figure.supxlabel(label, fontsize=10)
     if several:
-        options = {
-            "ncols": int(figure.get_figwidth() / 1.45),
-            "frameon": False,
-            "columnspacing": 1.0,
-            "handletextpad": 0.2,
-        }
+        options = {"ncols": int(figure.get_figwidth() / 1.45), "frameon": False, "handletextpad": 0.2}
         figure.legend(handles=markers(methods), loc="outside upper center", **options)
     return figure
 

@@ -5,11 +5,13 @@ import re
 from itertools import combinations
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pandas
 import pytest
 import torch
 from matplotlib.quiver import Quiver
+from nbclient import NotebookClient
 
 from softbook.figures import (
     against,
@@ -317,6 +319,26 @@ def test_a_mark_says_what_it_is_to_a_screen_reader_and_to_who_points_at_it():
     assert page == described(figure)
     plt.close(figure)
     assert described(plt.subplots()[0]) is None, "nothing says anything"
+
+
+@pytest.mark.slow
+def test_a_notebook_shows_such_a_figure_as_a_page_does_and_as_an_image():
+    source = """
+from softbook.page.chapter import prepare; prepare()
+import matplotlib.pyplot as plt
+from softlab import figures
+from softlab.comparison.intervals import Interval
+figures.estimates({"": {"A": {"mixup": Interval(1.0, 0.5, 1.5, 3)}}})
+plt.show()
+plt.plot([1, 2])
+plt.show()
+"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    NotebookClient(notebook, kernel_name="python3").execute()
+    described, plain = (output.data for output in notebook.cells[0].outputs)
+    assert 'aria-label="Mixup, A: +1.00 ± 0.50 (3 seeds)"' in described["text/html"]
+    assert "image/png" in described
+    assert "text/html" not in plain
 
 
 def test_each_network_has_its_marker_in_the_row_of_its_method():

@@ -106,6 +106,14 @@ def test_a_caption_is_of_one_picture():
         folded(limits, drawn)
 
 
+def test_a_chart_is_described_by_its_cell_s_words():
+    page = '<div class="chart" role="group" aria-label="accuracy"><svg></svg></div>'
+    cell = nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", {"text/html": page})])
+    cell.metadata["mystnb"] = {"image": {"alt": 'Two rows, "a" < b.'}}
+    build_site.fold_captions(nbformat.v4.new_notebook(cells=[cell]))
+    assert 'aria-label="Two rows, &quot;a&quot; &lt; b."><svg>' in cell.outputs[0].data["text/html"]
+
+
 @pytest.mark.parametrize("movable", [True, False])
 def test_the_cover_is_moved_by_the_numbers_of_the_chapters_explorable(tmp_path, movable):
     pages = tmp_path / "site" / "book"
