@@ -83,10 +83,11 @@ def estimates(
     figure, axes = plt.subplots(lines, columns, figsize=size or needed, **look)
     for ax in axes.flat[len(panels) :]:
         ax.remove()
+    letters = int(13 * (figure.get_figwidth() - 1.6) / columns)  # of a title, in a line
     for ax, (title, panel) in zip(axes.flat, panels.items(), strict=False):
         by_row = {row: panel.get(row, {}) for row in rows}
         _panel(ax, by_row, title, methods if several else (), (dashed or {}).get(title))
-        ax.set_title("\n".join(label_lines(title, {1: 60, 2: 24, 3: 24}.get(columns, 20))), fontsize=10)
+        ax.set_title("\n".join(label_lines(title, letters)), fontsize=10)
         ax.xaxis.set_major_locator(MaxNLocator(5 if columns == 1 else 3, steps=[1, 2, 5, 10]))
         for place in [place for place, cell in enumerate(by_row.values()) if not cell]:
             ax.text(0.5, place, absent, transform=ax.get_yaxis_transform(), ha="center", va="center", fontsize=8)
