@@ -91,7 +91,7 @@ def estimates(
         ax.xaxis.set_major_locator(MaxNLocator(5 if columns == 1 else 3, steps=[1, 2, 5, 10]))
         for place in [place for place, cell in enumerate(by_row.values()) if not cell]:
             ax.text(0.5, place, absent, transform=ax.get_yaxis_transform(), ha="center", va="center", fontsize=8)
-    axes[0, 0].set_yticks(range(len(rows)), names, fontsize=8.5)
+    axes[0, 0].set_yticks(range(len(rows)), names)
     axes[0, 0].set_ylim(max(1, len(rows)) - 0.5, -0.5)
     if columns == 1:
         axes[-1, 0].set_xlabel("\n".join(filter(None, (label, axes[-1, 0].get_xlabel()))))
@@ -130,7 +130,7 @@ def _panel(
         ax.axvline(dashed, color="black", linewidth=0.8, ls="--")
     better = {value.described.better for *_, value in values if not isinstance(value, Interval)}
     ax.set_xlabel({1: "better →", -1: "← better"}.get(better.pop() if better else 0, ""))
-    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="y", length=0, labelsize=8.5)
     ax.grid(axis="x", alpha=0.3)
 
 
