@@ -7,6 +7,8 @@ from pathlib import Path
 import inputs
 import pytest
 
+from softbook.statements import statements
+from softbook.statements.statistics import known
 from softbook.studies.catalogue import chapters
 from softlab.profile import load_profile
 
@@ -25,8 +27,8 @@ def notebook(path, cell):
         ("from softbook import begin", "softbook/page/chapter", "softbook/page/widgets"),  # fetched on first use
         ("from softlab import geometry", "softlab/lenses/geometry/cones", "softlab/lenses/attacks/ladder"),
         ("from softbook.page import table", "softbook/page/chapter", "softbook/page/widgets"),
-        ("from softlab.comparison import effects", "softlab/comparison/intervals", "softbook/studies/tally"),
-        ("import softlab.comparison.effects", "softlab/comparison/intervals", "softbook/studies/tally"),
+        ("from softlab.comparison import effects", "softlab/comparison/intervals", "softbook/statements/tally"),
+        ("import softlab.comparison.effects", "softlab/comparison/intervals", "softbook/statements/tally"),
         (
             "%pip install softlab\nimport numpy\ndef f():\n    !ls\n    import softlab.files",
             "softlab/errors",
@@ -53,6 +55,26 @@ def test_data_are_read_with_the_room_that_they_lie_in():
     assert "softlab/training/datasets/fashion_mini.npz" in files
     assert not [file for file in files if "yaml" in file]  # settings come through settings_of
     assert "softbook/studies/laws.yml" in inputs.with_data(["softbook/studies/tally.py"])
+
+
+def test_laws_are_read_with_all_that_judges_them_and_a_page_with_its_own_statements():
+    chapter = inputs.of_notebook(ROOT / "notebooks" / "cosines.ipynb")
+    judges = {
+        "softbook/statements/declared.yaml",
+        "softbook/statements/statistics/laws.py",
+        "softbook/studies/laws.yml",
+    }
+    assert judges <= {*chapter}
+    page = "softbook/statements/cosines.yaml"
+    assert page not in chapter, "a sentence is rewritten without running its notebook"
+    assert page in inputs.of_site()
+
+
+def test_what_was_declared_is_read_with_every_statistic_that_it_asks_for():
+    there = {f"softbook.statements.statistics.{name}" for names in inputs.STATISTICS.values() for name in names}
+    declared = [one.spec for one in statements("declared").values()]
+    asked = [*declared, *(part for spec in declared for key in ("parts", "requires") for part in spec.get(key, ()))]
+    assert {known()[spec["statistic"]].__module__ for spec in asked if "statistic" in spec} == there
 
 
 def test_chapters_read_the_lenses_that_they_use_and_training_reads_none():

@@ -3,7 +3,9 @@
 import pandas
 import pytest
 
-from softbook.studies import across_settings, interventions, laws, prediction, records, robustness
+from softbook.statements import laws, papers, statement
+from softbook.statements.values import value_of
+from softbook.studies import across_settings, interventions, prediction, records, robustness
 from softbook.studies.catalogue import chapters, studies_of
 from softlab import load_profile, regularizers
 from softlab.comparison.effects import at_best, averages, effects, half_way, over_grid, shares
@@ -27,37 +29,42 @@ def test_what_a_law_names_is_there():
             assert min(profile.seeds) >= 1000
             assert law.method in ("", *regularizers.REGISTRY)
             assert law.contrast or law.study in studies_of(profile)
-    said = laws.papers().values()
+    said = papers.papers().values()
     assert {(one.quantity in QUANTITIES, one.side in ("rises", "falls", "stays")) for one in said} == {(True, True)}
     declares = prediction.declared()
     named = (*declares.moves.values(), *declares.properties, *declares.nulls, *declares.primary, *declares.secondary)
     assert set(named) <= set(QUANTITIES)
 
 
-def test_a_law_holds_if_all_of_its_interval_is_on_its_side(monkeypatch):
+def value_of_law(name):
+    return value_of(statement(f"declared.{name}").spec)
+
+
+def test_a_law_holds_if_all_of_its_interval_is_on_its_side(monkeypatch, put_on_record):
     rows = [
         {"id": f"{method}-{seed}", "method": method, "seed": seed, "constant class": value, "images": {}}
         for method, values in {"baseline": (0.9, 0.91, 0.92), "label_smoothing": (0.8, 0.82, 0.81)}.items()
         for seed, value in enumerate(values)
     ]
-    only_core = {"quick-confirm": pandas.DataFrame(rows)}
     cones = {"cones": laws.laws()["cones"]}
     monkeypatch.setattr(laws, "laws", lambda group="": cones)
-    monkeypatch.setattr(records, "by_profile", lambda study: only_core if study == "core" else {})
+    put_on_record({"core": {"quick-confirm": pandas.DataFrame(rows)}})
     found = laws.judged()["cones"]
-    assert found.effect.interval.mean == pytest.approx(-0.1)
-    assert [part.outcome for part in found.parts] == [1]
-    assert found.p == pytest.approx(found.effect.interval.p_value())
+    (part,) = found.parts
+    assert part.value.mean == pytest.approx(-10)
+    assert part.outcome == 1
+    assert found.p == pytest.approx(part.value.p_value())
+    assert found.verdict == "not judged before all 10 seeds are on record (3 are)"
     unseen = laws.laws()["cones"].__class__("x", "y", "cones", quantity="gap", side="falls", profile="nowhere")
     monkeypatch.setattr(laws, "laws", lambda group="": cones | {"x": unseen})  # empirical, not on record: it counts
     assert laws.judged()["cones"].p == pytest.approx(2 * found.p)
     for row in rows:
         row["constant class"] *= -1
-    only_core["quick-confirm"] = pandas.DataFrame(rows)
+    put_on_record({"core": {"quick-confirm": pandas.DataFrame(rows)}})
     assert [part.outcome for part in laws.judged()["cones"].parts] == [-1]
 
 
-def test_a_law_may_be_about_one_point_of_a_grid(monkeypatch):
+def test_a_law_may_be_about_one_point_of_a_grid(put_on_record):
     rows = [
         {"id": f"{method}-{seed}-{width}", "method": method, "seed": seed, "width": width, "accuracy": value}
         for width, gain in ((4, 0.1), (8, -0.2))
@@ -65,11 +72,11 @@ def test_a_law_may_be_about_one_point_of_a_grid(monkeypatch):
         for seed in (1, 2)
     ]
     table = pandas.DataFrame(rows).assign(images=[{}] * len(rows))
-    monkeypatch.setattr(records, "by_profile", lambda study: {"quick-confirm": table} if study == "hundred" else {})
-    assert laws.laws()["maxsup"].effect().interval.mean == pytest.approx(0.1)
+    put_on_record({"hundred": {"quick-confirm": table}})
+    assert value_of_law("maxsup").mean == pytest.approx(10)
 
 
-def test_data_or_training_is_judged_between_its_two_corners(monkeypatch):
+def test_data_or_training_is_judged_between_its_two_corners_once_both_are_there(monkeypatch):
     def cell(images, epoch_steps, change):
         return [
             {"method": method, "seed": seed, "steps_per_epoch": epoch_steps, "train_size": images}
@@ -87,16 +94,19 @@ def test_data_or_training_is_judged_between_its_two_corners(monkeypatch):
         "training_images": cell(1000, 128, -0.05) + cell(1000, 8, 0.3),
         "training_images_more": cell(60_000, 8, 0.1),
     }
-    law = laws.laws()["data-or-training"]
+    law = {"data-or-training": laws.laws()["data-or-training"]}
+    monkeypatch.setattr(laws, "laws", lambda group="": law)
     about = {"quick-confirm": {"experiment": {"epochs": 45}}}
     monkeypatch.setattr(records, "about", lambda study: about)
     monkeypatch.setattr(records, "by_profile", lambda study: {"quick-confirm": pandas.DataFrame(tables.get(study, []))})
     assert list(robustness.cells_of("quick-confirm")) == [(1000, 360), (1000, 5760), (60_000, 360)]
-    assert law.effect().interval.mean == pytest.approx(0.15)
+    (part,) = laws.judged()["data-or-training"].parts
+    assert part.value.mean == pytest.approx(15)
     tables["training_images_more"] = cell(16_000, 8, 0.1)
-    assert law.effect() is None
+    assert laws.judged()["data-or-training"].verdict == "pending"
     monkeypatch.setattr(records, "by_profile", lambda study: {})
     assert robustness.cells_of("quick-confirm") == {}
+    assert laws.judged()["data-or-training"].verdict == "pending"
 
 
 def test_what_the_readme_found_is_what_the_record_says():
@@ -270,11 +280,10 @@ def test_where_a_law_says_too_much_the_record_says_so():
     assert moved(conv, "spread, logits").side() <= 0
     longest = effects(robustness.cells_of("quick-confirm")[250, 5760], "log logit scale")
     assert longest.rises("mixup", "cutmix")
-    score = laws.laws()["prediction"].effect().interval
-    assert score.high > 1
+    assert value_of_law("prediction").high > 1
     lags = [own_lag(records.snapshots()["quick-confirm"], "label_smoothing", share) for share in (0.8, 0.9)]
     assert min(one.low for one in lags) > 0
     assert own_lag(records.snapshots()["quick-confirm"], "label_smoothing", 0.5).high < 0
     assert moved(quick, "inward, attack, cross-entropy").high < 0 < moved(flip, "inward, attack, cross-entropy").low
     later = over_grid(records.by_profile("hundred_again")["quick-confirm"], "accuracy", "maxsup", "label_smoothing")
-    assert later.mean < 100 * laws.laws()["maxsup"].effect().interval.mean
+    assert later.mean < value_of_law("maxsup").mean
