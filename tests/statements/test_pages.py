@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from softbook.statements import pages, rules, tally, values
+from softbook.statements import engine, pages, rules, tally, values
 from softbook.statements.engine import SIGNED, SIZE, SPREAD, WORDS, Statement, statements
 from softbook.statements.engine import pages as topics
 from softbook.statements.pages import ROOT, SPAN, problems, rewritten, texts, with_notes
@@ -141,6 +141,19 @@ def test_a_sentence_falls_with_what_it_requires():
     fails = {**holds, "rule": "is 1"}
     assert Statement("page", "both", {**holds, "requires": [holds]}).stands
     assert not Statement("page", "one", {**holds, "requires": [holds, fails]}).stands
+
+
+def test_a_statement_takes_from_another_what_it_does_not_say(monkeypatch):
+    entries = {
+        "first": {"of": "gap", "method": "mixup", "rule": "falls", "digits": 2, "requires": ["other"]},
+        "again": {"same as": "page.first", "rule": "below -2"},
+    }
+    monkeypatch.setattr(engine, "pages", lambda: ["page"])
+    monkeypatch.setattr(engine, "_entries", lambda page: entries)
+    monkeypatch.setattr(engine, "statement", engine.statement.__wrapped__)
+    again = engine.statement("page.again")
+    assert again.spec == {"of": "gap", "method": "mixup", "rule": "below -2", "requires": ["page.other"]}
+    assert again.names == ["page.other", "page.first"]
 
 
 def test_an_id_without_a_statement_and_a_statement_without_a_sentence_are_named(tmp_path, monkeypatch):

@@ -54,7 +54,7 @@ def test_data_are_read_with_the_room_that_they_lie_in():
     files = inputs.with_data(["softlab/profile.py", "softlab/training/data.py"])
     assert "softlab/training/datasets/fashion_mini.npz" in files
     assert not [file for file in files if "yaml" in file]  # settings come through settings_of
-    assert "softbook/studies/laws.yml" in inputs.with_data(["softbook/studies/tally.py"])
+    assert "softbook/studies/laws.yml" in inputs.with_data(["softbook/studies/judge.py"])
 
 
 def test_laws_are_read_with_all_that_judges_them_and_a_page_with_its_own_statements():
