@@ -19,10 +19,8 @@ endif
 # Where jobs run (a folder of workflow/profiles: local, slurm, yours), and sweeps whose pages the book is to have.
 ON ?= local
 SWEEPS ?=
-# LIVE=all: train everything that is on record too, not only the networks that chapters look into.
-LIVE ?=
 SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(ON) \
-	--config profile=$(PROFILE) build=$(BUILD) sweeps="$(SWEEPS)" live="$(LIVE)"
+	--config profile=$(PROFILE) build=$(BUILD) sweeps="$(SWEEPS)"
 # In the order of tests/conftest.py; a worker that dies ends the run, as what is left of its file would wait for ever.
 PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 NOTEBOOKS = notebooks/soft_labels.ipynb notebooks/magnitudes.ipynb # short ones; test-all executes all of them
