@@ -136,15 +136,16 @@ def drained():
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """A sweep of networks, and one of notebooks, whose engine was killed when its first jobs ran, and called again.
+    """A sweep of networks, whose engine was killed when its first jobs ran, and called again; and one of notebooks.
 
-    `said` is from the second call for the notebooks.
+    `said` is from the latter.
     """
     made = Site(tmp_path_factory.mktemp("cluster"))
+    made.sweep = "networks.yaml"
+    engine, _ = made.start_and_wait_for("RUNNING", 1)
+    os.killpg(engine.pid, signal.SIGKILL)
+    engine.wait()
     for made.sweep in ("networks.yaml", "strength.yaml"):
-        engine, _ = made.start_and_wait_for("RUNNING", 1)
-        os.killpg(engine.pid, signal.SIGKILL)
-        engine.wait()
         code, made.said = made.run()
         assert code == 0, made.said
     return made
