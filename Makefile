@@ -43,7 +43,7 @@ plan: $(ENGINE) ## list what `make book` would do
 	@$(SNAKEMAKE) --dry-run --quiet reason host
 
 test: $(VENV)/test.stamp lint ## ruff, pyright, the fast tests, and two notebooks from end to end
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) -m "not slow" --durations 10 # where the seconds go: the ten slowest
 	@export SOFTLAB_STORE=$$(mktemp -d) && trap 'rm -rf "$$SOFTLAB_STORE"' EXIT && \
 		SOFTLAB_PROFILE=smoke SOFTLAB_RESULTS=$$SOFTLAB_STORE/results.json $(PYTEST) --nbval-lax --nbval-current-env $(NOTEBOOKS)
 
