@@ -8,7 +8,7 @@ Laws about them are judged in softbook.statements.laws.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
