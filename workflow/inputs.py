@@ -145,15 +145,12 @@ def notebook_source(path: Path) -> str:
     return re.sub(r"(?m)^(\s*)[%!]\w.*", r"\1pass", source)
 
 
-def settings_of(notebook: Path, profile: Profile, studies: Iterable[str]) -> str:
-    """As JSON: the settings of these studies and of those that the notebook names, in quotes."""
+def settings_of(notebook: Path, profile: Profile) -> str:
+    """As JSON: the settings of a profile, and of the studies of it that the notebook names, in quotes."""
     named = re.findall(r"[\"'](\w+)[\"']", notebook_source(notebook))
-    return studies_of(profile, [study for study in catalogue.studies_of(profile) if study in {*studies, *named}])
-
-
-def studies_of(profile: Profile, studies: Iterable[str]) -> str:
-    """As JSON: the settings of a profile and of these studies of it."""
-    by_study = {study: _plain(study_profile(profile, study)) for study in studies}
+    by_study = {
+        study: _plain(study_profile(profile, study)) for study in catalogue.studies_of(profile) if study in named
+    }
     content = {"profile": _plain(profile), "studies": by_study}
     return json.dumps(content, indent=1, sort_keys=True, default=_as_plain)
 

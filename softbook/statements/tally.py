@@ -157,6 +157,26 @@ def _readings() -> Iterator[Declared]:
     """What the declared studies that are on record read: their sentences, at each setting."""
     words = {"holds": HELD, "fails": FAILED, "open": OPEN}
     for study, declaration in judge.declarations().items():
-        read = judge.readings(declaration, judge.judged(declaration))
-        for (sentence, place), word in read.items():
-            yield Declared(f"study {study}", f"{place}: {sentence}", f"studies/declared, {study}", words[word])
+        verdicts = judge.judged(declaration)
+        for (sentence, place), word in judge.readings(declaration, verdicts).items():
+            here = {one.contrast: one for one in verdicts if one.setting == place}
+            parts = [
+                declared_and_found(here[name], wanted, declaration.contrasts[name].margin.get(place))
+                for name, wanted in declaration.readings[sentence].items()
+                if not name.startswith("control")
+            ]
+            says = f"{place}: {sentence} ({'; '.join(parts)})"
+            yield Declared(f"study {study}", says, f"studies/declared, {study}", words[word])
+
+
+def declared_and_found(found: judge.Verdict, wanted: str, margin: float | None) -> str:
+    """What was declared of a contrast; where it said another word, that too, and whether it is inside the margin.
+
+    The judge says "no difference" only of an interval that contains zero: one inside the margin may still be a side's.
+    """
+    if found.word == wanted:
+        return f"{found.contrast}: {wanted}"
+    text = f"{found.contrast}: {wanted} was declared, {found.word} came out"
+    if margin is not None and rules.stands(f"within {margin}", found.interval):
+        text += f", by less than the margin of {margin:g}"
+    return text

@@ -4,6 +4,7 @@ import pytest
 
 from softbook.statements import laws, rules, statements, tally
 from softbook.statements.tally import FAILED, HELD, OPEN, VERDICTS
+from softbook.studies import judge
 from softlab.comparison.intervals import Interval
 
 BELOW = Interval(-2.0, -3.0, -1.0, 5)
@@ -55,6 +56,17 @@ def test_fewer_seeds_than_declared_are_not_counted():
     short = tally.unfinished()
     assert {(one.seeds, one.declared) for one in short} == {(10, 20), (3, 5), (5, 10)}
     assert not {*short} & {*tally.every()}
+
+
+def test_a_reading_says_what_was_declared_and_what_came_out():
+    inside = judge.Verdict("MaxSup, linear probe", "B", "better", Interval(0.46, 0.02, 0.91, 10))
+    said = "MaxSup, linear probe: no difference was declared, better came out"
+    assert tally.declared_and_found(inside, "no difference", 1) == f"{said}, by less than the margin of 1"
+    assert tally.declared_and_found(inside, "no difference", 0.5) == said
+    assert tally.declared_and_found(inside, "no difference", None) == said
+    assert tally.declared_and_found(inside, "better", 1) == "MaxSup, linear probe: better"
+    verdicts = {one.says: one.verdict for one in tally.every() if one.about == "study transfer"}
+    assert verdicts[f"B: MaxSup does not, as Zhou et al. say ({said}, by less than the margin of 1)"] == FAILED
 
 
 def test_failures_come_first_and_every_law_is_counted():

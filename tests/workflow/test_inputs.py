@@ -9,7 +9,6 @@ import pytest
 
 from softbook.statements import statements
 from softbook.statements.statistics import known
-from softbook.studies.catalogue import chapters
 from softlab.profile import load_profile
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +34,7 @@ def notebook(path, cell):
             "softlab/profile",
         ),
         # A lens counts by its version.
-        ("from softbook.studies.records import study_table", "softlab/numbers/quantities", "softlab/lenses/selective"),
+        ("from softbook.studies.records import by_profile", "softlab/numbers/quantities", "softlab/lenses/selective"),
         # A command hands over to a part that is imported too.
         ("from softlab import cli", "softlab/cli", "softlab/inspector/examination"),
         # What the book offers is asked for by name.
@@ -100,10 +99,10 @@ def test_records_are_read_without_the_locks_of_who_writes_there(tmp_path, monkey
     assert inputs.records() == ["records/core/along/quick.csv", "records/core/quick.csv"]
 
 
-def test_settings_are_those_of_a_notebook_s_studies():
+def test_settings_are_those_of_studies_that_a_notebook_names():
     profile = load_profile("quick")
     path = ROOT / "notebooks" / "robustness.ipynb"
-    found = json.loads(inputs.settings_of(path, profile, chapters(profile)["robustness"]))
+    found = json.loads(inputs.settings_of(path, profile))
     assert found["profile"]["seeds"] == list(profile.seeds)
     assert set(found["studies"]) == {"core", "weight_decay", "flat", "many", "noise"}, (
         "a study that is called like a method is named with it"
