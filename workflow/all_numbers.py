@@ -73,7 +73,7 @@ def rows(measured: Measured, core: pandas.DataFrame | None = None) -> Iterator[d
     grid = [name for name in records.varied(measured.table) if name != "cell"]
     whole = measured.table.copy(deep=False)
     whole.attrs = {}  # which pandas would copy with every column that is read
-    if "cell" in whole:  # of a declared study: its cells are compared as it says, by `softbook claims`
+    if "cell" in whole:  # of a declared study: its cells are compared as it says, by `softbook statements`
         whole["method"] = whole["cell"]
         core = None
     for point, table in points(whole, grid):
