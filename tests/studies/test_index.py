@@ -5,7 +5,6 @@ import json
 import math
 from collections import Counter
 
-import numpy as np
 import pytest
 
 from softbook.studies import catalogue, index, records
@@ -223,43 +222,3 @@ def test_every_partner_exists_and_is_plain_on_the_same_device_and_torch():
 def test_what_did_not_train_is_what_the_book_says_did_not():
     failed = RECORDED.loc[RECORDED["failed"], ["letter", "method"]]
     assert {tuple(one) for one in failed.to_numpy()} == {("D", "scale_penalty")}
-
-
-def test_what_stands_beside_the_tables_is_read_as_written(shelf):
-    for kind in ("autoattack", "louder", "slope_by_hand"):
-        (shelf / kind).mkdir()
-    (shelf / "autoattack" / "quick.json").write_text('{"a": {"evaluation": "images1"}}')
-    np.savez(shelf / "autoattack" / "quick.npz", a=np.array([True, False]), begun=np.array([True]))
-    (shelf / "louder" / "quick.json").write_text('[{"id": "a", "radius": 4}, {"id": "b", "radius": 4}]')
-    (shelf / "slope_by_hand" / "quick.json").write_text('[{"origin": "a", "tau": 0.5}, {"origin": "a", "tau": 2.0}]')
-    assert records.beside("louder", "quick")[0] == {"id": "a", "radius": 4}
-    assert [one["tau"] for one in records.beside("slope_by_hand", "quick")] == [0.5, 2.0]
-    (attacked,) = records.beside("autoattack", "quick")
-    assert attacked["right"].tolist() == [True, False]
-    assert records.beside("bending", "quick") == []
-
-
-def test_a_damaged_record_beside_the_tables_is_one_line(shelf):
-    (shelf / "autoattack").mkdir()
-    path = shelf / "autoattack" / "quick.json"
-    for torn in ("[{", "7", "[7]", '{"a": 7}'):
-        path.write_text(torn)
-        with pytest.raises(SoftlabError, match=r"cannot read .*quick\.json"):
-            records.beside("autoattack", "quick")
-    path.write_text('{"a": {}}')
-    with pytest.raises(SoftlabError, match=r"cannot read .*quick\.npz"):
-        records.beside("autoattack", "quick")
-    np.savez(shelf / "autoattack" / "quick.npz", b=np.array([True]))
-    with pytest.raises(SoftlabError, match=r"quick\.npz lacks a, which quick\.json names"):
-        records.beside("autoattack", "quick")
-
-
-def test_every_network_that_is_looked_into_elsewhere_has_a_row():
-    known = set(RECORDED["id"])
-    for kind in ("autoattack", "bending", "louder", "slope_by_hand"):
-        for path in (records.RECORDS / kind).glob("*.json"):
-            met = {row.get("id") or row["origin"] for row in records.beside(kind, path.stem)}
-            assert met
-            assert met <= known, (kind, path.stem)
-    attacked = {row["id"]: row["right"] for row in records.beside("autoattack", "quick-confirm")}
-    assert attacked["baseline-seed1000-9acea9579392"].dtype == bool

@@ -13,7 +13,7 @@ import pytest
 import merge_records
 from softbook import cli, study_table
 from softbook.studies import averages, catalogue, judge, recording, records, tables
-from softbook.studies.asked import AVERAGES
+from softbook.studies.asked import AVERAGES, Subject
 from softbook.studies.catalogue import study_profile
 from softlab import SoftlabError, dataset_of, extract, fit_or_load, load_profile, provenance
 from softlab.comparison import tables as comparison_tables
@@ -636,7 +636,7 @@ def test_a_declared_study_is_recorded_judged_and_verified_with_what_it_asks_for(
 
 def test_a_group_is_measured_with_its_members(tiny):
     leader = fit_or_load(tiny.replace(epochs=3, snapshot_epochs=[1, 2, 3], seed=40))
-    values = averages.measured(leader)
+    (values,) = averages.measure(Subject(leader, SMALL["evaluation"]))
     assert values.keys() == AVERAGES.keys()
     data = dataset_of(tiny)
     members = [fit_or_load(tiny.replace(epochs=3, seed=seed)).model for seed in range(41, 45)]
@@ -651,7 +651,7 @@ def test_a_group_is_measured_with_its_members(tiny):
     assert values["alone, accuracy"] == pytest.approx(sum(alone) / 5)
     assert values["group, NLL at T"] <= values["alone, NLL at T"] + 1e-3, "Jensen, but for the temperature"
     with pytest.raises(SoftlabError, match="half=0"):
-        averages.measured(fit_or_load(tiny.replace(half=1)))
+        averages.measure(Subject(fit_or_load(tiny.replace(half=1)), SMALL["evaluation"]))
 
 
 def test_without_a_plan_for_it_a_study_is_not_recorded(declared_of_mine, shelf, monkeypatch):
