@@ -10,6 +10,7 @@ What is written is read by softbook.studies.records.
 
 import functools
 import itertools
+import json
 import math
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -165,6 +166,13 @@ def by_run_id(experiments: Iterable[Experiment]) -> dict[str, Experiment]:
     return {runs.identify(trained, runs.dataset_of(trained)): experiment for experiment, trained in resolved}
 
 
+def otherwise(experiment: Experiment, shared: Mapping[str, Any]) -> str:
+    """What an experiment has otherwise than these fields say, method and seed aside, as JSON: a row names it."""
+    fields = experiment.as_dict()
+    own = {name: fields[name] for name in fields if name not in ("method", "seed") and fields[name] != shared[name]}
+    return json.dumps(own)
+
+
 def record(
     study: str,
     settings: Profile,
@@ -255,6 +263,7 @@ def _add_rows(recording: Recording, names: Collection[str]) -> None:
             snapshots[name] = snapshots.get(row["id"], [])
             continue
         origin = {"asked": asked, "evaluation": evaluation, "lenses": digest, "commit": recording.commit}
+        origin |= {"experiment": otherwise(experiment, recording.profile.experiment.as_dict())}
         try:
             run = recording.train(experiment)
         except loop.Diverged as failure:

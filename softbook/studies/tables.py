@@ -32,12 +32,13 @@ OWN |= {"cpu": f"({PLAIN})?", "asked": RUN, "evaluation": r"[a-z0-9]{1,12}", "le
 OWN |= {"date": r"([0-9]{4}-[0-9]{2}-[0-9]{2})?", "commit": r"[0-9a-f]{7,40}"}
 # Those of OWN that a table of a measure has (softbook.studies.asked), with the study whose network it was.
 OF_MEASURE = ("method", "seed", "id", "study", "torch", "date", "commit")
-# Columns that only some tables have. failed: why training ended without a network; jump: records.jump.
-SOME = ("failed", "jump", "study", "pyautoattack")
+# Columns that only some tables have. experiment: what is otherwise than in about.json, method and seed aside, as JSON;
+# failed: why training ended without a network; jump: records.jump.
+SOME = ("experiment", "failed", "jump", "study", "pyautoattack")
 # Columns of which that is known; all others are of numbers.
 FORMS = {name: PLAIN for name, value in Experiment().as_dict().items() if isinstance(value, str)}
 FORMS |= {"parameter": r"([a-z][a-z0-9_]*)?", "epoch": r"[0-9]{1,6}", "cell": PLAIN, "failed": f"({PLAIN})?", **OWN}
-FORMS |= {"study": r"[a-z][a-z0-9_]*", "pyautoattack": PLAIN}
+FORMS |= {"study": r"[a-z][a-z0-9_]*", "pyautoattack": PLAIN, "experiment": r"\{.*\}"}
 
 
 def write_table(path: Path, rows: list[dict[str, Any]], quantities: Iterable[str], form: str | None = None) -> None:
@@ -94,9 +95,8 @@ def read_table(
         known = name in OWN or name in SOME or name in quantities or name in asked
         if not known and not (name in varied and name.isidentifier()):
             raise SoftlabError(f"{path}: column {name[:80]!r} is no quantity, and nothing that a study varies")
-    table = _checked(path, header, rows, quantities, ("id", *key))
     missing = {name: value for name, value in quantities.items() if name not in header}
-    return table.assign(**missing)
+    return _table(path, _columns(path, header, rows, quantities) | missing, key)
 
 
 def read_measure(path: Path, key: Sequence[str]) -> "pandas.DataFrame":
@@ -108,15 +108,11 @@ def read_measure(path: Path, key: Sequence[str]) -> "pandas.DataFrame":
     for name in header:
         if not re.fullmatch(PLAIN, name):
             raise SoftlabError(f"{path}: column {name[:80]!r} cannot be the name of a number")
-    return _checked(path, header, rows, (), ("id", *key))
+    return _table(path, _columns(path, header, rows, ()), key)
 
 
-def _checked(
-    path: Path, header: list[str], rows: list[list[str]], quantities: Container[str], key: Sequence[str]
-) -> "pandas.DataFrame":
-    """These cells as a table, each of its column's kind, and no two rows of one key."""
-    import pandas
-
+def _columns(path: Path, header: list[str], rows: list[list[str]], quantities: Container[str]) -> dict[str, Any]:
+    """These cells by column, each of its column's kind."""
     columns: dict[str, list] = {name: [] for name in header}
     for number, row in enumerate(rows, 1):
         for (name, cells), text in zip(columns.items(), row, strict=True):
@@ -124,8 +120,15 @@ def _checked(
                 cells.append(_cell(name, text, quantities))
             except ValueError:
                 raise SoftlabError(f"{path}: row {number}, column {name!r}: {text[:80]!r} cannot stand there") from None
+    return columns
+
+
+def _table(path: Path, columns: dict[str, Any], key: Sequence[str]) -> "pandas.DataFrame":
+    """These columns as a table, in which no two rows are of one network and key."""
+    import pandas
+
     table = pandas.DataFrame(columns)
-    twice = table.duplicated([*key])
+    twice = table.duplicated(["id", *key])
     if twice.any():
         raise SoftlabError(f"{path}: row {int(twice.to_numpy().argmax()) + 1} is there twice")
     return table

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas
@@ -12,7 +13,7 @@ import pytest
 
 import merge_records
 from softbook import cli, study_table
-from softbook.studies import averages, catalogue, judge, recording, records, tables
+from softbook.studies import averages, catalogue, index, judge, recording, records, tables
 from softbook.studies.asked import AVERAGES, Subject
 from softbook.studies.catalogue import study_profile
 from softlab import SoftlabError, dataset_of, extract, fit_or_load, load_profile, provenance
@@ -687,6 +688,33 @@ def test_rows_of_another_checkout_are_taken_by_run_id(settings, shelf, tmp_path)
     merge_records.main(tmp_path / "there", ["core"])
     assert (shelf / "core" / "smoke.csv").read_bytes() == merged, "a second time changes nothing"
     assert len(records.by_profile()["smoke"]) == 4, "it is read like any other"
+
+
+OLDER = Path(__file__).parent / "older"  # rows of a declared study that d890a5b wrote: they name no experiment
+
+
+def test_rows_that_an_older_commit_wrote_are_taken_in_with_the_experiment_that_they_do_not_name(shelf):
+    """Its profile and what its cell declares say which it was; the run id, written then, agrees."""
+    merge_records.main(OLDER, [])
+    path = shelf / "heads" / "quick-fp32.csv"
+    older_header, older = tables.read_rows(OLDER / "heads" / "quick-fp32.csv")
+    header, rows = tables.read_rows(path)
+    place = header.index("experiment")
+    assert [*header[:place], *header[place + 1 :]] == older_header
+    assert [[*row[:place], *row[place + 1 :]] for row in rows] == older
+    shared = records.about("heads")["quick-fp32"]["experiment"]
+    table = tables.read_table(path, QUANTITIES)
+    assert len(table) == 3
+    for row in table.to_dict("records"):
+        assert records.asked_id(index.experiment_of(row, shared)) == row["asked"]
+    outcomes = tables.read_outcomes(path.with_suffix(".npz"))
+    assert outcomes.keys() == set(table["id"])
+    merged = path.read_bytes()
+    merge_records.main(OLDER, [])
+    assert path.read_bytes() == merged, "a second time changes nothing"
+    shutil.copy(OLDER / "heads" / "quick-fp32.csv", path)
+    merge_records.main(shelf, [])
+    assert path.read_bytes() == merged, "in place"
 
 
 def test_a_row_that_is_another_there_stops_the_merge_before_anything_is_written(settings, shelf, tmp_path):
