@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from softlab.batches import as_pixels
 from softlab.numbers.look import Quantity
 from softlab.numbers.stored import look_at
-from softlab.training.models import Network
 from softlab.training.runs import Run
 
 COSINES = "cosines"
@@ -86,7 +85,7 @@ class Subject:
     radius: float = 4
     images: int | None = None
 
-    def attacked(self) -> tuple[Network, Tensor, Tensor]:
+    def attacked(self) -> tuple[nn.Module, Tensor, Tensor]:
         """The network as it is measured, and what an attack meets: images (N, C, H, W) in 0 to 1 with labels (N,)."""
         look = look_at(self.run, self.evaluation)
         images, labels = (part[: self.evaluation["attack_size"]][: self.images] for part in look.samples.test)

@@ -78,7 +78,8 @@ def measured(model: nn.Module, known: Tensor, unknown: Mapping[str, Tensor]) -> 
 
 def digits(size: int) -> Tensor:
     """scikit-learn's digits, (N, 1, 8, 8) in 0 to 16, enlarged to (N, 1, size, size) uint8."""
-    images = torch.from_numpy(load_digits().images).float()[:, None] / 16
+    pixels, _ = load_digits(return_X_y=True)
+    images = torch.from_numpy(pixels).float().reshape(-1, 1, 8, 8) / 16
     enlarged = interpolate(images, (size, size), mode="bilinear", align_corners=False)
     return (255 * enlarged).round().to(torch.uint8)
 
