@@ -27,13 +27,13 @@ from torch.backends.cpu import get_cpu_capability
 
 from softbook.studies import (
     another_slope,
+    autoattack,
     averages,
     bending,
     deciles,
     judge,
     louder,
     records,
-    robustness,
     seconds,
     transfer,
     unknown_classes,
@@ -62,7 +62,7 @@ KNOWN = {**QUANTITIES, **ASKED_QUANTITIES}
 Row = dict[str, Any]
 # On request (softbook.studies.asked):
 MEASURED: dict[str, Callable[[Subject], list[Row]]] = {
-    "autoattack": robustness.measure,
+    "autoattack": autoattack.measure,
     "averages": averages.measure,
     "bending": bending.measure,
     "deciles": deciles.measure,

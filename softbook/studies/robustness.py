@@ -4,7 +4,6 @@ cells_of("quick-confirm")[1000, 360]     # the table of networks trained on so m
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -12,17 +11,13 @@ import pandas
 from sklearn.isotonic import IsotonicRegression
 
 from softbook.studies import across_settings, records
-from softbook.studies.asked import Subject
 from softbook.studies.tables import rows_of
 from softlab.comparison.effects import Effect, combined, outcomes, paired
 from softlab.comparison.intervals import OPEN, Interval, each, means, t_interval
-from softlab.lenses import attacks
-from softlab.numbers import stored
 from softlab.numbers.quantities import QUANTITIES, RADII
 
 Cells = Mapping[tuple[int, int], pandas.DataFrame]  # by training images and steps
 RADIUS_OF_AUTOATTACK = 4  # in 255ths
-BATCH = 50  # images that AutoAttack meets at once
 
 
 def cells_of(profile: str, again: bool = False) -> dict[tuple[int, int], pandas.DataFrame]:
@@ -39,25 +34,8 @@ def cells_of(profile: str, again: bool = False) -> dict[tuple[int, int], pandas.
     return dict(sorted(found.items()))
 
 
-def measure(subject: Subject) -> list[dict[str, Any]]:
-    """A row: which images AutoAttack leaves right at the subject's radius, and what share the ladder leaves (`ladder`).
-
-    It meets those that the ladder fools, too, so that the two can be compared. The ladder's share is of this network,
-    which need not be its row's where another processor trained that one.
-    """
-    network, images, labels = subject.attacked()
-    results = [
-        attacks.autoattack(network, some, of_these, subject.radius / 255)
-        for some, of_these in zip(images.split(BATCH), labels.split(BATCH), strict=True)
-    ]
-    right = np.concatenate([~result.success.cpu().numpy() for result in results])
-    outcome = _survives(subject.radius)
-    ladder = stored.of(subject.run, subject.evaluation).images[outcome][: len(labels)].mean()
-    row = {"pyautoattack": version("pyautoattack"), "images met": len(labels), "ladder": float(ladder)}
-    return [row | {"images": {outcome: right}}]
-
-
-def _survives(radius: float) -> str:
+def survives(radius: float) -> str:
+    """The outcome by image that says which are right still at a radius, in 255ths."""
     return f"survives {radius:g}/255"
 
 
@@ -71,7 +49,7 @@ def met_by_autoattack(profile: str, radius: float = RADIUS_OF_AUTOATTACK) -> dic
     if table.empty:
         return {}
     rows = rows_of(table.loc[table["radius"] == radius])
-    return {row["id"]: {"right": row["images"][_survives(radius)], "ladder": row["ladder"]} for row in rows}
+    return {row["id"]: {"right": row["images"][survives(radius)], "ladder": row["ladder"]} for row in rows}
 
 
 def autoattacked(
@@ -90,7 +68,7 @@ def autoattacked(
             right = met[name]["right"]
             ladder = met[name]["ladder"]
             if np.isnan(ladder):
-                ladder = images[_survives(radius)][: len(right)].mean()
+                ladder = images[survives(radius)][: len(right)].mean()
             for by_method, left in zip(found.values(), (ladder, right.mean()), strict=True):
                 by_method.setdefault(method, []).append(100 * float(left))
     return found
