@@ -5,29 +5,31 @@ by_profile("core")["quick-confirm"]   # a DataFrame: what a chapter reads
 Recorded rows are softbook/records/<study>/<profile>.csv, with outcomes by image in .npz beside it, and, where a study
 says `along: true`, clean numbers at every snapshot in <study>/along/<profile>.csv; softbook.studies.recording writes
 them. Rows are found by run id and evaluation digest, never by name: whatever changes a network, its images or what is
-measured changes these.
+measured changes these. What is measured on request and has several rows a network is measures/<measure>/<profile>.csv.
 """
 
 import functools
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas
 
-from softbook.studies.asked import ASKED_QUANTITIES
+from softbook.studies.asked import ASKED_QUANTITIES, KEYS
 from softbook.studies.catalogue import Study, declared, study_profile
-from softbook.studies.tables import RECORDS, json_rows, read_about, read_outcomes, read_rows, read_table, rows_of
+from softbook.studies.tables import RECORDS, read_about, read_measure, read_outcomes, read_rows, read_table, rows_of
 from softlab.errors import SoftlabError
-from softlab.files import read_arrays
 from softlab.numbers import stored, versions
 from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import load_profile
 from softlab.training import runs, zoo
 from softlab.training.experiment import Experiment
+
+ALONG = "along"  # where snapshots of a study lie, in its folder
+MEASURES = "measures"  # where tables of measures lie, beside the studies
 
 
 def of_table(study: str, profile: str) -> dict:
@@ -64,20 +66,34 @@ def by_profile(study: str = "core") -> dict[str, pandas.DataFrame]:
     (NaN where its lens could not be applied, or was not there when it was recorded), images: {outcome: array whose last
     axis goes over images}, and older: the quantities that were measured by an older version than today's.
     """
-    return _tables(study, RECORDS / study, _read)
+    return _tables(RECORDS / study, study)
 
 
-def every_table() -> dict[tuple[str, str], pandas.DataFrame]:
-    """All recorded tables, without outcomes by image, which take longest to read: {(study, profile): table}.
+def snapshots(study: str = "core") -> dict[str, pandas.DataFrame]:
+    """Recorded numbers of a study's networks by profile, as in by_profile, but a row for each snapshot (`epoch`)."""
+    return _tables(RECORDS / study / ALONG, study)
 
-    Those of declared studies are among them once they are whole.  Whoever reads them changes nothing: they are shared.
+
+def of_measure(measure: str, profile: str) -> pandas.DataFrame:
+    """What was measured on request at a profile and has rows of its own; empty without a record.
+
+    measure: of KEYS.  Columns: method, seed, what tells rows of a network apart, id (in slope_by_hand of the network
+    that was trained on), study, torch, date, commit, numbers, images: {outcome: array} by image.
     """
-    tables = {}
-    for path in sorted(RECORDS.glob("*/*.csv")):
-        table = _numbers_once(path, *_table_state(path))
-        if not is_growing(path.parent.name, path.stem, len(table)):
-            tables[path.parent.name, path.stem] = table
-    return tables
+    table = _tables(RECORDS / MEASURES / measure, measure).get(profile, pandas.DataFrame())
+    study = measure if table.empty else str(table["study"].iloc[0])
+    what = measure if study == measure else f"{study} --measure {measure}"
+    table.attrs = {"table": f"{measure}, profile {profile}", "command": f"softbook record {what} --profile {profile}"}
+    return table
+
+
+def every_table(growing: bool = False) -> dict[tuple[str, str], pandas.DataFrame]:
+    """All recorded tables of studies: {(study, profile): table}.
+
+    growing: those of declared studies, too, that are not whole.  Whoever reads them changes nothing: they are shared.
+    """
+    tables = {(path.parent.name, path.stem): _read(path) for path in sorted(RECORDS.glob("*/*.csv"))}
+    return {place: table for place, table in tables.items() if growing or not is_growing(*place, len(table))}
 
 
 def is_growing(study: str, profile: str, rows: int) -> bool:
@@ -91,13 +107,8 @@ def state() -> tuple[tuple[str | int, ...], ...]:
     return (_state(), *((str(path), path.stat().st_mtime_ns) for path in files))
 
 
-def snapshots(study: str = "core") -> dict[str, pandas.DataFrame]:
-    """Recorded numbers of a study's networks by profile, as in by_profile, but a row for each snapshot (`epoch`)."""
-    return _tables(study, RECORDS / study / "along", _read_along)
-
-
-def _tables(study: str, folder: Path, read: Callable[[Path], pandas.DataFrame]) -> dict[str, pandas.DataFrame]:
-    tables = {path.stem: read(path).assign(source="recorded") for path in sorted(folder.glob("*.csv"))}
+def _tables(folder: Path, study: str) -> dict[str, pandas.DataFrame]:
+    tables = {path.stem: _read(path).assign(source="recorded") for path in sorted(folder.glob("*.csv"))}
     for profile, table in tables.items():
         table.attrs.update(of_table(study, profile))
     return tables
@@ -106,11 +117,9 @@ def _tables(study: str, folder: Path, read: Callable[[Path], pandas.DataFrame]) 
 def listed() -> pandas.DataFrame:
     """What is on record: a row for each study and profile, with its networks, seeds, last date and commits."""
     rows = []
-    for path in sorted(RECORDS.glob("*/*.csv")):
-        table = read_table(path, QUANTITIES, asked=ASKED_QUANTITIES)
-        seeds = table["seed"].unique()
+    for (study, profile), table in every_table(growing=True).items():
         commits = ", ".join(sorted(table["commit"].unique()))
-        row = {"study": path.parent.name, "profile": path.stem, "networks": len(table), "seeds": len(seeds)}
+        row = {"study": study, "profile": profile, "networks": len(table), "seeds": table["seed"].nunique()}
         rows.append(row | {"date": max(table["date"].dropna(), default=""), "commit": commits})
     return pandas.DataFrame(rows)
 
@@ -124,29 +133,6 @@ def published() -> dict[str, dict[str, Any]]:
     """Numbers of networks that others published, by file (tools/examine_published.py): {source, images, numbers, …}."""
     path = RECORDS / "published" / "networks.json"
     return json.loads(path.read_bytes()) if path.exists() else {}
-
-
-def beside_path(kind: str, profile: str) -> Path:
-    """The record of its own kind that tools/record_KIND.py writes at a profile."""
-    return RECORDS / kind / f"{profile}.json"
-
-
-def beside(kind: str, profile: str) -> list[dict[str, Any]]:
-    """What is on record beside the tables, softbook/records/KIND/PROFILE.json: its rows as written, none without one.
-
-    kind: autoattack, bending, louder, seconds, slope_by_hand or unknown_classes.  A row names its network by run id
-    (`id`; in slope_by_hand `origin`, from which it was trained on).  AutoAttack's rows have `right`, too: which images
-    are right still, (N,) bool.
-    Raises SoftlabError if a file is damaged.
-    """
-    path = beside_path(kind, profile)
-    rows = json_rows(path)
-    if kind != "autoattack" or not rows:
-        return rows
-    right = read_arrays(path.with_suffix(".npz"))
-    if lost := [row["id"] for row in rows if row["id"] not in right]:
-        raise SoftlabError(f"{path.with_suffix('.npz')} lacks {lost[0]}, which {path.name} names")
-    return [{**row, "right": right[row["id"]]} for row in rows]
 
 
 def varied(table: pandas.DataFrame) -> list[str]:
@@ -168,12 +154,17 @@ def conditions(profile: Study, experiment: Experiment) -> dict[str, Any]:
 
 
 def _read(path: Path) -> pandas.DataFrame:
-    """A recorded table; see _current."""
-    return _read_once(path, *_table_state(path)).copy()
+    """A table on record: of a study, of its snapshots, or of a measure; it is shared, so change a copy."""
+    return _read_once(path, *_table_state(path))
 
 
 def _table_state(path: Path) -> tuple[str | int, ...]:
-    return _state(path, path.with_suffix(".npz"), path.with_name("about.json"))
+    return _state(path, path.with_suffix(".npz"), _study_of(path) / "about.json")
+
+
+def _study_of(path: Path) -> Path:
+    """The folder of a table's study; of a measure's table its own."""
+    return path.parents[1] if path.parent.name == ALONG else path.parent
 
 
 def _state(*parts: Path) -> tuple[str | int, ...]:
@@ -184,7 +175,14 @@ def _state(*parts: Path) -> tuple[str | int, ...]:
 
 @functools.lru_cache(maxsize=256)  # more than there are tables: who goes through all of them twice reads each once
 def _read_once(path: Path, *state: str | int) -> pandas.DataFrame:
-    table = _numbers_once(path, *state)
+    own = path.parent.name
+    if path.parents[1].name == MEASURES:
+        table = read_measure(path, KEYS[own])
+    else:
+        key = ["epoch"] if own == ALONG else []
+        table = _current(read_table(path, QUANTITIES, key, ASKED_QUANTITIES), _study_of(path).name, path.stem)
+    if path.parent.parent != RECORDS and not path.with_suffix(".npz").exists():
+        return table.assign(images=[{}] * len(table))
     return table.assign(images=[Outcomes(path, state, name) for name in table["id"]])
 
 
@@ -217,29 +215,6 @@ def _outcomes_once(path: Path, *state: str | int) -> dict[str, dict[str, np.ndar
     if not path.exists():
         raise SoftlabError(f"{path} is not there: a checkout of the book has all outcomes by image, its package some")
     return read_outcomes(path)
-
-
-@functools.lru_cache(maxsize=256)
-def _numbers_once(path: Path, *state: str | int) -> pandas.DataFrame:
-    return _current(read_table(path, QUANTITIES, asked=ASKED_QUANTITIES), path.parent.name, path.stem)
-
-
-def as_written(path: Path) -> pandas.DataFrame:
-    """A recorded table with its outcomes by image in memory, whatever the versions of its quantities are."""
-    table = read_table(path, QUANTITIES, asked=ASKED_QUANTITIES)
-    images = read_outcomes(path.with_suffix(".npz"))
-    return table.assign(images=[images.get(name, {}) for name in table["id"]])
-
-
-def _read_along(path: Path) -> pandas.DataFrame:
-    """A recorded table of snapshots: a row for each network and epoch."""
-    return _read_along_once(path, *_state(path, path.parent.with_name("about.json"))).copy()
-
-
-@functools.lru_cache(maxsize=256)
-def _read_along_once(path: Path, *state: str | int) -> pandas.DataFrame:
-    table = _current(read_table(path, QUANTITIES, "epoch"), path.parent.parent.name, path.stem)
-    return table.assign(images=[{}] * len(table))
 
 
 def _current(table: pandas.DataFrame, study: str, profile: str) -> pandas.DataFrame:

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas
@@ -12,8 +13,8 @@ import pytest
 
 import merge_records
 from softbook import cli
-from softbook.studies import averages, catalogue, judge, recording, records, tables
-from softbook.studies.asked import AVERAGES
+from softbook.studies import averages, catalogue, index, judge, recording, records, tables
+from softbook.studies.asked import AVERAGES, Subject
 from softbook.studies.catalogue import study_profile
 from softlab import SoftlabError, dataset_of, extract, fit_or_load, load_profile, provenance
 from softlab.comparison import tables as comparison_tables
@@ -626,7 +627,7 @@ def test_a_declared_study_is_recorded_judged_and_verified_with_what_it_asks_for(
 
 def test_a_group_is_measured_with_its_members(tiny):
     leader = fit_or_load(tiny.replace(epochs=3, snapshot_epochs=[1, 2, 3], seed=40))
-    values = averages.measured(leader)
+    (values,) = averages.measure(Subject(leader, SMALL["evaluation"]))
     assert values.keys() == AVERAGES.keys()
     data = dataset_of(tiny)
     members = [fit_or_load(tiny.replace(epochs=3, seed=seed)).model for seed in range(41, 45)]
@@ -641,7 +642,7 @@ def test_a_group_is_measured_with_its_members(tiny):
     assert values["alone, accuracy"] == pytest.approx(sum(alone) / 5)
     assert values["group, NLL at T"] <= values["alone, NLL at T"] + 1e-3, "Jensen, but for the temperature"
     with pytest.raises(SoftlabError, match="half=0"):
-        averages.measured(fit_or_load(tiny.replace(half=1)))
+        averages.measure(Subject(fit_or_load(tiny.replace(half=1)), SMALL["evaluation"]))
 
 
 def test_without_a_plan_for_it_a_study_is_not_recorded(declared_of_mine, shelf, monkeypatch):
@@ -677,6 +678,33 @@ def test_rows_of_another_checkout_are_taken_by_run_id(settings, shelf, tmp_path)
     merge_records.main(tmp_path / "there", ["core"])
     assert (shelf / "core" / "smoke.csv").read_bytes() == merged, "a second time changes nothing"
     assert len(records.by_profile()["smoke"]) == 4, "it is read like any other"
+
+
+OLDER = Path(__file__).parent / "older"  # rows of a declared study that d890a5b wrote: they name no experiment
+
+
+def test_rows_that_an_older_commit_wrote_are_taken_in_with_the_experiment_that_they_do_not_name(shelf):
+    """Its profile and what its cell declares say which it was; the run id, written then, agrees."""
+    merge_records.main(OLDER, [])
+    path = shelf / "heads" / "quick-fp32.csv"
+    older_header, older = tables.read_rows(OLDER / "heads" / "quick-fp32.csv")
+    header, rows = tables.read_rows(path)
+    place = header.index("experiment")
+    assert [*header[:place], *header[place + 1 :]] == older_header
+    assert [[*row[:place], *row[place + 1 :]] for row in rows] == older
+    shared = records.about("heads")["quick-fp32"]["experiment"]
+    table = tables.read_table(path, QUANTITIES)
+    assert len(table) == 3
+    for row in table.to_dict("records"):
+        assert records.asked_id(index.experiment_of(row, shared)) == row["asked"]
+    outcomes = tables.read_outcomes(path.with_suffix(".npz"))
+    assert outcomes.keys() == set(table["id"])
+    merged = path.read_bytes()
+    merge_records.main(OLDER, [])
+    assert path.read_bytes() == merged, "a second time changes nothing"
+    shutil.copy(OLDER / "heads" / "quick-fp32.csv", path)
+    merge_records.main(shelf, [])
+    assert path.read_bytes() == merged, "in place"
 
 
 def test_a_row_that_is_another_there_stops_the_merge_before_anything_is_written(settings, shelf, tmp_path):
