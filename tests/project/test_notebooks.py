@@ -242,8 +242,7 @@ def test_one_notebook_alone_from_an_empty_folder(tmp_path, monkeypatch):
 OWN_METHOD = [
     """
 from dataclasses import dataclass
-from softlab import load_profile, regularizers
-from softbook import study
+from softlab import fit_or_load, load_profile, regularizers
 
 factor = {factor}
 
@@ -257,8 +256,8 @@ class Mine(regularizers.Regularizer):
         return scaled(regularizers.cross_entropy(logits, targets))
 """,
     """
-profile = load_profile("smoke", methods={{"baseline": {{}}, "mine": {{}}}}, seeds=1, epochs=1)
-print(study(profile)["mine"][0].id)
+(experiment,) = load_profile("smoke", methods={{"mine": {{}}}}, seeds=1, epochs=1).experiments()
+print(fit_or_load(experiment).id)
 """,
 ]
 

@@ -7,7 +7,7 @@ import pandas
 import pytest
 
 from softbook.studies import margins, records
-from softlab.comparison.intervals import Interval, jackknife
+from softlab.comparison.intervals import jackknife
 from softlab.errors import SoftlabError
 from softlab.numbers.quantities import QUANTITIES
 
@@ -63,16 +63,6 @@ def test_bound_and_strength_by_hand():
     assert {name: one.mean for name, one in found.items()} == pytest.approx(
         {"bound": 3, "strength": 4, "interaction": 4, "difference": -1}
     )
-    sure = Interval(3.0, 2.0, 4.0, 3)
-    unsure = Interval(0.0, -1.0, 1.0, 3)
-    named = [
-        margins.decided_by({"bound": bound, "strength": strength, "interaction": both})
-        for bound, strength, both in (
-            *((sure, unsure, unsure), (unsure, sure, unsure), (sure, sure, unsure), (unsure, unsure, unsure)),
-            (sure, sure, sure),
-        )
-    ]
-    assert named == ["bound", "strength", "both", "neither", "interaction"]
 
 
 def test_places_are_paired_by_seed_and_a_dose_has_its_own():
