@@ -386,7 +386,7 @@ accuracy (%)          | 77.3 to 82.7    | 77.1 to 82.4    | 78.5 to 81.9    | 80
 confidence - accuracy | 9.36 to 13.2    | -10.6 to -7.03  | -3.77 to -0.841 | -4.93 to -1.27  | -10.5 to -7.43
 ECE (%)               | 9.52 to 13.3    | 7.05 to 10.6    | 1.82 to 4.01    | 1.64 to 5.01    | 7.47 to 10.5
 NLL at best T         | 0.544 to 0.691  | 0.617 to 0.753  | 0.584 to 0.665  | 0.496 to 0.572  | 0.638 to 0.733
-length of logits      | 12.6 to 14.2    | 3.84 to 4.09    | 5.9 to 6.47     | 5.15 to 5.64    | 3.83 to 4.09
+length of the logits  | 12.6 to 14.2    | 3.84 to 4.09    | 5.9 to 6.47     | 5.15 to 5.64    | 3.83 to 4.09
 keep class on ray (%) | 87.4 to 100     | 74.3 to 94.9    | 79.9 to 93.7    | 79.2 to 98      | 74 to 95
 cosine to class mean  | 0.904 to 0.922  | 0.924 to 0.936  | 0.928 to 0.938  | 0.933 to 0.942  | 0.923 to 0.935
 linear probe (%)      |                 |                 |                 |                 |
@@ -424,12 +424,13 @@ def measured(model, data):
     # Of the network's own answers, be they right or wrong:
     margins, slopes = margin_and_slope(model, few, few_answers, 4 / 255)
     ratio = margins.clamp(min=1e-9) / slopes.clamp(min=1e-9)
+    centred = centred_logits(features, weight)
     return {
         "accuracy (%)": accuracy,
         "confidence - accuracy": percent(confidence) - accuracy,
         "ECE (%)": 100 * ece(logits, labels),
         "NLL at best T": float(F.cross_entropy(logits / T, labels)),
-        "length of logits": typical_length(centred_logits(features, weight)),
+        "length of the logits": typical_length(centred),
         "keep class on ray (%)": percent(keeps_class(features, weight, bias)),
         "cosine to class mean": float(cosines.mean()),
         "linear probe (%)": percent(probed == labels),

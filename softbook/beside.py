@@ -121,7 +121,7 @@ def _words(name: str, value: float, others: np.ndarray) -> str:
 
 def claims(card: "ReportCard") -> pandas.DataFrame:
     """What the two papers say (papers.yml), read as if each sentence were about a card's method alone."""
-    from softbook.studies.laws import papers  # here, as a network beside others needs no laws
+    from softbook.statements.papers import papers  # here, as a network beside others needs no papers
 
     rows = []
     for said in papers().values():

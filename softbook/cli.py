@@ -64,11 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--clean", action="store_true", help="leave attacks and corruptions out: the longest part")
     verify.set_defaults(run=_verify)
 
-    claims = commands.add_parser(
-        "claims", help="the book's laws, what the papers say, declared studies, and what is on record"
-    )
-    claims.add_argument("names", nargs="*", metavar="NAME", help="to show in full (all, in one line each)")
-    claims.set_defaults(run=_claims)
+    about = "what the book says of its records: sentences of its pages, laws, papers and declared studies"
+    listed = commands.add_parser("statements", aliases=["claims"], help=about)
+    listed.add_argument("names", nargs="*", metavar="NAME", help="to show in full (all, in one line each)")
+    listed.set_defaults(run=_statements)
 
     about = "networks and notebooks over a grid of parameters, and a report"
     sweep = commands.add_parser("sweep", help=about)
@@ -183,38 +182,34 @@ def _listed(path: Path) -> list:
         raise SoftlabError(f"--networks {path}: this is no list of networks ({error})") from None
 
 
-def _claims(options) -> None:
+def _statements(options) -> None:
     from softbook.studies.catalogue import declared
     from softlab.files import read_yaml
 
-    studies = FOLDER / "studies"
-    ours = read_yaml(studies / "laws.yml")
-    theirs = read_yaml(studies / "papers.yml")
+    ours = read_yaml(FOLDER / "studies" / "laws.yml")
+    theirs = read_yaml(FOLDER / "studies" / "papers.yml")
     asked = declared()
-    for name in options.names:
-        check_known("law, claim or declared study", name, [*ours, *theirs, *asked])
     if not options.names:  # at once: what the records say takes torch
         for name, entry in {**ours, **theirs}.items():
             print(f"{name:24} {entry.get('paper', 'ours'):8} {entry.get('says') or entry['law']}")
         for name, entry in asked.items():
             print(f"{name:24} declared {entry['question']}")
         return
-    from softbook.studies import judge, laws, records
+    from softbook.statements import laws, papers, statement
+    from softbook.studies import judge, records
 
     for name in options.names:
-        if name in asked:
+        if "." not in name:
+            check_known("law, paper's sentence or declared study, or PAGE.ID", name, [*ours, *theirs, *asked])
+    for name in options.names:
+        if "." in name:
+            print("\n".join(statement(name).lines()))
+        elif name in asked:
             print("\n".join(judge.told(judge.declarations()[name])))
-        elif name in laws.laws("slope"):
-            print("\n".join(laws.told(name)))
         elif name in ours:
-            law = laws.laws()[name]
-            became = laws.became(name, laws.judged()) or law.contrast or law.kind
-            print(f"{name} ({law.chapter}): {law.law}\n  {became}")
+            print("\n".join(laws.lines(name)))
         else:
-            said = laws.papers()[name]
-            print(f"{name} ({said.paper}; {said.chapter}): {said.says}\n  {said.quantity} {said.side}")
-            for profile, method, effect in said.read(records.by_profile()):
-                print(f"  {profile:18} {method:16} {effect!s:16} {said.outcome(effect.interval)}")
+            print("\n".join(papers.papers()[name].lines(records.by_profile())))
 
 
 def _sweep(options) -> None:

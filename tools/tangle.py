@@ -35,7 +35,7 @@ QUANTITIES = {
     "confidence - accuracy": ("gap", 100),
     "ECE (%)": ("ECE", 100),
     "NLL at best T": ("NLL at T", 1),
-    "length of logits": ("log logit scale", None),  # a logarithm
+    "length of the logits": ("log logit scale", None),  # a logarithm
     "keep class on ray (%)": ("constant class", 100),
     "cosine to class mean": ("cosine, class mean", 1),
     "linear probe (%)": (None, 1),  # not on record

@@ -23,13 +23,12 @@ import nbformat
 import number_page
 import plan
 import playground
-import retrained
 import speed
 import yaml
 from matplotlib.colors import to_hex
 from number_page import table
 
-from softbook import claims
+from softbook.statements.pages import with_notes
 from softbook.studies.catalogue import renamed
 from softlab.errors import SoftlabError
 from softlab.figures.style import class_colors
@@ -98,12 +97,12 @@ def assemble(build: Path, site: Path, sweeps: list[str]) -> None:
             shown = without_traces(nbformat.read(executed, as_version=4))
             fold_captions(shown)
             for cell in (cell for cell in shown.cells if cell.cell_type == "markdown"):
-                cell.source = as_terms(claims.with_notes(executed.stem, cell.source))
+                cell.source = as_terms(with_notes(executed.stem, cell.source))
             if place.name == "notebooks" or executed.stem == "intro":
                 add_foot(shown, executed.stem, repository, (site / "book" / "colab.md").exists(), results.exists())
             nbformat.write(shown, place / executed.name)
     for page in sorted((site / "book").glob("*.md")):
-        page.write_text(claims.with_notes(page.stem, page.read_text()))
+        page.write_text(with_notes(page.stem, page.read_text()))
     (site / "book" / "this_build.md").write_text(this_build(build))
     number_page.add(site, build)
     list_sweeps(site, build, sweeps)
@@ -225,14 +224,13 @@ def as_terms(text: str) -> str:
     return TERM.sub(lambda link: f"{{term}}`{link['shown']} <{words[link['anchor']]}>`", text)
 
 
-ABOUT_NUMBERS = "Unless said otherwise: "  # how the line begins that softlab.begin prints
 FOOT = """## Run it yourself
 
 In a terminal, with Python 3.11 or newer:
 
 ```bash
 {clone}
-make book       # installs all it needs into .venv, executes every notebook, builds these pages: some minutes
+make book  # sets up .venv, executes every notebook, builds these pages
 ```
 
 {unknown}Or {what} alone, to change and run again:
@@ -271,27 +269,23 @@ def add_foot(
     colab = f"In {'[Google Colab](../book/colab.md)' if explained else 'Google Colab'} it runs without an installation"
     badge = "[![Open in Colab](../book/_static/open_in_colab.svg)]"
     text = FOOT.format(
-        clone=known if repository else "cd softlab-book        # your clone of the repository, or its unpacked archive",
+        clone=known if repository else "cd softlab-book  # your clone, or the unpacked archive",
         unknown="" if repository else unknown,
         what="a chapter" if is_cover else "this chapter",
         name=chapter,
         colab=f"{colab}: {badge}({address.colab_link(repository, chapter)})" if repository else f"{colab}, too.",
         archive=f"<!-- archive: {chapter} -->",
-        taken_along="" if is_cover else taken_along(notebook, name, results),
+        taken_along="" if is_cover else taken_along(name, results),
     )
     notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="run-it-yourself"))
 
 
-def taken_along(notebook: nbformat.NotebookNode, name: str, results: bool) -> str:
-    """A chapter's files, and the line about its profile that its first cells printed, if the page does not show it."""
+def taken_along(name: str, results: bool) -> str:
+    """A chapter's files."""
     files = [f"{{download}}`Executed notebook <{name}.ipynb>`"]
     if results:
         files.append(f"{{download}}`Its results <{name}.results.json>`")
-    begun = [cell for cell in notebook.cells if cell.get("id") == "begin"]
-    hidden = [cell for cell in begun if "remove-cell" in cell.metadata.get("tags", [])]
-    printed = "".join(one.text for cell in hidden for one in cell.outputs if one.get("name") == "stdout")
-    lines = [line for line in printed.splitlines() if line.startswith(ABOUT_NUMBERS)]
-    return " · ".join(files) + "".join(f"\n\n*{line}.*" for line in lines)
+    return " · ".join(files)
 
 
 def is_page(path: Path, at_least: int = 2000) -> bool:
@@ -320,8 +314,6 @@ def this_build(build: Path) -> str:
 versions of the trained networks are part of each run's record (`softlab runs show`).
 
 {table(["notebook", *columns], rows)}
-
-{retrained.section(retrained.networks(build))}
 """
 
 

@@ -561,7 +561,7 @@ const READOUTS = [
   { id: "trainAccuracy", label: "right, training points", note: "by the labels told", text: percent, low: 0.3, high: 1 },
   { id: "accuracy", label: "right, fresh points", note: "what counts", text: percent, low: 0.3, high: 1 },
   { id: "gap", label: "too sure by", note: "confidence − accuracy", text: signed, low: null, high: null },
-  { id: "length", label: "length of logits", note: "median", text: rounded, low: 0, high: null },
+  { id: "length", label: "length of the logits", note: "median", text: rounded, low: 0, high: null },
   { id: "margin", label: "lead", note: "over the second", text: rounded, low: 0, high: null },
   { id: "slope", label: "slope of the lead", note: "median", text: rounded, low: 0, high: null },
   { id: "fooled", label: "fooled within ε", note: "of those it gets right", text: percent, low: 0, high: 0.6 },

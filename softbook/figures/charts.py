@@ -14,7 +14,7 @@ from softlab.figures.style import label_lines, style
 if TYPE_CHECKING:
     from IPython.display import HTML
 
-    from softbook.studies.laws import Said
+    from softbook.statements.papers import Said
     from softlab.comparison.effects import Effect
 
 OUTCOMES = {"as it says": "#0072B2", "open": "#BBBBBB", "the opposite": "#D55E00"}
@@ -73,7 +73,7 @@ def said(effect: "Effect", method: str, label: str) -> str:
 def matrix(readings: "Iterable[tuple[Said, str, str, Effect]]") -> "HTML":
     """Sentences of papers × settings, a panel for each method: as the paper says, open, or the opposite.
 
-    readings: (sentence, setting, method, effect), as laws.readings gives them.
+    readings: (sentence, setting, method, effect), as papers.readings gives them.
     """
     rows = []
     for sentence, setting, method, effect in readings:

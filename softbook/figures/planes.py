@@ -94,8 +94,11 @@ def needles(to_border: Mapping[str, float], ax: Axes | None = None, turned: Mapp
     ax.images[0].set_clip_path(Circle((0, 0), 1, transform=ax.transData))
     for name, angle in corners.items():
         at = np.deg2rad(angle)
-        ax.text(1.1 * np.cos(at), 1.1 * np.sin(at), name, weight="bold", ha="center", va="center")
-        ax.plot([0, np.cos(at)], [0, np.sin(at)], color="black", linewidth=0.7, linestyle=":")
+        out = 1.1 if name == "boot" else 0.7  # the others have room for their names, without needles
+        ax.text(out * np.cos(at), out * np.sin(at), name, weight="bold", ha="center", va="center")
+        ax.plot(
+            [0, (out - 0.15) * np.cos(at)], [0, (out - 0.15) * np.sin(at)], color="black", linewidth=0.7, linestyle=":"
+        )
     border = corners["boot"] - 60
     for place, (method, angle) in enumerate(to_border.items()):
         look = style(method)
@@ -112,7 +115,7 @@ def needles(to_border: Mapping[str, float], ax: Axes | None = None, turned: Mapp
             ax.plot([0, np.cos(arc[0])], [0, np.sin(arc[0])], color=look.color, linewidth=1.1, linestyle="--")
             end_at = 0.95 * np.array([np.cos(arc[0]), np.sin(arc[0])])
             ax.plot(*end_at, color=look.color, marker=look.marker, fillstyle="none", ls="none")
-    ax.set(xlim=(-1.25, 1.25), ylim=(-1.05, 1.25), xticks=[], yticks=[])
+    ax.set(xlim=(-1.03, 1.03), ylim=(-1.03, 1.2), xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     return ax
 

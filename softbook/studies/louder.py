@@ -115,25 +115,6 @@ def kindness(table: pandas.DataFrame, factor: float = 1) -> dict[str, Interval]:
     }
 
 
-def statements(table: pandas.DataFrame) -> dict[str, bool]:
-    """The five declared statements (see above), in a few words, and whether each holds. table: from `recorded`."""
-    soft = ("label_smoothing", "mixup", "cutmix", "maxsup")
-    share = _runner_up(1)
-    left = kindness(table, FACTOR)
-    plain = kindness(table)["baseline"].mean
-
-    def moved(method: str, factor: float = FACTOR) -> Interval:
-        return changed(table, _times(factor), _times(1), method)
-
-    return {
-        "a lower share of the runner-up": all(changed(table, share, share, m, "baseline").high < 0 for m in soft),
-        "louder soft labels: fewer images left": all(moved(method).high < 0 for method in soft),
-        "louder plain networks: no change": abs(moved("baseline").mean) < 1,
-        "louder soft labels: as plain ones": all(abs(left[method].mean - plain) < 1 for method in soft),
-        "quieter plain networks: more images left": moved("baseline", 0.25).low > 0,
-    }
-
-
 def along(table: pandas.DataFrame, factors: Sequence[float] = FACTORS[:-1]) -> dict[str, list[tuple[float, float]]]:
     """From quiet to loud: the runner-up's share and what seven steps leave beyond the best, in %, means over seeds.
 

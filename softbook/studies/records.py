@@ -1,7 +1,6 @@
-"""Tables of numbers, one row for each network: live where it is in the store, else recorded. Reading trains nothing.
+"""Recorded tables of numbers, one row for each network. Reading trains nothing.
 
-study_table(settings, "core")   # a DataFrame: what a chapter reads
-train(settings, "core")         # before it: networks that are neither in the store nor on record
+by_profile("core")["quick-confirm"]   # a DataFrame: what a chapter reads
 
 Recorded rows are softbook/records/<study>/<profile>.csv, with outcomes by image in .npz beside it, and, where a study
 says `along: true`, clean numbers at every snapshot in <study>/along/<profile>.csv; softbook.studies.recording writes
@@ -12,7 +11,7 @@ measured changes these. What is measured on request and has several rows a netwo
 import functools
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,85 +29,24 @@ from softbook.studies.tables import (
     read_table,
     rows_of,
 )
-from softlab.comparison import tables
 from softlab.errors import SoftlabError
 from softlab.numbers import stored, versions
 from softlab.numbers.quantities import QUANTITIES
-from softlab.profile import Profile, load_profile
-from softlab.provenance import mixed
-from softlab.training import loop, runs, zoo
+from softlab.profile import load_profile
+from softlab.training import runs, zoo
 from softlab.training.experiment import Experiment
 
 ALONG = "along"  # where snapshots of a study lie, in its folder
 MEASURES = "measures"  # where tables of measures lie, beside the studies
 
 
-def study_table(
-    settings: Profile, study: str = "core", store: str | Path | None = None, device: str | None = None
-) -> pandas.DataFrame:
-    """The numbers of a study at this profile, one row for each network.
-
-    Columns: method, seed, what the study's grid varies, source ("live": from a network of the store, or "recorded"),
-    id, torch, device, cpu, every quantity (NaN where its lens could not be applied, or was not there when it was
-    recorded), images: {outcome: array whose last axis goes over images}, and older: the quantities that were measured
-    by an older version than today's.
-    Raises SoftlabError if a network is neither in the store nor recorded: `train` comes first.
-    """
-    profile = study_profile(settings, study)
-    experiments = profile.experiments()
-    try:
-        rows = tables.rows(experiments, profile.evaluation, store, device)
-    except SoftlabError as error:
-        where = f"study {study} at profile {settings.name}: {error}"
-        how = f"begin() of a notebook trains what it needs, and so does softbook train --study {study} --profile NAME"
-        raise SoftlabError(f"{where}; {how}") from None
-    rows = [conditions(profile, one) | row for one, row in zip(experiments, rows, strict=True)]
-    table = pandas.DataFrame(rows)
-    table.attrs.update(of_table(study, settings.name, table["source"], settings.is_packaged()))
-    if mixture := mixed(rows):
-        print(f"study {study} mixes networks of {mixture}: a difference between methods may be one between these")
-    return table
-
-
-def train(settings: Profile, study: str = "core", store: str | Path | None = None, device: str | None = None) -> None:
-    """Train the networks of a study that are neither in the store nor on record, and measure them."""
-    profile = study_profile(settings, study)
-    tables.train(profile.experiments(), profile.evaluation, store, device)
-
-
-def untrained(settings: Profile, study: str = "core") -> int:
-    """How many networks of a study are neither in the store nor on record."""
-    profile = study_profile(settings, study)
-    return len(tables.untrained(profile.experiments(), profile.evaluation, loop.choose_device()))
-
-
-def of_table(study: str, profile: str, sources: Iterable[str], packaged: bool = True) -> dict:
-    """What a table's numbers are about, in words, and the command that remakes them: see intervals.Origin.
-
-    sources: of its rows, as in records.study_table.  packaged: whether the profile's name says all about it; else no
-    command is named.
-    """
-    command = "verify" if set(sources) == {"recorded"} else "record"
-    command = f"softbook {command} {study} --profile {profile}" if packaged else ""
-    return {"table": f"study {study}, profile {profile}{'' if packaged else ' (changed)'}", "command": command}
-
-
-def networks(settings: Profile, study: str, store: str | Path | None = None) -> list[dict[str, Any]]:
-    """The networks behind a study's numbers, as far as there are any: one row for each, for JSON."""
-    profile = study_profile(settings, study)
-    device = loop.choose_device()
-    rows = []
-    for one in profile.experiments():
-        folder = runs.present(one, device, store)
-        live = json.loads((folder / "provenance.json").read_bytes()) | {"id": folder.name} if folder else None
-        if origin := live or recorded(one, profile.evaluation):
-            row = {"study": study, "method": one.method, "seed": one.seed, "run": origin["id"]}
-            rows.append(row | {name: origin[name] for name in ("torch", "device")})
-    return rows
+def of_table(study: str, profile: str) -> dict:
+    """What a recorded table's numbers are about, in words, and the command that remakes them: see intervals.Origin."""
+    return {"table": f"study {study}, profile {profile}", "command": f"softbook verify {study} --profile {profile}"}
 
 
 def recorded(experiment: Experiment, evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The recorded row of an experiment, as in study_table; None if there is none.
+    """The recorded row of an experiment, as in by_profile; None if there is none.
 
     If precision is left to the device, it does not count, as in a zoo: the row says on what it was trained.
     A network may be in several tables, some of which were measured by fewer lenses: the fullest row counts.
@@ -129,18 +67,18 @@ def asked_id(experiment: Experiment) -> str:
     return runs.identify(asked, runs.dataset_of(experiment))
 
 
-def by_profile(study: str = "core", besides: pandas.DataFrame | None = None) -> dict[str, pandas.DataFrame]:
-    """The recorded tables of a study, as of study_table: {profile: table}.
+def by_profile(study: str = "core") -> dict[str, pandas.DataFrame]:
+    """The recorded tables of a study, {profile: table}: a row for each network.
 
-    besides: a table that is at hand; recorded tables whose networks are all in it are left out.
+    Columns: method, seed, what the study's grid varies, source ("recorded"), id, torch, device, cpu, every quantity
+    (NaN where its lens could not be applied, or was not there when it was recorded), images: {outcome: array whose last
+    axis goes over images}, and older: the quantities that were measured by an older version than today's.
     """
-    at_hand = set() if besides is None else set(besides["id"])
-    tables = _tables(RECORDS / study, study)
-    return {profile: table for profile, table in tables.items() if not at_hand.issuperset(table["id"])}
+    return _tables(RECORDS / study, study)
 
 
 def snapshots(study: str = "core") -> dict[str, pandas.DataFrame]:
-    """Recorded numbers of a study's networks by profile, as in study_table, but a row for each snapshot (`epoch`)."""
+    """Recorded numbers of a study's networks by profile, as in by_profile, but a row for each snapshot (`epoch`)."""
     return _tables(RECORDS / study / ALONG, study)
 
 
@@ -180,7 +118,7 @@ def state() -> tuple[tuple[str | int, ...], ...]:
 def _tables(folder: Path, study: str) -> dict[str, pandas.DataFrame]:
     tables = {path.stem: _read(path).assign(source="recorded") for path in sorted(folder.glob("*.csv"))}
     for profile, table in tables.items():
-        table.attrs.update(of_table(study, profile, table["source"]))
+        table.attrs.update(of_table(study, profile))
     return tables
 
 

@@ -13,10 +13,8 @@ from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softbook.studies.catalogue import studies_of, study_profile
 from softlab.errors import SoftlabError
 from softlab.files import read_arrays, write_whole
-from softlab.profile import Profile
 from softlab.training.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -180,26 +178,3 @@ def _cell(name: str, text: str, quantities: Container[str]) -> str | float:
         return int(text) if name in ("seed", "epoch") else text or math.nan
     whole = name not in quantities and re.fullmatch(r"[0-9]{1,15}", text)
     return int(text) if whole else float(text or "nan")
-
-
-LOOKED_INTO = 2  # seeds of the core that a build trains though they are on record
-
-
-def live_seeds(profile: Profile, study: str) -> tuple[int, ...]:
-    """The seeds of a study that a build of this profile trains: all of them, unless its setting is on record.
-
-    If it is on record, with all its methods and seeds: none for a study with `recorded: true`, else the first two,
-    whose networks chapters look into and the build compares with their rows.
-    This is only about training beforehand: rows are found by run id, and whoever needs a missing one trains it.
-    """
-    own = study_profile(profile, study)
-    folder = RECORDS / study
-    if not (recorded := studies_of(profile)[study].get("recorded")) and not profile.is_packaged():
-        return own.seeds
-    for name, about in read_about(folder / "about.json").items():
-        if about["experiment"] == own.experiment.as_dict() and about["evaluation"] == own.evaluation:
-            header, rows = read_rows(folder / f"{name}.csv")
-            there = {(row[header.index("method")], row[header.index("seed")]) for row in rows}
-            if there >= {(method, str(seed)) for method in own.methods for seed in own.seeds}:
-                return () if recorded else own.seeds[:LOOKED_INTO]
-    return own.seeds

@@ -127,7 +127,7 @@ def panels_by_setting(quantities: "Mapping[str, Mapping[str, Mapping[str, Effect
     for settings in quantities.values():
         for name, effects in settings.items():
             rows[name] = max(rows.get(name, {}), effects, key=_seeds)
-    size = (2.2 + 1.65 * len(quantities), 0.64 * len(rows) + 1)
+    size = (1.6 + 1.65 * len(quantities), 0.6 * len(rows) + 1.2)
     figure, axes = plt.subplots(1, len(quantities), figsize=size, sharey=True, squeeze=False, layout="constrained")
     for ax, (title, settings) in zip(axes[0], quantities.items(), strict=True):
         estimates_by_setting({name: settings.get(name, {}) for name in rows}, ax)
@@ -139,8 +139,10 @@ def panels_by_setting(quantities: "Mapping[str, Mapping[str, Mapping[str, Effect
         names = [text.get_text() for text in legend.get_texts()]
         handles = legend.legend_handles
         legend.remove()
-    axes[0, 0].set_yticks(range(len(rows)), [_row_label(name, effects) for name, effects in rows.items()], fontsize=8)
-    figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False)
+    labels = [_row_label(name, effects, 18) for name, effects in rows.items()]
+    axes[0, 0].set_yticks(range(len(rows)), labels, fontsize=8)
+    options = {"ncols": 1 + len(quantities), "frameon": False, "columnspacing": 1.0, "handletextpad": 0.2}
+    figure.legend(handles, names, loc="outside upper center", **options)
     return figure
 
 
@@ -175,29 +177,38 @@ def estimate_panels(panels: Mapping[str, Mapping[str, tuple[str, Interval]]], la
 
 
 def networks_in_panels(panels: Mapping[str, Mapping[str, Sequence[float]]], label: str) -> Figure:
-    """A marker for each network, a row for each method, one axis for all. panels: title -> method -> values."""
-    methods = list(dict.fromkeys(method for values in panels.values() for method in values))
-    size = (8.6, 0.27 * len(methods) + 0.9)
+    """A marker for each network, in a row for each method that a panel has. panels: title -> method -> values.
+
+    Panels stand one below the other on one axis, as wide as a narrow column, each below its title.
+    """
+    rows = [len(values) for values in panels.values()]
     figure, axes = plt.subplots(
-        1, len(panels), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
+        len(panels),
+        1,
+        figsize=(4.6, 0.21 * sum(rows) + 0.26 * len(panels) + 0.5),
+        height_ratios=rows,
+        sharex=True,
+        squeeze=False,
+        layout="constrained",
     )
     for ax, (title, values) in zip(axes.flat, panels.items(), strict=True):
-        for row, method in enumerate(methods):
-            points = values.get(method, ())
+        for row, (method, points) in enumerate(values.items()):
             look = style(method)
             ax.plot(points, [row] * len(points), ls="none", marker=look.marker, color=look.color, mfc="none")
-        ax.set_title("\n".join(label_lines(title, 90 // len(panels))), fontsize=10)
+        ax.set_title(title, fontsize=9, loc="left", pad=2)
+        ax.set_yticks(range(len(values)), [style(method).label for method in values], fontsize=8.5)
+        ax.set_ylim(len(values) - 0.5, -0.5)
+        ax.axvline(0, color="black", linewidth=0.8)
+        ax.tick_params(length=0)
         ax.grid(axis="x", alpha=0.3)
-    axes[0, 0].set_yticks(range(len(methods)), [style(method).label for method in methods])
-    axes[0, 0].set_ylim(len(methods) - 0.5, -0.5)
-    figure.supxlabel(label, fontsize=10)
+    axes[-1, 0].set_xlabel(label)
     return figure
 
 
-def _row_label(label: str, effects: "Mapping[str, Effect]") -> str:
+def _row_label(label: str, effects: "Mapping[str, Effect]", width: int = 26) -> str:
     """In lines that fit beside the axes, the last of which says how many networks there are of a method."""
     seeds = _seeds(effects)
-    return "\n".join([*label_lines(label, 26), f"{seeds} seeds" if seeds > 1 else "one seed"])
+    return "\n".join([*label_lines(label, width), f"{seeds} seeds" if seeds > 1 else "one seed"])
 
 
 def _seeds(effects: "Mapping[str, Effect]") -> int:

@@ -37,6 +37,23 @@ OTHERS += ("cutmix_images", "cutmix_labels", "mixup_images", "mixup_labels")
 OTHERS += ("toward_center", "toward_row", "toward_mean", "toward_centred_mean", "toward_random")
 OTHERS += ("label_relaxation", "margin_smoothing", "acls", "logit_norm", "dual_focal", "uniform_noise")
 OTHERS += ("gaussian_noise", "sign_noise", "regmixup", "mixup_or_cutmix", "feature_mixup", "held")
+# What the pages call a method whose name in code says it in other words.
+LABELS = {
+    "feature_penalty": "penalty on features",
+    "logit_penalty": "penalty on logits",
+    "scale_penalty": "penalty on length",
+    "cosine_penalty": "penalty that turns",
+    "gaussian_noise": "noise",
+    "cutmix_images": "CutMix’s images",
+    "cutmix_labels": "CutMix’s labels",
+    "mixup_images": "Mixup’s images",
+    "mixup_labels": "Mixup’s labels",
+    "toward_center": "pull",
+    "toward_row": "pull to the row",
+    "toward_mean": "pull to the mean",
+    "toward_centred_mean": "pull to the centred mean",
+    "toward_random": "pull to a random direction",
+}
 COLORS = ("#D55E00", "#56B4E9", "#7F7F7F", "#8C564B")
 MARKERS = (*"PX*ph<>8", "$U$", "$C$", "$R$", "$E$", "$F$", *"dH", "$O$", "$Z$", "$G$", "$A$")
 
@@ -46,7 +63,7 @@ def style(method: str) -> Style:
     place = OTHERS.index(method) if method in OTHERS else sum(method.encode())
     color = COLORS[place % len(COLORS)]
     marker = MARKERS[place % len(MARKERS)]
-    return STYLES.get(method, Style(method.replace("_", " "), color, marker))
+    return STYLES.get(method, Style(LABELS.get(method, method.replace("_", " ")), color, marker))
 
 
 def lift_letter(ax: Axes, x: float, y: float, look: Style, size: float) -> None:

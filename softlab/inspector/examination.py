@@ -13,21 +13,18 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from softlab import figures, provenance
+from softlab import provenance
 from softlab.batches import as_pixels, by_rows, row_slices
 from softlab.checks import check_pixels
 from softlab.comparison.intervals import t_interval
 from softlab.errors import SoftlabError
-from softlab.figures.tables import table
 from softlab.inspector import foreign, pages, predictions
 from softlab.inspector import progress as seconds
 from softlab.inspector.context import Context, beside
@@ -38,6 +35,9 @@ from softlab.numbers.look import LookAtPredictions, applied, together
 from softlab.numbers.quantities import LENSES, QUANTITIES, RADII, REACHES, Look, Samples
 from softlab.representation import Representation, check_network, device_of
 from softlab.training.data import split_test
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PIXELS = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 NOTHING = 1e-6  # a margin or a slope below it is no number to speak of, as of a network that always says the same
@@ -198,10 +198,16 @@ class Examination:
         """Every number in the units in which it is written, by what it is about."""
         values = {QUANTITIES[name]: value for name, value in self.numbers.items()}
         rows = {(q.group, q.label): {self.name: f"{q.factor * value:.{q.digits}f}"} for q, value in values.items()}
+        from softlab.figures.tables import table  # what draws is loaded when it draws
+
         return table(rows, corner=["about", "quantity"]).T
 
-    def figure(self) -> Figure:
+    def figure(self) -> "Figure":
         """A reliability diagram, and accuracy against the radius of attacks; without a network, risk and coverage."""
+        import matplotlib.pyplot as plt
+
+        from softlab import figures
+
         figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3.3), layout="constrained")
         curve = calibration.diagram(self.tested.confidence, self.tested.credit)
         figures.reliability(curve, self.name, left)

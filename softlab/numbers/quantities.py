@@ -112,7 +112,7 @@ def rays(look: Look) -> Found:
     1,
     {
         "log magnitude": Quantity("log magnitude", MAGNITUDES),
-        "log logit scale": Quantity("log logit scale", MAGNITUDES),
+        "log logit scale": Quantity("log length of the logits ‖W_c f‖", MAGNITUDES),
         "seen share": Quantity("seen share ‖Qf‖ / ‖f‖", MAGNITUDES),
         "log seen share": Quantity("log seen share", MAGNITUDES),
         "log head gain": Quantity("log head gain", MAGNITUDES),

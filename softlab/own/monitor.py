@@ -33,7 +33,7 @@ class Watch:
                       the other, the halves drawn once and for all,
                       each with half of the images of each class
         temperature   of the first half; above 1 where the network is overconfident
-        length        mean of log ‖z - z̄‖, the natural logarithm of the logits' length
+        log length    mean of log ‖z - z̄‖, the natural logarithm of the logits' length
         margin        mean of the largest logit minus the second largest
         slope         mean of what an attack takes off the margin for each unit by which pixels in [0, 1] may move, to
                       first order (softlab.lenses.steepness.slope at 4/255), over the first `steep` images
@@ -171,7 +171,7 @@ def numbers_of(logits: Tensor, labels: Tensor) -> dict[str, float]:
         "ECE": plain.diagram().error,
         "NLL at T": calibration.nll(logits[scored] / temperature, labels[scored]),
         "temperature": temperature,
-        "length": float(lengths.log().mean()),
+        "log length": float(lengths.log().mean()),
         "margin": float(steepness.margin(logits).double().mean()),
     }
 

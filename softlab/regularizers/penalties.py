@@ -63,7 +63,7 @@ class ConfidencePenalty(Regularizer):
 @register("scale_penalty")
 @dataclass(frozen=True)
 class ScalePenalty(ActsOnRows):
-    """Cross-entropy + strength · (‖W_c f‖ - s)² where the logit scale is above s: bounds the scale of the logits.
+    """Cross-entropy + strength · (‖W_c f‖ - s)² where the logits are longer than s: a penalty on length.
 
     s = √(1 - 1/K) log(1 + K (1 - alpha)/alpha) is the scale at which label smoothing with this alpha is content.
     The penalty pulls W_c f along itself, but by way of features and weights, which turn: directions change too.
@@ -140,7 +140,7 @@ class UnseenPenalty(ActsOnRows):
 @register("steady")
 @dataclass(frozen=True)
 class Steady(ScalePenalty):
-    """The scale penalty, on images of which every pixel is moved by ± epsilon at random: a feature should not turn.
+    """The penalty on length, on images of which every pixel is moved by ± epsilon at random: a feature should not turn.
 
     The book's own attempt (chapter 8): bounded logits, as calibration asks for, and less turning under small changes.
     """

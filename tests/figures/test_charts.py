@@ -7,9 +7,10 @@ import pytest
 from lifted import table
 
 from softbook.figures import charts
+from softbook.statements.laws import laws
+from softbook.statements.papers import papers, readings
 from softbook.studies import records
 from softbook.studies.across_settings import effects_by_table
-from softbook.studies.laws import laws, papers, readings
 from softlab.comparison.effects import effects
 from softlab.comparison.intervals import Interval
 

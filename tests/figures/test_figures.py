@@ -302,9 +302,11 @@ def test_estimates_stand_in_rows_and_a_single_network_is_open():
 def test_each_network_has_its_marker_in_the_row_of_its_method():
     figure = networks_in_panels({"one": {"mixup": [1.0, 3.0]}, "other": {"cutmix": [2.0], "mixup": [0.0]}}, "points")
     one, other = figure.axes
-    assert [label.get_text() for label in one.get_yticklabels()] == ["Mixup", "CutMix"]
-    drawn = [line.get_xydata().tolist() for ax in (one, other) for line in ax.get_lines()]
-    assert drawn == [[[1, 0], [3, 0]], [], [[0, 0]], [[2, 1]]]
+    assert [label.get_text() for label in one.get_yticklabels()] == ["Mixup"]
+    assert [label.get_text() for label in other.get_yticklabels()] == ["CutMix", "Mixup"]
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["one", "other"]
+    markers = [line.get_xydata().tolist() for ax in (one, other) for line in ax.get_lines() if line.get_ls() == "None"]
+    assert markers == [[[1, 0], [3, 0]], [[2, 0]], [[0, 1]]]
     assert one.get_xlim() == other.get_xlim()
     plt.close(figure)
 

@@ -187,7 +187,7 @@ def test_sentences_say_no_more_than_the_intervals():
     other = made(VALUES | {"accuracy": {"baseline": {0: 0.7, 1: 0.7}, "mixup": {0: 0.6, 1: 0.61}}})
     assert "Worse: accuracy (points) -9.5 ± 6.4; ECE (points) +3.0 ± 2.5." in other.findings()
     moved = made(VALUES | {"log logit scale": VALUES["log magnitude"]})
-    assert "Changed: log logit scale -0.50 ± 0.00." in moved.findings()  # neither better nor worse
+    assert "Changed: log length of the logits ‖W_c f‖ -0.50 ± 0.00." in moved.findings()  # neither better nor worse
     one = made(first(1), seeds=1)
     assert "n = 1, so every difference below may be chance." in one.findings()[0]
     assert not re.search("Better|Worse|Changed", " ".join(one.findings()[1:]))

@@ -13,7 +13,7 @@ import softlab
 from softlab import SoftlabError
 from softlab.lenses import calibration, steepness
 
-NAMES = ["accuracy", "gap", "ECE", "NLL at T", "temperature", "length", "margin", "slope"]
+NAMES = ["accuracy", "gap", "ECE", "NLL at T", "temperature", "log length", "margin", "slope"]
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_by_hand():
     confidence = (1 / (1 + math.exp(-2)) + 1 / (1 + math.exp(-6))) / 2
     assert seen["accuracy"] == 0.75
     assert seen["gap"] == pytest.approx(confidence - 0.75)
-    assert seen["length"] == pytest.approx(math.log(math.sqrt(2)) / 2 + math.log(3 * math.sqrt(2)) / 2)
+    assert seen["log length"] == pytest.approx(math.log(math.sqrt(2)) / 2 + math.log(3 * math.sqrt(2)) / 2)
     assert seen["margin"] == pytest.approx(4)
     assert seen["slope"] == pytest.approx(8)
 
@@ -176,7 +176,7 @@ def test_soft_labels_half_precision_bytes_and_dictionaries(network, held_out):
 
     assert softlab.Watch(Answers(), [held_out])() == pytest.approx(expected)
     rough = softlab.Watch(network.bfloat16(), [held_out])()
-    assert rough["length"] == pytest.approx(expected["length"], abs=0.1)
+    assert rough["log length"] == pytest.approx(expected["log length"], abs=0.1)
 
 
 def test_without_a_slope_images_may_be_anything(network, held_out):

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from build_site import CAPTION, glossary
 
-from softbook import claims
-from softbook.studies.catalogue import chapters
+from softbook.page import minutes
+from softbook.statements.pages import SPAN
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -39,12 +39,11 @@ def prose(path):
     return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
-def test_every_notebook_is_a_page_and_a_chapter():
+def test_every_notebook_is_a_page():
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
     pages = [page["file"] for part in contents["parts"] for page in part["chapters"]]
     shown = [Path(page).name for page in pages if page.startswith("notebooks/")]
     assert sorted(shown) == [path.stem for path in NOTEBOOKS]
-    assert set(chapters()) == {path.stem for path in [*NOTEBOOKS, *OTHERS]}
 
 
 @pytest.mark.parametrize("path", [*NOTEBOOKS, *OTHERS], ids=lambda path: path.stem)
@@ -102,7 +101,7 @@ def test_a_chapter_begins_with_question_picture_and_answer_and_nothing_else_is_s
     for cell in (cell for cell in between if not cell.source.startswith(CAPTION)):
         assert "plt.show()" in cell.source
         assert "remove-input" in tags(cell)
-    assert len(claims.SPAN.findall(cells[answer].source)) <= 3
+    assert len(SPAN.findall(cells[answer].source)) <= 3
     assert "**Why care?**" in cells[answer].source
 
 
@@ -117,11 +116,33 @@ def test_a_tool_begins_with_question_and_picture_and_what_it_is_good_for(path):
     assert "**Why care?**" in cells[answer].source
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
-def test_a_chapter_announces_the_minutes_of_the_table(path):
-    table = (ROOT / "book" / "how_to_read.md").read_text()
-    (minutes,) = re.findall(rf"/{path.stem}\.ipynb\) \| [^|]+ \| (\d+) \|", table)
-    assert f"*About {minutes} minutes" in prose(path)
+def announced(name: str) -> int:
+    """The minutes in the table of chapters and tools."""
+    (found,) = re.findall(rf"/?{name}\) \| [^|]+ \| (\d+) \|", (ROOT / "book" / "how_to_read.md").read_text())
+    return int(found)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_minutes_are_reckoned_and_the_same_wherever_they_are_announced(path):
+    assert announced(path.name) == minutes.of_notebook(path)
+    assert f"*About {announced(path.name)} minutes" in prose(path)
+
+
+def test_other_pages_announce_reckoned_minutes_too():
+    book = ROOT / "book"
+    for name in ("one_file.md", "own_training.md"):
+        assert announced(name) == minutes.of_page(book / name)
+    assert f"*About {minutes.of_notebook(book / 'conclusion.ipynb')} minutes" in prose(book / "conclusion.ipynb")
+    assert minutes.of_page(book / "what_should_i_do.md", "\n## What stands behind") == 5
+    assert "eight questions in five minutes" in prose(book / "intro.ipynb")
+    assert "five of your ten minutes" in prose(book / "how_to_read.md")
+
+
+def test_a_page_of_known_length_takes_known_minutes():
+    text = "two words " * 200 + "[a link](https://example.org/a) <span data-claim='x'>3</span>"
+    assert minutes.reckoned(text) == pytest.approx((200 * 2 + 3) / 200 + 3 / 60)
+    assert minutes.reckoned("", lines=30, pictures=2) == pytest.approx(2.0)
+    assert [minutes.rounded(one) for one in (0.4, 7.4, 7.6)] == [5, 5, 10]
 
 
 # Digits that prose may have: settings and definitions, never results. Pattern -> where it comes from.
@@ -148,7 +169,7 @@ def test_prose_holds_no_typed_number(path):
     """Results in prose are read from cells; digits are allowed in mathematics, code, links, lists and DIGITS."""
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "markdown":
-            text = claims.SPAN.sub("", cell.source)  # numbers that the records hold: tests/claims
+            text = SPAN.sub("", cell.source)  # numbers that the records hold: tests/statements
             text = re.sub(r"\[[^\]]*\]\(http[^)]*\)", "", text)  # works, with their years
             text = re.sub(r"(?sm)```.*?```|^    .*?$|\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\]\([^)]*\)", " ", text)
             text = re.sub(r"(?m)^\s*\d+\. ", "", text)

@@ -176,7 +176,7 @@ def test_its_measures_are_the_lenses(prepared, smoothed):
         "confidence - accuracy": 100 * found["gap"],
         "ECE (%)": 100 * found["ECE"],
         "NLL at best T": found["NLL at T"],
-        "length of logits": math.exp(found["log logit scale"]),
+        "length of the logits": math.exp(found["log logit scale"]),
         "keep class on ray (%)": 100 * found["constant class"],
         "cosine to class mean": found["cosine, class mean"],
         "margin / slope * 255": 255 * math.exp(found["log margin"] - found["log slope"]),

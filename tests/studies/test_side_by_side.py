@@ -17,6 +17,7 @@ from softlab.training.runs import Run, fit_or_load
 
 CLEAN = {"test_size": 200, "attack_size": 0}
 SCALE = "log logit scale"
+LENGTH = QUANTITIES[SCALE].label
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_two_lists_by_hand(networks):
     assert (difference.interval.mean, difference.interval.n, difference.over) == (3.0, 3, "seeds")
     assert difference.interval.half_width == pytest.approx(2.484, abs=1e-3)
     assert found.differences[SCALE].rises("mixup")
-    cells = found.table().loc["log logit scale"].to_dict()
+    cells = found.table().loc[LENGTH].to_dict()
     assert cells == {"baseline": "1.00 ± 0.00", "mixup": "4.00 ± 2.48", "mixup − baseline": "+3.00 ± 2.48 ↑"}
 
 
@@ -57,7 +58,7 @@ def test_names_of_ones_own_and_three_of_them(networks):
     same = networks("mixup", {0: 0.0, 1: 2.0, 2: 4.0})  # differences -1, 0, 1
     lower = networks("cutmix", {0: -1.0, 1: 0.0, 2: 1.0})  # -2 each
     found = softlab.compare({"plain": plain, "<mine>": same, "theirs": lower}, quantities=SCALE)
-    row = found.table().loc["log logit scale"]
+    row = found.table().loc[LENGTH]
     assert row["<mine> − plain"] == "+0.00 ± 2.48"
     assert row["theirs − plain"] == "-2.00 ± 0.00 ↓"
     text = str(found)
@@ -96,7 +97,7 @@ def test_a_mean_over_images_has_an_interval_over_seeds_and_images(networks):
 def test_one_network_each_has_a_difference_without_an_interval(networks):
     found = softlab.compare(networks("baseline", {7: 1.0}), networks("mixup", {7: 3.0}), quantities=[SCALE])
     assert str(found).startswith("One network each, of seed 7: a difference has no interval, and may be chance.")
-    assert found.table().loc["log logit scale", "mixup − baseline"] == "+2.00"
+    assert found.table().loc[LENGTH, "mixup − baseline"] == "+2.00"
 
 
 def test_what_could_not_be_measured_is_said(networks):
@@ -106,7 +107,7 @@ def test_what_could_not_be_measured_is_said(networks):
     assert found.difference(SCALE, "mixup").interval.mean == 2.0  # of seeds 0 and 2
     assert found.notes == [
         "mixup: cones could not be measured: there is no single linear head",
-        "mixup: log logit scale is the mean of 2 of 3 networks; others have no finite value",
+        f"mixup: {LENGTH} is the mean of 2 of 3 networks; others have no finite value",
     ]
     label = QUANTITIES["constant class"].label
     assert found.table().loc[label].tolist() == ["–", "–", "–"]
