@@ -12,6 +12,7 @@ BOOK_FIGURES += ("needles", "on_the_plane", "over_generalization", "over_passes"
 BOOK_FIGURES += ("projections", "shrunk_along_ray", "slope_plane")
 FIGURES_GONE = ("Way", "arrows", "attack_steps", "curves", "families", "led_astray", "predicted", "repairs")
 FIGURES_GONE += ("small_slope_plane", "splits", "taken_and_paid", "ways_under_attack")
+JOINED = ("estimate_panels", "estimates_by_setting", "intervals", "panels_by_setting", "rows_by_setting")
 # What had a public name in a release and has it no more: the name that it has now, or what to use in its place.
 WENT = {
     "softlab.begin": "softbook.page.chapter.begin",
@@ -25,6 +26,7 @@ WENT = {
     "softlab.lenses.geometry.angular_margin": "softlab.lenses.geometry.logit_cosine, of a feature with its class",
     "softlab.figures.specification": "softbook.figures.charts.specification",
     **{f"softlab.figures.{name}": f"softbook.figures.{name}" for name in BOOK_FIGURES},
+    **{f"softlab.figures.{name}": "softlab.figures.estimates, of panels and rows" for name in JOINED},
     **{f"softlab.figures.{name}": "softlab.figures.estimates, and matplotlib" for name in FIGURES_GONE},
 }
 

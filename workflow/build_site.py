@@ -189,12 +189,17 @@ def without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 CAPTION = "**Figure.** "  # how the Markdown below a picture begins
 SHOWN = {"display_data", "execute_result"}  # outputs that a caption is put under
+CHART = re.compile(r'(?<=<div class="chart" role="group" aria-label=")[^"]*')  # as softlab.figures.described makes it
 
 
 def fold_captions(notebook: nbformat.NotebookNode) -> None:
     """Make the Markdown below a picture that explains it the picture's caption; in a notebook it stands as it is."""
     cells: list[nbformat.NotebookNode] = []
     for cell in notebook.cells:
+        about = escape(cell.metadata.get("mystnb", {}).get("image", {}).get("alt", ""))
+        for output in cell.get("outputs", []) if about else []:
+            if "text/html" in output.get("data", {}):
+                output.data["text/html"] = CHART.sub(lambda _, about=about: about, output.data["text/html"])
         if cell.source.startswith(CAPTION) and cells and cells[-1].cell_type == "code":
             if sum(output.output_type in SHOWN for output in cells[-1].outputs) > 1:
                 sys.exit(f"cell {cells[-1].id} shows more than the one picture that its caption is of")

@@ -18,6 +18,7 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const chart of charts) {
     const marks = [...chart.querySelectorAll('[role="graphics-symbol"][aria-label]')];
     marks.forEach((mark, place) => {
+      mark.querySelector("title")?.remove(); // what is shown without this script
       mark.setAttribute("tabindex", place ? "-1" : "0"); // Tab enters a chart once, arrows walk through it
       mark.addEventListener("pointerenter", () => show(mark));
       mark.addEventListener("focus", () => show(mark));

@@ -4,8 +4,7 @@ Every function takes matplotlib axes, or makes them, and returns them.
 """
 
 # ruff: noqa: F401 (what the package offers)
-from softbook.figures.attacked import over_passes, over_radii
-from softbook.figures.grids import against, doses, gap_law, over_generalization
+from softbook.figures.grids import against, along, doses, gap_law, over_generalization, over_passes, over_radii
 from softbook.figures.planes import (
     PLANE,
     force_field,
@@ -22,16 +21,7 @@ from softbook.figures.slopes import (
     slope_plane,
 )
 from softbook.figures.yours import RING, beside_record, legend
-from softlab.figures.effects import (
-    estimate_panels,
-    estimates,
-    estimates_by_setting,
-    intervals,
-    networks_in_panels,
-    panels_by_setting,
-    rows_by_setting,
-    shifts_by_setting,
-)
+from softlab.figures.effects import estimate, estimates, method_rows, networks_in_panels, shifts_by_setting
 from softlab.figures.networks import decision_plane, dots, reliabilities, reliability
 from softlab.figures.style import COLORS, OTHERS, STYLES, Style, markers, style
 from softlab.figures.tables import table

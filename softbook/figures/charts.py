@@ -9,7 +9,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from softlab.figures.style import label_lines, style
+from matplotlib.figure import Figure
+
+from softlab.figures.effects import estimates, said
+from softlab.figures.style import style
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -61,15 +64,6 @@ def _with_room(svg: str) -> str:
     return re.sub(size, widened, svg, count=1)
 
 
-def said(effect: "Effect", method: str, label: str) -> str:
-    """An effect in one line, with everything a reader may ask about it."""
-    number = effect.shown.n
-    seeds = f"{number} seeds" if number > 1 else "one seed, no interval"
-    said = f"{style(method).label}, {label}: {effect:+} in {effect.described.changed} ({seeds}; over {effect.over})"
-    origin = effect.interval.origin
-    return f"{said}; again: {origin.command}" if origin and origin.command else said
-
-
 def matrix(readings: "Iterable[tuple[Said, str, str, Effect]]") -> "HTML":
     """Sentences of papers × settings, a panel for each method: as the paper says, open, or the opposite.
 
@@ -86,7 +80,7 @@ def matrix(readings: "Iterable[tuple[Said, str, str, Effect]]") -> "HTML":
                 "setting": _short(setting),
                 "outcome": outcome,
                 "sign": SIGNS[outcome],
-                "said": f"{outcome}. {said(effect, method, setting)}",
+                "said": f"{outcome}. {said(effect, style(method).label, setting)}",
             }
         )
     colour = {"field": "outcome", "type": "nominal", "title": None, "legend": {"orient": "top"}}
@@ -97,7 +91,9 @@ def matrix(readings: "Iterable[tuple[Said, str, str, Effect]]") -> "HTML":
     square["encoding"] = {**place, "color": colour, "description": {"field": "said"}}
     sign = {"mark": {"type": "text", "color": "white", "fontSize": 13, "fontWeight": "bold", "aria": False}}
     sign["encoding"] = {**place, "text": {"field": "sign"}}
-    chart = _side_by_side(rows, {"width": {"step": 20}, "height": {"step": 23}, "layer": [square, sign]})
+    panel = {"width": {"step": 20}, "height": {"step": 23}, "layer": [square, sign]}
+    column = {"field": "panel", "type": "nominal", "title": None, "sort": {"field": "order", "op": "min"}}
+    chart = {"data": {"values": rows}, "facet": {"column": column}, "spec": panel, "spacing": 13}
     return drawn(chart, "What papers say, by setting and method: as it says, open, or the opposite.")
 
 
@@ -113,7 +109,7 @@ def changes(settings: "Mapping[str, Mapping[str, Effect]]", title: str, methods:
             known = method in effects and effects[method].interval.n
             rows.append({"setting": _short(setting), "method": style(method).label})
             if known:
-                rows[-1] |= _change(effects[method]) | {"said": said(effects[method], method, setting)}
+                rows[-1] |= _change(effects[method]) | {"said": said(effects[method], style(method).label, setting)}
     place = {"x": {"field": "method", "type": "nominal", "sort": None, "title": None}}
     place["x"]["axis"] = {"orient": "top", "labelAngle": -90}
     place["y"] = {"field": "setting", "type": "nominal", "sort": None, "title": None}
@@ -155,85 +151,17 @@ def _short(setting: str) -> str:
     return setting.partition(" · ")[0]
 
 
-def small_multiples(settings: "Mapping[str, Mapping[str, Effect]]") -> "HTML":
-    """What methods do to a quantity, a panel for each setting: an estimate with its interval for each method.
-
-    settings: name -> effects on the same quantity, at least one (across_settings.effects_by_table).
-    """
-    rows = []
-    for place, (label, effects) in enumerate(settings.items()):
-        rows += [{"panel": label_lines(label), "order": place, **row} for row in _rows(effects, label)]
-    chart = _side_by_side(rows, {"width": 112, **_estimates({})})
-    described = next(effect.described for effects in settings.values() for effect in effects.values())
-    return drawn(chart, f"Change of {described.changed} by method, a panel for each setting.")
-
-
-def _side_by_side(rows: list[dict[str, Any]], panel: Mapping[str, Any]) -> dict[str, Any]:
-    """Panels side by side, one for each `panel` of the rows, by their `order`."""
-    column = {"field": "panel", "type": "nominal", "title": None, "sort": {"field": "order", "op": "min"}}
-    return {"data": {"values": rows}, "facet": {"column": column}, "spec": panel, "spacing": 13}
-
-
-def _rows(effects: Mapping[str, "Effect"], label: str) -> list[dict[str, Any]]:
-    """What `_estimates` draws: a row for each method that has a value, without an interval where it has one network."""
-    rows = []
-    for method, effect in effects.items():
-        if (shown := effect.shown).n:
-            rows.append({"method": style(method).label, "mean": shown.mean, "colour": style(method).color})
-            rows[-1] |= {"said": said(effect, method, label)}
-            rows[-1] |= {"low": shown.low, "high": shown.high} if shown.n > 1 else {}
-    return rows
-
-
-def _estimates(down: Mapping) -> dict[str, Any]:
-    """A point with its interval for each row, and a line at zero. Rows: method, mean, low, high, colour, said."""
-    across = {"field": "mean", "type": "quantitative", "title": None, "axis": {"tickCount": 3}}
-    down = {"field": "method", "type": "nominal", "sort": None, "title": None, **down}
-    colour = {"field": "colour", "type": "nominal", "scale": None}
-    zero = {"mark": {"type": "rule", "color": INK, "aria": False}, "encoding": {"x": {"datum": 0}}}
-    interval = {"mark": {"type": "rule", "strokeWidth": 2, "aria": False}}
-    interval["encoding"] = {"x": across | {"field": "low"}, "x2": {"field": "high"}, "y": down, "color": colour}
-    point = {"mark": {"type": "point", "filled": True, "size": 70, "opacity": 1}}
-    point["encoding"] = {"x": across, "y": down, "color": colour, "description": {"field": "said"}}
-    return {"height": {"step": 18}, "layer": [zero, interval, point]}
-
-
-def panels(quantities: "Mapping[str, Mapping[str, Effect]]", dashed: Mapping[str, float] | None = None) -> "HTML":
-    """What methods do to several quantities, {name: effects}: a panel with its own axis for each.
-
-    dashed: where a panel has a dashed line, for instance at the gap of a network whose confidence is its accuracy.
-    """
-    charts = []
-    for place, (what, effects) in enumerate(quantities.items()):
-        chart = _estimates({} if place == 0 else {"axis": None})
-        if dashed and what in dashed:
-            mark = {"type": "rule", "color": INK, "strokeDash": [4, 3], "aria": False}
-            chart["layer"].append({"mark": mark, "encoding": {"x": {"datum": dashed[what]}}})
-        rows = _rows(effects, what)
-        charts.append({"data": {"values": rows}, "title": label_lines(what, 20), "width": 112, **chart})
-    return drawn({"hconcat": charts, "spacing": 14}, "What methods change: " + ", ".join(quantities) + ".")
-
-
-def specification(definitions: "Iterable[Effect]", method: str, headline: str) -> "HTML":
+def specification(definitions: "Iterable[Effect]", method: str, headline: str) -> Figure:
     """The effect of one method by every defensible definition, in half widths of its interval, in ascending order.
 
     Beyond 1 or -1 the interval does not contain zero, so that units do not matter.  headline: the quantity that
-    judges, drawn filled.
+    judges; its row is marked.
     """
-    rows = []
+    rows = {}
     for effect in definitions:
         interval = effect.interval
         if interval.n > 1 and interval.half_width:
-            label = effect.described.label
-            row = {"mean": interval.mean / interval.half_width, "what": label, "said": said(effect, method, label)}
-            rows.append(row | {"judges": effect.quantity == headline})
-    rows.sort(key=lambda row: row["mean"])
-    across = {"field": "mean", "type": "quantitative", "title": "effect / half width of its interval"}
-    down = {"field": "what", "type": "nominal", "sort": None, "title": None, "axis": {"grid": True}}
-    band = {"mark": {"type": "rect", "color": "#88888833", "aria": False}}
-    band["encoding"] = {"x": {"datum": -1}, "x2": {"datum": 1}}
-    look = {"color": style(method).color, "size": 90, "opacity": 1, "strokeWidth": 2}
-    point = {"mark": {"type": "point", **look}, "encoding": {"x": across, "y": down, "description": {"field": "said"}}}
-    point["encoding"]["fill"] = {"condition": {"test": "datum.judges", "value": look["color"]}, "value": "#ffffff00"}
-    chart = {"data": {"values": rows}, "width": 300, "height": {"step": 20}, "layer": [band, point]}
-    return drawn(chart, f"The effect of {style(method).label} in {len(rows)} definitions, ordered.")
+            judges = "▸ " if effect.quantity == headline else ""
+            rows[f"{judges}{effect.described.label}: {effect:+}"] = {method: interval.scaled(1 / interval.half_width)}
+    ordered = dict(sorted(rows.items(), key=lambda row: row[1][method].mean))
+    return estimates({style(method).label: ordered}, "effect / half width of its interval")

@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from softlab.comparison.intervals import Interval
-from softlab.figures.effects import _limits
-from softlab.figures.style import lift_letter, markers, style
+from softlab.figures.effects import GREY, _limits, estimate, said
+from softlab.figures.style import markers, style
 
 if TYPE_CHECKING:
     import pandas
@@ -50,7 +50,9 @@ def slope_plane(places: "Sequence[Place]", ax: Axes) -> Axes:
     ax.plot(0, 0, color=look.color, marker=look.marker, ms=8, ls="none")
     ax.annotate("plain training", (0, 0), (-10, 0), ha="right", va="center", **TEXT)
     for place in places:
-        _crossed(ax, place)
+        look = style(place.method)
+        both = said(place.slope, "log slope"), said(place.margin, "log margin")
+        estimate(ax, place.slope, place.margin, look, f"{look.label}: {'; '.join(both)}", 6.0)
         point = place.slope.mean, place.margin.mean
         crowded = any(
             0 < point[0] - other.slope.mean < NEAR and abs(point[1] - other.margin.mean) < NEAR for other in places
@@ -111,33 +113,6 @@ def on_the_plane(networks: Sequence[Mapping], text: str, seed: float, power: flo
     return figure
 
 
-def _crossed(ax: Axes, place: "Place") -> None:
-    """A marker with both of its intervals, and arrows where they leave the axes."""
-    look = style(place.method)
-    at = place.slope.mean, place.margin.mean
-    several = place.slope.n > 1
-    fill = "full" if several else "none"
-    if several:
-        line = {"ls": "none", "color": look.color, "lw": 0.9, "capsize": 2, "zorder": 2}
-        ax.errorbar(*at, xerr=place.slope.half_width, yerr=place.margin.half_width, **line)
-        _arrows(ax, place, look.color)
-    lift_letter(ax, *at, look, 6)
-    ax.plot(*at, color=look.color, marker=look.marker, ms=6, ls="none", fillstyle=fill, zorder=3)
-
-
-def _arrows(ax: Axes, place: "Place", color: str) -> None:
-    """An arrow where an interval leaves the axes; matplotlib's carets 4 and 5 point sideways, 6 and 7 up and down."""
-    left, right = ax.get_xlim()
-    below, above = ax.get_ylim()
-    slope = place.slope
-    margin = place.margin
-    sides = [(left, margin.mean, 4, slope.low < left), (right, margin.mean, 5, slope.high > right)]
-    sides += [(slope.mean, above, 6, margin.high > above), (slope.mean, below, 7, margin.low < below)]
-    for across, up, marker, beyond in sides:
-        if beyond:
-            ax.plot(across, up, color=color, marker=marker, ms=6, ls="none", clip_on=False)
-
-
 def _square(across: Sequence[Interval], up: Sequence[Interval]) -> tuple[tuple[float, float], tuple[float, float]]:
     """Limits that give both axes the same span; each keeps its middle."""
     limits = [_limits([*values, NOTHING], times=0.25) for values in (across, up)]
@@ -159,7 +134,7 @@ def _lines_of_equal_ratio(ax: Axes) -> None:
         if factor == 1:
             ax.axline((0, rise), slope=1, zorder=0, color="black", ls="-", lw=1)
         else:
-            ax.axline((0, rise), slope=1, zorder=0, color="#BDBDBD", ls="--", lw=0.8)
+            ax.axline((0, rise), slope=1, zorder=0, color=GREY, ls="--", lw=0.8)
         at_top = above - rise <= right
         spot = (above - rise, above) if at_top else (right, right + rise)
         if min(spot[0] - left, spot[1] - below) < 0.2 * inch or (not at_top and above - spot[1] < 0.15 * inch):

@@ -144,7 +144,7 @@ def _shell() -> Any:
 
 
 def prepare() -> None:
-    """Sharp figures with readable type, and a SoftlabError as its one line, without a traceback; in notebooks only."""
+    """Figures that are readable and say what they show, and a SoftlabError as its one line; in notebooks only."""
     shell = _shell()
     if shell is None:
         return
@@ -155,7 +155,11 @@ def prepare() -> None:
     shell.set_custom_exc((SoftlabError,), one_line)
 
     import matplotlib
+    from matplotlib.figure import Figure
 
+    from softlab.figures.described import described
+
+    shell.display_formatter.formatters["text/html"].for_type(Figure, described)
     matplotlib.rc("figure", dpi=160)
     matplotlib.rc("font", size=10)
     matplotlib.rc("axes.spines", top=False, right=False)

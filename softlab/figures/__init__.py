@@ -5,16 +5,8 @@ Every function takes matplotlib axes, or makes them, and returns them.
 
 # ruff: noqa: F401 (what the package offers)
 from softlab.facade import went
-from softlab.figures.effects import (
-    estimate_panels,
-    estimates,
-    estimates_by_setting,
-    intervals,
-    networks_in_panels,
-    panels_by_setting,
-    rows_by_setting,
-    shifts_by_setting,
-)
+from softlab.figures.described import described
+from softlab.figures.effects import estimate, estimates, method_rows, networks_in_panels, shifts_by_setting
 from softlab.figures.networks import decision_plane, dots, reliabilities, reliability
 from softlab.figures.style import COLORS, OTHERS, STYLES, Style, markers, style
 from softlab.figures.tables import table

@@ -185,9 +185,8 @@ class ReportCard:
             quantity = QUANTITIES[name]
             found = self.differences(name)
             moved = {other: found.get(other, OPEN) for other in self.profile.methods if other != "baseline"}
-            rows = {figures.style(other).label: (other, one.scaled(quantity.factor)) for other, one in moved.items()}
-            shown[quantity.changed] = rows
-        return figures.estimate_panels(shown, "difference to the baseline", columns=4)
+            shown[quantity.changed] = figures.method_rows({k: one.scaled(quantity.factor) for k, one in moved.items()})
+        return figures.estimates(shown, "difference to the baseline", columns=4)
 
     def _said(self) -> list[str | pandas.DataFrame]:
         """Of a page: `claims`, and what they are; nothing where there are none."""

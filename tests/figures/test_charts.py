@@ -66,33 +66,22 @@ def test_changes_write_a_number_for_each_method_and_the_factor_of_a_logarithm():
 
 
 def test_charts_stand_beside_one_another():
-    one = charts.panels({"confidence": effects(table(-0.05), "gap")})
+    one = charts.changes({"A": effects(table(-0.05), "gap")}, "how sure", ["mixup"])
     both = charts.beside(one, one).data
     assert both.startswith('<div class="charts">')
     assert both.count("<svg") == 2
 
 
-def test_small_multiples_and_panels_say_the_number_with_its_seeds():
-    drawn = charts.small_multiples(effects_by_table({"small": table(-0.05), "one": table(0.05, seeds=1)}, "gap")).data
-    assert "<svg" in drawn
-    assert "currentColor" in drawn
-    assert sum("3 seeds; over seeds" in name for name in names(drawn)) == 2
-    assert sum("one seed, no interval" in name for name in names(drawn)) == 2
-    dashed = 'stroke-dasharray="4,3"'
-    panels = charts.panels({"confidence": effects(table(-0.05), "gap")}, {"confidence": 3.0}).data
-    assert len(names(panels)) == 2
-    assert dashed in panels  # where a network is as sure as right
-    assert dashed not in drawn
-
-
 def test_a_specification_is_ordered_and_marks_what_judges():
     rows = table(-0.05).assign(ECE=lambda one: one["gap"] * -1)
-    drawn = charts.specification([effects(rows, name)["mixup"] for name in ("gap", "ECE")], "mixup", "gap").data
-    assert [name.split(",")[1].split(":")[0].strip() for name in names(drawn)] == [
-        "confidence − accuracy (points)",
-        "ECE (%)",
+    figure = charts.specification([effects(rows, name)["mixup"] for name in ("ECE", "gap")], "mixup", "gap")
+    (ax,) = figure.axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "▸ confidence − accuracy (points): -4.9 ± 0.2",
+        "ECE (%): +4.9 ± 0.2",
     ]
-    assert drawn.count('fill="#ffffff00"') == 1
+    left, right = (container.lines[0].get_xdata()[0] for container in ax.containers)
+    assert left == -right < -1  # in half widths
 
 
 def test_every_variant_of_a_law_and_every_sentence_of_a_paper_is_a_quantity_on_record():
@@ -105,10 +94,9 @@ def test_every_variant_of_a_law_and_every_sentence_of_a_paper_is_a_quantity_on_r
 
 def test_a_chart_has_room_for_letters_that_are_wider_than_those_measured():
     """By a fifth and more: labels end at the axis, so what does not fit would be cut on the left."""
-    rows = table(-0.05).assign(ECE=lambda one: -one["gap"])
-    drawn = charts.specification([effects(rows, name)["mixup"] for name in ("gap", "ECE")], "mixup", "gap").data
+    drawn = charts.changes({"CIFAR-10, learnt by heart": effects(table(-0.05), "gap")}, "how sure", ["mixup"]).data
     left, width = map(float, re.search(r'viewBox="(\S+) 0 (\S+) ', drawn).groups())
     longest = max(map(len, re.findall(r'text-anchor="end"[^>]*>([^<]*)<', drawn)))
-    assert longest == len("confidence − accuracy (points)")
+    assert longest == len("CIFAR-10, learnt by heart")
     assert -left >= longest
     assert f'width="{width:g}"' in drawn

@@ -1,6 +1,7 @@
 """Styles of methods, told apart with every kind of colour vision and without colour; effects in several settings."""
 
 import math
+import re
 from itertools import combinations
 
 import matplotlib.pyplot as plt
@@ -33,12 +34,9 @@ from softlab.comparison.intervals import OPEN, Interval
 from softlab.figures import (
     OTHERS,
     STYLES,
-    estimate_panels,
+    described,
     estimates,
-    estimates_by_setting,
     networks_in_panels,
-    panels_by_setting,
-    rows_by_setting,
     shifts_by_setting,
     style,
 )
@@ -121,19 +119,19 @@ def drawn(ax):
     """Every estimate as {(color, marker): [(x, row), …]}: what a reader sees."""
     seen = {}
     for line in ax.lines:
-        if line.get_marker() not in ("None", "|", 4, 5, ""):
+        if line.get_marker() not in ("None", "|", "_", 4, 5, "") and len(line.get_xdata()):
             seen.setdefault((line.get_color(), line.get_marker()), []).append(
                 (float(line.get_xdata()[0]), float(line.get_ydata()[0]))
             )
     return seen
 
 
-def test_estimates_by_setting_draws_each_effect_in_points_in_the_row_of_its_setting():
+def test_estimates_draws_each_effect_in_points_in_the_row_of_its_setting():
     settings = {
         "small": in_one_setting(mixup=(-0.02, -0.03, -0.01), cutmix=(0.01, 0.0, 0.02)),
         "large": in_one_setting(mixup=(-0.04, -0.05, -0.03)),
     }
-    ax = estimates_by_setting(settings)
+    (ax,) = estimates({"": settings}, "change of ECE (points)").axes
     seen = drawn(ax)
     (first, upper), (second, lower) = seen[style("mixup").color, style("mixup").marker]
     assert (first, second) == (pytest.approx(-2), pytest.approx(-4))
@@ -141,13 +139,13 @@ def test_estimates_by_setting_draws_each_effect_in_points_in_the_row_of_its_sett
     assert [x for x, _ in seen[style("cutmix").color, style("cutmix").marker]] == [pytest.approx(1)]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["small\n5 seeds", "large\n5 seeds"]
     assert ax.get_xlabel() == "change of ECE (points)\n← better"
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["Mixup", "CutMix"]
+    assert [text.get_text() for text in ax.figure.legends[0].get_texts()] == ["Mixup", "CutMix"]
     assert any(list(line.get_xdata()) == [0, 0] for line in ax.lines), "a line where nothing changes"
     plt.close(ax.figure)
 
 
-def test_estimates_by_setting_takes_one_setting_and_one_network():
-    ax = estimates_by_setting({"small": in_one_setting(mixup=(-0.02,))})
+def test_estimates_takes_one_setting_and_one_network():
+    (ax,) = estimates({"": {"small": in_one_setting(mixup=(-0.02,), cutmix=(-0.01,))}}).axes
     assert ax.get_yticklabels()[0].get_text() == "small\none seed"
     (line,) = [line for line in ax.lines if line.get_marker() == style("mixup").marker]
     assert line.get_fillstyle() == "none", "an open marker"
@@ -156,8 +154,8 @@ def test_estimates_by_setting_takes_one_setting_and_one_network():
     plt.close(ax.figure)
 
 
-def test_estimates_by_setting_cuts_an_interval_that_would_hide_the_others_and_says_so():
-    ax = estimates_by_setting({"small": in_one_setting(mixup=(-0.02, -0.5, 0.46), cutmix=(0.01, 0.0, 0.02))})
+def test_estimates_cuts_an_interval_that_would_hide_the_others_and_says_so():
+    (ax,) = estimates({"": {"small": in_one_setting(mixup=(-0.02, -0.5, 0.46), cutmix=(0.01, 0.0, 0.02))}}).axes
     low, high = ax.get_xlim()  # the means lie 3 points apart, and as much is left on both sides, and a margin
     assert (low, high) == (pytest.approx(-5 - 0.36), pytest.approx(4 + 0.36))
     arrows = {line.get_marker(): line.get_xdata()[0] for line in ax.lines if line.get_marker() in (4, 5)}
@@ -166,19 +164,21 @@ def test_estimates_by_setting_cuts_an_interval_that_would_hide_the_others_and_sa
 
 
 def test_of_intervals_that_are_all_wider_than_their_means_lie_apart_most_are_seen_whole():
-    ax = estimates_by_setting({"small": in_one_setting(mixup=(0.001, -0.01, 0.012), cutmix=(-0.001, -0.009, 0.007))})
+    (ax,) = estimates({"": {"small": in_one_setting(mixup=(0.001, -0.01, 0.012), cutmix=(-0.001, -0.009, 0.007))}}).axes
     low, high = ax.get_xlim()
     assert low < -0.9
     assert high > 0.9
     assert not [line for line in ax.lines if line.get_marker() in (4, 5)]
 
 
-def test_estimates_by_setting_has_room_for_its_labels():
+def test_estimates_has_room_for_its_labels():
     """On 6.4 inches, as the page shows it: no two labels overlap, and none leaves the picture."""
     long = "Fashion-MNIST (mini), 1,000 training images, MobileNetV2 at half width"
-    ax = estimates_by_setting({f"{number}: {long}": in_one_setting(mixup=(-0.02, -0.03, -0.01)) for number in range(6)})
+    (ax,) = estimates(
+        {"": {f"{number}: {long}": in_one_setting(mixup=(-0.02,), label_smoothing=(0.01,)) for number in range(6)}}
+    ).axes
     ax.figure.draw_without_rendering()
-    boxes = [label.get_window_extent() for label in (*ax.get_yticklabels(), *ax.get_legend().get_texts())]
+    boxes = [label.get_window_extent() for label in (*ax.get_yticklabels(), *ax.figure.legends[0].get_texts())]
     whole = ax.figure.bbox
     assert all(whole.contains(box.x0, box.y0) and whole.contains(box.x1, box.y1) for box in boxes)
     assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
@@ -200,13 +200,6 @@ def test_arrows_go_from_plain_training_to_each_method_over_a_band_that_ends_wher
     assert [label.get_text() for label in ax.get_yticklabels()] == ["A", "B"]
     ends_of_bands = [path.vertices[:, 0].max() for band in ax.collections for path in band.get_paths()]
     assert ends_of_bands == [11.0, 3.0]
-    plt.close(ax.figure)
-
-
-def test_effects_stand_in_a_row_for_each_setting():
-    found = {"A · few": {"mixup": Effect("gap", Interval(0.1, 0.05, 0.15, 5), "seeds", ())}}
-    ax = rows_by_setting(found, "change")
-    assert drawn(ax)[style("mixup").color, style("mixup").marker] == [(pytest.approx(10), 0)]
     plt.close(ax.figure)
 
 
@@ -249,7 +242,7 @@ def test_a_gap_points_down_where_ece_falls_and_up_where_it_rises():
     changes = {"baseline": {}, "mixup": {"few": about(-8.0, 2), "many": about(3.0, 1)}}
     figure = over_generalization({"few": 20.0, "many": 2.0}, gaps, changes)
     plain, mixup = figure.axes
-    assert drawn(plain) == {("black", "o"): [(20.0, 9.0)]}
+    assert drawn(plain) == {("#000000", "o"): [(20.0, 9.0)]}
     assert sorted((marker, places) for (_, marker), places in drawn(mixup).items()) == [
         ("^", [(2.0, -6.0)]),
         ("v", [(20.0, -1.0)]),
@@ -265,11 +258,13 @@ def test_doses_are_drawn_from_zero_on_with_their_intervals():
     }
     ax = doses({"variation": curve, "loss": {0.1: Interval(1.0, 0.9, 1.1, 5)}})
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0", ".01", ".1"]
-    full, hollow = (container.lines[0] for container in ax.containers)
-    assert (list(full.get_xdata()), list(full.get_ydata())) == ([0.0, 0.01, 0.1], [0.0, 0.5, 1.0])
-    assert (full.get_fillstyle(), hollow.get_fillstyle()) == ("full", "none")
-    bars = ax.containers[0].lines[2][0].get_segments()
-    assert [tuple(np.round(bar[:, 1], 6)) for bar in bars] == [(0.0, 0.0), (0.4, 0.6), (0.8, 1.2)]
+    assert ax.get_legend_handles_labels()[1] == ["variation", "loss"]
+    solid, dashed = (line for line in ax.lines if line.get_ls() != "None" and len(line.get_xdata()))
+    assert (list(solid.get_xdata()), list(solid.get_ydata())) == ([0.0, 0.01, 0.1], [0.0, 0.5, 1.0])
+    assert (solid.get_ls(), dashed.get_ls()) == ("-", "--")
+    bars = [container.lines[2][0].get_segments()[0][:, 1] for container in ax.containers]
+    assert [tuple(np.round(bar, 6)) for bar in bars] == [(0.4, 0.6), (0.8, 1.2), (0.9, 1.1)]
+    assert [line.get_xdata()[0] for line in ax.lines if line.get_fillstyle() == "none"] == [0], "one network"
     plt.close(ax.figure)
 
 
@@ -287,16 +282,41 @@ def test_over_passes_has_a_panel_a_method_and_a_line_a_size():
 
 
 def test_estimates_stand_in_rows_and_a_single_network_is_open():
-    rows = {"few": ("maxsup", Interval(2.0, 1.0, 3.0, 5)), "one": ("baseline", Interval(-1.0, -1.0, -1.0, 1))}
-    ax = estimates(rows, "points")
-    seen = drawn(ax)
+    rows = {"few": {"maxsup": Interval(2.0, 1.0, 3.0, 5)}, "one": {"baseline": Interval(-1.0, -1.0, -1.0, 1)}}
+    figure = estimates({"left": rows, "right": {"few": rows["few"]}}, "points", dashed={"right": -9.0}, absent="none")
+    left, right = figure.axes
+    seen = drawn(left)
     assert seen[style("maxsup").color, style("maxsup").marker] == [(2.0, 0.0)]
-    (line,) = [line for line in ax.lines if line.get_marker() == style("baseline").marker]
+    (line,) = [line for line in left.lines if line.get_marker() == style("baseline").marker]
     assert (line.get_fillstyle(), list(line.get_ydata())) == ("none", [1])
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["few", "one"]
-    figure = estimate_panels({"left": rows, "right": rows}, "points", columns=2)
+    assert [label.get_text() for label in left.get_yticklabels()] == ["few", "one"]
     assert [ax.get_title() for ax in figure.axes] == ["left", "right"]
+    assert [text.get_text() for text in right.texts] == ["none"]
+    assert right.get_xlim()[0] < -9
+    assert not figure.legends
     plt.close("all")
+
+
+def test_a_mark_says_what_it_is_to_a_screen_reader_and_to_who_points_at_it():
+    rows = {"A": in_one_setting(mixup=(-0.02, -0.03, -0.01)), "B <x>": in_one_setting(mixup=(0.01,))}
+    figure = estimates({"error": rows, "other": {"A": {"mixup": Interval(-3.14, -3.4, -2.88, 3)}}})
+    page = described(figure)
+    says = re.findall(
+        r'<g role="graphics-symbol" aria-roledescription="point" aria-label="([^"]*)"><title>(.*?)<', page
+    )
+    assert [label for label, _ in says] == [
+        "Mixup, A, error: -2.0 ± 1.0 in ECE (points) (5 seeds; over seeds)",
+        "Mixup, B &lt;x&gt;, error: +1.0 in ECE (points) (one seed, no interval; over seeds)",
+        "Mixup, A, other: -3.14 ± 0.26 (3 seeds)",
+    ]
+    assert all(label == title for label, title in says)
+    assert "currentColor" in page
+    assert "#000000" not in page
+    ids = re.findall(r' id="([^"]*)"', page)
+    assert len(set(ids)) == len(ids)
+    assert page == described(figure)
+    plt.close(figure)
+    assert described(plt.subplots()[0]) is None, "nothing says anything"
 
 
 def test_each_network_has_its_marker_in_the_row_of_its_method():
@@ -306,16 +326,21 @@ def test_each_network_has_its_marker_in_the_row_of_its_method():
     assert [label.get_text() for label in other.get_yticklabels()] == ["CutMix", "Mixup"]
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["one", "other"]
     markers = [line.get_xydata().tolist() for ax in (one, other) for line in ax.get_lines() if line.get_ls() == "None"]
-    assert markers == [[[1, 0], [3, 0]], [[2, 0]], [[0, 1]]]
+    assert markers == [[[1, 0]], [[3, 0]], [[2, 0]], [[0, 1]]]
     assert one.get_xlim() == other.get_xlim()
     plt.close(figure)
 
 
 def test_lines_over_radii_share_their_axes_and_a_legend():
     panels = {"here": {"mixup": [1.0, 2.0], "cutmix": [0.0, 5.0]}, "there": {"mixup": [3.0, 4.0]}}
-    figure = over_radii(panels, (1, 2), "points", columns=3)
+    panels = {
+        place: {name: {at: certain(left) for at, left in enumerate(values, 1)} for name, values in by_method.items()}
+        for place, by_method in panels.items()
+    }
+    figure = over_radii(panels, "points", columns=3)
     here, there = figure.axes
-    assert [line.get_xydata().tolist() for line in here.get_lines()] == [[[1, 1], [2, 2]], [[1, 0], [2, 5]]]
+    lines = [line.get_xydata().tolist() for line in here.get_lines() if line.get_ls() == "-"]
+    assert [line for line in lines if line] == [[[1, 1], [2, 2]], [[1, 0], [2, 5]]]
     assert here.get_ylim() == there.get_ylim()
     assert [label.get_text() for label in here.get_xticklabels()] == ["1/255", "2/255"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Mixup", "CutMix"]
@@ -324,14 +349,14 @@ def test_lines_over_radii_share_their_axes_and_a_legend():
 
 def test_settings_stand_side_by_side_with_one_legend():
     settings = {
-        "small": in_one_setting(mixup=(-0.02, -0.03, -0.01)),
+        "small": in_one_setting(mixup=(-0.02, -0.03, -0.01), cutmix=(0.0, -0.01, 0.01)),
         "large": in_one_setting(mixup=(-0.04, -0.05, -0.03)),
     }
-    figure = panels_by_setting({"first": settings, "second": settings})
+    figure = estimates({"first": settings, "second": settings})
     assert [ax.get_title() for ax in figure.axes] == ["first", "second"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["small\n5 seeds", "large\n5 seeds"]
     assert not [ax for ax in figure.axes if ax.get_legend()]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Mixup"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Mixup", "CutMix"]
     plt.close(figure)
 
 
@@ -457,5 +482,5 @@ def test_values_of_a_grid_stand_side_by_side_and_none_last():
     table = pandas.DataFrame(rows, columns=["method", "seed", "feature_dimension", "onset"])
     ax = against(seed_means_at(table, "feature_dimension", "onset"), "onset", "as it is")
     assert [label.get_text() for label in ax.get_xticklabels()] == ["2", "5", "as it is"]
-    assert [line.get_label() for line in ax.containers] == ["plain training", "Mixup"]
-    assert ax.containers[0].lines[0].get_ydata().tolist() == [3, 6, 10]  # means over seeds 0, 1, 2
+    assert ax.get_legend_handles_labels()[1] == ["plain training", "Mixup"]
+    assert ax.lines[0].get_ydata().tolist() == [3, 6, 10]  # means over seeds 0, 1, 2
