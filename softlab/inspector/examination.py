@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from softlab import provenance
-from softlab.batches import as_pixels, by_rows, row_slices
+from softlab.batches import as_pixels, by_rows, cpu_threads, row_slices
 from softlab.checks import check_pixels
 from softlab.comparison.intervals import t_interval
 from softlab.errors import SoftlabError
@@ -82,6 +82,12 @@ class Examination:
         """Its numbers beside those on record at the nearest setting; None where there are none."""
         return beside(self.numbers, self.tested.logits.shape[1], self.channels)
 
+    @functools.cached_property
+    def _floor(self) -> float:
+        """An ECE that a calibrated network of these confidences would rarely exceed."""
+        draws = torch.Generator().manual_seed(0)
+        return calibration.ece_noise_floor(self.tested.confidence.clamp(max=1), generator=draws)[1]
+
     def findings(self) -> list[str]:
         """A few sentences, none of which says more than the images can tell; then notes, what failed, and warnings."""
         percent = {name: f"{100 * value:z.1f}" for name, value in self.numbers.items()}
@@ -139,7 +145,7 @@ class Examination:
 
     def _calibration(self, confidence: Tensor, credit: Tensor) -> str:
         before, after = (100 * self.numbers[name] for name in ("ECE", "ECE at T"))
-        most = 100 * calibration.ece_noise_floor(confidence, generator=torch.Generator().manual_seed(0))[1]
+        most = 100 * self._floor
         if before <= most and self.tested.soft is None:
             well = "Well calibrated, as far as these images can tell: a calibrated network would show an ECE of up to "
             return f"{well}{most:.1f} % on them, and here it is {before:.1f} %."
@@ -361,6 +367,7 @@ def examine_predictions(
     return of_predictions(predictions.from_arrays(logits, labels, probabilities, name))
 
 
+@cpu_threads(1)  # a few rows at a time are no work for several: they would wait for each other
 def of_predictions(given: predictions.Predictions) -> Examination:
     """The same, of predictions that are read and checked."""
     fit, scored = split_test(given.labels)
@@ -394,7 +401,7 @@ def _part(given: predictions.Predictions, rows: Tensor) -> Representation:
     """Some rows of predictions; there are no features."""
     logits = torch.empty(len(rows), given.logits.shape[1])
     ordered, place = rows.sort()  # as they lie in a file
-    for some in row_slices(len(rows)):
+    for some in row_slices(logits):
         logits[place[some]] = given.logits[ordered[some]].float()
         given.let_go()
     soft = None if given.soft is None else given.soft[rows]

@@ -2,6 +2,7 @@
 
 from time import perf_counter
 
+from softlab.batches import cpu_threads
 from softlab.training import loop
 from softlab.training.experiment import Experiment
 from softlab.training.runs import dataset_of
@@ -20,7 +21,7 @@ def seconds_of(experiment: Experiment) -> float:
     images, labels = loop.training_set(experiment, dataset, device)
     targets = loop.targets_of(experiment, dataset, labels).to(device)
     training = loop.training_of(experiment, loop.build_model(experiment, dataset), {}, device)
-    with loop.cpu_threads(experiment.threads), loop.safe_kernels(training.model):
+    with cpu_threads(experiment.threads), loop.safe_kernels(training.model):
         moments = list(loop.moments(experiment, len(images), 0, device))
         taken = [_step_seconds(training, images, targets, *moments[0])]
         for moment, chosen in moments[1:]:
