@@ -34,5 +34,6 @@ def described(figure: Figure) -> str | None:
     width = float(svg.partition('width="')[2].partition("pt")[0])
     return (
         f'<div class="chart" role="group" aria-label="{html.escape(about)}">'
-        f'<svg fill="currentColor" style="max-width: 100%; min-width: {SMALLEST * width:.0f}pt; height: auto" {svg}</div>'
+        f'<svg fill="currentColor" style="max-width: 100%; min-width: {SMALLEST * width:.0f}pt; height: auto" '
+        f"{svg}</div>"
     )

@@ -10,7 +10,6 @@ from softbook.figures import charts
 from softbook.statements.laws import laws
 from softbook.statements.papers import papers, readings
 from softbook.studies import records
-from softbook.studies.across_settings import effects_by_table
 from softlab.comparison.effects import effects
 from softlab.comparison.intervals import Interval
 
