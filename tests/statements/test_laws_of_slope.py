@@ -35,9 +35,9 @@ def test_what_a_law_of_margin_and_slope_names_is_there():
 
 def test_a_profile_that_is_not_built_yet_is_pending(monkeypatch, put_on_record):
     put_on_record({})
+    monkeypatch.setattr(records, "of_measure", lambda measure, profile: pandas.DataFrame())
     monkeypatch.setattr(margins, "cells_of", lambda profile, again: {})
     monkeypatch.setattr(laws, "cells_of", lambda profile, again: {})
-    monkeypatch.setattr(records, "beside", lambda kind, profile: [])
     assert {one.verdict for one in laws.judged("slope").values()} == {"pending"}
     assert laws.elsewhere() == {}
     assert [laws.lines(name)[-1] for name in ("estimate-elsewhere", "passes")] == [
