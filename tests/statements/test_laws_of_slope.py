@@ -37,7 +37,7 @@ def test_a_profile_that_is_not_built_yet_is_pending(monkeypatch, put_on_record):
     put_on_record({})
     monkeypatch.setattr(margins, "cells_of", lambda profile, again: {})
     monkeypatch.setattr(laws, "cells_of", lambda profile, again: {})
-    monkeypatch.setattr(records, "beside", lambda kind, profile: [])
+    monkeypatch.setattr(records, "of_measure", lambda measure, profile: pandas.DataFrame())
     assert {one.verdict for one in laws.judged("slope").values()} == {"pending"}
     assert laws.elsewhere() == {}
     assert [laws.lines(name)[-1] for name in ("estimate-elsewhere", "passes")] == [
