@@ -7,22 +7,22 @@ comma := ,
 BIN := $(VENV)/bin
 # Options for pip or uv, for instance an index that has CPU-only builds of torch AND torchvision.
 PIP_ARGS ?=
+# Wheels only, as building takes minutes and compilers; these two have none, and are pure Python.
+WHEELS = --only-binary :all: --no-binary connection-pool --no-binary airbench
 # uv, where there is one, installs in seconds what takes pip minutes; the versions are the same.
 ifneq ($(shell command -v uv 2> /dev/null),)
 CREATE = uv venv --quiet --seed --allow-existing --python $(PYTHON)
-INSTALL = uv pip install --quiet --python $(BIN)/python $(PIP_ARGS)
+INSTALL = uv pip install --quiet --python $(BIN)/python $(WHEELS) $(PIP_ARGS)
 else
 CREATE = $(PYTHON) -m venv
 # Modules are compiled as they are first imported, as with uv: most never are, and all take half a minute.
-INSTALL = $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_ARGS)
+INSTALL = $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check $(WHEELS) $(PIP_ARGS)
 endif
 # Where jobs run (a folder of workflow/profiles: local, slurm, yours), and sweeps whose pages the book is to have.
 ON ?= local
 SWEEPS ?=
-# LIVE=all: train everything that is on record too, not only the networks that chapters look into.
-LIVE ?=
 SNAKEMAKE = $(BIN)/snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(ON) \
-	--config profile=$(PROFILE) build=$(BUILD) sweeps="$(SWEEPS)" live="$(LIVE)"
+	--config profile=$(PROFILE) build=$(BUILD) sweeps="$(SWEEPS)"
 # In the order of tests/conftest.py; a worker that dies ends the run, as what is left of its file would wait for ever.
 PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 NOTEBOOKS = notebooks/soft_labels.ipynb notebooks/magnitudes.ipynb # short ones; test-all executes all of them
@@ -43,7 +43,7 @@ plan: $(ENGINE) ## list what `make book` would do
 	@$(SNAKEMAKE) --dry-run --quiet reason host
 
 test: $(VENV)/test.stamp lint ## ruff, pyright, the fast tests, and two notebooks from end to end
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) -m "not slow" --durations 10 # where the seconds go: the ten slowest
 	@export SOFTLAB_STORE=$$(mktemp -d) && trap 'rm -rf "$$SOFTLAB_STORE"' EXIT && \
 		SOFTLAB_PROFILE=smoke SOFTLAB_RESULTS=$$SOFTLAB_STORE/results.json $(PYTEST) --nbval-lax --nbval-current-env $(NOTEBOOKS)
 
@@ -89,17 +89,15 @@ repository: ## write this repository's address into its files, for Colab: ADDRES
 clean: ## delete what `make book` made; never a trained run
 	rm -rf $(BUILD)
 
-# One environment; each stamp says which extras are in it.
-$(VENV)/book.stamp: EXTRAS = attacks
-$(VENV)/cluster.stamp: EXTRAS = attacks
-$(VENV)/test.stamp: EXTRAS = attacks,test,peers
-$(VENV)/bench.stamp: EXTRAS = attacks,test,peers,bench
+# One environment; each stamp says which extras are in it. The book imports none: AutoAttack's numbers are on record.
+$(VENV)/test.stamp: EXTRAS = [attacks,test,peers]
+$(VENV)/bench.stamp: EXTRAS = [attacks,test,peers,bench]
 $(VENV)/%.stamp: pyproject.toml softbook/pyproject.toml constraints.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, not {sys.version.split()[0]}: make PYTHON=python3.12 ...")'
 	@test -x $(BIN)/python || $(CREATE) $(VENV)
 	@echo "installing softlab and softbook into $(VENV) (the first time this downloads torch: some minutes)"
 	@$(BIN)/python -m pip uninstall --quiet --yes softlab-book softlab-book-assets 2> /dev/null || true # one held both, once
 	@rm -rf softlab_book.egg-info # and left its name here
-	@$(INSTALL) -c constraints.txt -e ".[$(EXTRAS)]" -e "./softbook[build$(if $(findstring cluster,$@),$(comma)cluster)]"
+	@$(INSTALL) -c constraints.txt -e ".$(EXTRAS)" -e "./softbook[build$(if $(findstring cluster,$@),$(comma)cluster)]"
 	@$(if $(findstring peers,$(EXTRAS)),$(INSTALL) --no-deps torchattacks==3.5.1) # it pins an old `requests`
 	@touch $@

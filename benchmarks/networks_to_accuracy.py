@@ -21,7 +21,7 @@ from time_to_accuracy import normalised, reach
 from torch import nn
 
 from softlab import load_profile
-from softlab.batches import as_pixels
+from softlab.batches import as_pixels, cpu_threads
 from softlab.training import data, loop
 from softlab.training.data import Dataset
 from softlab.training.experiment import Experiment
@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
     dataset = data.load(options.data)
     found = {}
-    with loop.cpu_threads(os.cpu_count() or 1):
+    with cpu_threads(os.cpu_count() or 1):
         for name, run in contestants(dataset, options.epochs, options.target, 60 * options.minutes).items():
             found[name] = run()
             print(f"{name}: {found[name][0]:.0f} s, {found[name][1]:.4f} after {found[name][2]} epochs", flush=True)

@@ -8,22 +8,21 @@ All with one thread, the same precision and the same optimizer.
 """
 
 import itertools
+from collections.abc import Callable
 
 import plain_loop
 import torch
 import torch.nn.functional as functional
 from common import report, side_by_side
 
-from softlab import load_profile
+from softlab import Experiment, load_profile
 from softlab.training import data, loop
 
 EPOCHS = 40  # rounds; the first of each contestant does not count
 
 
-def main() -> None:
-    profile = load_profile("quick")
-    dataset = data.load("fashion-mini")
-    experiment = loop.resolve(profile.experiment.replace(epochs=EPOCHS + 2, snapshot_epochs=[]), "cpu")
+def bare(experiment: Experiment, dataset: data.Dataset) -> tuple[Callable[[], None], int]:
+    """An epoch of forward, backward and optimizer step, on batches that are ready in memory; and their size."""
     images, labels = loop.training_set(experiment, dataset, torch.device("cpu"))
     bf16 = experiment.precision == "bf16"
     size = -(-len(images) // -(-len(images) // experiment.batch_size))  # of our nearly equal batches
@@ -35,7 +34,7 @@ def main() -> None:
     model = loop.build_model(experiment, dataset).train().to(memory_format=torch.channels_last)
     optimizer = loop.make_optimizer(model, experiment, {})
 
-    def bare():
+    def epoch():
         for batch, targets in ready:
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
                 logits = model(batch)
@@ -43,6 +42,15 @@ def main() -> None:
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
+
+    return epoch, size
+
+
+def main() -> None:
+    profile = load_profile("quick")
+    dataset = data.load("fashion-mini")
+    experiment = loop.resolve(profile.experiment.replace(epochs=EPOCHS + 2, snapshot_epochs=[]), "cpu")
+    alone, size = bare(experiment, dataset)
 
     def ours(method, **parameters):
         run = loop.epochs(experiment.replace(method=method, method_parameters=parameters), dataset)
@@ -55,7 +63,7 @@ def main() -> None:
         return lambda: next(run)
 
     contestants = {
-        "bare forward, backward, step": bare,
+        "bare forward, backward, step": alone,
         "softlab, baseline": ours("baseline"),
         "softlab, label_smoothing": ours("label_smoothing", alpha=0.1),
         "softlab, cutmix": ours("cutmix", beta=1.0),

@@ -12,8 +12,6 @@ HOMES = {
     "begin": "page.chapter",
     "headline": "studies.across_settings",
     "specimens": "studies.networks",
-    "study": "studies.networks",
-    "study_table": "studies.records",
 }
 __all__ = [*HOMES, "__version__"]
 __getattr__, __dir__ = lazily(__name__, HOMES)

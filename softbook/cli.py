@@ -45,6 +45,12 @@ def _parser() -> argparse.ArgumentParser:
     only = "train recorded networks again and write just these quantities (or those of a lens) beside the others"
     record.add_argument("--only", nargs="+", metavar="QUANTITY", help=only)
     record.add_argument("--methods-file", type=Path, help="a Python file, which is run: its methods too")
+    measure = "rows of what is measured on request (softbook.studies.asked), of the networks of STUDY"
+    record.add_argument("--measure", metavar="NAME", help=measure)
+    methods = "of the measure: networks of these methods, or cells of a declared study, alone"
+    record.add_argument("--methods", nargs="+", default=[], metavar="METHOD", help=methods)
+    record.add_argument("--radius", nargs="+", type=float, default=[4.0], help="of its attack, in 255ths (4)")
+    record.add_argument("--images", type=count, help="that its attack meets (all that the ladder meets)")
     queue = "what is declared and not on record yet, in its order; narrowed to these studies or profiles"
     record.add_argument("--queue", nargs="*", metavar="NAME", help=queue)
     record.add_argument("--minutes", type=float, help="of the queue: stop after so many (when all is recorded)")
@@ -140,6 +146,11 @@ def _record(options) -> None:
         left = recording.add(options.study, settings, options.only, options.store)
         said = f"{len(left)} networks differ from their rows, which stay as they were"
         print(f"{said}{': ' * bool(left)}{', '.join(left)}")
+        return
+    measure = options.study if options.study in recording.NETWORKS else options.measure
+    if measure:
+        request = recording.Request(measure, options.study, options.methods, options.radius, options.images)
+        print(f"recorded: {recording.measure(request, settings, options.store)}")
         return
     print(f"recorded: {recording.record(options.study, settings, options.store)}")
 

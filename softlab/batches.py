@@ -5,6 +5,7 @@ same batches, and a run that was interrupted can go on without having stored the
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -13,7 +14,8 @@ from torch import Tensor
 # In this order for ever: a purpose's place seeds its stream.
 PURPOSES = ("subset", "weights", "order", "augmentation", "method", "dropout", "label_noise", "attack")
 PURPOSES += ("classes", "teacher")
-ROWS = 2**10  # of a table at once
+ROWS = 2**10  # of a table at once, at most
+ENTRIES = 2**17  # and no more numbers than that: a few tables of so many stay in the processor's cache
 WATCHERS: list[Callable[[int], object]] = []  # of how many rows are done, as a bar is
 
 
@@ -32,22 +34,35 @@ def seed_of(entropy: Sequence[int]) -> int:
     return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 2)
 
 
-def row_slices(count: int) -> Iterator[slice]:
-    """Slices of so many rows, ROWS at a time; WATCHERS are told of each that is done."""
-    for start in range(0, count, ROWS):
-        rows = slice(start, min(start + ROWS, count))
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Let torch use `count` CPU threads inside the block: their number changes rounding."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def row_slices(table: Tensor) -> Iterator[slice]:
+    """Slices of the rows of a table (N, …), ROWS at a time or fewer of wide ones; WATCHERS are told of each done."""
+    count = len(table)
+    at_once = max(1, min(ROWS, ENTRIES * count // max(1, table.numel())))
+    for start in range(0, count, at_once):
+        rows = slice(start, min(start + at_once, count))
         yield rows
         for watch in WATCHERS:
             watch(rows.stop - rows.start)
 
 
 def by_rows(function: Callable[..., Tensor], *tables: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
-    """function(tables) (N,) of tables (N, …), ROWS of them at a time, which stay in the processor's cache.
+    """function(tables) (N,) of tables (N, …), some rows at a time, which stay in the processor's cache.
 
     The answer has its place before: small tensors between large ones would keep memory from being used again.
     """
     values = torch.empty(len(tables[0]), dtype=dtype, device=tables[0].device)
-    for rows in row_slices(len(values)):
+    for rows in row_slices(tables[0]):
         values[rows] = function(*(table[rows] for table in tables))
     return values
 

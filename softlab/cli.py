@@ -1,6 +1,7 @@
 """The command `softlab`: train networks, look after the store, examine. Wrong input: one line, exit code 2."""
 
 import argparse
+import contextlib
 import dataclasses
 import io
 import os
@@ -234,13 +235,16 @@ def _examine(options) -> None:
         raise SoftlabError(f"--out is a file that ends in .html, not {str(page)!r}")
     groups = _files_to_examine(options)
 
+    from softlab.batches import cpu_threads
     from softlab.inspector.comparison import compare
 
     alone = len(groups) == 1 and all(len(files) == 1 for files in groups.values())
-    examined = _examined_predictions(options, groups) if options.logits or options.probs else _examined(options, groups)
-    result = next(iter(examined.values()))[0] if alone else compare(examined)
-    print(*result.findings(), sep="\n")
-    print(f"all numbers: {result.save(page or f'{next(iter(groups))}.examination.html')}")
+    predictions = options.logits or options.probs
+    with cpu_threads(1) if predictions else contextlib.nullcontext():  # a few rows at a time are no work for several
+        examined = _examined_predictions(options, groups) if predictions else _examined(options, groups)
+        result = next(iter(examined.values()))[0] if alone else compare(examined)
+        print(*result.findings(), sep="\n")
+        print(f"all numbers: {result.save(page or f'{next(iter(groups))}.examination.html')}")
 
 
 def _files_to_examine(options) -> dict[str, list[Path]]:

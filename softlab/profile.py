@@ -19,7 +19,7 @@ from softlab.training.experiment import SEEDS, Experiment, check_fields, checked
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # it becomes that of a folder
 ENTRIES = ("description", "experiment", "methods", "seeds", "first_seed")  # of a profile's file
 ENTRIES += ("evaluation",)
-BESIDE = ("seconds_per_network", "resources", "studies")  # entries for others, which are handed on as they are
+BESIDE = ("resources", "studies")  # entries for others, which are handed on as they are
 WIDER = ("methods", "seeds", "evaluation")  # what overrides may change beside fields of the experiment
 SPANNED = ("method", "method_parameters", "seed")  # fields of the experiment that differ from network to network
 
@@ -53,10 +53,6 @@ class Profile:
             for method, parameters in self.methods.items()
             for seed in self.seeds
         ]
-
-    def is_packaged(self) -> bool:
-        """Does a profile of this name come with a package, of which this differs in its seeds at most?"""
-        return self.name in packaged_profiles() and self == load_profile(self.name, seeds=self.seeds)
 
 
 def with_parameters(name: str | Path, seeds: object = None, overrides: object = None) -> Profile:

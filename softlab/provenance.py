@@ -6,7 +6,6 @@ import platform
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -82,9 +81,3 @@ def clean_commit() -> str:
     if (now := commit()).endswith("+") or now == "unknown":
         raise SoftlabError(f"the code is at commit {now}: record from a checkout without changes (git worktree add)")
     return now
-
-
-def mixed(origins: Sequence[Mapping[str, object]]) -> str:
-    """`torch 2.6 and 2.7, device cpu and cuda` if records of networks differ in what changes bits; else empty."""
-    versions = {name: sorted({str(origin.get(name)) for origin in origins}) for name in ("torch", "device")}
-    return ", ".join(f"{name} {' and '.join(values)}" for name, values in versions.items() if len(values) > 1)

@@ -16,20 +16,23 @@ from filelock import FileLock
 ROOT = Path(__file__).parent.parent
 PARTS = ("_config.yml", "_toc.yml", "pyproject.toml", "benchmarks", "book", "notebooks", "softbook", "softlab")
 PARTS += ("softlabels.py", "tools", "workflow")
-# The small book: these two notebooks, each of these cells, and six networks.
+# The small book: these two notebooks, each of these cells, and six networks, which both show.
 CHAPTERS = ("soft_labels", "cosines")
 CELLS = {
     "parameters": 'profile = "quick"\nseeds = None\noverrides = {}',
     "begin": """
-from softbook import begin, study
+from softbook import begin
 from softbook.page import results
 from softlab.comparison.intervals import means
 from softbook.page.chapter import say
+from softlab import fit_or_load
 from softlab.figures.tables import table
-settings = begin("NAME", profile, seeds, overrides)
+settings = begin(profile, seeds, overrides)
 """,
     "train": """
-runs = study(settings)
+runs = {method: [] for method in settings.methods}
+for experiment in settings.experiments():
+    runs[experiment.method].append(fit_or_load(experiment))
 accuracy = {name: {run.experiment.seed: run.history["accuracy"][-1] for run in of} for name, of in runs.items()}
 """,
     "tell": """
@@ -104,8 +107,7 @@ class Checkout:
         command = [*self.command(), "--dry-run", "--quiet", "reason", "host", *options]
         done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-        steps = re.findall(r"(?m)^Job \d+: (.*)$", done.stdout + done.stderr)
-        return sorted(step for step in steps if not step.startswith("networks of "))
+        return sorted(re.findall(r"(?m)^Job \d+: (.*)$", done.stdout + done.stderr))
 
     def edit(self, file, old, new):
         path = self.folder / file
@@ -158,8 +160,6 @@ def make_small(checkout):
         path.unlink()
     for name in CHAPTERS:
         write_notebook(checkout, name, **(OTHER if name == CHAPTERS[1] else {}))
-    table = checkout.folder / "softbook" / "chapters.yaml"  # these two need networks, which the engine trains first
-    table.write_text(re.sub(rf"(?m)^  ({'|'.join(CHAPTERS)}): .*$", r"  \1: [core]", table.read_text()))
     profile = checkout.folder / "softlab" / "profiles" / "smoke.yaml"
     profile.write_text(re.sub(r"(?m)^  (cutmix|maxsup): .*\n", "", profile.read_text()))
 

@@ -1,7 +1,7 @@
-"""Fill a zoo from the store: python tools/make_zoo.py PROFILE FOLDER MEGABYTES [STUDY ...]
+"""Fill a zoo from the store: python tools/make_zoo.py PROFILE FOLDER MEGABYTES STUDY …
 
-One seed of every network that the chapters need at this profile (or of these studies), in the order of the chapters,
-as long as the zoo stays below its size; weights in half precision. What the store does not have is trained.
+One seed of every network of these studies at this profile, as long as the zoo stays below its size; weights in half
+precision. What the store does not have is trained.
 """
 
 import shutil
@@ -11,7 +11,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from softbook.studies.catalogue import chapters, study_profile
+from softbook.studies.catalogue import study_profile
 from softlab.files import file_digest, write_json, write_tensors
 from softlab.profile import load_profile
 from softlab.training import runs, zoo
@@ -22,7 +22,6 @@ PARTS = ("experiment.json", "history.json", "provenance.json")
 
 def main(profile: str, folder: Path, megabytes: float, studies: list[str]) -> None:
     settings = load_profile(profile)
-    needed = studies or [study for some in chapters(settings).values() for study in some]
     if any(not path.is_dir() or "-seed" not in path.name for path in folder.glob("*")):
         sys.exit(f"{folder} holds more than a zoo: it is not replaced")
     work = folder.with_name(f".{folder.name}")
@@ -30,7 +29,7 @@ def main(profile: str, folder: Path, megabytes: float, studies: list[str]) -> No
     work.mkdir(parents=True)
     kept = 0
     left = 0
-    for study in dict.fromkeys(needed):
+    for study in studies:
         for experiment in study_profile(settings, study).experiments():
             if experiment.seed == settings.seeds[0]:
                 fits = put(experiment, work, megabytes * 10**6)

@@ -4,12 +4,14 @@ FOLDER is the other checkout's softbook/records, for instance that of a worktree
 one commit: `git worktree add --detach ../recorder COMMIT`, there `softbook record STUDY --profile NAME`. It commits
 nothing, so that its rows name the commit that it began with. Tables, outcomes by image and about.json are whole files;
 here they are put together row by row. A row that both have, by its run id, stays as it is here; where the two disagree
-in its commit or its numbers, nothing of that table is written.
+in its commit or its numbers, nothing of that table is written. Rows of a table that was written before rows named their
+experiment get it from its profile and from what its columns say that its study varied.
 STUDY: those to take (all that FOLDER has).
 """
 
 import argparse
 import csv
+import dataclasses
 import io
 import sys
 from pathlib import Path
@@ -17,10 +19,17 @@ from typing import Any
 
 import numpy as np
 
-from softbook.studies import records
-from softbook.studies.tables import read_about, read_outcomes, read_rows
-from softlab.errors import SoftlabError
+from softbook.studies import recording, records
+from softbook.studies.asked import ASKED_QUANTITIES
+from softbook.studies.catalogue import study_profile
+from softbook.studies.index import USUAL
+from softbook.studies.tables import read_about, read_outcomes, read_rows, read_table, rows_of
+from softlab import regularizers
+from softlab.errors import SoftlabError, check_known
 from softlab.files import write_json, write_whole
+from softlab.numbers.quantities import QUANTITIES
+from softlab.profile import load_profile, packaged_profiles
+from softlab.training.experiment import FIELDS, Experiment
 from softlab.training.store import alone
 
 
@@ -45,25 +54,73 @@ def merge(path: Path, own: Path) -> int:
 
     Raises SoftlabError where a row that both have is not the same, or one of the tables cannot be read.
     """
-    header, rows = read_rows(path)
-    name = header.index("id")
-    known_header, known_rows = read_rows(own) if own.exists() else (header, [])
-    known = {row[known_header.index("id")]: dict(zip(known_header, row, strict=True)) for row in known_rows}
-    new = []
-    for row in rows:
-        entry = dict(zip(header, row, strict=True))
-        if row[name] not in known:
-            new.append(entry)
-        elif differing := _differing(known[row[name]], entry):
-            raise SoftlabError(f"{own}: the row of {row[name]} is another there ({', '.join(differing[:3])})")
-    if not new:
+    theirs = entries(path)
+    known = entries(own) if own.exists() else {}
+    for name in theirs.keys() & known.keys():
+        if differing := _differing(known[name], theirs[name]):
+            raise SoftlabError(f"{own}: the row of {name} is another there ({', '.join(differing[:3])})")
+    new = [entry for name, entry in theirs.items() if name not in known]
+    if not new and "experiment" in read_rows(own)[0]:
         return 0
     _merge_about(path, own)
     _merge_outcomes(path, own, {entry["id"] for entry in new})
-    columns = [*known_header, *(column for column in header if column not in known_header)]
-    _write(own, columns, [*known.values(), *new])
+    together = [*known.values(), *new]
+    _write(own, list(dict.fromkeys(column for entry in together for column in entry)), together)
     records.forget()
     return len(new)
+
+
+def entries(path: Path) -> dict[str, dict[str, str]]:
+    """The rows of a table as they are written, by run id, each with the experiment that it names."""
+    header, rows = read_rows(path)
+    by_id = {row[header.index("id")]: dict(zip(header, row, strict=True)) for row in rows}
+    return by_id if "experiment" in header else _with_experiments(path, by_id)
+
+
+def _with_experiments(path: Path, by_id: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Entries of a table whose rows do not name their experiment, with it, after the commit."""
+    shared = read_about(path.with_name("about.json"))[path.stem]["experiment"]
+    place = [*next(iter(by_id.values()), {})].index("commit") + 1 if by_id else 0
+    found = {}
+    for row in rows_of(read_table(path, QUANTITIES, asked=ASKED_QUANTITIES)):
+        cells = list(by_id[row["id"]].items())
+        named = recording.otherwise(_experiment(path.parent.name, path.stem, row, shared), shared)
+        found[row["id"]] = dict([*cells[:place], ("experiment", named), *cells[place:]])
+    return found
+
+
+def _experiment(study: str, name: str, row: dict[str, Any], shared: dict[str, Any]) -> Experiment:
+    """The experiment of a row: its profile's, with what its study varies and the method's own.
+
+    Where the profile no longer comes with the book, a method has the parameters that are usual elsewhere.
+    """
+    asked = study_profile(load_profile(name), study) if name in packaged_profiles() else None
+    entries: dict[str, Any] = dict((asked or load_profile(USUAL)).methods.get(row["method"], {}))
+    varied = _varied(row)
+    if "cell" in varied:
+        cells = asked.cells if asked else {}
+        check_known("cell of a declared study", varied["cell"], cells)
+        entries = {part: value for part, value in cells[varied.pop("cell")].items() if part != "method"}
+    if "parameter" in varied:
+        dose = varied.pop("dose")
+        _, doses = asked.doses.get(row["method"], ("", ())) if asked else ("", ())
+        as_declared = [one for one in doses if one == dose]  # 2 or 2.0: run ids tell them apart
+        entries[varied.pop("parameter")] = as_declared[0] if as_declared else dose
+    entries |= varied
+    # A method may have a parameter that is called as a field is: weight_decay.
+    own = {one.name for one in dataclasses.fields(regularizers.REGISTRY[row["method"]])}
+    fields = {part: value for part, value in entries.items() if part in FIELDS and part not in own}
+    parameters = {part: value for part, value in entries.items() if part in own}
+    fields |= {"method": row["method"], "method_parameters": parameters, "seed": row["seed"]}
+    return Experiment(**{**shared, **fields})
+
+
+def _varied(row: dict[str, Any]) -> dict[str, Any]:
+    """What a row says that its study varies, without the cells that are empty; 16.0 as 16."""
+    names = list(row)
+    cells = {name: row[name] for name in names[names.index("seed") + 1 : names.index("id")]}
+    there = {name: cell for name, cell in cells.items() if cell is not None and cell == cell}
+    return {name: int(cell) if isinstance(cell, float) and cell.is_integer() else cell for name, cell in there.items()}
 
 
 def _differing(own: dict[str, str], other: dict[str, str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Every number of a build and on record, as tables: python all_numbers.py BUILD PROFILE STUDY…
+"""Every number on record, as tables: python all_numbers.py BUILD
 
 BUILD/numbers/all.csv has one row for each study, scale, setting, method and quantity: the page of all numbers
 (number_page.py). networks/<study>.<scale>.csv beside it have one row for each network, every number as its lens gives
@@ -15,21 +15,18 @@ import numpy as np
 import pandas
 
 from softbook.studies import records
-from softbook.studies.catalogue import study_profile
 from softlab.comparison.effects import every_effect
 from softlab.comparison.intervals import Interval, t_interval
 from softlab.figures import style
 from softlab.numbers.quantities import QUANTITIES
-from softlab.profile import Profile, load_profile
 from softlab.training.experiment import FIELDS
 
 NETWORKS = "networks"
-HERE = "this build"
 
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """The numbers of a study at a scale: a table as of records.study_table, and the experiment that its rows share."""
+    """The numbers of a study at a scale: a recorded table, and the experiment that its rows share."""
 
     study: str
     scale: str
@@ -37,9 +34,8 @@ class Measured:
     experiment: dict
 
 
-def main(build: Path, profile: str, studies: list[str]) -> None:
-    measured = [*of_build(load_profile(profile), studies)]
-    measured += of_records({one.study: one.table for one in measured})
+def main(build: Path) -> None:
+    measured = list(of_records())
     folder = build / "numbers"
     fresh = build / ".numbers"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -54,17 +50,10 @@ def main(build: Path, profile: str, studies: list[str]) -> None:
     print(f"{folder / 'all.csv'}: {len(found)} rows, of {len(measured)} tables of networks")
 
 
-def of_build(settings: Profile, studies: list[str]) -> Iterator[Measured]:
-    """These studies, as chapters read them."""
-    for study in studies:
-        shared = study_profile(settings, study).experiment.as_dict()
-        yield Measured(study, HERE, records.study_table(settings, study), shared)
-
-
-def of_records(at_hand: dict[str, pandas.DataFrame]) -> Iterator[Measured]:
-    """Every table on record, except those whose networks are all at hand. at_hand: study -> table."""
+def of_records() -> Iterator[Measured]:
+    """Every table on record."""
     for study in sorted(path.name for path in records.RECORDS.glob("*") if path.is_dir()):
-        for profile, table in records.by_profile(study, at_hand.get(study)).items():
+        for profile, table in records.by_profile(study).items():
             yield Measured(study, profile, table, records.about(study)[profile]["experiment"])
 
 
@@ -84,7 +73,7 @@ def rows(measured: Measured, core: pandas.DataFrame | None = None) -> Iterator[d
     grid = [name for name in records.varied(measured.table) if name != "cell"]
     whole = measured.table.copy(deep=False)
     whole.attrs = {}  # which pandas would copy with every column that is read
-    if "cell" in whole:  # of a declared study: its cells are compared as it says, by `softbook claims`
+    if "cell" in whole:  # of a declared study: its cells are compared as it says, by `softbook statements`
         whole["method"] = whole["cell"]
         core = None
     for point, table in points(whole, grid):
@@ -155,4 +144,4 @@ def _parts(interval: Interval | None, name: str) -> dict[str, float | None]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    main(Path(sys.argv[1]))

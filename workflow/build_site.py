@@ -23,7 +23,6 @@ import nbformat
 import number_page
 import plan
 import playground
-import retrained
 import speed
 import yaml
 from matplotlib.colors import to_hex
@@ -230,7 +229,6 @@ def as_terms(text: str) -> str:
     return TERM.sub(lambda link: f"{{term}}`{link['shown']} <{words[link['anchor']]}>`", text)
 
 
-ABOUT_NUMBERS = "Unless said otherwise: "  # how the line begins that softlab.begin prints
 FOOT = """## Run it yourself
 
 In a terminal, with Python 3.11 or newer:
@@ -282,21 +280,17 @@ def add_foot(
         name=chapter,
         colab=f"{colab}: {badge}({address.colab_link(repository, chapter)})" if repository else f"{colab}, too.",
         archive=f"<!-- archive: {chapter} -->",
-        taken_along="" if is_cover else taken_along(notebook, name, results),
+        taken_along="" if is_cover else taken_along(name, results),
     )
     notebook.cells.append(nbformat.v4.new_markdown_cell(text, id="run-it-yourself"))
 
 
-def taken_along(notebook: nbformat.NotebookNode, name: str, results: bool) -> str:
-    """A chapter's files, and the line about its profile that its first cells printed, if the page does not show it."""
+def taken_along(name: str, results: bool) -> str:
+    """A chapter's files."""
     files = [f"{{download}}`Executed notebook <{name}.ipynb>`"]
     if results:
         files.append(f"{{download}}`Its results <{name}.results.json>`")
-    begun = [cell for cell in notebook.cells if cell.get("id") == "begin"]
-    hidden = [cell for cell in begun if "remove-cell" in cell.metadata.get("tags", [])]
-    printed = "".join(one.text for cell in hidden for one in cell.outputs if one.get("name") == "stdout")
-    lines = [line for line in printed.splitlines() if line.startswith(ABOUT_NUMBERS)]
-    return " · ".join(files) + "".join(f"\n\n*{line}.*" for line in lines)
+    return " · ".join(files)
 
 
 def is_page(path: Path, at_least: int = 2000) -> bool:
@@ -325,8 +319,6 @@ def this_build(build: Path) -> str:
 versions of the trained networks are part of each run's record (`softlab runs show`).
 
 {table(["notebook", *columns], rows)}
-
-{retrained.section(retrained.networks(build))}
 """
 
 

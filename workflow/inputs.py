@@ -40,6 +40,12 @@ OFFERED = {
     "softlab.inspector.context": "softbook.beside",
     "softlab.inspector.report": "softbook.beside",
 }
+# Statistics that statements ask for by name: those of laws, and of what else was declared.
+STATISTICS = {
+    "softbook.statements.laws": ("laws", "margins_and_slopes", "predicting"),
+    "softbook.statements.tally": ("autoattack", "images_and_steps", "recorded", "strengths", "weak_attacks"),
+}
+STATEMENTS = "softbook/statements/"
 TRAINING = ("softlab.training.runs", "softlab.regularizers", "softlab.numbers.stored")
 FIELDS = ("description", "experiment", "methods", "seeds", "evaluation")  # of a profile, that notebooks see
 
@@ -57,7 +63,7 @@ def of_script(path: Path) -> list[str]:
 def of_site() -> list[str]:
     """What pages are made of, beside executed notebooks and tables: the texts, the workflow's own code, the zoo."""
     kinds = ("book/**/*.*", "workflow/**/*.py", "workflow/*.html", "softbook/renamed.yaml")
-    kinds += ("softbook/statements/*.yaml", "softbook/zoo/*/*", "benchmarks/results/*.json")
+    kinds += ("softbook/statements/**/*.*", "softbook/zoo/*/*", "benchmarks/results/*.json")
     paths = [path for kind in kinds for path in ROOT.glob(kind) if path.is_file()]
     pages = sorted(str(path.relative_to(ROOT)) for path in paths if path.parent.name != "__pycache__")
     return [*pages, "_config.yml", "_toc.yml", "softlabels.py", "softlab/training/datasets/fashion_mini.npz"]
@@ -75,12 +81,16 @@ def code(modules: Collection[str]) -> list[str]:
 
 
 def with_data(files: Iterable[str]) -> list[str]:
-    """These files, and the data (laws, templates, images, …) of each room of the package that one of them is in."""
+    """These files, and the data (laws, templates, images, …) of each room of the package that one of them is in.
+
+    Of statements, those that judge what was declared: the others are for the site.
+    """
     files = set(files)
     rooms = {parts[:2] for parts in (Path(file).parts for file in files) if len(parts) > 2}
     beside = {path for room in rooms for path in ROOT.joinpath(*room).rglob("*.*") if path.is_file()}
     data = {str(path.relative_to(ROOT)) for path in beside if path.suffix not in (".py", ".pyc")}
-    return sorted(files | data)
+    of_pages = {file for file in data if file.startswith(STATEMENTS) and not file.endswith("/declared.yaml")}
+    return sorted(files | data - of_pages)
 
 
 @functools.cache
@@ -89,6 +99,9 @@ def graph() -> grimp.ImportGraph:
     found = grimp.build_graph("softlab", "softbook", cache_dir=None, exclude_type_checking_imports=True)
     for module, offers in OFFERED.items():
         found.add_import(importer=module, imported=offers)
+    for module, statistics in STATISTICS.items():
+        for name in statistics:
+            found.add_import(importer=module, imported=f"softbook.statements.statistics.{name}")
     for module, parts in NOT_FOLLOWED.items():
         for imported in found.find_modules_directly_imported_by(module):
             if imported.startswith(parts):
@@ -132,15 +145,12 @@ def notebook_source(path: Path) -> str:
     return re.sub(r"(?m)^(\s*)[%!]\w.*", r"\1pass", source)
 
 
-def settings_of(notebook: Path, profile: Profile, studies: Iterable[str]) -> str:
-    """As JSON: the settings of these studies and of those that the notebook names, in quotes."""
+def settings_of(notebook: Path, profile: Profile) -> str:
+    """As JSON: the settings of a profile, and of the studies of it that the notebook names, in quotes."""
     named = re.findall(r"[\"'](\w+)[\"']", notebook_source(notebook))
-    return studies_of(profile, [study for study in catalogue.studies_of(profile) if study in {*studies, *named}])
-
-
-def studies_of(profile: Profile, studies: Iterable[str]) -> str:
-    """As JSON: the settings of a profile and of these studies of it."""
-    by_study = {study: _plain(study_profile(profile, study)) for study in studies}
+    by_study = {
+        study: _plain(study_profile(profile, study)) for study in catalogue.studies_of(profile) if study in named
+    }
     content = {"profile": _plain(profile), "studies": by_study}
     return json.dumps(content, indent=1, sort_keys=True, default=_as_plain)
 

@@ -2,31 +2,23 @@
 
 import json
 import math
-from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
 import yaml
 
-from softbook.studies.catalogue import seconds_of, studies_of, study_profile
+from softbook.studies.catalogue import study_profile
 from softlab.files import EXPONENT, LEADING_ZERO, short_digest
-from softlab.profile import Profile, load_profile, packaged_profiles
-
-EMBEDDED = ("fashion-mini", "fashion-pairs")  # data that come with the package
-CHEAP = 30  # seconds of training
+from softlab.profile import Profile
 
 
-def networks(profile: Profile, studies: Iterable[str], live: Mapping[str, Container[int]] | None = None) -> list[dict]:
-    """Every network of these studies, as `softbook train --networks` reads it: how it is trained, and on what measured.
+def networks(profile: Profile) -> list[dict]:
+    """Every network of a profile, as `softbook train --networks` reads it: how it is trained, and on what measured.
 
-    All seeds of a method stand together.  live: the seeds of each study that are wanted (None: all).
+    All seeds of a method stand together.
     """
-    settings = [(study, study_profile(profile, study)) for study in studies]
-    return [
-        {"study": study, "experiment": one.as_dict(), "evaluation": dict(changed.evaluation)}
-        for study, changed in settings
-        for one in changed.experiments()
-        if live is None or one.seed in live[study]
-    ]
+    core = study_profile(profile)
+    evaluation = dict(core.evaluation)
+    return [{"study": "core", "experiment": one.as_dict(), "evaluation": evaluation} for one in core.experiments()]
 
 
 def training_jobs(wanted: list[dict], code: str, at_once: int, per_job: int = 0) -> dict[str, list[dict]]:
@@ -44,10 +36,10 @@ def training_jobs(wanted: list[dict], code: str, at_once: int, per_job: int = 0)
     return {"{method}-{seed}-".format(**part[0]["experiment"]) + short_digest([code, part]): part for part in parts}
 
 
-def rows(out: Path, scope: str) -> dict[str, dict]:
-    """What the training jobs of a scope have found: digest of a network -> its row."""
+def rows(out: Path, sweep: str) -> dict[str, dict]:
+    """What the training jobs of a sweep have found: digest of a network -> its row."""
     found = {}
-    for manifest in Path(out, "training", scope).glob("*.json"):
+    for manifest in Path(out, "training", sweep).glob("*.json"):
         listed = json.loads((out / "jobs" / manifest.name).read_bytes())
         found |= zip(map(short_digest, listed), json.loads(manifest.read_bytes()), strict=True)
     return found
@@ -56,29 +48,6 @@ def rows(out: Path, scope: str) -> dict[str, dict]:
 def notebook_records(build: Path) -> list[Path]:
     """What execute.py wrote about each notebook."""
     return sorted(path for path in (build / "notebooks").glob("*.json") if path.name.count(".") == 1)
-
-
-def rechecked(records: Path, every: bool = False) -> list[tuple[str, str]]:
-    """Study and profile of the recorded tables of which a build trains a network again: cheap ones, on embedded data.
-
-    Of each profile the table of the most networks, as what moves its numbers would move those beside it; or `every`.
-    Tables of one or two networks are there for a picture, and are left out.
-    """
-    found = {}
-    for table in sorted(records.glob("*/*.csv")):
-        study = table.parent.name
-        name = table.stem
-        if name in packaged_profiles() and study in studies_of(profile := load_profile(name)):
-            cheap = studies_of(profile)[study].get("seconds", seconds_of(profile).get("cpu", math.inf)) <= CHEAP
-            settings = study_profile(profile, study)
-            embedded = {settings.experiment.data, settings.evaluation.get("test_data", EMBEDDED[0])} <= {*EMBEDDED}
-            networks = len(table.read_text(encoding="utf-8").splitlines()) - 1
-            if cheap and embedded and networks > 2:
-                found[study, name] = networks
-    if every:
-        return list(found)
-    largest = {name: study for (study, name), _ in sorted(found.items(), key=lambda one: one[1])}
-    return [(study, name) for name, study in largest.items()]
 
 
 def pages(contents: Path) -> list[str]:

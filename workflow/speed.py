@@ -38,6 +38,8 @@ TITLES = {  # in the table's order
     "geometry_centers": "Class centres",
     "engine_notebook": "Executing a notebook",
     "start_up": "Starting",
+    "try_chapter": "Trying a chapter",
+    "try_file": "Trying the one file",
     "page_forward": "A network in the browser: logits",
     "page_gradient": "A network in the browser: gradient",
     "page_attack": "A network in the browser: PGD-20",

@@ -1,7 +1,6 @@
 """The last step of `make book`: put the site of this profile at _build/html and say what took how long.
 
-python summary.py BUILD. Fails if a page of the table of contents is missing. Networks that differ from the record get a
-line; the page *This build* names their numbers.
+python summary.py BUILD. Fails if a page of the table of contents is missing.
 """
 
 import json
@@ -10,9 +9,6 @@ import sys
 from pathlib import Path
 
 import plan
-import retrained
-
-from softlab.provenance import store_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,15 +35,9 @@ def main(build: Path, shown: Path | None = None) -> None:
         shutil.copytree(made.parent, shown)
         label.write_text(mark)
 
-    ids = {row["id"] for path in build.glob("training/book/*.json") for row in json.loads(path.read_text())}
-    runs = [store_folder() / name / "provenance.json" for name in ids]
-    seconds = [json.loads(path.read_text())["wall_seconds"] for path in runs if path.exists()]
-    rows = [(f"training, {len(seconds)} networks (sum over jobs)", sum(seconds))]
-    rows += [(path.stem, json.loads(path.read_text())["seconds"]) for path in plan.notebook_records(build)]
+    rows = [(path.stem, json.loads(path.read_text())["seconds"]) for path in plan.notebook_records(build)]
     width = max(len(name) for name, _ in rows)
     print("", *(f"{name:<{width}}  {value:7.1f} s" for name, value in rows), "", sep="\n")
-    if alarm := retrained.alarm(retrained.networks(build)):
-        print(f"{alarm}: {(shown / 'book' / 'this_build.html').resolve()}")
     print((shown / "index.html").resolve())
 
 

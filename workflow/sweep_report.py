@@ -51,11 +51,11 @@ def of_notebooks(sweep: Sweep, folder: Path) -> tuple[list[tuple[Point, dict]], 
 def of_networks(sweep: Sweep, out: Path, profile: str) -> tuple[list[tuple[Point, dict]], dict]:
     """The numbers of a sweep's networks, each with its point; and what is recorded of how one of them was trained."""
     found = []
-    manifests = plan.rows(out, f"sweeps/{sweep.name}")
+    manifests = plan.rows(out, sweep.name)
     about = {}
     for point in sweep.points.values():
         settings = point.settings(profile)
-        for network in plan.networks(settings, ["core"]):
+        for network in plan.networks(settings):
             row = manifests[short_digest(network)]
             of = {"method": row["method"], "seed": row["seed"]}
             found += [(point, {**of, "quantity": name, "value": value}) for name, value in row["values"].items()]

@@ -1,4 +1,4 @@
-"""What a configuration of Snakemake asks for: networks, the notebooks that need them, and what these depend on.
+"""What a configuration of Snakemake asks for: notebooks, what these depend on, and the networks of sweeps.
 
 Paths are relative to the checkout. No torch is imported but to check sweeps, so that a start with nothing to do takes
 seconds.
@@ -15,15 +15,13 @@ import inputs
 import plan
 import sweep
 
-from softbook.studies.catalogue import chapters, study_profile
-from softbook.studies.tables import live_seeds
+from softbook.studies.catalogue import study_profile
 from softlab.files import short_digest
 from softlab.profile import Profile, load_profile
 from softlab.provenance import store_folder
 
-BOOK = "book"  # the scope of the book's own training jobs; those of a sweep are of the scope sweeps/NAME
 EXECUTING = [f"workflow/{name}.py" for name in ("execute", "kernels")]
-# Where no build has timed them yet, notebooks that train networks of their own first: no core waits for one at the end.
+# Where no build has timed them yet, those that train most first: no core waits for one at the end.
 LONGEST = ("your_regularizer", "your_network")
 FIRST = 10**6  # seconds that no notebook takes
 
@@ -33,13 +31,12 @@ class Build:
     """One build.
 
     name: of the profile, as it was given.  out: the folder of all that is made.  sweeps: by name.
-    every: train also what is on record.  at_once, per_job: how networks are shared out, as in plan.training_jobs.
+    at_once, per_job: how networks are shared out, as in plan.training_jobs.
     """
 
     name: str
     out: str
     sweeps: Mapping[str, sweep.Sweep]
-    every: bool
     at_once: int
     per_job: int
 
@@ -54,53 +51,30 @@ class Build:
         return {path.stem: str(path) for path in paths}
 
     @functools.cached_property
-    def chapters(self) -> dict[str, list[str]]:
-        """The notebooks of the book, and the studies that each needs."""
-        return {name: studies for name, studies in chapters(self.profile).items() if name in self.sources}
-
-    @functools.cached_property
-    def live(self) -> dict[str, tuple[int, ...]]:
-        """The seeds of each study that are trained: of what is on record only those that chapters look into."""
-        studies = dict.fromkeys(study for needed in self.chapters.values() for study in needed)
-        seeds = {study: study_profile(self.profile, study).seeds for study in studies}
-        return seeds if self.every else {study: live_seeds(self.profile, study) for study in studies}
-
-    @functools.cached_property
-    def checked(self) -> list[tuple[str, str]]:
-        """Recorded tables of which the default book trains a network again, to see whether it is the same."""
-        return plan.rechecked(Path("softbook/records"), every=self.every) if self.name == "quick" else []
-
-    def is_live(self, study: str, profile: str) -> bool:
-        """Does this build train networks of a recorded table anyway?"""
-        return profile == self.name and bool(self.live.get(study))
-
-    @functools.cached_property
     def jobs(self) -> dict[str, dict[str, list[dict]]]:
-        """All training: scope -> name of the job -> its networks. What points of a sweep share is trained once."""
-        wanted = {BOOK: plan.networks(self.profile, self.live, self.live)}
-        for name, one in self.sweeps.items():
-            studies = dict.fromkeys(study for notebook in one.notebooks for study in self._studies(notebook))
-            points = [point.settings(self.name) for point in one.points.values()]
-            needed = studies if one.notebooks else ["core"]
-            wanted[f"sweeps/{name}"] = [network for point in points for network in plan.networks(point, needed)]
-        code = self._training_code()
-        return {scope: plan.training_jobs(some, code, self.at_once, self.per_job) for scope, some in wanted.items()}
+        """The training jobs of each sweep that executes no notebook: name of the job -> its networks.
 
-    def _studies(self, notebook: str) -> list[str]:
-        return self.chapters.get(notebook, ["core"])
+        What points of a sweep share is trained once.
+        """
+        code = self._training_code()
+        jobs = {}
+        for name, one in self.sweeps.items():
+            if not one.notebooks:
+                points = [point.settings(self.name) for point in one.points.values()]
+                networks = [network for point in points for network in plan.networks(point)]
+                jobs[name] = plan.training_jobs(networks, code, self.at_once, self.per_job)
+        return jobs
 
     def _training_code(self) -> str:
         """A digest of all that networks are trained and measured by: no job of another code has the same name."""
         files = [*inputs.with_data(inputs.code(inputs.TRAINING)), *self.images]
         return short_digest({path: sha256(Path(path).read_bytes()).hexdigest() for path in files})
 
-    def manifests(self, scope: str) -> list[str]:
-        """What the training jobs of a scope leave."""
-        return [f"{self.out}/training/{scope}/{job}.json" for job in self.jobs[scope]]
-
-    def executed(self, name: str) -> list[str]:
-        """Every notebook of a sweep at every point."""
+    def made(self, name: str) -> list[str]:
+        """What a sweep's report is made from: every notebook at every point, or what its training jobs leave."""
         found = self.sweeps[name]
+        if not found.notebooks:
+            return [f"{self.out}/training/{name}/{job}.json" for job in self.jobs[name]]
         folder = f"{self.out}/sweeps/{name}/points"
         return [f"{folder}/{point}/{notebook}.ipynb" for point in found.points for notebook in found.notebooks]
 
@@ -113,13 +87,8 @@ class Build:
         path = Path(self.sources[notebook])
         settings = point.settings(self.name) if point else self.profile
         own = f"{point.name}-{notebook}" if point else notebook
-        text = inputs.settings_of(path, settings, self._studies(notebook))
+        text = inputs.settings_of(path, settings)
         return [*inputs.of_notebook(path), self._settings(own, text), *self.images, *EXECUTING]
-
-    def read_by_numbers(self) -> list[str]:
-        """Everything that the tables of all numbers depend on."""
-        settings = self._settings("numbers", inputs.studies_of(self.profile, self.live))
-        return [*inputs.of_script(Path("workflow/all_numbers.py")), settings, *self.images]
 
     def _settings(self, name: str, text: str) -> str:
         return inputs.write_changed(Path(self.out, "inputs", f"{name}.json"), text)
@@ -138,21 +107,22 @@ class Build:
         return FIRST / 10 if notebook in LONGEST else FIRST / 20
 
     def prepare(self) -> None:
-        """Before anything starts: try every point, write down what each training job trains, forget what has gone.
+        """Before anything starts: try profile and points, write down what each job trains, forget what has gone.
 
         That is an executed notebook that the book has no more, and a manifest which no job would write any more, or
         which names a run that is no longer in the store.
         """
+        study_profile(self.profile)
         for one in self.sweeps.values():
             sweep.check(one, self.name)
         inputs.forget_the_future(Path(self.out))
         for path in Path(self.out, "notebooks").glob("[!.]*"):  # not what another engine is working on
-            if path.name.partition(".")[0] not in self.chapters:  # it has another name now, or is no more
+            if path.name.partition(".")[0] not in self.sources:  # it has another name now, or is no more
                 path.unlink()
-        for scope, jobs in self.jobs.items():
+        for swept, jobs in self.jobs.items():
             for name, networks in jobs.items():
                 inputs.write_changed(Path(self.out, "jobs", f"{name}.json"), json.dumps(networks))
-            for manifest in Path(self.out, "training", scope).glob("*.json"):
+            for manifest in Path(self.out, "training", swept).glob("*.json"):
                 runs = [store_folder() / row["id"] for row in json.loads(manifest.read_bytes())]
                 if manifest.stem not in jobs or not all(run.is_dir() for run in runs):
                     manifest.unlink()
@@ -170,7 +140,6 @@ def asked_for(config: Mapping, cores: int, on_gpus: int) -> Build:
         name=name,
         out=f"{config.get('build', '_build')}/{profile.name}",
         sweeps={one.name: one for one in map(sweep.load_sweep, _several(config.get("sweeps")))},
-        every=config.get("live") == "all",
         at_once=on_gpus or max(1, cores // profile.experiment.threads),
         per_job=int(config.get("runs_per_job", bool(config.get("cluster")))),
     )

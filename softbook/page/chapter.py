@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from softbook.page.parameters import check_injected
-from softbook.studies.catalogue import chapters, seconds_of
 from softlab.errors import SoftlabError
 from softlab.profile import Profile, with_parameters
 from softlab.regularizers import REGISTRY
@@ -23,16 +22,13 @@ DEFAULT_PROFILE = "quick"
 
 
 def begin(
-    chapter: str, profile: str = DEFAULT_PROFILE, seeds: int | None = None, overrides: Mapping | None = None
+    profile: str = DEFAULT_PROFILE, seeds: int | None = None, overrides: Mapping | None = None, kinds: int = 0
 ) -> Profile:
-    """Freeze a notebook's parameters into a validated profile, print a line about it, and train what is missing.
+    """Freeze a notebook's parameters into a validated profile, and say what its networks will cost on this machine.
 
-    It trains what the chapter's studies need and what is neither in the store nor on record; reading a table
-    (records.study_table) trains nothing.
-
-    chapter: the notebook's name without suffix.  profile: a name or the path of a .yaml file; where it is left at
-    the default, the environment variable SOFTLAB_PROFILE replaces it.  seeds: how many (None: as the profile says).
-    overrides: fields of the experiment, {"epochs": 90}.
+    profile: a name or the path of a .yaml file; where it is left at the default, the environment variable
+    SOFTLAB_PROFILE replaces it.  seeds: how many (None: as the profile says).  overrides: fields of the experiment,
+    {"epochs": 90}.  kinds: how many networks of each seed the notebook fits; exercises come on top.
     Raises SoftlabError with the nearest valid name for whatever is unknown.
     """
     prepare()
@@ -41,42 +37,17 @@ def begin(
     if profile == DEFAULT_PROFILE:
         profile = os.environ.get("SOFTLAB_PROFILE") or DEFAULT_PROFILE
     settings = with_parameters(profile, seeds, overrides)
-
-    studies = chapters(settings).get(chapter, [])
-    if not studies:
-        from softlab.training.runs import dataset_of
-
-        dataset_of(settings.experiment)  # images that cannot be had are an error now
-        print(f"{settings.description} · of each kind {len(settings.seeds)}, trained here", flush=True)
-        return settings
-
-    from softbook.studies import records
-
-    untrained = sum(records.untrained(settings, study) for study in studies)
-    said = [settings.description, _size(settings)]
-    said += [_duration(settings, untrained)] if untrained else []
-    print(f"Unless said otherwise: {' · '.join(said)}", flush=True)
-    for study in studies:
-        records.train(settings, study)
+    if kinds:
+        print(f"{settings.description} · {_cost(settings, kinds * len(settings.seeds))}", flush=True)
     return settings
 
 
-def _size(settings: Profile) -> str:
-    """How many networks the chapter's numbers come from, and what ± means."""
-    from softbook.studies.across_settings import spoken_of
+def _cost(settings: Profile, count: int) -> str:
+    """How many networks will be fitted, and how long that takes here, from a few steps that are tried."""
+    from softlab.training.cost import seconds_of
 
-    spoken = spoken_of(settings)
-    exploratory = ", exploratory" if spoken.standing == "exploratory" else ""
-    return f"{len(spoken.seeds)} networks a method{exploratory} · ± is a 95 % interval"
-
-
-def _duration(settings: Profile, count: int) -> str:
-    """How many networks will be trained, and how long that takes, if the profile says so."""
-    from softlab.training.loop import choose_device
-
-    seconds = seconds_of(settings).get("gpu" if choose_device().type == "cuda" else "cpu")
-    takes = f", in about {count * seconds / 60:.1f} min on one CPU core or GPU" if seconds else ""
-    return f"{count} networks are trained first{takes}"
+    each = seconds_of(settings.experiment)
+    return f"{count} networks, {each:.0f} s each on this machine, or from the store"
 
 
 def test_part(settings: Profile) -> tuple[Tensor, Tensor]:

@@ -14,8 +14,6 @@ from typing import Any
 
 import pandas
 
-from softbook.studies.catalogue import chapters
-from softbook.studies.records import networks
 from softlab.comparison.effects import by_method
 from softlab.comparison.intervals import Values
 from softlab.comparison.side_by_side import RunComparison
@@ -38,18 +36,18 @@ def save(
 ) -> Path:
     """Write what a notebook found (results.schema.json) to where `results_path` says; returns the path.
 
-    found: of softlab.compare, networks by the names that they have there, with the quantities compared; or of
-    records.study_table, one network of each method and seed, with all quantities.
+    found: of softlab.compare, networks by the names that they have there, with the quantities compared; or of a report
+    card, one network of each method and seed, with all quantities.
     numbers: others, by name, {method: {seed: value}}.
     """
-    if isinstance(found, RunComparison):
-        own = found.networks
-        compared: Any = own.assign(study="yours", method=own["name"], run=own["id"])
-        runs = compared[["study", "method", "seed", "run", "torch", "device"]].to_dict("records")
-        values = {quantity: by_method(compared, quantity) for quantity in found.means}
-    else:
-        runs = [row for study in chapters(settings).get(chapter, ["core"]) for row in networks(settings, study)]
-        values = {} if found is None else {name: by_method(found, name) for name in QUANTITIES}
+    runs: list[dict[str, Any]] = []
+    values: dict[str, Any] = {}
+    if found is not None:
+        compared = isinstance(found, RunComparison)
+        table: Any = found.networks.assign(method=found.networks["name"]) if compared else found
+        own = table.assign(study="yours", run=table["id"])
+        runs = own[["study", "method", "seed", "run", "torch", "device"]].to_dict("records")
+        values = {name: by_method(table, name) for name in (found.means if compared else QUANTITIES)}
     measurements = [
         {"quantity": name, "method": method, "seed": int(seed), "value": float(value) if math.isfinite(value) else None}
         for name, by_name in {**values, **(numbers or {})}.items()

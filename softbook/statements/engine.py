@@ -60,9 +60,9 @@ class Statement:
         required = [self.named(one) for one in self.spec.get("requires", ()) if isinstance(one, str)]
         return [*required, *self.repeats]
 
-    def named(self, one: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
-        """What it requires, whose ID is of its own page if it names none."""
-        return f"{self.page}.{one}" if isinstance(one, str) and "." not in one else one
+    def named(self, one: str) -> str:
+        """PAGE.ID of what it requires by name: of its own page if the name has none."""
+        return one if "." in one else f"{self.page}.{one}"
 
     @functools.cached_property
     def interval(self) -> Interval:
@@ -152,14 +152,14 @@ def _entries(page: str) -> Mapping[str, Mapping[str, Any]]:
 def _read(page: str, name: str, entry: Mapping[str, Any]) -> Statement:
     """A statement, with the keys of the one that it is the same as, or of its law, where it says nothing else."""
     if "law" in entry:
-        return Statement(page, name, _of_law(entry["law"]) | entry)
+        return Statement(page, name, {**_of_law(entry["law"]), **entry})
     if "same as" not in entry:
         return Statement(page, name, entry)
     repeated = entry["same as"]
     first = statement(repeated)
     kept = {key: value for key, value in first.spec.items() if key not in OWN}
     if "requires" in kept:
-        kept["requires"] = [first.named(one) for one in kept["requires"]]
+        kept["requires"] = [first.named(one) if isinstance(one, str) else one for one in kept["requires"]]
     own = {key: value for key, value in entry.items() if key != "same as"}
     return Statement(page, name, kept | own, (repeated,))
 

@@ -107,7 +107,7 @@ def _in_scope(rows: pandas.DataFrame, scope: Mapping[str, Any] | Sequence[Mappin
     taken = np.ones(len(rows), bool)
     for column, value in scope.items():
         check_known("column of the index", column, rows.columns)
-        taken &= _has(rows[column], value)
+        taken &= _has(pandas.Series(rows[column]), value)
     return taken
 
 

@@ -206,7 +206,7 @@ def _table(studies: tuple[str, ...], profiles: tuple[str, ...], where: tuple[tup
     parts = [_recorded(study, profile) for study, profile in itertools.product(studies, profiles)]
     table = parts[0] if len(parts) == 1 else pandas.concat(parts)
     for column, value in where:
-        table = table.loc[_are(table[column], value)]
+        table = table.loc[_are(table, column, value)]
     return table
 
 
@@ -218,13 +218,13 @@ def _recorded(study: str, profile: str) -> pandas.DataFrame:
     return pandas.concat([table.assign(images_trained=n, steps=steps) for (n, steps), table in cells.items()])
 
 
-def _are(column: pandas.Series, value: Any) -> np.ndarray:
-    """Which entries of a column are this value, or one of these."""
+def _are(table: pandas.DataFrame, column: str, value: Any) -> np.ndarray:
+    """Which rows have this value in a column, or one of these."""
     if isinstance(value, tuple):
-        return np.any([_are(column, one) for one in value], axis=0)
+        return np.any([_are(table, column, one) for one in value], axis=0)
     if isinstance(value, float):
-        return np.isclose(column.to_numpy(float), value)
-    return (column == value).to_numpy()
+        return np.isclose(table[column].to_numpy(float), value)
+    return (table[column] == value).to_numpy()
 
 
 def _at(place: Place, spec: Spec) -> Iterator[Interval]:

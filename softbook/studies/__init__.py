@@ -2,5 +2,5 @@
 
 from softlab.facade import lazily
 
-HOMES = {"specimens": "networks", "study": "networks", "study_table": "records", "headline": "across_settings"}
+HOMES = {"specimens": "networks", "headline": "across_settings"}
 __getattr__, __dir__ = lazily(__name__, HOMES)

@@ -1,4 +1,4 @@
-"""The same tables and effects in all settings on record, beside this build's table of a study."""
+"""The same tables and effects in all settings on record."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ import pandas
 from softbook.studies import records
 from softlab.comparison.effects import Effects, averages, effects
 from softlab.comparison.intervals import Interval
-from softlab.profile import Profile, load_profile, packaged_profiles
+from softlab.profile import load_profile
 
 # What the book calls the settings that it compares, by their profiles; book/how_to_read.md has the same legend.
 SETTINGS = {
@@ -22,6 +22,7 @@ SETTINGS = {
     "cifar10-jpeg-small": "G · CIFAR-10, no augmentation",
     "cifar10-jpeg-resnet18": "H · CIFAR-10, a ResNet-18",
 }
+SPOKEN_OF = "quick-confirm"  # the profile of the default setting, with fresh seeds
 
 
 def tables_by_setting(study: str = "core", least: int = 2) -> dict[str, pandas.DataFrame]:
@@ -99,23 +100,7 @@ def generalization_gaps(
     return ahead, gaps, changes
 
 
-def spoken_of(settings: Profile) -> Profile:
-    """The profile whose core a page speaks of: a packaged one with the same setting on record, whose seeds nobody had
-    looked at; the profile itself if there is none, or if it was changed."""
-    if settings.is_packaged() and settings.seeds == load_profile(settings.name).seeds:
-        for other in map(load_profile, sorted({*packaged_profiles()} & {*records.about("core")})):
-            same = other.experiment == settings.experiment and other.evaluation == settings.evaluation
-            if same and other.standing == "confirmatory" and settings.methods.items() <= other.methods.items():
-                return other
-    return settings
-
-
-def headline(settings: Profile | None = None) -> pandas.DataFrame:
-    """The numbers of the core that pages speak of (`spoken_of`), as of records.study_table: one number, everywhere.
-
-    settings: None: those of the book, on record.
-    """
-    settings = settings or load_profile("quick")
-    if (other := spoken_of(settings)) == settings:
-        return records.study_table(settings)
-    return records.by_profile("core")[other.name].loc[lambda table: table["method"].isin(settings.methods)]
+def headline() -> pandas.DataFrame:
+    """The numbers of the core that pages speak of, one number everywhere: of seeds that nobody had looked at."""
+    table = records.by_profile("core")[SPOKEN_OF]
+    return table.loc[table["method"].isin(load_profile("quick").methods)]

@@ -7,9 +7,11 @@ the slope g of z₁ - z₂ (softlab.lenses.steepness) is pulled to τ times what
 
 No labels are used. At τ = 1 both terms are zero from the start and nothing would move; so the weights are first
 disturbed by as much as those of the other τ have moved, which shows what moving weights does by itself.
+`softbook record core --measure slope_by_hand --methods baseline label_smoothing`.
 """
 
 import copy
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -18,17 +20,25 @@ import torch
 from torch import Tensor, nn
 
 from softbook.studies import records
+from softbook.studies.asked import Subject
 from softlab.batches import as_pixels
+from softlab.errors import check_known
 from softlab.lenses import steepness
 from softlab.lenses.attacks.ascent import all_logits
+from softlab.numbers.look import applied, together
+from softlab.numbers.quantities import LENSES, Look
+from softlab.numbers.stored import look_at, round_weights
 from softlab.representation import frozen_copy
 from softlab.training.data import Dataset
 from softlab.training.experiment import Experiment
 from softlab.training.loop import chosen_of, safe_kernels
+from softlab.training.runs import dataset_of
 
 TAUS = (0.5, 0.71, 1.0, 1.41, 2.0)
 LOWER = 0.71  # at which the law is judged
 SHAM = 1.0
+PULLS = {"baseline": 0.3, "label_smoothing": 0.03}
+LENSES_ASKED = ("outcomes", "calibrated", "ranked", "magnitudes", "attacked", "steep", "one_step")
 STEPS = 360
 BATCH = 128
 RATE = 0.02  # of SGD with Nesterov momentum .9, falling to 0 along a line
@@ -69,13 +79,33 @@ def images_of(experiment: Experiment, dataset: Dataset) -> Tensor:
 
 def recorded(profile: str) -> pandas.DataFrame:
     """The recorded networks: method, seed, tau, pull, admitted, changes on `fit`, and quantities; empty without any."""
-    found = []
-    for row in records.beside("slope_by_hand", profile):
-        change = Change(**row["change"])
-        own = {name: row[name] for name in ("method", "seed", "tau", "pull")}
-        moved = {f"fit, {name}": value for name, value in row["change"].items()}
-        found.append(own | {"admitted": change.admitted} | moved | row["numbers"])
-    return pandas.DataFrame(found)
+    table = records.of_measure("slope_by_hand", profile)
+    if table.empty:
+        return table
+    changes = [Change(*row) for row in table[[f"fit, {one.name}" for one in dataclasses.fields(Change)]].to_numpy()]
+    return table.assign(admitted=[change.admitted for change in changes])
+
+
+def measure(subject: Subject) -> list[dict[str, float]]:
+    """A row for each of TAUS: the network retrained, how its answers changed on images for fitting, its quantities.
+
+    Raises SoftlabError for a method without a pull.  Whether a dose is admitted is decided before it is attacked.
+    """
+    experiment = subject.run.experiment
+    check_known("method with a pull", experiment.method, PULLS)
+    pull = PULLS[experiment.method]
+    dataset = dataset_of(experiment)
+    before = look_at(subject.run, subject.evaluation)
+    doses = all_doses(before.model, images_of(experiment, dataset), pull, experiment.seed)
+    rows = []
+    for tau in TAUS:
+        round_weights(doses[tau])
+        answers = change(before.model, doses[tau], dataset.fit_images, dataset.fit_labels)
+        moved_by = {f"fit, {name}": value for name, value in dataclasses.asdict(answers).items()}
+        look = Look(doses[tau], before.samples)
+        numbers = together([applied(LENSES[name], look) for name in LENSES_ASKED])
+        rows.append({"tau": tau, "pull": pull, **moved_by, **numbers.values})
+    return rows
 
 
 def retrained(

@@ -1,10 +1,21 @@
-"""What is measured on request, besides lenses: a study names it in its entry `asked`, and only its rows have it.
+"""What is measured on request, besides lenses: it needs other networks or images, or is of use to one question only.
 
-It needs other networks or images than a lens sees, or is of use to one question only: no build measures it. These are
-the quantities; softbook.studies.transfer, averages and deciles measure them, for softbook.studies.recording.
+Of columns, a study names the measure in its entry `asked`, and only its rows have them. What has several rows a network
+(KEYS) has tables of its own, softbook/records/measures/MEASURE/PROFILE.csv: `softbook record STUDY --measure MEASURE`.
+No build measures it. Here are the names, and what whoever measures is given; softbook.studies.recording.MEASURED says
+who that is.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from softlab.batches import as_pixels
 from softlab.numbers.look import Quantity
+from softlab.numbers.stored import look_at
+from softlab.training.runs import Run
 
 COSINES = "cosines"
 MAGNITUDES = "magnitudes"
@@ -51,4 +62,34 @@ DECILES = {
 }
 
 ASKED = {"transfer": TRANSFER, "averages": AVERAGES, "deciles": DECILES}
+# Of each measure with a table of its own: what, besides the run id, tells one row from another.
+KEYS = {
+    "autoattack": ("radius",),
+    "bending": ("radius",),
+    "louder": ("radius",),
+    "seconds": (),
+    "slope_by_hand": ("tau",),
+    "unknown_classes": (),
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network of which something is measured on request.
+
+    evaluation: of its profile.  radius: of an attack, in 255ths.  images: how many it meets (None: as the ladder).
+    """
+
+    run: Run
+    evaluation: Mapping[str, Any]
+    radius: float = 4
+    images: int | None = None
+
+    def attacked(self) -> tuple[nn.Module, Tensor, Tensor]:
+        """The network as it is measured, and what an attack meets: images (N, C, H, W) in 0 to 1 with labels (N,)."""
+        look = look_at(self.run, self.evaluation)
+        images, labels = (part[: self.evaluation["attack_size"]][: self.images] for part in look.samples.test)
+        return look.model, as_pixels(images), labels
+
+
 ASKED_QUANTITIES = {**TRANSFER, **AVERAGES, **DECILES}

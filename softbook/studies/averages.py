@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from softbook.studies.asked import MEASURES
+from softbook.studies.asked import MEASURES, Subject
 from softlab.errors import SoftlabError
 from softlab.lenses import calibration, ensembles, selective
 from softlab.numbers.stored import give_statistics, round_weights
@@ -25,11 +25,13 @@ LAST_PART = 2 / 3  # of training, after which snapshots count
 WORST = 3  # classes
 
 
-def measured(run: Run) -> dict[str, float]:
-    """Every entry of asked.AVERAGES, for the group that begins with this network; its other members are trained.
+def measure(subject: Subject) -> list[dict[str, float]]:
+    """A row with every entry of asked.AVERAGES, for the group that begins with this network.
 
+    Its other members are trained.
     Raises SoftlabError for a network of half the classes: its seed draws them, so members would know different ones.
     """
+    run = subject.run
     if run.experiment.half:
         raise SoftlabError("averages are of networks that know the same classes: half=0")
     dataset = dataset_of(run.experiment)
@@ -43,7 +45,7 @@ def measured(run: Run) -> dict[str, float]:
     weights = _looked_at(_averaged_weights(run), dataset)
     found = {f"alone, {name}": statistics.mean(scores[name] for scores in alone) for name in MEASURES}
     found |= {f"group, {name}": value for name, value in _scores(group, worst).items()}
-    return found | {f"weights, {name}": value for name, value in _scores(weights, worst).items()}
+    return [found | {f"weights, {name}": value for name, value in _scores(weights, worst).items()}]
 
 
 def _members(run: Run, **changes: object) -> list[nn.Module]:

@@ -5,7 +5,7 @@ class's lead falls by more than that line says (the network bends down) or by le
 
 Described, not declared: we thought of it after the estimate failed on all of Fashion-MNIST (laws.yml,
 estimate-elsewhere).
-tools/record_bending.py writes softbook/records/bending/PROFILE.json.
+`softbook record STUDY --measure bending --radius 0.5 1 …` (RADII).
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ import pandas
 from torch import Tensor, nn
 
 from softbook.studies import records
+from softbook.studies.asked import Subject
 from softlab.lenses import steepness
 from softlab.lenses.attacks import gradient
 from softlab.lenses.attacks.ascent import all_logits, largest_other
@@ -54,11 +55,13 @@ def lead_left(
     return attacked, straight
 
 
+def measure(subject: Subject) -> list[dict[str, float]]:
+    """A row: what an attack and a line leave at the subject's radius (`attacked`, `straight`)."""
+    network, images, labels = subject.attacked()
+    (attacked,), (straight,) = lead_left(network, images, labels, [subject.radius])
+    return [{"images met": len(images), "attacked": attacked, "straight": straight}]
+
+
 def recorded(profile: str) -> pandas.DataFrame:
-    """A row for each network and radius: method, seed, radius (255ths), attacked, straight; empty without a record."""
-    columns = ["method", "seed", "radius", "attacked", "straight"]
-    found = []
-    for row in records.beside("bending", profile):
-        for radius, attacked, straight in zip(row["radii"], row["attacked"], row["straight"], strict=True):
-            found.append([row["method"], row["seed"], radius, attacked, straight])
-    return pandas.DataFrame(found, columns=columns)
+    """A row for each network and radius: method, seed, radius (255ths), attacked, straight; may be empty."""
+    return records.of_measure("bending", profile)

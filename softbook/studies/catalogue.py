@@ -2,8 +2,8 @@
 
 study_profile(load_profile("quick"), "dose").experiments()
 
-A profile may name the studies that it trains, and change them (`studies`); it may say how long one network takes
-(`seconds_per_network`), and what a cluster is asked for (`resources`).  This module imports no torch.
+A profile may name the studies that it trains, and change them (`studies`); it may say what a cluster is asked for
+(`resources`).  This module imports no torch.
 """
 
 import dataclasses
@@ -22,8 +22,7 @@ from softlab.profile import SPANNED, Profile, evaluation_of, methods_of, numbers
 from softlab.training.experiment import FIELDS, Experiment, checked_number
 
 FOLDER = Path(__file__).parent
-SECONDS = {"cpu": (0, 10**6), "gpu": (0, 10**6)}  # that one network may take, on one CPU core and on one GPU
-HOW = ("recorded", "along", "images", "seconds", "asked")  # entries of a study that say nothing of what it trains
+HOW = ("along", "images", "asked", "seconds")  # entries of a study that say nothing of what it trains
 STUDY_ENTRIES = ("seeds", "first_seed", "methods", "doses", "grid", "cells", "shorten", "evaluation")  # others: fields
 DECLARED = FOLDER / "declared"
 DECLARED_NAME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})-([a-z][a-z0-9-]*)")  # when, and which study
@@ -102,31 +101,16 @@ def with_methods_of_file(profile: Profile, study: str, path: Path) -> Profile:
     return with_methods(profile, study, {**study_profile(profile, study).methods, **own})
 
 
-def seconds_of(profile: Profile) -> Mapping[str, float]:
-    """How long one network takes, on one CPU core and on one GPU: {"cpu": …, "gpu": …}, as far as the profile says."""
-    return numbers_of("seconds_per_network", profile.beside.get("seconds_per_network") or {}, SECONDS, float)
-
-
 def resources_of(profile: Profile) -> Mapping[str, int]:
     """What a cluster is asked for, for one job: gpus, memory_gb, minutes."""
     return USUAL_RESOURCES | numbers_of("resources", profile.beside.get("resources") or {}, RESOURCES)
-
-
-def chapters(profile: Profile | None = None) -> dict[str, list[str]]:
-    """Which studies each chapter needs: {name of the notebook: [study, …]}; with a profile only those it trains."""
-    found = _chapters_file()["chapters"]
-    if profile is None:
-        return found
-    trained = studies_of(profile)
-    return {name: [study for study in needed if study in trained] for name, needed in found.items()}
 
 
 def study_profile(profile: Profile, study: str = "core") -> Study:
     """The profile as the named study changes it (`core` changes nothing): see softbook/chapters.yaml and DECLARED."""
     check_known("study", study, [*_chapters_file()["studies"], *declared()])
     studies = studies_of(profile)
-    seconds_of(profile)  # a profile's file is checked as a whole before anything starts
-    resources_of(profile)
+    resources_of(profile)  # a profile's file is checked as a whole before anything starts
     if study not in studies:
         raise SoftlabError(f"profile {profile.name} leaves out the study {study} (it has {', '.join(studies)})")
     entries = dict(studies[study])
@@ -275,7 +259,7 @@ def _declared_at(name: str, seeds: object) -> dict[str, Mapping[str, Any]]:
             }
             own_seeds = seeds_of(setting["seeds"], setting.get("first_seed", 0))
             fewer = own_seeds if seeds is None else own_seeds[: len(seeds_of(seeds, 0))]
-            entries = {**content["trains"], **setting, "seeds": list(fewer), "cells": cells, "recorded": True}
+            entries = {**content["trains"], **setting, "seeds": list(fewer), "cells": cells}
             found[study] = MappingProxyType(entries)
     return found
 

@@ -8,17 +8,19 @@ import copy
 import torch
 from torch import Tensor
 
+from softbook.studies.asked import Subject
 from softlab.lenses import geometry, steepness
 from softlab.numbers.stored import round_weights
 from softlab.representation import Representation, extract, head_of
 from softlab.training.loop import training_set
-from softlab.training.runs import Run, dataset_of
+from softlab.training.runs import dataset_of
 
 TENTHS = torch.arange(1, 10, dtype=torch.float64) / 10
 
 
-def measured(run: Run) -> dict[str, float]:
-    """Every entry of asked.DECILES, of all test images; weights are rounded as for all numbers."""
+def measure(subject: Subject) -> list[dict[str, float]]:
+    """A row with every entry of asked.DECILES, of all test images; weights are rounded as for all numbers."""
+    run = subject.run
     dataset = dataset_of(run.experiment)
     model = copy.deepcopy(run.model)
     round_weights(model)
@@ -28,7 +30,7 @@ def measured(run: Run) -> dict[str, float]:
     for what, values in shape_by_image(reference, tested, *head_of(model)).items():
         for number, decile in enumerate(values.double().nanquantile(TENTHS), 1):
             found[f"{what}, decile {number}"] = float(decile)
-    return found
+    return [found]
 
 
 def shape_by_image(

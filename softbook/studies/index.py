@@ -4,8 +4,8 @@ found = index()                                             # a row for each row
 with_quantity(found.query("letter == 'F'"), "ECE")          # beside it: value, other (its partner's), change
 with_partner(found, found.query("method == 'mixup'"))       # the same rows, to be compared with Mixup
 
-What a setting is comes from the experiment in about.json and from what a row's columns say that its study varied, never
-from a name. Numbers stay in the tables (softbook.studies.records): `with_quantity` fetches one when it is asked for.
+What a setting is comes from the experiment that a row names, never from what a table is called. Numbers stay in the
+tables (softbook.studies.records): `with_quantity` fetches one when it is asked for.
 """
 
 import dataclasses
@@ -23,13 +23,13 @@ import pandas
 from softbook.studies import records
 from softbook.studies.across_settings import SETTINGS
 from softbook.studies.asked import ASKED_QUANTITIES
-from softbook.studies.catalogue import Study, study_profile
+from softbook.studies.catalogue import study_profile
 from softbook.studies.tables import rows_of
 from softlab import regularizers
 from softlab.errors import SoftlabError, check_known
 from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import load_profile, packaged_profiles
-from softlab.training.experiment import FIELDS, Experiment
+from softlab.training.experiment import Experiment
 from softlab.training.models import ARCHITECTURES
 
 PLAIN = "baseline"
@@ -166,15 +166,13 @@ def _values(quantity: str, state: tuple) -> tuple[dict[tuple, float], dict[tuple
 def _rows(study: str, profile: str, table: pandas.DataFrame, letters: Mapping[str, str]) -> list[dict[str, Any]]:
     """The rows of the index for a table.  letters: from _letters."""
     about = records.about(study)[profile]
-    asked = _asked(study, profile)
-    usual = load_profile(profile if asked else USUAL).methods
-    conditions = ["method", *records.varied(table)]
+    usual = load_profile(profile if profile in packaged_profiles() else USUAL).methods
     shared: dict[tuple, dict[str, Any]] = {}  # what networks have in common that differ in their seed alone
     found = []
     for row in rows_of(table.drop(columns=[name for name in QUANTITIES if name != "accuracy"])):
-        point = tuple(str(row[name]) for name in conditions)
+        point = (row["method"], row.get("experiment"))
         if point not in shared:
-            experiment = _experiment(row, about, asked)
+            experiment = experiment_of(row, about["experiment"])
             shared[point] = _method(experiment, usual) | _properties(experiment, letters)
         own = {"study": study, "profile": profile, "cell": row.get("cell", ""), **shared[point]}
         own |= {name: row[name] for name in ("id", "seed", "evaluation", "device", "torch")}
@@ -185,55 +183,17 @@ def _rows(study: str, profile: str, table: pandas.DataFrame, letters: Mapping[st
     return found
 
 
-def _asked(study: str, profile: str) -> Study | None:
-    """The study as a profile of this name asks for it; None if the profile no longer comes with the book."""
-    return study_profile(load_profile(profile), study) if profile in packaged_profiles() else None
+def experiment_of(row: Mapping[str, Any], shared: Mapping[str, Any]) -> Experiment:
+    """The experiment that a row of a recorded table names.  shared: its profile's, in about.json.
 
-
-def experiment_of(study: str, profile: str, row: Mapping[str, Any]) -> Experiment:
-    """The experiment of a row of a recorded table: its profile's, with what its study varies and the method's own.
-
-    Where the profile no longer comes with the book, a method has the parameters that are usual elsewhere.
+    Raises SoftlabError where the row names none that there is.
     """
-    return _experiment(row, records.about(study)[profile], _asked(study, profile))
-
-
-def _experiment(row: Mapping[str, Any], about: Mapping[str, Any], asked: Study | None) -> Experiment:
-    methods = (asked or load_profile(USUAL)).methods
-    entries: dict[str, Any] = dict(methods.get(row["method"], {}))
-    varied = _conditions(row)
-    if "cell" in varied:
-        cells = asked.cells if asked else {}
-        check_known("cell of a declared study", varied["cell"], cells)
-        entries = {name: value for name, value in cells[varied.pop("cell")].items() if name != "method"}
-    if "parameter" in varied:
-        dose = varied.pop("dose")
-        _, doses = asked.doses.get(row["method"], ("", ())) if asked else ("", ())
-        as_declared = [one for one in doses if one == dose]  # 2 or 2.0: run ids tell them apart
-        entries[varied.pop("parameter")] = as_declared[0] if as_declared else dose
-    entries |= varied
-    # A method may have a parameter that is called as a field is: weight_decay.
-    own = {one.name for one in dataclasses.fields(regularizers.REGISTRY[row["method"]])}
-    fields = {name: value for name, value in entries.items() if name in FIELDS and name not in own}
-    parameters = {name: value for name, value in entries.items() if name in own}
-    fields |= {"method": row["method"], "method_parameters": parameters, "seed": row["seed"]}
-    return Experiment(**{**about["experiment"], **fields})
-
-
-def _conditions(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What a row says that its study varies, without the cells that are empty."""
-    names = list(row)
-    names = names[names.index("seed") + 1 : names.index("id")]
-    return {name: _whole(row[name]) for name in names if not _is_missing(row[name])}
-
-
-def _is_missing(value: object) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _whole(value: Any) -> Any:
-    """16.0 as 16: a column with an empty cell is one of floats."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    try:
+        own = json.loads(row["experiment"])
+        return Experiment(**{**shared, **own, "method": row["method"], "seed": row["seed"]})
+    except (KeyError, TypeError, ValueError) as error:
+        how = "tools/merge_records.py takes in rows that were written before they named it"
+        raise SoftlabError(f"the row of {row['id']} names no experiment ({error!r}): {how}") from None
 
 
 def _method(experiment: Experiment, usual: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -16,8 +16,7 @@ of the four soft labels:
 Declared when those rows were there, before any network had been attacked with quieter logits:
 5. With plain training, logits times 1/4 leave more images, as they spread the push in the same way.
 A step takes the sign of the gradient, so a factor changes nothing but the mix of wrong classes (and what 32 bits lose).
-At F (cifar10-papers, study stronger_attack, .4/255 and 1/255): described. tools/record_louder.py writes
-softbook/records/louder/PROFILE.json.
+At F (cifar10-papers, study stronger_attack, .4/255 and 1/255): described. `softbook record STUDY --measure louder`.
 """
 
 import warnings
@@ -28,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from softbook.studies import records
+from softbook.studies.asked import Subject
 from softlab.comparison.intervals import Interval, t_interval
 from softlab.lenses.attacks import UntrustedAttack
 from softlab.lenses.attacks.ascent import all_logits
@@ -83,14 +83,15 @@ def measured(model: nn.Module, images: Tensor, labels: Tensor, radius: float) ->
     return {name: float(values.double().mean()) for name, values in outcomes.items()}
 
 
+def measure(subject: Subject) -> list[dict[str, float]]:
+    """A row: what `measured` gives at the subject's radius."""
+    network, images, labels = subject.attacked()
+    return [{"images met": len(images), **measured(network, images, labels, subject.radius / 255)}]
+
+
 def recorded(profile: str) -> pandas.DataFrame:
     """A row for each network and radius: method, seed, radius (255ths), what `measured` gives; may be empty."""
-    numbers = [*map(_times, FACTORS), *map(_runner_up, FACTORS)]
-    columns = ["method", "seed", "radius", "right", "margin", "best", *numbers]
-    rows = records.beside("louder", profile)
-    table = pandas.DataFrame([[row[name] for name in columns] for row in rows], columns=columns)
-    table.attrs = {"table": f"louder, profile {profile}", "command": f"python tools/record_louder.py {profile}"}
-    return table
+    return records.of_measure("louder", profile)
 
 
 def _times(factor: float) -> str:
@@ -111,25 +112,6 @@ def kindness(table: pandas.DataFrame, factor: float = 1) -> dict[str, Interval]:
     return {
         str(method): t_interval(points.to_numpy()).of(table, what)
         for method, points in extra.groupby(table["method"], sort=False)
-    }
-
-
-def statements(table: pandas.DataFrame) -> dict[str, bool]:
-    """The five declared statements (see above), in a few words, and whether each holds. table: from `recorded`."""
-    soft = ("label_smoothing", "mixup", "cutmix", "maxsup")
-    share = _runner_up(1)
-    left = kindness(table, FACTOR)
-    plain = kindness(table)["baseline"].mean
-
-    def moved(method: str, factor: float = FACTOR) -> Interval:
-        return changed(table, _times(factor), _times(1), method)
-
-    return {
-        "a lower share of the runner-up": all(changed(table, share, share, m, "baseline").high < 0 for m in soft),
-        "louder soft labels: fewer images left": all(moved(method).high < 0 for method in soft),
-        "louder plain networks: no change": abs(moved("baseline").mean) < 1,
-        "louder soft labels: as plain ones": all(abs(left[method].mean - plain) < 1 for method in soft),
-        "quieter plain networks: more images left": moved("baseline", 0.25).low > 0,
     }
 
 

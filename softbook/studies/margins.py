@@ -4,11 +4,11 @@ in_cells()             # the estimate by training images and steps: {(images, st
 moves(table)           # how far each network lies from plain training of its seed, in slope, margin, under attack
 places(table)          # the same of each method, with intervals over seeds: [Place]
 by_normaliser(table, "cutmix")  # {normaliser: (what it does to the margin, to the slope)}, raw first
-Laws about them are judged in laws.py.
+Laws about them are judged in softbook.statements.laws.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -232,14 +232,6 @@ def factorial(table: pandas.DataFrame) -> dict[str, Interval]:
     interaction = (tight[1.0] - tight[0.01]) - (loose[1.0] - loose[0.01])
     effects = {"bound": bound, "strength": strength, "interaction": interaction, "difference": bound - strength}
     return {name: t_interval(values.to_numpy()) for name, values in effects.items()}
-
-
-def decided_by(effects: Mapping[str, Interval]) -> str:
-    """Which of `bound`, `strength`, `both`, `interaction`, `neither` the effects of factorial speak for."""
-    if effects["interaction"].side():
-        return "interaction"
-    names = [name for name in ("bound", "strength") if effects[name].side()]
-    return {0: "neither", 1: names[0] if names else "", 2: "both"}[len(names)]
 
 
 def in_cells() -> dict[tuple[int, int], Setting]:

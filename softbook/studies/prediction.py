@@ -1,6 +1,6 @@
 """Does the shape of the space of features predict what a method does? For families of methods that were left out.
 
-units = methods(study_table(settings, "many"))       # a row for each method and dose
+units = methods(by_profile("many")["quick-confirm"]) # a row for each method and dose
 found = left_out(units, declared().properties, "gap")
 found.score()                                        # 1: every left-out method predicted; 0: no better than the mean
 
@@ -61,7 +61,7 @@ def declared() -> Declared:
 def methods(table: pandas.DataFrame) -> pandas.DataFrame:
     """A row for each method and dose: family, seeds, and each quantity's mean difference to the baseline of its seed.
 
-    table: of records.study_table, with a column `dose` if methods have several.  Methods without a family and seeds
+    table: of records.by_profile, with a column `dose` if methods have several.  Methods without a family and seeds
     without a baseline are left out.  The index is method and dose: `focal 2`.
     """
     quantities = [name for name in table if name in QUANTITIES]

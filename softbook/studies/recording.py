@@ -2,12 +2,15 @@
 
 record("core", settings)         # softbook record: a row for each network that has none
 add("core", settings, ["AURC"])  # softbook record --only: train rows again, write these quantities beside the others
+measure(Request("louder"), settings)  # softbook record --measure: rows of what is measured on request
 verify("core", settings)         # softbook verify: train some rows again, and compare
 
 What is written is read by softbook.studies.records.
 """
 
 import functools
+import itertools
+import json
 import math
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -19,12 +22,25 @@ from typing import Any
 
 import numpy as np
 import pandas
+import torch
 from torch.backends.cpu import get_cpu_capability
 
-from softbook.studies import averages, deciles, judge, records, transfer
-from softbook.studies.asked import ASKED, ASKED_QUANTITIES
+from softbook.studies import (
+    another_slope,
+    autoattack,
+    averages,
+    bending,
+    deciles,
+    judge,
+    louder,
+    records,
+    seconds,
+    transfer,
+    unknown_classes,
+)
+from softbook.studies.asked import ASKED, ASKED_QUANTITIES, KEYS, Subject
 from softbook.studies.catalogue import Study, studies_of, study_profile
-from softbook.studies.tables import read_table, rows_of, write_table
+from softbook.studies.tables import read_measure, read_outcomes, read_table, rows_of, write_table
 from softlab import provenance
 from softlab.comparison import tables
 from softlab.errors import SoftlabError, check_known
@@ -43,9 +59,21 @@ COMPARED = ("accuracy", "NLL at T")  # and `right`: what a network trained again
 # Outcomes by image that are recorded: those that a quantity is the mean of, what calibration is made of, and rungs.
 OUTCOMES = {"right", "confidence", "survived"} | {quantity.images for quantity in QUANTITIES.values()} - {""}
 KNOWN = {**QUANTITIES, **ASKED_QUANTITIES}
-# On request (softbook.studies.asked):
-MEASURED = {"transfer": transfer.measured, "averages": averages.measured, "deciles": deciles.measured}
 Row = dict[str, Any]
+# On request (softbook.studies.asked):
+MEASURED: dict[str, Callable[[Subject], list[Row]]] = {
+    "autoattack": autoattack.measure,
+    "averages": averages.measure,
+    "bending": bending.measure,
+    "deciles": deciles.measure,
+    "louder": louder.measure,
+    "seconds": seconds.measure,
+    "slope_by_hand": another_slope.measure,
+    "transfer": transfer.measure,
+    "unknown_classes": unknown_classes.measure,
+}
+# Of networks that no study has:
+NETWORKS = {"seconds": seconds.experiments, "unknown_classes": unknown_classes.experiments}
 
 
 @dataclass(frozen=True)
@@ -88,12 +116,7 @@ class Recording:
     @functools.cached_property
     def experiments(self) -> dict[str, Experiment]:
         """The networks of the study by run id, as trained on this device."""
-        device = loop.choose_device()
-        by_id = {}
-        for experiment in self.profile.experiments():
-            resolved = loop.resolve(experiment, device)
-            by_id[runs.identify(resolved, runs.dataset_of(resolved))] = experiment
-        return by_id
+        return by_run_id(self.profile.experiments())
 
     def train(self, experiment: Experiment) -> runs.Run:
         return runs.fit_or_load(experiment, store=self.store, device=loop.choose_device(), use_zoo=False)
@@ -134,6 +157,20 @@ class Recording:
     def progress(self, name: str, text: str) -> None:
         """Say a line on the network of this run id."""
         self.say(f"[{[*self.experiments].index(name) + 1} of {len(self.experiments)}] {text}")
+
+
+def by_run_id(experiments: Iterable[Experiment]) -> dict[str, Experiment]:
+    """Experiments by the run id that they have if they are trained on this device."""
+    device = loop.choose_device()
+    resolved = [(experiment, loop.resolve(experiment, device)) for experiment in experiments]
+    return {runs.identify(trained, runs.dataset_of(trained)): experiment for experiment, trained in resolved}
+
+
+def otherwise(experiment: Experiment, shared: Mapping[str, Any]) -> str:
+    """What an experiment has otherwise than these fields say, method and seed aside, as JSON: a row names it."""
+    fields = experiment.as_dict()
+    own = {name: fields[name] for name in fields if name not in ("method", "seed") and fields[name] != shared[name]}
+    return json.dumps(own)
 
 
 def record(
@@ -226,6 +263,7 @@ def _add_rows(recording: Recording, names: Collection[str]) -> None:
             snapshots[name] = snapshots.get(row["id"], [])
             continue
         origin = {"asked": asked, "evaluation": evaluation, "lenses": digest, "commit": recording.commit}
+        origin |= {"experiment": otherwise(experiment, recording.profile.experiment.as_dict())}
         try:
             run = recording.train(experiment)
         except loop.Diverged as failure:
@@ -240,10 +278,15 @@ def _add_rows(recording: Recording, names: Collection[str]) -> None:
             _write_snapshots(recording, snapshots)
         numbers = stored.of(run, recording.profile.evaluation)
         rows[name] = records.conditions(recording.profile, experiment) | tables.measured(run, numbers) | origin
-        for name_asked in recording.asked:
-            rows[name] |= MEASURED[name_asked](run)
+        rows[name] |= _asked(run, recording.profile, recording.asked)
         recording.write(rows)
         recording.progress(name, run.id)
+
+
+def _asked(run: runs.Run, profile: Study, names: Iterable[str]) -> Row:
+    """What is measured on request and stands in a network's own row."""
+    rows = [row for name in names for row in MEASURED[name](Subject(run, profile.evaluation))]
+    return {name: value for row in rows for name, value in row.items()}
 
 
 def _snapshot_rows(recording: Recording, experiment: Experiment, run: runs.Run, origin: Row) -> list[Row]:
@@ -339,16 +382,105 @@ def _values(numbers: Numbers, names: Iterable[str]) -> dict[str, float]:
 
 
 def _recorded_rows(path: Path) -> dict[str, Row]:
-    """A recorded table by run id."""
-    return {row["id"]: row for row in rows_of(records.as_written(path))}
+    """A recorded table by run id, whatever the versions of its quantities are."""
+    table = read_table(path, QUANTITIES, asked=ASKED_QUANTITIES)
+    return {row["id"]: row for row in _with_outcomes(table, path)}
+
+
+def _with_outcomes(table: pandas.DataFrame, path: Path) -> list[Row]:
+    """The rows of the table at this path, with their outcomes by image in memory."""
+    images = read_outcomes(path.with_suffix(".npz")) if path.with_suffix(".npz").exists() else {}
+    return [row | {"images": images.get(row["id"], {})} for row in rows_of(table)]
 
 
 def _recorded_snapshots(recording: Recording) -> dict[str, list[Row]]:
     """Recorded rows of snapshots by run id."""
     if not recording.has_snapshots or not recording.snapshots.exists():
         return {}
-    table = read_table(recording.snapshots, QUANTITIES, "epoch")
+    table = read_table(recording.snapshots, QUANTITIES, ["epoch"])
     return {str(name): rows_of(rows) for name, rows in table.groupby("id", sort=False)}
+
+
+@dataclass(frozen=True)
+class Request:
+    """Rows of a measure that are wanted: of which networks, and how they are measured.
+
+    measure: of asked.KEYS.  study: whose networks; one of NETWORKS for its own.  methods: of these alone, or, of a
+    declared study, its cells (none: of all).  radii: in 255ths.  images: see Subject.
+    """
+
+    measure: str
+    study: str = "core"
+    methods: Collection[str] = ()
+    radii: Sequence[float] = (4.0,)
+    images: int | None = None
+
+    def experiments(self, settings: Profile) -> list[Experiment]:
+        """What is trained for it, all of a seed before those of the next."""
+        if self.study in NETWORKS:
+            return NETWORKS[self.study](settings)
+        profile = study_profile(settings, self.study)
+        for name in self.methods:
+            check_known("method or cell", name, profile.cells or profile.methods)
+        named = [(profile.cell_of(one) if profile.cells else one.method, one) for one in profile.experiments()]
+        chosen = [one for name, one in named if not self.methods or name in self.methods]
+        return sorted(chosen, key=lambda one: one.seed)
+
+
+def measure(request: Request, settings: Profile, store: str | Path | None = None, say: Callable = SAY) -> Path:
+    """Write the rows of a measure that networks lack, each network's at once; returns the path of the table.
+
+    Networks that the store lacks are trained. A kill loses the network in work.
+    Raises SoftlabError for an unknown measure, method or cell, or if the code is not committed.
+    """
+    commit = provenance.clean_commit()
+    check_known("measure", request.measure, KEYS)
+    path = records.RECORDS / records.MEASURES / request.measure / f"{settings.name}.csv"
+    networks = by_run_id(request.experiments(settings))
+    radii = request.radii if "radius" in KEYS[request.measure] else (math.nan,)
+    for number, ((name, experiment), radius) in enumerate(itertools.product(networks.items(), radii), 1):
+        if _is_measured(path, name, radius):
+            continue
+        run = runs.fit_or_load(experiment, store=store, device=loop.choose_device(), use_zoo=False)
+        subject = Subject(run, settings.evaluation, radius, request.images)
+        origin = _origin(request, subject, commit)
+        _append(path, [origin | row for row in MEASURED[request.measure](subject)])
+        say(f"[{number} of {len(networks) * len(radii)}] {run.id}")
+    return path
+
+
+def _is_measured(path: Path, name: str, radius: float) -> bool:
+    """Has this network rows in a measure's table?  radius: at which (NaN: the measure has none)."""
+    rows = _measured_rows(path)
+    return any(row["id"] == name and (math.isnan(radius) or row["radius"] == radius) for row in rows)
+
+
+def _measured_rows(path: Path) -> list[Row]:
+    """The rows of a measure's table; none if there is no such file."""
+    return _with_outcomes(read_measure(path, KEYS[path.parent.name]), path) if path.exists() else []
+
+
+def _origin(request: Request, subject: Subject, commit: str) -> Row:
+    """What every row of a measure says of its network, and of where and when it was measured."""
+    experiment = subject.run.experiment
+    row: Row = {"method": experiment.method, "seed": experiment.seed}
+    row |= {} if math.isnan(subject.radius) else {"radius": subject.radius}
+    row |= {"id": subject.run.id, "study": request.study}
+    if request.study not in NETWORKS:
+        row["evaluation"] = stored.evaluation_digest(runs.dataset_of(experiment), subject.evaluation)
+    row |= {"torch": torch.__version__, "cpu": subject.run.provenance.get("cpu")}
+    return row | {"date": datetime.now(UTC).date().isoformat(), "commit": commit}
+
+
+def _append(path: Path, rows: Sequence[Row]) -> None:
+    """Add rows to a measure's table; another process that adds to it is waited for."""
+    with alone(records.RECORDS, f"{path.parent.name}.{path.stem}", "records"):
+        _remove_torn(path)
+        together = [*_measured_rows(path), *rows]
+        if any(row.get("images") for row in together):
+            outcomes = {outcome for row in together for outcome in row.get("images", ())}
+            _write_outcomes(path.with_suffix(".npz"), together, outcomes)
+        write_table(path, together, ())
 
 
 @dataclass(frozen=True)
@@ -449,8 +581,7 @@ def verify(
             sizes = stored.samples_of(experiment, evaluation).sizes
             spreads = _seed_spreads(table.loc[table["id"] != row["id"]], _place(profile, experiment), sizes)
             values = dict(stored.of(run, evaluation).values)
-            for asked in studies_of(profile)[study].get("asked", ()) if not clean else ():
-                values |= MEASURED[asked](run)
+            values |= _asked(run, profile, studies_of(profile)[study].get("asked", ()) if not clean else ())
             yield _compared(values, row, spreads)
 
 
@@ -544,7 +675,7 @@ def _write_outcomes(path: Path, rows: list[Row], outcomes: Collection[str]) -> N
     """Write those outcomes by image that are recorded, floats in half precision."""
     arrays = {}
     for row in rows:
-        for outcome, values in row["images"].items():
+        for outcome, values in row.get("images", {}).items():
             if outcome in outcomes:
                 arrays[f"{row['id']}/{outcome}"] = values if values.dtype == bool else values.astype(np.float16)
     write_whole(path, lambda file: np.savez_compressed(file, **arrays))  # pyright: ignore

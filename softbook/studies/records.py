@@ -1,104 +1,44 @@
-"""Tables of numbers, one row for each network: live where it is in the store, else recorded. Reading trains nothing.
+"""Recorded tables of numbers, one row for each network. Reading trains nothing.
 
-study_table(settings, "core")   # a DataFrame: what a chapter reads
-train(settings, "core")         # before it: networks that are neither in the store nor on record
+by_profile("core")["quick-confirm"]   # a DataFrame: what a chapter reads
 
 Recorded rows are softbook/records/<study>/<profile>.csv, with outcomes by image in .npz beside it, and, where a study
 says `along: true`, clean numbers at every snapshot in <study>/along/<profile>.csv; softbook.studies.recording writes
 them. Rows are found by run id and evaluation digest, never by name: whatever changes a network, its images or what is
-measured changes these.
+measured changes these. What is measured on request and has several rows a network is measures/<measure>/<profile>.csv.
 """
 
 import functools
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas
 
-from softbook.studies.asked import ASKED_QUANTITIES
+from softbook.studies.asked import ASKED_QUANTITIES, KEYS
 from softbook.studies.catalogue import Study, declared, study_profile
-from softbook.studies.tables import RECORDS, json_rows, read_about, read_outcomes, read_rows, read_table, rows_of
-from softlab.comparison import tables
+from softbook.studies.tables import RECORDS, read_about, read_measure, read_outcomes, read_rows, read_table, rows_of
 from softlab.errors import SoftlabError
-from softlab.files import read_arrays
 from softlab.numbers import stored, versions
 from softlab.numbers.quantities import QUANTITIES
-from softlab.profile import Profile, load_profile
-from softlab.provenance import mixed
-from softlab.training import loop, runs, zoo
+from softlab.profile import load_profile
+from softlab.training import runs, zoo
 from softlab.training.experiment import Experiment
 
-
-def study_table(
-    settings: Profile, study: str = "core", store: str | Path | None = None, device: str | None = None
-) -> pandas.DataFrame:
-    """The numbers of a study at this profile, one row for each network.
-
-    Columns: method, seed, what the study's grid varies, source ("live": from a network of the store, or "recorded"),
-    id, torch, device, cpu, every quantity (NaN where its lens could not be applied, or was not there when it was
-    recorded), images: {outcome: array whose last axis goes over images}, and older: the quantities that were measured
-    by an older version than today's.
-    Raises SoftlabError if a network is neither in the store nor recorded: `train` comes first.
-    """
-    profile = study_profile(settings, study)
-    experiments = profile.experiments()
-    try:
-        rows = tables.rows(experiments, profile.evaluation, store, device)
-    except SoftlabError as error:
-        where = f"study {study} at profile {settings.name}: {error}"
-        how = f"begin() of a notebook trains what it needs, and so does softbook train --study {study} --profile NAME"
-        raise SoftlabError(f"{where}; {how}") from None
-    rows = [conditions(profile, one) | row for one, row in zip(experiments, rows, strict=True)]
-    table = pandas.DataFrame(rows)
-    table.attrs.update(of_table(study, settings.name, table["source"], settings.is_packaged()))
-    if mixture := mixed(rows):
-        print(f"study {study} mixes networks of {mixture}: a difference between methods may be one between these")
-    return table
+ALONG = "along"  # where snapshots of a study lie, in its folder
+MEASURES = "measures"  # where tables of measures lie, beside the studies
 
 
-def train(settings: Profile, study: str = "core", store: str | Path | None = None, device: str | None = None) -> None:
-    """Train the networks of a study that are neither in the store nor on record, and measure them."""
-    profile = study_profile(settings, study)
-    tables.train(profile.experiments(), profile.evaluation, store, device)
-
-
-def untrained(settings: Profile, study: str = "core") -> int:
-    """How many networks of a study are neither in the store nor on record."""
-    profile = study_profile(settings, study)
-    return len(tables.untrained(profile.experiments(), profile.evaluation, loop.choose_device()))
-
-
-def of_table(study: str, profile: str, sources: Iterable[str], packaged: bool = True) -> dict:
-    """What a table's numbers are about, in words, and the command that remakes them: see intervals.Origin.
-
-    sources: of its rows, as in records.study_table.  packaged: whether the profile's name says all about it; else no
-    command is named.
-    """
-    command = "verify" if set(sources) == {"recorded"} else "record"
-    command = f"softbook {command} {study} --profile {profile}" if packaged else ""
-    return {"table": f"study {study}, profile {profile}{'' if packaged else ' (changed)'}", "command": command}
-
-
-def networks(settings: Profile, study: str, store: str | Path | None = None) -> list[dict[str, Any]]:
-    """The networks behind a study's numbers, as far as there are any: one row for each, for JSON."""
-    profile = study_profile(settings, study)
-    device = loop.choose_device()
-    rows = []
-    for one in profile.experiments():
-        folder = runs.present(one, device, store)
-        live = json.loads((folder / "provenance.json").read_bytes()) | {"id": folder.name} if folder else None
-        if origin := live or recorded(one, profile.evaluation):
-            row = {"study": study, "method": one.method, "seed": one.seed, "run": origin["id"]}
-            rows.append(row | {name: origin[name] for name in ("torch", "device")})
-    return rows
+def of_table(study: str, profile: str) -> dict:
+    """What a recorded table's numbers are about, in words, and the command that remakes them: see intervals.Origin."""
+    return {"table": f"study {study}, profile {profile}", "command": f"softbook verify {study} --profile {profile}"}
 
 
 def recorded(experiment: Experiment, evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The recorded row of an experiment, as in study_table; None if there is none.
+    """The recorded row of an experiment, as in by_profile; None if there is none.
 
     If precision is left to the device, it does not count, as in a zoo: the row says on what it was trained.
     A network may be in several tables, some of which were measured by fewer lenses: the fullest row counts.
@@ -119,27 +59,41 @@ def asked_id(experiment: Experiment) -> str:
     return runs.identify(asked, runs.dataset_of(experiment))
 
 
-def by_profile(study: str = "core", besides: pandas.DataFrame | None = None) -> dict[str, pandas.DataFrame]:
-    """The recorded tables of a study, as of study_table: {profile: table}.
+def by_profile(study: str = "core") -> dict[str, pandas.DataFrame]:
+    """The recorded tables of a study, {profile: table}: a row for each network.
 
-    besides: a table that is at hand; recorded tables whose networks are all in it are left out.
+    Columns: method, seed, what the study's grid varies, source ("recorded"), id, torch, device, cpu, every quantity
+    (NaN where its lens could not be applied, or was not there when it was recorded), images: {outcome: array whose last
+    axis goes over images}, and older: the quantities that were measured by an older version than today's.
     """
-    at_hand = set() if besides is None else set(besides["id"])
-    tables = _tables(study, RECORDS / study, _read)
-    return {profile: table for profile, table in tables.items() if not at_hand.issuperset(table["id"])}
+    return _tables(RECORDS / study, study)
 
 
-def every_table() -> dict[tuple[str, str], pandas.DataFrame]:
-    """All recorded tables, without outcomes by image, which take longest to read: {(study, profile): table}.
+def snapshots(study: str = "core") -> dict[str, pandas.DataFrame]:
+    """Recorded numbers of a study's networks by profile, as in by_profile, but a row for each snapshot (`epoch`)."""
+    return _tables(RECORDS / study / ALONG, study)
 
-    Those of declared studies are among them once they are whole.  Whoever reads them changes nothing: they are shared.
+
+def of_measure(measure: str, profile: str) -> pandas.DataFrame:
+    """What was measured on request at a profile and has rows of its own; empty without a record.
+
+    measure: of KEYS.  Columns: method, seed, what tells rows of a network apart, id (in slope_by_hand of the network
+    that was trained on), study, torch, date, commit, numbers, images: {outcome: array} by image.
     """
-    tables = {}
-    for path in sorted(RECORDS.glob("*/*.csv")):
-        table = _numbers_once(path, *_table_state(path))
-        if not is_growing(path.parent.name, path.stem, len(table)):
-            tables[path.parent.name, path.stem] = table
-    return tables
+    table = _tables(RECORDS / MEASURES / measure, measure).get(profile, pandas.DataFrame())
+    study = measure if table.empty else str(table["study"].iloc[0])
+    what = measure if study == measure else f"{study} --measure {measure}"
+    table.attrs = {"table": f"{measure}, profile {profile}", "command": f"softbook record {what} --profile {profile}"}
+    return table
+
+
+def every_table(growing: bool = False) -> dict[tuple[str, str], pandas.DataFrame]:
+    """All recorded tables of studies: {(study, profile): table}.
+
+    growing: those of declared studies, too, that are not whole.  Whoever reads them changes nothing: they are shared.
+    """
+    tables = {(path.parent.name, path.stem): _read(path) for path in sorted(RECORDS.glob("*/*.csv"))}
+    return {place: table for place, table in tables.items() if growing or not is_growing(*place, len(table))}
 
 
 def is_growing(study: str, profile: str, rows: int) -> bool:
@@ -153,26 +107,19 @@ def state() -> tuple[tuple[str | int, ...], ...]:
     return (_state(), *((str(path), path.stat().st_mtime_ns) for path in files))
 
 
-def snapshots(study: str = "core") -> dict[str, pandas.DataFrame]:
-    """Recorded numbers of a study's networks by profile, as in study_table, but a row for each snapshot (`epoch`)."""
-    return _tables(study, RECORDS / study / "along", _read_along)
-
-
-def _tables(study: str, folder: Path, read: Callable[[Path], pandas.DataFrame]) -> dict[str, pandas.DataFrame]:
-    tables = {path.stem: read(path).assign(source="recorded") for path in sorted(folder.glob("*.csv"))}
+def _tables(folder: Path, study: str) -> dict[str, pandas.DataFrame]:
+    tables = {path.stem: _read(path).assign(source="recorded") for path in sorted(folder.glob("*.csv"))}
     for profile, table in tables.items():
-        table.attrs.update(of_table(study, profile, table["source"]))
+        table.attrs.update(of_table(study, profile))
     return tables
 
 
 def listed() -> pandas.DataFrame:
     """What is on record: a row for each study and profile, with its networks, seeds, last date and commits."""
     rows = []
-    for path in sorted(RECORDS.glob("*/*.csv")):
-        table = read_table(path, QUANTITIES, asked=ASKED_QUANTITIES)
-        seeds = table["seed"].unique()
+    for (study, profile), table in every_table(growing=True).items():
         commits = ", ".join(sorted(table["commit"].unique()))
-        row = {"study": path.parent.name, "profile": path.stem, "networks": len(table), "seeds": len(seeds)}
+        row = {"study": study, "profile": profile, "networks": len(table), "seeds": table["seed"].nunique()}
         rows.append(row | {"date": max(table["date"].dropna(), default=""), "commit": commits})
     return pandas.DataFrame(rows)
 
@@ -186,29 +133,6 @@ def published() -> dict[str, dict[str, Any]]:
     """Numbers of networks that others published, by file (tools/examine_published.py): {source, images, numbers, …}."""
     path = RECORDS / "published" / "networks.json"
     return json.loads(path.read_bytes()) if path.exists() else {}
-
-
-def beside_path(kind: str, profile: str) -> Path:
-    """The record of its own kind that tools/record_KIND.py writes at a profile."""
-    return RECORDS / kind / f"{profile}.json"
-
-
-def beside(kind: str, profile: str) -> list[dict[str, Any]]:
-    """What is on record beside the tables, softbook/records/KIND/PROFILE.json: its rows as written, none without one.
-
-    kind: autoattack, bending, louder, seconds, slope_by_hand or unknown_classes.  A row names its network by run id
-    (`id`; in slope_by_hand `origin`, from which it was trained on).  AutoAttack's rows have `right`, too: which images
-    are right still, (N,) bool.
-    Raises SoftlabError if a file is damaged.
-    """
-    path = beside_path(kind, profile)
-    rows = json_rows(path)
-    if kind != "autoattack" or not rows:
-        return rows
-    right = read_arrays(path.with_suffix(".npz"))
-    if lost := [row["id"] for row in rows if row["id"] not in right]:
-        raise SoftlabError(f"{path.with_suffix('.npz')} lacks {lost[0]}, which {path.name} names")
-    return [{**row, "right": right[row["id"]]} for row in rows]
 
 
 def varied(table: pandas.DataFrame) -> list[str]:
@@ -230,12 +154,17 @@ def conditions(profile: Study, experiment: Experiment) -> dict[str, Any]:
 
 
 def _read(path: Path) -> pandas.DataFrame:
-    """A recorded table; see _current."""
-    return _read_once(path, *_table_state(path)).copy()
+    """A table on record: of a study, of its snapshots, or of a measure; it is shared, so change a copy."""
+    return _read_once(path, *_table_state(path))
 
 
 def _table_state(path: Path) -> tuple[str | int, ...]:
-    return _state(path, path.with_suffix(".npz"), path.with_name("about.json"))
+    return _state(path, path.with_suffix(".npz"), _study_of(path) / "about.json")
+
+
+def _study_of(path: Path) -> Path:
+    """The folder of a table's study; of a measure's table its own."""
+    return path.parents[1] if path.parent.name == ALONG else path.parent
 
 
 def _state(*parts: Path) -> tuple[str | int, ...]:
@@ -246,7 +175,14 @@ def _state(*parts: Path) -> tuple[str | int, ...]:
 
 @functools.lru_cache(maxsize=256)  # more than there are tables: who goes through all of them twice reads each once
 def _read_once(path: Path, *state: str | int) -> pandas.DataFrame:
-    table = _numbers_once(path, *state)
+    own = path.parent.name
+    if path.parents[1].name == MEASURES:
+        table = read_measure(path, KEYS[own])
+    else:
+        key = ["epoch"] if own == ALONG else []
+        table = _current(read_table(path, QUANTITIES, key, ASKED_QUANTITIES), _study_of(path).name, path.stem)
+    if path.parent.parent != RECORDS and not path.with_suffix(".npz").exists():
+        return table.assign(images=[{}] * len(table))
     return table.assign(images=[Outcomes(path, state, name) for name in table["id"]])
 
 
@@ -279,29 +215,6 @@ def _outcomes_once(path: Path, *state: str | int) -> dict[str, dict[str, np.ndar
     if not path.exists():
         raise SoftlabError(f"{path} is not there: a checkout of the book has all outcomes by image, its package some")
     return read_outcomes(path)
-
-
-@functools.lru_cache(maxsize=256)
-def _numbers_once(path: Path, *state: str | int) -> pandas.DataFrame:
-    return _current(read_table(path, QUANTITIES, asked=ASKED_QUANTITIES), path.parent.name, path.stem)
-
-
-def as_written(path: Path) -> pandas.DataFrame:
-    """A recorded table with its outcomes by image in memory, whatever the versions of its quantities are."""
-    table = read_table(path, QUANTITIES, asked=ASKED_QUANTITIES)
-    images = read_outcomes(path.with_suffix(".npz"))
-    return table.assign(images=[images.get(name, {}) for name in table["id"]])
-
-
-def _read_along(path: Path) -> pandas.DataFrame:
-    """A recorded table of snapshots: a row for each network and epoch."""
-    return _read_along_once(path, *_state(path, path.parent.with_name("about.json"))).copy()
-
-
-@functools.lru_cache(maxsize=256)
-def _read_along_once(path: Path, *state: str | int) -> pandas.DataFrame:
-    table = _current(read_table(path, QUANTITIES, "epoch"), path.parent.parent.name, path.stem)
-    return table.assign(images=[{}] * len(table))
 
 
 def _current(table: pandas.DataFrame, study: str, profile: str) -> pandas.DataFrame:

@@ -11,6 +11,7 @@ import pandas
 from sklearn.isotonic import IsotonicRegression
 
 from softbook.studies import across_settings, records
+from softbook.studies.tables import rows_of
 from softlab.comparison.effects import Effect, combined, outcomes, paired
 from softlab.comparison.intervals import OPEN, Interval, each, means, t_interval
 from softlab.numbers.quantities import QUANTITIES, RADII
@@ -33,18 +34,22 @@ def cells_of(profile: str, again: bool = False) -> dict[tuple[int, int], pandas.
     return dict(sorted(found.items()))
 
 
+def survives(radius: float) -> str:
+    """The outcome by image that says which are right still at a radius, in 255ths."""
+    return f"survives {radius:g}/255"
+
+
 def met_by_autoattack(profile: str, radius: float = RADIUS_OF_AUTOATTACK) -> dict[str, dict[str, Any]]:
-    """The networks of a profile that AutoAttack has met to the end at this radius, in 255ths.
+    """The networks of a profile that AutoAttack has met at this radius, in 255ths.
 
-    {run id: {"right": which images are right still, (N,) bool, and perhaps "ladder": the share of them that the ladder
-    leaves right}}; {} without a record.
+    {run id: {"right": which images are right still, (N,) bool, "ladder": the share of them that the ladder leaves
+    right (NaN in older rows)}}; {} without a record.
     """
-    return {row["id"]: row for row in records.beside("autoattack", autoattack_name(profile, radius))}
-
-
-def autoattack_name(profile: str, radius: float = RADIUS_OF_AUTOATTACK) -> str:
-    """The name of the record of AutoAttack on a profile's networks (tools/record_autoattack.py)."""
-    return profile if radius == RADIUS_OF_AUTOATTACK else f"{profile}-{radius:g}"
+    table = records.of_measure("autoattack", profile)
+    if table.empty:
+        return {}
+    rows = rows_of(table.loc[table["radius"] == radius])
+    return {row["id"]: {"right": row["images"][survives(radius)], "ladder": row["ladder"]} for row in rows}
 
 
 def autoattacked(
@@ -52,16 +57,18 @@ def autoattacked(
 ) -> dict[str, dict[str, list[float]]]:
     """Accuracy (%) that the ladder leaves, and that AutoAttack alone leaves, for a table's networks that it has met.
 
-    {"the ladder" or "AutoAttack": {method: one of each network}}, of networks met to the end, in a profile's file, on
-    the same images: the first of those that the ladder has met where AutoAttack has met fewer. At .4/255 PGD-7 stands
-    for the ladder. Where the record says what the ladder leaves of the very network, that counts, else the row.
+    {"the ladder" or "AutoAttack": {method: one of each network}}, of networks that it has met at the profile, on the
+    same images: the first of those that the ladder has met where AutoAttack has met fewer. At .4/255 PGD-7 stands for
+    the ladder. Where the record says what the ladder leaves of the very network, that counts, else the row.
     """
     met = met_by_autoattack(profile, radius)
     found: dict[str, dict[str, list[float]]] = {"the ladder": {}, "AutoAttack": {}}
     for name, method, images in zip(table["id"], table["method"], table["images"], strict=True):
         if name in met:
             right = met[name]["right"]
-            ladder = met[name].get("ladder", images[f"survives {radius:g}/255"][: len(right)].mean())
+            ladder = met[name]["ladder"]
+            if np.isnan(ladder):
+                ladder = images[survives(radius)][: len(right)].mean()
             for by_method, left in zip(found.values(), (ladder, right.mean()), strict=True):
                 by_method.setdefault(method, []).append(100 * float(left))
     return found
@@ -83,7 +90,7 @@ MEETINGS = (
 def taken_beyond() -> dict[str, dict[str, list[float]]]:
     """Points that AutoAttack takes off what the ladder leaves, on the same images: {place: {method: of each network}}.
 
-    Of the networks that it has met to the end, each once; at F and .4/255 PGD-7 stands for the ladder. A place where it
+    Of the networks that it has met, each once; at F and .4/255 PGD-7 stands for the ladder. A place where it
     has met none is left out.
     """
     found: dict[str, dict[str, list[float]]] = {}

@@ -9,14 +9,12 @@ import io
 import json
 import math
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from softbook.studies.catalogue import studies_of, study_profile
 from softlab.errors import SoftlabError
 from softlab.files import read_arrays, write_whole
-from softlab.profile import Profile
 from softlab.training.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -30,11 +28,15 @@ PLAIN = r"[A-Za-z0-9].*"
 OWN = {"method": r"[a-z][a-z0-9_]{0,63}", "seed": r"[0-9]{1,10}", "id": RUN, "torch": PLAIN, "device": PLAIN}
 OWN |= {"cpu": f"({PLAIN})?", "asked": RUN, "evaluation": r"[a-z0-9]{1,12}", "lenses": r"[0-9a-f]{12}"}
 OWN |= {"date": r"([0-9]{4}-[0-9]{2}-[0-9]{2})?", "commit": r"[0-9a-f]{7,40}"}
-# Columns that tables written later have, too. failed: why training ended without a network; jump: records.jump.
-LATER = ("failed", "jump")
+# Those of OWN that a table of a measure has (softbook.studies.asked), with the study whose network it was.
+OF_MEASURE = ("method", "seed", "id", "study", "torch", "date", "commit")
+# Columns that only some tables have. experiment: what is otherwise than in about.json, method and seed aside, as JSON;
+# failed: why training ended without a network; jump: records.jump.
+SOME = ("experiment", "failed", "jump", "study", "pyautoattack")
 # Columns of which that is known; all others are of numbers.
 FORMS = {name: PLAIN for name, value in Experiment().as_dict().items() if isinstance(value, str)}
 FORMS |= {"parameter": r"([a-z][a-z0-9_]*)?", "epoch": r"[0-9]{1,6}", "cell": PLAIN, "failed": f"({PLAIN})?", **OWN}
+FORMS |= {"study": r"[a-z][a-z0-9_]*", "pyautoattack": PLAIN, "experiment": r"\{.*\}"}
 
 
 def write_table(path: Path, rows: list[dict[str, Any]], quantities: Iterable[str], form: str | None = None) -> None:
@@ -53,8 +55,8 @@ def write_table(path: Path, rows: list[dict[str, Any]], quantities: Iterable[str
     write_whole(path, lambda file: file.write(text.encode()))
 
 
-def read_rows(path: Path, *further: str) -> tuple[list[str], list[list[str]]]:
-    """The names of a table's columns, and the cells of its rows.  further: columns that it must have beside OWN.
+def read_rows(path: Path, needed: Iterable[str] = OWN) -> tuple[list[str], list[list[str]]]:
+    """The names of a table's columns, and the cells of its rows.  needed: columns that it must have.
 
     Raises SoftlabError if the file is torn, or a column is missing or given twice.
     """
@@ -63,7 +65,7 @@ def read_rows(path: Path, *further: str) -> tuple[list[str], list[list[str]]]:
         header, *rows = [*csv.reader(io.StringIO(text, newline=""), strict=True)] or [[]]
     except (OSError, ValueError, csv.Error) as error:
         raise SoftlabError(f"cannot read {path}: {error}") from None
-    lost = [name for name in (*OWN, *further) if name not in header]
+    lost = [name for name in needed if name not in header]
     twice = [name for name in header if header.count(name) > 1]
     if lost or twice:
         raise SoftlabError(f"{path}: column {(lost or twice)[0]!r} is {'missing' if lost else 'there twice'}")
@@ -73,23 +75,42 @@ def read_rows(path: Path, *further: str) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
-def read_table(path: Path, quantities: Iterable[str], *further: str, asked: Container[str] = ()) -> "pandas.DataFrame":
-    """A recorded table; a number's empty cell is NaN, and so is every cell of a quantity that the table lacks.
+def read_table(
+    path: Path, quantities: Iterable[str], key: Sequence[str] = (), asked: Container[str] = ()
+) -> "pandas.DataFrame":
+    """A study's table on record; an empty cell of a number is NaN, and so are all cells of a quantity that it lacks.
 
-    Columns: method, seed, what its study varies, id and the others of OWN, those of LATER that it has, quantities, and
+    key: columns that it must have, and that, beside its run id, tell one row from another.
+    Columns: method, seed, what its study varies, id and the others of OWN, those of SOME that it has, quantities, and
     those that only some tables have (asked).
-    Raises SoftlabError as read_rows does, and if a column is foreign, a cell is not of its column's kind, or a network
-    has two rows for one epoch.
+    Raises SoftlabError as read_rows does, and if a column is foreign, a cell is not of its column's kind, or two rows
+    are of the same network and key.
     """
-    import pandas
-
-    header, rows = read_rows(path, *further)
+    header, rows = read_rows(path, (*OWN, *key))
     quantities = dict.fromkeys(quantities, math.nan)
     varied = header[header.index("seed") + 1 : header.index("id")]
     for name in header:
-        known = name in OWN or name in LATER or name in quantities or name in asked
+        known = name in OWN or name in SOME or name in quantities or name in asked
         if not known and not (name in varied and name.isidentifier()):
             raise SoftlabError(f"{path}: column {name[:80]!r} is no quantity, and nothing that a study varies")
+    missing = {name: value for name, value in quantities.items() if name not in header}
+    return _table(path, _columns(path, header, rows, quantities) | missing, key)
+
+
+def read_measure(path: Path, key: Sequence[str]) -> "pandas.DataFrame":
+    """A measure's table on record: OF_MEASURE, its key, others of OWN that it has; all other columns are numbers.
+
+    Raises SoftlabError as read_table does; a column is foreign if its name begins as no name does.
+    """
+    header, rows = read_rows(path, (*OF_MEASURE, *key))
+    for name in header:
+        if not re.fullmatch(PLAIN, name):
+            raise SoftlabError(f"{path}: column {name[:80]!r} cannot be the name of a number")
+    return _table(path, _columns(path, header, rows, ()), key)
+
+
+def _columns(path: Path, header: list[str], rows: list[list[str]], quantities: Container[str]) -> dict[str, Any]:
+    """These cells by column, each of its column's kind."""
     columns: dict[str, list] = {name: [] for name in header}
     for number, row in enumerate(rows, 1):
         for (name, cells), text in zip(columns.items(), row, strict=True):
@@ -97,9 +118,15 @@ def read_table(path: Path, quantities: Iterable[str], *further: str, asked: Cont
                 cells.append(_cell(name, text, quantities))
             except ValueError:
                 raise SoftlabError(f"{path}: row {number}, column {name!r}: {text[:80]!r} cannot stand there") from None
-    missing = {name: value for name, value in quantities.items() if name not in columns}
-    table = pandas.DataFrame(columns | missing)
-    twice = table.duplicated(["id", "epoch"] if "epoch" in columns else ["id"])
+    return columns
+
+
+def _table(path: Path, columns: dict[str, Any], key: Sequence[str]) -> "pandas.DataFrame":
+    """These columns as a table, in which no two rows are of one network and key."""
+    import pandas
+
+    table = pandas.DataFrame(columns)
+    twice = table.duplicated(["id", *key])
     if twice.any():
         raise SoftlabError(f"{path}: row {int(twice.to_numpy().argmax()) + 1} is there twice")
     return table
@@ -119,20 +146,6 @@ def read_outcomes(path: Path) -> dict[str, dict[str, "numpy.ndarray"]]:
             raise SoftlabError(f"{path}: {key!r} is no outcome by image but {values.dtype} of shape {values.shape}")
         by_run.setdefault(name, {})[outcome] = values
     return by_run
-
-
-def json_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a JSON record, as a tool in tools/ wrote them; none if there is no such file.
-
-    Where it maps run ids to rows, each gets its `id`.  Raises SoftlabError if the file is neither.
-    """
-    try:
-        content = json.loads(path.read_bytes()) if path.exists() else []
-        by_run = content.items() if isinstance(content, dict) else ()
-        rows = [{"id": name, **row} for name, row in by_run] or [{**row} for row in content]
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise SoftlabError(f"cannot read {path}: {type(error).__name__}: {error}") from None
-    return rows
 
 
 def read_about(path: Path) -> dict[str, dict[str, Any]]:
@@ -165,26 +178,3 @@ def _cell(name: str, text: str, quantities: Container[str]) -> str | float:
         return int(text) if name in ("seed", "epoch") else text or math.nan
     whole = name not in quantities and re.fullmatch(r"[0-9]{1,15}", text)
     return int(text) if whole else float(text or "nan")
-
-
-LOOKED_INTO = 2  # seeds of the core that a build trains though they are on record
-
-
-def live_seeds(profile: Profile, study: str) -> tuple[int, ...]:
-    """The seeds of a study that a build of this profile trains: all of them, unless its setting is on record.
-
-    If it is on record, with all its methods and seeds: none for a study with `recorded: true`, else the first two,
-    whose networks chapters look into and the build compares with their rows.
-    This is only about training beforehand: rows are found by run id, and whoever needs a missing one trains it.
-    """
-    own = study_profile(profile, study)
-    folder = RECORDS / study
-    if not (recorded := studies_of(profile)[study].get("recorded")) and not profile.is_packaged():
-        return own.seeds
-    for name, about in read_about(folder / "about.json").items():
-        if about["experiment"] == own.experiment.as_dict() and about["evaluation"] == own.evaluation:
-            header, rows = read_rows(folder / f"{name}.csv")
-            there = {(row[header.index("method")], row[header.index("seed")]) for row in rows}
-            if there >= {(method, str(seed)) for method in own.methods for seed in own.seeds}:
-                return () if recorded else own.seeds[:LOOKED_INTO]
-    return own.seeds

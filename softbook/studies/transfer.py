@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from softbook.studies.asked import PROBES, TRANSFER
+from softbook.studies.asked import PROBES, TRANSFER, Subject
 from softlab.lenses import transfer
 from softlab.numbers.stored import give_statistics, round_weights
 from softlab.representation import extract
@@ -23,8 +23,9 @@ from softlab.training.runs import Run, dataset_of, fit_or_load
 SMOOTHED = {"method": "label_smoothing", "method_parameters": {"alpha": 0.1}}  # as accurate as it, a control is stopped
 
 
-def measured(run: Run) -> dict[str, float]:
-    """Every entry of asked.TRANSFER; NaN if this network has no such control."""
+def measure(subject: Subject) -> list[dict[str, float]]:
+    """A row with every entry of asked.TRANSFER; NaN if this network has no such control."""
+    run = subject.run
     whole = data.load(run.experiment.data).first_classes(run.experiment.class_count)
     halves = whole.halves(run.experiment.seed)
     unseen = [*halves] if run.experiment.half == 0 else [halves[2 - run.experiment.half]]
@@ -37,7 +38,7 @@ def measured(run: Run) -> dict[str, float]:
         for control, snapshot in (("untrained, ", 0), ("stopped, ", epoch)):
             found = _probed(_snapshot(run, snapshot), whole, unseen, run.experiment.seed)
             values |= {f"transfer, {control}{kind}": found[f"transfer, {kind}"] for kind in PROBES}
-    return values
+    return [values]
 
 
 def _probed(model: nn.Module, whole: data.Dataset, unseen: list[list[int]], seed: int) -> dict[str, float]:

@@ -5,25 +5,34 @@ once. Unknown are the test images of the two, and, as a second kind, scikit-lear
 AUROC and FPR95 by three scores (softlab.lenses.novelty). Judged is label smoothing: its AUROC less plain training's of
 the same seed and split, by maximal softmax and by maximal logit, for the classes held out; the mean over the five
 splits with a t interval over these, expected half-width 3 points. The other methods, FPR95, energy and digits are
-described. tools/record_unknown_classes.py writes softbook/records/unknown_classes/PROFILE.json.
+described. `softbook record unknown_classes`.
 """
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
 import pandas
 import torch
+from sklearn.datasets import load_digits
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from softbook.studies import records
+from softbook.studies.asked import Subject
 from softlab.batches import as_pixels
 from softlab.comparison.intervals import Interval, t_interval
 from softlab.lenses.attacks.ascent import all_logits
 from softlab.lenses.novelty import SCORES, auroc, false_positives
+from softlab.numbers.stored import round_weights
+from softlab.profile import Profile
+from softlab.training import data
 from softlab.training.data import Dataset, assemble
+from softlab.training.experiment import Experiment
 
 SPLITS = ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))
 METHODS = ("baseline", "label_smoothing", "mixup", "cutmix", "maxsup")
+SEEDS = 2  # of the profile
 HELD_OUT = "held-out classes"
 DIGITS = "digits"
 MEASURES = {"AUROC": auroc, "FPR95": false_positives}
@@ -67,6 +76,47 @@ def measured(model: nn.Module, known: Tensor, unknown: Mapping[str, Tensor]) -> 
     }
 
 
+def digits(size: int) -> Tensor:
+    """scikit-learn's digits, (N, 1, 8, 8) in 0 to 16, enlarged to (N, 1, size, size) uint8."""
+    pixels, _ = load_digits(return_X_y=True)
+    images = torch.from_numpy(pixels).float().reshape(-1, 1, 8, 8) / 16
+    enlarged = interpolate(images, (size, size), mode="bilinear", align_corners=False)
+    return (255 * enlarged).round().to(torch.uint8)
+
+
+def experiments(settings: Profile) -> list[Experiment]:
+    """One for each seed, split and method: a profile's networks without two classes, whose data sets are registered."""
+    whole = data.load(settings.experiment.data)
+    for held in SPLITS:
+        data.register(name_of(whole.name, held))(lambda root, held=held: without(whole, held))
+    return [
+        settings.experiment.replace(
+            data=name_of(whole.name, held),
+            method=method,
+            method_parameters=settings.methods[method],
+            seed=seed,
+            snapshot_epochs=(),
+        )
+        for seed in settings.seeds[:SEEDS]
+        for held in SPLITS
+        for method in METHODS
+    ]
+
+
+def measure(subject: Subject) -> list[dict[str, float]]:
+    """A row: the split, accuracy on the classes that the network knows, and what `measured` gives."""
+    known = data.load(subject.run.experiment.data)
+    whole = data.load(known.name.partition("-without-")[0])
+    (split,) = (number for number, held in enumerate(SPLITS) if name_of(whole.name, held) == known.name)
+    network = copy.deepcopy(subject.run.model)
+    round_weights(network)
+    foreign = digits(whole.test_images.shape[-1])
+    unknown = {HELD_OUT: of_classes(whole, SPLITS[split]), DIGITS: foreign}
+    right = all_logits(network, as_pixels(known.test_images)).argmax(1) == known.test_labels
+    accuracy = float(right.double().mean())
+    return [{"split": split, "accuracy": accuracy, **measured(network, known.test_images, unknown)}]
+
+
 def change(table: pandas.DataFrame, column: str, method: str, against: str = "baseline") -> Interval:
     """What a method changes in a column, in points: paired by seed and split, over splits (means of their seeds).
 
@@ -89,9 +139,4 @@ def _by_split(table: pandas.DataFrame, column: str, method: str) -> Any:
 
 def recorded(profile: str) -> pandas.DataFrame:
     """The recorded networks: method, seed, split, accuracy, and the columns of `measured`; empty without any."""
-    own = ("method", "seed", "split", "accuracy")
-    rows = records.beside("unknown_classes", profile)
-    table = pandas.DataFrame([{name: row[name] for name in own} | row["numbers"] for row in rows])
-    command = f"python tools/record_unknown_classes.py {profile} SEED"
-    table.attrs = {"table": f"unknown_classes, profile {profile}", "command": command}
-    return table
+    return records.of_measure("unknown_classes", profile)

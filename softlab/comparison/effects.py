@@ -1,6 +1,6 @@
 """Effects: what a method does to a quantity, as a paired difference to the baseline with its 95 % interval.
 
-shorter = effects(study_table(settings), "log logit scale")
+shorter = effects(table, "log logit scale")
 shorter["mixup"]                      # an Effect: prints as `-0.64 ± 0.07`
 shorter.falls("mixup", "cutmix")      # do the intervals say so, for each of them?
 
@@ -84,7 +84,7 @@ class Effects(dict[str, Effect]):
 def effects(table: pandas.DataFrame, quantity: str, against: str | pandas.DataFrame = "baseline") -> Effects:
     """What each method of a table does to a quantity: paired by seed, over seeds and images where possible.
 
-    table: from records.study_table.  against: the method that others are compared with, or a table with that method
+    table: a row for each network.  against: the method that others are compared with, or a table with that method
     only.  Seeds that only one of the two has, or without a finite value, are left out; with none left the effect is
     OPEN.
     Raises SoftlabError for an unknown quantity, with the nearest one, and if there is nothing to compare with.
@@ -210,7 +210,7 @@ def _finite(
 def by_dose(table: pandas.DataFrame, quantity: str) -> dict[float, Effect]:
     """What the doses of one method do to a quantity: {alpha: Effect}, each against the same seeds' networks at 0.
 
-    table: of a study whose grid has alpha, as of records.study_table.  Raises SoftlabError if dose 0 is missing.
+    table: of a study whose grid has alpha, a row for each network.  Raises SoftlabError if dose 0 is missing.
     """
     reference = table.loc[table["alpha"] == 0]
     groups = table.loc[table["alpha"] != 0].groupby("alpha")

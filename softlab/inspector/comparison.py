@@ -16,7 +16,6 @@ import torch
 
 from softlab.comparison.intervals import Interval, t_interval, two_way_interval
 from softlab.errors import SoftlabError
-from softlab.figures.tables import table
 from softlab.inspector import pages
 from softlab.inspector.context import beside
 from softlab.inspector.examination import Examination
@@ -105,6 +104,8 @@ class Comparison:
                 if moved:
                     arrow = {1: " ↑", -1: " ↓", 0: ""}[moved.side()]
                     cells[f"{method} − {self.first}"] = f"{_shown(name, moved)}{arrow}"
+        from softlab.figures.tables import table
+
         return table(rows, corner=["about", "quantity"]).T
 
     def save(self, path: str | Path) -> Path:

@@ -13,21 +13,18 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from softlab import figures, provenance
-from softlab.batches import as_pixels, by_rows, row_slices
+from softlab import provenance
+from softlab.batches import as_pixels, by_rows, cpu_threads, row_slices
 from softlab.checks import check_pixels
 from softlab.comparison.intervals import t_interval
 from softlab.errors import SoftlabError
-from softlab.figures.tables import table
 from softlab.inspector import foreign, pages, predictions
 from softlab.inspector import progress as seconds
 from softlab.inspector.context import Context, beside
@@ -38,6 +35,9 @@ from softlab.numbers.look import LookAtPredictions, applied, together
 from softlab.numbers.quantities import LENSES, QUANTITIES, RADII, REACHES, Look, Samples
 from softlab.representation import Representation, check_network, device_of
 from softlab.training.data import split_test
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PIXELS = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 NOTHING = 1e-6  # a margin or a slope below it is no number to speak of, as of a network that always says the same
@@ -81,6 +81,12 @@ class Examination:
     def beside(self) -> Context | None:
         """Its numbers beside those on record at the nearest setting; None where there are none."""
         return beside(self.numbers, self.tested.logits.shape[1], self.channels)
+
+    @functools.cached_property
+    def _floor(self) -> float:
+        """An ECE that a calibrated network of these confidences would rarely exceed."""
+        draws = torch.Generator().manual_seed(0)
+        return calibration.ece_noise_floor(self.tested.confidence.clamp(max=1), generator=draws)[1]
 
     def findings(self) -> list[str]:
         """A few sentences, none of which says more than the images can tell; then notes, what failed, and warnings."""
@@ -139,7 +145,7 @@ class Examination:
 
     def _calibration(self, confidence: Tensor, credit: Tensor) -> str:
         before, after = (100 * self.numbers[name] for name in ("ECE", "ECE at T"))
-        most = 100 * calibration.ece_noise_floor(confidence, generator=torch.Generator().manual_seed(0))[1]
+        most = 100 * self._floor
         if before <= most and self.tested.soft is None:
             well = "Well calibrated, as far as these images can tell: a calibrated network would show an ECE of up to "
             return f"{well}{most:.1f} % on them, and here it is {before:.1f} %."
@@ -198,10 +204,16 @@ class Examination:
         """Every number in the units in which it is written, by what it is about."""
         values = {QUANTITIES[name]: value for name, value in self.numbers.items()}
         rows = {(q.group, q.label): {self.name: f"{q.factor * value:.{q.digits}f}"} for q, value in values.items()}
+        from softlab.figures.tables import table  # what draws is loaded when it draws
+
         return table(rows, corner=["about", "quantity"]).T
 
-    def figure(self) -> Figure:
+    def figure(self) -> "Figure":
         """A reliability diagram, and accuracy against the radius of attacks; without a network, risk and coverage."""
+        import matplotlib.pyplot as plt
+
+        from softlab import figures
+
         figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3.3), layout="constrained")
         curve = calibration.diagram(self.tested.confidence, self.tested.credit)
         figures.reliability(curve, self.name, left)
@@ -355,6 +367,7 @@ def examine_predictions(
     return of_predictions(predictions.from_arrays(logits, labels, probabilities, name))
 
 
+@cpu_threads(1)  # a few rows at a time are no work for several: they would wait for each other
 def of_predictions(given: predictions.Predictions) -> Examination:
     """The same, of predictions that are read and checked."""
     fit, scored = split_test(given.labels)
@@ -388,7 +401,7 @@ def _part(given: predictions.Predictions, rows: Tensor) -> Representation:
     """Some rows of predictions; there are no features."""
     logits = torch.empty(len(rows), given.logits.shape[1])
     ordered, place = rows.sort()  # as they lie in a file
-    for some in row_slices(len(rows)):
+    for some in row_slices(logits):
         logits[place[some]] = given.logits[ordered[some]].float()
         given.let_go()
     soft = None if given.soft is None else given.soft[rows]

@@ -5,24 +5,32 @@ Whatever text is given is escaped: names of methods, of classes or of files cann
 """
 
 import base64
+import functools
 import io
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import pandas
-from jinja2 import Environment, FileSystemLoader
-from matplotlib.figure import Figure
 
 from softlab import provenance
 from softlab.errors import SoftlabError
 from softlab.files import write_whole
 from softlab.inspector.context import MARKED, Context
 
-Part = str | pandas.DataFrame | tuple[Figure, str] | Context
-TEMPLATE: Any = Environment(autoescape=True, loader=FileSystemLoader(Path(__file__).parent)).get_template("page.html")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Part = str | pandas.DataFrame | tuple["Figure", str] | Context
+
+
+@functools.cache
+def _template() -> Any:
+    """What a page is put into; its library is loaded when the first page is written."""
+    from jinja2 import Environment, FileSystemLoader
+
+    return Environment(autoescape=True, loader=FileSystemLoader(Path(__file__).parent)).get_template("page.html")
 
 
 def made() -> str:
@@ -33,7 +41,7 @@ def made() -> str:
 
 def to_html(parts: Sequence[Part]) -> str:
     """Texts as paragraphs, tables with all their rows, strips, figures with their descriptions; closes the figures."""
-    return str(TEMPLATE.module.shown(_plain(parts)))
+    return str(_template().module.shown(_plain(parts)))
 
 
 def save_page(path: str | Path, title: str, parts: Sequence[Part]) -> Path:
@@ -41,7 +49,7 @@ def save_page(path: str | Path, title: str, parts: Sequence[Part]) -> Path:
     path = Path(path).expanduser()
     if path.suffix.lower() not in (".html", ".htm"):
         raise SoftlabError(f"a page is written to a file that ends in .html, not to {str(path)!r}")
-    page = TEMPLATE.render(title=title, parts=_plain(parts))
+    page = _template().render(title=title, parts=_plain(parts))
     write_whole(path, lambda file: file.write(page.encode()))
     return path
 
@@ -59,6 +67,8 @@ def _plain(parts: Sequence[Part]) -> Iterator[tuple[str, Any, str]]:
             with pandas.option_context("display.max_colwidth", None):  # else pandas 2 cuts long entries
                 yield "table", part.to_html(escape=True, border=0), f"table {tables}"
         else:
+            import matplotlib.pyplot as plt
+
             figure, shown = part
             image = io.BytesIO()
             figure.savefig(image, format="png", dpi=160, bbox_inches="tight", facecolor="white")

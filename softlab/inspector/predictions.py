@@ -17,7 +17,7 @@ import pandas
 import torch
 from torch import Tensor
 
-from softlab.batches import ROWS, by_rows, row_slices
+from softlab.batches import ROWS, by_rows, cpu_threads, row_slices
 from softlab.checks import check_unmasked, distributions, refuse, shown, sum_tolerance
 from softlab.errors import SoftlabError
 from softlab.files import read_arrays
@@ -133,6 +133,7 @@ def _chosen(given: Predictions, rows: Tensor) -> Predictions:
     return dataclasses.replace(given, logits=given.logits[rows], labels=given.labels[rows], soft=soft, ids=ids)
 
 
+@cpu_threads(1)
 def from_arrays(values: object, labels: object, probabilities: bool = False, name: str = "predictions") -> Predictions:
     """Logits or probabilities (N, K), or (N,) of the second of two classes, and labels, as predictions.
 
@@ -430,7 +431,7 @@ def _as_soft(soft: Tensor) -> tuple[Tensor, Tensor, list[str]]:
 def _by_rows(table: Tensor, change: Callable[[Tensor, slice], Tensor]) -> Tensor:
     """change(rows in float64, which) of all rows (N, K), a few at a time, in float32."""
     changed = torch.empty(table.shape, dtype=torch.float32)
-    for which in row_slices(len(table)):
+    for which in row_slices(table):
         changed[which] = change(table[which].double(), which)
     return changed
 
@@ -441,7 +442,7 @@ def _logits(table: Tensor, labels: Tensor) -> tuple[Tensor, bool, list[str]]:
     masks = torch.zeros(len(table), dtype=torch.int64)
     alike = 0
     low = high = float(table[0, 0])
-    for rows in row_slices(len(table)):
+    for rows in row_slices(table):
         some = table[rows]
         ends = some.aminmax(dim=1)
         refuse(~ends.max.isfinite(), lambda row, rows=rows: f"row {rows.start + row} of logits is not finite")
@@ -490,7 +491,7 @@ def _logarithms(table: Tensor, labels: Tensor) -> tuple[Tensor, bool, list[str]]
         raise SoftlabError("all rows sum to 100: divide percent by 100")
     if min(float(end.min) for end in ends) < 0 and max(float(end.max) for end in ends) <= 0:
         raise SoftlabError("no number is above 0: logarithms of probabilities are given as logits (--logits)")
-    for rows in row_slices(len(table)):
+    for rows in row_slices(table):
         wrong = ~distributions(table[rows], tolerance)
         refuse(wrong, lambda row, rows=rows: _no_distribution(rows.start + row, table))
     zeros = lost = 0

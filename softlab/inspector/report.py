@@ -1,6 +1,6 @@
 """Report cards: every number of the book for a method of yours, beside the baseline and a profile's other methods.
 
-card = report_card("focal", "quick")   # trains what the store lacks
+card = report_card("focal", "quick")   # trains what is neither on record nor in the store
 card                                   # in a notebook: findings and tables
 card.save("focal.report.html")         # one page that asks no other host for anything
 """
@@ -56,7 +56,7 @@ CALIBRATED = {
 class ReportCard:
     """What was measured of `method` and of those beside it, and what can be said of it.
 
-    profile: with the methods compared, baseline first, then `method`.  numbers: as of records.study_table.
+    profile: with the methods compared, baseline first, then `method`.  numbers: of tables.rows.
     problems: lenses that failed, "run id, lens" -> why.
     """
 
@@ -232,7 +232,7 @@ def report_card(
     store: str | Path | None = None,
     device: str | None = None,
 ) -> ReportCard:
-    """Train what the store lacks of a profile's methods and of `method`, and measure all of them.
+    """The numbers of `method` and of a profile's methods: on record, or of networks that are fitted and measured now.
 
     method: a registered one (regularizers.register).  profile: a name, a .yaml file or a Profile.  parameters: of the
     method (None: the profile's, if it is one of them, else its own defaults); they replace the profile's.
@@ -241,13 +241,12 @@ def report_card(
     """
     profile = compared_profile(method, profile, parameters, seeds, overrides)
     own = dataclasses.replace(profile, methods={method: profile.methods[method]})
-    for part in (own, profile):  # the reader's method first: if it is wrong, that is known
-        tables.train(part.experiments(), part.evaluation, store, device)
+    tables.rows(own.experiments(), own.evaluation, store, device)  # first: if it is wrong, that is known
     numbers = pandas.DataFrame(tables.rows(profile.experiments(), profile.evaluation, store, device))
     place = loop.choose_device(device)
     problems = {}
-    for experiment in profile.experiments():
-        if runs.present(experiment, place, store) is not None:
+    for experiment, source in zip(profile.experiments(), numbers["source"], strict=True):
+        if source == "live":
             run = runs.fit_or_load(experiment, store=store, device=place)
             found = stored.of(run, profile.evaluation).problems
             problems |= {f"{run.id}, {lens}": why for lens, why in found.items()}

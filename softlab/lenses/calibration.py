@@ -171,7 +171,7 @@ def classwise_calibration_error(probs: Tensor, labels: Tensor, bins: int = 15) -
     check_probabilities(probs, labels)
     sums = ClasswiseSums(probs.shape[1], bins)
     for some, own in zip(probs.split(ROWS), labels.to(probs.device).split(ROWS), strict=True):
-        sums.add(some, own)
+        sums.add(some.clamp(max=1), own)  # rounding can take one above 1
     return sums.error
 
 
@@ -184,16 +184,17 @@ class ClasswiseSums:
         self.sums = torch.zeros(classes, bins, dtype=torch.float64)
 
     def add(self, probs: Tensor, labels: Tensor) -> None:
-        """Some rows of probabilities (N, K), with labels (N,) or (N, K). Most p_k are in the first bin: soon added."""
+        """Some rows of probabilities (N, K), at most 1, with labels (N,) or (N, K). The first bin has most of them."""
         classes = probs.shape[1]
-        probs = _full(probs).clamp(max=1)  # rounding can take one above 1
+        probs = _full(probs)
         soft = labels.ndim == 2
         truth = labels.sum(0, dtype=torch.float64) if soft else labels.bincount(minlength=classes)
-        rows, columns = (probs > _edges(self.bins, probs)[1]).nonzero(as_tuple=True)
-        values = probs[rows, columns]
+        place = (probs > _edges(self.bins, probs)[1]).flatten().nonzero()[:, 0]  # once flat, in a third of the time
+        values = probs.flatten()[place]
+        rows, columns = place // classes, place % classes
         right = labels[rows, columns] if soft else labels[rows] == columns
-        place = columns * self.bins + _bin_of(values, self.bins)
-        above = torch.bincount(place, values.double() - right.double(), minlength=classes * self.bins)
+        own = columns * self.bins + _bin_of(values, self.bins)
+        above = torch.bincount(own, values.double() - right.double(), minlength=classes * self.bins)
         above = above.double().reshape(classes, self.bins)  # whole numbers where there are none
         above[:, 0] += probs.sum(0, dtype=torch.float64) - truth - above.sum(1)
         self.sums += above.cpu()
@@ -264,7 +265,7 @@ def ece_noise_floor(
     errors = []
     for _ in range(draws):
         correct = torch.rand(len(confidence), generator=generator) < confidence
-        right = torch.bincount(index[correct], minlength=bins)
+        right = torch.bincount(torch.where(correct, index, bins), minlength=bins + 1)[:bins]
         errors.append(float((expected - right).abs().sum()) / len(confidence))
     return float(np.mean(errors)), float(np.quantile(errors, 0.975))
 
@@ -305,11 +306,11 @@ def brier_terms(probs: Tensor, labels: Tensor) -> Tensor:
 
 def _brier(probs: Tensor, labels: Tensor) -> Tensor:
     """`brier_terms` of a few rows."""
-    residual = probs.double()
+    residual = probs.to(torch.float64, copy=True)
     if labels.ndim == 2:
         residual = residual - labels
     else:
-        residual = residual.scatter_add(1, labels[:, None], residual.new_full((len(labels), 1), -1))
+        residual = residual.scatter_add_(1, labels[:, None], residual.new_full((len(labels), 1), -1))
     return residual.square_().sum(1)
 
 
@@ -353,7 +354,7 @@ def outcomes(logits: Tensor, labels: Tensor, temperature: float = 1.0, bins: int
     confidence, correct = torch.empty(2, len(logits), dtype=_full(logits[:0]).dtype, device=logits.device)
     losses, scores = torch.empty(2, len(logits), dtype=torch.float64, device=logits.device)
     labels = labels.to(logits.device)
-    for rows in row_slices(len(logits)):
+    for rows in row_slices(logits):
         some = _full(logits[rows]) / temperature
         probs = some.softmax(1)
         sums.add(probs, labels[rows])

@@ -44,9 +44,18 @@ def normalized_score(logits: Tensor, order: float) -> Tensor:
     def score(some: Tensor) -> Tensor:
         exact = some.double()
         offset = exact - exact.mean(1, keepdim=True)
-        return offset.amax(1) / torch.linalg.vector_norm(offset, ord=order, dim=1)
+        return offset.amax(1) / _norm(offset, order)
 
     return by_rows(score, logits)
+
+
+def _norm(values: Tensor, order: float) -> Tensor:
+    """The p-norm of each row (N,), by squares and cubes where it can be: any other power takes twenty times as long."""
+    if order > 2 and order % 2 == 0:
+        return _norm(values.square(), order / 2).sqrt()
+    if order == 3:
+        return values.abs().pow(3).sum(1).pow(1 / 3)
+    return torch.linalg.vector_norm(values, ord=order, dim=1)
 
 
 @takes_arrays

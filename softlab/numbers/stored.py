@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from softlab.batches import cpu_threads
 from softlab.errors import SoftlabError
 from softlab.files import read_arrays, short_digest, write_whole
 from softlab.numbers.look import Lens, Numbers, applied, together
@@ -25,7 +26,7 @@ from softlab.representation import device_of, refresh_statistics
 from softlab.training import zoo
 from softlab.training.data import Dataset, outside
 from softlab.training.experiment import Experiment
-from softlab.training.loop import cpu_threads, training_set
+from softlab.training.loop import training_set
 from softlab.training.models import Network
 from softlab.training.runs import Run, dataset_of
 

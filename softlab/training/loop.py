@@ -16,7 +16,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from softlab import regularizers
-from softlab.batches import as_pixels, sent, stream, stream_seed
+from softlab.batches import as_pixels, cpu_threads, sent, stream, stream_seed
 from softlab.errors import SoftlabError
 from softlab.training import models
 from softlab.training.data import Dataset
@@ -428,17 +428,6 @@ def dropout_mask(count: int, model: models.Network, experiment: Experiment, epoc
     dimension = next(module.in_features for module in model.head.modules() if isinstance(module, nn.Linear))
     drawn = torch.rand(count, dimension, generator=stream(experiment.seed, "dropout", epoch, step))
     return sent((drawn >= experiment.dropout) / (1 - experiment.dropout), device)
-
-
-@contextmanager
-def cpu_threads(count: int) -> Iterator[None]:
-    """Let torch use `count` CPU threads inside the block: their number changes rounding."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

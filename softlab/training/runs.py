@@ -20,6 +20,7 @@ from torch.backends import cpu
 from torch.nn.functional import cross_entropy
 
 from softlab import provenance, regularizers
+from softlab.batches import cpu_threads
 from softlab.errors import SoftlabError
 from softlab.files import check_tensors, file_digest, write_json, write_tensors
 from softlab.provenance import store_folder
@@ -212,7 +213,7 @@ def _with_new_head(experiment, dataset, store, device, on_epoch) -> Made:
     """The network of the experiment's body, trained if need be, with another head; the history is the body's."""
     body = fit_or_load(heads.body_of(experiment), store=store, device=device, on_epoch=on_epoch, use_zoo=False)
     images, labels = loop.training_set(experiment, dataset, "cpu")
-    with loop.cpu_threads(experiment.threads):
+    with cpu_threads(experiment.threads):
         model = heads.new_head(body.model, dataset, images, labels, experiment.new_head)
     weights = file_digest(body.folder / "weights.safetensors")
     return model, body.history, {"body": {"id": body.id, "weights": weights}}
@@ -250,7 +251,7 @@ def _taught(experiment: Experiment, dataset: Dataset, store: Path, device: torch
     """The teacher's labels for the training images, (N, K), and where they come from; trains the teacher if need be."""
     teacher = fit_or_load(teacher_of(experiment), store=store, device=device, use_zoo=False)
     images, labels = loop.training_set(experiment, dataset, "cpu")
-    with loop.cpu_threads(experiment.threads):
+    with cpu_threads(experiment.threads):
         logits = extract(teacher.model, images, labels).logits
     soft, temperature = teachers.labels_of(experiment, logits, labels)
     weights = file_digest(teacher.folder / "weights.safetensors")

@@ -48,7 +48,14 @@ vary:
   alpha: {sets: [overrides.methods.label_smoothing.alpha], values: [0.1, 0.2]}
 show: [accuracy]
 """
-BEGIN = 'settings = begin(\\"soft_labels\\", profile, seeds, overrides)'  # in the notebook's file
+NETWORKS = """
+title: Two strengths, of networks alone
+parameters: {overrides: {methods: {baseline: {}, label_smoothing: {}, mixup: {}, cutmix: {}, maxsup: {}}}}
+vary:
+  alpha: {sets: [overrides.methods.label_smoothing.alpha], values: [0.1, 0.2]}
+show: [accuracy]
+"""
+BEGIN = "settings = begin(profile, seeds, overrides)"  # in the notebook's file
 STRENGTH = 'overrides[\\"methods\\"][\\"label_smoothing\\"][\\"alpha\\"]'
 RAISE = f'{BEGIN}\\n",\n    "assert {STRENGTH} < 0.2, \\"on purpose\\"'
 
@@ -72,9 +79,11 @@ class Site(Checkout):
             config.write(OURS)
         (folder / "tiny.yaml").write_text(TINY)
         (folder / "strength.yaml").write_text(SWEEP)
+        (folder / "networks.yaml").write_text(NETWORKS)
+        self.sweep = "strength.yaml"
 
     def command(self):
-        arguments = ["sweep", "strength.yaml", "--profile", "tiny.yaml", "--on", self.on]
+        arguments = ["sweep", self.sweep, "--profile", "tiny.yaml", "--on", self.on]
         return [sys.executable, "-m", "softbook", *arguments]
 
     def run(self):
@@ -127,13 +136,18 @@ def drained():
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """A sweep whose engine was killed when its first jobs ran, and then called again; `said` is from the second."""
+    """A sweep of networks, whose engine was killed when its first jobs ran, and called again; and one of notebooks.
+
+    `said` is from the latter.
+    """
     made = Site(tmp_path_factory.mktemp("cluster"))
+    made.sweep = "networks.yaml"
     engine, _ = made.start_and_wait_for("RUNNING", 1)
     os.killpg(engine.pid, signal.SIGKILL)
     engine.wait()
-    code, made.said = made.run()
-    assert code == 0, made.said
+    for made.sweep in ("networks.yaml", "strength.yaml"):
+        code, made.said = made.run()
+        assert code == 0, made.said
     return made
 
 
@@ -159,11 +173,12 @@ def test_each_network_and_each_notebook_was_a_slurm_job_with_what_the_profile_as
 
 def test_the_numbers_are_those_of_a_local_run(site, tmp_path):
     local = Site(tmp_path, on="local")
-    code, said = local.run()
-    assert code == 0, said
+    for local.sweep in ("networks.yaml", "strength.yaml"):
+        code, said = local.run()
+        assert code == 0, said
+        table = f"_build/tiny/sweeps/{Path(local.sweep).stem}/table.csv"
+        assert (site.folder / table).read_text() == (local.folder / table).read_text()
     assert site.results() == local.results()
-    table = "_build/tiny/sweeps/strength/table.csv"
-    assert (site.folder / table).read_text() == (local.folder / table).read_text()
 
 
 def test_a_notebook_that_raises_is_told_with_its_cell_and_the_others_go_on(site):

@@ -22,7 +22,7 @@ from filelock import FileLock
 
 pytestmark = [pytest.mark.slow, pytest.mark.sampled]
 KILLS = 10
-KINDS = ("engine", "worker", "papermill", "kernel", "site")
+KINDS = ("engine", "papermill", "kernel", "kernel", "site")
 
 
 def start(checkout, log, *options, **environment):
@@ -62,7 +62,6 @@ def descendants(engine):
 def is_kind(kind, command):
     program = Path(command[1]).name if len(command) > 1 else ""
     return {
-        "worker": command[1:4] == ["-m", "softbook", "train"],
         "papermill": command[1:3] == ["-m", "papermill"],
         "kernel": "ipykernel_launcher" in command,
         "site": program == "jupyter-book",
@@ -86,10 +85,15 @@ def runs_of(checkout):
 
 
 def outputs_of(cell):
-    """Its outputs; what was printed in one go, whatever the moments at which the kernel sent it."""
+    """Its outputs; what was printed in one go, whatever the moments at which the kernel sent it.
+
+    Not what a run says of its waiting for another notebook, on the error stream.
+    """
     joined = []
     for output in cell.get("outputs", ()):
         stream = output.get("name")  # no other kind of output has a name
+        if stream == "stderr":
+            continue
         if joined and stream and joined[-1].get("name") == stream:
             joined[-1]["text"] += output["text"]
         else:
@@ -124,12 +128,11 @@ def other_files(checkout):
 def undo(checkout, kind, chance, removed):
     """Take away something that was made, so that there is work for a process of that kind to be killed in."""
     kind = chance.choice(KINDS[1:]) if kind == "engine" else kind
-    if kind == "worker":
+    (checkout.build / "html" / "index.html").unlink(missing_ok=True)
+    if kind == "kernel":
         for name in chance.sample(there := sorted(runs_of(checkout)), min(1, len(there))):
             removed[name] += 1
             shutil.rmtree(checkout.folder / "runs" / name)
-    else:
-        (checkout.build / "html" / "index.html").unlink(missing_ok=True)
     if kind in ("papermill", "kernel"):
         (checkout.build / "notebooks" / f"{chance.choice(CHAPTERS)}.ipynb").unlink(missing_ok=True)
 
@@ -196,8 +199,6 @@ def test_kills_at_any_moment_are_followed_by_the_same_command(small_book, tmp_pa
     assert small_book.make()[0] == 0  # nothing is left to do but to put the site in its place
     assert results(small_book) == expected
 
-    trained = Counter(re.findall(r"trained ([\w-]+-seed\d+-\w+)", log.read_text()))
-    assert all(count <= 1 + removed[name] for name, count in trained.items()), (trained, removed)
     assert wait_until(lambda: not at_work(small_book), 60), at_work(small_book)
     assert other_files(small_book) == files
     assert not [*(small_book.folder / "runs" / ".partial").iterdir(), *small_book.build.glob(".site-*")]
@@ -260,11 +261,11 @@ def small_disk(small_book, request):
 
 @pytest.mark.parametrize("small_disk", ["900k"], indirect=True)
 def test_a_disk_that_is_full_in_training_ends_in_one_line_and_goes_on_with_space(small_book, small_disk, tmp_path):
-    options = ("build=_build/other", "--until", "train")
+    options = ("build=_build/other", "--until", "notebook")
     store = {"SOFTLAB_STORE": str(small_disk / "runs")}
     code, said = run(small_book, tmp_path / "said.txt", *options, **store)
     assert code != 0
-    assert "softbook: the disk is full" in said
+    assert "failed: cell 'train': SoftlabError: the disk is full" in said
     assert "finished runs are untouched" in said
     assert "Traceback" not in said
     finished = {path: path.read_bytes() for path in (small_disk / "runs").glob("*-seed*/*.safetensors")}
@@ -273,13 +274,12 @@ def test_a_disk_that_is_full_in_training_ends_in_one_line_and_goes_on_with_space
     assert code == 0, said
     assert len(list((small_disk / "runs").glob("*-seed*"))) == 6
     assert all(path.read_bytes() == content for path, content in finished.items())
-    assert not any(f"trained {path.parent.name}" in said for path in finished)
 
 
 @pytest.mark.parametrize("small_disk", ["400k"], indirect=True)
 def test_a_disk_that_is_full_while_a_notebook_is_executed_is_said_in_one_line(small_book, small_disk, tmp_path):
     options = ("build=_build/disk", "--until", "notebook")
-    code, said = run(small_book, tmp_path / "said.txt", "build=_build/disk", "--until", "train")
+    code, said = run(small_book, tmp_path / "said.txt", "build=_build/disk", "--dry-run")
     assert code == 0, said
     (small_disk / "filler").write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 20_000))
     code, said = run(small_book, tmp_path / "said.txt", *options)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from softbook.page import chapter
-from softbook.studies import laws
+from softbook.statements import laws
 from softlab.comparison.effects import Effect
 from softlab.comparison.intervals import Interval, Origin, each
 from softlab.figures.tables import table
@@ -82,16 +82,15 @@ def test_a_law_is_told_with_its_contrast_once_there_is_one(monkeypatch):
     assert said == []
 
     def told(interval, p, seeds=0):
-        effect = Effect("gap", interval, "seeds", ())
-        found = laws.Judgement("gap", (laws.Part("", interval, -1),), p, effect, seeds)
+        found = laws.Judgement("gap", (laws.Part("", interval, "falls"),), p, seeds)
         monkeypatch.setattr(laws, "judged", lambda: {"gap": found})
         chapter.show_law("gap")
         return said[-1]
 
-    clear = told(Interval(-0.1, -0.12, -0.08, 5), 0.001)
+    clear = told(Interval(-10.0, -12.0, -8.0, 5), 0.001)
     assert re.search(r"-10\.0 ± 2\.0 \(Fashion-MNIST, 55,000 .*; p = 0\.001", clear)
     assert "**as declared**." in clear
-    assert "**open**." in told(Interval(-0.1, -0.12, -0.08, 5), 0.2)
-    assert "**the opposite of what was declared**." in told(Interval(0.1, 0.08, 0.12, 5), 0.001)
-    early = told(Interval(-0.1, -0.12, -0.08, 4), 0.001, 5)
+    assert "**open**." in told(Interval(-10.0, -12.0, -8.0, 5), 0.2)
+    assert "**the opposite of what was declared**." in told(Interval(10.0, 8.0, 12.0, 5), 0.001)
+    early = told(Interval(-10.0, -12.0, -8.0, 4), 0.001, 5)
     assert "**not judged before all 5 seeds are on record (4 are)**." in early

@@ -163,41 +163,57 @@ def test_help_loads_no_torch():
     assert "--methods-file" in said.stdout
 
 
-def test_claims_lists_laws_and_papers_at_once_and_says_what_is_on_record(capsys):
+def test_statements_lists_laws_and_papers_at_once_and_says_what_is_on_record(capsys):
+    from softbook.statements.laws import laws
+    from softbook.statements.papers import papers
     from softbook.studies.catalogue import declared
-    from softbook.studies.laws import laws, papers
 
-    assert softbook("claims") == 0
+    assert softbook("statements") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [*laws(), *laws("slope"), *papers(), *declared()]
     assert lines[0].endswith(laws()["cones"].law)
-    assert softbook("claims", "cones", "rates", "short") == 0
+    assert softbook("statements", "cones", "rates", "short") == 0
     shown = capsys.readouterr().out
     assert re.search(
         r"One number judges it, .*: [-+]\d.* \(Fashion-MNIST \(mini\), .*; p .*\), \*\*as declared\*\*\.", shown
     )
     assert "  theorem\n" in shown
     assert re.search(r"quick-confirm +label_smoothing +-0\.\d+ ± 0\.\d+ +as it says", shown)
-    assert softbook("claims", "split", "estimate", "passes") == 0
+    assert softbook("statements", "split", "estimate", "passes") == 0
     shown = capsys.readouterr().out
     assert re.search(
         r"label smoothing: Δ log m, relative to range: \+0\.\d\d ± 0\.\d\d, declared to be above 0\n", shown
     )
     assert re.search(r"skill on differences to plain training: \+0\.9\d ± 0\.\d\d, .* above 0\.8\n  open \(p = ", shown)
-    assert softbook("claims", "cone") == 2
-    assert "unknown law, claim or declared study 'cone'; did you mean 'cones'" in capsys.readouterr().err
+    assert softbook("statements", "cone") == 2
+    assert (
+        "unknown law, paper's sentence or declared study, or PAGE.ID 'cone'; did you mean 'cones'"
+        in capsys.readouterr().err
+    )
 
 
-def test_claims_says_of_a_declared_study_what_it_asks_and_how_far_it_is(capsys):
-    assert softbook("claims", "hundred_growing") == 0
+def test_statements_says_of_a_declared_study_what_it_asks_and_how_far_it_is(capsys):
+    assert softbook("statements", "hundred_growing") == 0
     asked, verdict = capsys.readouterr().out.splitlines()
     assert asked.startswith("hundred_growing (declared 2026-11-28, tier 2): With a hundred grey classes, does MaxSup")
     assert verdict == "  A  MaxSup growing less label smoothing  pending  0 of 120 networks are on record"
 
 
 def test_laws_and_papers_are_listed_without_torch():
-    code = "import sys; from softbook import cli; cli.main(['claims']); assert 'torch' not in sys.modules"
+    code = "import sys; from softbook import cli; cli.main(['statements']); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_statements_shows_a_sentence_of_a_page_and_goes_by_its_former_name(capsys):
+    assert softbook("claims", "cones.shorter", "headlines.short-logits") == 0
+    number, *rest = capsys.readouterr().out.split("headlines.short-logits: ")
+    assert re.match(r"cones.shorter: in the words of its page\n  \+0\.\d\d ± 0\.\d\d; below 0.5: stands\n", number)
+    assert "again: softbook verify core --profile quick-fp32" in number
+    assert "; all fall: stands" in rest[0]
+    assert softbook("statements", "cones.short") == 2
+    assert "unknown statement of cones 'short'; did you mean 'shorter'" in capsys.readouterr().err
+    assert softbook("statements", "cone.shorter") == 2
+    assert "did you mean 'cones'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("backend", ["module://nowhere_inline.backend", "nowhere", "TkAgg"])

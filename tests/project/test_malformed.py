@@ -57,7 +57,7 @@ PROFILES = {
     "no entry": ("null: 2", "unknown entry of profile mine.yaml None"),
     "an experiment that is a list": ("experiment: [1]", "experiment of profile mine.yaml must map"),
     "no mapping of evaluation": ("evaluation: null", "evaluation of profile mine.yaml must map"),
-    "no mapping of seconds": ("seconds_per_network: 3", "seconds_per_network must map"),
+    "no mapping of resources": ("resources: 3", "resources must map"),
     "an unknown field": ("experiment: {epoch: 3}", "did you mean 'epochs'"),
     "a method as field": ("experiment: {method: mixup}", "change `methods` or `seeds`"),
     "epochs as text": ("experiment: {epochs: many}", "epochs must be a whole number from 1 to 10000, not 'many'"),
@@ -82,7 +82,6 @@ PROFILES = {
     "a mapping as parameter": ("methods: {mixup: {beta: {x: 1}}}", "method_parameters must map"),
     "an unknown size": ("evaluation: {test_sise: 3}", "did you mean 'test_size'"),
     "no steps": ("evaluation: {attack_steps: null}", "attack_steps must be a whole number"),
-    "unknown times": ("seconds_per_network: {cup: 3}", "did you mean 'cpu'"),
     "unknown resources": ("resources: {gpu: 1}", "did you mean 'gpus'"),
     "a time": ("experiment: {epochs: 1:30}", "epochs must be a whole number from 1 to 10000, not '1:30'"),
     "a time in a method": ("methods: {mixup: {beta: 1:30}}", "beta must be a number above 0, not '1:30'"),
@@ -373,9 +372,7 @@ anything = st.recursive(
     max_leaves=6,
 )
 FEW = settings(derandomize=True, max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-entry = st.sampled_from(
-    ["experiment", "methods", "seeds", "evaluation", "resources", "seconds_per_network", "first_seed"]
-)
+entry = st.sampled_from(["experiment", "methods", "seeds", "evaluation", "resources", "first_seed"])
 field = st.sampled_from(
     ["epochs", "data", "width", "snapshot_epochs", "learning_rate", "head", "compiled", "train_size"]
 )

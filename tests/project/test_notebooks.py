@@ -16,7 +16,6 @@ from build_site import CAPTION, glossary
 
 from softbook.page import minutes
 from softbook.statements.pages import SPAN
-from softbook.studies.catalogue import chapters
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -40,12 +39,11 @@ def prose(path):
     return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
-def test_every_notebook_is_a_page_and_a_chapter():
+def test_every_notebook_is_a_page():
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
     pages = [page["file"] for part in contents["parts"] for page in part["chapters"]]
     shown = [Path(page).name for page in pages if page.startswith("notebooks/")]
     assert sorted(shown) == [path.stem for path in NOTEBOOKS]
-    assert set(chapters()) == {path.stem for path in [*NOTEBOOKS, *OTHERS]}
 
 
 @pytest.mark.parametrize("path", [*NOTEBOOKS, *OTHERS], ids=lambda path: path.stem)
@@ -244,8 +242,7 @@ def test_one_notebook_alone_from_an_empty_folder(tmp_path, monkeypatch):
 OWN_METHOD = [
     """
 from dataclasses import dataclass
-from softlab import load_profile, regularizers
-from softbook import study
+from softlab import fit_or_load, load_profile, regularizers
 
 factor = {factor}
 
@@ -259,8 +256,8 @@ class Mine(regularizers.Regularizer):
         return scaled(regularizers.cross_entropy(logits, targets))
 """,
     """
-profile = load_profile("smoke", methods={{"baseline": {{}}, "mine": {{}}}}, seeds=1, epochs=1)
-print(study(profile)["mine"][0].id)
+(experiment,) = load_profile("smoke", methods={{"mine": {{}}}}, seeds=1, epochs=1).experiments()
+print(fit_or_load(experiment).id)
 """,
 ]
 

@@ -102,7 +102,8 @@ def test_the_library_has_no_word_of_the_book():
 
 def test_every_module_is_on_the_architecture_page():
     page = (ROOT / "book" / "architecture.md").read_text()
-    rooms = [ROOT / "softlab", ROOT / "softbook", ROOT / "softbook" / "studies", ROOT / "softbook" / "page"]
+    rooms = [ROOT / "softlab", ROOT / "softbook"]
+    rooms += [ROOT / "softbook" / name for name in ("studies", "statements", "page")]
     rooms += [ROOT / "softlab" / name for name in ("training", "lenses", "numbers", "comparison", "inspector")]
     for path in (path for room in rooms for path in room.glob("[a-z]*.py")):
         assert f"`{path.name}`" in page, f"{path.relative_to(ROOT)} is not on the architecture page"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from softbook.statements import pages, values
+from softbook.statements import engine, pages, rules, tally, values
 from softbook.statements.engine import SIGNED, SIZE, SPREAD, WORDS, Statement, statements
 from softbook.statements.engine import pages as topics
 from softbook.statements.pages import ROOT, SPAN, problems, rewritten, texts, with_notes
@@ -15,8 +15,48 @@ from softlab.comparison.intervals import Interval
 from softlab.errors import SoftlabError
 
 FILES = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "book").glob("*.ipynb"), *(ROOT / "book").glob("*.md")]
-NO_PAGE = {"headlines"}  # lists of sentences that pages require beside a number of their own
+NO_PAGE = {"declared", "headlines"}  # what the tally judges; sentences that pages require beside a number of their own
 EVERY = [one for topic in topics() for one in statements(topic).values()]
+
+
+def parts_of(one: Statement):
+    """What a statement asks beside its own rule: requirements without a name, and parts of a law."""
+    for key in ("requires", "parts"):
+        for number, spec in enumerate(one.spec.get(key, ())):
+            if not isinstance(spec, str):
+                asked = {name: value for name, value in spec.items() if name != "what"}
+                yield Statement(one.page, f"{one.id}-{key}-{number}", asked)
+
+
+WHOLE = [*EVERY, *(part for one in EVERY for part in parts_of(one))]
+RULED = [one for one in WHOLE if "rule" in one.spec and "scope" not in one.spec]  # of those with one: test_universal
+
+
+def leaves(spec):
+    """The contrasts of recorded networks that a statement is put together from."""
+    if "any_of" in spec:
+        shared = {name: value for name, value in spec.items() if name != "any_of"}
+        return [leaf for part in spec["any_of"] for leaf in leaves(shared | part)]
+    return [spec] if {"method", "cells"} & spec.keys() and "statistic" not in spec else []
+
+
+CONTRASTS = [one for one in RULED if leaves(one.spec)]
+
+
+def named(one):
+    return f"{one.page}-{one.id}"
+
+
+def outcome(one: Statement, found: list[Interval]) -> int:
+    """What its own rule says of these values; only what was declared beforehand may be open."""
+    if one.page == "declared":
+        return tally.together(one.spec["rule"], found)
+    (value,) = found
+    return rules.HELD if rules.stands(one.spec["rule"], value) else rules.FAILED
+
+
+def values_of(one: Statement) -> list[Interval]:
+    return values.each_of(one.spec) if one.page == "declared" else [one.interval]
 
 
 def known(**entries) -> dict[str, Statement]:
@@ -39,21 +79,32 @@ def test_what_a_page_says_is_what_the_records_say(path):
     assert problems(path) == {}
 
 
-@pytest.mark.parametrize("one", EVERY, ids=lambda one: f"{one.page}-{one.id}")
+@pytest.mark.parametrize("one", RULED, ids=named)
 def test_a_sentence_can_fail(one):
-    """With a value far on either side, one of the two breaks its rule."""
-    if "scope" in one.spec or "rule" not in one.spec:
-        pytest.skip("a universal sentence, or a word: see test_universal and test_records_that_contradict")
-    value = one.interval
-    far = 1000 + 3 * abs(value.mean)
+    """With values far on either side, one of the two breaks its rule; `differs` is broken by one around zero."""
+    found = values_of(one)
+    far = 1000 + 3 * max(abs(value.mean) for value in found)
 
-    def moved(by: float) -> Statement:
-        end = value.mean + by
-        other = Statement(one.page, one.id, one.spec)
-        other.__dict__["interval"] = replace(value, mean=end, low=end - 1, high=end + 1, n=5)
-        return other
+    def moved(end: float) -> int:
+        return outcome(one, [replace(value, mean=end, low=end - 1, high=end + 1, n=5) for value in found])
 
-    assert not all(moved(by).stands for by in (far, -far))
+    outcomes = [moved(0.0)] if one.spec["rule"] == "differs" else [moved(far), moved(-far)]
+    assert {*outcomes} != {rules.HELD}
+    assert rules.HELD in (outcome(one, found), moved(far), moved(-far), moved(0.0))
+
+
+@pytest.mark.parametrize("one", [one for one in WHOLE if "word" in one.spec], ids=named)
+def test_another_word_of_the_judge_is_caught(one, monkeypatch):
+    assert one.stands
+    others = [replace(verdict, word="another") for verdict in values.verdicts_of(one.spec)]
+    monkeypatch.setattr(values, "verdicts_of", lambda spec: others)
+    assert not Statement(one.page, one.id, one.spec).stands
+
+
+@pytest.mark.parametrize("one", [one for one in EVERY if "failed" in one.spec], ids=named)
+def test_a_training_that_failed_has_no_rows(one):
+    with pytest.raises(KeyError):
+        values.contrasts(one.spec)
 
 
 def test_numbers_are_rewritten_and_words_are_not(tmp_path, monkeypatch):
@@ -72,6 +123,9 @@ def test_numbers_are_rewritten_and_words_are_not(tmp_path, monkeypatch):
     assert new[1] == cells[1]
     page.write_text(rewritten(page))
     assert problems(page) == {}
+    unsure = known(loss=(Interval(-2.44, -5.0, 0.1, 5), {"rule": "falls", "digits": 1, "form": SIZE}))
+    monkeypatch.setattr(pages, "statements", lambda name: unsure if name == "page" else {})
+    assert problems(page) == {"loss": "its sentence no longer holds: -2.44 ± 2.54"}, "its number is right"
 
 
 def test_words_stay_and_are_held_to_their_rule(tmp_path, monkeypatch):
@@ -90,6 +144,19 @@ def test_a_sentence_falls_with_what_it_requires():
     fails = {**holds, "rule": "is 1"}
     assert Statement("page", "both", {**holds, "requires": [holds]}).stands
     assert not Statement("page", "one", {**holds, "requires": [holds, fails]}).stands
+
+
+def test_a_statement_takes_from_another_what_it_does_not_say(monkeypatch):
+    entries = {
+        "first": {"of": "gap", "method": "mixup", "rule": "falls", "digits": 2, "requires": ["other"]},
+        "again": {"same as": "page.first", "rule": "below -2"},
+    }
+    monkeypatch.setattr(engine, "pages", lambda: ["page"])
+    monkeypatch.setattr(engine, "_entries", lambda page: entries)
+    monkeypatch.setattr(engine, "statement", engine.statement.__wrapped__)
+    again = engine.statement("page.again")
+    assert again.spec == {"of": "gap", "method": "mixup", "rule": "below -2", "requires": ["page.other"]}
+    assert again.names == ["page.other", "page.first"]
 
 
 def test_an_id_without_a_statement_and_a_statement_without_a_sentence_are_named(tmp_path, monkeypatch):
@@ -147,35 +214,33 @@ def test_the_readme_gives_the_covers_six_answers():
     assert answers(readme) == answers(cover)
 
 
-CONTRASTS = [one for one in EVERY if {"method", "cells"} & one.spec.keys() and "rule" in one.spec]
-
-
-@pytest.mark.parametrize("one", CONTRASTS, ids=lambda one: f"{one.page}-{one.id}")
+@pytest.mark.parametrize("one", CONTRASTS, ids=named)
 def test_a_record_that_contradicts_a_sentence_is_caught(one, monkeypatch):
     """Its quantity, moved far to one side and the other in every network that it is about."""
     recorded = values._recorded
+    usual = outcome(one, values_of(one))
 
     def contradicted(by: float):
         def table(study, profile):
-            elsewhere = study == one.spec.get("with", {}).get("study")  # of its partner
-            return recorded(study, profile) if elsewhere else moved(recorded(study, profile), one.spec, by)
+            mine = [spec for spec in leaves(one.spec) if study in values._listed(spec.get("study", "core"))]
+            mine = [spec for spec in mine if study != spec.get("with", {}).get("study")]  # of its partner
+            return moved(recorded(study, profile), mine, by)
 
         with monkeypatch.context() as patch:
             patch.setattr(values, "_recorded", table)
             clear()
-            return not Statement(one.page, one.id, one.spec).stands
+            return outcome(one, values_of(Statement(one.page, one.id, one.spec))) != usual
 
-    assert any(contradicted(by) for by in (1e3, -1e3))
+    assert any(contradicted(by) for by in (300, -300))
     clear()
 
 
-def moved(table, spec, by):
-    """The table with a statement's quantities moved in what it is about, and no outcomes by image."""
-    parts = [spec | part for part in spec.get("any_of", [{}])]
-    quantities = {name for part in parts for name in values._listed(part.get("of", []))}
+def moved(table, contrasts, by):
+    """The table with the quantities of contrasts moved in what they are about, and no outcomes by image."""
+    quantities = {name for spec in contrasts for name in values._listed(spec["of"])}
     there = [name for name in table if name in quantities or ("robust" in quantities and name.startswith("robust, "))]
-    mine = np.any([told_of(table, part) for part in parts], axis=0)
-    mine &= ~np.any([compared_with(table, part) for part in parts], axis=0)
+    mine = np.any([np.zeros(len(table), bool), *(told_of(table, spec) for spec in contrasts)], axis=0)
+    mine &= ~np.any([np.zeros(len(table), bool), *(compared_with(table, spec) for spec in contrasts)], axis=0)
     new = table.assign(images=[{}] * len(table))
     for number, name in enumerate(there):
         spread = by * (1 + 0.01 * new.loc[mine, "seed"].rank(method="dense"))
@@ -189,8 +254,7 @@ def told_of(table, spec):
     """Which rows a contrast is about."""
     if "cells" in spec:
         return (table["cell"] == next(iter(spec["cells"]))).to_numpy()
-    named = values._listed(spec.get("method", []))
-    methods = {one.split()[0] for name in named for one in values.GROUPS.get(name, (name,))}
+    methods = {one.split()[0] for name in values._listed(spec["method"]) for one in values.GROUPS.get(name, (name,))}
     return table["method"].isin(list(methods)).to_numpy()
 
 
@@ -199,7 +263,7 @@ def compared_with(table, spec):
     other = spec.get("with", {})
     if "study" in other or "where" not in other:
         return np.zeros(len(table), bool)
-    there = [values._are(table[column], values._hashable(value)) for column, value in other["where"].items()]
+    there = [values._are(table, column, values._hashable(value)) for column, value in other["where"].items()]
     return np.all([table["method"] == spec.get("less", "baseline"), *there], axis=0)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from softbook.statements.rules import RULES, stands
+from softbook.statements.rules import FAILED, HELD, OPEN, RULES, outcome, p_value, stands
 from softlab.comparison.intervals import Interval
 from softlab.errors import SoftlabError
 
@@ -39,6 +39,43 @@ COUNTED = Interval(5.0, 5.0, 5.0, 6)
 def test_each_rule_by_hand(rule, true_of, false_of):
     assert all(stands(rule, value) for value in true_of)
     assert not any(stands(rule, value) for value in false_of)
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "found"),
+    [
+        ("rises", ABOVE, HELD),
+        ("rises", AROUND, OPEN),
+        ("rises", BELOW, FAILED),
+        ("falls", BELOW, HELD),
+        ("falls", AROUND, OPEN),
+        ("falls", ABOVE, FAILED),
+        ("above 2", ABOVE, OPEN),
+        ("above 4", ABOVE, FAILED),
+        ("below 5", ABOVE, HELD),
+        ("below 0.5", ABOVE, FAILED),
+        ("inside 0 4", ABOVE, HELD),
+        ("inside 2 4", ABOVE, OPEN),
+        ("inside -4 0", ABOVE, FAILED),
+        ("inside 4 5", ABOVE, FAILED),
+        ("within 2.5", AROUND, HELD),
+        ("within 1.5", AROUND, OPEN),
+        ("within 0.5", ABOVE, FAILED),
+        ("differs", BELOW, HELD),
+        ("differs", AROUND, OPEN),
+        ("size below 1", ABOVE, FAILED),
+    ],
+)
+def test_the_outcomes_of_a_rule(rule, value, found):
+    """One that has no opposite fails where it does not hold."""
+    assert outcome(rule, value) == found
+
+
+def test_p_is_that_of_the_bound_and_one_on_the_other_side():
+    assert p_value("rises", ABOVE) == pytest.approx(ABOVE.p_value())
+    assert p_value("below 5", ABOVE) == pytest.approx(ABOVE.p_value(5.0))
+    assert p_value("differs", BELOW) == pytest.approx(BELOW.p_value())
+    assert p_value("falls", ABOVE) == p_value("above 2.5", ABOVE) == 1.0
 
 
 def test_a_rule_allows_for_several_tests():

@@ -8,7 +8,6 @@ import pytest
 
 from softbook.statements import values
 from softbook.statements.values import value_of
-from softbook.studies import records
 from softlab.errors import SoftlabError
 
 
@@ -24,7 +23,7 @@ def table(effects, quantity="accuracy", seeds=4, **columns):
 
 
 @pytest.fixture
-def recorded(monkeypatch):
+def recorded(put_on_record):
     """A record of two settings: CutMix gains 2 points at A and 5 at B, Mixup loses 1 at both."""
     known = {
         "core": {
@@ -33,15 +32,8 @@ def recorded(monkeypatch):
         },
         "dose": {"quick-confirm": pandas.concat([table({"a": 0.1}, alpha=0.0), table({"a": 0.3}, alpha=0.1)])},
     }
-    monkeypatch.setattr(records, "by_profile", lambda study="core": known[study])
-    clear()
-    yield known
-    clear()
-
-
-def clear():
-    for cached in (values._table, values._recorded, values._effects, values._verdicts):
-        cached.cache_clear()
+    put_on_record(known)
+    return known
 
 
 def test_a_method_less_plain_training_in_points(recorded):

@@ -7,7 +7,7 @@ import pandas
 import pytest
 
 from softbook.studies import records
-from softlab import SoftlabError, load_profile
+from softlab import SoftlabError
 from softlab.comparison.effects import (
     at_best,
     averages,
@@ -73,13 +73,8 @@ def test_effects_and_averages_say_of_which_table_they_are():
 
 
 def test_a_table_names_the_command_that_makes_its_numbers_again():
-    verify = records.of_table("core", "quick", ["recorded", "recorded"])
+    verify = records.of_table("core", "quick")
     assert verify == {"table": "study core, profile quick", "command": "softbook verify core --profile quick"}
-    record = records.of_table("core", "quick", ["live", "recorded"])
-    assert record["command"] == "softbook record core --profile quick"
-    assert records.of_table("core", "mine", ["live"], packaged=False)["command"] == ""
-    assert load_profile("quick", seeds=2).is_packaged()
-    assert not load_profile("quick", epochs=2).is_packaged()
 
 
 def test_what_intervals_say_is_asked_by_name():

@@ -5,12 +5,12 @@ import json
 import math
 from collections import Counter
 
-import numpy as np
 import pytest
 
 from softbook.studies import catalogue, index, records
 from softbook.studies.across_settings import SETTINGS
 from softbook.studies.index import sizes_of, with_partner, with_quantity
+from softbook.studies.recording import otherwise
 from softlab.errors import SoftlabError
 from softlab.numbers import versions
 from softlab.profile import load_profile
@@ -41,13 +41,21 @@ def write(shelf, study, profile, rows, **changes):
     folder = shelf / study
     folder.mkdir(exist_ok=True)
     (folder / "about.json").write_text(json.dumps({profile: about}))
-    whole = [{"asked": row["id"], "lenses": digest, **ROW, **row} for row in rows]
+    whole = [{"asked": row["id"], "lenses": digest, "experiment": named(row), **ROW, **row} for row in rows]
     names = list(whole[0])
     order = [name for name in ("method", "seed", "alpha", "train_size", "steps_per_epoch", "id") if name in names]
     with (folder / f"{profile}.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, order + [name for name in names if name not in order], lineterminator="\n")
         writer.writeheader()
         writer.writerows(whole)
+
+
+def named(row):
+    """What the row's experiment has otherwise than the profile's: the columns that are fields, and the method's own."""
+    fields = {name: row[name] for name in ("train_size", "steps_per_epoch") if name in row}
+    alpha = {"alpha": row["alpha"]} if row.get("alpha", "") != "" else {}
+    usual = load_profile("quick").methods.get(row["method"], {})
+    return json.dumps({**fields, "method_parameters": {**usual, **alpha}})
 
 
 def row(method, seed, number, accuracy=0.8, **others):
@@ -178,26 +186,32 @@ def test_the_rows_experiments_are_those_of_their_run_ids():
     """Cross-check with what identifies a network: its experiment put together from the row has the row's own id."""
     checked = 0
     for (study, profile), table in records.every_table().items():
-        data = records.about(study)[profile]["experiment"]["data"]
-        for one in table.iloc[::40].to_dict("records") if data == "fashion-mini" else ():
-            experiment = index.experiment_of(study, profile, one)
+        shared = records.about(study)[profile]["experiment"]
+        for one in table.iloc[::40].to_dict("records") if shared["data"] == "fashion-mini" else ():
+            experiment = index.experiment_of(one, shared)
             assert records.asked_id(experiment) in (one["asked"], one["id"])
             checked += 1
     assert checked > 80
 
 
 @pytest.mark.parametrize("study", catalogue.declared())
-def test_rows_of_declared_studies_will_be_what_was_declared(study, monkeypatch):
-    """None is on record yet. Each cell's experiment comes back from what its row will say."""
+def test_rows_of_declared_studies_will_be_what_was_declared(study):
+    """Each cell's experiment comes back from what its row will say."""
     for profile in catalogue.declared()[study]["settings"]:
         asked = catalogue.study_profile(load_profile(profile), study)
-        about = {profile: {"experiment": asked.experiment.as_dict(), "evaluation": {}}}
-        monkeypatch.setattr(records, "about", lambda asked_for, about=about: about)
+        shared = asked.experiment.as_dict()
         for experiment in asked.experiments()[:: len(asked.seeds)]:
-            row = records.conditions(asked, experiment) | {"id": ""}
-            again = index.experiment_of(study, profile, row)
+            row = {"id": "", "method": experiment.method, "seed": experiment.seed}
+            again = index.experiment_of({**row, "experiment": otherwise(experiment, shared)}, shared)
             assert again == experiment
             assert index.sizes_of(again).steps > 0
+
+
+def test_a_row_that_names_no_experiment_is_one_line(shelf):
+    for damage in ("{", '{"half": 7}', '{"nonsense": 1}', ""):
+        write(shelf, "core", "quick", [row("baseline", 0, 1) | {"experiment": damage}])
+        with pytest.raises(SoftlabError, match=r"cannot stand there|half|nonsense"):
+            index.index()
 
 
 def test_every_partner_exists_and_is_plain_on_the_same_device_and_torch():
@@ -223,43 +237,3 @@ def test_every_partner_exists_and_is_plain_on_the_same_device_and_torch():
 def test_what_did_not_train_is_what_the_book_says_did_not():
     failed = RECORDED.loc[RECORDED["failed"], ["letter", "method"]]
     assert {tuple(one) for one in failed.to_numpy()} == {("D", "scale_penalty")}
-
-
-def test_what_stands_beside_the_tables_is_read_as_written(shelf):
-    for kind in ("autoattack", "louder", "slope_by_hand"):
-        (shelf / kind).mkdir()
-    (shelf / "autoattack" / "quick.json").write_text('{"a": {"evaluation": "images1"}}')
-    np.savez(shelf / "autoattack" / "quick.npz", a=np.array([True, False]), begun=np.array([True]))
-    (shelf / "louder" / "quick.json").write_text('[{"id": "a", "radius": 4}, {"id": "b", "radius": 4}]')
-    (shelf / "slope_by_hand" / "quick.json").write_text('[{"origin": "a", "tau": 0.5}, {"origin": "a", "tau": 2.0}]')
-    assert records.beside("louder", "quick")[0] == {"id": "a", "radius": 4}
-    assert [one["tau"] for one in records.beside("slope_by_hand", "quick")] == [0.5, 2.0]
-    (attacked,) = records.beside("autoattack", "quick")
-    assert attacked["right"].tolist() == [True, False]
-    assert records.beside("bending", "quick") == []
-
-
-def test_a_damaged_record_beside_the_tables_is_one_line(shelf):
-    (shelf / "autoattack").mkdir()
-    path = shelf / "autoattack" / "quick.json"
-    for torn in ("[{", "7", "[7]", '{"a": 7}'):
-        path.write_text(torn)
-        with pytest.raises(SoftlabError, match=r"cannot read .*quick\.json"):
-            records.beside("autoattack", "quick")
-    path.write_text('{"a": {}}')
-    with pytest.raises(SoftlabError, match=r"cannot read .*quick\.npz"):
-        records.beside("autoattack", "quick")
-    np.savez(shelf / "autoattack" / "quick.npz", b=np.array([True]))
-    with pytest.raises(SoftlabError, match=r"quick\.npz lacks a, which quick\.json names"):
-        records.beside("autoattack", "quick")
-
-
-def test_every_network_that_is_looked_into_elsewhere_has_a_row():
-    known = set(RECORDED["id"])
-    for kind in ("autoattack", "bending", "louder", "slope_by_hand"):
-        for path in (records.RECORDS / kind).glob("*.json"):
-            met = {row.get("id") or row["origin"] for row in records.beside(kind, path.stem)}
-            assert met
-            assert met <= known, (kind, path.stem)
-    attacked = {row["id"]: row["right"] for row in records.beside("autoattack", "quick-confirm")}
-    assert attacked["baseline-seed1000-9acea9579392"].dtype == bool

@@ -11,7 +11,7 @@ import yaml
 from scipy import stats
 
 from softbook.studies import catalogue, exchange, judge, records
-from softbook.studies.asked import ASKED
+from softbook.studies.asked import ASKED, Subject
 from softbook.studies.catalogue import studies_of, study_profile
 from softbook.studies.recording import MEASURED
 from softlab import SoftlabError, fit_or_load, load_profile, regularizers
@@ -278,7 +278,7 @@ def test_every_cell_trains_and_what_is_asked_of_it_is_measured(study):
             kept = {"snapshot_epochs": [0, 1, 2, 3] if one.snapshot_epochs else [], "teacher": narrow(one.teacher)}
             run = fit_or_load(one.replace(**small, **kept))
             for measure in studies_of(asked)[study].get("asked", ()):
-                measured = MEASURED[measure](run)
+                (measured,) = MEASURED[measure](Subject(run, asked.evaluation))
                 assert measured.keys() == ASKED[measure].keys()
                 assert any(math.isfinite(value) for value in measured.values()), cell
 

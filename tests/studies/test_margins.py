@@ -1,4 +1,4 @@
-"""Laws of margin over slope: declared as a group, judged by all of their parts, pending without a record."""
+"""Margin over slope on record: estimates from one gradient, changes of both, units of length."""
 
 import math
 
@@ -6,74 +6,14 @@ import numpy as np
 import pandas
 import pytest
 
-from softbook.studies import laws, margins, records
-from softbook.studies.catalogue import chapters
-from softbook.studies.laws import Judgement, Part
-from softlab import load_profile, regularizers
-from softlab.comparison.intervals import Interval, holm, jackknife
+from softbook.studies import margins, records
+from softlab.comparison.intervals import jackknife
 from softlab.errors import SoftlabError
 from softlab.numbers.quantities import QUANTITIES
-from softlab.profile import packaged_profiles
 
 
-def test_what_a_law_names_is_there():
-    of_slope = laws.laws("slope")
-    assert list(of_slope) == [
-        *("estimate", "estimate-elsewhere", "split", "slope-by-hand", "bound-or-strength", "bias-both-ways", "passes")
-    ]
-    assert not set(of_slope) & set(laws.laws())
-    for law in of_slope.values():
-        assert law.chapter in chapters()
-        assert law.quantity in QUANTITIES
-        assert law.contrast
-        assert law.method in ("", *regularizers.REGISTRY)
-        assert not law.profile or load_profile(law.profile).standing == "confirmatory"
+def test_measures_of_size_are_quantities():
     assert set(margins.NORMALISERS.values()) <= set(QUANTITIES)
-
-
-def test_a_profile_that_is_not_built_yet_is_pending(monkeypatch):
-    monkeypatch.setattr(records, "by_profile", lambda study: {})
-    monkeypatch.setattr(margins, "cells_of", lambda profile, again: {})
-    monkeypatch.setattr(laws.records, "beside", lambda kind, profile: [])
-    assert {one.verdict for one in laws.judged("slope").values()} == {"pending"}
-    assert laws.elsewhere() == {}
-    assert [laws.told(name)[-1] for name in ("estimate-elsewhere", "passes")] == [
-        "  settings: nothing is on record",
-        "  description: nothing is on record",
-    ]
-    assert set(laws.ESTIMATED) <= set(packaged_profiles())
-
-
-def test_what_a_doubling_does_is_read_off_a_plane_over_the_cells(monkeypatch):
-    planes = {"log margin": (0.5, -0.25), "log slope": (0.0, 2.0), "log length": (-1.0, 0.0)}
-    cells = {}
-    for images in (250, 1000):
-        for steps in (8, 64):
-            values = {name: [3 + up * np.log2(images) + along * np.log2(steps)] for name, (up, along) in planes.items()}
-            cells[images, steps] = pandas.DataFrame({"method": ["baseline"], "seed": [4000], **values})
-            cells[images, steps].attrs = records.of_table("training_images_again", "quick-confirm", ["recorded"])
-    monkeypatch.setattr(margins, "cells_of", lambda profile, again: cells)
-    found = margins.plain_per_doubling()
-    assert {name: pytest.approx(both) for name, both in planes.items()} == found
-    assert "  log slope: +0.000 with twice the images, +2.000 with twice the steps" in laws.told("passes")
-
-
-def test_a_law_holds_if_all_of_its_parts_do():
-    up = Part("a", Interval(3.0, 2.0, 4.0, 5), +1)
-    down = Part("b", Interval(3.0, 2.0, 4.0, 5), -1)
-    unsure = Part("c", Interval(1.0, -1.0, 3.0, 5), +1)
-    below = Part("d", Interval(3.0, 2.0, 4.0, 5), -1, 5.0)
-    either = Part("e", Interval(-3.0, -4.0, -2.0, 5), 0)
-    assert [part.declared for part in (up, below, either)] == ["above 0", "below 5", "beside 0"]
-    assert [part.outcome for part in (up, down, unsure, below, either)] == [1, -1, 0, 1, 1]
-    assert up.p_value == pytest.approx(Interval(3.0, 2.0, 4.0, 5).p_value())
-    assert below.p_value == pytest.approx(Interval(3.0, 2.0, 4.0, 5).p_value(5.0))
-    assert down.p_value == 1.0, "on the other side"
-    assert Judgement("x", (), 1.0).verdict == "pending"
-    assert Judgement("x", (up, below), 0.01).verdict == "as declared"
-    assert Judgement("x", (up, unsure), 0.01).verdict == "open"
-    assert Judgement("x", (up, below), 0.06).verdict == "open", "by the corrected p"
-    assert Judgement("x", (up, down), 0.01).verdict == "the opposite of what was declared"
 
 
 def units(errors, attacked=(50.0, 60.0, 40.0)):
@@ -113,40 +53,6 @@ def table(**columns):
 SIZES = dict.fromkeys(margins.NORMALISERS.values(), (3.0, 1.8, 2.2))
 
 
-def test_the_split_holds_only_relative_to_every_measure_of_size():
-    columns = {"log margin": (1.4, 0.6, 0.7), "log slope": (6.0, 5.4, 5.0), **SIZES}
-    parts = laws.split_parts(table(**columns))
-    assert [part.outcome for part in parts] == [1] * 9
-    columns["log range"] = (3.0, 2.4, 2.2)  # relative to this size the margin shrinks: -.8 + .6
-    parts = laws.split_parts(table(**columns))
-    assert [part.outcome for part in parts].count(-1) == 1
-    assert "range" in next(part.what for part in parts if part.outcome == -1)
-    columns["log margin"] = (1.4, math.nan, 0.7)
-    assert laws.split_parts(table(**columns)) == []
-
-
-def test_the_bias_is_compared_at_both_ratios():
-    """Plain at ratio .02, label smoothing at .08; shares recorded at .01 to .32, the same for both but at .08."""
-    columns = {"log bias over length": (math.log(0.02), math.log(0.08), 0.0)}
-    shares = {
-        0.01: (0.97, 0.97),
-        0.02: (0.94, 0.94),
-        0.04: (0.9, 0.9),
-        0.08: (0.7, 0.8),
-        0.16: (0.3, 0.4),
-        0.32: (0.2, 0.2),
-    }
-    for ratio, (plain, smoothed) in shares.items():
-        columns[f"constant class, ratio {ratio}"] = (plain, smoothed, 0.5)
-    rows = table(**columns)
-    exact = [name for name in rows if name not in ("method", "seed")]
-    rows[exact] = rows[exact].round(2)
-    rows["log bias over length"] = rows["method"].map({"baseline": math.log(0.02), "label_smoothing": math.log(0.08)})
-    parts = laws.bias_parts(rows.dropna())
-    assert [part.outcome for part in parts][2:] == [1, -1], "ten points apart at the ratio of label smoothing"
-    assert parts[2].interval.mean == pytest.approx(10, abs=1.5)
-
-
 def test_bound_and_strength_by_hand():
     """Cells (tight .01, tight 1, loose .01, loose 1) = (2, 8, 1, 3): bound 3, strength 4, interaction 4."""
     rows = []
@@ -157,23 +63,6 @@ def test_bound_and_strength_by_hand():
     assert {name: one.mean for name, one in found.items()} == pytest.approx(
         {"bound": 3, "strength": 4, "interaction": 4, "difference": -1}
     )
-    sure = Interval(3.0, 2.0, 4.0, 3)
-    unsure = Interval(0.0, -1.0, 1.0, 3)
-    named = [
-        margins.decided_by({"bound": bound, "strength": strength, "interaction": both})
-        for bound, strength, both in (
-            *((sure, unsure, unsure), (unsure, sure, unsure), (sure, sure, unsure), (unsure, unsure, unsure)),
-            (sure, sure, sure),
-        )
-    ]
-    assert named == ["bound", "strength", "both", "neither", "interaction"]
-
-
-def test_printed_p_values_of_the_first_laws_are_not_moved_by_the_new_ones():
-    """Holm's correction goes over the twelve alone."""
-    found = laws.judged().values()
-    assert [one.p for one in found] == holm([one.effect.interval.p_value() for one in found])
-    assert len(found) == sum(law.kind == "empirical" for law in laws.laws().values()) == 11
 
 
 def test_places_are_paired_by_seed_and_a_dose_has_its_own():

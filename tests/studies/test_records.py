@@ -5,15 +5,16 @@ import io
 import json
 import math
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas
 import pytest
 
 import merge_records
-from softbook import cli, study_table
-from softbook.studies import averages, catalogue, judge, recording, records, tables
-from softbook.studies.asked import AVERAGES
+from softbook import cli
+from softbook.studies import averages, catalogue, index, judge, recording, records, tables
+from softbook.studies.asked import AVERAGES, Subject
 from softbook.studies.catalogue import study_profile
 from softlab import SoftlabError, dataset_of, extract, fit_or_load, load_profile, provenance
 from softlab.comparison import tables as comparison_tables
@@ -65,25 +66,34 @@ def refuse(*given, **options):
     raise AssertionError("nothing is to be trained")
 
 
+def live(settings, study="core"):
+    """The rows of a study whose networks are not on record."""
+    profile = study_profile(settings, study)
+    rows = comparison_tables.rows(profile.experiments(), profile.evaluation)
+    experiments = profile.experiments()
+    return pandas.DataFrame(
+        [records.conditions(profile, one) | row for one, row in zip(experiments, rows, strict=True)]
+    )
+
+
 def same(one, other):
     drawn = [name for name in one if name not in ("source", "images")]
     pandas.testing.assert_frame_equal(one[drawn], other[drawn], check_dtype=False)
 
 
 def test_recorded_rows_are_the_live_ones(settings, shelf, empty):
-    records.train(settings)
-    live = study_table(settings)
+    fitted = live(settings)
     path = recording.record("core", settings)
     assert path == shelf / "core" / "smoke.csv"
-    assert (live["source"] == "live").all()
+    assert (fitted["source"] == "live").all()
     empty()
-    found = study_table(settings)
+    found = records.by_profile()["smoke"]
     assert (found["source"] == "recorded").all()
-    assert [row["run"] for row in records.networks(settings, "core")] == list(live["id"])
-    same(found, live)
-    assert [table.attrs["command"] for table in (live, found)] == ["", ""], "another setting than the profile's"
-    assert records.by_profile()["smoke"].attrs["command"] == "softbook verify core --profile smoke"
-    for one, other in zip(found["images"], live["images"], strict=True):
+    shared = [name for name in fitted if name in found]
+    assert set(QUANTITIES) | {"id", "method", "seed"} <= set(shared)
+    same(found[shared], fitted[shared])
+    assert found.attrs["command"] == "softbook verify core --profile smoke"
+    for one, other in zip(found["images"], fitted["images"], strict=True):
         assert (one["right"] == other["right"]).all()
         assert np.abs(one["confidence"] - other["confidence"]).max() < 1e-3  # half precision
         assert (one["survived"] == other["survived"]).all()
@@ -107,9 +117,9 @@ def test_networks_of_the_zoo_are_rows_too(monkeypatch, tmp_path):
     monkeypatch.setenv("SOFTLAB_ZOO", "1")
     shutil.rmtree(tmp_path / "store")
     settings = load_profile("quick", methods=["baseline"], seeds=1, evaluation=SMALL["evaluation"])
-    table = study_table(settings)
-    assert list(table["source"]) == ["live"]
-    assert table["accuracy"][0] > 0.7
+    (row,) = comparison_tables.rows(settings.experiments(), settings.evaluation)
+    assert row["source"] == "live"
+    assert row["accuracy"] > 0.7
     assert not list((tmp_path / "store").glob("*-seed*"))
 
 
@@ -144,24 +154,20 @@ def test_names_of_study_and_profile_do_not_matter(settings, shelf, empty):
     about.write_text(about.read_text().replace('"smoke"', '"mine"'))
     records.forget()
     empty()
-    assert (study_table(settings)["source"] == "recorded").all()
+    rows = comparison_tables.rows(settings.experiments(), settings.evaluation)
+    assert [row["source"] for row in rows] == ["recorded"] * 4
 
 
-def test_reading_trains_nothing_and_what_is_missing_is_trained_before(settings):
+def test_what_is_on_record_is_read_and_the_rest_is_fitted(settings):
     recording.record("core", load_profile("smoke", **SMALL, methods=["baseline"], seeds=2))
     for folder in (provenance.store_folder()).glob("baseline-*"):
         (folder / "manifest.json").unlink()
         folder.rename(folder.with_name("." + folder.name))
     for folder in (provenance.store_folder()).glob("mixup-*"):
         shutil.rmtree(folder)
-    with pytest.raises(
-        SoftlabError, match="study core at profile smoke: 2 of 4 networks are neither trained nor on record"
-    ):
-        study_table(settings)
-    assert not [*provenance.store_folder().glob("mixup-*")]
-    records.train(settings)
-    found = study_table(settings)
-    assert list(found["source"]) == ["recorded", "recorded", "live", "live"]
+    rows = comparison_tables.rows(settings.experiments(), settings.evaluation)
+    assert [row["source"] for row in rows] == ["recorded", "recorded", "live", "live"]
+    assert len([*provenance.store_folder().glob("mixup-*")]) == 2
     assert not [*provenance.store_folder().glob("baseline-*")], "what is on record is not trained again"
 
 
@@ -209,13 +215,13 @@ def test_rows_in_the_precision_of_another_device_stay(settings, monkeypatch):
     before = path.read_bytes()
     before_along = along.read_bytes()
     elsewhere = {"fp32": "bf16", "bf16": "fp32"}
-    here = records.loop.resolve
+    here = loop.resolve
 
     def resolve(experiment, device):
         known = here(experiment, device)
         return known.replace(precision=elsewhere[known.precision]) if experiment.precision == "auto" else known
 
-    monkeypatch.setattr(records.loop, "resolve", resolve)
+    monkeypatch.setattr(loop, "resolve", resolve)
     said = []
     more = dataclasses.replace(settings, seeds=(*settings.seeds, 9))
     recording.record("core", settings, say=said.append)
@@ -326,7 +332,7 @@ def test_recorded_snapshots_are_the_live_ones(monkeypatch):
     run = fit_or_load(settings.experiments()[0])
     assert list(found["epoch"]) == [0, 2]
     before, after = (stored.of(run, settings.evaluation, epoch).values for epoch in found["epoch"])
-    assert after["NLL"] == study_table(settings)["NLL"][0] != before["NLL"]
+    assert after["NLL"] == records.by_profile()["smoke"]["NLL"][0] != before["NLL"]
     for quantity in ("NLL", "log magnitude", "cosine, logit", "loosening"):
         assert list(found[quantity]) == pytest.approx([before[quantity], after[quantity]], rel=1e-6)
     assert found["robust, 4/255"].isna().all()
@@ -340,8 +346,7 @@ def test_recorded_snapshots_are_the_live_ones(monkeypatch):
 
 def test_a_grid_is_part_of_the_table():
     settings = load_profile("smoke", **SMALL | {"evaluation": SMALL["evaluation"] | {"attack_size": 0}}, seeds=1)
-    records.train(settings, "dose")
-    table = study_table(settings, "dose")
+    table = live(settings, "dose")
     assert list(table["method"]) == ["label_smoothing"] * 9
     assert list(table["alpha"])[:4] == [0, 0.0003, 0.001, 0.003]
     assert set(table["seed"]) == {1000}  # the study's own, as many as the profile has
@@ -354,8 +359,7 @@ def test_doses_of_several_methods_are_part_of_the_table():
     doses = {"label_smoothing": {"alpha": [0.1, 0.2]}, "mixup": {"beta": [1.0]}}
     study = {"methods": ["baseline"], "seeds": 1, "doses": doses, "evaluation": {"attack_size": 0}, "images": ["right"]}
     settings = dataclasses.replace(load_profile("smoke", **SMALL), beside={"studies": {"many": study}})
-    records.train(settings, "many")
-    table = records.study_table(settings, "many")
+    table = live(settings, "many")
     expected = [("baseline", None, None), ("label_smoothing", "alpha", 0.1), ("label_smoothing", "alpha", 0.2)]
     found = [tuple(row) for row in table[["method", "parameter", "dose"]].itertuples(index=False)]
     assert found[1:3] == expected[1:]
@@ -379,19 +383,6 @@ def test_what_is_on_record_is_listed_and_none_of_it_is_of_uncommitted_code(capsy
     row = next(line.split() for line in said if line.split()[:2] == ["dose", "quick-confirm"])
     assert row[2:4] == ["45", "5"]
     assert not any("+" in line for line in said)
-
-
-def test_a_build_trains_what_is_not_on_record_and_two_seeds_of_the_core():
-    """Of the book's own: a look at names, without torch, for the workflow."""
-    quick = load_profile("quick")
-    fresh = load_profile("quick-fresh")
-    assert tables.live_seeds(quick, "weight_decay") == ()
-    assert tables.live_seeds(quick, "core") == (0, 1)  # on record; chapters look into them
-    assert tables.live_seeds(quick, "two_features") == (0,)  # not on record
-    assert tables.live_seeds(fresh, "weight_decay") == (100, 101)  # at another profile
-    changed = load_profile("quick", methods={"baseline": {}, "label_smoothing": {"alpha": 0.2}})
-    assert tables.live_seeds(changed, "core") == (0, 1, 2, 3, 4)
-    assert tables.live_seeds(load_profile("quick", seeds=7), "core") == tuple(range(7))
 
 
 def test_of_two_records_of_a_network_the_fuller_one_is_read(shelf):
@@ -636,7 +627,7 @@ def test_a_declared_study_is_recorded_judged_and_verified_with_what_it_asks_for(
 
 def test_a_group_is_measured_with_its_members(tiny):
     leader = fit_or_load(tiny.replace(epochs=3, snapshot_epochs=[1, 2, 3], seed=40))
-    values = averages.measured(leader)
+    (values,) = averages.measure(Subject(leader, SMALL["evaluation"]))
     assert values.keys() == AVERAGES.keys()
     data = dataset_of(tiny)
     members = [fit_or_load(tiny.replace(epochs=3, seed=seed)).model for seed in range(41, 45)]
@@ -651,7 +642,7 @@ def test_a_group_is_measured_with_its_members(tiny):
     assert values["alone, accuracy"] == pytest.approx(sum(alone) / 5)
     assert values["group, NLL at T"] <= values["alone, NLL at T"] + 1e-3, "Jensen, but for the temperature"
     with pytest.raises(SoftlabError, match="half=0"):
-        averages.measured(fit_or_load(tiny.replace(half=1)))
+        averages.measure(Subject(fit_or_load(tiny.replace(half=1)), SMALL["evaluation"]))
 
 
 def test_without_a_plan_for_it_a_study_is_not_recorded(declared_of_mine, shelf, monkeypatch):
@@ -687,6 +678,33 @@ def test_rows_of_another_checkout_are_taken_by_run_id(settings, shelf, tmp_path)
     merge_records.main(tmp_path / "there", ["core"])
     assert (shelf / "core" / "smoke.csv").read_bytes() == merged, "a second time changes nothing"
     assert len(records.by_profile()["smoke"]) == 4, "it is read like any other"
+
+
+OLDER = Path(__file__).parent / "older"  # rows of a declared study that d890a5b wrote: they name no experiment
+
+
+def test_rows_that_an_older_commit_wrote_are_taken_in_with_the_experiment_that_they_do_not_name(shelf):
+    """Its profile and what its cell declares say which it was; the run id, written then, agrees."""
+    merge_records.main(OLDER, [])
+    path = shelf / "heads" / "quick-fp32.csv"
+    older_header, older = tables.read_rows(OLDER / "heads" / "quick-fp32.csv")
+    header, rows = tables.read_rows(path)
+    place = header.index("experiment")
+    assert [*header[:place], *header[place + 1 :]] == older_header
+    assert [[*row[:place], *row[place + 1 :]] for row in rows] == older
+    shared = records.about("heads")["quick-fp32"]["experiment"]
+    table = tables.read_table(path, QUANTITIES)
+    assert len(table) == 3
+    for row in table.to_dict("records"):
+        assert records.asked_id(index.experiment_of(row, shared)) == row["asked"]
+    outcomes = tables.read_outcomes(path.with_suffix(".npz"))
+    assert outcomes.keys() == set(table["id"])
+    merged = path.read_bytes()
+    merge_records.main(OLDER, [])
+    assert path.read_bytes() == merged, "a second time changes nothing"
+    shutil.copy(OLDER / "heads" / "quick-fp32.csv", path)
+    merge_records.main(shelf, [])
+    assert path.read_bytes() == merged, "in place"
 
 
 def test_a_row_that_is_another_there_stops_the_merge_before_anything_is_written(settings, shelf, tmp_path):

@@ -83,32 +83,36 @@ def test_doubling_gives_the_slopes_of_a_plane_for_each_seed():
     assert robustness.per_doubling(lacks_one, "mixup", "robust, 4/255")[0].n == 0
 
 
-def test_autoattack_is_read_of_networks_that_it_has_met_to_the_end(monkeypatch, tmp_path):
+def met(monkeypatch, right, ladder=math.nan):
+    """AutoAttack has met these networks at 4/255, and left these images right."""
+    rows = [
+        {"id": name, "radius": 4.0, "ladder": ladder, "images": {"survives 4/255": np.array(images)}}
+        for name, images in right.items()
+    ]
+    monkeypatch.setattr(robustness.records, "of_measure", lambda measure, profile: pandas.DataFrame(rows))
+
+
+def test_autoattack_is_read_of_networks_that_it_has_met(monkeypatch, tmp_path):
     survives = {"survives 4/255": np.array([True, True, False, False])}
-    table = pandas.DataFrame({"id": ["done", "begun"], "method": ["mixup", "cutmix"], "images": [survives, survives]})
+    table = pandas.DataFrame({"id": ["done", "not yet"], "method": ["mixup", "cutmix"], "images": [survives, survives]})
     monkeypatch.setattr(robustness.records, "RECORDS", tmp_path)
-    (tmp_path / "autoattack").mkdir()
     assert robustness.autoattacked(table, "a") == {"the ladder": {}, "AutoAttack": {}}
-    np.savez(tmp_path / "autoattack" / "a.npz", done=np.array([True, False, False, False]), begun=np.array([True]))
-    (tmp_path / "autoattack" / "a.json").write_text('{"done": {}}')
+    met(monkeypatch, {"done": [True, False, False, False]})
     assert robustness.autoattacked(table, "a") == {"the ladder": {"mixup": [50.0]}, "AutoAttack": {"mixup": [25.0]}}
-    (tmp_path / "autoattack" / "a.json").write_text('{"done": {"ladder": 0.75}}')
+    met(monkeypatch, {"done": [True, False, False, False]}, ladder=0.75)
     assert robustness.autoattacked(table, "a")["the ladder"] == {"mixup": [75.0]}, "of the very network"
 
 
-def test_what_autoattack_takes_beyond_the_ladder_counts_each_network_once(monkeypatch, tmp_path):
+def test_what_autoattack_takes_beyond_the_ladder_counts_each_network_once(monkeypatch):
     survives = {"survives 4/255": np.array([True, True, True, False])}
     core = pandas.DataFrame({"id": ["a", "b"], "method": ["mixup", "mixup"], "images": [survives, survives]})
     more = pandas.DataFrame({"id": ["a", "c"], "method": ["mixup", "cutmix"], "images": [survives, survives]})
     tables = {"core": {"quick": core}, "again": {"quick": more}, "empty": {}}
     monkeypatch.setattr(robustness.records, "by_profile", tables.get)
-    monkeypatch.setattr(robustness.records, "RECORDS", tmp_path)
-    (tmp_path / "autoattack").mkdir()
     meetings = (("here", "quick", 4, ("core", "again", "empty")), ("nowhere", "quick", 4, ("empty",)))
     monkeypatch.setattr(robustness, "MEETINGS", meetings)
     none = np.zeros(4, bool)
-    np.savez(tmp_path / "autoattack" / "quick.npz", a=none, b=np.array([True, True, False, False]), c=none)
-    (tmp_path / "autoattack" / "quick.json").write_text('{"a": {}, "b": {}, "c": {}}')
+    met(monkeypatch, {"a": none, "b": [True, True, False, False], "c": none})
     assert robustness.taken_beyond() == {"here": {"mixup": [75.0, 25.0], "cutmix": [75.0]}}
 
 

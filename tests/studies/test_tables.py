@@ -332,10 +332,10 @@ def test_a_number_that_is_infinite_is_kept_also_where_no_other_row_has_a_finite_
     (first, *_) = read_rows_of(made / "records" / "core" / "along" / "mine.csv")
     first["contour, 0.5"], first["NLL"] = np.inf, np.nan
     tables.write_table(tmp_path / "t.csv", [first], QUANTITIES, "%.7g")
-    again = tables.read_table(tmp_path / "t.csv", QUANTITIES, "epoch")
+    again = tables.read_table(tmp_path / "t.csv", QUANTITIES, ["epoch"])
     assert again["contour, 0.5"].tolist() == [np.inf]
     assert "NLL" not in (tmp_path / "t.csv").read_text().splitlines()[0].split(",")
 
 
 def read_rows_of(path):
-    return tables.read_table(path, QUANTITIES, "epoch").to_dict("records")
+    return tables.read_table(path, QUANTITIES, ["epoch"]).to_dict("records")

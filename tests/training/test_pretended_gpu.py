@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from softbook.studies import recording
+from softbook.studies.asked import Subject
 from softlab import fit_or_load, regularizers
 from softlab.lenses import calibration, selective
 from softlab.numbers import stored
@@ -87,7 +88,12 @@ def test_a_shape_is_held_there_and_a_body_gets_a_new_head(tiny, gpu):
         fit_or_load(tiny.replace(method="held", method_parameters={"running": 0.9})).provenance["device"] == "pretended"
     )
     assert not stored.of(run, EVALUATION, lenses={"on_fit", "calibrated"}).problems
-    assert all(math.isfinite(value) for value in recording.MEASURED["deciles"](run).values())
+    assert all(math.isfinite(value) for value in asked("deciles", run).values())
+
+
+def asked(name, run):
+    (found,) = recording.MEASURED[name](Subject(run, EVALUATION))
+    return found
 
 
 @pytest.mark.slow
@@ -97,10 +103,10 @@ def test_what_a_declared_study_asks_for_is_measured_there(tiny, gpu):
     student = fit_or_load(tiny.replace(teacher={"width": 8, "temperature": 2}))
     assert student.provenance["device"] == "pretended"
     half = fit_or_load(tiny.replace(half=1, epochs=3, snapshot_epochs=[0, 1, 2, 3]))
-    found = recording.MEASURED["transfer"](half)
+    found = asked("transfer", half)
     assert all(math.isfinite(value) for value in found.values())
     whole = fit_or_load(tiny.replace(epochs=3, snapshot_epochs=[1, 2, 3], method="toward_center"))
-    found = recording.MEASURED["averages"](whole)
+    found = asked("averages", whole)
     assert all(math.isfinite(value) for value in found.values())
 
 

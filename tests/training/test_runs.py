@@ -14,11 +14,10 @@ import safetensors.torch
 import torch
 
 import softlab
-from softbook import begin, study
-from softbook.studies import networks, records
+from softbook import begin
 from softlab import SoftlabError, files, fit_or_load, load_profile, provenance
 from softlab.files import write_json, write_whole
-from softlab.training import loop, runs
+from softlab.training import cost, loop, runs
 from softlab.training import store as runs_store
 
 
@@ -173,19 +172,6 @@ def test_a_torn_checkpoint_means_starting_anew(tiny, store):
     assert not list((store / again.id).glob(".*"))
 
 
-def test_a_study_has_every_method_and_seed_in_order(count_training):
-    profile = load_profile("smoke", methods=["baseline", "mixup"], epochs=1, train_size=50)
-    found = study(profile)
-    assert {name: [run.experiment.seed for run in group] for name, group in found.items()} == {
-        "baseline": [0, 1],
-        "mixup": [0, 1],
-    }
-    assert len(count_training) == 4
-    study(profile)
-    assert len(count_training) == 4
-    assert all(runs.present(one, torch.device("cpu")) for one in profile.experiments())
-
-
 def test_listing_and_pruning(tiny, store):
     first = fit_or_load(tiny)
     second = fit_or_load(tiny.replace(seed=1))
@@ -258,44 +244,24 @@ def test_the_store_is_where_it_was_asked_for(tmp_path, monkeypatch):
     assert runs.store_folder() == tmp_path / "cache" / "runs"
 
 
-def test_a_chapter_says_of_how_many_networks_it_speaks_and_which_are_trained_first(monkeypatch, capsys):
-    trained = []
-    monkeypatch.setattr(records, "train", lambda settings, study: trained.append(study))
-    monkeypatch.setattr(records, "recorded", lambda one, evaluation: None)
-    begin("your_regularizer", "quick")
-    assert trained == ["core"]
-    assert (
-        "10 networks a method · ± is a 95 % interval · 25 networks are trained first, in about"
-        in capsys.readouterr().out
-    )
-    row = {"source": "recorded"}
-    monkeypatch.setattr(records, "recorded", lambda one, evaluation: row if one.method == "mixup" else None)
-    begin("your_regularizer", "quick", seeds=2)
-    said = capsys.readouterr().out
-    assert "2 networks a method, exploratory" in said, "fewer seeds: the reader's own"
-    assert "8 networks are trained first" in said
-    monkeypatch.setattr(records, "recorded", lambda one, evaluation: row)
-    begin("your_regularizer", "quick")
-    assert capsys.readouterr().out.endswith("10 networks a method · ± is a 95 % interval\n")
+def test_a_notebook_says_what_its_networks_will_cost_here_and_trains_none(monkeypatch, capsys, store):
+    monkeypatch.setattr(cost, "seconds_of", lambda experiment: 14.4)
+    begin("quick", seeds=2, kinds=3)
+    assert capsys.readouterr().out.endswith(" · 6 networks, 14 s each on this machine, or from the store\n")
+    begin("quick")
+    assert not capsys.readouterr().out
+    assert not store.exists()
 
 
-def test_a_study_lists_its_networks_and_says_where_they_mix_versions(store, capsys, monkeypatch):
-    profile = load_profile("smoke", methods=["baseline"], seeds=2, train_size=50, width=4, epochs=1)
-    assert records.networks(profile, "core") == []
-    found = networks.study(profile)["baseline"]
-    assert "mixes" not in capsys.readouterr().out
-    rows = records.networks(profile, "core")
-    assert [row["run"] for row in rows] == [run.id for run in found]
-    assert rows[1] == {"study": "core", "method": "baseline", "seed": 1, "run": found[1].id} | {
-        "torch": found[1].provenance["torch"],
-        "device": "cpu",
-    }
-    shutil.rmtree(found[1].folder)
-    here = runs.provenance.environment
-    monkeypatch.setattr(runs.provenance, "environment", lambda device: here(device) | {"torch": "1.0", "device": "tpu"})
-    networks.study(profile)
-    said = capsys.readouterr().out
-    assert f"study core mixes networks of torch 1.0 and {rows[0]['torch']}, device cpu and tpu" in said
+def test_what_a_network_costs_is_read_off_its_first_steps(tiny, monkeypatch):
+    """Two epochs of two steps; of the first two steps the second counts, as the first one sets things up."""
+    monkeypatch.setattr(cost, "_step_seconds", lambda *given: taken.pop(0))
+    taken = [5.0, 0.25]
+    assert cost.seconds_of(tiny) == 4 * 0.25
+    taken = [2.0]
+    assert cost.seconds_of(tiny.replace(batch_size=100)) == 2 * 2.0
+    monkeypatch.undo()
+    assert 0 < cost.seconds_of(tiny) < 10
 
 
 def test_tensors_that_share_memory_are_each_written(tmp_path):

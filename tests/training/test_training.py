@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from softlab import SoftlabError
-from softlab.batches import stream
+from softlab.batches import cpu_threads, stream
 from softlab.regularizers import label_smoothing_terms
 from softlab.training import data, loop, models, runs
 from softlab.training.sampling import flip_shift, long_tail, rank_in_tail, resampled
@@ -466,7 +466,7 @@ def test_kernels_that_write_beyond_their_memory_are_left_out(monkeypatch, proces
     network = models.build("resnet8", 10, 1, width=width)
     used = []
     for threads in (1, 2, 3):
-        with loop.cpu_threads(threads), loop.safe_kernels(network):
+        with cpu_threads(threads), loop.safe_kernels(network):
             used.append(torch.backends.mkldnn.enabled)
     assert used == expected
 
@@ -482,5 +482,5 @@ def test_kernels_are_as_before_after_training(tiny):
 def test_narrow_convolutions_of_other_kinds_keep_their_kernels(monkeypatch, processor):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: processor)
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.Conv2d(4, 4, 3, stride=2))
-    with loop.cpu_threads(3), loop.safe_kernels(network):
+    with cpu_threads(3), loop.safe_kernels(network):
         assert torch.backends.mkldnn.enabled

@@ -38,7 +38,7 @@ def networks(accuracy, **columns):
 def of(table, study="core", core=None):
     """Rows of the page by setting and method."""
     experiment = Experiment().as_dict()
-    made = numbers.rows(numbers.Measured(study, numbers.HERE, table, experiment), core)
+    made = numbers.rows(numbers.Measured(study, "quick", table, experiment), core)
     return {(row["setting"], row["method"]): row for row in made}
 
 
@@ -125,22 +125,21 @@ def test_a_study_without_a_baseline_is_compared_with_the_core_if_it_trains_as_th
     core = networks({"baseline": [0.5], "mixup": [0.6]})
     plain = Experiment().as_dict()
     other = Experiment(epochs=3).as_dict()
-    measured = [numbers.Measured("core", numbers.HERE, core, plain), numbers.Measured("core", "cifar10", core, other)]
-    baseline = numbers.core_baseline(numbers.Measured("steady", numbers.HERE, table, plain), measured)
+    measured = [numbers.Measured("core", "quick", core, plain), numbers.Measured("core", "cifar10", core, other)]
+    baseline = numbers.core_baseline(numbers.Measured("steady", "quick", table, plain), measured)
     assert list(baseline["method"]) == ["baseline"]
     assert of(table, "steady", baseline)["", "steady"]["difference"] == pytest.approx(30)
-    assert numbers.core_baseline(numbers.Measured("steady", numbers.HERE, table, other), measured) is None
+    assert numbers.core_baseline(numbers.Measured("steady", "quick", table, other), measured) is None
 
 
 def written(monkeypatch, tmp_path):
-    """The files of a build with one study, and the same study on record at another scale."""
+    """The files of a record with one study at two scales."""
     here, larger = (networks({"baseline": [0.5, 0.7], "label_smoothing": [low, 0.9]}) for low in (0.6, 0.3))
-    monkeypatch.setattr(records, "study_table", lambda settings, study: here)
     monkeypatch.setattr(records, "RECORDS", tmp_path / "records")
     (tmp_path / "records" / "core").mkdir(parents=True)
-    monkeypatch.setattr(records, "by_profile", lambda study, besides: {"cifar10": larger})
-    monkeypatch.setattr(records, "about", lambda study: {"cifar10": {"experiment": {}}})
-    numbers.main(tmp_path / "build", "smoke", ["core"])
+    monkeypatch.setattr(records, "by_profile", lambda study: {"quick": here, "cifar10": larger})
+    monkeypatch.setattr(records, "about", lambda study: {scale: {"experiment": {}} for scale in ("quick", "cifar10")})
+    numbers.main(tmp_path / "build")
     return tmp_path / "build"
 
 
@@ -149,10 +148,10 @@ def test_the_files_hold_the_rows_and_the_networks(monkeypatch, tmp_path):
     with (folder / "all.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["scale"], row["method"]) for row in rows] == [
-        (scale, method) for scale in ("this build", "cifar10") for method in ("plain training", "label smoothing")
+        (scale, method) for scale in ("quick", "cifar10") for method in ("plain training", "label smoothing")
     ]
     assert (rows[0]["mean"], rows[0]["difference"], rows[1]["difference"]) == ("60", "", "15")
-    with (folder / "networks" / "core.this_build.csv").open() as file:
+    with (folder / "networks" / "core.quick.csv").open() as file:
         assert [row["id"] for row in csv.DictReader(file)][-1] == "label_smoothing-1"
 
 
@@ -169,7 +168,7 @@ def test_the_page_holds_the_table_and_links_to_the_files(monkeypatch, tmp_path):
     made = (site / "book" / "numbers" / "table.html").read_text()
     content = table_in(made)
     words, rows = content["words"], content["rows"]
-    assert [words[place] for place in rows[1][:4]] == ["accuracy (%)", "label smoothing", "core", "this build"]
+    assert [words[place] for place in rows[1][:4]] == ["accuracy (%)", "label smoothing", "core", "quick"]
     assert rows[1][5:] == [2, "75.0 ± 190.6", "+15.0 ± 63.5"]
     assert rows[0][6:8] == ["60.0 ± 127.1", ""]
 

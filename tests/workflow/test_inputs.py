@@ -7,7 +7,8 @@ from pathlib import Path
 import inputs
 import pytest
 
-from softbook.studies.catalogue import chapters
+from softbook.statements import statements
+from softbook.statements.statistics import known
 from softlab.profile import load_profile
 
 ROOT = Path(__file__).parents[2]
@@ -25,15 +26,15 @@ def notebook(path, cell):
         ("from softbook import begin", "softbook/page/chapter", "softbook/page/widgets"),  # fetched on first use
         ("from softlab import geometry", "softlab/lenses/geometry/cones", "softlab/lenses/attacks/ladder"),
         ("from softbook.page import table", "softbook/page/chapter", "softbook/page/widgets"),
-        ("from softlab.comparison import effects", "softlab/comparison/intervals", "softbook/studies/tally"),
-        ("import softlab.comparison.effects", "softlab/comparison/intervals", "softbook/studies/tally"),
+        ("from softlab.comparison import effects", "softlab/comparison/intervals", "softbook/statements/tally"),
+        ("import softlab.comparison.effects", "softlab/comparison/intervals", "softbook/statements/tally"),
         (
             "%pip install softlab\nimport numpy\ndef f():\n    !ls\n    import softlab.files",
             "softlab/errors",
             "softlab/profile",
         ),
         # A lens counts by its version.
-        ("from softbook.studies.records import study_table", "softlab/numbers/quantities", "softlab/lenses/selective"),
+        ("from softbook.studies.records import by_profile", "softlab/numbers/quantities", "softlab/lenses/selective"),
         # A command hands over to a part that is imported too.
         ("from softlab import cli", "softlab/cli", "softlab/inspector/examination"),
         # What the book offers is asked for by name.
@@ -52,7 +53,27 @@ def test_data_are_read_with_the_room_that_they_lie_in():
     files = inputs.with_data(["softlab/profile.py", "softlab/training/data.py"])
     assert "softlab/training/datasets/fashion_mini.npz" in files
     assert not [file for file in files if "yaml" in file]  # settings come through settings_of
-    assert "softbook/studies/laws.yml" in inputs.with_data(["softbook/studies/tally.py"])
+    assert "softbook/studies/laws.yml" in inputs.with_data(["softbook/studies/judge.py"])
+
+
+def test_laws_are_read_with_all_that_judges_them_and_a_page_with_its_own_statements():
+    chapter = inputs.of_notebook(ROOT / "notebooks" / "cosines.ipynb")
+    judges = {
+        "softbook/statements/declared.yaml",
+        "softbook/statements/statistics/laws.py",
+        "softbook/studies/laws.yml",
+    }
+    assert judges <= {*chapter}
+    page = "softbook/statements/cosines.yaml"
+    assert page not in chapter, "a sentence is rewritten without running its notebook"
+    assert page in inputs.of_site()
+
+
+def test_what_was_declared_is_read_with_every_statistic_that_it_asks_for():
+    there = {f"softbook.statements.statistics.{name}" for names in inputs.STATISTICS.values() for name in names}
+    declared = [one.spec for one in statements("declared").values()]
+    asked = [*declared, *(part for spec in declared for key in ("parts", "requires") for part in spec.get(key, ()))]
+    assert {known()[spec["statistic"]].__module__ for spec in asked if "statistic" in spec} == there
 
 
 def test_chapters_read_the_lenses_that_they_use_and_training_reads_none():
@@ -78,10 +99,10 @@ def test_records_are_read_without_the_locks_of_who_writes_there(tmp_path, monkey
     assert inputs.records() == ["records/core/along/quick.csv", "records/core/quick.csv"]
 
 
-def test_settings_are_those_of_a_notebook_s_studies():
+def test_settings_are_those_of_studies_that_a_notebook_names():
     profile = load_profile("quick")
     path = ROOT / "notebooks" / "robustness.ipynb"
-    found = json.loads(inputs.settings_of(path, profile, chapters(profile)["robustness"]))
+    found = json.loads(inputs.settings_of(path, profile))
     assert found["profile"]["seeds"] == list(profile.seeds)
     assert set(found["studies"]) == {"core", "weight_decay", "flat", "many", "noise"}, (
         "a study that is called like a method is named with it"

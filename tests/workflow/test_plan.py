@@ -16,16 +16,15 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softbook.studies.catalogue import studies_of
 from softlab import load_profile
 from softlab.files import read_parameters, short_digest, write_json
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 
 
-def jobs(profile, at_once=2, per_job=0, studies=("core",)):
+def jobs(profile, at_once=2, per_job=0):
     """Name of each job -> method and seed of its networks."""
-    found = plan.training_jobs(plan.networks(profile, studies), "code", at_once, per_job)
+    found = plan.training_jobs(plan.networks(profile), "code", at_once, per_job)
     each = {name: [one["experiment"] for one in some] for name, some in found.items()}
     return {name: [(one["method"], one["seed"]) for one in some] for name, some in each.items()}
 
@@ -37,10 +36,6 @@ def test_jobs_take_networks_in_turns_so_that_each_has_its_share_of_every_method(
     assert list(jobs(profile).values()) == [[(a, 0), (a, 2), (b, 1)], [(a, 1), (b, 0), (b, 2)]]
     assert [len(some) for some in jobs(profile, 4).values()] == [2, 2, 1, 1]
     assert len(jobs(profile, 64)) == 6  # a core for each
-    quick = load_profile("quick")
-    shares = plan.training_jobs(plan.networks(quick, studies_of(quick)), "code", 2)
-    costs = [sum(one["experiment"]["epochs"] for one in some) for some in shares.values()]
-    assert max(costs) - min(costs) < 0.06 * sum(costs)
 
 
 def test_on_a_cluster_a_job_trains_so_many_networks():
@@ -51,8 +46,8 @@ def test_on_a_cluster_a_job_trains_so_many_networks():
 
 
 def test_what_two_ask_for_is_trained_once():
-    one = plan.networks(load_profile("smoke", methods=["baseline"], seeds=2), ["core"])
-    other = plan.networks(load_profile("smoke", methods=["baseline"], seeds=3), ["core"])
+    one = plan.networks(load_profile("smoke", methods=["baseline"], seeds=2))
+    other = plan.networks(load_profile("smoke", methods=["baseline"], seeds=3))
     assert sum(map(len, plan.training_jobs(one + other, "code", 2).values())) == 3
 
 
@@ -68,40 +63,19 @@ def test_jobs_have_the_same_name_if_and_only_if_they_train_and_measure_the_same_
         load_profile("smoke", methods={"label_smoothing": {"alpha": 0.1}}, seeds=[1, 2]),
     ]
     assert len({name for one in (profile, *others) for name in jobs(one, 1)}) == 7
-    networks = plan.networks(profile, ["core"])
+    networks = plan.networks(profile)
     assert not set(plan.training_jobs(networks, "code", 1)) & set(plan.training_jobs(networks, "other code", 1))
 
 
 def test_what_training_jobs_left_is_found_by_network(tmp_path):
-    networks = plan.networks(load_profile("smoke", methods=["baseline"], seeds=2), ["core"])
+    networks = plan.networks(load_profile("smoke", methods=["baseline"], seeds=2))
     for name, some in plan.training_jobs(networks, "code", 2).items():
         write_json(tmp_path / "jobs" / f"{name}.json", some)
         write_json(
-            tmp_path / "training" / "book" / f"{name}.json", [{"seed": one["experiment"]["seed"]} for one in some]
+            tmp_path / "training" / "mine" / f"{name}.json", [{"seed": one["experiment"]["seed"]} for one in some]
         )
-    assert [plan.rows(tmp_path, "book")[short_digest(one)]["seed"] for one in networks] == [0, 1]
-    assert plan.rows(tmp_path, "sweeps/mine") == {}
-
-
-def test_the_largest_cheap_table_on_embedded_data_of_each_profile_is_tried_again(tmp_path):
-    for study, profile, networks in (
-        ("core", "quick-confirm", 3),
-        ("outside", "quick-confirm", 3),  # scored on images that do not come along
-        ("training_images_more", "quick-confirm", 3),  # trained on them
-        ("core", "mobilenet-confirm", 3),  # 45 s a network
-        ("hundred", "quick-confirm", 3),  # longer than its profile says
-        ("core", "cifar10-jpeg-flip", 3),
-        ("dropout", "quick", 2),  # too few
-        ("core", "a-profile-that-is-gone", 3),
-        ("dose", "quick-confirm", 4),
-        ("core", "quick-fresh", 3),
-    ):
-        table = tmp_path / study / f"{profile}.csv"
-        table.parent.mkdir(exist_ok=True)
-        table.write_text("id\n" + "one\n" * networks)
-    assert sorted(plan.rechecked(tmp_path)) == [("core", "quick-fresh"), ("dose", "quick-confirm")]
-    every = [("core", "quick-confirm"), ("core", "quick-fresh"), ("dose", "quick-confirm")]
-    assert sorted(plan.rechecked(tmp_path, every=True)) == every
+    assert [plan.rows(tmp_path, "mine")[short_digest(one)]["seed"] for one in networks] == [0, 1]
+    assert plan.rows(tmp_path, "other") == {}
 
 
 def test_a_digest_is_that_of_sorted_json():

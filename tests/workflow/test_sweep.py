@@ -150,7 +150,7 @@ def tabled(write, tmp_path):
 
 def leave_manifests(found, out, store):
     """What training the networks of a sweep would have left; log magnitude: 10 times the epochs, plus the seed."""
-    networks = [one for point in points(found) for one in plan.networks(point.settings("smoke"), ["core"])]
+    networks = [one for point in points(found) for one in plan.networks(point.settings("smoke"))]
     for name, some in plan.training_jobs(networks, "code", 2).items():
         rows = []
         for one in some:
@@ -159,7 +159,7 @@ def leave_manifests(found, out, store):
             rows.append(row | {"values": {"log magnitude": 10.0 * epochs + seed}})
             write_json(store / rows[-1]["id"] / "provenance.json", PROVENANCE)
         write_json(out / "jobs" / f"{name}.json", some)
-        write_json(out / "training" / "sweeps" / found.name / f"{name}.json", rows)
+        write_json(out / "training" / found.name / f"{name}.json", rows)
 
 
 def tables(parts):

@@ -6,6 +6,7 @@ Each module here is about one thing; a function is in reach of statements by its
 """
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,8 +22,9 @@ def known() -> dict[str, Statistic]:
     found: dict[str, Statistic] = {}
     for module in pkgutil.iter_modules(__path__):
         content = importlib.import_module(f"{__name__}.{module.name}")
-        functions = {name: one for name, one in vars(content).items() if callable(one) and not name.startswith("_")}
-        found |= {name: one for name, one in functions.items() if one.__module__ == content.__name__}
+        for name, one in inspect.getmembers(content, inspect.isfunction):
+            if one.__module__ == content.__name__ and not name.startswith("_"):
+                found[name] = one
     return found
 
 

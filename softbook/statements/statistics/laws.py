@@ -14,6 +14,8 @@ from softlab.numbers.quantities import QUANTITIES
 def difference_of_corners(profile: str, corners: Sequence[Sequence[int]], of: str, method: str) -> Interval:
     """What a method does at one number of training images and steps, less what it does at another."""
     cells = robustness.cells_of(profile)
+    if not {(images, steps) for images, steps in corners} <= cells.keys():
+        return OPEN
     here, there = (cells[images, steps] for images, steps in corners)
     return robustness.effect_apart(here, there, of, method).shown
 
@@ -67,17 +69,17 @@ def gain_where_admitted(method: str) -> Interval:
     table = _by_hand(method)
     robust = table.pivot(index="seed", columns="tau", values="robust, 4/255").reindex(columns=[*another_slope.TAUS])
     gains = 100 * (robust[another_slope.LOWER] - robust[another_slope.SHAM]).dropna()
-    return _over_seeds(gains)
+    return _over_seeds(gains.to_numpy(float))
 
 
 def errors_by_slope(method: str) -> list[Interval]:
     """Points by which the estimate misses the attack at each slope that was set by hand, of the admitted doses."""
     found = []
     for tau, rows in _by_hand(method).groupby("tau"):
-        missed = 100 * (rows["estimate, 4/255"] - rows["robust, 4/255"]).abs()
+        missed = _over_seeds(100 * (rows["estimate, 4/255"] - rows["robust, 4/255"]).abs().to_numpy(float))
         label = pandas.DataFrame()
         label.attrs = {"table": "", "command": ""}
-        found.append(_over_seeds(missed).of(label, f"{method} at {tau:g} of its slope: |Ê − R| (points)"))
+        found.append(missed.of(label, f"{method} at {tau:g} of its slope: |Ê − R| (points)"))
     return found
 
 
@@ -86,9 +88,9 @@ def _by_hand(method: str) -> pandas.DataFrame:
     return table.loc[(table["method"] == method) & table["admitted"]]
 
 
-def _over_seeds(values: pandas.Series) -> Interval:
+def _over_seeds(values: np.ndarray) -> Interval:
     """One that is admitted for fewer than two seeds leaves the law open."""
-    return t_interval(values.to_numpy()) if len(values) > 1 else OPEN
+    return t_interval(values) if len(values) > 1 else OPEN
 
 
 def difference_of_effects(of: str) -> Interval:

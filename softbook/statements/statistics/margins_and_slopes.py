@@ -38,9 +38,10 @@ def difference_at_ratio(owner: str) -> Interval:
     owner: baseline or label_smoothing, each seed's own ratio of the bias to the logits.
     """
     table = records.by_profile("core")["quick-fp32"]
-    ratios = table.pivot(index="seed", columns="method", values="log bias over length")[owner]
+    own = table.loc[table["method"] == owner]
+    ratios = [*zip(own["seed"], own["log bias over length"].to_numpy(float), strict=True)]
     kept = {
-        method: [100 * margins.kept_at(table, method, seed, float(ratio)) for seed, ratio in ratios.items()]
+        method: [100 * margins.kept_at(table, method, seed, ratio) for seed, ratio in ratios]
         for method in ("label_smoothing", "baseline")
     }
     return t_interval(np.subtract(kept["label_smoothing"], kept["baseline"]))
