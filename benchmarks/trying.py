@@ -3,7 +3,7 @@
 Each is a process of its own, with a new store and one thread, once. Counted are the processor's seconds, which other
 work on the machine changes less than the clock's: loading libraries, networks, measurements and pictures. The bare
 training is forward, backward and optimizer step for as many epochs, on batches that are ready in memory, in the same
-precision. The file trains two networks, the chapter two and one for an exercise: that many times is the least.
+precision. The file trains two networks, the chapter two and one for an exercise.
 """
 
 import os

@@ -159,4 +159,4 @@ def test_chapter_1_trains_from_nothing_with_the_library_alone_and_as_the_library
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "ECE" in done.stdout
-    assert "right under attack" in done.stdout
+    assert "right under an attack of 2/255" in done.stdout
