@@ -177,7 +177,7 @@ def test_a_file_that_holds_no_settings(name, nothing_left, capsys):
     assert words in check_sweep(nothing_left / "mine.yaml")
     assert words in check_profile(capsys, "mine.yaml")
     with pytest.raises(SoftlabError) as caught:
-        begin("cosines", "mine.yaml")
+        begin("mine.yaml")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -242,7 +242,7 @@ def test_a_name_of_nothing(what, nothing_left, capsys):
 )
 def test_parameters_of_a_notebook_that_cannot_be(parameters, words, nothing_left, capsys):
     with pytest.raises(SoftlabError) as caught:
-        begin("cosines", **{"profile": "smoke"} | parameters)
+        begin(**{"profile": "smoke"} | parameters, kinds=1)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 

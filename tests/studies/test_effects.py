@@ -23,6 +23,7 @@ from softlab.comparison.effects import (
     ways,
 )
 from softlab.comparison.intervals import OPEN, t_interval, two_way_interval
+from softlab.numbers.quantities import QUANTITIES
 
 
 def table(values, images=None, quantity="log logit scale"):
@@ -61,15 +62,16 @@ def test_over_a_grid_each_seed_counts_once():
 
 def test_effects_and_averages_say_of_which_table_they_are():
     rows = table(VALUES)
+    length = QUANTITIES["log logit scale"]
     assert effects(rows, "log logit scale")["mixup"].interval.origin is None
     rows.attrs = {"table": "study core, profile quick", "command": "softbook verify core --profile quick"}
     for part in (rows, rows[rows["seed"] < 2], rows.assign(other=1).loc[::-1]):
         origin = effects(part, "log logit scale")["mixup"].interval.origin
-        assert (origin.what, origin.images) == ("change of log logit scale", 0)
+        assert (origin.what, origin.images) == (f"change of {length.changed}", 0)
         assert {"table": origin.table, "command": origin.command} == rows.attrs
         mean = averages(part, "log logit scale")["mixup"]
         assert mean.mean == part.loc[part["method"] == "mixup", "log logit scale"].mean()
-        assert mean.scaled(100).text().note.startswith("log logit scale: 95 % interval ")
+        assert mean.scaled(100).text().note.startswith(f"{length.label}: 95 % interval ")
 
 
 def test_a_table_names_the_command_that_makes_its_numbers_again():
