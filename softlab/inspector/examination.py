@@ -37,7 +37,7 @@ from softlab.representation import Representation, check_network, device_of
 from softlab.training.data import split_test
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    import matplotlib.figure
 
 PIXELS = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 NOTHING = 1e-6  # a margin or a slope below it is no number to speak of, as of a network that always says the same
@@ -208,7 +208,7 @@ class Examination:
 
         return table(rows, corner=["about", "quantity"]).T
 
-    def figure(self) -> "Figure":
+    def figure(self) -> "matplotlib.figure.Figure":
         """A reliability diagram, and accuracy against the radius of attacks; without a network, risk and coverage."""
         import matplotlib.pyplot as plt
 

@@ -20,9 +20,9 @@ from softlab.files import write_whole
 from softlab.inspector.context import MARKED, Context
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    import matplotlib.figure
 
-Part = str | pandas.DataFrame | tuple["Figure", str] | Context
+Part = str | pandas.DataFrame | tuple["matplotlib.figure.Figure", str] | Context
 
 
 @functools.cache
