@@ -17,7 +17,7 @@ CHANGES = {
     "#000000": "currentColor",
     "<text ": '<text fill="currentColor" aria-hidden="true" ',
 }
-SMALLEST = 0.75  # of its size: on a narrower screen one scrolls
+SMALLEST = 0.7  # of its size: on a narrower screen one scrolls
 
 
 def described(figure: Figure) -> str | None:
