@@ -33,5 +33,5 @@ def described(figure: Figure) -> str | None:
     about = ". ".join(text for ax in figure.axes for text in (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) if text)
     width = float(svg.partition('width="')[2].partition("pt")[0])
     look = f"max-width: 100%; min-width: {SMALLEST * width:.0f}pt; height: auto"
-    group = f'<div class="chart" role="group" tabindex="0" aria-label="{html.escape(about)}">'
+    group = f'<div class="chart" role="group" aria-label="{html.escape(about)}" tabindex="0">'
     return f'{group}<svg fill="currentColor" style="{look}" {svg}</div>'
