@@ -71,19 +71,8 @@ def _finished() -> tuple[Declared, ...]:
 @functools.cache
 def _judged() -> tuple[Declared, ...]:
     """In the order of the book."""
-    listed = {**dict.fromkeys((one.spec["about"] for one in _predictions()), _listed)}
-    parts = [*_laws(), *_settings()]
-    parts += [one for about in listed for one in _listed(about)]
-    return (*parts, *_colour_gaps(), *_readings())
-
-
-def _predictions() -> list[Statement]:
-    return [one for one in statements("declared").values() if "about" in one.spec]
-
-
-def _listed(about: str) -> list[Declared]:
-    """The statements of declared.yaml of one row of the tally."""
-    return [_declared(one) for one in _predictions() if one.spec["about"] == about]
+    listed = [_declared(one) for one in statements("declared").values() if "about" in one.spec]
+    return (*_laws(), *_settings(), *listed, *_colour_gaps(), *_readings())
 
 
 def _declared(one: Statement) -> Declared:
@@ -130,7 +119,7 @@ def _laws() -> Iterator[Declared]:
 def _settings() -> Iterator[Declared]:
     for place, one in laws.elsewhere().items():
         says = f"{SETTINGS.get(place, place)}: the estimate is off by less than {laws.LARGEST_ELSEWHERE:g} points"
-        verdict = HELD if one.error < laws.LARGEST_ELSEWHERE else FAILED
+        verdict = HELD if laws.near_enough(one) == laws.HELD else FAILED
         yield Declared(ONE_LAW, says, "laws.yml", verdict)
 
 

@@ -5,6 +5,7 @@ computed("taken", {"place": "A"})      # [Interval], as the function returns one
 Each module here is about one thing; a function is in reach of statements by its name, with its arguments in `given`.
 """
 
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -17,6 +18,7 @@ from softlab.errors import check_known
 Statistic = Callable[..., Interval | Sequence[Interval]]
 
 
+@functools.cache
 def known() -> dict[str, Statistic]:
     """All statistics by name: the public functions that the modules of this package define."""
     found: dict[str, Statistic] = {}

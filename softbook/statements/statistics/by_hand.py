@@ -5,10 +5,9 @@ import itertools
 import math
 
 import numpy as np
-import pandas
 
 from softbook.statements.origin import exactly
-from softbook.studies import another_slope, interventions, judge, louder, margins, records, robustness
+from softbook.studies import another_slope, interventions, records, robustness
 from softbook.studies.prediction import doses_as_methods
 from softlab.comparison.effects import Effects, effects
 from softlab.comparison.intervals import Interval, t_interval
@@ -51,19 +50,10 @@ def smoothed_above_curve() -> Interval:
 
 def left_at_bound(alpha: float, strength: float) -> Interval:
     """Accuracy under attack (%) with one bound and one strength of the penalty on length."""
-    table = _bound_or_strength()
+    table = records.by_profile("bound_or_strength")["quick-fp32"]
     at_both = [np.isclose(table[name].to_numpy(float), at) for name, at in (("alpha", alpha), ("strength", strength))]
     rows = table.loc[np.logical_and(*at_both)]
     return t_interval(100 * rows[ROBUST].to_numpy(float)).of(rows, "accuracy under attack (%)")
-
-
-def bound_with_strength() -> Interval:
-    """Points under attack that bound and strength of the penalty bring together, beyond the sum of their effects."""
-    return margins.factorial(_bound_or_strength())["interaction"]
-
-
-def _bound_or_strength() -> pandas.DataFrame:
-    return records.by_profile("bound_or_strength")["quick-fp32"]
 
 
 def at_equal_cosine(like: str, less: bool = False) -> Interval:
@@ -107,15 +97,3 @@ def left_of_cell_by_autoattack(cell: str) -> Interval:
     met = robustness.met_by_autoattack("fashion-heldout")
     left = {cells[name]: 100 * float(row["right"].mean()) for name, row in met.items() if name in cells}
     return exactly(left[cell] - left["plain"])
-
-
-def fooled_when_louder(method: str) -> Interval:
-    """Images (%) more that the same seven steps fool if a method's logits are multiplied by four."""
-    return louder.changed(louder.recorded("quick-fp32"), "times 1", f"times {louder.FACTOR}", method)
-
-
-def times_as_wide(contrast: str) -> Interval:
-    """How many times as large something is with the pull: a declared contrast of logarithms, as a factor."""
-    verdicts = {(one.contrast, one.setting): one for one in judge.judged(judge.declarations()["park_by_hand"])}
-    log = verdicts[contrast, "A"].interval
-    return Interval(math.exp(log.mean), math.exp(log.low), math.exp(log.high), log.n)

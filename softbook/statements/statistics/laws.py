@@ -93,6 +93,6 @@ def _over_seeds(values: np.ndarray) -> Interval:
     return t_interval(values) if len(values) > 1 else OPEN
 
 
-def difference_of_effects(of: str) -> Interval:
-    """Main effects, in points under attack, of the penalty on length at A: one of margins.factorial."""
+def bound_and_strength(of: str) -> Interval:
+    """Points under attack by bound and strength of the penalty on length at A: an entry of margins.factorial."""
     return margins.factorial(records.by_profile("bound_or_strength")["quick-fp32"])[of]

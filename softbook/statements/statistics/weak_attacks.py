@@ -45,12 +45,12 @@ def runner_up_share(method: str, factor: float = 1) -> Interval:
 
 
 def change_when_louder(
-    methods: Sequence[str], factor: float, profile: str = "quick-fp32", radius: float = 4
+    methods: Sequence[str], factor: float, than: float = 1, profile: str = "quick-fp32", radius: float = 4
 ) -> list[Interval]:
-    """Points by which what seven steps leave changes when the logits are multiplied by a factor, by method."""
+    """Points by which what seven steps leave changes between logits times one factor and times another, by method."""
     table = louder.recorded(profile)
     table = table.loc[table["radius"] == radius]
-    return [louder.changed(table, f"times {factor:g}", "times 1", method) for method in methods]
+    return [louder.changed(table, f"times {factor:g}", f"times {than:g}", method) for method in methods]
 
 
 def change_of_runner_up(methods: Sequence[str]) -> list[Interval]:
