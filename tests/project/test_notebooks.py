@@ -11,10 +11,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import reading_time
 import yaml
 from build_site import CAPTION, glossary
 
-from softbook.page import minutes
 from softbook.statements.pages import SPAN
 
 ROOT = Path(__file__).parents[2]
@@ -124,25 +124,25 @@ def announced(name: str) -> int:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_minutes_are_reckoned_and_the_same_wherever_they_are_announced(path):
-    assert announced(path.name) == minutes.of_notebook(path)
+    assert announced(path.name) == reading_time.of_notebook(path)
     assert f"*About {announced(path.name)} minutes" in prose(path)
 
 
 def test_other_pages_announce_reckoned_minutes_too():
     book = ROOT / "book"
     for name in ("one_file.md", "own_training.md"):
-        assert announced(name) == minutes.of_page(book / name)
-    assert f"*About {minutes.of_notebook(book / 'conclusion.ipynb')} minutes" in prose(book / "conclusion.ipynb")
-    assert minutes.of_page(book / "what_should_i_do.md", "\n## What stands behind") == 5
+        assert announced(name) == reading_time.of_page(book / name)
+    assert f"*About {reading_time.of_notebook(book / 'conclusion.ipynb')} minutes" in prose(book / "conclusion.ipynb")
+    assert reading_time.of_page(book / "what_should_i_do.md", "\n## What stands behind") == 5
     assert "eight questions in five minutes" in prose(book / "intro.ipynb")
     assert "five of your ten minutes" in prose(book / "how_to_read.md")
 
 
 def test_a_page_of_known_length_takes_known_minutes():
     text = "two words " * 200 + "[a link](https://example.org/a) <span data-claim='x'>3</span>"
-    assert minutes.reckoned(text) == pytest.approx((200 * 2 + 3) / 200 + 3 / 60)
-    assert minutes.reckoned("", lines=30, pictures=2) == pytest.approx(2.0)
-    assert [minutes.rounded(one) for one in (0.4, 7.4, 7.6)] == [5, 5, 10]
+    assert reading_time.reckoned(text) == pytest.approx((200 * 2 + 3) / 200 + 3 / 60)
+    assert reading_time.reckoned("", lines=30, pictures=2) == pytest.approx(2.0)
+    assert [reading_time.rounded(one) for one in (0.4, 7.4, 7.6)] == [5, 5, 10]
 
 
 # Digits that prose may have: settings and definitions, never results. Pattern -> where it comes from.

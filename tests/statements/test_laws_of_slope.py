@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+from planted_margins import SIZES, table
 
 from softbook.statements import laws
 from softbook.statements.laws import Judgement, Part
@@ -90,20 +91,6 @@ def judged(monkeypatch, put_on_record):
             return laws.judged("slope")[name].parts
 
     return parts
-
-
-def table(**columns):
-    """A row for each of five seeds of plain training, label smoothing, CutMix; columns: quantity -> three means."""
-    generator = np.random.default_rng(0)
-    rows = []
-    for place, method in enumerate(("baseline", "label_smoothing", "cutmix")):
-        for seed in margins.SEEDS:
-            values = {name: means[place] + generator.normal(0, 0.01) for name, means in columns.items()}
-            rows.append({"method": method, "seed": seed, **values})
-    return pandas.DataFrame(rows)
-
-
-SIZES = dict.fromkeys(margins.NORMALISERS.values(), (3.0, 1.8, 2.2))
 
 
 def test_the_split_holds_only_relative_to_every_measure_of_size(judged):

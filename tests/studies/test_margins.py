@@ -2,9 +2,9 @@
 
 import math
 
-import numpy as np
 import pandas
 import pytest
+from planted_margins import SIZES, table
 
 from softbook.studies import margins, records
 from softlab.comparison.intervals import jackknife
@@ -37,20 +37,6 @@ def test_the_skill_by_hand():
     some = pandas.DataFrame({"method": ["a", "b"], "attacked": [60.0, 40.0], "estimate": [60.0, 50.0]})
     plain = pandas.Series({"attacked": 50.0, "estimate": 50.0})
     assert margins.skill(some, plain) == pytest.approx(1 - 100 / 200)
-
-
-def table(**columns):
-    """A row for each of five seeds of plain training, label smoothing, CutMix; columns: quantity -> three means."""
-    generator = np.random.default_rng(0)
-    rows = []
-    for place, method in enumerate(("baseline", "label_smoothing", "cutmix")):
-        for seed in margins.SEEDS:
-            values = {name: means[place] + generator.normal(0, 0.01) for name, means in columns.items()}
-            rows.append({"method": method, "seed": seed, **values})
-    return pandas.DataFrame(rows)
-
-
-SIZES = dict.fromkeys(margins.NORMALISERS.values(), (3.0, 1.8, 2.2))
 
 
 def test_bound_and_strength_by_hand():
