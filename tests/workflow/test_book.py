@@ -28,7 +28,9 @@ def test_a_page_has_its_pictures_and_numbers_and_no_error(book, path):
     text = (pages / f"{path.stem}.html").read_text()
     images = [dict(re.findall(r'(\w+)="(.*?)"', tag)) for tag in re.findall(r"<img [^>]*>", text)]
     drawn = [image for image in images if "_images" in image["src"]]
-    assert drawn
+    charts = re.findall(r'<div class="chart" role="group" aria-label="(.*?)"', text)
+    assert drawn or charts
+    assert all(len(label) > 40 for label in charts)
     for image in drawn:
         assert len(image["alt"]) > 40
         assert (pages / image["src"]).stat().st_size > 5000
