@@ -15,6 +15,7 @@ import numpy as np
 import pandas
 
 from softbook.studies import records
+from softlab.batches import cpu_threads
 from softlab.comparison.effects import every_effect
 from softlab.comparison.intervals import Interval, t_interval
 from softlab.figures import style
@@ -43,7 +44,8 @@ def main(build: Path) -> None:
     for one in measured:
         path = fresh / NETWORKS / f"{one.study}.{one.scale.replace(' ', '_')}.csv"
         one.table.drop(columns=["images", "older"]).to_csv(path, index=False, lineterminator="\n")
-    found = pandas.DataFrame([row for one in measured for row in rows(one, core_baseline(one, measured))])
+    with cpu_threads(1):  # a network's images are too few to be worth a second one
+        found = pandas.DataFrame([row for one in measured for row in rows(one, core_baseline(one, measured))])
     found.to_csv(fresh / "all.csv", index=False, lineterminator="\n", float_format="%.6g")
     shutil.rmtree(folder, ignore_errors=True)
     fresh.replace(folder)

@@ -356,14 +356,15 @@ def _terms(quantity: str, rows: pandas.DataFrame) -> np.ndarray | None:
     if not signed and not QUANTITIES[quantity].images:
         return None
     needed = ("confidence", "right") if signed else (QUANTITIES[quantity].images,)
-    if rows.empty or not all(name in images for images in rows["images"] for name in needed):
+    networks = [*rows["images"]]
+    if not networks or not all(name in images for images in networks for name in needed):
         return None
-    parts = [np.stack([np.asarray(images[name], dtype=float) for images in rows["images"]]) for name in needed]
+    parts = [np.stack([np.asarray(images[name], dtype=float) for images in networks]) for name in needed]
     if not signed:
         return parts[0]
     confidence, right = parts
     if quantity == "gap":
         return confidence - right
     # With the side that each bin of a network is on held fixed, its ECE is a mean over images.
-    networks = zip(torch.from_numpy(confidence), torch.from_numpy(right), strict=True)
-    return np.stack([ece_terms(sure, hits, bin_signs(sure, hits)).numpy() for sure, hits in networks])
+    both = zip(torch.from_numpy(confidence), torch.from_numpy(right), strict=True)
+    return np.stack([ece_terms(sure, hits, bin_signs(sure, hits)).numpy() for sure, hits in both])
