@@ -245,6 +245,70 @@ function makeExplorables(laboratory) {
     };
   }
 
+  // Park's cosine, chapter 4 ------------------------------------------------------------------------------------------
+
+  /* Three classes, so the head reads two dimensions of a feature: there the rows point a third of a turn apart. All that
+     it does not read is drawn as one dimension more.
+     networks: {text, share, cosine}: means on record.  length: of the feature.  gain: a logit's, of a read part. */
+  function parkProduct({ networks, length, gain }, ui, { line, circle, word, chart }) {
+    const [MOST, EDGE, NAMES] = [1.2 * length, 26, ["boot", "bag", "coat"]];
+    const digits = (value) => plain(value, 2);
+    const which = ui.choice("network", networks.map(({ text }) => text));
+    const read = ui.slider("read part", [1, 0.02, MOST, 0.02], digits);
+    const unread = ui.slider("unread part", [1, 0, MOST, 0.02], digits);
+    const turn = ui.slider("turn of the read part", [0, -180, 180, 1], (value) => `${plain(value, 0)}°`);
+    const choose = () => {
+      const { share, cosine } = networks[which.value];
+      [read.value, unread.value] = [share * length, Math.sqrt(1 - share ** 2) * length];
+      turn.value = (Math.acos(cosine) * 180) / Math.PI;
+    };
+    choose();
+    const side = () => ui.width(300);
+    ui.take((hold) => {
+      const scale = hold === "feature" ? MOST / (side() - 2 * EDGE) : (2 * MOST) / (side() - 2 * EDGE);
+      if (hold === "feature") return ([x, y]) => {
+        [read.value, unread.value] = [(x - EDGE) * scale, (side() - EDGE - y) * scale];
+      };
+      return ([x, y]) => {
+        const [across, up] = [(x - side() / 2) * scale, (side() / 2 - y) * scale];
+        [read.value, turn.value] = [Math.hypot(across, up), (Math.atan2(across, up) * 180) / Math.PI];
+      };
+    });
+    return (changed) => {
+      if (changed === which) choose();
+      const [r, u, angle] = [Number(read.value), Number(unread.value), (Number(turn.value) * Math.PI) / 180];
+      const [share, cosine] = [r / Math.hypot(r, u), Math.cos(angle)];
+      const size = [[side(), side()], [EDGE, EDGE, EDGE, EDGE]];
+      const axis = (from, label) => ({ from, to: MOST, ticks: [0], label });
+      const beside = chart("a feature from the side: what the head reads, and what it does not", ...size,
+        axis(0, "read by the head"), axis(0, "not read"));
+      const tip = [beside.x(r), beside.y(u)];
+      const foot = [tip[0], beside.y(0)];
+      beside.box.append(line([tip, foot], { class: "axis", "stroke-dasharray": "3 3" }),
+        line([[beside.x(0), beside.y(0)], foot], { stroke: "currentColor", "stroke-width": 4 }),
+        line([[beside.x(0), beside.y(0)], tip], { stroke: "currentColor", "stroke-width": 2 }),
+        word(tip[0], tip[1] - 16, `s = ${digits(share)}`, { "text-anchor": "middle", class: "halo" }),
+        circle(tip, 11, { class: "handle", "data-hold": "feature" }));
+      const above = chart("the read part from above, among three classes", ...size, axis(-MOST, ""), axis(-MOST, ""));
+      const at = (direction, far) => [above.x(far * Math.sin(direction)), above.y(far * Math.cos(direction))];
+      const third = (2 * Math.PI) / 3;
+      NAMES.forEach((name, label) => above.box.append(
+        line([at(0, 0), at(label * third, 0.85 * MOST)], { class: "axis" }),
+        line([at(0, 0), at((label + 0.5) * third, MOST)], { class: "axis", "stroke-dasharray": "3 3" }),
+        word(...at(label * third, 0.95 * MOST), name, { "text-anchor": "middle", class: "halo", "font-weight": 700 })));
+      const needle = at(angle, r);
+      above.box.append(line([at(0, 0), needle], { stroke: "currentColor", "stroke-width": 4 }),
+        word(needle[0], needle[1] + 24, `v = ${digits(cosine)}`, { "text-anchor": "middle", class: "halo" }),
+        circle(needle, 11, { class: "handle", "data-hold": "needle" }));
+      const logits = NAMES.map((_, label) => gain * r * Math.cos(angle - label * third));
+      const named = NAMES.map((name, label) => `${name} ${digits(logits[label])}`).join(", ");
+      const said = `The head reads s = ${digits(share)} of the feature, and that part points at boot with ` +
+        `v = ${digits(cosine)}. Park’s cosine is s · v = ${digits(share * cosine)}. Logits: ${named}; ` +
+        `p(boot) = ${digits(softmax(logits)[0])}.`;
+      return { pictures: [beside.box, above.box], said };
+    };
+  }
+
   // MaxSup's field, chapter 7 -----------------------------------------------------------------------------------------
 
   /* plane: two directions of three logits; points: of it, where arrows stand; looks: of the three losses. */
@@ -407,7 +471,7 @@ function makeExplorables(laboratory) {
   }
 
   const pictures = { "gap-law": gapLaw, "reliability": reliability, "cones": cones, "planes": planes,
-    "maxsup-field": maxsupField, "slope-plane": slopePlane };
+    "park-product": parkProduct, "maxsup-field": maxsupField, "slope-plane": slopePlane };
   return { law, forcesOn, calibrationOf, nearestApex, pictures };
 }
 

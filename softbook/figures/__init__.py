@@ -7,6 +7,7 @@ Every function takes matplotlib axes, or makes them, and returns them.
 from softbook.figures.grids import against, along, doses, gap_law, over_generalization, over_passes, over_radii
 from softbook.figures.planes import (
     PLANE,
+    feature_in_two_views,
     force_field,
     minus_gradient,
     needles,

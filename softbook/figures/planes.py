@@ -1,5 +1,6 @@
 """The plane of three logits, and what a loss does to them there; features of three classes on a plane."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -147,4 +148,37 @@ def projections(
         ax.set_title(style(method).label)
     handles = axes[0, 0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=len(classes), frameon=False)
+    return figure
+
+
+def feature_in_two_views(
+    networks: Sequence[Mapping], text: str, read: float = 1, unread: float = 1, turn: float = 0
+) -> Figure:
+    """A feature of a boot from the side, and the part of it that the head reads from above, among three classes.
+
+    networks: {text, share, cosine}: the share of a feature that the head reads, and the cosine of that part with the
+    class's centre, on record.  text: of the one that is shown.  read, unread: by how much its two parts are multiplied.
+    turn: by how many degrees more the read part is turned away from its centre.
+    """
+    own = next(network for network in networks if network["text"] == text)
+    across = read * own["share"]
+    up = unread * math.sqrt(1 - own["share"] ** 2)
+    share = across / math.hypot(across, up)
+    angle = math.acos(own["cosine"]) + math.radians(turn)
+    figure, (beside, above) = plt.subplots(1, 2, figsize=(7, 3.6), layout="constrained")
+    arrow = {"arrowprops": {"arrowstyle": "-|>", "lw": 2, "shrinkB": 0}}
+    beside.annotate("", (across, up), (0, 0), **arrow)
+    beside.plot([0, across], [0, 0], color="black", lw=4)
+    beside.plot([across, across], [0, up], color="black", lw=1, ls=":")
+    beside.set(xlim=(0, 1.2), ylim=(-0.03, 1.2), aspect="equal", xlabel="read by the head", ylabel="not read")
+    beside.set_title(f"s = {share:.2f}")
+    for place, name in enumerate(CLASSES):
+        north = place * 2 * math.pi / 3
+        above.plot([0, math.sin(north)], [0, math.cos(north)], color="black", lw=0.7)
+        border = north + math.pi / 3
+        above.plot([0, 1.2 * math.sin(border)], [0, 1.2 * math.cos(border)], color="black", lw=0.7, ls=":")
+        above.text(1.1 * math.sin(north), 1.1 * math.cos(north), name, weight="bold", ha="center", va="center")
+    above.annotate("", (across * math.sin(angle), across * math.cos(angle)), (0, 0), **arrow)
+    above.set(xlim=(-1.2, 1.2), ylim=(-1.2, 1.2), aspect="equal", xticks=[], yticks=[])
+    above.set_title(f"v = {math.cos(angle):.2f}, Park’s cosine s · v = {share * math.cos(angle):.2f}")
     return figure

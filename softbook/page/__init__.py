@@ -7,6 +7,7 @@ HOMES = {
     "begin": "chapter",
     "prepare": "chapter",
     "say": "chapter",
+    "show_declared": "chapter",
     "show_law": "chapter",
     "table": "chapter",
     "table_of_words": "chapter",

@@ -98,6 +98,23 @@ def show_law(name: str, judged: Mapping | None = None) -> None:
         say(f"Declared beforehand: *{laws()[name].law}* {text}")
 
 
+def show_declared(study: str) -> None:
+    """Show the sentences that were declared about a study, each with what became of it, and what is not recorded yet."""
+    from softbook.studies import judge
+
+    declaration = judge.declarations()[study]
+    verdicts = judge.judged(declaration)
+    became: dict[str, list[str]] = {}
+    for (sentence, place), outcome in judge.readings(declaration, verdicts).items():
+        became.setdefault(sentence, []).append(f"{outcome} at {place}")
+    waiting = {one.setting: one.note for one in verdicts if one.word == judge.PENDING}
+    lines = [f"- *{sentence}*: **{', '.join(outcomes)}**" for sentence, outcomes in became.items()]
+    if not became:
+        lines = [f"- *{sentence}*" for sentence in declaration.readings]
+    lines += [f"\nDeclared, and not whole yet: {', '.join(waiting)}."] if waiting else []
+    say(f"Declared beforehand ({declaration.date}):\n\n" + "\n".join(lines))
+
+
 def table(columns: Mapping[Any, Mapping[str, object]], corner: str | list[str] = "method"):
     """softlab.figures.table, which is loaded on first use."""
     from softlab.figures.tables import table as made

@@ -71,7 +71,7 @@ def index() -> pandas.DataFrame:
 
     id, study, profile, method, seed, cell (of a declared study, else ""), evaluation, device, torch;
     parameters (all of the method's, as text), dose (the one that says how strong it is; NaN where a method has none),
-    usual (is it the profile's own strength), plain (hard labels and nothing else);
+    usual (is it the profile's own strength, and its head as training left it), plain (hard labels and nothing else);
     data, colour, classes, images (training images), steps, model, width, feature_dimension (NaN: as the body gives),
     head, head_bias, dropout, label_noise, long_tail (1: none), weight_decay, augmentation;
     tested (the data set whose images score it, where that is not its own; else "");
@@ -205,7 +205,7 @@ def _method(experiment: Experiment, usual: Mapping[str, Mapping[str, Any]]) -> d
         "method": method,
         "parameters": ", ".join(f"{name}={_as_text(value)}" for name, value in parameters.items() if value is not None),
         "dose": parameters.get(_strength_of(method, parameters), math.nan),
-        "usual": parameters == _complete(method, usual.get(method, {})),
+        "usual": parameters == _complete(method, usual.get(method, {})) and not experiment.new_head,
         "plain": method == PLAIN or smoothed_by_nothing,
     }
 

@@ -26,6 +26,10 @@ STYLES = {
     "mixup": Style("Mixup", "#E69F00", "^"),
     "cutmix": Style("CutMix", "#009E73", "D"),
     "maxsup": Style("MaxSup", "#CC79A7", "v"),
+    # Heads on a body: the one it was trained with, and two that were fitted anew.
+    "own_head": Style("own head", "#7F7F7F", "P"),
+    "hard_head": Style("hard head", "#000000", "o"),
+    "smoothed_head": Style("smoothed head", "#0072B2", "s"),
 }
 # The book's other methods, in the colours and markers that are left. The place decides: as the numbers of the two have
 # no common divisor, their product is how many methods can be told apart (76).

@@ -89,8 +89,6 @@ class Experiment:
             object.__setattr__(self, spec.name, _checked(spec, getattr(self, spec.name)))
         if self.new_head and self.head != "linear":
             raise SoftlabError(f"new_head takes a network with a linear head, not {self.head}")
-        if self.new_head and self.snapshot_epochs:
-            raise SoftlabError("a network with a new_head has no snapshots: those of its body are the body's own")
         late = [epoch for epoch in self.snapshot_epochs if epoch > self.epochs]
         if late:
             raise SoftlabError(f"snapshot_epochs has {late[0]}, but training ends after epoch {self.epochs}")

@@ -117,6 +117,8 @@ def test_an_experiment_with_a_new_head_has_the_body_of_the_one_without(tiny):
     held_out = fit_or_load(tiny.replace(new_head={"alpha": 0.1, "images": "fit"}))
     assert len({run.id for run in (body, hard, long, held_out)}) == 4
     assert hard.provenance["body"]["id"] == body.id
+    with pytest.raises(SoftlabError, match=f"has a new head, and no snapshots: those are of {body.id}"):
+        hard.snapshot(0)
     dataset = dataset_of(tiny)
     fitted = (dataset.fit_images, dataset.fit_labels)
     plain, *others = (extract(run.model, *fitted) for run in (body, hard, long, held_out))
@@ -138,7 +140,6 @@ def test_a_new_head_comes_as_one_thing_and_to_a_linear_head():
         ({"new_head": {"alpha": 0.1, "images": "test"}}, "unknown images of new_head 'test'"),
         ({"new_head": 0.1}, "new_head must map"),
         ({"new_head": {"alpha": 0}, "head": "two_layers"}, "takes a network with a linear head"),
-        ({"new_head": {"alpha": 0}, "snapshot_epochs": [1]}, "has no snapshots"),
     ):
         with pytest.raises(SoftlabError, match=said):
             Experiment(**given)
