@@ -17,6 +17,7 @@ CHAPTERS = {
     "reliability": "notebooks/calibration.html",
     "cones": "notebooks/cones.html",
     "planes": "book/intro.html",
+    "park-product": "notebooks/cosines.html",
     "maxsup-field": "notebooks/maxsup.html",
     "slope-plane": "notebooks/robustness.html",
 }
@@ -190,6 +191,24 @@ def test_maxsups_field(tab, home):
         assert (one.asked_elsewhere, one.complaints) == ([], [])
 
 
+def test_parks_cosine_is_a_product(tab, home):
+    with tab(home, reduced_motion="reduce") as one:
+        product = Explorable(one, "park-product")
+        for network in product.data["networks"]:
+            product.control("network").select_option(network["text"])
+            share, cosine, both, *logits, p = product.numbers()
+            assert share == pytest.approx(network["share"], abs=0.02)  # sliders have steps
+            assert cosine == pytest.approx(network["cosine"], abs=0.02)
+            assert both == pytest.approx(share * cosine, abs=0.01)
+            assert sum(logits) == pytest.approx(0, abs=0.03), "three norths that add up to nothing"
+            assert p == pytest.approx(float(torch.tensor(logits).softmax(0)[0]), abs=0.01)
+        product.slide("unread part", 0)
+        assert product.numbers() == [1.0, cosine, cosine, *logits, p], "what no logit depends on"
+        product.slide("turn of the read part", 120)
+        assert product.numbers()[1] == -0.5
+        assert (one.asked_elsewhere, one.complaints) == ([], [])
+
+
 def test_the_plane_of_margin_and_slope(tab, home):
     with tab(home) as one:
         plane = Explorable(one, "slope-plane")
@@ -236,6 +255,13 @@ def test_a_mouse_drags_what_a_slider_moves(tab):
         assert float(cones.control("up").input_value()) > row[1]
         cones.figure.get_by_role("button", name="Back to the start").click()
         one.page.wait_for_function("!document.querySelector('.explorable .told').innerText.includes('moved')")
+        product = Explorable(one, "park-product")
+        share, cosine, _, *logits = product.numbers()
+        product.drag("feature", (0, -25))
+        assert product.numbers()[0] < share - 0.02
+        assert product.numbers()[1] == cosine
+        product.drag("needle", (-40, 0))
+        assert product.numbers()[3:] != logits
         field = Explorable(one, "maxsup-field")
         field.drag("logits", (60, 0))
         assert "boot leads, rightly" in field.told()
@@ -271,7 +297,14 @@ def test_everything_goes_by_keyboard(tab, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "hold"), [("gap-law", "gap"), ("cones", "1"), ("maxsup-field", "logits"), ("slope-plane", "here")]
+    ("name", "hold"),
+    [
+        ("gap-law", "gap"),
+        ("cones", "1"),
+        ("park-product", "needle"),
+        ("maxsup-field", "logits"),
+        ("slope-plane", "here"),
+    ],
 )
 def test_a_finger_drags_on_a_phone(tab, name, hold):
     with tab(**PHONE) as one:

@@ -23,6 +23,7 @@ CELLS = {
     "gap-law": ("calibration", ["explore-gap"]),
     "reliability": ("calibration", ["explore-reliability", "show-reliability"]),
     "cones": ("cones", ["draw-plane", "draw-rows", "draw-moved", "explore-two-features"]),
+    "park-product": ("cosines", ["product-networks", "product"]),
     "maxsup-field": ("maxsup", ["draw-rates", "explore-rates"]),
     "slope-plane": ("robustness", ["plane-networks", "explore-scenes", "explore-plane"]),
 }
@@ -53,6 +54,10 @@ def stand_in(seed):
 
 lab, data = settings, images
 plane = {m: stand_in(3 * k) for k, m in enumerate(("label_smoothing", "baseline"))}
+""",
+    "park-product": """
+from softbook.studies.records import by_profile
+record = by_profile("core")["quick-fp32"]
 """,
     "maxsup-field": """
 three = ["baseline", "label_smoothing", "maxsup"]
@@ -156,6 +161,17 @@ def test_still_pictures_show_the_law_and_the_bins():
     assert second.get_title() == "Mixup\nECE 10.0 %"
     points = first.containers[-1].lines[0]
     assert (points.get_xdata(), points.get_ydata()) == (pytest.approx([0.9]), [1])
+    plt.close("all")
+
+
+def test_a_feature_in_two_views():
+    """Read 3 of 5: s = .6, cos 60° = .5. With twice the unread part s is 3 / √(9 + 64); turned by 30° more v is 0."""
+    network = [{"text": "mine", "share": 0.6, "cosine": 0.5}]
+    beside, above = figures.feature_in_two_views(network, "mine").axes
+    assert beside.get_title() == "s = 0.60"
+    assert above.get_title() == "v = 0.50, Park’s cosine s · v = 0.30"
+    beside, above = figures.feature_in_two_views(network, "mine", unread=2, turn=30).axes
+    assert (beside.get_title(), above.get_title()) == ("s = 0.35", "v = 0.00, Park’s cosine s · v = 0.00")
     plt.close("all")
 
 

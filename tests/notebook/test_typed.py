@@ -28,13 +28,13 @@ KNOBS = {
     "calibration": ("alpha", 0.4, "gap", -1),
     "robustness": ("noise", 0.06, "log slope", 1),
     "maxsup": ("alpha", 0.4, "confidence when wrong", -1),
-    "causes": ("strength", 1.0, "cosine, ball", 1),
+    "causes": ("alpha", 0.4, "gap", -1),
     "led_astray": ("factor", 0.25, KIND, 1),
 }
 MOVED = {
     "robustness": "noise",
     "maxsup": "MaxSup",
-    "causes": "pulled",
+    "causes": "plain body, smoothed head",
     "led_astray": "plain, louder",
 }  # what the knob moves, where it is not the smoothed networks
 
