@@ -255,7 +255,7 @@ def test_a_notebook_says_what_its_networks_will_cost_here_and_trains_none(monkey
 
 def test_what_a_network_costs_is_read_off_its_first_steps(tiny, monkeypatch):
     """Two epochs of two steps; of the first two steps the second counts, as the first one sets things up."""
-    monkeypatch.setattr(cost, "_step_seconds", lambda *given: taken.pop(0))
+    monkeypatch.setattr(cost, "_seconds", lambda step: taken.pop(0))
     taken = [5.0, 0.25]
     assert cost.seconds_of(tiny) == 4 * 0.25
     taken = [2.0]
