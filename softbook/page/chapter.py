@@ -32,8 +32,8 @@ def begin(
 
     profile: a name or the path of a .yaml file; where it is left at the default, the environment variable
     SOFTLAB_PROFILE replaces it.  seeds: how many (None: as the profile says).  overrides: fields of the experiment,
-    {"epochs": 90}.  kinds: how many networks of each seed the notebook trains at most, where a parameter of its own is
-    changed; exercises come on top.  zoo: how many more it trains of the seeds and settings that the zoo does not have.
+    {"epochs": 90}.  kinds: how many networks of each seed the notebook trains; exercises come on top.
+    zoo: how many more it trains of each seed that the zoo lacks at this setting.
     Raises SoftlabError with the nearest valid name for whatever is unknown.
     """
     prepare()
@@ -54,9 +54,10 @@ def _cost(settings: Profile, kinds: int, zoo: int) -> str:
     from softlab.training.zoo import own
 
     plain = [settings.experiment.replace(seed=seed) for seed in settings.seeds]  # stands for all that come along
-    count = kinds * len(plain) + sum(zoo for one in plain if zoo and from_zoo(one, own()) is None)
+    count = kinds * len(plain) + zoo * sum(from_zoo(one, own()) is None for one in plain)
     each = seconds_of(settings.experiment)
-    return f"at most {count} networks to train, {each:.0f} s each on this machine; those in the store are there already"
+    networks = f"about {count} network{'s' * (count != 1)} to train, {each:.0f} s each on this machine"
+    return f"{networks}; fewer where the store has some"
 
 
 def test_part(settings: Profile) -> tuple[Tensor, Tensor]:
