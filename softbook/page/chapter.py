@@ -22,13 +22,18 @@ DEFAULT_PROFILE = "quick"
 
 
 def begin(
-    profile: str = DEFAULT_PROFILE, seeds: int | None = None, overrides: Mapping | None = None, kinds: int = 0
+    profile: str = DEFAULT_PROFILE,
+    seeds: int | None = None,
+    overrides: Mapping | None = None,
+    kinds: int = 0,
+    zoo: int = 0,
 ) -> Profile:
     """Freeze a notebook's parameters into a validated profile, and say what its networks will cost on this machine.
 
     profile: a name or the path of a .yaml file; where it is left at the default, the environment variable
     SOFTLAB_PROFILE replaces it.  seeds: how many (None: as the profile says).  overrides: fields of the experiment,
-    {"epochs": 90}.  kinds: how many networks of each seed the notebook fits; exercises come on top.
+    {"epochs": 90}.  kinds: how many networks of each seed the notebook trains; exercises come on top.
+    zoo: how many more it trains of each seed that the zoo lacks at this setting.
     Raises SoftlabError with the nearest valid name for whatever is unknown.
     """
     prepare()
@@ -38,16 +43,21 @@ def begin(
         profile = os.environ.get("SOFTLAB_PROFILE") or DEFAULT_PROFILE
     settings = with_parameters(profile, seeds, overrides)
     if kinds:
-        print(f"{settings.description} · {_cost(settings, kinds * len(settings.seeds))}", flush=True)
+        print(f"{settings.description} · {_cost(settings, kinds, zoo)}", flush=True)
     return settings
 
 
-def _cost(settings: Profile, count: int) -> str:
+def _cost(settings: Profile, kinds: int, zoo: int) -> str:
     """How many networks will be fitted, and how long that takes here, from a few steps that are tried."""
     from softlab.training.cost import seconds_of
+    from softlab.training.runs import from_zoo
+    from softlab.training.zoo import own
 
+    plain = [settings.experiment.replace(seed=seed) for seed in settings.seeds]  # stands for all that come along
+    count = kinds * len(plain) + zoo * sum(from_zoo(one, own()) is None for one in plain)
     each = seconds_of(settings.experiment)
-    return f"{count} networks, {each:.0f} s each on this machine, or from the store"
+    networks = f"about {count} network{'s' * (count != 1)} to train, {each:.0f} s each on this machine"
+    return f"{networks}; fewer where the store has some"
 
 
 def test_part(settings: Profile) -> tuple[Tensor, Tensor]:

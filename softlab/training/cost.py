@@ -1,5 +1,7 @@
-"""What a network will cost here, before it is trained: `seconds_of(experiment)`."""
+"""What training will cost here, before it begins: `seconds_of(experiment)`, and `seconds_each(steps)` of any other."""
 
+from collections.abc import Callable, Iterable
+from functools import partial
 from time import perf_counter
 
 from softlab.batches import cpu_threads
@@ -13,7 +15,7 @@ PROBE = 1.0  # seconds of training that are tried
 def seconds_of(experiment: Experiment) -> float:
     """Seconds that this experiment trains on this machine, from its first steps, which are not kept.
 
-    The very first one is left out: it sets things up.  Raises SoftlabError where the images cannot be had.
+    Raises SoftlabError where the images cannot be had.
     """
     dataset = dataset_of(experiment)
     device = loop.choose_device()
@@ -23,17 +25,30 @@ def seconds_of(experiment: Experiment) -> float:
     training = loop.training_of(experiment, loop.build_model(experiment, dataset), {}, device)
     with cpu_threads(experiment.threads), loop.safe_kernels(training.model):
         moments = list(loop.moments(experiment, len(images), 0, device))
-        taken = [_step_seconds(training, images, targets, *moments[0])]
-        for moment, chosen in moments[1:]:
-            taken.append(_step_seconds(training, images, targets, moment, chosen))
-            if sum(taken) > PROBE:
-                break
-    steps = taken[1:] or taken
-    return experiment.epochs * len(moments) * sum(steps) / len(steps)
+        each = seconds_each(partial(_step, training, images, targets, *moment) for moment in moments)
+    return experiment.epochs * len(moments) * each
 
 
-def _step_seconds(training, images, targets, moment, chosen) -> float:
-    """How long one step takes, until the device is done."""
-    started = perf_counter()
+def seconds_each(steps: Iterable[Callable[[], object]]) -> float:
+    """Seconds that a step takes, from the first ones, until PROBE is over.
+
+    The very first one is left out, if there are others: it sets things up.
+    """
+    taken = []
+    for step in steps:
+        taken.append(_seconds(step))
+        if len(taken) > 1 and sum(taken) > PROBE:
+            break
+    later = taken[1:] or taken
+    return sum(later) / len(later)
+
+
+def _step(training, images, targets, moment, chosen) -> None:
+    """One step, until the device is done."""
     loop.step(training, images[chosen], targets[chosen], moment).losses.sum().item()
+
+
+def _seconds(step: Callable[[], object]) -> float:
+    started = perf_counter()
+    step()
     return perf_counter() - started

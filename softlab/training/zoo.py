@@ -1,4 +1,4 @@
-"""Packaged trained networks, for readers who want to look before they train: SOFTLAB_ZOO=1, or a folder.
+"""Packaged trained networks, for readers who want to look before they train: SOFTLAB_ZOO=1, a folder, or fit(zoo=True).
 
 A zoo is a store whose weights have half precision and which holds no snapshots. Nothing is taken from it unless it is
 asked for. A network counts as the one asked for whatever precision and threads it was trained with, if images and

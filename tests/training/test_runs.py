@@ -247,7 +247,12 @@ def test_the_store_is_where_it_was_asked_for(tmp_path, monkeypatch):
 def test_a_notebook_says_what_its_networks_will_cost_here_and_trains_none(monkeypatch, capsys, store):
     monkeypatch.setattr(cost, "seconds_of", lambda experiment: 14.4)
     begin("quick", seeds=2, kinds=3)
-    assert capsys.readouterr().out.endswith(" · 6 networks, 14 s each on this machine, or from the store\n")
+    said = " · about 6 networks to train, 14 s each on this machine; fewer where the store has some\n"
+    assert capsys.readouterr().out.endswith(said)
+    begin("quick", seeds=2, kinds=2, zoo=1)  # which has seed 0 of this setting
+    assert " · about 5 networks to train, " in capsys.readouterr().out
+    begin("quick", seeds=1, overrides={"epochs": 44}, kinds=2, zoo=1)  # and none of this
+    assert " · about 3 networks to train, " in capsys.readouterr().out
     begin("quick")
     assert not capsys.readouterr().out
     assert not store.exists()
@@ -255,7 +260,7 @@ def test_a_notebook_says_what_its_networks_will_cost_here_and_trains_none(monkey
 
 def test_what_a_network_costs_is_read_off_its_first_steps(tiny, monkeypatch):
     """Two epochs of two steps; of the first two steps the second counts, as the first one sets things up."""
-    monkeypatch.setattr(cost, "_step_seconds", lambda *given: taken.pop(0))
+    monkeypatch.setattr(cost, "_seconds", lambda step: taken.pop(0))
     taken = [5.0, 0.25]
     assert cost.seconds_of(tiny) == 4 * 0.25
     taken = [2.0]

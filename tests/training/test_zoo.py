@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from softbook.studies import networks
-from softlab import Experiment, SoftlabError, load_profile
+from softlab import Experiment, SoftlabError, fit, fitting, load_profile
 from softlab.representation import extract
 from softlab.training import data, runs, zoo
 
@@ -39,6 +39,19 @@ def test_a_network_of_the_zoo_is_loaded_in_no_time_and_knows_its_images(experime
     accuracy = extract(run.model, dataset.test_images[:1000], dataset.test_labels[:1000]).accuracy
     assert accuracy > 0.7
     assert run.history["accuracy"][-1] > 0.99
+
+
+def test_fit_takes_what_comes_along_if_it_is_asked_to_and_trains_anything_else(monkeypatch, tmp_path):
+    """Also beside networks that were trained here: it is of the same recipe."""
+    monkeypatch.delenv("SOFTLAB_ZOO", raising=False)
+    run = fit("label_smoothing", zoo=True)
+    assert run.folder.parent == zoo.own()
+    assert run.experiment.precision in ("bf16", "fp32"), "as a network that is trained now"
+    assert not list((tmp_path / "store").glob("*-seed*"))
+    monkeypatch.setattr(fitting, "_shown", lambda experiment: experiment)
+    assert fit("label_smoothing", alpha=0.4, zoo=True).method_parameters == {"alpha": 0.4}
+    assert fit("label_smoothing", seed=1, zoo=True).seed == 1
+    assert fit("label_smoothing").seed == 0
 
 
 def test_what_a_chapter_looks_into_comes_along(monkeypatch, tmp_path):
