@@ -109,7 +109,7 @@ def show_law(name: str, judged: Mapping | None = None) -> None:
 
 
 def show_declared(study: str) -> None:
-    """Show the sentences that were declared about a study, each with what became of it, and what is not recorded yet."""
+    """Show what was declared about a study, each sentence with what became of it, and what is not recorded yet."""
     from softbook.studies import judge
 
     declaration = judge.declarations()[study]

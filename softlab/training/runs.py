@@ -62,7 +62,8 @@ class Run:
         """The network as it was after `epoch` epochs (0: before training)."""
         kept = self.experiment.snapshot_epochs
         if self.experiment.new_head:
-            raise SoftlabError(f"{self.id} has a new head, and no snapshots: those are of {self.provenance['body']['id']}")
+            body = self.provenance["body"]["id"]
+            raise SoftlabError(f"{self.id} has a new head, and no snapshots: those are of {body}")
         if epoch not in kept:
             raise SoftlabError(f"no snapshot of epoch {epoch}; there are: {', '.join(map(str, kept))}")
         if not (self.folder / _snapshot_name(epoch)).exists():
