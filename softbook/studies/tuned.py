@@ -11,6 +11,7 @@ that a study trained at several widths counts once, with their mean.
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas
 
@@ -86,7 +87,8 @@ def best(networks: pandas.DataFrame, method: str, among: Sequence[str] = (), by:
     among: methods whose seeds count (none: its own).
     """
     means = by_strength(networks, among or [method], f"{by}, fit")[method].mean()
-    return float(means.idxmax() if by == "accuracy" else means.idxmin())
+    best_of: Any = means.idxmax() if by == "accuracy" else means.idxmin()
+    return float(best_of)
 
 
 def lead(
