@@ -27,7 +27,7 @@ What it is about (a contrast; a key with several values makes as many contrasts)
   scope       every recorded cell of a kind: a universal sentence (softbook.statements.universal)
   same as     PAGE.ID, whose keys hold here where nothing else is said
 
-What is made of it (softbook.statements.values): take, count with others, as, over, times, bound, round.
+What is made of it (softbook.statements.values): take, count with others, as, over, times, round.
 When it is true (softbook.statements.rules): rule; requires: IDs, or further statements; word: the verdict declared.
 How it is written: digits (0) and form: plain, signed, size (without its sign), spread (± half its interval) or words
 (no number: what stands in the page stays).

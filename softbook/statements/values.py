@@ -36,7 +36,7 @@ EVERYWHERE = {"everywhere": 4, "everywhere at all": 2}  # seeds that a setting h
 MAP = "map"  # stands for a study: fifteen tables, by training images and steps
 ABOUT = {"of", "method", "less", "at", "study", "where", "each", "with", "best", "averaged", "pooled", "than"}
 ABOUT |= {"cells", "quantity_of", "declared"}
-MADE = {"take", "count", "others", "as", "over", "times", "bound", "round"}
+MADE = {"take", "count", "others", "as", "over", "times", "round"}
 
 
 def value_of(spec: Spec) -> Interval:
@@ -118,8 +118,6 @@ def _made(value: Interval, spec: Spec) -> Interval:
         value = value.scaled(1 / value_of(spec["over"]).mean)
     if "times" in spec:
         value = value.scaled(spec["times"])
-    if "bound" in spec:
-        value = exactly({"upper": value.high, "lower": value.low}[spec["bound"]], value.n)
     if "round" in spec:
         value = _rounded(value, spec["round"], spec.get("digits", 0))
     return value

@@ -30,7 +30,6 @@ class Setting:
     """
 
     error: float
-    methods: int
     worst: tuple[float, str]
 
 
@@ -175,4 +174,4 @@ def over_methods(units: pandas.DataFrame) -> Setting:
     errors = np.abs(units["estimate"].to_numpy(float) - units["attacked"].to_numpy(float))
     worst = int(errors.argmax())
     largest = float(errors[worst]), str(units["method"].iloc[worst])
-    return Setting(float(errors.mean()), len(units), largest)
+    return Setting(float(errors.mean()), largest)
