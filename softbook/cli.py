@@ -205,7 +205,7 @@ def _statements(options) -> None:
         if "." in name:
             print("\n".join(statement(name).lines()))
         elif name in asked:
-            print("\n".join(judge.told(judge.declarations()[name])))
+            print("\n".join(judge.lines(name)))
         elif name in ours:
             print("\n".join(laws.lines(name)))
         else:

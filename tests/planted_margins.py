@@ -5,7 +5,7 @@ import pandas
 
 from softbook.studies import margins
 
-SIZES = dict.fromkeys(margins.NORMALISERS.values(), (3.0, 1.8, 2.2))
+SIZES = dict.fromkeys(("log length", "log range", "log spread between images", "log gap to the third"), (3.0, 1.8, 2.2))
 
 
 def table(**columns):
@@ -15,5 +15,5 @@ def table(**columns):
     for place, method in enumerate(("baseline", "label_smoothing", "cutmix")):
         for seed in margins.SEEDS:
             values = {name: means[place] + generator.normal(0, 0.01) for name, means in columns.items()}
-            rows.append({"method": method, "seed": seed, **values})
+            rows.append({"method": method, "seed": seed, "id": f"{method}-{seed}", **values})
     return pandas.DataFrame(rows)

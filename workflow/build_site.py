@@ -22,7 +22,6 @@ import laboratory
 import nbformat
 import number_page
 import plan
-import playground
 import speed
 import yaml
 from matplotlib.colors import to_hex
@@ -65,7 +64,7 @@ def main(build: Path, log: Path, sweeps: list[str]) -> None:
         laboratory.write(html / "laboratory")
     except SoftlabError as error:
         sys.exit(f"the site was not built: {error}")
-    playground.write(html / "playground")
+    shutil.copytree(ROOT / "book" / "playground", html / "playground")  # it needs ../laboratory beside it
     for old, new in MOVED.items():
         if not is_page((html / old).with_name(re.split("[?#]", new)[0])):
             continue  # of a book of fewer pages

@@ -42,8 +42,8 @@ OFFERED = {
 }
 # Statistics that statements ask for by name: those of laws, and of what else was declared.
 STATISTICS = {
-    "softbook.statements.laws": ("laws", "margins_and_slopes", "predicting"),
-    "softbook.statements.tally": ("autoattack", "images_and_steps", "recorded", "strengths", "weak_attacks"),
+    "softbook.statements.laws": ("by_hand", "laws", "predicting"),
+    "softbook.statements.tally": ("autoattack", "doses", "images_and_steps", "recorded"),
 }
 STATEMENTS = "softbook/statements/"
 TRAINING = ("softlab.training.runs", "softlab.regularizers", "softlab.numbers.stored")

@@ -113,11 +113,11 @@ def show_declared(study: str) -> None:
     from softbook.studies import judge
 
     declaration = judge.declarations()[study]
-    verdicts = judge.judged(declaration)
+    verdicts = judge.verdicts(study)
     became: dict[str, list[str]] = {}
     for (sentence, place), outcome in judge.readings(declaration, verdicts).items():
         became.setdefault(sentence, []).append(f"{outcome} at {place}")
-    waiting = {one.setting: one.note for one in verdicts if one.word == judge.PENDING}
+    waiting = dict.fromkeys(place for (_, place), one in verdicts.items() if one.word == judge.PENDING)
     lines = [f"- *{sentence}*: **{', '.join(outcomes)}**" for sentence, outcomes in became.items()]
     if not became:
         lines = [f"- *{sentence}*" for sentence in declaration.readings]

@@ -11,23 +11,21 @@ holds by accident is at most the largest p of its parts (an intersection of test
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from softbook.statements import rules, values
 from softbook.statements.engine import statement
 from softbook.studies import another_slope, margins, records
 from softbook.studies.catalogue import FOLDER, study_profile
-from softbook.studies.robustness import cells_of
+from softbook.studies.robustness import cells_of, per_doubling
 from softlab.comparison.intervals import Interval, Number, holm
 from softlab.files import read_yaml
 from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import load_profile
 
 PENDING = "pending"
-HELD = "as declared"
-OPEN = "open"
-FAILED = "the opposite of what was declared"
+WORDS = {rules.HELD: "as declared", rules.OPEN: "open", rules.FAILED: "the opposite of what was declared"}
 LARGEST_ELSEWHERE = 3.0  # points, of the estimate in other settings
 ESTIMATED = {"fashion-heldout": "4/255", "cifar10-jpeg-flip": "1/255", "cifar10-papers": "0.4/255"}
 
@@ -51,7 +49,6 @@ class Law:
     side: str = ""
     contrast: str = ""
     where: Mapping[str, float] = field(default_factory=dict)  # of what the study's grid varies: one point
-    corners: Sequence[Sequence[int]] = ()  # two of the fifteen tables by images and steps, that are set apart
     variants: tuple[str, ...] | list[str] = ()  # other defensible quantities for the same sentence
     group: str = ""  # of laws that share a correction; empty: those that `judged` is about
     digits: int | None = None
@@ -119,6 +116,12 @@ class Judgement:
     seeds: int = 0
 
     @property
+    def outcome(self) -> int:
+        """rules.HELD, rules.OPEN, or rules.FAILED if the opposite of one of its parts holds."""
+        found = min(part.outcome for part in self.parts)
+        return rules.OPEN if found == rules.HELD and self.p >= 0.05 else found
+
+    @property
     def verdict(self) -> str:
         """`pending`, `as declared`, `open`, or `the opposite of what was declared` (of one of its parts)."""
         if not self.parts:
@@ -126,10 +129,7 @@ class Judgement:
         if self.seeds:
             there = self.parts[0].value.n
             return f"not judged before all {self.seeds} seeds are on record ({there} are)"
-        outcomes = [part.outcome for part in self.parts]
-        if min(outcomes) < 0:
-            return FAILED
-        return HELD if min(outcomes) > 0 and self.p < 0.05 else OPEN
+        return WORDS[self.outcome]
 
 
 def judged(group: str = "") -> dict[str, Judgement]:
@@ -201,7 +201,7 @@ def elsewhere() -> dict[str, margins.Setting]:
 
 def near_enough(setting: margins.Setting) -> str:
     """What became of the estimate in a setting: its error was to be below LARGEST_ELSEWHERE."""
-    return HELD if setting.error < LARGEST_ELSEWHERE else "fails"
+    return WORDS[rules.HELD] if setting.error < LARGEST_ELSEWHERE else "fails"
 
 
 def lines(name: str) -> list[str]:
@@ -227,9 +227,14 @@ def _settings_in_lines() -> list[str]:
 
 
 def _doublings_in_lines() -> list[str]:
-    found = [
-        f"  {quantity}: {images:+z.3f} with twice the images, {steps:+z.3f} with twice the steps"
-        for quantity, (images, steps) in margins.plain_per_doubling().items()
-    ]
-    seeds = {seed for table in cells_of("quick-confirm", again=True).values() for seed in table["seed"]}
-    return [*found, *([f"  networks in each cell: {len(seeds)}"] if found else [])]
+    """What twice the images and twice the steps change of margin, slope and length of plain training."""
+    if not (cells := cells_of("quick-confirm", again=True)):
+        return []
+    found = []
+    for quantity in ("log margin", "log slope", "log length"):
+        images, steps, _ = per_doubling(cells, "baseline", quantity)
+        found.append(
+            f"  {quantity}: {images.mean:+z.3f} with twice the images, {steps.mean:+z.3f} with twice the steps"
+        )
+    seeds = {seed for table in cells.values() for seed in table["seed"]}
+    return [*found, f"  networks in each cell: {len(seeds)}"]

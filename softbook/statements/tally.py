@@ -101,25 +101,22 @@ def together(rule: str, found: Sequence[values.Interval]) -> int:
     if quantifier == "none":
         return rules.FAILED if any(rules.stands(verb, value) for value in found) else rules.HELD
     outcomes = [rules.outcome(f"{verb}s" if quantifier == "all" else rule, value) for value in found]
-    decided = max(outcomes) if quantifier == "all" else min(outcomes)
-    if decided == rules.FAILED:
-        return rules.FAILED
-    return rules.HELD if min(outcomes) == rules.HELD else rules.OPEN
+    if quantifier == "all":
+        return outcomes[0] if len({*outcomes}) == 1 else rules.OPEN
+    return min(outcomes)
 
 
 def _laws() -> Iterator[Declared]:
-    words = {laws.FAILED: FAILED}
     for group, about in OF_LAWS.items():
         for name, one in laws.judged(group).items():
             if one.parts and all(part.rule != "differs" for part in one.parts):
-                verdict = words.get(one.verdict, one.verdict)
-                yield Declared(about, laws.laws(group)[name].law, "laws.yml", verdict)
+                yield Declared(about, laws.laws(group)[name].law, "laws.yml", WORDS[one.outcome])
 
 
 def _settings() -> Iterator[Declared]:
     for place, one in laws.elsewhere().items():
         says = f"{SETTINGS.get(place, place)}: the estimate is off by less than {laws.LARGEST_ELSEWHERE:g} points"
-        verdict = HELD if laws.near_enough(one) == laws.HELD else FAILED
+        verdict = HELD if laws.near_enough(one) == HELD else FAILED
         yield Declared(ONE_LAW, says, "laws.yml", verdict)
 
 
@@ -146,11 +143,10 @@ def _readings() -> Iterator[Declared]:
     """What the declared studies that are on record read: their sentences, at each setting."""
     words = {"holds": HELD, "fails": FAILED, "open": OPEN}
     for study, declaration in judge.declarations().items():
-        verdicts = judge.judged(declaration)
+        verdicts = judge.verdicts(study)
         for (sentence, place), word in judge.readings(declaration, verdicts).items():
-            here = {one.contrast: one for one in verdicts if one.setting == place}
             parts = [
-                declared_and_found(here[name], wanted, declaration.contrasts[name].margin.get(place))
+                declared_and_found(verdicts[name, place], wanted, declaration.contrasts[name].margin.get(place))
                 for name, wanted in declaration.readings[sentence].items()
                 if not name.startswith("control")
             ]

@@ -9,7 +9,6 @@ partner (softbook.studies.index). Its keys, beside those of every statement:
   of        a quantity;  than: the partner's, if it is another one
   less      a scope: rows that take the place of plain training;  sharing: columns that both then share
   rule      all rise, all fall, all open; or most rise, … ;  but: names of the cells that do not agree with a `most`
-  breaks    what speaks against it on the records as they are; its sentence keeps another rule until it is rewritten
 
 all    no cell opposes clearly (its 95 % interval over seeds lies on the other side of zero), and the pooled effect,
        the mean over cells, agrees clearly
@@ -34,7 +33,7 @@ from softlab.comparison.intervals import OPEN, Interval, t_interval, t_quantile
 from softlab.errors import check_known
 
 Spec = Mapping[str, Any]
-KEYS = {"scope", "of", "than", "less", "sharing", "rule", "but", "breaks"}
+KEYS = {"scope", "of", "than", "less", "sharing", "rule", "but"}
 RULES = {f"{quantifier} {word}" for quantifier in ("all", "most") for word in ("rise", "fall", "open")}
 SIDES = {"rise": 1, "fall": -1, "open": 0}
 LEAST_LEFT = 0.05  # accuracy of plain training under attack

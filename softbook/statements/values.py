@@ -20,8 +20,9 @@ from softbook.statements import rules, statistics
 from softbook.statements.origin import exactly
 from softbook.studies import judge, records, robustness
 from softbook.studies.across_settings import SETTINGS, tables_by_setting
+from softbook.studies.asked import KEYS
 from softbook.studies.prediction import doses_as_methods
-from softlab.comparison.effects import at_best, averages, effects, over_grid
+from softlab.comparison.effects import at_best, averages, effects
 from softlab.comparison.intervals import Interval, t_interval
 from softlab.errors import SoftlabError, check_known
 from softlab.numbers.quantities import QUANTITIES
@@ -29,12 +30,13 @@ from softlab.numbers.quantities import QUANTITIES
 Spec = Mapping[str, Any]
 GROUPS = {"soft": ("label_smoothing", "mixup", "cutmix", "maxsup"), "park": ("label_smoothing", "mixup", "cutmix")}
 OWN_RADIUS = {letter: "robust, 1/255" if letter in "EF" else "robust, 4/255" for letter in "ABCDEF"}
+PROFILES = {name[0]: profile for profile, name in SETTINGS.items()}  # by letter
 NOTHING = "nothing"
 EVERYWHERE = {"everywhere": 4, "everywhere at all": 2}  # seeds that a setting has at least
 MAP = "map"  # stands for a study: fifteen tables, by training images and steps
-ABOUT = {"of", "method", "less", "at", "study", "where", "each", "with", "best", "averaged", "pooled"}
-ABOUT |= {"cells", "declared"}
-MADE = {"take", "count", "others", "as", "over", "times", "bound", "round"}
+ABOUT = {"of", "method", "less", "at", "study", "where", "each", "with", "best", "averaged", "pooled", "than"}
+ABOUT |= {"cells", "quantity_of", "declared"}
+MADE = {"take", "count", "others", "as", "over", "times", "round"}
 
 
 def value_of(spec: Spec) -> Interval:
@@ -116,8 +118,6 @@ def _made(value: Interval, spec: Spec) -> Interval:
         value = value.scaled(1 / value_of(spec["over"]).mean)
     if "times" in spec:
         value = value.scaled(spec["times"])
-    if "bound" in spec:
-        value = exactly({"upper": value.high, "lower": value.low}[spec["bound"]], value.n)
     if "round" in spec:
         value = _rounded(value, spec["round"], spec.get("digits", 0))
     return value
@@ -171,9 +171,7 @@ def _places(spec: Spec) -> Iterator[Place]:
 def _named(at: str | Sequence[str], study: str) -> list[tuple[str, tuple[str, ...]]]:
     """(letter, profiles) of what `at` names: letters in a row, profiles, or everywhere."""
     if least := _least(at):
-        there = {name.partition(" ")[0]: name for name in tables_by_setting(study, least)}
-        by_letter = {name[0]: profile for profile, name in SETTINGS.items()}
-        return [(letter, (by_letter[letter],)) for letter in there]
+        return [(name[0], (PROFILES[name[0]],)) for name in tables_by_setting(study, least)]
     if isinstance(at, str) and set(at) <= set("ABCDEF"):
         return [(letter, (_profile(letter, study),)) for letter in at]
     return [("", (profile,)) for profile in _listed(at)]
@@ -189,7 +187,7 @@ def _profile(letter: str, study: str) -> str:
     if study in judge.declarations():
         settings = judge.declarations()[study].settings
         return next(profile for profile, one in settings.items() if one["letter"] == letter)
-    return next(profile for profile, name in SETTINGS.items() if name[0] == letter)
+    return PROFILES[letter]
 
 
 def _listed(value: Any) -> list:
@@ -212,6 +210,8 @@ def _table(studies: tuple[str, ...], profiles: tuple[str, ...], where: tuple[tup
 
 @functools.cache
 def _recorded(study: str, profile: str) -> pandas.DataFrame:
+    if study in KEYS:
+        return records.of_measure(study, profile)
     if study != MAP:
         return records.by_profile(study)[profile]
     cells = robustness.cells_of(profile)
@@ -231,9 +231,9 @@ def _at(place: Place, spec: Spec) -> Iterator[Interval]:
     """The contrasts at one place: of each quantity, and of each method or cell or declared name."""
     quantities = _listed(spec.get("of", ""))
     if "declared" in spec:
-        yield from (_declared(place, name) for name in _listed(spec["declared"]))
+        yield from (verdict(place, name).interval.of(place.table(), name) for name in _listed(spec["declared"]))
     elif "cells" in spec:
-        yield from (_cells(place, _own_radius(quantity, place), spec["cells"]) for quantity in quantities)
+        yield from (_cells(place, _own_radius(quantity, place), spec) for quantity in quantities)
     else:
         methods = [one for name in _listed(spec["method"]) for one in GROUPS.get(name, (name,))]
         for quantity, method in itertools.product(quantities, methods):
@@ -244,48 +244,43 @@ def _own_radius(quantity: str, place: Place) -> str:
     return OWN_RADIUS[place.letter] if quantity == judge.ROBUST else quantity
 
 
-def _declared(place: Place, name: str) -> Interval:
-    """The interval of a declared contrast."""
-    return verdict(place.studies[0], name, place.letter, place.where).interval.of(place.table(), name)
-
-
-def verdict(study: str, name: str, letter: str, where: tuple[tuple[str, Any], ...] = ()) -> judge.Verdict:
+def verdict(place: Place, name: str) -> judge.Verdict:
     """What became of a declared contrast at a setting, and a point of what it is judged at apart."""
-    point = "".join(f", {column} {value}" for column, value in where).replace("_", " ")
-    return _verdicts(study)[name, f"{letter}{point}"]
-
-
-@functools.cache
-def _verdicts(study: str) -> dict[tuple[str, str], judge.Verdict]:
-    return {(one.contrast, one.setting): one for one in judge.judged(judge.declarations()[study])}
+    point = "".join(f", {column} {value}" for column, value in place.where).replace("_", " ")
+    return judge.verdicts(place.studies[0])[name, f"{place.letter}{point}"]
 
 
 def verdicts_of(spec: Spec) -> list[judge.Verdict]:
     """The verdicts on the declared contrasts that a statement is about."""
-    names = _listed(spec["declared"])
-    return [verdict(p.studies[0], name, p.letter, p.where) for p in _places(spec) for name in names]
+    return [verdict(place, name) for place in _places(spec) for name in _listed(spec["declared"])]
 
 
-def _cells(place: Place, quantity: str, weights: Mapping[str, float]) -> Interval:
-    """The sum of cells times weights, by seed; nothing of it was declared."""
+def _cells(place: Place, quantity: str, spec: Spec) -> Interval:
+    """The sum of cells times weights, by seed; in a study without cells these are methods at their strengths."""
     table = place.table()
-    total = judge.by_seed(table, quantity)[list(weights)].to_numpy(float) @ np.array(list(weights.values()))
-    terms = " ".join(f"{weight:+g} {cell};" for cell, weight in weights.items())
-    return t_interval(total).of(table, f"{quantity}: {terms}")
+    if "cell" not in table:
+        table = table.assign(cell=_by_method(place, "", by_strength=True)["method"])
+    weights = spec["cells"]
+    own = spec.get("quantity_of", {})
+    total = judge.sums(table, weights, quantity, own)
+    terms = " ".join(
+        f"{weight:+g} {cell}{f' ({own[cell]})' if cell in own else ''};" for cell, weight in weights.items()
+    )
+    return t_interval(total.to_numpy(float)).of(table, f"{quantity}: {terms}")
 
 
 def _method(place: Place, quantity: str, method: str, spec: Spec) -> Interval:
     """A method less another, or by itself."""
-    check_known("quantity", quantity, QUANTITIES)
     less = spec.get("less", "baseline")
+    partner = _partner(place, spec["with"], less) if "with" in spec else None
+    if spec.get("averaged"):
+        return _averaged(place, quantity, method, less, partner or place, spec.get("than", quantity))
+    check_known("quantity", quantity, QUANTITIES)
     best = spec.get("best", "")
     by_strength = " " in method
     if less == NOTHING:
         level = averages(_by_method(place, best, by_strength), quantity)[method]
         return level.scaled(QUANTITIES[quantity].factor)
-    partner = _partner(place, spec["with"], less) if "with" in spec else None
-    if spec.get("averaged"):
-        return _averaged(place, quantity, method, less, partner or place)
     return _effects(place, quantity, less, best, by_strength, partner)[method].shown
 
 
@@ -297,17 +292,30 @@ def _partner(place: Place, other: Spec, less: str) -> Place:
     return Place(studies, profiles or place.profiles, (*where.items(), ("method", less)))
 
 
-def _averaged(place: Place, quantity: str, method: str, less: str, partner: Place) -> Interval:
-    """A method less another over seeds alone, each of which counts by its mean over the study's grid."""
-    table, others = place.table(), partner.table()
-    both = pandas.concat(
-        [
-            table.loc[table["method"] == method].assign(method="this"),
-            others.loc[others["method"] == less].assign(method="less"),
-        ]
-    )
-    both.attrs = table.attrs
-    return over_grid(both, quantity, "this", "less")
+def _averaged(place: Place, quantity: str, method: str, less: str, partner: Place, than: str) -> Interval:
+    """A method less another, over seeds alone, each of which counts by its mean over the study's grid.
+
+    than: the other's quantity.
+    """
+    table = place.table()
+    others = partner.table()
+    named = {"this": table.loc[table["method"] == method], "less": others.loc[others["method"] == less]}
+    rows = pandas.concat([some.assign(cell=cell) for cell, some in named.items()])
+    weights = {"this": 1} if less == NOTHING else {"this": 1, "less": -1}
+    values = judge.sums(rows, weights, quantity, {"less": than}).dropna()
+    return t_interval(values.to_numpy(float)).of(table, _called(table, quantity, less, than))
+
+
+def _called(table: pandas.DataFrame, quantity: str, less: str, than: str) -> str:
+    """What such a number is, in words."""
+    parts = judge.terms_of(quantity)
+    if less == NOTHING and len(parts) == 1:
+        return judge.KNOWN[quantity].label
+    changed = quantity if quantity in judge.DERIVED else " less ".join(judge.KNOWN[name].changed for name in parts)
+    other = "" if than == quantity else f", less {than} of {less}"
+    varies = any(table[name].nunique() > 1 for name in records.varied(table))
+    grid = ", mean over the study’s grid" if varies else ""
+    return f"{'' if less == NOTHING else 'change of '}{changed}{other}{grid}"
 
 
 @functools.cache

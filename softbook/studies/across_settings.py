@@ -42,8 +42,10 @@ def effects_by_setting(
 
     study, least: as in `tables_by_setting`.  against: the method that others are compared with.
     """
-    settings = effects_by_table(tables_by_setting(study, least), quantity, against)
-    return {name: known for name, known in settings.items() if any(effect.interval.n for effect in known.values())}
+    tables = comparable(tables_by_setting(study, least), quantity)
+    with_partner = {name: table for name, table in tables.items() if against in set(table["method"])}
+    found = {name: effects(table, quantity, against) for name, table in with_partner.items()}
+    return {name: known for name, known in found.items() if any(effect.interval.n for effect in known.values())}
 
 
 def comparable(tables: Mapping[str, pandas.DataFrame], quantity: str) -> dict[str, pandas.DataFrame]:
@@ -57,16 +59,6 @@ def at_the_floor(table: pandas.DataFrame, quantity: str) -> bool:
 
 
 ByMethod = dict[str, dict[Any, Interval]]  # method -> setting -> interval
-
-
-def effects_by_table(
-    tables: Mapping[str, pandas.DataFrame], quantity: str, against: str = "baseline"
-) -> dict[str, Effects]:
-    """What methods do to a quantity in each table that has it and a baseline: {label: Effects}."""
-    known = comparable(tables, quantity)
-    return {
-        label: effects(table, quantity, against) for label, table in known.items() if against in set(table["method"])
-    }
 
 
 def cells(*studies: str) -> dict[Any, pandas.DataFrame]:
@@ -91,7 +83,8 @@ def generalization_gaps(
         plain: Any = table[table["method"] == "baseline"]
         more = 100 * float((plain["training accuracy"] - plain["accuracy"]).mean())
         if math.isfinite(more) and seen.isdisjoint(plain["gap"]):
-            ahead[setting], seen = more, {*seen, *plain["gap"]}
+            ahead[setting] = more
+            seen |= {*plain["gap"]}
             mean = averages(table, "gap")
             change = effects(table, "ECE")
             for m in methods:

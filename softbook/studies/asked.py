@@ -61,6 +61,21 @@ DECILES = {
     for number in range(1, 10)
 }
 
+FACTORS = (0.25, 1, 2, 4, 8)  # of logits, softbook.studies.louder
+LOUDER = {  # columns of a table of its own
+    "best": Quantity("accuracy, the best of these attacks (%)", "robustness", factor=100, digits=1),
+    **{
+        f"times {factor:g}": Quantity(f"accuracy, seven steps, logits times {factor:g} (%)", "robustness", factor=100)
+        for factor in FACTORS
+    },
+    **{
+        f"runner-up, times {factor:g}": Quantity(
+            f"wrong probability at the runner-up, logits times {factor:g} (%)", "robustness", factor=100
+        )
+        for factor in FACTORS
+    },
+}
+
 ASKED = {"transfer": TRANSFER, "averages": AVERAGES, "deciles": DECILES}
 # Of each measure with a table of its own: what, besides the run id, tells one row from another.
 KEYS = {

@@ -5,10 +5,8 @@ class's lead falls by more than that line says (the network bends down) or by le
 
 Described, not declared: we thought of it after the estimate failed on all of Fashion-MNIST (laws.yml,
 estimate-elsewhere).
-`softbook record STUDY --measure bending --radius 0.5 1 …` (RADII).
+`softbook record STUDY --measure bending --radius 0.5 1 1.5 2 2.5 3 3.5 4`.
 """
-
-from collections.abc import Sequence
 
 import pandas
 from torch import Tensor, nn
@@ -19,21 +17,17 @@ from softlab.lenses import steepness
 from softlab.lenses.attacks import gradient
 from softlab.lenses.attacks.ascent import all_logits, largest_other
 
-RADII = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)  # in 255ths
-
 
 def lead(logits: Tensor, labels: Tensor) -> Tensor:
     """How far the logit of the label is ahead of the largest other one: (N, K), (N,) -> (N,); negative where wrong."""
     return logits.gather(1, labels[:, None])[:, 0] - largest_other(logits, labels)
 
 
-def lead_left(
-    model: nn.Module, images: Tensor, labels: Tensor, radii: Sequence[float] = RADII
-) -> tuple[list[float], list[float]]:
-    """What an attack leaves of the lead at each radius, and what a line along the first gradient would leave.
+def lead_left(model: nn.Module, images: Tensor, labels: Tensor, radius: float) -> tuple[float, float]:
+    """What an attack leaves of the lead at a radius, and what a line along the first gradient would leave.
 
-    images: (N, C, H, W), float in [0, 1].  labels: (N,) int64.  radii: in 255ths.
-    The attack takes all of its twenty steps down the lead, from the image itself, even past the border. Both lists are
+    images: (N, C, H, W), float in [0, 1].  labels: (N,) int64.  radius: in 255ths.
+    The attack takes all of its twenty steps down the lead, from the image itself, even past the border. Both are
     medians, over correctly classified images, of the share of an image's own lead: 1 at radius 0, 0 at the border.
     """
     logits = all_logits(model, images)
@@ -41,24 +35,18 @@ def lead_left(
     images = images[right]
     labels = labels[right]
     before = lead(logits[right], labels)
+    epsilon = radius / 255
+    walked = gradient.pgd(model, images, labels, epsilon, loss="margin", random_start=False, early_stop=False).images
+    attacked = lead(all_logits(model, walked), labels)
     downhill = steepness.margin_gradient(model, images)
-    attacked = []
-    straight = []
-    for radius in radii:
-        epsilon = radius / 255
-        walked = gradient.pgd(
-            model, images, labels, epsilon, loss="margin", random_start=False, early_stop=False
-        ).images
-        attacked.append(float((lead(all_logits(model, walked), labels) / before).median()))
-        along = before - epsilon * steepness.slope(downhill, images, epsilon)
-        straight.append(float((along / before).median()))
-    return attacked, straight
+    straight = before - epsilon * steepness.slope(downhill, images, epsilon)
+    return float((attacked / before).median()), float((straight / before).median())
 
 
 def measure(subject: Subject) -> list[dict[str, float]]:
     """A row: what an attack and a line leave at the subject's radius (`attacked`, `straight`)."""
     network, images, labels = subject.attacked()
-    (attacked,), (straight,) = lead_left(network, images, labels, [subject.radius])
+    attacked, straight = lead_left(network, images, labels, subject.radius)
     return [{"images met": len(images), "attacked": attacked, "straight": straight}]
 
 

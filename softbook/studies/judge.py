@@ -1,7 +1,7 @@
 """What was declared before the first row, and what the rows say of it: studies/declared/DAY-STUDY.yaml.
 
 declarations()["images_or_labels"]          # a Declaration: question, cells, contrasts, what each may say
-judged(declaration)                         # [Verdict], a contrast at a setting each; "pending" before it is recorded
+verdicts("images_or_labels")                # {(contrast, setting): Verdict}; "pending" before it is recorded
 tried(declaration)                          # does each contrast find what is planted, and nothing where nothing is?
 
 A file has, beside what is trained (softlab.profile.declared):
@@ -35,7 +35,8 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ import pandas
 from scipy import special
 
 from softbook.studies import exchange, records
-from softbook.studies.asked import ASKED_QUANTITIES
+from softbook.studies.asked import ASKED_QUANTITIES, LOUDER
 from softbook.studies.catalogue import Study, declared, study_profile
 from softlab.comparison.intervals import OPEN, Interval, t_interval, t_quantile
 from softlab.errors import SoftlabError, check_known
@@ -51,13 +52,14 @@ from softlab.numbers.look import Quantity
 from softlab.numbers.quantities import QUANTITIES
 from softlab.profile import load_profile
 
-KNOWN: Mapping[str, Quantity] = {**QUANTITIES, **ASKED_QUANTITIES}
-# Differences of two logarithms, and of two numbers of one network, that contrasts are about.
-DERIVED = {
-    "log margin over slope": ("log margin", "log slope"),
-    "NLL at T, group less alone": ("group, NLL at T", "alone, NLL at T"),
-    "NLL at T, weights less alone": ("weights, NLL at T", "alone, NLL at T"),
-    "AURC, group less alone": ("group, AURC", "alone, AURC"),
+KNOWN: Mapping[str, Quantity] = {**QUANTITIES, **ASKED_QUANTITIES, **LOUDER}
+# Sums of quantities, by weight, that have a name; any two make a difference: `log margin less log length`.
+DERIVED: Mapping[str, Mapping[str, float]] = {
+    "log margin over slope": {"log margin": 1, "log slope": -1},
+    "log bias": {"log bias over length": 1, "log logit scale": 1},
+    "NLL at T, group less alone": {"group, NLL at T": 1, "alone, NLL at T": -1},
+    "NLL at T, weights less alone": {"weights, NLL at T": 1, "alone, NLL at T": -1},
+    "AURC, group less alone": {"group, AURC": 1, "alone, AURC": -1},
 }
 STATISTICS = {"exchange": exchange}  # of a contrast that no sum over cells says
 LOST = 0.2  # share of seeds that failed trainings may take out of a contrast
@@ -93,7 +95,7 @@ class Contrast:
     def columns(self) -> set[str]:
         """The quantities that it reads."""
         named = {self.quantity, *self.quantity_of.values(), self.x, self.best.get("by", "")}
-        return {part for name in named - {""} for part in DERIVED.get(name, (name,))}
+        return {part for name in named - {""} for part in terms_of(name)}
 
 
 @dataclass(frozen=True)
@@ -107,11 +109,11 @@ class Declaration:
     expected: str
     settings: Mapping[str, Mapping[str, Any]]
     contrasts: Mapping[str, Contrast]
-    apart: Sequence[str]
     disturbed: float
-    admitted: Sequence[Mapping[str, Any]]
-    readings: Mapping[str, Mapping[str, str]]
     withdrawn: Mapping[str, Mapping[str, str]]  # profiles that were settings -> letter, date, why
+    apart: Sequence[str] = ()
+    admitted: Sequence[Mapping[str, Any]] = ()
+    readings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -151,24 +153,25 @@ def _read(study: str, content: Mapping[str, Any]) -> Declaration:
             check_known(f"contrast of {study}", name, contrasts)
             allowed = [*contrasts[name].says.values(), *([SAME] if contrasts[name].margin else [])]
             check_known(f"word in {study}, {sentence!r},", word, allowed)
-    return Declaration(
-        study=study,
-        date=content["date"],
-        tier=content["tier"],
-        question=content["question"],
-        expected=content["expected"],
-        settings=content["settings"],
-        contrasts=contrasts,
-        apart=content.get("apart", ()),
-        disturbed=content["disturbed"],
-        admitted=content.get("admitted", ()),
-        readings=content.get("readings", {}),
-        withdrawn=content["withdrawn"],
-    )
+    own = {part.name: content[part.name] for part in fields(Declaration) if part.name in content}
+    return Declaration(**own | {"study": study, "contrasts": contrasts})
+
+
+Verdicts = Mapping[tuple[str, str], Verdict]  # by contrast and setting
+
+
+def verdicts(study: str) -> Verdicts:
+    """Every contrast of a declared study at every setting, by what is on record; computed once for a state of it."""
+    return _verdicts(study, records.state())
+
+
+@functools.lru_cache(maxsize=64)
+def _verdicts(study: str, state: tuple) -> Verdicts:
+    return MappingProxyType({(one.contrast, one.setting): one for one in judged(declarations()[study])})
 
 
 def judged(declaration: Declaration) -> list[Verdict]:
-    """Every contrast at every setting, by what is on record."""
+    """The verdicts of a declaration, which need not be one of `declarations`."""
     tables = records.by_profile(declaration.study)
     verdicts = []
     for profile, setting in declaration.settings.items():
@@ -279,12 +282,24 @@ def values(contrast: Contrast, rows: pandas.DataFrame) -> pandas.Series:
     return _sums(contrast, rows)
 
 
-def _sums(contrast: Contrast, rows: pandas.DataFrame) -> pandas.Series:
-    """Σ coefficient · quantity over the cells."""
-    own = {cell: contrast.quantity_of.get(cell, contrast.quantity) for cell in contrast.of}
-    tables = {quantity: by_seed(rows, quantity) for quantity in dict.fromkeys(own.values())}
-    parts = [coefficient * tables[own[cell]][cell] for cell, coefficient in contrast.of.items()]
+def sums(
+    rows: pandas.DataFrame,
+    weights: Mapping[str, float],
+    quantity: str,
+    quantity_of: Mapping[str, str] = MappingProxyType({}),
+) -> pandas.Series:
+    """Σ weight · quantity over cells, by seed, in the units of the book; NaN where one of the trainings failed.
+
+    quantity_of: the quantity of cells that have another.
+    """
+    own = {cell: quantity_of.get(cell, quantity) for cell in weights}
+    tables = {name: by_seed(rows, name) for name in dict.fromkeys(own.values())}
+    parts = [weight * tables[own[cell]][cell] for cell, weight in weights.items()]
     return pandas.concat(parts, axis=1).sum(axis=1, skipna=False)
+
+
+def _sums(contrast: Contrast, rows: pandas.DataFrame) -> pandas.Series:
+    return sums(rows, contrast.of, contrast.quantity, contrast.quantity_of)
 
 
 def _trends(contrast: Contrast, rows: pandas.DataFrame) -> pandas.Series:
@@ -319,12 +334,19 @@ def _at_the_best(contrast: Contrast, rows: pandas.DataFrame) -> pandas.DataFrame
     return pandas.concat(chosen)
 
 
+def terms_of(quantity: str) -> Mapping[str, float]:
+    """The quantities, by weight, that one is the sum of: itself alone, if it is none of DERIVED and no difference."""
+    first, _, other = quantity.partition(" less ")
+    return DERIVED.get(quantity) or ({first: 1, other: -1} if other else {first: 1})
+
+
 def by_seed(rows: pandas.DataFrame, quantity: str) -> pandas.DataFrame:
     """A quantity, or a derived one, in the units of the book, by seed and cell; NaN where a training failed."""
-    first, *rest = DERIVED.get(quantity, (quantity,))
-    numbers = rows[first] * KNOWN[first].factor
-    for other in rest:
-        numbers = numbers - rows[other] * KNOWN[other].factor
+    parts = []
+    for name, weight in terms_of(quantity).items():
+        check_known("quantity", name, KNOWN)
+        parts.append(weight * KNOWN[name].factor * rows[name])
+    numbers = pandas.concat(parts, axis=1).sum(axis=1, skipna=False)
     keyed = numbers.groupby([rows["seed"], rows["cell"]])
     means: Any = keyed.mean()
     return means.where(keyed.count() == keyed.size()).unstack("cell")
@@ -344,33 +366,38 @@ def not_admitted(conditions: Sequence[Mapping[str, Any]], rows: pandas.DataFrame
     return said
 
 
-def readings(declaration: Declaration, verdicts: Sequence[Verdict]) -> dict[tuple[str, str], str]:
+def readings(declaration: Declaration, verdicts: Verdicts) -> dict[tuple[str, str], str]:
     """{(sentence, setting): `holds`, `fails` or `open`}: does each contrast say the word that the sentence takes?
 
     It fails where one says another word that is no `open`; settings with a contrast that is not judged are left out.
     """
     found = {}
-    for sentence, words in declaration.readings.items():
-        for place in dict.fromkeys(one.setting for one in verdicts):
-            said = {one.contrast: one.word for one in verdicts if one.setting == place}
-            if not words.keys() <= said.keys() or {said[name] for name in words} & NOT_JUDGED:
-                continue
-            agree = [said[name] == word for name, word in words.items()]
-            against = any(said[name] not in (word, OPEN_WORD) for name, word in words.items())
-            found[sentence, place] = "holds" if all(agree) else "fails" if against else "open"
+    places = dict.fromkeys(place for _, place in verdicts)
+    for (sentence, wanted), place in itertools.product(declaration.readings.items(), places):
+        said = {name: verdicts[name, place].word for name in wanted if (name, place) in verdicts}
+        if len(said) < len(wanted) or NOT_JUDGED & {*said.values()}:
+            continue
+        if said == wanted:
+            found[sentence, place] = "holds"
+        else:
+            against = any(said[name] not in (word, OPEN_WORD) for name, word in wanted.items())
+            found[sentence, place] = "fails" if against else "open"
     return found
 
 
-def told(declaration: Declaration) -> list[str]:
+def lines(study: str) -> list[str]:
     """Lines for the terminal: the question, a verdict for each contrast and setting, what became of each reading."""
-    verdicts = judged(declaration)
-    lines = [f"{declaration.study} (declared {declaration.date}, tier {declaration.tier}): {declaration.question}"]
-    for one in verdicts:
+    declaration = declarations()[study]
+    judged_here = verdicts(study)
+    found = [f"{study} (declared {declaration.date}, tier {declaration.tier}): {declaration.question}"]
+    for one in judged_here.values():
         number = one.interval.text(3, sign=True) if one.interval.n else ""
-        lines.append("  " + "  ".join(part for part in (one.setting, one.contrast, one.word, number, one.note) if part))
-    lines += [f"  {place}  {sentence}: {word}" for (sentence, place), word in readings(declaration, verdicts).items()]
-    lines += [f"  {one['letter']}  withdrawn {one['date']}: {one['why']}" for one in declaration.withdrawn.values()]
-    return lines
+        found.append("  " + "  ".join(part for part in (one.setting, one.contrast, one.word, number, one.note) if part))
+    found += [
+        f"  {place}  {sentence}: {word}" for (sentence, place), word in readings(declaration, judged_here).items()
+    ]
+    found += [f"  {one['letter']}  withdrawn {one['date']}: {one['why']}" for one in declaration.withdrawn.values()]
+    return found
 
 
 DRAWS = 20  # planted tables of each kind
@@ -450,7 +477,7 @@ def planted(
     for place, cell in enumerate(contrast.of):
         mine = table["cell"] == cell
         quantity = contrast.quantity_of.get(cell, contrast.quantity)
-        lifted = DERIVED.get(quantity, (quantity,))[0]
+        lifted = next(iter(terms_of(quantity)))
         if contrast.line:
             table.loc[mine, contrast.x] = place / KNOWN[contrast.x].factor
             table.loc[mine, lifted] += effect * place / KNOWN[lifted].factor

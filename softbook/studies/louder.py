@@ -27,14 +27,12 @@ import torch
 from torch import Tensor, nn
 
 from softbook.studies import records
-from softbook.studies.asked import Subject
-from softlab.comparison.intervals import Interval, t_interval
+from softbook.studies.asked import FACTORS, Subject
 from softlab.lenses.attacks import UntrustedAttack
 from softlab.lenses.attacks.ascent import all_logits
 from softlab.lenses.attacks.gradient import Starts
 from softlab.lenses.attacks.ladder import usual_ladder
 
-FACTORS = (0.25, 1, 2, 4, 8)
 FACTOR = 4  # at which the first four statements are judged
 LADDER = usual_ladder(20)  # attacks as everywhere in the book
 
@@ -102,19 +100,6 @@ def _runner_up(factor: float) -> str:
     return f"runner-up, times {factor:g}"
 
 
-def kindness(table: pandas.DataFrame, factor: float = 1) -> dict[str, Interval]:
-    """Points that seven steps at a factor leave beyond the best of all attacks: {method: over the seeds of a table}.
-
-    table: of `recorded`, at one radius.
-    """
-    extra = 100 * (table[_times(factor)] - table["best"])
-    what = f"points left by seven steps, {_times(factor)}, beyond the best attack"
-    return {
-        str(method): t_interval(points.to_numpy()).of(table, what)
-        for method, points in extra.groupby(table["method"], sort=False)
-    }
-
-
 def along(table: pandas.DataFrame, factors: Sequence[float] = FACTORS[:-1]) -> dict[str, list[tuple[float, float]]]:
     """From quiet to loud: the runner-up's share and what seven steps leave beyond the best, in %, means over seeds.
 
@@ -126,13 +111,3 @@ def along(table: pandas.DataFrame, factors: Sequence[float] = FACTORS[:-1]) -> d
         left = [100 * (rows[_times(factor)] - rows["best"]).mean() for factor in factors]
         lines[str(method)] = list(zip(shares, left, strict=True))
     return lines
-
-
-def changed(table: pandas.DataFrame, name: str, than: str, method: str, against: str | None = None) -> Interval:
-    """By how many points one column of a method's networks differs from another, over the seeds of a table.
-
-    name, than: columns of `recorded`.  against: `than` is that of this method's network of the same seed.
-    """
-    by_seed = {group: rows.set_index("seed") for group, rows in table.groupby("method")}
-    points = 100 * (by_seed[method][name] - by_seed[against or method][than])
-    return t_interval(points.dropna().to_numpy()).of(table, f"points of “{name}” less “{than}”")

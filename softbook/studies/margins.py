@@ -3,30 +3,22 @@
 in_cells()             # the estimate by training images and steps: {(images, steps): Setting}
 moves(table)           # how far each network lies from plain training of its seed, in slope, margin, under attack
 places(table)          # the same of each method, with intervals over seeds: [Place]
-by_normaliser(table, "cutmix")  # {normaliser: (what it does to the margin, to the slope)}, raw first
 Laws about them are judged in softbook.statements.laws.
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas
 
-from softbook.studies import records, robustness
+from softbook.studies import records
 from softbook.studies.robustness import cells_of
 from softlab.comparison.intervals import OPEN, Interval, t_interval
 from softlab.errors import SoftlabError
 
 SEEDS = range(3000, 3005)  # of the split
-NORMALISERS = {
-    "length": "log length",
-    "range": "log range",
-    "spread between images": "log spread between images",
-    "z₁ − z₃": "log gap to the third",
-}
 UNIT = ["method", "dose"]  # columns of `moves` that say which networks differ in their seed only
 
 
@@ -38,7 +30,6 @@ class Setting:
     """
 
     error: float
-    methods: int
     worst: tuple[float, str]
 
 
@@ -77,29 +68,17 @@ def estimate_units(table: pandas.DataFrame, radius: str) -> pandas.DataFrame:
 RECORDED_RADII = ("0.4/255", "1/255", "2/255", "4/255")
 
 
-def every_estimate() -> tuple[pandas.DataFrame, dict[str, int]]:
-    """Estimate and ladder of all that is on record, as of estimate_units, and how many rows have which of the two.
-
-    Further columns of the units: study, profile, radius. Counts: rows with `both`, with the `attack` alone (recorded
-    before margins and slopes were), with the `slope` alone (of studies in which nothing is attacked), with `neither`.
-    """
+def every_estimate() -> pandas.DataFrame:
+    """Estimate and ladder of all that is on record, as of estimate_units; further columns: study, profile, radius."""
     found = []
-    counts: dict[str, int] = dict.fromkeys(("both", "attack", "slope", "neither"), 0)
     for (study, profile), table in records.every_table().items():
-        attacked, steep = (
-            np.isfinite(table[name].to_numpy(float)) if name in table else np.zeros(len(table), bool)
-            for name in ("robust, 4/255", "log slope")
-        )
-        counts["both"] += int((attacked & steep).sum())
-        counts["attack"] += int((attacked & ~steep).sum())
-        counts["slope"] += int((steep & ~attacked).sum())
-        counts["neither"] += int((~attacked & ~steep).sum())
-        if not (attacked & steep).any():
-            continue
-        for radius in RECORDED_RADII:
-            units = estimate_units(table, radius)
-            found.append(units.assign(study=study, profile=profile, radius=radius))
-    return pandas.concat(found, ignore_index=True), counts
+        both = table.reindex(columns=["robust, 4/255", "log slope"]).to_numpy(float)
+        if np.isfinite(both).all(axis=1).any():
+            found += [
+                estimate_units(table, radius).assign(study=study, profile=profile, radius=radius)
+                for radius in RECORDED_RADII
+            ]
+    return pandas.concat(found, ignore_index=True)
 
 
 def skill(units: pandas.DataFrame, plain: pandas.Series) -> float:
@@ -107,12 +86,6 @@ def skill(units: pandas.DataFrame, plain: pandas.Series) -> float:
     attacked = units["attacked"] - plain["attacked"]
     missed = attacked - (units["estimate"] - plain["estimate"])
     return 1 - float(np.square(missed).sum()) / float(np.square(attacked).sum())
-
-
-def changes(table: pandas.DataFrame, method: str, quantity: str, seeds: Iterable[int] = SEEDS) -> np.ndarray:
-    """Of each of the seeds: what a method's network has of a quantity more than plain training's."""
-    by_method = table[table["seed"].isin(list(seeds))].pivot(index="seed", columns="method", values=quantity)
-    return (by_method[method] - by_method["baseline"]).dropna().to_numpy(float)
 
 
 def moves(table: pandas.DataFrame, attacked: str = "robust, 4/255") -> pandas.DataFrame:
@@ -177,27 +150,6 @@ def _over_seeds(differences: pandas.Series, table: pandas.DataFrame, what: str) 
     return t_interval(finite).of(table, what) if len(finite) else OPEN
 
 
-def by_normaliser(table: pandas.DataFrame, method: str, seeds=SEEDS) -> dict[str, tuple[Interval, Interval]]:
-    """What a method does to log margin and to log slope, raw and relative to each measure of the logits' size.
-
-    table: of records.py.  Empty where the method, or a number of it, is not on record for any of the seeds.
-    """
-    if not {"baseline", method} <= set(table["method"]):
-        return {}
-    margins, slopes = (changes(table, method, quantity, seeds) for quantity in ("log margin", "log slope"))
-    sizes = {name: changes(table, method, quantity, seeds) for name, quantity in NORMALISERS.items()}
-    if not len(margins) or any(len(column) != len(margins) for column in (slopes, *sizes.values())):
-        return {}
-    sizes = {"raw": np.zeros(len(margins)), **sizes}
-    found = {}
-    for name, size in sizes.items():
-        beside = "" if name == "raw" else f", relative to {name}"
-        margin = t_interval(margins - size).of(table, f"change of log margin{beside}")
-        slope = t_interval(slopes - size).of(table, f"change of log slope{beside}")
-        found[name] = margin, slope
-    return found
-
-
 def kept_by_ratio(table: pandas.DataFrame) -> dict[str, dict[float, float]]:
     """The share of images that keep their class, in percent, with the bias scaled to each recorded ratio to the length.
 
@@ -211,48 +163,10 @@ def kept_by_ratio(table: pandas.DataFrame) -> dict[str, dict[float, float]]:
     return found
 
 
-def kept_at(table: pandas.DataFrame, method: str, seed, log_ratio: float) -> float:
-    """The share of images that keep their class, with the bias scaled to this ratio, between recorded ratios."""
-    prefix = "constant class, ratio "
-    row = table[(table["method"] == method) & (table["seed"] == seed)].iloc[0]
-    ratios = sorted(float(name.removeprefix(prefix)) for name in table if name.startswith(prefix))
-    return float(np.interp(log_ratio, np.log(ratios), [row[f"{prefix}{ratio}"] for ratio in ratios]))
-
-
-def factorial(table: pandas.DataFrame) -> dict[str, Interval]:
-    """Main effects of bound and strength and their interaction on accuracy under attack, in points, of each seed.
-
-    table: of study bound_or_strength. The bound's is that of the smaller scale (alpha .1), the strength's that of 1.
-    """
-    cells = table.pivot(index="seed", columns=["alpha", "strength"], values="robust, 4/255").dropna() * 100
-    tight = cells[0.1]
-    loose = cells[0.0001]
-    bound = (tight - loose).mean(axis=1)
-    strength = ((tight[1.0] - tight[0.01]) + (loose[1.0] - loose[0.01])) / 2
-    interaction = (tight[1.0] - tight[0.01]) - (loose[1.0] - loose[0.01])
-    effects = {"bound": bound, "strength": strength, "interaction": interaction, "difference": bound - strength}
-    return {name: t_interval(values.to_numpy()) for name, values in effects.items()}
-
-
 def in_cells() -> dict[tuple[int, int], Setting]:
     """The estimate at 4/255 by training images and steps, of the networks that were trained again for it."""
     cells = cells_of("quick-confirm", again=True)
     return {place: over_methods(estimate_units(table, "4/255")) for place, table in cells.items()}
-
-
-def plain_per_doubling() -> dict[str, tuple[float, float]]:
-    """What twice the images and twice the steps change of log margin, log slope and log length of plain training.
-
-    Of the networks of in_cells; empty where they are not on record.
-    """
-    cells = cells_of("quick-confirm", again=True)
-    if not cells:
-        return {}
-    found = {}
-    for quantity in ("log margin", "log slope", "log length"):
-        images, steps, _ = robustness.per_doubling(cells, "baseline", quantity)
-        found[quantity] = images.mean, steps.mean
-    return found
 
 
 def over_methods(units: pandas.DataFrame) -> Setting:
@@ -260,4 +174,4 @@ def over_methods(units: pandas.DataFrame) -> Setting:
     errors = np.abs(units["estimate"].to_numpy(float) - units["attacked"].to_numpy(float))
     worst = int(errors.argmax())
     largest = float(errors[worst]), str(units["method"].iloc[worst])
-    return Setting(float(errors.mean()), len(units), largest)
+    return Setting(float(errors.mean()), largest)

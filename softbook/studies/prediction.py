@@ -30,32 +30,23 @@ LEAST = 4  # families, without which leaving one out and choosing a strength amo
 
 @dataclass(frozen=True)
 class Declared:
-    """What was declared beforehand. family: of each method.  moves: the property that an intervention acts on.
-
-    compared: the soft labels to compare interventions with.
-    """
+    """What was declared beforehand. family: of each method.  moves: the property that an intervention acts on."""
 
     study: str
     family: dict[str, str]
     properties: list[str]
-    nulls: list[str]
-    primary: list[str]
-    secondary: list[str]
     strengths: list[float]
     trees: int
     moves: dict[str, str]
-    compared: list[str]
 
 
 @functools.cache
 def declared() -> Declared:
     """All of prediction.yml."""
     content = read_yaml(Path(__file__).with_name("prediction.yml"))
-    families = content.pop("families")
-    acted = content.pop("interventions")
-    family = {method: family for family, methods in families.items() for method in methods}
-    moved = {name: acted[name] for name in ("moves", "compared")}
-    return Declared(family=family, **moved, **content.pop("outcomes"), **content)
+    family = {method: family for family, methods in content["families"].items() for method in methods}
+    own = {name: content[name] for name in ("study", "properties", "strengths", "trees")}
+    return Declared(family=family, moves=content["interventions"]["moves"], **own)
 
 
 def methods(table: pandas.DataFrame) -> pandas.DataFrame:
@@ -106,7 +97,6 @@ class Prediction:
     table: pandas.DataFrame
     model: str = "ridge"
     units: pandas.DataFrame = field(default_factory=pandas.DataFrame, repr=False)
-    hidden: str = "family"
 
     def score(self) -> float:
         """1 - Σ(observed - predicted)² / Σ(observed - mean of the others)², over all families."""
@@ -114,11 +104,7 @@ class Prediction:
 
     def again(self, units: pandas.DataFrame) -> "Prediction":
         """The same from some of the units."""
-        return left_out(units, self.names, self.outcome, self.model, self.hidden)
-
-    def scores(self) -> dict[str, float]:
-        """The score of each family."""
-        return {str(family): _score(rows) for family, rows in self.table.groupby("family", sort=False)}
+        return left_out(units, self.names, self.outcome, self.model)
 
 
 def _score(table: pandas.DataFrame) -> float:
@@ -127,29 +113,26 @@ def _score(table: pandas.DataFrame) -> float:
     return 1 - float(np.square(observed - predicted).sum()) / plain if plain else np.nan
 
 
-def left_out(
-    units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str = "ridge", hidden: str = "family"
-) -> Prediction:
+def left_out(units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str = "ridge") -> Prediction:
     """Predict an outcome from these properties, for each family from the others only.
 
     units: of `methods`.  model: `ridge`, or `trees` (boosted, of depth two). Its strength is chosen without the family
     too, as the one that predicts the other families best, left out in turn. Or `itself`: the first property, in the
     outcome's unit, without any fit. Methods that lack a number are left out.
-    hidden: `method` to hide methods instead, with all their doses; the table's column `family` then names them.
     Raises SoftlabError with fewer than four families.
     """
     complete = units.loc[np.isfinite(units[[*names, outcome]].to_numpy(float)).all(axis=1)]
     if (count := len(set(complete["family"]))) < LEAST:
         raise SoftlabError(f"predicting left-out families takes at least {LEAST}, not {count}")
     parts: list[pandas.DataFrame] = []
-    for family, rows in complete.groupby(hidden, sort=False):
-        others = complete.loc[complete[hidden] != family]
+    for family, rows in complete.groupby("family", sort=False):
+        others = complete.loc[complete["family"] != family]
         predicted = _fit(others, names, outcome, model)(rows[[*names]].to_numpy(float))
         part = {"family": family, "observed": rows[outcome], "predicted": predicted, "mean": others[outcome].mean()}
         parts.append(pandas.DataFrame(part, index=rows.index))
     table = pandas.concat(parts)
     table.attrs = units.attrs
-    return Prediction(outcome, tuple(names), table, model, complete, hidden)
+    return Prediction(outcome, tuple(names), table, model, complete)
 
 
 def _fit(units: pandas.DataFrame, names: Sequence[str], outcome: str, model: str) -> Fitted:
@@ -207,3 +190,31 @@ def jackknife(prediction: Prediction) -> Interval:
 def _jackknife(score: Callable[[pandas.DataFrame], float], prediction: Prediction, units: pandas.DataFrame) -> Interval:
     what = f"score of the prediction of changes of {QUANTITIES[prediction.outcome].changed}, or a difference of two"
     return intervals.jackknife(units, "family", score).of(prediction.table, what, counts="families")
+
+
+def at_equal(
+    runs: pandas.DataFrame, soft: pandas.DataFrame, method: str, outcome: str
+) -> tuple[Interval, Interval] | None:
+    """What hard labels with a penalty do to an outcome once it has moved its property as far as soft labels move it.
+
+    Is a property of the shape the reason?  runs: the study `interventions`.  soft: networks with the same soft labels,
+    a row for each seed.  Outcomes are interpolated along the mean change of the property: (change of the outcome there,
+    its excess over the soft labels' change), over the seeds that both have. None for a method whose doses all move the
+    property less, or all farther: nothing is extrapolated.
+    """
+    moved = declared().moves[method]
+    names = [moved, outcome]
+    plain, like = (table.set_index("seed") for table in (runs.loc[runs["method"] == "baseline"], soft))
+    seeds = plain.index.intersection(like.index)
+    doses = [rows.set_index("seed") for _, rows in runs.loc[runs["method"] == method].groupby("dose")]
+    changes = [rows.loc[seeds, names] - plain.loc[seeds, names] for rows in doses]
+    changes.sort(key=lambda change: change[moved].mean())
+    goal = like.loc[seeds, names] - plain.loc[seeds, names]
+    wanted = goal[moved].mean()
+    means = [change[moved].mean() for change in changes]
+    if not means[0] <= wanted <= means[-1]:
+        return None
+    there = [float(np.interp(wanted, means, [change[outcome][seed] for change in changes])) for seed in seeds]
+    what = f"change of {QUANTITIES[outcome].changed} at equal {QUANTITIES[moved].label}"
+    more = intervals.paired_interval(there, list(goal[outcome]))
+    return intervals.t_interval(there).of(runs, what), more.of(runs, f"{what}, less the soft labels'")

@@ -17,7 +17,6 @@ from softlab.comparison.intervals import OPEN, Interval, each, means, t_interval
 from softlab.numbers.quantities import QUANTITIES, RADII
 
 Cells = Mapping[tuple[int, int], pandas.DataFrame]  # by training images and steps
-RADIUS_OF_AUTOATTACK = 4  # in 255ths
 
 
 def cells_of(profile: str, again: bool = False) -> dict[tuple[int, int], pandas.DataFrame]:
@@ -39,39 +38,31 @@ def survives(radius: float) -> str:
     return f"survives {radius:g}/255"
 
 
-def met_by_autoattack(profile: str, radius: float = RADIUS_OF_AUTOATTACK) -> dict[str, dict[str, Any]]:
-    """The networks of a profile that AutoAttack has met at this radius, in 255ths.
+LADDER = "the ladder"
+AUTOATTACK = "AutoAttack"
 
-    {run id: {"right": which images are right still, (N,) bool, "ladder": the share of them that the ladder leaves
-    right (NaN in older rows)}}; {} without a record.
+
+def met_by_autoattack(profile: str, radius: float, studies: Sequence[str]) -> pandas.DataFrame:
+    """The networks of some studies that AutoAttack has met at a radius, in 255ths, each once: their recorded rows.
+
+    Further columns: the share of the images that it met, in %, which the ladder leaves right, and which AutoAttack
+    alone does (LADDER, AUTOATTACK). At .4/255 PGD-7 stands for the ladder. Where the record says what the ladder leaves
+    of the very network, that counts, else its row.
     """
-    table = records.of_measure("autoattack", profile)
-    if table.empty:
-        return {}
-    rows = rows_of(table.loc[table["radius"] == radius])
-    return {row["id"]: {"right": row["images"][survives(radius)], "ladder": row["ladder"]} for row in rows}
-
-
-def autoattacked(
-    table: pandas.DataFrame, profile: str, radius: float = RADIUS_OF_AUTOATTACK
-) -> dict[str, dict[str, list[float]]]:
-    """Accuracy (%) that the ladder leaves, and that AutoAttack alone leaves, for a table's networks that it has met.
-
-    {"the ladder" or "AutoAttack": {method: one of each network}}, of networks that it has met at the profile, on the
-    same images: the first of those that the ladder has met where AutoAttack has met fewer. At .4/255 PGD-7 stands for
-    the ladder. Where the record says what the ladder leaves of the very network, that counts, else the row.
-    """
-    met = met_by_autoattack(profile, radius)
-    found: dict[str, dict[str, list[float]]] = {"the ladder": {}, "AutoAttack": {}}
-    for name, method, images in zip(table["id"], table["method"], table["images"], strict=True):
-        if name in met:
-            right = met[name]["right"]
-            ladder = met[name]["ladder"]
-            if np.isnan(ladder):
-                ladder = images[survives(radius)][: len(right)].mean()
-            for by_method, left in zip(found.values(), (ladder, right.mean()), strict=True):
-                by_method.setdefault(method, []).append(100 * float(left))
-    return found
+    parts = [tables[profile] for study in studies if profile in (tables := records.by_profile(study))]
+    found = records.of_measure("autoattack", profile)
+    if not parts or found.empty:
+        return pandas.DataFrame(columns=["id", "method", LADDER, AUTOATTACK])
+    met = {row["id"]: row for row in rows_of(found.loc[found["radius"] == radius])}
+    table = pandas.concat(parts).drop_duplicates("id")
+    table = table.loc[table["id"].isin([*met])]
+    left: dict[str, list[float]] = {LADDER: [], AUTOATTACK: []}
+    for name, images in zip(table["id"], table["images"], strict=True):
+        right = met[name]["images"][survives(radius)]
+        ladder = met[name]["ladder"]
+        left[LADDER].append(100 * float(images[survives(radius)][: len(right)].mean() if np.isnan(ladder) else ladder))
+        left[AUTOATTACK].append(100 * float(right.mean()))
+    return pandas.concat([table, pandas.DataFrame(left, index=table.index)], axis=1)
 
 
 # Where AutoAttack was run: place, its profile, its radius, and the studies whose networks it met.
@@ -95,21 +86,13 @@ def taken_beyond() -> dict[str, dict[str, list[float]]]:
     """
     found: dict[str, dict[str, list[float]]] = {}
     for place, profile, radius, studies in MEETINGS:
-        seen: set[str] = set()
-        for study in studies:
-            table = records.by_profile(study).get(profile)
-            if table is None:
-                continue
-            fresh = table.loc[~table["id"].isin(list(seen))]
-            left = autoattacked(fresh, profile, radius)
-            seen |= set(table["id"])
-            for method, ladder in left["the ladder"].items():
-                points = np.subtract(ladder, left["AutoAttack"][method]).tolist()
-                found.setdefault(place, {}).setdefault(method, []).extend(points)
+        met = met_by_autoattack(profile, radius, studies)
+        for method, taken in (met[LADDER] - met[AUTOATTACK]).groupby(met["method"], sort=False):
+            found.setdefault(place, {})[str(method)] = taken.to_list()
     return found
 
 
-def left_by_weak_attack(table: pandas.DataFrame, radius: float = RADIUS_OF_AUTOATTACK) -> dict[str, Interval]:
+def left_by_weak_attack(table: pandas.DataFrame, radius: float = 4) -> dict[str, Interval]:
     """Share (%) of images that survive seven steps of PGD on cross-entropy at a radius, but not a better attack.
 
     radius: in 255ths, of RADII.  {} for a table without the outcomes of each rung.

@@ -126,11 +126,6 @@ def change(table: pandas.DataFrame, column: str, method: str, against: str = "ba
     return t_interval(changes.to_numpy()).of(table, f"change of {column} (points)", counts="splits")
 
 
-def level(table: pandas.DataFrame, column: str, method: str = "baseline") -> Interval:
-    """A column of a method in percent, over splits."""
-    return t_interval(100 * _by_split(table, column, method).to_numpy()).of(table, f"{column} (%)", counts="splits")
-
-
 def _by_split(table: pandas.DataFrame, column: str, method: str) -> Any:
     """One number per split, over the seeds that every method of the table has there."""
     whole = table.pivot(index=["split", "seed"], columns="method", values=column).dropna()

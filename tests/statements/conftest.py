@@ -3,11 +3,11 @@
 import pytest
 
 from softbook.statements import values
-from softbook.studies import records
+from softbook.studies import judge, records
 
 
 def forget():
-    for cached in (values._table, values._recorded, values._effects, values._verdicts):
+    for cached in (values._table, values._recorded, values._effects, judge._verdicts):
         cached.cache_clear()
 
 

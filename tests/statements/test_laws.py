@@ -7,11 +7,12 @@ import pytest
 
 from softbook.statements import laws, papers, statement
 from softbook.statements.values import value_of
-from softbook.studies import across_settings, interventions, prediction, records, robustness
-from softbook.studies.catalogue import studies_of
+from softbook.studies import across_settings, prediction, records, robustness
+from softbook.studies.catalogue import FOLDER, studies_of
 from softlab import load_profile, regularizers
 from softlab.comparison.effects import at_best, averages, effects, half_way, over_grid, shares
 from softlab.comparison.intervals import t_interval
+from softlab.files import read_yaml
 from softlab.numbers.quantities import QUANTITIES
 
 CHAPTERS = Path(__file__).parents[2] / "notebooks"
@@ -35,9 +36,9 @@ def test_what_a_law_names_is_there():
             assert law.contrast or law.study in studies_of(profile)
     said = papers.papers().values()
     assert {(one.quantity in QUANTITIES, one.side in ("rises", "falls", "stays")) for one in said} == {(True, True)}
-    declares = prediction.declared()
-    named = (*declares.moves.values(), *declares.properties, *declares.nulls, *declares.primary, *declares.secondary)
-    assert set(named) <= set(QUANTITIES)
+    declares = read_yaml(FOLDER / "prediction.yml")
+    named = [*declares["interventions"]["moves"].values(), *declares["properties"], *declares["nulls"]]
+    assert set(named).union(*declares["outcomes"].values()) <= set(QUANTITIES)
 
 
 def value_of_law(name):
@@ -245,10 +246,15 @@ def test_what_the_readme_says_of_the_scale_is_what_the_record_says():
     assert effects(cifar, "accuracy").falls("scale_penalty")
     assert tried["mobilenet-confirm"]["accuracy"].max() < 0.25
     soft = ("label_smoothing", "mixup", "cutmix")
-    pairs = [interventions.recorded(name, under, "quick-confirm")["scale_penalty"] for name in soft]
+
+    def at_equal(profile, like):
+        runs = prediction.whole(records.by_profile("interventions")[profile])
+        return prediction.at_equal(runs, core[profile].loc[core[profile]["method"] == like], "scale_penalty", under)
+
+    pairs = [at_equal("quick-confirm", name) for name in soft]
     assert all(there.low > 0 for there, _ in pairs)
     assert [more.side() for _, more in pairs] == [1, 1, -1]
-    pairs = [interventions.recorded(name, under, "fashion-heldout")["scale_penalty"] for name in soft]
+    pairs = [at_equal("fashion-heldout", name) for name in soft]
     assert all(there.low > 0 for there, _ in pairs)
     assert [more.side() for _, more in pairs] == [1, 0, -1]
 

@@ -11,6 +11,7 @@ from planted_margins import SIZES, table
 
 from softbook.statements import laws
 from softbook.statements.laws import Judgement, Part
+from softbook.statements.statistics import computed
 from softbook.studies import another_slope, margins, records
 from softlab import load_profile, regularizers
 from softlab.comparison.intervals import Interval, holm
@@ -56,10 +57,13 @@ def test_what_a_doubling_does_is_read_off_a_plane_over_the_cells(monkeypatch):
             values = {name: [3 + up * np.log2(images) + along * np.log2(steps)] for name, (up, along) in planes.items()}
             cells[images, steps] = pandas.DataFrame({"method": ["baseline"], "seed": [4000], **values})
             cells[images, steps].attrs = records.of_table("training_images_again", "quick-confirm")
-    monkeypatch.setattr(margins, "cells_of", lambda profile, again: cells)
-    found = margins.plain_per_doubling()
-    assert {name: pytest.approx(both) for name, both in planes.items()} == found
-    assert "  log slope: +0.000 with twice the images, +2.000 with twice the steps" in laws.lines("passes")
+    monkeypatch.setattr(laws, "cells_of", lambda profile, again: cells)
+    for line in (
+        "  log margin: +0.500 with twice the images, -0.250 with twice the steps",
+        "  log slope: +0.000 with twice the images, +2.000 with twice the steps",
+        "  log length: -1.000 with twice the images, +0.000 with twice the steps",
+    ):
+        assert line in laws.lines("passes")
 
 
 def test_a_law_holds_if_all_of_its_parts_do():
@@ -130,6 +134,17 @@ def test_printed_p_values_of_the_first_laws_are_not_moved_by_the_new_ones():
     found = laws.judged().values()
     assert [one.p for one in found] == holm([one.parts[0].value.p_value() for one in found])
     assert len(found) == sum(law.kind == "empirical" for law in laws.laws().values()) == 11
+
+
+def test_bound_and_strength_by_hand(put_on_record):
+    """Cells (tight .01, tight 1, loose .01, loose 1) = (2, 8, 1, 3): bound 3, strength 4, interaction 4."""
+    rows = []
+    for seed in range(3):
+        for (alpha, strength), value in {(0.1, 0.01): 2, (0.1, 1.0): 8, (0.0001, 0.01): 1, (0.0001, 1.0): 3}.items():
+            rows.append({"seed": seed, "alpha": alpha, "strength": strength, "robust, 4/255": value / 100})
+    put_on_record({"bound_or_strength": {"quick-fp32": pandas.DataFrame(rows)}})
+    found = {of: computed("bound_and_strength", {"of": of})[0].mean for of in ("difference", "interaction")}
+    assert found == pytest.approx({"difference": 3 - 4, "interaction": 4})
 
 
 def by_hand(robust, missed=0.01, admitted=lambda method, seed, tau: True):

@@ -11,6 +11,7 @@ from softbook.statements import engine, pages, rules, tally, values
 from softbook.statements.engine import SIGNED, SIZE, SPREAD, WORDS, Statement, statements
 from softbook.statements.engine import pages as topics
 from softbook.statements.pages import ROOT, SPAN, problems, rewritten, texts, with_notes
+from softbook.studies import judge
 from softlab.comparison.intervals import Interval
 from softlab.errors import SoftlabError
 
@@ -237,7 +238,8 @@ def test_a_record_that_contradicts_a_sentence_is_caught(one, monkeypatch):
 
 def moved(table, contrasts, by):
     """The table with the quantities of contrasts moved in what they are about, and no outcomes by image."""
-    quantities = {name for spec in contrasts for name in values._listed(spec["of"])}
+    named_by = {name for spec in contrasts for name in values._listed(spec["of"])}
+    quantities = {next(iter(judge.terms_of(name))) for name in named_by}  # of a difference the first
     there = [name for name in table if name in quantities or ("robust" in quantities and name.startswith("robust, "))]
     mine = np.any([np.zeros(len(table), bool), *(told_of(table, spec) for spec in contrasts)], axis=0)
     mine &= ~np.any([np.zeros(len(table), bool), *(compared_with(table, spec) for spec in contrasts)], axis=0)
@@ -253,7 +255,8 @@ def moved(table, contrasts, by):
 def told_of(table, spec):
     """Which rows a contrast is about."""
     if "cells" in spec:
-        return (table["cell"] == next(iter(spec["cells"]))).to_numpy()
+        cells = table["cell"] if "cell" in table else table["method"] + [f" {alpha:g}" for alpha in table["alpha"]]
+        return (cells == next(iter(spec["cells"]))).to_numpy()
     methods = {one.split()[0] for name in values._listed(spec["method"]) for one in values.GROUPS.get(name, (name,))}
     return table["method"].isin(list(methods)).to_numpy()
 

@@ -82,7 +82,7 @@ def test_what_is_made_of_a_value(recorded):
     assert value_of({**spec, "round": "up"}).mean == 2
     assert value_of({**spec, "round": "down", "digits": 1}).mean == pytest.approx(1.7)
     value = value_of(spec)
-    assert value_of({**spec, "bound": "upper", "round": "up"}).mean == math.ceil(value.high)
+    assert value_of({**spec, "take": "highest end", "round": "up"}).mean == math.ceil(value.high)
     assert value_of({**spec, "as": "factor"}).mean == pytest.approx(math.exp(1.75))
 
 

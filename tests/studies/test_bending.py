@@ -26,16 +26,17 @@ class Bent(nn.Module):
 def test_what_is_left_of_the_lead_by_hand(bend):
     images = torch.full((3, 1, 1, 1), 0.5)
     labels = torch.zeros(3, dtype=torch.long)
-    attacked, straight = bending.lead_left(Bent(bend), images, labels, (1.0, 4.0))
-    assert straight == pytest.approx([0.8, 0.2], abs=1e-4), "a line, whatever the network does"
-    assert attacked == pytest.approx([1 - 0.2 * (1 + bend), 1 - 0.8 * (1 + 4 * bend)], abs=1e-4)
+    for radius, line in ((1.0, 0.8), (4.0, 0.2)):
+        attacked, straight = bending.lead_left(Bent(bend), images, labels, radius)
+        assert straight == pytest.approx(line, abs=1e-4), "a line, whatever the network does"
+        assert attacked == pytest.approx(1 - (1 - line) * (1 + radius * bend), abs=1e-4)
 
 
 def test_only_images_that_are_right_count():
     images = torch.full((3, 1, 1, 1), 0.5)
     labels = torch.tensor([0, 1, 1])
-    attacked, _ = bending.lead_left(Bent(0.0), images, labels, (1.0,))
-    assert attacked == pytest.approx([0.8], abs=1e-4)
+    attacked, _ = bending.lead_left(Bent(0.0), images, labels, 1.0)
+    assert attacked == pytest.approx(0.8, abs=1e-4)
 
 
 def test_the_lead_is_negative_where_the_label_is_not_ahead():

@@ -161,7 +161,7 @@ def test_a_reading_holds_fails_or_is_open():
     declaration = dataclasses.replace(declaration, readings=both)
 
     def reading(**words):
-        verdicts = [judge.Verdict(name, "A", word) for name, word in words.items()]
+        verdicts = {(name, "A"): judge.Verdict(name, "A", word) for name, word in words.items()}
         return judge.readings(declaration, verdicts).get(("s", "A"))
 
     assert reading(x="rises", y="no difference") == "holds"
@@ -296,7 +296,7 @@ def test_a_setting_that_was_withdrawn_is_no_setting_any_more_and_says_why():
     (withdrawn,) = declaration.withdrawn.values()
     assert (withdrawn["letter"], withdrawn["date"]) == ("F", "2026-11-30")
     assert not any(one.setting == "F" for one in judge.judged(declaration))
-    assert judge.told(declaration)[-1].startswith("  F  withdrawn 2026-11-30: Park's cosine is the product")
+    assert judge.lines("park_by_hand")[-1].startswith("  F  withdrawn 2026-11-30: Park's cosine is the product")
 
 
 def test_a_contrast_that_reads_no_cell_that_missed_its_target_is_judged(monkeypatch):

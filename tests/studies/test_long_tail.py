@@ -7,7 +7,7 @@ import pandas
 import pytest
 import torch
 
-from softbook.studies import long_tail
+from softbook.studies import long_tail, tuned
 
 LABELS = torch.tensor([0, 0, 1, 1, 2, 2])
 
@@ -45,28 +45,10 @@ def test_a_change_by_hand():
         rare = {3: 4, 4: 0, 5: 2}[seed]
         return [index != rare or (method == "maxsup" and seed < 5) for index in range(6)]
 
-    found = long_tail.change(long_tail.with_parts(table(right), LABELS, 3), "tail", "maxsup")
+    table_of_parts = long_tail.with_parts(table(right), LABELS, 3)
+    table_of_parts["strength"] = 0.1 * (table_of_parts["method"] == "maxsup")
+    table_of_parts.attrs = {"table": "", "command": ""}
+    found = tuned.lead(table_of_parts, "maxsup", "baseline", 0.1, of="tail")
     assert found.mean == pytest.approx(100 / 3)
     assert found.half_width == pytest.approx(4.303 * 50 / math.sqrt(3) / math.sqrt(3), rel=1e-3)
-    assert long_tail.change(long_tail.with_parts(table(right), LABELS, 3), "head", "maxsup").mean == 0
-
-
-def test_the_best_strength_is_the_one_with_most_right_on_images_for_fitting_whatever_the_test_images_say():
-    seeds = {"seed": [3, 4]}
-    tables = {
-        ("maxsup", 0.1): pandas.DataFrame(seeds | {"accuracy, fit": [0.7, 0.8], "all classes": [0.9, 0.9]}),
-        ("maxsup", 0.01): pandas.DataFrame(seeds | {"accuracy, fit": [0.9, 0.7], "all classes": [0.6, 0.8]}),
-        ("baseline", 0.0): pandas.DataFrame(seeds | {"accuracy, fit": [0.9, 0.9], "all classes": [0.5, 0.5]}),
-    }
-    assert long_tail.best(tables, "maxsup") == 0.01
-    found = long_tail.difference(tables["maxsup", 0.01], tables["baseline", 0.0])
-    assert found.mean == pytest.approx(20)
-    assert found.half_width == pytest.approx(12.706 * 10, rel=1e-3)
-
-
-def test_ten_networks_of_each_strength_and_part_are_on_record_with_the_same_seeds():
-    found = long_tail.by_strength("quick-fp32")
-    both = [(method, alpha) for method in ("label_smoothing", "maxsup") for alpha in (0.01, 0.03, 0.1)]
-    parts = [("regularization_only", 0.1), ("amplification_only", 0.1)]
-    for one in [("baseline", 0.0), *both, *parts]:
-        assert sorted(found[one]["seed"]) == [*range(3000, 3010)], one
+    assert tuned.lead(table_of_parts, "maxsup", "baseline", 0.1, of="head").mean == 0

@@ -1,19 +1,13 @@
-"""Margin over slope on record: estimates from one gradient, changes of both, units of length."""
+"""Margin over slope on record: estimates from one gradient, and changes of both."""
 
 import math
 
 import pandas
 import pytest
-from planted_margins import SIZES, table
 
 from softbook.studies import margins, records
 from softlab.comparison.intervals import jackknife
 from softlab.errors import SoftlabError
-from softlab.numbers.quantities import QUANTITIES
-
-
-def test_measures_of_size_are_quantities():
-    assert set(margins.NORMALISERS.values()) <= set(QUANTITIES)
 
 
 def units(errors, attacked=(50.0, 60.0, 40.0)):
@@ -37,18 +31,6 @@ def test_the_skill_by_hand():
     some = pandas.DataFrame({"method": ["a", "b"], "attacked": [60.0, 40.0], "estimate": [60.0, 50.0]})
     plain = pandas.Series({"attacked": 50.0, "estimate": 50.0})
     assert margins.skill(some, plain) == pytest.approx(1 - 100 / 200)
-
-
-def test_bound_and_strength_by_hand():
-    """Cells (tight .01, tight 1, loose .01, loose 1) = (2, 8, 1, 3): bound 3, strength 4, interaction 4."""
-    rows = []
-    for seed in range(3):
-        for (alpha, strength), value in {(0.1, 0.01): 2, (0.1, 1.0): 8, (0.0001, 0.01): 1, (0.0001, 1.0): 3}.items():
-            rows.append({"seed": seed, "alpha": alpha, "strength": strength, "robust, 4/255": value / 100})
-    found = margins.factorial(pandas.DataFrame(rows))
-    assert {name: one.mean for name, one in found.items()} == pytest.approx(
-        {"bound": 3, "strength": 4, "interaction": 4, "difference": -1}
-    )
 
 
 def test_places_are_paired_by_seed_and_a_dose_has_its_own():
@@ -76,25 +58,8 @@ def test_places_are_paired_by_seed_and_a_dose_has_its_own():
         margins.places(several.iloc[2:])
 
 
-def test_a_normaliser_moves_margin_and_slope_by_as_much():
-    columns = {"log margin": (1.4, 0.6, 0.7), "log slope": (6.0, 5.4, 5.0), **SIZES}
-    found = margins.by_normaliser(table(**columns), "label_smoothing")
-    assert list(found) == ["raw", *margins.NORMALISERS]
-    margin, slope = found["raw"]
-    assert margin.mean == pytest.approx(-0.8, abs=0.05)
-    for beside, other in found.values():
-        assert other.mean - beside.mean == pytest.approx(slope.mean - margin.mean)
-    assert found["length"][0].mean == pytest.approx(-0.8 + 1.2, abs=0.05)
-    assert margins.by_normaliser(table(**columns), "maxsup") == {}
-    columns["log range"] = (3.0, math.nan, 2.2)
-    assert margins.by_normaliser(table(**columns), "label_smoothing") == {}
-
-
-def test_every_estimate_counts_each_row_once():
-    units, counts = margins.every_estimate()
-    listed = records.listed()
-    growing = [records.is_growing(*row) for row in listed[["study", "profile", "networks"]].itertuples(index=False)]
-    assert sum(counts.values()) == sum(listed["networks"]) - sum(listed.loc[growing, "networks"])
+def test_every_estimate_is_a_mean_over_seeds_in_percent():
+    units = margins.every_estimate()
     assert set(units["radius"]) == set(margins.RECORDED_RADII)
     own = units.query("study == 'core' and profile == 'cifar10-papers' and radius == '1/255' and method == 'cutmix'")
     rows = records.by_profile("core")["cifar10-papers"].query("method == 'cutmix'")

@@ -7,9 +7,11 @@ import pytest
 from answers import answer
 
 from softbook import cli
-from softbook.studies import another_slope, recording, records, robustness, seconds, unknown_classes
+from softbook.studies import another_slope, recording, records, seconds, unknown_classes
 from softbook.studies.asked import KEYS
 from softbook.studies.recording import Request, measure
+from softbook.studies.robustness import survives
+from softbook.studies.tables import rows_of
 from softlab import SoftlabError, load_profile, provenance
 
 SMALL = {"epochs": 1, "train_size": 60, "evaluation": {"test_size": 100, "attack_size": 10, "attack_steps": 1}}
@@ -58,14 +60,14 @@ def test_each_network_is_measured_once_at_each_radius(settings, shelf, monkeypat
 def test_autoattack_keeps_which_images_are_right_at_each_radius(settings, shelf):
     pytest.importorskip("pyautoattack")
     measure(Request("autoattack", methods=["baseline"], radii=[0.4, 1.0], images=6), settings)
-    left = {radius: robustness.met_by_autoattack("smoke", radius) for radius in (0.4, 1.0)}
-    assert robustness.met_by_autoattack("smoke") == {}, "none at 4/255"
-    assert left[0.4].keys() == left[1.0].keys()
-    assert len(left[1.0]) == 2
-    for name, row in left[1.0].items():
-        assert row["right"].shape == (6,)
-        assert not (row["right"] & ~left[0.4][name]["right"]).any(), "a larger radius takes more"
-        assert row["ladder"] >= row["right"].mean()
+    rows = rows_of(records.of_measure("autoattack", "smoke"))
+    assert sorted(row["radius"] for row in rows) == [0.4, 0.4, 1.0, 1.0]
+    right = {(row["id"], row["radius"]): row["images"][survives(row["radius"])] for row in rows}
+    for row in rows:
+        own = right[row["id"], row["radius"]]
+        assert own.shape == (6,)
+        assert not (own & ~right[row["id"], 0.4]).any(), "a larger radius takes more"
+        assert row["ladder"] >= own.mean()
 
 
 def test_a_kill_loses_the_network_in_work(settings, shelf, monkeypatch):

@@ -1,7 +1,5 @@
 """Predicting left-out families: tables whose answer is known, and what was declared."""
 
-import dataclasses
-
 import numpy as np
 import pandas
 import pytest
@@ -10,9 +8,9 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from softbook.studies import catalogue, interventions, prediction, records
+from softbook.studies import catalogue, prediction
 from softbook.studies.catalogue import study_profile
-from softbook.studies.prediction import Prediction, declared, doses_as_methods, gain, left_out, methods, whole
+from softbook.studies.prediction import Prediction, at_equal, declared, doses_as_methods, gain, left_out, methods, whole
 from softlab import SoftlabError, regularizers
 from softlab.profile import load_profile
 
@@ -38,7 +36,6 @@ def test_the_score_by_hand():
         {"family": ["a", "a", "b"], "observed": [2.0, -2.0, 1.0], "predicted": [1.0, -1.0, 0.0], "mean": 0.0}
     )
     found = Prediction("gap", (), table)
-    assert found.scores() == {"a": 0.75, "b": 0.0}
     assert found.score() == pytest.approx(1 - 3 / 9)
 
 
@@ -112,17 +109,6 @@ def test_what_is_predicted_for_a_family_does_not_depend_on_it(units):
     assert not (both[0]["predicted"][~noise] == both[1]["predicted"][~noise]).any()
 
 
-def test_single_methods_may_be_hidden_with_all_their_doses(units):
-    units = units.assign(method=[f"{family} {k % 2}" for k, family in enumerate(units["family"])])
-    single = left_out(units, NAMES, "gap", hidden="method")
-    assert set(single.table["family"]) == set(units["method"])
-    changed = units.copy()
-    name = units["method"].iloc[0]
-    changed.loc[changed["method"] == name, "gap"] = 100.0
-    own = single.table["family"] == name
-    assert (single.table["predicted"][own] == single.again(changed).table["predicted"][own]).all()
-
-
 def test_methods_without_a_number_are_left_out_and_too_few_families_refused(units):
     units.loc["m3 1", "alignment"] = np.nan
     assert "m3 1" not in left_out(units, NAMES, "gap").table.index
@@ -168,10 +154,8 @@ def test_a_file_of_ones_own_adds_its_method_to_the_study(tmp_path, monkeypatch):
     assert len(study.doses["focal"][1]) == len([one for one in study.experiments() if one.method == "focal"]) / 5
 
 
-def test_interventions_are_compared_where_they_have_moved_their_property_as_far(monkeypatch):
+def test_interventions_are_compared_where_they_have_moved_their_property_as_far():
     """By hand: halfway between two doses on average; each seed is interpolated at that place, and no farther."""
-    known = dataclasses.replace(declared(), moves={"scale_penalty": "log logit scale", "cosine_penalty": "alignment"})
-    monkeypatch.setattr(prediction, "declared", lambda: known)
     rows = [
         ("baseline", None, 1, 0.0, 0.5, 0.10),
         ("baseline", None, 2, 1.0, 0.5, 0.20),
@@ -187,16 +171,9 @@ def test_interventions_are_compared_where_they_have_moved_their_property_as_far(
     runs = pandas.DataFrame(rows, columns=["method", "dose", "seed", "log logit scale", "alignment", "gap"])
     soft = [("mixup", 2, -1.0, 0.5, 0.15), ("mixup", 1, -2.0, 0.5, 0.25), ("mixup", 3, 5.0, 0.5, 0.0)]
     soft = pandas.DataFrame(soft, columns=["method", "seed", "log logit scale", "alignment", "gap"])  # by -2 twice
-    found = interventions.at_equal(runs, soft, "gap")
-    assert list(found) == ["scale_penalty"]  # the other one's doses all turn farther than Mixup, which does not turn
-    there, more = found["scale_penalty"]
+    there, more = at_equal(runs, soft, "scale_penalty", "gap")
     assert (there.mean, there.n) == (pytest.approx((0.10 + 0.30) / 2), 2)  # (.2 + 0) / 2 and (.4 + .2) / 2
     assert more.mean == pytest.approx(((0.10 - 0.15) + (0.30 + 0.05)) / 2)
-
-
-def test_recorded_interventions_are_compared_with_the_recorded_core():
-    found = interventions.recorded("label_smoothing", "robust, 4/255", "quick-confirm")
-    tables = records.by_profile("interventions")["quick-confirm"], records.by_profile("core")["quick-confirm"]
-    soft = tables[1].loc[tables[1]["method"] == "label_smoothing"]
-    assert found == interventions.at_equal(whole(tables[0]), soft, "robust, 4/255")
-    assert "scale_penalty" in found
+    assert at_equal(runs, soft, "cosine_penalty", "gap") is None, (
+        "its doses all turn farther than Mixup, which does not"
+    )

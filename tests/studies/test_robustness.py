@@ -96,11 +96,17 @@ def test_autoattack_is_read_of_networks_that_it_has_met(monkeypatch, tmp_path):
     survives = {"survives 4/255": np.array([True, True, False, False])}
     table = pandas.DataFrame({"id": ["done", "not yet"], "method": ["mixup", "cutmix"], "images": [survives, survives]})
     monkeypatch.setattr(robustness.records, "RECORDS", tmp_path)
-    assert robustness.autoattacked(table, "a") == {"the ladder": {}, "AutoAttack": {}}
+    monkeypatch.setattr(robustness.records, "by_profile", lambda study: {"a": table})
+
+    def left():
+        found = robustness.met_by_autoattack("a", 4, ["core"])
+        return found[["id", "the ladder", "AutoAttack"]].to_numpy().tolist()
+
+    assert left() == []
     met(monkeypatch, {"done": [True, False, False, False]})
-    assert robustness.autoattacked(table, "a") == {"the ladder": {"mixup": [50.0]}, "AutoAttack": {"mixup": [25.0]}}
+    assert left() == [["done", 50.0, 25.0]]
     met(monkeypatch, {"done": [True, False, False, False]}, ladder=0.75)
-    assert robustness.autoattacked(table, "a")["the ladder"] == {"mixup": [75.0]}, "of the very network"
+    assert left() == [["done", 75.0, 25.0]], "of the very network"
 
 
 def test_what_autoattack_takes_beyond_the_ladder_counts_each_network_once(monkeypatch):

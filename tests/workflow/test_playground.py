@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pandas
-import playground
 import pytest
 import torch
 from torch import Tensor, nn
@@ -17,7 +16,8 @@ from softlab.lenses.geometry import apex, constant_share
 from softlab.regularizers import get
 from softlab.regularizers.base import cross_entropy
 
-SCRIPT = playground.PAGE / "playground.js"
+PAGE = Path(__file__).parents[2] / "book" / "playground"
+SCRIPT = PAGE / "playground.js"
 RECORDS = Path(__file__).parents[2] / "softbook" / "records" / "core"
 LIMIT = 80_000  # bytes of the page and all that it loads
 SEEDS = (0, 1, 2)
@@ -255,13 +255,12 @@ def test_what_the_page_says_of_the_book_is_on_record():
     assert all(abs(change(table, "accuracy", "mixup")) < 0.01 for table in (few, many))
 
 
-def test_the_page_is_small_and_asks_nobody(tmp_path):
-    playground.write(tmp_path / "playground")
-    sizes = {path.name: path.stat().st_size for path in (tmp_path / "playground").iterdir()}
+def test_the_page_is_small_and_asks_nobody():
+    sizes = {path.name: path.stat().st_size for path in PAGE.iterdir()}
     assert set(sizes) == {"index.html", "playground.css", "playground.js"}
-    beside = [playground.PAGE.parent / "laboratory" / name for name in ("laboratory.css", "theme.js")]  # loaded too
+    beside = [PAGE.parent / "laboratory" / name for name in ("laboratory.css", "theme.js")]  # loaded too
     assert sum(sizes.values()) + sum(path.stat().st_size for path in beside) <= LIMIT, sizes
-    for path in (tmp_path / "playground").iterdir():
+    for path in PAGE.iterdir():
         assert not re.findall(r"https?://(?!www\.w3\.org/)", path.read_text()), path
 
 

@@ -11,7 +11,8 @@ def error_share(profile: str, epoch: int | None = None) -> Interval:
     table = records.snapshots("core")[profile].query("method == 'label_smoothing'").sort_values("epoch")
     shares = []
     for _, rows in table.groupby("seed"):
-        share, passes = rows["amplification, train"].to_numpy(float), rows["epoch"].to_numpy(float)
+        share = rows["amplification, train"].to_numpy(float)
+        passes = rows["epoch"].to_numpy(float)
         shares.append(np.trapezoid(share, passes) / passes.max() if epoch is None else share[passes == epoch].item())
     when = "mean over passes" if epoch is None else f"after {epoch} passes"
     return t_interval(100 * np.array(shares)).of(table, f"error amplification on training images, {when}")

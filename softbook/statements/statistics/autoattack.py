@@ -7,11 +7,9 @@ import numpy as np
 import pandas
 
 from softbook.statements.origin import exactly
-from softbook.studies import records, robustness
+from softbook.studies import robustness
+from softbook.studies.robustness import AUTOATTACK, LADDER
 from softlab.comparison.intervals import Interval
-
-AUTOATTACK = "AutoAttack"
-LADDER = "the ladder"
 
 
 def left_by_autoattack(
@@ -46,8 +44,7 @@ def networks_met() -> Interval:
     """How many networks AutoAttack has met, each counted once."""
     met: set[str] = set()
     for _, profile, radius, studies in robustness.MEETINGS:
-        done = robustness.met_by_autoattack(profile, radius)
-        met |= {name for study in studies for name in records.by_profile(study)[profile]["id"] if name in done}
+        met |= {*robustness.met_by_autoattack(profile, radius, studies)["id"]}
     return exactly(float(len(met)))
 
 
@@ -55,12 +52,11 @@ def _left(
     profile: str, study: str | Sequence[str], radius: float, attack: str, method: str, less: str = ""
 ) -> np.ndarray:
     """Percent that an attack leaves of each network of a method, less those of another."""
-    studies = (study,) if isinstance(study, str) else tuple(study)
-    left = _met(profile, studies, radius)[attack]
-    return np.subtract(left[method], left[less] if less else 0)
+    met = _met(profile, radius, (study,) if isinstance(study, str) else tuple(study)).set_index("method")[attack]
+    own, other = (met.loc[[name]].to_numpy() if name else 0 for name in (method, less))
+    return np.subtract(own, other)
 
 
 @functools.cache
-def _met(profile: str, studies: tuple[str, ...], radius: float) -> dict[str, dict[str, list[float]]]:
-    table = pandas.concat([records.by_profile(study)[profile] for study in studies])
-    return robustness.autoattacked(table.drop_duplicates("id"), profile, radius)
+def _met(profile: str, radius: float, studies: tuple[str, ...]) -> pandas.DataFrame:
+    return robustness.met_by_autoattack(profile, radius, studies)

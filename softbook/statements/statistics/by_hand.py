@@ -1,16 +1,16 @@
 """What was set by hand, one thing at a time, at A unless an argument says otherwise."""
 
 import functools
-import itertools
 import math
 
 import numpy as np
+import pandas
 
 from softbook.statements.origin import exactly
-from softbook.studies import another_slope, interventions, records, robustness
-from softbook.studies.prediction import doses_as_methods
+from softbook.studies import another_slope, records, robustness
+from softbook.studies.prediction import at_equal, doses_as_methods, whole
 from softlab.comparison.effects import Effects, effects
-from softlab.comparison.intervals import Interval, t_interval
+from softlab.comparison.intervals import OPEN, Interval, t_interval
 
 ROBUST = "robust, 4/255"
 LENGTH = "log logit scale"
@@ -18,21 +18,59 @@ SURE = "mean confidence"
 AHEAD = "log first-order radius"  # margin over slope
 
 
-def left_at_slope(method: str, tau: float) -> Interval:
-    """Accuracy under attack (%) at a slope of `tau` times that of the trained network."""
+def fall_of_slope_by_hand(method: str) -> Interval:
+    """Percent by which the slope of a method's networks fell where it was set lower by hand."""
+    rows = _at_slope(method, another_slope.LOWER)
+    return t_interval(100 * (1 - np.exp(rows["fit, log_slope"].to_numpy(float))))
+
+
+def slopes_not_admitted(method: str) -> Interval:
+    """How many networks with a lower slope, set by hand, do not answer as before."""
+    rows = _at_slope(method, another_slope.LOWER)
+    return exactly(float(len(rows) - len(_admitted(method, another_slope.LOWER))), len(rows))
+
+
+def gain_where_admitted(method: str) -> Interval:
+    """Points that a lower slope, set by hand, gains over the sham, of the doses that were admitted."""
+    lower, sham = (
+        _admitted(method, tau).set_index("seed")[ROBUST] for tau in (another_slope.LOWER, another_slope.SHAM)
+    )
+    return _over_seeds(100 * (lower - sham).dropna().to_numpy(float))
+
+
+def errors_by_slope(method: str) -> list[Interval]:
+    """Points by which the estimate misses the attack at each slope that was set by hand, of the admitted doses."""
+    found = []
+    for tau in another_slope.TAUS:
+        rows = _admitted(method, tau)
+        if len(rows):
+            missed = _over_seeds(100 * (rows["estimate, 4/255"] - rows[ROBUST]).abs().to_numpy(float))
+            label = pandas.DataFrame()
+            label.attrs = {"table": "", "command": ""}
+            found.append(missed.of(label, f"{method} at {tau:g} of its slope: |Ê − R| (points)"))
+    return found
+
+
+def _at_slope(method: str, tau: float) -> pandas.DataFrame:
     rows = another_slope.recorded("quick-fp32")
-    chosen = rows.loc[(rows["method"] == method) & np.isclose(rows["tau"].to_numpy(float), tau)]
-    return t_interval(100 * chosen[ROBUST].to_numpy(float))
+    return rows.loc[(rows["method"] == method) & (rows["tau"] == tau)]
+
+
+def _admitted(method: str, tau: float) -> pandas.DataFrame:
+    rows = _at_slope(method, tau)
+    return rows.loc[rows["admitted"]]
+
+
+def _over_seeds(values: np.ndarray) -> Interval:
+    """One that is admitted for fewer than two seeds leaves the law open."""
+    return t_interval(values) if len(values) > 1 else OPEN
 
 
 def least_fall_with_slope() -> Interval:
     """The least fall of accuracy under attack (points) from one slope to the next larger, plain or label-smoothed."""
-    falls = [
-        left_at_slope(method, less).mean - left_at_slope(method, more).mean
-        for method in ("baseline", "label_smoothing")
-        for less, more in itertools.pairwise(another_slope.TAUS)
-    ]
-    return exactly(min(falls), len(falls))
+    means = another_slope.recorded("quick-fp32").pivot_table(ROBUST, "method", "tau")
+    falls = -100 * means.diff(axis="columns").iloc[:, 1:].to_numpy(float)
+    return exactly(float(falls.min()), falls.size)
 
 
 def smoothed_above_curve() -> Interval:
@@ -48,20 +86,14 @@ def smoothed_above_curve() -> Interval:
     return t_interval(apart)
 
 
-def left_at_bound(alpha: float, strength: float) -> Interval:
-    """Accuracy under attack (%) with one bound and one strength of the penalty on length."""
-    table = records.by_profile("bound_or_strength")["quick-fp32"]
-    at_both = [np.isclose(table[name].to_numpy(float), at) for name, at in (("alpha", alpha), ("strength", strength))]
-    rows = table.loc[np.logical_and(*at_both)]
-    return t_interval(100 * rows[ROBUST].to_numpy(float)).of(rows, "accuracy under attack (%)")
-
-
 def at_equal_cosine(like: str, less: bool = False) -> Interval:
     """Points under attack that turning logits brings, as far as these soft labels turn them; less: minus what they do.
 
     Hard labels with a penalty, interpolated between its strengths.
     """
-    there, more = interventions.recorded(like, ROBUST, "quick-confirm")["cosine_penalty"]
+    core = records.by_profile("core")["quick-confirm"]
+    runs = whole(records.by_profile("interventions")["quick-confirm"])
+    there, more = at_equal(runs, core.loc[core["method"] == like], "cosine_penalty", ROBUST) or (OPEN, OPEN)
     return (more if less else there).scaled(100)
 
 
@@ -93,7 +125,5 @@ def _by_penalty(quantity: str) -> list[float]:
 
 def left_of_cell_by_autoattack(cell: str) -> Interval:
     """Points that AutoAttack leaves more of the one network of a cell that it met at B than of plain training's."""
-    cells = records.by_profile("park_by_hand")["fashion-heldout"].set_index("id")["cell"]
-    met = robustness.met_by_autoattack("fashion-heldout")
-    left = {cells[name]: 100 * float(row["right"].mean()) for name, row in met.items() if name in cells}
-    return exactly(left[cell] - left["plain"])
+    met = robustness.met_by_autoattack("fashion-heldout", 4, ["park_by_hand"]).set_index("cell")
+    return exactly(float(met.loc[cell, robustness.AUTOATTACK] - met.loc["plain", robustness.AUTOATTACK]))

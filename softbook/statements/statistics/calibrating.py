@@ -1,4 +1,4 @@
-"""How sure networks are: what a temperature mends, and what the gap between confidence and accuracy goes with."""
+"""How sure networks are: what their gap to accuracy goes with, and whether they notice classes never shown."""
 
 import functools
 from collections.abc import Callable
@@ -9,10 +9,10 @@ import torch
 
 from softbook.statements.origin import exactly
 from softbook.statements.values import GROUPS
-from softbook.studies import records
+from softbook.studies import records, unknown_classes
 from softbook.studies.across_settings import cells, generalization_gaps, tables_by_setting
 from softlab.comparison.effects import effects, outcomes, shifts
-from softlab.comparison.intervals import Interval, between, each, t_interval
+from softlab.comparison.intervals import Interval, between, each
 from softlab.lenses import calibration
 
 GRIDS = ("training_images", "training_images_more", "hundred", "dimension")
@@ -23,18 +23,6 @@ ERRORS = (
     calibration.adaptive_calibration_error,
     calibration.smooth_calibration_error,
 )
-
-
-def error_beyond_temperature(letters: str) -> list[Interval]:
-    """Each soft label's ECE less that of plain training with a temperature, in these settings, in points."""
-    found = []
-    for name, table in tables_by_setting(least=4).items():
-        if name[0] in letters:
-            by_seed = {method: rows.set_index("seed") for method, rows in table.groupby("method")}
-            for method in GROUPS["soft"]:
-                more = 100 * (by_seed[method]["ECE"] - by_seed["baseline"]["ECE at T"]).dropna()
-                found.append(t_interval(more.to_numpy(float)).of(table, f"ECE, {method}; less ECE at T, plain"))
-    return found
 
 
 def agreement_of_errors(profile: str) -> Interval:
@@ -65,6 +53,17 @@ def typical_overconfidence() -> Interval:
 def wide_generalization_gaps() -> Interval:
     """In how many settings, and points of studies' grids, plain training's generalization gap is wide."""
     return exactly(len(_overconfidence()))
+
+
+def noticed(
+    method: str,
+    score: str,
+    kind: str = unknown_classes.HELD_OUT,
+    measure: str = "AUROC",
+    profile: str = "quick-fp32",
+) -> Interval:
+    """What a method changes in how well a score tells unknown images from others, over splits: in points."""
+    return unknown_classes.change(unknown_classes.recorded(profile), f"{kind}, {score}, {measure}", method)
 
 
 def _of_arrays(measure: Callable, *arrays: np.ndarray) -> float:

@@ -1,19 +1,11 @@
-"""Margins relative to the logits' length, what goes with them, and what moves first while a network is trained."""
+"""What goes with margins relative to the logits' length, and what moves first while a network is trained."""
 
 from typing import Any
 
-import pandas
-
 from softbook.statements.origin import exactly
-from softbook.studies import margins, records
+from softbook.studies import records
 from softlab.comparison.effects import half_way
 from softlab.comparison.intervals import Interval, t_interval
-
-
-def margin_over_length(method: str, profiles: list[str]) -> list[Interval]:
-    """What a method does to the margin relative to the logits' length, in each of these profiles, as a logarithm."""
-    tables = [records.by_profile("core")[profile] for profile in profiles]
-    return [margins.by_normaliser(table, method, _all_seeds(table))["length"][0] for table in tables]
 
 
 def rank_correlation(of: str, less: str, to: str, profile: str) -> Interval:
@@ -37,10 +29,6 @@ def epochs_behind(share: float, method: str, profile: str) -> Interval:
     length, cosine = (_reached(along, quantity, share) for quantity in ("log magnitude", "cosine, logit"))
     what = f"epochs by which the cosine comes later at {share:.0%} of its path"
     return t_interval([cosine[seed] - length[seed] for seed in length]).of(along, what)
-
-
-def _all_seeds(table: pandas.DataFrame) -> range:
-    return range(min(table["seed"]), max(table["seed"]) + 1)
 
 
 def _reached(along: Any, quantity: str, share: float) -> dict[int, float]:

@@ -50,5 +50,4 @@ def _estimates(profile: str, radius: str, study: str) -> pandas.DataFrame:
 @functools.cache
 def _all() -> pandas.DataFrame:
     """Of everything on record, which takes a while."""
-    units, _ = margins.every_estimate()
-    return units
+    return margins.every_estimate()

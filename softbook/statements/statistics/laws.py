@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas
 
-from softbook.studies import another_slope, margins, records, robustness
+from softbook.studies import margins, records, robustness
 from softlab.comparison.effects import half_way, ways
 from softlab.comparison.intervals import OPEN, Interval, jackknife, t_interval
-from softlab.numbers.quantities import QUANTITIES
 
 
 def difference_of_corners(profile: str, corners: Sequence[Sequence[int]], of: str, method: str) -> Interval:
@@ -18,15 +17,6 @@ def difference_of_corners(profile: str, corners: Sequence[Sequence[int]], of: st
         return OPEN
     here, there = (cells[images, steps] for images, steps in corners)
     return robustness.effect_apart(here, there, of, method).shown
-
-
-def beyond_half(profile: str, of: str, tenth: float, usual: float) -> Interval:
-    """Of each seed: what a tenth of label smoothing's usual strength does, less half of what the usual one does."""
-    table = records.by_profile("dose")[profile]
-    values = table.pivot(index="seed", columns="alpha", values=of)
-    values = values.sub(values[0.0], axis=0).dropna()
-    beyond = values[tenth].to_numpy(float) - values[usual].to_numpy(float) / 2
-    return t_interval(beyond).scaled(QUANTITIES[of].factor).of(table, of)
 
 
 def epochs_between_half_ways(profile: str, method: str, first: str, second: str) -> Interval:
@@ -57,42 +47,41 @@ def estimate_over_methods(measure: str) -> Interval:
     return jackknife(units, "method", measures[measure])
 
 
-def slope_beyond_margin(method: str) -> Interval:
-    """Change of log slope less that of log margin with a method, over the seeds that were declared."""
-    table = records.by_profile("core")["quick-fp32"]
-    slopes, leads = (margins.changes(table, method, quantity) for quantity in ("log slope", "log margin"))
-    return t_interval(slopes - leads)
-
-
-def gain_where_admitted(method: str) -> Interval:
-    """Points that a lower slope, set by hand, gains over the sham, of the doses that were admitted."""
-    table = _by_hand(method)
-    robust = table.pivot(index="seed", columns="tau", values="robust, 4/255").reindex(columns=[*another_slope.TAUS])
-    gains = 100 * (robust[another_slope.LOWER] - robust[another_slope.SHAM]).dropna()
-    return _over_seeds(gains.to_numpy(float))
-
-
-def errors_by_slope(method: str) -> list[Interval]:
-    """Points by which the estimate misses the attack at each slope that was set by hand, of the admitted doses."""
-    found = []
-    for tau, rows in _by_hand(method).groupby("tau"):
-        missed = _over_seeds(100 * (rows["estimate, 4/255"] - rows["robust, 4/255"]).abs().to_numpy(float))
-        label = pandas.DataFrame()
-        label.attrs = {"table": "", "command": ""}
-        found.append(missed.of(label, f"{method} at {tau:g} of its slope: |Ê − R| (points)"))
-    return found
-
-
-def _by_hand(method: str) -> pandas.DataFrame:
-    table = another_slope.recorded("quick-fp32")
-    return table.loc[(table["method"] == method) & table["admitted"]]
-
-
-def _over_seeds(values: np.ndarray) -> Interval:
-    """One that is admitted for fewer than two seeds leaves the law open."""
-    return t_interval(values) if len(values) > 1 else OPEN
-
-
 def bound_and_strength(of: str) -> Interval:
-    """Points under attack by bound and strength of the penalty on length at A: an entry of margins.factorial."""
-    return margins.factorial(records.by_profile("bound_or_strength")["quick-fp32"])[of]
+    """Points under attack by bound and strength of the penalty on length at A, of each seed.
+
+    of: `difference`, the main effect of the bound (that of the smaller scale, alpha .1) less that of the strength (that
+    of 1), or `interaction`.
+    """
+    table = records.by_profile("bound_or_strength")["quick-fp32"]
+    cells = table.pivot(index="seed", columns=["alpha", "strength"], values="robust, 4/255").dropna() * 100
+    tight = cells[0.1]
+    loose = cells[0.0001]
+    pulled_tight = tight[1.0] - tight[0.01]
+    pulled_loose = loose[1.0] - loose[0.01]
+    bound = (tight - loose).mean(axis=1)
+    effects = {"difference": bound - (pulled_tight + pulled_loose) / 2, "interaction": pulled_tight - pulled_loose}
+    return t_interval(effects[of].to_numpy())
+
+
+def difference_at_ratio(owner: str) -> Interval:
+    """Points more that keep their class with label smoothing at A, both biases scaled to the ratio of one of the two.
+
+    owner: baseline or label_smoothing, each seed's own ratio of the bias to the logits.
+    """
+    table = records.by_profile("core")["quick-fp32"]
+    own = table.loc[table["method"] == owner]
+    ratios = [*zip(own["seed"], own["log bias over length"].to_numpy(float), strict=True)]
+    kept = {
+        method: [100 * _kept_at(table, method, seed, ratio) for seed, ratio in ratios]
+        for method in ("label_smoothing", "baseline")
+    }
+    return t_interval(np.subtract(kept["label_smoothing"], kept["baseline"]))
+
+
+def _kept_at(table: pandas.DataFrame, method: str, seed: int, log_ratio: float) -> float:
+    """The share of images that keep their class, with the bias scaled to this ratio, between recorded ratios."""
+    prefix = "constant class, ratio "
+    row = table[(table["method"] == method) & (table["seed"] == seed)].iloc[0]
+    ratios = sorted(float(name.removeprefix(prefix)) for name in table if name.startswith(prefix))
+    return float(np.interp(log_ratio, np.log(ratios), [row[f"{prefix}{ratio}"] for ratio in ratios]))

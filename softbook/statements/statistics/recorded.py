@@ -1,12 +1,13 @@
-"""How much is on record, and what its networks cost in time."""
+"""How much is on record, what its networks cost in time, and the numbers of a published ResNet-56."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from softbook.statements.origin import exactly
 from softbook.studies import records, seconds
-from softlab.comparison.intervals import Interval, t_interval
+from softlab.comparison.intervals import Interval, Origin, t_interval
 from softlab.profile import load_profile
 
 
@@ -37,3 +38,18 @@ def least_accuracy(study: str, profile: str) -> Interval:
     """The least accuracy, in percent, of all networks of a study."""
     right = records.by_profile(study)[profile]["accuracy"].to_numpy(float)
     return exactly(100 * float(right.min()), len(right))
+
+
+def of_published(quantity: str) -> Interval:
+    """A number of the published network, as tools/examine_published.py found it, in the units of its lens."""
+    found = records.published()["cifar10_resnet56"]
+    images = f"{found['count']:,} images, a quarter of them for the temperature; {found['images']}"
+    origin = Origin(f"{quantity} of a published ResNet-56", images, "")
+    return replace(exactly(found["numbers"][quantity]), origin=origin)
+
+
+def confidence_lost(kinds: list[str]) -> list[Interval]:
+    """Points by which the published network's confidence falls on each of some kinds of corruption."""
+    numbers = records.published()["cifar10_resnet56"]["numbers"]
+    whole = numbers["accuracy"] + numbers["gap"]
+    return [exactly(100 * (whole - numbers[f"corrupted, {kind}"] - numbers[f"gap, {kind}"])) for kind in kinds]

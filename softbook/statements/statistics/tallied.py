@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from softbook.statements import laws, papers, tally
 from softbook.statements.origin import exactly
-from softbook.studies import records
+from softbook.studies import judge, records
 from softbook.studies.across_settings import tables_by_setting
 from softlab.comparison.effects import effects
 from softlab.comparison.intervals import Interval
@@ -44,6 +44,13 @@ def same_side_outside() -> Interval:
     for quantity in OUTSIDE:
         there = effects(outside, quantity)
         for method, effect in effects(known, quantity).items():
-            here, again = effect.interval.side(), there[method].interval.side()
+            here = effect.interval.side()
+            again = there[method].interval.side()
             same.append(math.nan if here * again < 0 else float(here == again))
     return exactly(100 * sum(same) / len(same), len(same))
+
+
+def pending(study: str, letters: str) -> Interval:
+    """1 if just the settings of these letters are declared in a study and not on record, else 0."""
+    waiting = {place for (_, place), one in judge.verdicts(study).items() if one.word == judge.PENDING}
+    return exactly(float(waiting == {*letters}))
