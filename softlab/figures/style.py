@@ -26,10 +26,6 @@ STYLES = {
     "mixup": Style("Mixup", "#E69F00", "^"),
     "cutmix": Style("CutMix", "#009E73", "D"),
     "maxsup": Style("MaxSup", "#CC79A7", "v"),
-    # Heads on a body: the one it was trained with, and two that were fitted anew.
-    "own_head": Style("own head", "#7F7F7F", "P"),
-    "hard_head": Style("hard head", "#000000", "o"),
-    "smoothed_head": Style("smoothed head", "#0072B2", "s"),
 }
 # The book's other methods, in the colours and markers that are left. The place decides: as the numbers of the two have
 # no common divisor, their product is how many methods can be told apart (76).
@@ -41,6 +37,7 @@ OTHERS += ("cutmix_images", "cutmix_labels", "mixup_images", "mixup_labels")
 OTHERS += ("toward_center", "toward_row", "toward_mean", "toward_centred_mean", "toward_random")
 OTHERS += ("label_relaxation", "margin_smoothing", "acls", "logit_norm", "dual_focal", "uniform_noise")
 OTHERS += ("gaussian_noise", "sign_noise", "regmixup", "mixup_or_cutmix", "feature_mixup", "held")
+OTHERS += ("own_head", "hard_head", "smoothed_head")  # of a body, which may have been trained by any method
 # What the pages call a method whose name in code says it in other words.
 LABELS = {
     "feature_penalty": "penalty on features",

@@ -221,7 +221,7 @@ def test_live_forms_follow_each_of_their_controls_in_a_kernel(monkeypatch, tmp_p
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
     said = [one.text for cell in notebook.cells for one in cell.outputs if one.get("name") == "stdout"]
-    assert [re.findall(r"\d(?= controls move)", one)[0] for one in said] == ["2", "1", "6", "4", "3"]
+    assert [re.findall(r"\d(?= controls move)", one)[0] for one in said] == ["2", "1", "6", "4", "4", "3"]
 
 
 def code_cells(chapter: str) -> dict[str, str]:
