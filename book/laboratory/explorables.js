@@ -254,15 +254,13 @@ function makeExplorables(laboratory) {
     const [MOST, EDGE, NAMES] = [1.2 * length, 26, ["boot", "bag", "coat"]];
     const digits = (value) => plain(value, 2);
     const which = ui.choice("network", networks.map(({ text }) => text));
-    const read = ui.slider("read part", [1, 0.02, MOST, 0.02], digits);
-    const unread = ui.slider("unread part", [1, 0, MOST, 0.02], digits);
-    const turn = ui.slider("turn of the read part", [0, -180, 180, 1], (value) => `${plain(value, 0)}°`);
-    const choose = () => {
-      const { share, cosine } = networks[which.value];
-      [read.value, unread.value] = [share * length, Math.sqrt(1 - share ** 2) * length];
-      turn.value = (Math.acos(cosine) * 180) / Math.PI;
-    };
-    choose();
+    const parts = ({ share, cosine }) =>
+      [share * length, Math.sqrt(1 - share ** 2) * length, (Math.acos(cosine) * 180) / Math.PI];
+    const [ownRead, ownUnread, ownTurn] = parts(networks[0]);
+    const read = ui.slider("read part", [ownRead, 0, MOST, 0.02], digits);
+    const unread = ui.slider("unread part", [ownUnread, 0, MOST, 0.02], digits);
+    const turn = ui.slider("turn of the read part", [ownTurn, -180, 180, 1], (value) => `${plain(value, 0)}°`);
+    const choose = () => [read.value, unread.value, turn.value] = parts(networks[which.value]);
     const side = () => ui.width(300);
     ui.take((hold) => {
       const scale = hold === "feature" ? MOST / (side() - 2 * EDGE) : (2 * MOST) / (side() - 2 * EDGE);
@@ -277,7 +275,7 @@ function makeExplorables(laboratory) {
     return (changed) => {
       if (changed === which) choose();
       const [r, u, angle] = [Number(read.value), Number(unread.value), (Number(turn.value) * Math.PI) / 180];
-      const [share, cosine] = [r / Math.hypot(r, u), Math.cos(angle)];
+      const [share, cosine] = [r / (Math.hypot(r, u) || 1), Math.cos(angle)];
       const size = [[side(), side()], [EDGE, EDGE, EDGE, EDGE]];
       const axis = (from, label) => ({ from, to: MOST, ticks: [0], label });
       const beside = chart("a feature from the side: what the head reads, and what it does not", ...size,
